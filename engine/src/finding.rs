@@ -1,0 +1,227 @@
+//! What is wrong with an object, as data: code, subject, field path, value, allowed values, mend and effect.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+mod codes;
+pub use codes::{CODES, Code, CodeRow};
+
+/// What a finding changes in AWS. It is separate from the verdict at the door: an unknown key is refused at
+/// `kubectl apply` and changes nothing for an object that is stored already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Effect {
+    /// The member is provisioned as if the finding were not there.
+    Nothing,
+    /// The member is left out of its group (or linked from its last good input); the others go on.
+    MemberSetAside,
+    /// Nothing of the group changes until this is mended.
+    GroupBlocked,
+}
+
+/// How sure the fact behind a finding is, which decides the verdict (`ALB0xx` … `ALB3xx`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// The object alone.
+    Static,
+    /// Other objects of the cluster.
+    Cluster,
+    /// What AWS holds.
+    Aws,
+    /// What a change would do to an ALB that exists.
+    Consequence,
+}
+
+/// A Kubernetes object by kind and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Kind, as in `kind:` of a manifest.
+    pub kind: String,
+    /// Namespace; empty for what is cluster-scoped.
+    pub namespace: String,
+    /// Name; may be empty under `generateName`.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// A reference to `kind` `namespace`/`name`.
+    #[must_use]
+    pub fn new(kind: &str, namespace: &str, name: &str) -> Self {
+        Self { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    /// A reference to an Ingress.
+    #[must_use]
+    pub fn ingress(namespace: &str, name: &str) -> Self {
+        Self::new("Ingress", namespace, name)
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.kind, self.name)
+        } else {
+            write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}
+
+/// The path of a field in an object, in the form that Kubernetes uses in its own messages:
+/// `spec.rules[0].http.paths[1].path`, `metadata.annotations[alb.ingress.kubernetes.io/scheme]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FieldPath(pub String);
+
+impl FieldPath {
+    /// The path of an annotation.
+    #[must_use]
+    pub fn annotation(key: &str) -> Self {
+        Self(format!("metadata.annotations[{key}]"))
+    }
+
+    /// A path given as text.
+    #[must_use]
+    pub fn at(path: impl Into<String>) -> Self {
+        Self(path.into())
+    }
+
+    /// The annotation key that this path names, if it names one.
+    #[must_use]
+    pub fn annotation_key(&self) -> Option<&str> {
+        self.0.strip_prefix("metadata.annotations[")?.split(']').next()
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One thing that is wrong, complete in itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// The stable code.
+    pub code: Code,
+    /// The object that has to be mended.
+    pub subject: ObjectRef,
+    /// Objects that take part: a sibling with another value, the Service that is not there.
+    pub related: Vec<ObjectRef>,
+    /// Where in the subject.
+    pub path: FieldPath,
+    /// JSON pointer into an annotation whose value is JSON, or empty.
+    pub pointer: String,
+    /// The value found there, cut at [`Finding::VALUE_LIMIT`] characters; never a secret.
+    pub value: Option<String>,
+    /// What would be accepted, where that can be listed.
+    pub allowed: Vec<String>,
+    /// What is wrong, lower case, without the path.
+    pub message: String,
+    /// What to write instead.
+    pub mend: String,
+    /// What it changes in AWS.
+    pub effect: Effect,
+    /// Age of the AWS fact that it rests on.
+    pub age: Option<Duration>,
+}
+
+impl Finding {
+    /// Longest value that a finding carries, in characters.
+    pub const VALUE_LIMIT: usize = 200;
+
+    /// A finding with the effect that its code has by default.
+    #[must_use]
+    pub fn new(code: Code, subject: ObjectRef, path: FieldPath, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            subject,
+            related: Vec::new(),
+            path,
+            pointer: String::new(),
+            value: None,
+            allowed: Vec::new(),
+            message: message.into(),
+            mend: code.row().mend.to_owned(),
+            effect: code.row().effect,
+            age: None,
+        }
+    }
+
+    /// With the value that was found, cut at a sane length.
+    #[must_use]
+    pub fn value(mut self, value: &str) -> Self {
+        let mut cut: String = value.chars().take(Self::VALUE_LIMIT).collect();
+        if cut.len() < value.len() {
+            cut.push('…');
+        }
+        self.value = Some(cut);
+        self
+    }
+
+    /// With the values that would be accepted.
+    #[must_use]
+    pub fn allowed<S: Into<String>>(mut self, allowed: impl IntoIterator<Item = S>) -> Self {
+        self.allowed = allowed.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// With a mend of its own instead of its code's.
+    #[must_use]
+    pub fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = mend.into();
+        self
+    }
+
+    /// With objects that take part.
+    #[must_use]
+    pub fn related(mut self, related: impl IntoIterator<Item = ObjectRef>) -> Self {
+        self.related.extend(related);
+        self
+    }
+
+    /// With an effect other than its code's.
+    #[must_use]
+    pub fn effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
+
+    /// With a JSON pointer into the annotation's value.
+    #[must_use]
+    pub fn pointer(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = pointer.into();
+        self
+    }
+
+    /// With the age of the fact that it rests on.
+    #[must_use]
+    pub fn age(mut self, age: Duration) -> Self {
+        self.age = Some(age);
+        self
+    }
+
+    /// The whole of it in one line, without the path: what a cause of a denial says.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!("{}: {}", self.code, self.message);
+        if !self.pointer.is_empty() {
+            text.push_str(&format!(" (at {})", self.pointer));
+        }
+        if let Some(age) = self.age {
+            text.push_str(&format!(" (seen in AWS {} s ago)", age.as_secs()));
+        }
+        if !self.mend.is_empty() {
+            text.push_str("; ");
+            text.push_str(&self.mend);
+        }
+        text
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.text())
+    }
+}

@@ -1,0 +1,53 @@
+//! Kubernetes kinds as Albedo reads them: the predecessor's two, our own, and projections of the bulky ones.
+
+mod binding;
+mod endpoints;
+mod group;
+mod node;
+mod params;
+mod pod;
+
+pub use binding::{
+    IpBlock, NetworkingIngress, NetworkingPeer, NetworkingPortSpec, SecurityGroupRef, ServiceReference,
+    TargetGroupBinding, TargetGroupBindingNetworking, TargetGroupBindingSpec, TargetGroupBindingStatus,
+};
+pub use endpoints::{Endpoint, EndpointPort, Endpoints};
+pub use group::{
+    Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, LastGood, LoadBalancerStatus, MemberFinding,
+    MemberStatus,
+};
+pub use node::Node;
+pub use params::{
+    Attribute, Group, IngressClassParams, IngressClassParamsSpec, IpamConfiguration, ListenerParams, MinimumCapacity,
+    SubnetSelector, Tag,
+};
+pub use pod::Pod;
+
+/// Namespace and name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Key {
+    /// Namespace; empty for what is cluster-scoped.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl Key {
+    /// `namespace`/`name`.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    /// Of an object's metadata.
+    #[must_use]
+    pub fn of(meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Self {
+        Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.namespace, self.name) }
+    }
+}

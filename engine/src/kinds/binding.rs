@@ -1,0 +1,132 @@
+//! `TargetGroupBinding` (`elbv2.k8s.aws/v1beta1`): targets of one port of a Service for one target group.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Spec of a binding; field order follows the predecessor's, whose checkpoint hashes it.
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "elbv2.k8s.aws",
+    version = "v1beta1",
+    kind = "TargetGroupBinding",
+    namespaced,
+    status = "TargetGroupBindingStatus",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetGroupBindingSpec {
+    /// ARN.
+    #[serde(rename = "targetGroupARN", default, skip_serializing_if = "Option::is_none")]
+    pub target_group_arn: Option<String>,
+    /// Name, resolved to an ARN by a webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_group_name: Option<String>,
+    /// Several clusters share the target group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multi_cluster_target_group: Option<bool>,
+    /// `instance` or `ip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_type: Option<String>,
+    /// Protocol of the target group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_group_protocol: Option<String>,
+    /// The Service and its port.
+    pub service_ref: ServiceReference,
+    /// Who may reach the targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networking: Option<TargetGroupBindingNetworking>,
+    /// Nodes that are targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_selector: Option<LabelSelector>,
+    /// `ipv4` or `ipv6`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_address_type: Option<String>,
+    /// VPC of the target group.
+    #[serde(rename = "vpcID", default, skip_serializing_if = "Option::is_none")]
+    pub vpc_id: Option<String>,
+    /// Role in another account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iam_role_arn_to_assume: Option<String>,
+    /// External id for that role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assume_role_external_id: Option<String>,
+}
+
+/// Reference to a Service in the binding's namespace.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceReference {
+    /// Name.
+    pub name: String,
+    /// Port by number or name.
+    pub port: IntOrString,
+}
+
+/// Networking of a binding.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TargetGroupBindingNetworking {
+    /// Rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ingress: Vec<NetworkingIngress>,
+}
+
+/// One rule: from these peers to these ports.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NetworkingIngress {
+    /// Peers.
+    pub from: Vec<NetworkingPeer>,
+    /// Ports; empty: all.
+    pub ports: Vec<NetworkingPortSpec>,
+}
+
+/// A peer: a block or a security group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkingPeer {
+    /// A block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_block: Option<IpBlock>,
+    /// A security group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security_group: Option<SecurityGroupRef>,
+}
+
+/// A block of addresses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IpBlock {
+    /// CIDR.
+    pub cidr: String,
+}
+
+/// A security group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SecurityGroupRef {
+    /// `sg-…`.
+    #[serde(rename = "groupID")]
+    pub group_id: String,
+}
+
+/// A port; without a number all ports.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NetworkingPortSpec {
+    /// `TCP` or `UDP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// A port of the targets, by number or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<IntOrString>,
+}
+
+/// Status of a binding.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetGroupBindingStatus {
+    /// Generation whose targets were registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}

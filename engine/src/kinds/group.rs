@@ -1,0 +1,128 @@
+//! `IngressGroup` (`albedo.dev/v1alpha1`): the ledger of a group, for people and for the next start.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which group it is. Albedo writes it; nobody else needs to.
+#[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "albedo.dev",
+    version = "v1alpha1",
+    kind = "IngressGroup",
+    plural = "ingressgroups",
+    status = "IngressGroupStatus",
+    derive = "PartialEq",
+    printcolumn = r#"{"name":"Load-Balancer","type":"string","jsonPath":".status.loadBalancer.name"}"#,
+    printcolumn = r#"{"name":"Hostname","type":"string","jsonPath":".status.loadBalancer.dnsName"}"#,
+    printcolumn = r#"{"name":"Members","type":"integer","jsonPath":".status.memberCount"}"#,
+    printcolumn = r#"{"name":"Set-Aside","type":"integer","jsonPath":".status.setAsideCount"}"#,
+    printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.state"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct IngressGroupSpec {
+    /// The group as the tag `ingress.k8s.aws/stack` has it: a group's name, or `namespace/name` of a lone Ingress.
+    pub stack: String,
+}
+
+/// What became of the group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IngressGroupStatus {
+    /// `Ready`, `Converging` or `Blocked`.
+    pub state: String,
+    /// The load balancer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_balancer: Option<LoadBalancerStatus>,
+    /// How many Ingresses belong to the group.
+    pub member_count: i32,
+    /// How many of them are left out or linked from their last good input.
+    pub set_aside_count: i32,
+    /// The members.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberStatus>,
+    /// What was applied last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Applied>,
+    /// ARNs by resource id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<String, String>,
+    /// The last input of each member that could be linked; never Secret data.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub last_good: Vec<LastGood>,
+    /// `Ready` for tools that wait.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// The load balancer of a group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LoadBalancerStatus {
+    /// Name.
+    pub name: String,
+    /// ARN.
+    pub arn: String,
+    /// DNS name, lower case.
+    pub dns_name: String,
+    /// `internal` or `internet-facing`.
+    pub scheme: String,
+}
+
+/// One member.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MemberStatus {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Uid.
+    pub uid: String,
+    /// `Linked`, `SetAside` or `Leaving`.
+    pub state: String,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<MemberFinding>,
+}
+
+/// A finding as the ledger keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct MemberFinding {
+    /// Code.
+    pub code: String,
+    /// Field.
+    pub path: String,
+    /// Text with mend.
+    pub message: String,
+}
+
+/// What was applied last.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Applied {
+    /// SHA-256 over the desired state.
+    pub fingerprint: String,
+    /// When it was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+}
+
+/// The last input of a member that could be linked.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LastGood {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Annotations that mean something here.
+    pub annotations: BTreeMap<String, String>,
+    /// The Ingress's spec, as JSON text.
+    pub spec: String,
+}

@@ -1,0 +1,27 @@
+//! The engine of Albedo: world → compile → link → diff → plan → report, pure. No clock, randomness, I/O or async in here;
+//! time and ids are arguments.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`finding`] | what is wrong with an object, as data |
+//! | [`settings`] | what the operator decided with flags |
+//! | [`kinds`] | Kubernetes kinds as Albedo reads them |
+//! | [`facts`] | what is known of the AWS account |
+//! | [`stack`] | AWS resources of one group, desired and observed in the same words |
+//! | [`annotation`] | every annotation: grammar, scope, default, merge rule |
+//! | [`world`] | the objects of a cluster, indexed by group |
+//! | [`compile`] | one Ingress → fragment and findings |
+//! | [`link`] | the fragments of a group → desired state and findings |
+//! | [`traffic`] | what a load balancer answers |
+//! | [`targets`] | a binding → its targets |
+//! | [`plan`] | desired − observed → one turn of operations |
+//! | [`ledger`] | what was applied last |
+//! | [`admit`] | findings → verdict; defaults |
+//! | [`report`] | status and events as data |
+
+pub mod facts;
+pub mod finding;
+pub mod kinds;
+pub mod plan;
+pub mod settings;
+pub mod stack;

@@ -1,0 +1,123 @@
+//! What the operator decided with flags, as far as it changes what is built.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::stack::{Scheme, Tags, TargetType};
+
+/// The controller string of an IngressClass that is ours.
+pub const CONTROLLER: &str = "ingress.k8s.aws/alb";
+
+/// What the operator decided, as far as the engine needs it. Names and defaults follow the flags.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// `--cluster-name`: part of names and tags.
+    pub cluster_name: String,
+    /// `--ingress-class`: the value of the legacy class annotation that is ours; empty takes Ingresses without a class too.
+    pub ingress_class: String,
+    /// `--default-load-balancer-scheme`.
+    pub default_scheme: Scheme,
+    /// `--default-target-type`.
+    pub default_target_type: TargetType,
+    /// `--default-ssl-policy`.
+    pub default_ssl_policy: String,
+    /// `--default-tags`.
+    pub default_tags: Tags,
+    /// `--external-managed-tags`: keys that are neither set nor removed.
+    pub external_managed_tags: Vec<String>,
+    /// `--enable-backend-security-group`.
+    pub enable_backend_security_group: bool,
+    /// `--backend-security-group`: used as it is, never made or deleted.
+    pub backend_security_group: Option<String>,
+    /// `--enable-manage-backend-security-group-rules`.
+    pub manage_backend_security_group_rules: bool,
+    /// `--disable-restricted-sg-rules`: bindings open all ports.
+    pub disable_restricted_security_group_rules: bool,
+    /// `--tolerate-non-existent-backend-service`.
+    pub tolerate_missing_service: bool,
+    /// `--tolerate-non-existent-backend-action`.
+    pub tolerate_missing_action: bool,
+    /// `--allowed-certificate-authority-arns`; empty allows all.
+    pub allowed_certificate_authorities: Vec<String>,
+    /// `--feature-gates`, those that mean something here, by name.
+    pub gates: BTreeMap<String, bool>,
+}
+
+impl Settings {
+    /// The defaults for a cluster.
+    #[must_use]
+    pub fn new(cluster_name: &str) -> Self {
+        Self {
+            cluster_name: cluster_name.to_owned(),
+            ingress_class: "alb".to_owned(),
+            default_scheme: Scheme::Internal,
+            default_target_type: TargetType::Instance,
+            default_ssl_policy: "ELBSecurityPolicy-2016-08".to_owned(),
+            default_tags: Tags::new(),
+            external_managed_tags: Vec::new(),
+            enable_backend_security_group: true,
+            backend_security_group: None,
+            manage_backend_security_group_rules: false,
+            disable_restricted_security_group_rules: false,
+            tolerate_missing_service: true,
+            tolerate_missing_action: true,
+            allowed_certificate_authorities: Vec::new(),
+            gates: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a gate is open.
+    #[must_use]
+    pub fn gate(&self, gate: Gate) -> bool {
+        self.gates.get(gate.name()).copied().unwrap_or(gate.default())
+    }
+}
+
+/// Feature gates that mean something here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// Tags on listeners and rules.
+    ListenerRulesTagging,
+    /// Target type `ip`.
+    EnableIpTargetType,
+    /// One subnet is enough.
+    AlbSingleSubnet,
+    /// Subnets tagged for other clusters are not discovered.
+    SubnetsClusterTagCheck,
+    /// Subnets without a role tag are told apart by their route to an internet gateway.
+    SubnetDiscoveryByReachability,
+    /// `--default-tags` give way to tags of objects.
+    EnableDefaultTagsLowPriority,
+}
+
+impl Gate {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::ListenerRulesTagging,
+        Self::EnableIpTargetType,
+        Self::AlbSingleSubnet,
+        Self::SubnetsClusterTagCheck,
+        Self::SubnetDiscoveryByReachability,
+        Self::EnableDefaultTagsLowPriority,
+    ];
+
+    /// The name in `--feature-gates`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ListenerRulesTagging => "ListenerRulesTagging",
+            Self::EnableIpTargetType => "EnableIPTargetType",
+            Self::AlbSingleSubnet => "ALBSingleSubnet",
+            Self::SubnetsClusterTagCheck => "SubnetsClusterTagCheck",
+            Self::SubnetDiscoveryByReachability => "SubnetDiscoveryByReachability",
+            Self::EnableDefaultTagsLowPriority => "EnableDefaultTagsLowPriority",
+        }
+    }
+
+    /// Open or shut when the flag does not say.
+    #[must_use]
+    pub fn default(self) -> bool {
+        !matches!(self, Self::AlbSingleSubnet | Self::EnableDefaultTagsLowPriority)
+    }
+}

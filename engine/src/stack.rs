@@ -1,0 +1,188 @@
+//! The AWS resources of one group in AWS's words: what should exist and what does, in the same types.
+
+mod group;
+mod listener;
+mod load_balancer;
+mod names;
+mod security_group;
+mod tags;
+mod target_group;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use group::GroupId;
+pub use listener::{
+    Action, AdditionalClaim, Authenticate, Condition, FixedResponse, Forward, Listener, MutualAuthentication, Patterns,
+    QueryPair, Redirect, Rewrite, Rule, Stickiness, TargetGroupTuple, Transform,
+};
+pub use load_balancer::{IpAddressType, LoadBalancer, LoadBalancerState, Scheme};
+pub use names::{TargetGroupName, backend_security_group_name, load_balancer_name, managed_security_group_name};
+pub use security_group::{PeerSource, Permission, SecurityGroup};
+pub use tags::{CLUSTER_TAG, RESOURCE_TAG, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags, tracking};
+pub use target_group::{
+    Binding, HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ServicePort, Target, TargetGroup, TargetHealth,
+    TargetType,
+};
+
+/// Attributes of a resource as AWS names them (`idle_timeout.timeout_seconds`), value as text.
+pub type Attributes = BTreeMap<String, String>;
+
+/// What identifies a resource inside its stack: the value of the tag `ingress.k8s.aws/resource`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ResourceId(pub String);
+
+impl ResourceId {
+    /// The load balancer of a stack.
+    #[must_use]
+    pub fn load_balancer() -> Self {
+        Self("LoadBalancer".to_owned())
+    }
+
+    /// The security group in front of the load balancer.
+    #[must_use]
+    pub fn managed_security_group() -> Self {
+        Self("ManagedLBSecurityGroup".to_owned())
+    }
+
+    /// The security group shared by all load balancers of a cluster, which pods and nodes admit.
+    #[must_use]
+    pub fn backend_security_group() -> Self {
+        Self("backend-sg".to_owned())
+    }
+
+    /// The target group of one port of one Service as one Ingress refers to it.
+    #[must_use]
+    pub fn target_group(namespace: &str, ingress: &str, service: &str, port: &ServicePort) -> Self {
+        Self(format!("{namespace}/{ingress}-{service}:{port}"))
+    }
+
+    /// The listener on a port.
+    #[must_use]
+    pub fn listener(port: u16) -> Self {
+        Self(port.to_string())
+    }
+
+    /// The rule of a listener at a priority.
+    #[must_use]
+    pub fn rule(port: u16, priority: u32) -> Self {
+        Self(format!("{port}:{priority}"))
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A resource that is known by its ARN or id, or will be once it was created in this turn.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Ref {
+    /// ARN, or id where AWS uses ids (`sg-…`).
+    Known(String),
+    /// The resource of this stack with that id.
+    Of(ResourceId),
+}
+
+impl fmt::Display for Ref {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(id) => f.write_str(id),
+            Self::Of(id) => write!(f, "<{id}>"),
+        }
+    }
+}
+
+/// A resource that AWS holds: its ARN (or id) and what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found<T> {
+    /// ARN, or id where AWS uses ids (`sg-…`).
+    pub arn: String,
+    /// What it is.
+    pub is: T,
+}
+
+/// Everything that should exist in AWS (and the bindings in Kubernetes) for one group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Desired {
+    /// The group.
+    pub group: GroupId,
+    /// The load balancer; `None` when the group has no members and nothing should exist.
+    pub load_balancer: Option<LoadBalancer>,
+    /// The managed security group, unless the group names its own.
+    pub security_group: Option<SecurityGroup>,
+    /// Listeners by port.
+    pub listeners: BTreeMap<u16, Listener>,
+    /// Target groups by resource id.
+    pub target_groups: BTreeMap<ResourceId, TargetGroup>,
+    /// One binding a target group.
+    pub bindings: BTreeMap<ResourceId, Binding>,
+    /// Whether the load balancer carries the shared backend security group, which then has to exist.
+    pub backend_security_group: bool,
+}
+
+impl Desired {
+    /// The desired state of a group without members.
+    #[must_use]
+    pub fn empty(group: GroupId) -> Self {
+        Self {
+            group,
+            load_balancer: None,
+            security_group: None,
+            listeners: BTreeMap::new(),
+            target_groups: BTreeMap::new(),
+            bindings: BTreeMap::new(),
+            backend_security_group: false,
+        }
+    }
+}
+
+/// A load balancer that AWS holds, with its listeners and their rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObservedLoadBalancer {
+    /// ARN.
+    pub arn: String,
+    /// DNS name as AWS gives it (mixed case).
+    pub dns_name: String,
+    /// State of its life.
+    pub state: LoadBalancerState,
+    /// The load balancer itself.
+    pub is: LoadBalancer,
+    /// Its listeners.
+    pub listeners: Vec<ObservedListener>,
+}
+
+/// A listener that AWS holds, with its rules but for the default one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObservedListener {
+    /// ARN.
+    pub arn: String,
+    /// The listener; its `rules` are empty, see [`ObservedListener::rules`].
+    pub is: Listener,
+    /// Rules with their ARNs, in priority order.
+    pub rules: Vec<Found<Rule>>,
+}
+
+/// What AWS holds of one group, found by the tracking tags.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Observed {
+    /// Load balancers with the stack's tags: one, unless something went wrong.
+    pub load_balancers: Vec<ObservedLoadBalancer>,
+    /// Target groups with the stack's tags.
+    pub target_groups: Vec<Found<TargetGroup>>,
+    /// Security groups with the stack's tags.
+    pub security_groups: Vec<Found<SecurityGroup>>,
+    /// The cluster's shared backend security group.
+    pub backend_security_group: Option<Found<SecurityGroup>>,
+}
+
+impl Observed {
+    /// Whether nothing of the group exists.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.load_balancers.is_empty() && self.target_groups.is_empty() && self.security_groups.is_empty()
+    }
+}

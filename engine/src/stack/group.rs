@@ -1,0 +1,87 @@
+//! Which group an Ingress belongs to: one of its own, or one that it names.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Tags;
+
+/// The identity of a group of Ingresses that share one load balancer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum GroupId {
+    /// Named by `group.name`, across namespaces.
+    Explicit(String),
+    /// The group of one Ingress.
+    Implicit {
+        /// The Ingress's namespace.
+        namespace: String,
+        /// The Ingress's name.
+        name: String,
+    },
+}
+
+impl GroupId {
+    /// The finalizer that members carry.
+    #[must_use]
+    pub fn finalizer(&self) -> String {
+        match self {
+            Self::Explicit(name) => format!("{GROUP_FINALIZER}{name}"),
+            Self::Implicit { .. } => IMPLICIT_FINALIZER.to_owned(),
+        }
+    }
+
+    /// The group that a finalizer on the Ingress `namespace`/`name` stands for, if it is one of ours.
+    #[must_use]
+    pub fn of_finalizer(finalizer: &str, namespace: &str, name: &str) -> Option<Self> {
+        if finalizer == IMPLICIT_FINALIZER {
+            return Some(Self::Implicit { namespace: namespace.to_owned(), name: name.to_owned() });
+        }
+        finalizer.strip_prefix(GROUP_FINALIZER).map(|group| Self::Explicit(group.to_owned()))
+    }
+
+    /// The labels of the group's bindings, exactly these.
+    #[must_use]
+    pub fn binding_labels(&self) -> Tags {
+        match self {
+            Self::Explicit(name) => Tags::from([("ingress.k8s.aws/stack".to_owned(), name.clone())]),
+            Self::Implicit { namespace, name } => Tags::from([
+                ("ingress.k8s.aws/stack-namespace".to_owned(), namespace.clone()),
+                ("ingress.k8s.aws/stack-name".to_owned(), name.clone()),
+            ]),
+        }
+    }
+
+    /// Whether the members name the group.
+    #[must_use]
+    pub fn is_explicit(&self) -> bool {
+        matches!(self, Self::Explicit(_))
+    }
+
+    /// The name of the group's `IngressGroup` object: `group.NAME` or `ingress.NAMESPACE.NAME`. A namespace has no
+    /// dots, so no two groups share one; a name too long for an object ends in a hash.
+    #[must_use]
+    pub fn object_name(&self) -> String {
+        let full = match self {
+            Self::Explicit(name) => format!("group.{name}"),
+            Self::Implicit { namespace, name } => format!("ingress.{namespace}.{name}"),
+        };
+        if full.len() <= 253 {
+            full
+        } else {
+            format!("{}.{}", super::names::cut(&full, 240), super::names::digest(&[&full]))
+        }
+    }
+}
+
+const IMPLICIT_FINALIZER: &str = "ingress.k8s.aws/resources";
+const GROUP_FINALIZER: &str = "group.ingress.k8s.aws/";
+
+/// The value of the tag `ingress.k8s.aws/stack`, and a part of every name.
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Explicit(name) => f.write_str(name),
+            Self::Implicit { namespace, name } => write!(f, "{namespace}/{name}"),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Names of AWS resources, byte for byte those that the predecessor gives: a prefix a person can read and ten
+//! hexadecimal digits of a SHA-256 over everything that must tell two resources apart.
+
+use sha2::{Digest, Sha256};
+
+use super::{GroupId, Protocol, ProtocolVersion, Scheme, ServicePort, TargetType};
+
+/// The name of a group's load balancer, unless the user gives one.
+#[must_use]
+pub fn load_balancer_name(cluster: &str, group: &GroupId, scheme: Scheme) -> String {
+    group_name(group, &digest(&[cluster, &group.to_string(), scheme.as_str()]))
+}
+
+/// The name of a group's managed security group.
+#[must_use]
+pub fn managed_security_group_name(cluster: &str, group: &GroupId) -> String {
+    group_name(group, &digest(&[cluster, &group.to_string()]))
+}
+
+/// The name of the security group that all load balancers of a cluster share.
+#[must_use]
+pub fn backend_security_group_name(cluster: &str) -> String {
+    format!("k8s-traffic-{}-{}", alphanumeric(cluster, 232), digest(&[cluster]))
+}
+
+/// What the name of a target group is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetGroupName<'a> {
+    /// Cluster name.
+    pub cluster: &'a str,
+    /// The group.
+    pub group: &'a GroupId,
+    /// The Ingress's namespace, in which the Service is too.
+    pub namespace: &'a str,
+    /// The Ingress's name.
+    pub ingress: &'a str,
+    /// The Service's name.
+    pub service: &'a str,
+    /// The Service's uid.
+    pub service_uid: &'a str,
+    /// The Service's port as the Ingress refers to it.
+    pub port: &'a ServicePort,
+    /// Port of the target group.
+    pub target_port: u16,
+    /// Nodes or pods.
+    pub target_type: TargetType,
+    /// Protocol towards targets.
+    pub protocol: Protocol,
+    /// Its version.
+    pub protocol_version: ProtocolVersion,
+    /// Port of the target control agent.
+    pub target_control_port: Option<u16>,
+}
+
+impl TargetGroupName<'_> {
+    /// The name.
+    #[must_use]
+    pub fn build(&self) -> String {
+        let (group, port, target_port) = (self.group.to_string(), self.port.to_string(), self.target_port.to_string());
+        let control = self.target_control_port.map(|port| port.to_string()).unwrap_or_default();
+        let hash = digest(&[
+            self.cluster,
+            &group,
+            self.namespace,
+            self.ingress,
+            self.service_uid,
+            &port,
+            &target_port,
+            self.target_type.as_str(),
+            self.protocol.as_str(),
+            self.protocol_version.as_str(),
+            &control,
+        ]);
+        format!("k8s-{}-{}-{hash}", alphanumeric(self.namespace, 8), alphanumeric(self.service, 8))
+    }
+}
+
+fn group_name(group: &GroupId, hash: &str) -> String {
+    match group {
+        GroupId::Explicit(name) => format!("k8s-{}-{hash}", alphanumeric(name, 17)),
+        GroupId::Implicit { namespace, name } => {
+            format!("k8s-{}-{}-{hash}", alphanumeric(namespace, 8), alphanumeric(name, 8))
+        }
+    }
+}
+
+fn alphanumeric(text: &str, limit: usize) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).take(limit).collect()
+}
+
+/// The beginning of a text of ASCII characters.
+pub(super) fn cut(text: &str, limit: usize) -> String {
+    text.chars().take(limit).collect()
+}
+
+/// The first ten hexadecimal digits of the SHA-256 of the parts, put together without separators.
+pub(super) fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn implicit(namespace: &str, name: &str) -> GroupId {
+        GroupId::Implicit { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    fn explicit(name: &str) -> GroupId {
+        GroupId::Explicit(name.to_owned())
+    }
+
+    #[test]
+    fn load_balancers() {
+        let cases = [
+            ("", implicit("awesome-ns", "ing-1"), Scheme::InternetFacing, "k8s-awesomen-ing1-43b698093c"),
+            ("", explicit("explicit-group"), Scheme::Internal, "k8s-explicitgroup-5bf9e53c23"),
+            ("cluster-dummy", implicit("ns-1", "ing-1"), Scheme::Internal, "k8s-ns1-ing1-b7e914000d"),
+            ("cluster-dummy", implicit("ns-1", "ing-1"), Scheme::InternetFacing, "k8s-ns1-ing1-159dd7a143"),
+            ("my-eks-cluster", implicit("default", "web"), Scheme::Internal, "k8s-default-web-50f70bf8ca"),
+            (
+                "my-eks-cluster",
+                explicit("shared.public-group-with-long-name"),
+                Scheme::InternetFacing,
+                "k8s-sharedpublicgroup-dd88a339a2",
+            ),
+            (
+                "prod",
+                implicit("team-payments", "checkout-api"),
+                Scheme::InternetFacing,
+                "k8s-teampaym-checkout-279fed29d5",
+            ),
+        ];
+        for (cluster, group, scheme, name) in cases {
+            assert_eq!(load_balancer_name(cluster, &group, scheme), name);
+        }
+    }
+
+    #[test]
+    fn security_groups() {
+        let cases = [
+            ("cluster-dummy", implicit("ns-1", "ing-1"), "k8s-ns1-ing1-bd83176788"),
+            ("", implicit("awesome-ns", "ing-1"), "k8s-awesomen-ing1-8141b78499"),
+            ("", explicit("explicit-group"), "k8s-explicitgroup-f2c5bd7b07"),
+            ("my-eks-cluster", explicit("shared.public-group-with-long-name"), "k8s-sharedpublicgroup-f0c11c87ca"),
+        ];
+        for (cluster, group, name) in cases {
+            assert_eq!(managed_security_group_name(cluster, &group), name);
+        }
+        for (cluster, name) in [
+            ("testCluster", "k8s-traffic-testCluster-411a1bcdb1"),
+            ("my-eks-cluster", "k8s-traffic-myekscluster-3a5309e36f"),
+            ("a.b_c-d/e", "k8s-traffic-abcde-2efe3bea25"),
+        ] {
+            assert_eq!(backend_security_group_name(cluster), name);
+        }
+    }
+
+    #[test]
+    fn target_groups() {
+        let no_group = explicit("");
+        let http = ServicePort::Name("http".to_owned());
+        let first = TargetGroupName {
+            cluster: "",
+            group: &no_group,
+            namespace: "ns-1",
+            ingress: "name-1",
+            service: "name-1",
+            service_uid: "my-uuid",
+            port: &http,
+            target_port: 8080,
+            target_type: TargetType::Ip,
+            protocol: Protocol::Http,
+            protocol_version: ProtocolVersion::Http1,
+            target_control_port: None,
+        };
+        assert_eq!(first.build(), "k8s-ns1-name1-2c37289a00");
+        assert_eq!(TargetGroupName { port: &ServicePort::Number(80), ..first }.build(), "k8s-ns1-name1-ab859e54b5");
+        assert_eq!(TargetGroupName { target_port: 9090, ..first }.build(), "k8s-ns1-name1-6481032048");
+        assert_eq!(TargetGroupName { target_type: TargetType::Instance, ..first }.build(), "k8s-ns1-name1-f4adfdc175");
+        assert_eq!(TargetGroupName { protocol: Protocol::Https, ..first }.build(), "k8s-ns1-name1-22fbce26a7");
+        assert_eq!(TargetGroupName { target_control_port: Some(80), ..first }.build(), "k8s-ns1-name1-7ed91338c9");
+    }
+}
