@@ -25,3 +25,4 @@ pub mod kinds;
 pub mod plan;
 pub mod settings;
 pub mod stack;
+pub mod world;

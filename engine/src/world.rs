@@ -1,0 +1,276 @@
+//! The objects of a cluster, indexed by group: a plain struct that watchers tell `apply`, `delete` and `reset`.
+
+mod class;
+mod edges;
+mod membership;
+mod object;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+
+use crate::kinds::{Endpoints, IngressClassParams, IngressGroup, Key, Node, Pod, TargetGroupBinding};
+use crate::settings::Settings;
+use crate::stack::GroupId;
+
+pub use class::{Class, ClassError, LEGACY_CLASS, selects};
+pub use edges::service_refs;
+pub use membership::{Membership, is_group_name};
+pub use object::{Kind, Object, SecretKeys};
+pub use view::{ClassifiedMember, Leaving, Overlay, View};
+
+/// A unit of work that a change touches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unit {
+    /// A group of Ingresses.
+    Group(GroupId),
+    /// A `TargetGroupBinding`.
+    Binding(Key),
+}
+
+/// The units that a change touches.
+pub type Changes = BTreeSet<Unit>;
+
+/// The objects of a cluster.
+#[derive(Debug, Default)]
+pub struct World {
+    settings: Option<Settings>,
+    ingresses: BTreeMap<Key, Arc<Ingress>>,
+    classes: BTreeMap<String, Arc<IngressClass>>,
+    params: BTreeMap<String, Arc<IngressClassParams>>,
+    services: BTreeMap<Key, Arc<Service>>,
+    namespaces: BTreeMap<String, Arc<BTreeMap<String, String>>>,
+    secrets: BTreeMap<Key, Arc<SecretKeys>>,
+    endpoints: BTreeMap<Key, BTreeMap<Key, Arc<Endpoints>>>,
+    pods: BTreeMap<Key, Arc<Pod>>,
+    nodes: BTreeMap<String, Arc<Node>>,
+    bindings: BTreeMap<Key, Arc<TargetGroupBinding>>,
+    groups: BTreeMap<String, Arc<IngressGroup>>,
+    /// Group → members and leavers, kept as Ingresses change.
+    members: BTreeMap<GroupId, BTreeSet<Key>>,
+    /// Ingress → groups it counts in, the reverse of `members`.
+    groups_of: BTreeMap<Key, BTreeSet<GroupId>>,
+    /// Service → Ingresses that refer to it.
+    service_users: BTreeMap<Key, BTreeSet<Key>>,
+    /// Service → bindings of it.
+    service_bindings: BTreeMap<Key, BTreeSet<Key>>,
+    ready: BTreeSet<Kind>,
+}
+
+impl World {
+    /// An empty world that selects Ingresses as the settings say.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings: Some(settings), ..Self::default() }
+    }
+
+    /// The settings it selects by.
+    ///
+    /// A world made by [`Default`] has the defaults of a cluster without a name.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings.clone().unwrap_or_else(|| Settings::new(""))
+    }
+
+    /// Whether each kind has been listed once. Before that nothing may be concluded from absence.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        Kind::ALL.iter().all(|kind| self.ready.contains(kind))
+    }
+
+    /// Kinds that have not been listed yet.
+    #[must_use]
+    pub fn missing(&self) -> Vec<Kind> {
+        Kind::ALL.iter().filter(|kind| !self.ready.contains(kind)).copied().collect()
+    }
+
+    /// An object is there, or has changed.
+    pub fn apply(&mut self, object: Object) -> Changes {
+        let mut changes = Changes::new();
+        match object {
+            Object::Ingress(ingress) => self.apply_ingress(*ingress, &mut changes),
+            Object::IngressClass(class) => {
+                let name = class.metadata.name.clone().unwrap_or_default();
+                let before = self.classes.insert(name, Arc::new(*class));
+                let _ = before;
+                self.reindex_classes(&mut changes);
+            }
+            Object::IngressClassParams(params) => {
+                let name = params.metadata.name.clone().unwrap_or_default();
+                self.params.insert(name, Arc::new(*params));
+                self.reindex_classes(&mut changes);
+            }
+            Object::Namespace { name, labels } => {
+                let labels = Arc::new(labels);
+                if self.namespaces.insert(name, labels.clone()).is_none_or(|before| before != labels) {
+                    self.reindex_classes(&mut changes);
+                }
+            }
+            Object::Service(service) => self.apply_service(*service, &mut changes),
+            Object::Secret { key, keys } => {
+                self.secrets.insert(key.clone(), Arc::new(keys));
+                self.touch_namespace(&key.namespace, &mut changes);
+            }
+            Object::Endpoints(endpoints) => self.apply_endpoints(*endpoints, &mut changes),
+            Object::Pod(pod) => self.apply_pod(*pod, &mut changes),
+            Object::Node(node) => self.apply_node(*node, &mut changes),
+            Object::Binding(binding) => self.apply_binding(*binding, &mut changes),
+            Object::Group(group) => {
+                self.groups.insert(group.metadata.name.clone().unwrap_or_default(), Arc::new(*group));
+            }
+        }
+        changes
+    }
+
+    /// An object is gone.
+    pub fn delete(&mut self, kind: Kind, key: &Key) -> Changes {
+        let mut changes = Changes::new();
+        match kind {
+            Kind::Ingress => {
+                self.ingresses.remove(key);
+                self.reindex(key, &mut changes);
+            }
+            Kind::IngressClass => {
+                self.classes.remove(&key.name);
+                self.reindex_classes(&mut changes);
+            }
+            Kind::IngressClassParams => {
+                self.params.remove(&key.name);
+                self.reindex_classes(&mut changes);
+            }
+            Kind::Namespace => {
+                self.namespaces.remove(&key.name);
+            }
+            Kind::Service => {
+                self.services.remove(key);
+                self.touch_service(key, &mut changes);
+            }
+            Kind::Secret => {
+                self.secrets.remove(key);
+                self.touch_namespace(&key.namespace, &mut changes);
+            }
+            Kind::Endpoints => self.delete_endpoints(key, &mut changes),
+            Kind::Pod => {
+                self.pods.remove(key);
+            }
+            Kind::Node => {
+                self.nodes.remove(&key.name);
+                self.touch_instance_bindings(&mut changes);
+            }
+            Kind::Binding => {
+                if let Some(before) = self.bindings.remove(key) {
+                    self.unlink_binding(key, &before, &mut changes);
+                }
+            }
+            Kind::Group => {
+                self.groups.remove(&key.name);
+            }
+        }
+        changes
+    }
+
+    /// All objects of a kind, as a fresh list has them: what is not among them is gone.
+    pub fn reset(&mut self, kind: Kind, objects: Vec<Object>) -> Changes {
+        let mut changes = Changes::new();
+        let listed: BTreeSet<Key> = objects.iter().map(Object::key).collect();
+        for gone in self.keys(kind).into_iter().filter(|key| !listed.contains(key)) {
+            changes.append(&mut self.delete(kind, &gone));
+        }
+        for object in objects {
+            changes.append(&mut self.apply(object));
+        }
+        self.ready.insert(kind);
+        changes
+    }
+
+    /// Keys of all objects of a kind.
+    #[must_use]
+    pub fn keys(&self, kind: Kind) -> Vec<Key> {
+        let named = |names: Vec<&String>| names.into_iter().map(|name| Key::new("", name)).collect();
+        match kind {
+            Kind::Ingress => self.ingresses.keys().cloned().collect(),
+            Kind::IngressClass => named(self.classes.keys().collect()),
+            Kind::IngressClassParams => named(self.params.keys().collect()),
+            Kind::Namespace => named(self.namespaces.keys().collect()),
+            Kind::Service => self.services.keys().cloned().collect(),
+            Kind::Secret => self.secrets.keys().cloned().collect(),
+            Kind::Endpoints => self.endpoints.values().flat_map(|slices| slices.keys().cloned()).collect(),
+            Kind::Pod => self.pods.keys().cloned().collect(),
+            Kind::Node => named(self.nodes.keys().collect()),
+            Kind::Binding => self.bindings.keys().cloned().collect(),
+            Kind::Group => named(self.groups.keys().collect()),
+        }
+    }
+
+    /// An Ingress.
+    #[must_use]
+    pub fn ingress(&self, key: &Key) -> Option<&Arc<Ingress>> {
+        self.ingresses.get(key)
+    }
+
+    /// All groups that have members or leavers.
+    #[must_use]
+    pub fn group_ids(&self) -> Vec<GroupId> {
+        self.members.keys().cloned().collect()
+    }
+
+    /// A Service.
+    #[must_use]
+    pub fn service(&self, key: &Key) -> Option<&Arc<Service>> {
+        self.services.get(key)
+    }
+
+    /// A binding.
+    #[must_use]
+    pub fn binding(&self, key: &Key) -> Option<&Arc<TargetGroupBinding>> {
+        self.bindings.get(key)
+    }
+
+    /// All bindings.
+    pub fn bindings(&self) -> impl Iterator<Item = (&Key, &Arc<TargetGroupBinding>)> {
+        self.bindings.iter()
+    }
+
+    /// EndpointSlices of a Service.
+    #[must_use]
+    pub fn endpoints(&self, service: &Key) -> Vec<Arc<Endpoints>> {
+        self.endpoints.get(service).map(|slices| slices.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// A Pod.
+    #[must_use]
+    pub fn pod(&self, key: &Key) -> Option<&Arc<Pod>> {
+        self.pods.get(key)
+    }
+
+    /// A Node.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<&Arc<Node>> {
+        self.nodes.get(name)
+    }
+
+    /// All Nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.values()
+    }
+
+    /// All IngressClasses.
+    pub fn classes(&self) -> impl Iterator<Item = &Arc<IngressClass>> {
+        self.classes.values()
+    }
+
+    /// The ledger's object of a group.
+    #[must_use]
+    pub fn group_object(&self, group: &GroupId) -> Option<&Arc<IngressGroup>> {
+        self.groups.get(&group.object_name())
+    }
+
+    /// Names of all ledger objects.
+    #[must_use]
+    pub fn group_objects(&self) -> Vec<Arc<IngressGroup>> {
+        self.groups.values().cloned().collect()
+    }
+}

@@ -1,0 +1,261 @@
+//! The reverse edges: which groups and bindings a change of an object touches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::Ingress;
+
+use super::{Changes, Kind, Unit, World};
+use crate::kinds::{Endpoints, Key, Node, Pod, TargetGroupBinding};
+use crate::stack::GroupId;
+
+impl World {
+    pub(super) fn apply_ingress(&mut self, ingress: Ingress, changes: &mut Changes) {
+        let key = Key::of(&ingress.metadata);
+        let same = self.ingresses.get(&key).is_some_and(|before| means_the_same(before, &ingress));
+        self.ingresses.insert(key.clone(), Arc::new(ingress));
+        if !same {
+            self.reindex(&key, changes);
+        }
+    }
+
+    /// Brings the edges of an Ingress up to date and touches the groups it was in and is in.
+    pub(super) fn reindex(&mut self, key: &Key, changes: &mut Changes) {
+        for group in self.groups_of.remove(key).unwrap_or_default() {
+            if let Some(members) = self.members.get_mut(&group) {
+                members.remove(key);
+                if members.is_empty() {
+                    self.members.remove(&group);
+                }
+            }
+            changes.insert(Unit::Group(group));
+        }
+        for users in self.service_users.values_mut() {
+            users.remove(key);
+        }
+        self.service_users.retain(|_, users| !users.is_empty());
+        let Some(ingress) = self.ingresses.get(key).cloned() else { return };
+        let groups = self.groups_for(&ingress);
+        for group in &groups {
+            self.members.entry(group.clone()).or_default().insert(key.clone());
+            changes.insert(Unit::Group(group.clone()));
+        }
+        if groups.is_empty() && self.is_unplaced(&ingress) {
+            // It belongs to no group because something about it is wrong: its own group reports that.
+            changes.insert(Unit::Group(own_group(key)));
+        }
+        self.groups_of.insert(key.clone(), groups);
+        for service in service_refs(&ingress) {
+            self.service_users.entry(Key::new(&key.namespace, &service)).or_default().insert(key.clone());
+        }
+    }
+
+    /// Classes, parameters and namespaces decide membership of any Ingress.
+    pub(super) fn reindex_classes(&mut self, changes: &mut Changes) {
+        let keys: Vec<Key> = self.ingresses.keys().cloned().collect();
+        for key in keys {
+            self.reindex(&key, changes);
+        }
+    }
+
+    pub(super) fn apply_service(&mut self, service: Service, changes: &mut Changes) {
+        let key = Key::of(&service.metadata);
+        let before = self.services.insert(key.clone(), Arc::new(service));
+        let after = self.services.get(&key);
+        let same = before.zip(after).is_some_and(|(before, after)| {
+            before.spec == after.spec
+                && before.metadata.annotations == after.metadata.annotations
+                && before.metadata.uid == after.metadata.uid
+        });
+        if !same {
+            self.touch_service(&key, changes);
+        }
+    }
+
+    pub(super) fn touch_service(&self, service: &Key, changes: &mut Changes) {
+        for ingress in self.service_users.get(service).into_iter().flatten() {
+            self.touch_ingress(ingress, changes);
+        }
+        self.touch_bindings_of(service, changes);
+    }
+
+    pub(super) fn touch_namespace(&self, namespace: &str, changes: &mut Changes) {
+        for key in self.ingresses.keys().filter(|key| key.namespace == namespace) {
+            self.touch_ingress(key, changes);
+        }
+    }
+
+    fn touch_ingress(&self, ingress: &Key, changes: &mut Changes) {
+        changes.extend(self.groups_of.get(ingress).into_iter().flatten().cloned().map(Unit::Group));
+    }
+
+    fn touch_bindings_of(&self, service: &Key, changes: &mut Changes) {
+        changes.extend(self.service_bindings.get(service).into_iter().flatten().cloned().map(Unit::Binding));
+    }
+
+    pub(super) fn apply_endpoints(&mut self, endpoints: Endpoints, changes: &mut Changes) {
+        let service = Key::new(&endpoints.key.namespace, &endpoints.service);
+        let slices = self.endpoints.entry(service.clone()).or_default();
+        let endpoints = Arc::new(endpoints);
+        if slices.insert(endpoints.key.clone(), endpoints.clone()).is_none_or(|before| before != endpoints) {
+            self.touch_bindings_of(&service, changes);
+        }
+    }
+
+    pub(super) fn delete_endpoints(&mut self, key: &Key, changes: &mut Changes) {
+        let touched: Vec<Key> = self
+            .endpoints
+            .iter()
+            .filter(|(_, slices)| slices.contains_key(key))
+            .map(|(service, _)| service.clone())
+            .collect();
+        for service in touched {
+            if let Some(slices) = self.endpoints.get_mut(&service) {
+                slices.remove(key);
+            }
+            self.touch_bindings_of(&service, changes);
+        }
+        self.endpoints.retain(|_, slices| !slices.is_empty());
+    }
+
+    pub(super) fn apply_pod(&mut self, pod: Pod, changes: &mut Changes) {
+        let key = pod.key.clone();
+        let pod = Arc::new(pod);
+        if self.pods.insert(key.clone(), pod.clone()).is_some_and(|before| before == pod) {
+            return;
+        }
+        // A slice may name a pod before the pod is known here.
+        let services: Vec<Key> = self
+            .endpoints
+            .range(Key::new(&key.namespace, "")..)
+            .take_while(|(service, _)| service.namespace == key.namespace)
+            .filter(|(_, slices)| {
+                slices.values().any(|slice| slice.endpoints.iter().any(|e| e.pod.as_deref() == Some(key.name.as_str())))
+            })
+            .map(|(service, _)| service.clone())
+            .collect();
+        for service in services {
+            self.touch_bindings_of(&service, changes);
+        }
+    }
+
+    pub(super) fn apply_node(&mut self, node: Node, changes: &mut Changes) {
+        let node = Arc::new(node);
+        if self.nodes.insert(node.name.clone(), node.clone()).is_none_or(|before| before != node) {
+            self.touch_instance_bindings(changes);
+        }
+    }
+
+    pub(super) fn touch_instance_bindings(&self, changes: &mut Changes) {
+        let instance = self.bindings.iter().filter(|(_, binding)| binding.spec.target_type.as_deref() != Some("ip"));
+        changes.extend(instance.map(|(key, _)| Unit::Binding(key.clone())));
+    }
+
+    pub(super) fn apply_binding(&mut self, binding: TargetGroupBinding, changes: &mut Changes) {
+        let key = Key::of(&binding.metadata);
+        if let Some(before) = self.bindings.get(&key).cloned() {
+            let same = before.spec == binding.spec
+                && before.metadata.labels == binding.metadata.labels
+                && before.metadata.deletion_timestamp == binding.metadata.deletion_timestamp;
+            if same {
+                self.bindings.insert(key, Arc::new(binding));
+                return;
+            }
+            self.unlink_binding(&key, &before, changes);
+        }
+        self.service_bindings.entry(service_of(&key, &binding)).or_default().insert(key.clone());
+        changes.insert(Unit::Binding(key.clone()));
+        changes.extend(self.group_of_binding(&binding).map(Unit::Group));
+        self.bindings.insert(key, Arc::new(binding));
+    }
+
+    pub(super) fn unlink_binding(&mut self, key: &Key, before: &TargetGroupBinding, changes: &mut Changes) {
+        if let Some(users) = self.service_bindings.get_mut(&service_of(key, before)) {
+            users.remove(key);
+        }
+        self.service_bindings.retain(|_, users| !users.is_empty());
+        changes.extend(self.group_of_binding(before).map(Unit::Group));
+    }
+
+    /// The group whose labels a binding carries, if that group is known.
+    fn group_of_binding(&self, binding: &TargetGroupBinding) -> Option<GroupId> {
+        let labels = binding.metadata.labels.as_ref()?;
+        let group = match labels.get("ingress.k8s.aws/stack") {
+            Some(name) => GroupId::Explicit(name.clone()),
+            None => GroupId::Implicit {
+                namespace: labels.get("ingress.k8s.aws/stack-namespace")?.clone(),
+                name: labels.get("ingress.k8s.aws/stack-name")?.clone(),
+            },
+        };
+        self.members.contains_key(&group).then_some(group)
+    }
+
+    /// Whether something about an Ingress keeps it out of every group, other than that it is not ours.
+    fn is_unplaced(&self, ingress: &Ingress) -> bool {
+        use super::Membership::{InvalidGroup, Unknown};
+        matches!(self.membership(ingress), InvalidGroup(_) | Unknown(_))
+    }
+
+    /// How many objects of a kind are held.
+    #[must_use]
+    pub fn count(&self, kind: Kind) -> usize {
+        self.keys(kind).len()
+    }
+}
+
+fn own_group(key: &Key) -> GroupId {
+    GroupId::Implicit { namespace: key.namespace.clone(), name: key.name.clone() }
+}
+
+fn service_of(key: &Key, binding: &TargetGroupBinding) -> Key {
+    Key::new(&key.namespace, &binding.spec.service_ref.name)
+}
+
+/// Whether two states of an Ingress lead to the same build: status and managed fields never matter.
+fn means_the_same(before: &Ingress, after: &Ingress) -> bool {
+    before.spec == after.spec
+        && before.metadata.annotations == after.metadata.annotations
+        && before.metadata.deletion_timestamp == after.metadata.deletion_timestamp
+        && before.metadata.finalizers == after.metadata.finalizers
+        && before.metadata.uid == after.metadata.uid
+}
+
+/// The Services that an Ingress refers to: in its backends, and in forward actions of its annotations.
+#[must_use]
+pub fn service_refs(ingress: &Ingress) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    if let Some(spec) = &ingress.spec {
+        let paths = spec.rules.iter().flatten().filter_map(|rule| rule.http.as_ref()).flat_map(|http| &http.paths);
+        let backends = paths.map(|path| &path.backend).chain(spec.default_backend.as_ref());
+        names.extend(backends.filter_map(|backend| backend.service.as_ref()).map(|service| service.name.clone()));
+    }
+    let empty = BTreeMap::new();
+    let annotations = ingress.metadata.annotations.as_ref().unwrap_or(&empty);
+    for (_, value) in annotations.iter().filter(|(key, _)| key.starts_with("alb.ingress.kubernetes.io/actions.")) {
+        if let Ok(json) = serde_json::from_str::<serde_json::Value>(value) {
+            collect_service_names(&json, &mut names, 0);
+        }
+    }
+    names
+}
+
+fn collect_service_names(json: &serde_json::Value, names: &mut BTreeSet<String>, depth: usize) {
+    if depth > 8 {
+        return;
+    }
+    match json {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    serde_json::Value::String(name) if key.eq_ignore_ascii_case("serviceName") => {
+                        names.insert(name.clone());
+                    }
+                    nested => collect_service_names(nested, names, depth + 1),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_service_names(item, names, depth + 1)),
+        _ => {}
+    }
+}

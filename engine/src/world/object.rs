@@ -1,0 +1,118 @@
+//! What watchers tell the world, projected to what is needed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+
+use crate::kinds::{Endpoints, IngressClassParams, IngressGroup, Key, Node, Pod, TargetGroupBinding};
+
+/// The kinds that the world holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `networking.k8s.io/v1`.
+    Ingress,
+    /// `networking.k8s.io/v1`.
+    IngressClass,
+    /// `elbv2.k8s.aws/v1beta1`.
+    IngressClassParams,
+    /// `v1`.
+    Service,
+    /// `v1`, labels alone.
+    Namespace,
+    /// `v1`, key names alone.
+    Secret,
+    /// `discovery.k8s.io/v1`.
+    Endpoints,
+    /// `v1`, projected.
+    Pod,
+    /// `v1`, projected.
+    Node,
+    /// `elbv2.k8s.aws/v1beta1`.
+    Binding,
+    /// `albedo.dev/v1alpha1`.
+    Group,
+}
+
+impl Kind {
+    /// Every kind that has to be listed before anything is concluded. Secrets are read one by one, when an Ingress
+    /// names one, because a right to list them is not asked for.
+    pub const ALL: [Self; 10] = [
+        Self::Ingress,
+        Self::IngressClass,
+        Self::IngressClassParams,
+        Self::Service,
+        Self::Namespace,
+        Self::Endpoints,
+        Self::Pod,
+        Self::Node,
+        Self::Binding,
+        Self::Group,
+    ];
+}
+
+/// What is kept of a Secret: which keys it has, never a byte of their values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecretKeys {
+    /// Names of its keys.
+    pub keys: BTreeSet<String>,
+    /// `metadata.resourceVersion`.
+    pub revision: String,
+}
+
+/// An object as watchers hand it over.
+#[derive(Debug, Clone)]
+pub enum Object {
+    /// An Ingress.
+    Ingress(Box<Ingress>),
+    /// An IngressClass.
+    IngressClass(Box<IngressClass>),
+    /// Parameters of a class.
+    IngressClassParams(Box<IngressClassParams>),
+    /// A Service.
+    Service(Box<Service>),
+    /// A Namespace.
+    Namespace {
+        /// Name.
+        name: String,
+        /// Labels.
+        labels: BTreeMap<String, String>,
+    },
+    /// A Secret.
+    Secret {
+        /// Namespace and name.
+        key: Key,
+        /// Its keys.
+        keys: SecretKeys,
+    },
+    /// An EndpointSlice.
+    Endpoints(Box<Endpoints>),
+    /// A Pod.
+    Pod(Box<Pod>),
+    /// A Node.
+    Node(Box<Node>),
+    /// A `TargetGroupBinding`.
+    Binding(Box<TargetGroupBinding>),
+    /// A ledger object.
+    Group(Box<IngressGroup>),
+}
+
+impl Object {
+    /// Namespace and name.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Ingress(object) => Key::of(&object.metadata),
+            Self::IngressClass(object) => Key::of(&object.metadata),
+            Self::IngressClassParams(object) => Key::of(&object.metadata),
+            Self::Service(object) => Key::of(&object.metadata),
+            Self::Namespace { name, .. } => Key::new("", name),
+            Self::Secret { key, .. } => key.clone(),
+            Self::Endpoints(object) => object.key.clone(),
+            Self::Pod(object) => object.key.clone(),
+            Self::Node(object) => Key::new("", &object.name),
+            Self::Binding(object) => Key::of(&object.metadata),
+            Self::Group(object) => Key::of(&object.metadata),
+        }
+    }
+}

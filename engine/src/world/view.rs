@@ -1,0 +1,154 @@
+//! One moment over what a group needs, with a candidate laid over it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::Ingress;
+
+use super::{Class, ClassError, Membership, SecretKeys, World, service_refs};
+use crate::kinds::{IngressGroup, Key, TargetGroupBinding};
+use crate::stack::GroupId;
+
+/// A change that has not happened: what admission asks about.
+#[derive(Debug, Clone, Default)]
+pub enum Overlay {
+    /// Nothing.
+    #[default]
+    None,
+    /// This Ingress instead of what is stored under its name.
+    Put(Arc<Ingress>),
+    /// Nothing under this name.
+    Delete(Key),
+}
+
+/// A member of a group with the class that made it ours.
+#[derive(Debug, Clone)]
+pub struct ClassifiedMember {
+    /// The Ingress.
+    pub ingress: Arc<Ingress>,
+    /// How it was selected.
+    pub class: Class,
+}
+
+impl ClassifiedMember {
+    /// Namespace and name.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key::of(&self.ingress.metadata)
+    }
+}
+
+/// An Ingress that holds the group's finalizer and is no member.
+#[derive(Debug, Clone)]
+pub enum Leaving {
+    /// It is being deleted, or is another's or another group's now: read, and different.
+    Left(Arc<Ingress>),
+    /// It cannot be told whose it is (its class is gone, say): it stays as it is.
+    Unknown(Arc<Ingress>, ClassError),
+}
+
+/// What a group is built from.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The group.
+    pub group: GroupId,
+    /// Members, by namespace and name.
+    pub members: Vec<ClassifiedMember>,
+    /// Those on their way out.
+    pub leaving: Vec<Leaving>,
+    /// The Services that members refer to, those that exist.
+    pub services: BTreeMap<Key, Arc<Service>>,
+    /// Names of all Services in the members' namespaces, for suggestions.
+    pub service_names: Vec<Key>,
+    /// The Secrets that members refer to, those that are known.
+    pub secrets: BTreeMap<Key, Arc<SecretKeys>>,
+    /// Bindings with the group's labels.
+    pub bindings: Vec<Arc<TargetGroupBinding>>,
+    /// The ledger's object.
+    pub ledger: Option<Arc<IngressGroup>>,
+}
+
+impl World {
+    /// What a group is built from, with a candidate laid over it.
+    #[must_use]
+    pub fn view(&self, group: &GroupId, overlay: &Overlay) -> View {
+        let mut ingresses: BTreeMap<Key, Arc<Ingress>> = self
+            .members
+            .get(group)
+            .into_iter()
+            .flatten()
+            .filter_map(|key| Some((key.clone(), self.ingresses.get(key)?.clone())))
+            .collect();
+        match overlay {
+            Overlay::None => {}
+            Overlay::Put(ingress) => {
+                ingresses.insert(Key::of(&ingress.metadata), ingress.clone());
+            }
+            Overlay::Delete(key) => {
+                ingresses.remove(key);
+            }
+        }
+        let mut view = View {
+            group: group.clone(),
+            members: Vec::new(),
+            leaving: Vec::new(),
+            services: BTreeMap::new(),
+            service_names: Vec::new(),
+            secrets: BTreeMap::new(),
+            bindings: self.bindings_of(group),
+            ledger: self.group_object(group).cloned(),
+        };
+        let finalizer = group.finalizer();
+        for (key, ingress) in ingresses {
+            self.place(&mut view, &key, ingress, &finalizer);
+        }
+        view
+    }
+
+    fn place(&self, view: &mut View, key: &Key, ingress: Arc<Ingress>, finalizer: &str) {
+        let holds = ingress.metadata.finalizers.iter().flatten().any(|held| held == finalizer);
+        match self.membership(&ingress) {
+            Membership::Member(group, class) if group == view.group => {
+                for service in service_refs(&ingress) {
+                    let service = Key::new(&key.namespace, &service);
+                    if let Some(object) = self.services.get(&service) {
+                        view.services.insert(service, object.clone());
+                    }
+                }
+                if !view.service_names.iter().any(|service| service.namespace == key.namespace) {
+                    view.service_names.extend(self.services_in(&key.namespace));
+                }
+                for (secret, keys) in self.secrets.iter().filter(|(secret, _)| secret.namespace == key.namespace) {
+                    view.secrets.insert(secret.clone(), keys.clone());
+                }
+                view.members.push(ClassifiedMember { ingress, class });
+            }
+            Membership::Unknown(error) if holds => view.leaving.push(Leaving::Unknown(ingress, error)),
+            _ if holds => view.leaving.push(Leaving::Left(ingress)),
+            _ => {}
+        }
+    }
+
+    fn services_in(&self, namespace: &str) -> Vec<Key> {
+        self.services
+            .range(Key::new(namespace, "")..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.namespace == namespace)
+            .take(200)
+            .cloned()
+            .collect()
+    }
+
+    fn bindings_of(&self, group: &GroupId) -> Vec<Arc<TargetGroupBinding>> {
+        let wanted = group.binding_labels();
+        self.bindings
+            .values()
+            .filter(|binding| {
+                let labels = binding.metadata.labels.as_ref();
+                wanted.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+            })
+            .cloned()
+            .collect()
+    }
+}
