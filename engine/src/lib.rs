@@ -19,9 +19,13 @@
 //! | [`admit`] | findings → verdict; defaults |
 //! | [`report`] | status and events as data |
 
+pub mod annotation;
+pub mod compile;
 pub mod facts;
 pub mod finding;
 pub mod kinds;
+pub mod ledger;
+pub mod link;
 pub mod plan;
 pub mod settings;
 pub mod stack;

@@ -1,10 +1,50 @@
 //! From what should be and what is to one turn of operations, as data.
 
 mod diff;
+mod equal;
 mod operation;
-mod order;
+mod rules;
 mod show;
+mod tags;
 
-pub use diff::diff;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::stack::{Binding, ResourceId};
+
+pub use diff::{Input, diff};
 pub use operation::{AwsOperation, KubeOperation, Operation};
-pub use order::Plan;
+pub use show::{show, show_desired};
+
+/// One turn: operations in their order, every prefix of which is safe.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// What is done, in this order.
+    pub operations: Vec<Operation>,
+    /// ARNs of resources that exist, by resource id.
+    pub known: BTreeMap<ResourceId, String>,
+    /// What the turn has to wait for before the next one is derived; empty when the desired state is reached after it.
+    pub waits: Vec<String>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do and nothing to wait for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty() && self.waits.is_empty()
+    }
+}
+
+/// A binding in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObservedBinding {
+    /// The ARN of its target group.
+    pub target_group: String,
+    /// The binding itself.
+    pub is: Binding,
+    /// Its targets are registered as its present spec says.
+    pub registered: bool,
+    /// It is being deleted.
+    pub deleting: bool,
+}

@@ -1,23 +1,305 @@
-//! tmp
+//! The finding codes: one row each, with an example that is accepted and one that is refused, which are its tests.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
 use super::{Effect, Tier};
-use serde::Serialize;
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum Code {
-    Tmp,
-}
+
+/// What is known of a code.
+#[derive(Debug)]
 pub struct CodeRow {
-    pub mend: &'static str,
-    pub effect: Effect,
+    /// The code.
+    pub code: Code,
+    /// As it is printed: `ALB001`.
+    pub id: &'static str,
+    /// How sure its fact is.
     pub tier: Tier,
+    /// It reports that something is absent, which may come later: a warning at the door unless `strict`.
+    pub absence: bool,
+    /// What it changes in AWS unless a finding says otherwise.
+    pub effect: Effect,
+    /// A few words.
+    pub title: &'static str,
+    /// Why it matters.
+    pub explanation: &'static str,
+    /// What to do, where nothing more precise can be said.
+    pub mend: &'static str,
+    /// An example without it, laid over a plain Ingress; `{p}` stands for the annotation prefix.
+    pub accepts: &'static str,
+    /// An example with it.
+    pub refuses: &'static str,
 }
-pub const CODES: &[CodeRow] = &[CodeRow { mend: "", effect: Effect::Nothing, tier: Tier::Static }];
+
+macro_rules! codes {
+    ($($code:ident = $id:literal, $tier:ident, $presence:ident, $effect:ident, $title:literal,
+        $explanation:literal, $mend:literal, accepts: $accepts:literal, refuses: $refuses:literal;)+) => {
+        /// A stable code of a finding.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $(#[doc = $title] $code,)+ }
+
+        /// All codes in order.
+        pub static CODES: &[CodeRow] = &[$(CodeRow {
+            code: Code::$code,
+            id: $id,
+            tier: Tier::$tier,
+            absence: codes!(@absence $presence),
+            effect: Effect::$effect,
+            title: $title,
+            explanation: $explanation,
+            mend: $mend,
+            accepts: $accepts,
+            refuses: $refuses,
+        },)+];
+
+        impl Code {
+            /// What is known of the code.
+            #[must_use]
+            pub fn row(self) -> &'static CodeRow {
+                match self { $(Self::$code => const { row(Code::$code) },)+ }
+            }
+        }
+
+        /// The row of a code: rows stand in the order of the enum, so that its number is its place.
+        const fn row(code: Code) -> &'static CodeRow {
+            match CODES.split_at(code as usize).1.first() {
+                Some(row) => row,
+                None => unreachable_row(),
+            }
+        }
+    };
+    (@absence absence) => { true };
+    (@absence contradiction) => { false };
+}
+
+/// Every variant of the enum comes from the same list as the rows, so this is never evaluated: it would not build.
+#[expect(clippy::panic, reason = "evaluated by the compiler alone, where it is a build error")]
+const fn unreachable_row() -> &'static CodeRow {
+    panic!("a code without a row")
+}
+
+codes! {
+    UnknownAnnotation = "ALB001", Static, contradiction, Nothing, "unknown annotation",
+        "A key under our prefix that nothing reads: most often a misspelt one, whose setting is then silently missing.",
+        "correct or remove the key",
+        accepts: "annotations: {'{p}scheme': internal}",
+        refuses: "annotations: {'{p}schema': internal}";
+    InvalidScheme = "ALB002", Static, contradiction, MemberSetAside, "unknown scheme",
+        "A load balancer is reached from inside the VPC (internal) or from the internet (internet-facing).",
+        "write internal or internet-facing",
+        accepts: "annotations: {'{p}scheme': internet-facing}",
+        refuses: "annotations: {'{p}scheme': public}";
+    InvalidTargetType = "ALB003", Static, contradiction, MemberSetAside, "unknown target type",
+        "Requests go to pods by their address (ip) or to a NodePort of every node (instance).",
+        "write ip (pods by address, any Service type) or instance (nodes by NodePort)",
+        accepts: "annotations: {'{p}target-type': ip}",
+        refuses: "annotations: {'{p}target-type': pod}";
+    InvalidSubnets = "ALB004", Static, contradiction, MemberSetAside, "subnets that cannot be used",
+        "Subnets are given by id (subnet- and hexadecimal digits) or by their Name tag, each once, two zones at least.",
+        "list at least two subnets of different availability zones, or leave the annotation out to have them discovered",
+        accepts: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0b22'}",
+        refuses: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0a11'}";
+    InvalidCertificateArn = "ALB005", Static, contradiction, MemberSetAside, "not a certificate's ARN",
+        "A listener takes certificates of ACM (arn:aws:acm:REGION:ACCOUNT:certificate/ID) or of IAM (arn:aws:iam::ACCOUNT:server-certificate/NAME).",
+        "copy the ARN from ACM: arn:aws:acm:REGION:ACCOUNT:certificate/ID",
+        accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}",
+        refuses: "annotations: {'{p}certificate-arn': 'arn:arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c'}";
+    InvalidListenPorts = "ALB006", Static, contradiction, MemberSetAside, "listen-ports that cannot be read",
+        "listen-ports is a JSON list of objects that map HTTP or HTTPS to a port from 1 to 65535.",
+        "write for example [{\"HTTP\": 80}, {\"HTTPS\": 443}]",
+        accepts: "annotations: {'{p}listen-ports': '[{\"HTTP\": 80}, {\"HTTP\": 8080}]'}",
+        refuses: "annotations: {'{p}listen-ports': '[{\"TCP\": 80}]'}";
+    InvalidGroupName = "ALB007", Static, contradiction, MemberSetAside, "not a group's name",
+        "A group's name has at most 63 lower-case letters, digits, '-' and '.', with a letter or digit at both ends.",
+        "use lower-case letters, digits, '-' and '.', at most 63, a letter or digit first and last",
+        accepts: "annotations: {'{p}group.name': shop.public}",
+        refuses: "annotations: {'{p}group.name': Shop_Public}";
+    InvalidGroupOrder = "ALB008", Static, contradiction, MemberSetAside, "not a group order",
+        "Members of a group are put in order by a whole number from -1000 to 1000; a number that cannot be read stops the whole group elsewhere.",
+        "write a whole number from -1000 to 1000",
+        accepts: "annotations: {'{p}group.name': shop, '{p}group.order': '-10'}",
+        refuses: "annotations: {'{p}group.name': shop, '{p}group.order': '1001'}";
+    InvalidPath = "ALB009", Static, contradiction, MemberSetAside, "path that contradicts its type",
+        "With pathType Prefix and Exact a path has no wildcards; they belong to ImplementationSpecific.",
+        "use / with Prefix, or keep the wildcard with pathType: ImplementationSpecific",
+        accepts: "spec: {rules: [{http: {paths: [{path: '/*', pathType: ImplementationSpecific, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
+        refuses: "spec: {rules: [{http: {paths: [{path: '/*', pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
+    UnsupportedBackend = "ALB010", Static, contradiction, MemberSetAside, "backend that is not a Service",
+        "A load balancer routes to Services; a backend.resource names something else.",
+        "name a Service under backend.service",
+        accepts: "{}",
+        refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {resource: {kind: Bucket, name: b}}}]}}]}";
+    InvalidValue = "ALB011", Static, contradiction, MemberSetAside, "value that cannot be read",
+        "The value does not have the form that the annotation asks for.",
+        "correct the value",
+        accepts: "annotations: {'{p}healthcheck-interval-seconds': '15'}",
+        refuses: "annotations: {'{p}healthcheck-interval-seconds': 15s}";
+    InvalidAction = "ALB012", Static, contradiction, MemberSetAside, "action that cannot be used",
+        "actions.NAME holds one JSON object: a redirect, a fixed-response or a forward.",
+        "write a JSON object with type redirect, fixed-response or forward and its settings",
+        accepts: "annotations: {'{p}actions.app': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"contentType\": \"text/plain\", \"statusCode\": \"200\"}}'}",
+        refuses: "annotations: {'{p}actions.app': '{\"type\": \"fixed-response\"}'}";
+    InvalidCondition = "ALB013", Static, contradiction, MemberSetAside, "condition that cannot be used",
+        "conditions.NAME holds a JSON list; each condition names a field and carries that field's settings.",
+        "give the condition its field and at least one value",
+        accepts: "annotations: {'{p}conditions.app': '[{\"field\": \"source-ip\", \"sourceIpConfig\": {\"values\": [\"10.0.0.0/8\"]}}]'}",
+        refuses: "annotations: {'{p}conditions.app': '[{\"field\": \"source-ip\", \"sourceIpConfig\": {\"values\": []}}]'}";
+    InvalidTransform = "ALB014", Static, contradiction, MemberSetAside, "transform that cannot be used",
+        "transforms.NAME holds a JSON list of url-rewrite and host-header-rewrite objects with their rewrites.",
+        "give each transform its type and at least one rewrite",
+        accepts: "annotations: {'{p}transforms.app': '[{\"type\": \"url-rewrite\", \"urlRewriteConfig\": {\"rewrites\": [{\"regex\": \"^/a\", \"replace\": \"/\"}]}}]'}",
+        refuses: "annotations: {'{p}transforms.app': '[{\"type\": \"rewrite\"}]'}";
+    InvalidAuthentication = "ALB015", Static, contradiction, MemberSetAside, "authentication that cannot be used",
+        "auth-type is none, oidc or cognito; the latter two need the JSON object of their identity provider.",
+        "write auth-type none, oidc or cognito, with auth-idp-oidc or auth-idp-cognito beside it",
+        accepts: "annotations: {'{p}auth-type': none}",
+        refuses: "annotations: {'{p}auth-type': basic}";
+    InvalidCidr = "ALB016", Static, contradiction, MemberSetAside, "not a block of addresses",
+        "Addresses that may come in are written as blocks, 203.0.113.0/24; a single address is a /32.",
+        "write addresses as CIDR blocks: 203.0.113.0/24, or 203.0.113.7/32 for one address",
+        accepts: "annotations: {'{p}inbound-cidrs': '10.0.0.0/8'}",
+        refuses: "annotations: {'{p}inbound-cidrs': '10.0.0.1'}";
+    InvalidName = "ALB017", Static, contradiction, MemberSetAside, "not a load balancer's name",
+        "A load balancer's name has at most 32 letters, digits and hyphens.",
+        "use at most 32 letters, digits and hyphens, no hyphen at either end, not beginning with internal-",
+        accepts: "annotations: {'{p}load-balancer-name': shop}",
+        refuses: "annotations: {'{p}load-balancer-name': a-name-that-is-longer-than-thirty-two}";
+    InvalidSslRedirect = "ALB018", Static, contradiction, MemberSetAside, "redirect to a port that has no TLS",
+        "ssl-redirect names the HTTPS port that every HTTP listener redirects to; the group must listen there with HTTPS.",
+        "name a port that listen-ports opens for HTTPS",
+        accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}listen-ports': '[{\"HTTP\": 80}, {\"HTTPS\": 443}]', '{p}ssl-redirect': '443'}",
+        refuses: "annotations: {'{p}listen-ports': '[{\"HTTP\": 80}]', '{p}ssl-redirect': '443'}";
+    MissingAction = "ALB019", Static, contradiction, Nothing, "action that is not written",
+        "A backend with port name use-annotation takes its action from actions.NAME; without it requests are answered with 503.",
+        "write the annotation actions.NAME, or name a port of the Service",
+        accepts: "annotations: {'{p}actions.deny': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"statusCode\": \"403\"}}'}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: deny, port: {name: use-annotation}}}}]}}]}",
+        refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: deny, port: {name: use-annotation}}}}]}}]}";
+    NotYetProvisioned = "ALB020", Static, contradiction, Nothing, "not provisioned by this version",
+        "The annotation is known, but this version does not act on it yet; the load balancer would lack what it asks for.",
+        "remove it, or stay with the predecessor for this Ingress until it is there",
+        accepts: "{}",
+        refuses: "annotations: {'{p}enable-frontend-nlb': 'true'}";
+    InvalidTags = "ALB021", Static, contradiction, MemberSetAside, "tags that cannot be set",
+        "Tags are key=value pairs; keys in --external-managed-tags belong to somebody else.",
+        "write key=value pairs, separated by commas",
+        accepts: "annotations: {'{p}tags': 'team=shop,stage=dev'}",
+        refuses: "annotations: {'{p}tags': 'team'}";
+    InvalidHealthCheck = "ALB022", Static, contradiction, MemberSetAside, "health check that AWS refuses",
+        "Intervals are 5 to 300 s, timeouts 2 to 120 s, thresholds 2 to 10.",
+        "stay inside the ranges: interval 5-300 s, timeout 2-120 s, thresholds 2-10",
+        accepts: "annotations: {'{p}healthy-threshold-count': '3'}",
+        refuses: "annotations: {'{p}healthy-threshold-count': '1'}";
+    ConflictingAuthentication = "ALB023", Static, contradiction, MemberSetAside, "two ways of authentication",
+        "A rule authenticates by OIDC or Cognito, or validates a JSON web token; not both.",
+        "keep auth-type or jwt-validation, not both",
+        accepts: "annotations: {'{p}jwt-validation': '{\"jwksEndpoint\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}",
+        refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}auth-type': cognito, '{p}auth-idp-cognito': '{\"userPoolARN\": \"arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_x\", \"userPoolClientID\": \"c\", \"userPoolDomain\": \"d\"}', '{p}jwt-validation': '{\"jwksEndpoint\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}";
+    MissingService = "ALB101", Cluster, absence, Nothing, "Service that does not exist",
+        "Requests to a backend whose Service does not exist are answered with 503 until it does.",
+        "create the Service, or correct its name",
+        accepts: "{}",
+        refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: ap, port: {number: 80}}}}]}}]}";
+    MissingServicePort = "ALB102", Cluster, contradiction, MemberSetAside, "port that the Service does not have",
+        "The Service exists, but has no port of that number or name.",
+        "name a port of the Service",
+        accepts: "{}",
+        refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 81}}}}]}}]}";
+    ServiceTypeMismatch = "ALB103", Cluster, contradiction, MemberSetAside, "Service type that does not fit the target type",
+        "Target type instance reaches pods through a NodePort, which a ClusterIP Service does not have.",
+        "set target-type: ip, or make the Service NodePort",
+        accepts: "annotations: {'{p}target-type': ip}\nobjects: [{apiVersion: v1, kind: Service, metadata: {name: inner}, spec: {type: ClusterIP, ports: [{port: 80, targetPort: 8080}]}}]\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: inner, port: {number: 80}}}}]}}]}",
+        refuses: "annotations: {'{p}target-type': instance}\nobjects: [{apiVersion: v1, kind: Service, metadata: {name: inner}, spec: {type: ClusterIP, ports: [{port: 80, targetPort: 8080}]}}]\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: inner, port: {number: 80}}}}]}}]}";
+    MissingClass = "ALB104", Cluster, absence, MemberSetAside, "class that cannot be used",
+        "Whose an Ingress is cannot be told while its class, or the class's parameters, do not exist or contradict it.",
+        "create the IngressClass and its IngressClassParams, or correct ingressClassName",
+        accepts: "{}",
+        refuses: "spec: {ingressClassName: albb}";
+    GroupConflict = "ALB105", Cluster, contradiction, MemberSetAside, "value that contradicts the group",
+        "All members of a group share one load balancer: what is said of it by several must be the same.",
+        "write the value that the others have, or leave it out, or use a group of its own",
+        accepts: "annotations: {'{p}group.name': g, '{p}scheme': internal}\nsiblings: [{'{p}group.name': g, '{p}scheme': internal}]",
+        refuses: "annotations: {'{p}group.name': g, '{p}scheme': internal}\nsiblings: [{'{p}group.name': g, '{p}scheme': internet-facing}]";
+    ListenerConflict = "ALB106", Cluster, contradiction, MemberSetAside, "value that contradicts a listener of the group",
+        "Members that listen on one port share the listener: protocol, TLS policy and sources must be the same.",
+        "write the value that the others have on this port, or listen on another port",
+        accepts: "annotations: {'{p}group.name': g, '{p}inbound-cidrs': 10.0.0.0/8}\nsiblings: [{'{p}group.name': g}]",
+        refuses: "annotations: {'{p}group.name': g, '{p}inbound-cidrs': 10.0.0.0/8}\nsiblings: [{'{p}group.name': g, '{p}inbound-cidrs': 192.168.0.0/16}]";
+    MissingSecret = "ALB107", Cluster, absence, MemberSetAside, "Secret that does not exist or lacks a key",
+        "OIDC needs a Secret with clientID and clientSecret; this Ingress waits for it, the rest of its group goes on.",
+        "create the Secret with the keys clientID and clientSecret in the Ingress's namespace",
+        accepts: "{}",
+        refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}auth-type': oidc, '{p}auth-idp-oidc': '{\"issuer\": \"https://id.example.com\", \"authorizationEndpoint\": \"https://id.example.com/a\", \"tokenEndpoint\": \"https://id.example.com/t\", \"userInfoEndpoint\": \"https://id.example.com/u\", \"secretName\": \"none\"}'}";
+    NotOurs = "ALB108", Cluster, absence, Nothing, "annotations on an Ingress that is not ours",
+        "The Ingress has annotations under our prefix, but its class is another controller's: nothing reads them.",
+        "set ingressClassName to a class of ours, or remove the annotations",
+        accepts: "{}",
+        refuses: "annotations: {'{p}scheme': internal}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: other}, spec: {controller: example.com/other}}]\nspec: {ingressClassName: other}";
+    SubnetsNotFound = "ALB201", Aws, contradiction, GroupBlocked, "subnets that do not exist",
+        "The subnets named are not in this account and region, or no subnet of the VPC has that Name tag.",
+        "correct the ids or names, or leave the annotation out to have subnets discovered",
+        accepts: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0b22'}",
+        refuses: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0fff'}";
+    SubnetsUnusable = "ALB202", Aws, contradiction, GroupBlocked, "subnets that do not go together",
+        "A load balancer takes one subnet a zone, in two zones at least, of one kind of zone, with IPv6 blocks for dualstack.",
+        "name one subnet in each of at least two availability zones",
+        accepts: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0b22'}",
+        refuses: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0a12'}";
+    NoSubnets = "ALB203", Aws, contradiction, GroupBlocked, "no subnets can be discovered",
+        "Without the annotation subnets are found by the tags kubernetes.io/role/elb and kubernetes.io/role/internal-elb, or by their routes.",
+        "tag subnets in two zones with kubernetes.io/role/elb=1 (internet-facing) or kubernetes.io/role/internal-elb=1 (internal)",
+        accepts: "{}",
+        refuses: "annotations: {'{p}ip-address-type': dualstack}";
+    CertificateNotFound = "ALB204", Aws, contradiction, MemberSetAside, "no certificate for a host",
+        "An HTTPS Ingress without certificate-arn takes the issued certificates of ACM that cover its hosts; there is none for one of them.",
+        "have ACM issue a certificate for the host, or name one in certificate-arn",
+        accepts: "annotations: {'{p}listen-ports': '[{\"HTTPS\": 443}]'}\nspec: {tls: [{hosts: [www.example.com]}]}",
+        refuses: "annotations: {'{p}listen-ports': '[{\"HTTPS\": 443}]'}\nspec: {tls: [{hosts: [nobody.example.org]}]}";
+    CertificateElsewhere = "ALB205", Aws, contradiction, MemberSetAside, "certificate of another region",
+        "A listener takes certificates of its own region only.",
+        "use a certificate of the load balancer's region",
+        accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}",
+        refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:us-east-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}";
+    SecurityGroupNotFound = "ALB206", Aws, contradiction, GroupBlocked, "security group that does not exist",
+        "Security groups are given by id or by their Name tag; one of them is not in the VPC.",
+        "correct the id or name, or leave the annotation out to have one managed",
+        accepts: "annotations: {'{p}security-groups': sg-0a11}",
+        refuses: "annotations: {'{p}security-groups': sg-0fff}";
+    ReplacesLoadBalancer = "ALB301", Consequence, contradiction, Nothing, "replaces the load balancer",
+        "The change cannot be made in place: the load balancer is deleted and made anew, with another DNS name.",
+        "set albedo.dev/allow-replacement: \"true\" on the Ingress if that is meant",
+        accepts: "{}",
+        refuses: "annotations: {'{p}scheme': internet-facing}\nbefore: {annotations: {'{p}scheme': internal}}";
+}
+
 impl Code {
-    pub fn row(self) -> &'static CodeRow {
-        &CODES[0]
+    /// The code that is printed as `id`.
+    #[must_use]
+    pub fn parse(id: &str) -> Option<Self> {
+        CODES.iter().find(|row| row.id.eq_ignore_ascii_case(id)).map(|row| row.code)
     }
 }
-impl std::fmt::Display for Code {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("x")
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().id)
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_in_the_order_of_the_enum_and_ids_grow() {
+        for (number, row) in CODES.iter().enumerate() {
+            assert_eq!(row.code as usize, number, "{}", row.id);
+        }
+        assert!(CODES.is_sorted_by_key(|row| row.id));
     }
 }

@@ -1,1 +1,213 @@
+//! Plans and desired states as text for people.
 
+use std::fmt::Write as _;
+
+use super::Plan;
+use super::operation::{AwsOperation as Aws, KubeOperation, Operation};
+use crate::stack::{Action, Condition, Desired, Listener, Patterns, Rule};
+
+/// A plan, one line an operation.
+#[must_use]
+pub fn show(plan: &Plan) -> String {
+    let mut text = String::new();
+    for operation in &plan.operations {
+        text.push_str(&line(operation));
+        text.push('\n');
+    }
+    for wait in &plan.waits {
+        text.push_str(&format!("wait for {wait}\n"));
+    }
+    text
+}
+
+/// One operation: a sign (`+` makes, `~` changes, `-` deletes), the call and what it is about.
+#[must_use]
+pub fn line(operation: &Operation) -> String {
+    match operation {
+        Operation::Kube(KubeOperation::ApplyBinding(binding)) => {
+            format!("~ TargetGroupBinding {}/{} for {}", binding.namespace, binding.name, binding.target_group)
+        }
+        Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
+            format!("- TargetGroupBinding {namespace}/{name}")
+        }
+        Operation::Aws(operation) => aws(operation),
+    }
+}
+
+fn aws(operation: &Aws) -> String {
+    let keys = |map: &std::collections::BTreeMap<String, String>| map.keys().cloned().collect::<Vec<_>>().join(", ");
+    match operation {
+        Aws::CreateSecurityGroup { is, .. } => format!("+ CreateSecurityGroup {}", is.name),
+        Aws::AuthorizeSecurityGroupIngress { group, permissions } => {
+            let list: Vec<String> = permissions.iter().map(ToString::to_string).collect();
+            format!("+ AuthorizeSecurityGroupIngress {group}: {}", list.join(", "))
+        }
+        Aws::RevokeSecurityGroupIngress { group, permissions } => {
+            let list: Vec<String> = permissions.iter().map(ToString::to_string).collect();
+            format!("- RevokeSecurityGroupIngress {group}: {}", list.join(", "))
+        }
+        Aws::CreateTags { group, tags } => format!("~ CreateTags {group}: {}", keys(tags)),
+        Aws::DeleteTags { group, keys } => format!("~ DeleteTags {group}: {}", keys.join(", ")),
+        Aws::DeleteSecurityGroup { group } => format!("- DeleteSecurityGroup {group}"),
+        Aws::CreateTargetGroup { id, is } => format!("+ CreateTargetGroup {} for {id}", is.name),
+        Aws::ModifyTargetGroup { target_group, .. } => format!("~ ModifyTargetGroup {target_group}"),
+        Aws::ModifyTargetGroupAttributes { target_group, attributes } => {
+            format!("~ ModifyTargetGroupAttributes {target_group}: {}", keys(attributes))
+        }
+        Aws::DeleteTargetGroup { target_group } => format!("- DeleteTargetGroup {target_group}"),
+        Aws::CreateLoadBalancer { is } => format!("+ CreateLoadBalancer {} ({})", is.name, is.scheme),
+        Aws::ModifyLoadBalancerAttributes { load_balancer, attributes } => {
+            format!("~ ModifyLoadBalancerAttributes {load_balancer}: {}", keys(attributes))
+        }
+        Aws::SetSecurityGroups { load_balancer, security_groups } => {
+            let list: Vec<String> = security_groups.iter().map(ToString::to_string).collect();
+            format!("~ SetSecurityGroups {load_balancer}: {}", list.join(", "))
+        }
+        Aws::SetSubnets { load_balancer, subnets } => format!("~ SetSubnets {load_balancer}: {}", subnets.join(", ")),
+        Aws::SetIpAddressType { load_balancer, ip_address_type } => {
+            format!("~ SetIpAddressType {load_balancer}: {}", ip_address_type.as_str())
+        }
+        Aws::ModifyIpPools { load_balancer, .. } => format!("~ ModifyIpPools {load_balancer}"),
+        Aws::DeleteLoadBalancer { load_balancer } => format!("- DeleteLoadBalancer {load_balancer}"),
+        Aws::CreateListener { is, .. } => format!("+ CreateListener {} {}", is.protocol, is.port),
+        Aws::ModifyListener { listener, is } => format!("~ ModifyListener {} {} ({listener})", is.protocol, is.port),
+        Aws::ModifyListenerAttributes { listener, attributes } => {
+            format!("~ ModifyListenerAttributes {listener}: {}", keys(attributes))
+        }
+        Aws::AddListenerCertificate { listener, certificate } => {
+            format!("+ AddListenerCertificates {listener}: {certificate}")
+        }
+        Aws::RemoveListenerCertificate { listener, certificate } => {
+            format!("- RemoveListenerCertificates {listener}: {certificate}")
+        }
+        Aws::DeleteListener { listener } => format!("- DeleteListener {listener}"),
+        Aws::CreateRule { port, is, .. } => format!("+ CreateRule {port} {}", rule(is)),
+        Aws::ModifyRule { is, .. } => format!("~ ModifyRule {}", rule(is)),
+        Aws::SetRulePriorities { priorities } => format!("~ SetRulePriorities of {} rules", priorities.len()),
+        Aws::DeleteRule { rule } => format!("- DeleteRule {rule}"),
+        Aws::AddTags { resource, tags } => format!("~ AddTags {resource}: {}", keys(tags)),
+        Aws::RemoveTags { resource, keys } => format!("~ RemoveTags {resource}: {}", keys.join(", ")),
+        Aws::RegisterTargets { target_group, targets } => {
+            format!("+ RegisterTargets {target_group}: {} targets", targets.len())
+        }
+        Aws::DeregisterTargets { target_group, targets } => {
+            format!("- DeregisterTargets {target_group}: {} targets", targets.len())
+        }
+    }
+}
+
+/// The desired state of a group as a tree.
+#[must_use]
+pub fn show_desired(desired: &Desired) -> String {
+    let mut text = format!("group {}\n", desired.group);
+    // Writing to a String cannot fail.
+    let mut put = |depth: usize, line: String| {
+        let _ = writeln!(text, "{:width$}{line}", "", width = depth * 2);
+    };
+    if let Some(load_balancer) = &desired.load_balancer {
+        let name = if load_balancer.name.is_empty() { "?" } else { &load_balancer.name };
+        put(1, format!("load balancer {name} ({}, {})", load_balancer.scheme, load_balancer.ip_address_type.as_str()));
+        let subnets = if load_balancer.subnets.is_empty() { "?".to_owned() } else { load_balancer.subnets.join(", ") };
+        put(2, format!("subnets {subnets}"));
+        for (key, value) in &load_balancer.attributes {
+            put(2, format!("attribute {key} = {value}"));
+        }
+    }
+    if let Some(group) = &desired.security_group {
+        put(1, format!("security group {}", group.name));
+        for permission in &group.ingress {
+            put(2, permission.to_string());
+        }
+    }
+    for listener in desired.listeners.values() {
+        listener_lines(listener, &mut put);
+    }
+    for (id, group) in &desired.target_groups {
+        put(
+            1,
+            format!(
+                "target group {id}: {} ({}, {} {}, port {})",
+                group.name, group.target_type, group.protocol, group.protocol_version, group.port
+            ),
+        );
+        let check = &group.health_check;
+        put(
+            2,
+            format!(
+                "health check {} {} on {} every {} s",
+                check.protocol, check.path, check.port, check.interval_seconds
+            ),
+        );
+    }
+    text
+}
+
+fn listener_lines(listener: &Listener, put: &mut impl FnMut(usize, String)) {
+    put(1, format!("listener {} {}", listener.protocol, listener.port));
+    for certificate in &listener.certificates {
+        put(2, format!("certificate {certificate}"));
+    }
+    for one in &listener.rules {
+        put(2, rule(one));
+    }
+    put(2, format!("otherwise {}", actions(&listener.default_actions)));
+}
+
+/// A rule in one line: priority, conditions, actions.
+#[must_use]
+pub fn rule(rule: &Rule) -> String {
+    let conditions: Vec<String> = rule.conditions.iter().map(condition).collect();
+    format!("{}: {} -> {}", rule.priority, conditions.join(" and "), actions(&rule.actions))
+}
+
+fn condition(condition: &Condition) -> String {
+    let patterns = |patterns: &Patterns| {
+        let all: Vec<&String> = patterns.values.iter().chain(&patterns.regex_values).collect();
+        all.into_iter().cloned().collect::<Vec<_>>().join(" | ")
+    };
+    match condition {
+        Condition::HostHeader(hosts) => format!("host {}", patterns(hosts)),
+        Condition::PathPattern(paths) => format!("path {}", patterns(paths)),
+        Condition::HttpHeader { name, patterns: values } => format!("header {name}: {}", patterns(values)),
+        Condition::HttpRequestMethod { values } => format!("method {}", values.join(" | ")),
+        Condition::QueryString { values } => {
+            let pairs = values.iter().map(|pair| match &pair.key {
+                Some(key) => format!("{key}={}", pair.value),
+                None => pair.value.clone(),
+            });
+            format!("query {}", pairs.collect::<Vec<_>>().join(" | "))
+        }
+        Condition::SourceIp { values } => format!("from {}", values.join(" | ")),
+    }
+}
+
+fn actions(actions: &[Action]) -> String {
+    let all: Vec<String> = actions
+        .iter()
+        .map(|action| match action {
+            Action::Forward(forward) => {
+                let shares = forward.target_groups.iter().map(|tuple| match tuple.weight {
+                    Some(weight) if forward.target_groups.len() > 1 => format!("{} ({weight})", tuple.target_group),
+                    _ => tuple.target_group.to_string(),
+                });
+                format!("forward to {}", shares.collect::<Vec<_>>().join(", "))
+            }
+            Action::Redirect(redirect) => {
+                let part = |part: &Option<String>, keep: &str| part.clone().unwrap_or_else(|| keep.to_owned());
+                format!(
+                    "redirect {} to {}://{}:{}{}",
+                    redirect.status_code,
+                    part(&redirect.protocol, "#{protocol}"),
+                    part(&redirect.host, "#{host}"),
+                    part(&redirect.port, "#{port}"),
+                    part(&redirect.path, "/#{path}"),
+                )
+            }
+            Action::FixedResponse(response) => format!("answer {}", response.status_code),
+            Action::AuthenticateOidc(_) => "authenticate by OIDC".to_owned(),
+            Action::AuthenticateCognito(_) => "authenticate by Cognito".to_owned(),
+            Action::JwtValidation { .. } => "validate the token".to_owned(),
+        })
+        .collect();
+    all.join(", then ")
+}

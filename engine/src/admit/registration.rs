@@ -1,0 +1,256 @@
+//! Which reviews the API server sends where: one table of webhooks, and the two configurations generated from it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::{
+    MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
+    ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+
+mod conditions;
+mod rows;
+
+pub use rows::ROWS;
+
+/// Whether a webhook judges or changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Judges what the mutating webhooks left.
+    Validating,
+    /// Adds defaults.
+    Mutating,
+}
+
+/// What the API server does when no replica answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailurePolicy {
+    /// Refuses the request.
+    Fail,
+    /// Goes on as if the webhook were not there.
+    Ignore,
+}
+
+impl FailurePolicy {
+    /// The word in a configuration.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Fail => "Fail",
+            Self::Ignore => "Ignore",
+        }
+    }
+}
+
+/// Which objects of its resource a webhook is called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Ingresses whose class name is one of [`Options::classes`], before or after the request.
+    Own,
+    /// Ingresses that [`Reach::Own`] does not take and that have a key under our prefix or no class.
+    Others,
+    /// Every object.
+    All,
+    /// None: we do not register it. A configuration of the controller that ran here before may still call the path, and
+    /// must not start to fail.
+    Served,
+}
+
+/// One webhook.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Path of the URL.
+    pub path: &'static str,
+    /// Name in the configuration; for [`Reach::Served`] the name under which others register it.
+    pub webhook: &'static str,
+    /// Judges or changes.
+    pub kind: Kind,
+    /// API group of the objects, empty for the core group.
+    pub group: &'static str,
+    /// API version of the objects.
+    pub version: &'static str,
+    /// Plural of the objects' kind.
+    pub resource: &'static str,
+    /// `CREATE`, `UPDATE`.
+    pub operations: &'static [&'static str],
+    /// What happens when no replica answers.
+    pub failure_policy: FailurePolicy,
+    /// Which objects.
+    pub reach: Reach,
+    /// What it is for, in one line.
+    pub note: &'static str,
+}
+
+impl Row {
+    /// Whether it is part of our configurations.
+    #[must_use]
+    pub fn registered(&self) -> bool {
+        self.reach != Reach::Served
+    }
+}
+
+/// Where the API server finds the webhooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A Service of the cluster.
+    Service {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Its port.
+        port: u16,
+    },
+    /// A URL without a path, such as `https://127.0.0.1:9443`; the rows' paths are appended.
+    Url(String),
+}
+
+/// What the configurations depend on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Name of both configuration objects.
+    pub name: String,
+    /// Where the webhooks are.
+    pub target: Target,
+    /// PEM certificates of the authority that signs the serving certificate. None leaves the field to an injector.
+    pub ca_bundle: Option<Vec<u8>>,
+    /// Names of the classes that are ours: `spec.ingressClassName` or the legacy annotation. An empty name stands for an
+    /// Ingress without a class.
+    pub classes: Vec<String>,
+    /// Namespaces whose objects are reviewed; None is all.
+    pub namespace_selector: Option<LabelSelector>,
+    /// User name of the controller, whose own writes are not reviewed.
+    pub controller_user: Option<String>,
+    /// `namespace/name` of the cert-manager Certificate whose authority is to be injected.
+    pub inject_ca_from: Option<String>,
+    /// How long the API server waits for an answer, in seconds, 1 to 30.
+    pub timeout_seconds: i32,
+}
+
+impl Default for Options {
+    /// What the manifests under `deploy/` install.
+    fn default() -> Self {
+        Self {
+            name: "albedo-webhook".to_owned(),
+            target: Target::Service {
+                namespace: "albedo-system".to_owned(),
+                name: "albedo-webhook".to_owned(),
+                port: 443,
+            },
+            ca_bundle: None,
+            classes: vec!["alb".to_owned()],
+            namespace_selector: None,
+            controller_user: Some("system:serviceaccount:albedo-system:albedo".to_owned()),
+            inject_ca_from: None,
+            timeout_seconds: 5,
+        }
+    }
+}
+
+/// The two configurations: every registered row of [`ROWS`] as one webhook, in the order of the table.
+#[must_use]
+pub fn configurations(options: &Options) -> (ValidatingWebhookConfiguration, MutatingWebhookConfiguration) {
+    let of = |kind: Kind| ROWS.iter().filter(move |row| row.registered() && row.kind == kind);
+    (
+        ValidatingWebhookConfiguration {
+            metadata: metadata(options),
+            webhooks: Some(of(Kind::Validating).map(|row| validating(row, options)).collect()),
+        },
+        MutatingWebhookConfiguration {
+            metadata: metadata(options),
+            webhooks: Some(of(Kind::Mutating).map(|row| mutating(row, options)).collect()),
+        },
+    )
+}
+
+fn metadata(options: &Options) -> ObjectMeta {
+    let annotations = options.inject_ca_from.as_ref().map(|from| one("cert-manager.io/inject-ca-from", from.as_str()));
+    ObjectMeta {
+        name: Some(options.name.clone()),
+        labels: Some(one("app.kubernetes.io/name", "albedo")),
+        annotations,
+        ..ObjectMeta::default()
+    }
+}
+
+fn one(key: &str, value: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(key.to_owned(), value.to_owned())])
+}
+
+fn validating(row: &Row, options: &Options) -> ValidatingWebhook {
+    ValidatingWebhook {
+        admission_review_versions: vec!["v1".to_owned()],
+        client_config: client_config(row, options),
+        failure_policy: Some(row.failure_policy.word().to_owned()),
+        match_conditions: Some(match_conditions(row, options)),
+        match_policy: Some("Equivalent".to_owned()),
+        name: row.webhook.to_owned(),
+        namespace_selector: options.namespace_selector.clone(),
+        object_selector: None,
+        rules: Some(vec![rule(row)]),
+        side_effects: "None".to_owned(),
+        timeout_seconds: Some(options.timeout_seconds),
+    }
+}
+
+fn mutating(row: &Row, options: &Options) -> MutatingWebhook {
+    MutatingWebhook {
+        admission_review_versions: vec!["v1".to_owned()],
+        client_config: client_config(row, options),
+        failure_policy: Some(row.failure_policy.word().to_owned()),
+        match_conditions: Some(match_conditions(row, options)),
+        match_policy: Some("Equivalent".to_owned()),
+        name: row.webhook.to_owned(),
+        namespace_selector: options.namespace_selector.clone(),
+        object_selector: None,
+        // Defaults are taken from the object as its author sent it, once.
+        reinvocation_policy: Some("Never".to_owned()),
+        rules: Some(vec![rule(row)]),
+        side_effects: "None".to_owned(),
+        timeout_seconds: Some(options.timeout_seconds),
+    }
+}
+
+fn rule(row: &Row) -> RuleWithOperations {
+    RuleWithOperations {
+        api_groups: Some(vec![row.group.to_owned()]),
+        api_versions: Some(vec![row.version.to_owned()]),
+        operations: Some(row.operations.iter().map(|&operation| operation.to_owned()).collect()),
+        resources: Some(vec![row.resource.to_owned()]),
+        scope: Some("*".to_owned()),
+    }
+}
+
+fn client_config(row: &Row, options: &Options) -> WebhookClientConfig {
+    let (service, url) = match &options.target {
+        Target::Service { namespace, name, port } => {
+            let service = ServiceReference {
+                name: name.clone(),
+                namespace: namespace.clone(),
+                path: Some(row.path.to_owned()),
+                port: Some(i32::from(*port)),
+            };
+            (Some(service), None)
+        }
+        Target::Url(base) => (None, Some(format!("{}{}", base.trim_end_matches('/'), row.path))),
+    };
+    WebhookClientConfig { ca_bundle: options.ca_bundle.clone().map(ByteString), service, url }
+}
+
+fn match_conditions(row: &Row, options: &Options) -> Vec<MatchCondition> {
+    let reach = match row.reach {
+        Reach::Own => Some(("own-class", conditions::own(&options.classes))),
+        Reach::Others => Some(("others", conditions::others(&options.classes))),
+        Reach::All | Reach::Served => None,
+    };
+    // Spec and annotations are what an Ingress is made of; other kinds are reviewed on every change.
+    let changed = reach.is_some().then(|| ("changed", conditions::changed()));
+    let user = options.controller_user.as_ref().map(|user| ("not-albedo", conditions::not_user(user)));
+    let conditions = [Some(("not-deleting", conditions::not_deleting())), user, reach, changed];
+    let conditions = conditions.into_iter().flatten();
+    conditions.map(|(name, expression)| MatchCondition { name: name.to_owned(), expression }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! Tests of the table and of what is generated from it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn json_of(options: &Options) -> (Value, Value) {
+    let (validating, mutating) = configurations(options);
+    (serde_json::to_value(validating).unwrap(), serde_json::to_value(mutating).unwrap())
+}
+
+#[test]
+fn names_are_unique_and_qualified() {
+    let names: BTreeSet<_> = ROWS.iter().map(|row| row.webhook).collect();
+    assert_eq!(names.len(), ROWS.len());
+    for name in names {
+        assert!(name.split('.').count() >= 3, "{name}");
+    }
+}
+
+#[test]
+fn a_path_means_one_resource_and_one_kind() {
+    for a in ROWS {
+        assert!(a.path.starts_with('/'), "{}", a.path);
+        for b in ROWS.iter().filter(|b| b.path == a.path) {
+            assert_eq!((a.kind, a.group, a.version, a.resource), (b.kind, b.group, b.version, b.resource));
+        }
+    }
+}
+
+#[test]
+fn only_our_own_classes_fail_closed() {
+    for row in ROWS.iter().filter(|row| row.failure_policy == FailurePolicy::Fail) {
+        assert_eq!(row.reach, Reach::Own, "{}", row.webhook);
+    }
+}
+
+#[test]
+fn no_webhook_sees_secrets() {
+    assert!(ROWS.iter().all(|row| row.resource != "secrets" && row.resource != "*"));
+}
+
+#[test]
+fn two_entries_of_each_kind_are_registered() {
+    let (validating, mutating) = json_of(&Options::default());
+    let names = |value: &Value| -> Vec<String> {
+        value["webhooks"].as_array().unwrap().iter().map(|w| w["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&validating), ["vingress.albedo.dev", "vingress-others.albedo.dev"]);
+    assert_eq!(names(&mutating), ["mingress.albedo.dev", "mingress-others.albedo.dev"]);
+}
+
+#[test]
+fn a_service_is_called_on_the_path_of_the_row() {
+    let (validating, mutating) = json_of(&Options::default());
+    assert_eq!(validating["kind"], "ValidatingWebhookConfiguration");
+    assert_eq!(validating["metadata"]["name"], "albedo-webhook");
+    let webhook = &validating["webhooks"][0];
+    assert_eq!(
+        webhook["clientConfig"],
+        json!({"service": {
+            "namespace": "albedo-system", "name": "albedo-webhook", "port": 443, "path": "/validate-networking-v1-ingress",
+        }})
+    );
+    assert_eq!(webhook["failurePolicy"], "Fail");
+    assert_eq!(webhook["sideEffects"], "None");
+    assert_eq!(webhook["matchPolicy"], "Equivalent");
+    assert_eq!(webhook["timeoutSeconds"], 5);
+    assert_eq!(webhook["admissionReviewVersions"], json!(["v1"]));
+    assert_eq!(
+        webhook["rules"],
+        json!([{
+            "apiGroups": ["networking.k8s.io"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"],
+            "resources": ["ingresses"], "scope": "*",
+        }])
+    );
+    assert_eq!(mutating["webhooks"][1]["failurePolicy"], "Ignore");
+    assert_eq!(mutating["webhooks"][1]["clientConfig"]["service"]["path"], "/mutate-networking-v1-ingress");
+}
+
+#[test]
+fn a_url_takes_the_path_once() {
+    for base in ["https://127.0.0.1:9443", "https://127.0.0.1:9443/"] {
+        let options = Options {
+            target: Target::Url(base.to_owned()),
+            ca_bundle: Some(b"pem".to_vec()),
+            inject_ca_from: Some("ns/serving".to_owned()),
+            ..Options::default()
+        };
+        let (validating, _) = json_of(&options);
+        assert_eq!(
+            validating["webhooks"][0]["clientConfig"],
+            json!({"caBundle": "cGVt", "url": "https://127.0.0.1:9443/validate-networking-v1-ingress"})
+        );
+        assert_eq!(validating["metadata"]["annotations"], json!({"cert-manager.io/inject-ca-from": "ns/serving"}));
+    }
+}
+
+#[test]
+fn every_webhook_skips_deletions_and_the_controller() {
+    let (validating, mutating) = json_of(&Options::default());
+    for configuration in [validating, mutating] {
+        for webhook in configuration["webhooks"].as_array().unwrap() {
+            let names: Vec<_> =
+                webhook["matchConditions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+            let reach = if webhook["failurePolicy"] == "Fail" { "own-class" } else { "others" };
+            assert_eq!(names, ["not-deleting", "not-albedo", reach, "changed"]);
+        }
+    }
+}
+
+#[test]
+fn class_names_cannot_break_out_of_their_literal() {
+    let options = Options { classes: vec!["a'b\\c\n".to_owned(), String::new()], ..Options::default() };
+    let (validating, _) = json_of(&options);
+    let expression = validating["webhooks"][0]["matchConditions"][2]["expression"].as_str().unwrap();
+    assert!(expression.ends_with(r"in ['a\'b\\c\u000a', ''])"), "{expression}");
+}

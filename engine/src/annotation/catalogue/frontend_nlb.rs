@@ -1,0 +1,146 @@
+//! Keys that belong to the network load balancer which gives a group fixed addresses.
+
+use super::{Grammar, Merge, Row, Scope};
+use Scope::FrontendNlb;
+
+pub(super) const ROWS: &[Row] = &[
+    Row::new(
+        "enable-frontend-nlb",
+        FrontendNlb,
+        Grammar::Bool,
+        Merge::Same,
+        "true",
+        "Puts an NLB in front of the ALB.",
+    )
+    .default("false"),
+    Row::new(
+        "frontend-nlb-scheme",
+        FrontendNlb,
+        Grammar::OneOf(&["internal", "internet-facing"]),
+        Merge::Same,
+        "internet-facing",
+        "Whether the NLB has public addresses. The flag `--default-load-balancer-scheme` sets the default, not the ALB's \
+         scheme.",
+    )
+    .default("internal"),
+    Row::new(
+        "frontend-nlb-subnets",
+        FrontendNlb,
+        Grammar::List,
+        Merge::SameSet,
+        "subnet-0a1b2c3d4e5f60718, public-b",
+        "The NLB's subnets, by id or Name tag; by default the ALB's.",
+    ),
+    Row::new(
+        "frontend-nlb-security-groups",
+        FrontendNlb,
+        Grammar::List,
+        Merge::SameList,
+        "sg-0a1b2c3d4e5f60718",
+        "The NLB's security groups, by id or Name tag; by default the ALB's.",
+    ),
+    Row::new(
+        "frontend-nlb-eip-allocations",
+        FrontendNlb,
+        Grammar::List,
+        Merge::SameSet,
+        "eipalloc-0a1b2c3d4e5f60718, eipalloc-0a1b2c3d4e5f60719",
+        "Elastic addresses for an internet-facing NLB, by allocation id, as many as subnets.",
+    ),
+    Row::new(
+        "frontend-nlb-listener-port-mapping",
+        FrontendNlb,
+        Grammar::PortMap,
+        Merge::SamePerPort,
+        "8443=443",
+        "The NLB's ports and the ALB's ports they lead to; by default each ALB port under its own number.",
+    ),
+    Row::new(
+        "frontend-nlb-healthcheck-port",
+        FrontendNlb,
+        Grammar::HealthCheckPort,
+        Merge::SamePerPort,
+        "80",
+        "Port of the ALB that the NLB checks.",
+    )
+    .default("traffic-port"),
+    Row::new(
+        "frontend-nlb-healthcheck-protocol",
+        FrontendNlb,
+        Grammar::OneOf(&["HTTP", "HTTPS"]),
+        Merge::SamePerPort,
+        "HTTPS",
+        "Protocol of the NLB's health checks.",
+    )
+    .default("HTTP"),
+    Row::new(
+        "frontend-nlb-healthcheck-path",
+        FrontendNlb,
+        Grammar::Text,
+        Merge::SamePerPort,
+        "/healthz",
+        "Path of the NLB's health checks.",
+    )
+    .default("/"),
+    Row::new(
+        "frontend-nlb-healthcheck-interval-seconds",
+        FrontendNlb,
+        Grammar::Int32 { min: 5, max: 300 },
+        Merge::SamePerPort,
+        "15",
+        "Seconds from one health check of the NLB to the next.",
+    )
+    .default("15"),
+    Row::new(
+        "frontend-nlb-healthcheck-timeout-seconds",
+        FrontendNlb,
+        Grammar::Int32 { min: 2, max: 120 },
+        Merge::SamePerPort,
+        "5",
+        "Seconds after which a health check of the NLB has failed.",
+    )
+    .default("5"),
+    Row::new(
+        "frontend-nlb-healthcheck-healthy-threshold-count",
+        FrontendNlb,
+        Grammar::Int32 { min: 2, max: 10 },
+        Merge::SamePerPort,
+        "2",
+        "Successes in a row after which the NLB takes the ALB for healthy.",
+    )
+    .default("2"),
+    Row::new(
+        "frontend-nlb-healthcheck-unhealthy-threshold-count",
+        FrontendNlb,
+        Grammar::Int32 { min: 2, max: 10 },
+        Merge::SamePerPort,
+        "2",
+        "Failures in a row after which the NLB takes the ALB for unhealthy.",
+    )
+    .default("2"),
+    Row::new(
+        "frontend-nlb-healthcheck-success-codes",
+        FrontendNlb,
+        Grammar::StatusCodes,
+        Merge::SamePerPort,
+        "200-399",
+        "HTTP statuses from 200 to 599 that count as healthy for the NLB.",
+    )
+    .default("200"),
+    Row::new(
+        "frontend-nlb-attributes",
+        FrontendNlb,
+        Grammar::Map,
+        Merge::Identical,
+        "load_balancing.cross_zone.enabled=true",
+        "Attributes of the NLB, named as in the ELBv2 API's LoadBalancerAttribute.",
+    ),
+    Row::new(
+        "frontend-nlb-tags",
+        FrontendNlb,
+        Grammar::Map,
+        Merge::Identical,
+        "team=web",
+        "AWS tags of the NLB, in place of those that the ALB has.",
+    ),
+];

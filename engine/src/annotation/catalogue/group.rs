@@ -1,0 +1,182 @@
+//! Keys that belong to the load balancer as a whole.
+
+use super::{Grammar, Merge, Row, Scope};
+use Scope::{GroupExclusive, GroupMergeable, Ingress, Output};
+
+pub(super) const ROWS: &[Row] = &[
+    Row::new(
+        "group.name",
+        Ingress,
+        Grammar::GroupName,
+        Merge::Own,
+        "team-web",
+        "Puts the Ingress into a group; all Ingresses of a group, in whatever namespace, share one ALB. At most 63 lower \
+         case letters, digits, `-` and `.`. Without it an Ingress has an ALB of its own.",
+    )
+    .params("group.name"),
+    Row::new(
+        "group.order",
+        Ingress,
+        Grammar::Int32 { min: -1000, max: 1000 },
+        Merge::Own,
+        "10",
+        "Place among the group's members: rules of lower numbers are tried first, equal ones go by namespace/name.",
+    )
+    .default("0"),
+    Row::new(
+        "load-balancer-name",
+        GroupExclusive,
+        Grammar::Text,
+        Merge::Same,
+        "team-web",
+        "The ALB's name, at most 32 letters, digits and hyphens. Only counts when the ALB is created; by default a name \
+         is made from the group's or the Ingress'. See the ELBv2 API, CreateLoadBalancer.",
+    )
+    .params("loadBalancerName"),
+    Row::new(
+        "scheme",
+        GroupExclusive,
+        Grammar::OneOf(&["internal", "internet-facing"]),
+        Merge::Same,
+        "internet-facing",
+        "Whether the ALB has public addresses. A change replaces the ALB and its DNS name. The flag \
+         `--default-load-balancer-scheme` sets the default.",
+    )
+    .default("internal")
+    .params("scheme"),
+    Row::new(
+        "ip-address-type",
+        GroupExclusive,
+        Grammar::OneOf(&["ipv4", "dualstack", "dualstack-without-public-ipv4"]),
+        Merge::Same,
+        "dualstack",
+        "The kinds of addresses that clients can use. Dualstack needs subnets with IPv6 ranges.",
+    )
+    .default("ipv4")
+    .params("ipAddressType"),
+    Row::new(
+        "subnets",
+        GroupExclusive,
+        Grammar::List,
+        Merge::SameSet,
+        "subnet-0a1b2c3d4e5f60718, public-b",
+        "The ALB's subnets, by id or by the value of their Name tag, in at least two zones. By default they are found by \
+         the role tags `kubernetes.io/role/elb` and `kubernetes.io/role/internal-elb`.",
+    )
+    .params("subnets"),
+    Row::new(
+        "security-groups",
+        GroupExclusive,
+        Grammar::List,
+        Merge::SameList,
+        "sg-0a1b2c3d4e5f60718",
+        "Security groups for the ALB, by id or by the value of their Name tag. By default one is made that lets clients \
+         reach the listeners' ports; with this annotation `inbound-cidrs` has no effect.",
+    ),
+    Row::new(
+        "manage-backend-security-group-rules",
+        GroupExclusive,
+        Grammar::Bool,
+        Merge::Same,
+        "true",
+        "Whether nodes and pods are opened towards the ALB although `security-groups` is given. The flag \
+         `--enable-manage-backend-security-group-rules` sets the default.",
+    )
+    .default("false"),
+    Row::new(
+        "customer-owned-ipv4-pool",
+        GroupExclusive,
+        Grammar::Text,
+        Merge::Same,
+        "ipv4pool-coip-0a1b2c3d4e5f60718",
+        "Pool of customer-owned addresses on an Outpost. Only counts when the ALB is created.",
+    ),
+    Row::new(
+        "ipam-ipv4-pool-id",
+        GroupExclusive,
+        Grammar::Text,
+        Merge::SameNonEmpty,
+        "ipam-pool-0a1b2c3d4e5f60718",
+        "IPAM pool from which an internet-facing ALB takes its public IPv4 addresses.",
+    )
+    .params("ipamConfiguration.ipv4IPAMPoolId"),
+    Row::new(
+        "load-balancer-attributes",
+        GroupMergeable,
+        Grammar::Map,
+        Merge::KeyUnion,
+        "deletion_protection.enabled=true, idle_timeout.timeout_seconds=120",
+        "Attributes of the ALB, named as in the ELBv2 API's LoadBalancerAttribute. Taking one away doesn't reset it in AWS.",
+    )
+    .params("loadBalancerAttributes"),
+    Row::new(
+        "minimum-load-balancer-capacity",
+        GroupMergeable,
+        Grammar::Map,
+        Merge::KeyUnion,
+        "CapacityUnits=1000",
+        "Capacity that AWS keeps ready, in load balancer capacity units; the only key is CapacityUnits, and 0 gives the \
+         reservation back.",
+    )
+    .params("minimumLoadBalancerCapacity.capacityUnits"),
+    Row::new(
+        "wafv2-acl-arn",
+        GroupExclusive,
+        Grammar::ArnOrNone,
+        Merge::Same,
+        "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/web/2a4e6f80-1234-4abc-9def-0123456789ab",
+        "Regional WAFv2 web ACL for the ALB. `none` takes an associated one away, absence leaves it alone.",
+    )
+    .params("wafv2AclArn"),
+    Row::new(
+        "wafv2-acl-name",
+        GroupExclusive,
+        Grammar::Text,
+        Merge::Same,
+        "web",
+        "The same by the web ACL's name. When any member of the group names one, the members' ARNs don't count.",
+    )
+    .params("wafv2AclName"),
+    Row::new(
+        "waf-acl-id",
+        GroupExclusive,
+        Grammar::Text,
+        Merge::Same,
+        "499e8b99-6671-4614-a86d-adb1810b7fbe",
+        "Web ACL of WAF Classic Regional, or `none`. AWS has closed WAF Classic to new users: prefer `wafv2-acl-arn`.",
+    ),
+    Row::new(
+        "web-acl-id",
+        GroupExclusive,
+        Grammar::Text,
+        Merge::Same,
+        "499e8b99-6671-4614-a86d-adb1810b7fbe",
+        "Old name of `waf-acl-id`, which wins when both are there.",
+    ),
+    Row::new(
+        "shield-advanced-protection",
+        GroupExclusive,
+        Grammar::Bool,
+        Merge::Same,
+        "true",
+        "Turns Shield Advanced on or off for the ALB; the account has to be subscribed. Absence leaves it alone.",
+    ),
+    Row::new(
+        "tags",
+        GroupMergeable,
+        Grammar::Map,
+        Merge::KeyUnion,
+        "team=web, env=prod",
+        "AWS tags for what is made for this Ingress. A Service's tags are added to its target groups and win there by key.",
+    )
+    .params("tags")
+    .on_service(),
+    Row::new(
+        "dry-run-plan",
+        Output,
+        Grammar::Text,
+        Merge::Own,
+        "",
+        "Written by the AWS Load Balancer Controller when its gate IngressPlanAnnotation is on; setting it has no effect.",
+    ),
+];

@@ -1,0 +1,232 @@
+//! The catalogue: one row for every annotation key, from which parsing, merging, docs and suggestions are derived.
+
+mod frontend_nlb;
+mod group;
+mod listener;
+mod rule;
+mod target_group;
+
+/// One annotation key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What follows [`super::PREFIX`]; a family's ends with a dot and the user's part comes after it.
+    pub key: &'static str,
+    /// Whether the key is only the beginning of keys.
+    pub family: bool,
+    /// What the value belongs to.
+    pub scope: Scope,
+    /// Whether it may stand on a Service too, whose value then takes the place of the Ingress' one.
+    pub on_service: bool,
+    /// How the value is read.
+    pub grammar: Grammar,
+    /// The value that absence amounts to, as one would write it, or empty. Flags may change it: see `doc`.
+    pub default: &'static str,
+    /// What happens when several members of a group have it.
+    pub merge: Merge,
+    /// The field below `spec` of `IngressClassParams` that overrides it.
+    pub params_field: Option<&'static str>,
+    /// What it is for, with units.
+    pub doc: &'static str,
+    /// A value that can be copied.
+    pub example: &'static str,
+}
+
+/// What an annotation's value belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The load balancer, one value for the whole group
+    GroupExclusive,
+    /// The load balancer, the members' values are united
+    GroupMergeable,
+    /// Listeners, by port
+    Listener,
+    /// This Ingress alone
+    Ingress,
+    /// The rules of this Ingress
+    Rule,
+    /// The target groups of this Ingress' backends
+    TargetGroup,
+    /// The network load balancer in front of the group's
+    FrontendNlb,
+    /// Written by the controller
+    Output,
+}
+
+/// How a value is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grammar {
+    /// Any text, taken as it is, spaces included
+    Text,
+    /// Go's booleans: `true`, `1`, `t`, …
+    Bool,
+    /// A whole number within bounds, both inclusive
+    Int32 {
+        /// Smallest
+        min: i32,
+        /// Largest
+        max: i32,
+    },
+    /// A whole number within bounds, both inclusive
+    Int64 {
+        /// Smallest
+        min: i64,
+        /// Largest
+        max: i64,
+    },
+    /// Items separated by commas
+    List,
+    /// `key=value` pairs separated by commas
+    Map,
+    /// One of these, spelt exactly so
+    OneOf(&'static [&'static str]),
+    /// JSON, of the named shape
+    Json(&'static str),
+    /// One ARN
+    Arn,
+    /// ARNs separated by commas
+    Arns,
+    /// One ARN, or `none`, which takes away what is associated
+    ArnOrNone,
+    /// CIDRs separated by commas
+    Cidrs,
+    /// An `IngressGroup`'s name
+    GroupName,
+    /// A port number, `traffic-port`, or the name of a Service's port
+    HealthCheckPort,
+    /// Status codes and ranges separated by commas: `200,301-302`
+    StatusCodes,
+    /// `port=port` pairs separated by commas
+    PortMap,
+}
+
+/// What happens when several members of a group have an annotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Merge {
+    /// Nothing: it concerns its own Ingress or Service alone
+    Own,
+    /// All who say something must say the same
+    Same,
+    /// The same items, in any order
+    SameSet,
+    /// The same items in the same order
+    SameList,
+    /// The same among those who say something that isn't empty
+    SameNonEmpty,
+    /// The same in every member, and absent in all the others if it is absent in the first
+    Identical,
+    /// United by key; one key with two values is a conflict
+    KeyUnion,
+    /// United by port
+    PortUnion,
+    /// Those who listen on a port and say something must say the same for it
+    SamePerPort,
+    /// Those who listen on a port and say something must name the same items for it, in any order
+    SameSetPerPort,
+    /// United by key for each port
+    KeyUnionPerPort,
+    /// Joined in the group's order for each port, duplicates removed
+    JoinPerPort,
+}
+
+impl Row {
+    const fn new(
+        key: &'static str,
+        scope: Scope,
+        grammar: Grammar,
+        merge: Merge,
+        example: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self {
+            key,
+            family: matches!(key.as_bytes().last(), Some(b'.')),
+            scope,
+            on_service: false,
+            grammar,
+            default: "",
+            merge,
+            params_field: None,
+            doc,
+            example,
+        }
+    }
+
+    const fn default(mut self, value: &'static str) -> Self {
+        self.default = value;
+        self
+    }
+
+    const fn params(mut self, field: &'static str) -> Self {
+        self.params_field = Some(field);
+        self
+    }
+
+    const fn on_service(mut self) -> Self {
+        self.on_service = true;
+        self
+    }
+}
+
+/// Every row, the scopes together.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    [group::ROWS, listener::ROWS, rule::ROWS, target_group::ROWS, frontend_nlb::ROWS].into_iter().flatten()
+}
+
+/// The row of a key given without its prefix. A family matches when something follows its dot.
+#[must_use]
+pub fn row(suffix: &str) -> Option<&'static Row> {
+    rows().find(|row| match suffix.strip_prefix(row.key) {
+        Some(rest) => rest.is_empty() != row.family,
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_found_by_key() {
+        assert_eq!(row("scheme").map(|row| row.scope), Some(Scope::GroupExclusive));
+        assert_eq!(row("actions.ssl-redirect").map(|row| row.key), Some("actions."));
+        assert_eq!(row("ssl-redirect").map(|row| row.scope), Some(Scope::Listener));
+        assert_eq!(row("listener-attributes.HTTPS-443").map(|row| row.key), Some("listener-attributes."));
+        assert_eq!(row("target-control-port.svc.http").map(|row| row.key), Some("target-control-port."));
+        for unknown in ["", "actions", "actions.", "schemes", "Scheme", "scheme.x", "group", "group."] {
+            assert_eq!(row(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn keys_are_unique_and_rows_are_complete() {
+        let mut keys = HashSet::new();
+        for row in rows() {
+            assert!(keys.insert(row.key), "{} twice", row.key);
+            assert!(!row.doc.is_empty() && row.doc.ends_with('.'), "{}: doc", row.key);
+            assert_eq!(row.family, row.key.ends_with('.'), "{}", row.key);
+            assert!(row.scope == Scope::Output || !row.example.is_empty(), "{}: example", row.key);
+        }
+        assert_eq!(keys.len(), 72);
+    }
+
+    #[test]
+    fn no_row_hides_another() {
+        for one in rows() {
+            assert_eq!(row(one.key).is_some(), !one.family, "{}", one.key);
+            let suffix = if one.family { format!("{}name", one.key) } else { one.key.to_owned() };
+            assert_eq!(row(&suffix), Some(one));
+        }
+    }
+
+    #[test]
+    fn a_scope_fits_its_merge_rule() {
+        for row in rows() {
+            let alone = matches!(row.scope, Scope::Ingress | Scope::Rule | Scope::TargetGroup | Scope::Output);
+            assert_eq!(row.merge == Merge::Own, alone, "{}", row.key);
+            let service = matches!(row.scope, Scope::TargetGroup | Scope::Rule) || row.key == "tags";
+            assert!(!row.on_service || service, "{}", row.key);
+        }
+    }
+}

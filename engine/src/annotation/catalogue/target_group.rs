@@ -1,0 +1,159 @@
+//! Keys that belong to target groups; all may stand on a Service too, whose value then counts.
+
+use super::{Grammar, Merge, Row, Scope};
+use Scope::TargetGroup;
+
+const PROTOCOLS: &[&str] = &["HTTP", "HTTPS"];
+
+pub(super) const ROWS: &[Row] = &[
+    Row::new(
+        "target-type",
+        TargetGroup,
+        Grammar::OneOf(&["instance", "ip"]),
+        Merge::Own,
+        "ip",
+        "What is registered: `ip` the pods' addresses, `instance` the nodes with a NodePort, for which the Service must be \
+         of type NodePort or LoadBalancer. The flag `--default-target-type` sets the default.",
+    )
+    .default("instance")
+    .params("targetType")
+    .on_service(),
+    Row::new(
+        "backend-protocol",
+        TargetGroup,
+        Grammar::OneOf(PROTOCOLS),
+        Merge::Own,
+        "HTTPS",
+        "How the ALB talks to targets. It doesn't check their certificates.",
+    )
+    .default("HTTP")
+    .on_service(),
+    Row::new(
+        "backend-protocol-version",
+        TargetGroup,
+        Grammar::OneOf(&["HTTP1", "HTTP2", "GRPC"]),
+        Merge::Own,
+        "GRPC",
+        "The version of HTTP towards targets. HTTP2 and GRPC need an HTTPS listener.",
+    )
+    .default("HTTP1")
+    .on_service(),
+    Row::new(
+        "target-group-attributes",
+        TargetGroup,
+        Grammar::Map,
+        Merge::Own,
+        "deregistration_delay.timeout_seconds=30, stickiness.enabled=true, stickiness.type=lb_cookie",
+        "Attributes of the target groups, named as in the ELBv2 API's TargetGroupAttribute. A Service's value replaces all \
+         of the Ingress' one; taking one away doesn't reset it in AWS.",
+    )
+    .on_service(),
+    Row::new(
+        "healthcheck-port",
+        TargetGroup,
+        Grammar::HealthCheckPort,
+        Merge::Own,
+        "traffic-port",
+        "Port that health checks go to: a number, the name of a Service's port, or the one that serves.",
+    )
+    .default("traffic-port")
+    .on_service(),
+    Row::new(
+        "healthcheck-protocol",
+        TargetGroup,
+        Grammar::OneOf(PROTOCOLS),
+        Merge::Own,
+        "HTTPS",
+        "Protocol of health checks; by default that of `backend-protocol`.",
+    )
+    .on_service(),
+    Row::new(
+        "healthcheck-path",
+        TargetGroup,
+        Grammar::Text,
+        Merge::Own,
+        "/healthz",
+        "Path of health checks; for GRPC a method, by default /AWS.ALB/healthcheck.",
+    )
+    .default("/")
+    .on_service(),
+    Row::new(
+        "healthcheck-interval-seconds",
+        TargetGroup,
+        Grammar::Int32 { min: 5, max: 300 },
+        Merge::Own,
+        "10",
+        "Seconds from one health check to the next; has to be more than the timeout.",
+    )
+    .default("15")
+    .on_service(),
+    Row::new(
+        "healthcheck-timeout-seconds",
+        TargetGroup,
+        Grammar::Int32 { min: 2, max: 120 },
+        Merge::Own,
+        "5",
+        "Seconds after which a health check without an answer has failed.",
+    )
+    .default("5")
+    .on_service(),
+    Row::new(
+        "healthy-threshold-count",
+        TargetGroup,
+        Grammar::Int32 { min: 2, max: 10 },
+        Merge::Own,
+        "2",
+        "Health checks in a row that have to succeed before a target is healthy.",
+    )
+    .default("2")
+    .on_service(),
+    Row::new(
+        "unhealthy-threshold-count",
+        TargetGroup,
+        Grammar::Int32 { min: 2, max: 10 },
+        Merge::Own,
+        "2",
+        "Health checks in a row that have to fail before a target is unhealthy.",
+    )
+    .default("2")
+    .on_service(),
+    Row::new(
+        "success-codes",
+        TargetGroup,
+        Grammar::StatusCodes,
+        Merge::Own,
+        "200-299",
+        "Statuses that count as healthy: HTTP ones from 200 to 499, for GRPC from 0 to 99, there 12 by default.",
+    )
+    .default("200")
+    .on_service(),
+    Row::new(
+        "target-node-labels",
+        TargetGroup,
+        Grammar::Map,
+        Merge::Own,
+        "pool=web",
+        "With target type instance, only nodes that have these labels are registered.",
+    )
+    .on_service(),
+    Row::new(
+        "multi-cluster-target-group",
+        TargetGroup,
+        Grammar::Bool,
+        Merge::Own,
+        "true",
+        "Lets other clusters register targets in the same target group. True on the Ingress or on the Service is true.",
+    )
+    .default("false")
+    .on_service(),
+    Row::new(
+        "target-control-port.",
+        TargetGroup,
+        Grammar::Int32 { min: 1, max: 65535 },
+        Merge::Own,
+        "3000",
+        "Port of the target's control agent, for the backend in the key: `target-control-port.<service>.<port>`, the port \
+         as the rule writes it. Target type ip only; a change replaces the target group.",
+    )
+    .on_service(),
+];

@@ -1,0 +1,182 @@
+//! `listen-ports`: which ports the load balancer listens on, and how.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::decode::{decode, push_token};
+use super::nearest::nearest_of;
+use super::parse::ParseError;
+
+/// A listener's protocol, written in capitals as the `ELBv2` API does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Protocol {
+    /// Plain HTTP
+    Http,
+    /// HTTP over TLS
+    Https,
+}
+
+impl Protocol {
+    /// The names, as the annotation spells them.
+    pub const NAMES: [&'static str; 2] = ["HTTP", "HTTPS"];
+
+    /// `HTTP` or `HTTPS`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
+        }
+    }
+
+    /// Reads a name; only capitals count.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "HTTP" => Some(Self::Http),
+            "HTTPS" => Some(Self::Https),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reads the annotation. The pairs come in the order written and may name a port twice: see [`last_wins`].
+///
+/// # Errors
+/// Everything that is wrong, in the order written. Malformed JSON, or no entry at all, is the only error then.
+pub fn parse(raw: &str) -> Result<Vec<(Protocol, u16)>, Vec<ParseError>> {
+    let entries: Vec<IndexMap<String, i32>> = decode(raw).map_err(|cause| {
+        vec![ParseError {
+            message: format!("failed to parse listen-ports configuration: `{raw}`: {}", cause.message),
+            at: cause.at,
+        }]
+    })?;
+    if entries.is_empty() {
+        let message = format!("empty listen-ports configuration: `{raw}`");
+        return Err(vec![ParseError::new(message)]);
+    }
+    let mut pairs = Vec::new();
+    let mut errors = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        for (name, port) in entry {
+            match pair(name, *port) {
+                Ok(pair) => pairs.push(pair),
+                Err(messages) => {
+                    let mut pointer = format!("/{index}");
+                    push_token(&mut pointer, name);
+                    errors.extend(messages.into_iter().map(|message| ParseError::at_json(message, &pointer)));
+                }
+            }
+        }
+    }
+    if errors.is_empty() { Ok(pairs) } else { Err(errors) }
+}
+
+fn pair(name: &str, port: i32) -> Result<(Protocol, u16), Vec<String>> {
+    let mut messages = Vec::new();
+    let port = u16::try_from(port).ok().filter(|port| *port > 0).ok_or(port);
+    if let Err(port) = port {
+        messages.push(format!("listen port must be within [1, 65535]: {port}"));
+    }
+    let protocol = Protocol::from_name(name);
+    if protocol.is_none() {
+        let mend = nearest_of(name, Protocol::NAMES).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        messages.push(format!("listen protocol must be within [HTTP, HTTPS]: {name}{mend}"));
+    }
+    match (protocol, port) {
+        (Some(protocol), Ok(port)) => Ok((protocol, port)),
+        _ => Err(messages),
+    }
+}
+
+/// The pairs with each port once, ascending by port. Of several protocols on a port the last written stays.
+#[must_use]
+pub fn last_wins(pairs: &[(Protocol, u16)]) -> Vec<(Protocol, u16)> {
+    let by_port: std::collections::BTreeMap<u16, Protocol> =
+        pairs.iter().map(|(protocol, port)| (*port, *protocol)).collect();
+    by_port.into_iter().map(|(port, protocol)| (protocol, port)).collect()
+}
+
+/// Writes pairs so that [`parse`] reads them back.
+#[must_use]
+pub fn print(pairs: &[(Protocol, u16)]) -> String {
+    let entries: Vec<String> = pairs.iter().map(|(protocol, port)| format!("{{\"{protocol}\": {port}}}")).collect();
+    format!("[{}]", entries.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::Pointer;
+    use super::Protocol::{Http, Https};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn messages(raw: &str) -> Vec<String> {
+        parse(raw).unwrap_err().into_iter().map(|error| error.message).collect()
+    }
+
+    #[test]
+    fn accepts() {
+        let table: [(&str, &[(Protocol, u16)]); 6] = [
+            (r#"[{"HTTP":80}]"#, &[(Http, 80)]),
+            (r#"[{"HTTP": 80}, {"HTTPS": 443}]"#, &[(Http, 80), (Https, 443)]),
+            (r#"[{"HTTP": 80, "HTTPS": 443}]"#, &[(Http, 80), (Https, 443)]),
+            ("[{\"HTTPS\": 65535}]\n", &[(Https, 65535)]),
+            (r#"[{"HTTP":80,"HTTP":81},null,{}]"#, &[(Http, 81)]),
+            (r#"[{"HTTP":80},{"HTTPS":80}]"#, &[(Http, 80), (Https, 80)]),
+        ];
+        for (raw, expected) in table {
+            assert_eq!(parse(raw).as_deref(), Ok(expected), "{raw}");
+        }
+        assert_eq!(last_wins(&[(Https, 443), (Http, 80), (Https, 80)]), [(Https, 80), (Https, 443)]);
+    }
+
+    #[test]
+    fn refuses() {
+        assert_eq!(messages("[]"), ["empty listen-ports configuration: `[]`"]);
+        assert_eq!(messages("null"), ["empty listen-ports configuration: `null`"]);
+        let raw = r#"[{"HTTP": 80}, "{"HTTPS": 443}]"#;
+        assert_eq!(
+            messages(raw),
+            [format!("failed to parse listen-ports configuration: `{raw}`: invalid character 'H' after array element")]
+        );
+        assert_eq!(messages(r#"[{"HTTP":0}]"#), ["listen port must be within [1, 65535]: 0"]);
+        assert_eq!(messages(r#"[{"HTTP":null}]"#), ["listen port must be within [1, 65535]: 0"]);
+        assert_eq!(messages(r#"[{"TCP":53}]"#), ["listen protocol must be within [HTTP, HTTPS]: TCP"]);
+        assert!(messages(r#"[{"HTTP":"80"}]"#)[0].ends_with("cannot unmarshal string into Go value of type int32"));
+        for bad in ["", "80", "[80]", r#"{"HTTP":80}"#, r#"[{"HTTP":80.0}]"#] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn all_problems_at_once() {
+        let errors = parse(r#"[{"http":80},{"HTTP":80},{"HTTPS":70000,"a/b":-1}]"#).unwrap_err();
+        let places: Vec<_> = errors.iter().map(|error| error.at.clone().unwrap()).collect();
+        let at = |pointer: &str| Pointer::Json(pointer.to_owned());
+        assert_eq!(places, [at("/0/http"), at("/2/HTTPS"), at("/2/a~1b"), at("/2/a~1b")]);
+        assert_eq!(errors[0].message, "listen protocol must be within [HTTP, HTTPS]: http; did you mean `HTTP`?");
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(raw in any::<String>()) {
+            let _ = parse(&raw);
+        }
+
+        #[test]
+        fn printing_is_undone_by_parsing(of in proptest::collection::vec((any::<bool>(), 1_u16..), 1..8)) {
+            let pairs: Vec<_> = of.into_iter().map(|(tls, port)| (if tls { Https } else { Http }, port)).collect();
+            prop_assert_eq!(parse(&print(&pairs)), Ok(pairs));
+        }
+    }
+}

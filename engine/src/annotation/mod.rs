@@ -1,0 +1,41 @@
+//! Annotations as data: which keys there are, how their values are read, and what somebody meant who wrote another.
+//!
+//! Everything reads as the AWS Load Balancer Controller reads it, so that a manifest means the same here.
+
+pub mod action;
+mod action_limits;
+pub mod arn;
+pub mod auth;
+pub mod catalogue;
+pub mod check;
+pub mod cidr;
+pub mod condition;
+pub mod decode;
+pub mod group;
+pub mod json;
+pub mod jwt;
+pub mod listen_ports;
+pub mod mutual_authentication;
+pub mod nearest;
+pub mod parse;
+pub mod transform;
+
+pub use action::Action;
+pub use arn::{AcmCertificateArn, Arn};
+pub use auth::AuthConfig;
+pub use catalogue::{Grammar, Merge, Row, Scope, row, rows};
+pub use check::check;
+pub use cidr::Cidr;
+pub use condition::Condition;
+pub use jwt::JwtValidation;
+pub use listen_ports::Protocol;
+pub use mutual_authentication::MutualAuthentication;
+pub use nearest::{Nearest, Why, nearest, nearest_of};
+pub use parse::{ParseError, Pointer};
+pub use transform::Transform;
+
+/// What every key of ours begins with. There is no other prefix for Ingresses.
+pub const PREFIX: &str = "alb.ingress.kubernetes.io/";
+
+/// The annotation that named an Ingress' class before `spec.ingressClassName` did.
+pub const LEGACY_CLASS: &str = "kubernetes.io/ingress.class";

@@ -1,0 +1,185 @@
+//! `mutual-authentication`: whether clients show certificates, for each HTTPS port.
+
+use serde::Serialize;
+
+use super::decode::{self, object};
+use super::nearest::nearest_of;
+use super::parse::ParseError;
+
+/// The values of [`MutualAuthentication::mode`].
+pub const MODES: [&str; 3] = ["off", "passthrough", "verify"];
+
+/// The entry of one port as written; nothing is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MutualAuthentication {
+    /// The listener's port
+    pub port: i32,
+    /// `off`, `passthrough` or `verify`
+    pub mode: String,
+    /// Trust store for `verify`, by ARN or name
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_store: Option<String>,
+    /// For `verify`: whether expired certificates pass
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignore_client_certificate_expiry: Option<bool>,
+    /// For `verify`: whether clients are told the trust store's CA names, `on` or `off`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advertise_trust_store_ca_names: Option<String>,
+}
+object!(MutualAuthentication as "MutualAuthenticationConfig" {
+    "port" => port,
+    "mode" => mode,
+    "trustStore" => trust_store,
+    "ignoreClientCertificateExpiry" => ignore_client_certificate_expiry,
+    "advertiseTrustStoreCaNames" => advertise_trust_store_ca_names,
+});
+
+/// Reads the annotation. Of several entries on a port the last counts.
+///
+/// # Errors
+/// On malformed JSON and values of the wrong type. The content is [`validate`]'s matter.
+pub fn parse(raw: &str) -> Result<Vec<MutualAuthentication>, ParseError> {
+    decode::decode(raw).map_err(|cause| ParseError {
+        message: format!(
+            "failed to parse mutualAuthentication configuration from ingress annotation: `{raw}`: {}",
+            cause.message
+        ),
+        at: cause.at,
+    })
+}
+
+/// Everything for which LBC refuses the list.
+#[must_use]
+pub fn validate(entries: &[MutualAuthentication]) -> Vec<ParseError> {
+    let faults = entries.iter().enumerate();
+    faults.flat_map(|(index, entry)| entry.faults(&format!("/{index}"))).collect()
+}
+
+impl MutualAuthentication {
+    /// The entry with what `verify` defaults to filled in.
+    #[must_use]
+    pub fn with_defaults(mut self) -> Self {
+        if self.mode == "verify" {
+            self.ignore_client_certificate_expiry.get_or_insert(false);
+            self.advertise_trust_store_ca_names.get_or_insert_with(|| "off".to_owned());
+        }
+        self
+    }
+
+    fn faults(&self, at: &str) -> Vec<ParseError> {
+        let mut found = Vec::new();
+        let mut fault = |field: &str, message: String| {
+            found.push(ParseError::at_json(message, format!("{at}/{field}")));
+        };
+        if !(1..=65535).contains(&self.port) {
+            fault("port", format!("listen port must be within [1, 65535]: {}", self.port));
+        }
+        match self.mode.as_str() {
+            "verify" => {
+                if self.trust_store.as_ref().is_none_or(String::is_empty) {
+                    fault("trustStore", format!("trustStore must be set for mode verify of port {}", self.port));
+                }
+                let advertise = self.advertise_trust_store_ca_names.as_deref();
+                if let Some(other) = advertise.filter(|value| !["on", "off"].contains(value)) {
+                    fault(
+                        "advertiseTrustStoreCaNames",
+                        format!("advertiseTrustStoreCaNames `{other}` must be on or off"),
+                    );
+                }
+            }
+            mode @ ("off" | "passthrough") => {
+                for (field, set) in [
+                    ("trustStore", self.trust_store.is_some()),
+                    ("ignoreClientCertificateExpiry", self.ignore_client_certificate_expiry.is_some()),
+                    ("advertiseTrustStoreCaNames", self.advertise_trust_store_ca_names.is_some()),
+                ] {
+                    if set {
+                        fault(field, format!("{field} can't be set for mode {mode} of port {}", self.port));
+                    }
+                }
+            }
+            "" => fault("mode", format!("mode must be set for port {}: one of {}", self.port, MODES.join(", "))),
+            other => {
+                let near = nearest_of(other, MODES).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                fault("mode", format!("mode `{other}` must be one of {}{near}", MODES.join(", ")));
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn complaints(raw: &str) -> Vec<String> {
+        validate(&parse(raw).unwrap()).into_iter().map(|error| error.message).collect()
+    }
+
+    #[test]
+    fn accepts() {
+        for raw in [
+            "[]",
+            r#"[{"port":443,"mode":"off"},{"port":444,"mode":"passthrough"}]"#,
+            r#"[{"port":443,"mode":"verify","trustStore":"ts","ignoreClientCertificateExpiry":true,"advertiseTrustStoreCaNames":"on"}]"#,
+        ] {
+            assert_eq!(complaints(raw), Vec::<String>::new(), "{raw}");
+        }
+        let entry = parse(r#"[{"port":443,"mode":"verify","trustStore":"ts"}]"#).unwrap().remove(0).with_defaults();
+        assert_eq!(entry.ignore_client_certificate_expiry, Some(false));
+        assert_eq!(entry.advertise_trust_store_ca_names.as_deref(), Some("off"));
+    }
+
+    #[test]
+    fn refuses() {
+        let table = [
+            (r#"[{"mode":"off"}]"#, "listen port must be within [1, 65535]: 0"),
+            (r#"[{"port":443}]"#, "mode must be set for port 443: one of off, passthrough, verify"),
+            (
+                r#"[{"port":443,"mode":"Verify"}]"#,
+                "mode `Verify` must be one of off, passthrough, verify; did you mean `verify`?",
+            ),
+            (r#"[{"port":443,"mode":"verify"}]"#, "trustStore must be set for mode verify of port 443"),
+            (r#"[{"port":443,"mode":"off","trustStore":"x"}]"#, "trustStore can't be set for mode off of port 443"),
+            (
+                r#"[{"port":443,"mode":"passthrough","ignoreClientCertificateExpiry":false}]"#,
+                "ignoreClientCertificateExpiry can't be set for mode passthrough of port 443",
+            ),
+            (
+                r#"[{"port":443,"mode":"verify","trustStore":"x","advertiseTrustStoreCaNames":"true"}]"#,
+                "advertiseTrustStoreCaNames `true` must be on or off",
+            ),
+        ];
+        for (raw, expected) in table {
+            assert_eq!(complaints(raw), [expected], "{raw}");
+        }
+        assert_eq!(complaints(r#"[{"port":0,"mode":"x"},{"port":1}]"#).len(), 3);
+    }
+
+    #[test]
+    fn shape_errors_read_as_lbcs() {
+        let prefix = "failed to parse mutualAuthentication configuration from ingress annotation: ";
+        let raw = "'[{\"port\": 443, \"mode\": \"passthrough\"}]'\n";
+        assert_eq!(
+            parse(raw).unwrap_err().message,
+            format!("{prefix}`{raw}`: invalid character '\\'' looking for beginning of value")
+        );
+        assert_eq!(
+            parse("{}").unwrap_err().message,
+            format!(
+                "{prefix}`{{}}`: json: cannot unmarshal object into Go value of type []ingress.MutualAuthenticationConfig"
+            )
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(raw in any::<String>()) {
+            if let Ok(entries) = parse(&raw) {
+                let _ = validate(&entries);
+            }
+        }
+    }
+}

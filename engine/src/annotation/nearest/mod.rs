@@ -1,0 +1,398 @@
+//! What somebody meant who wrote a key, a name or a value that doesn't exist.
+
+mod confusions;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use self::confusions::CONFUSIONS;
+use super::PREFIX;
+use super::catalogue::{Row, row, rows};
+
+/// The real key for a wrong one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Nearest {
+    /// The key without its prefix; `<…>` stands for what only the user knows. Absent if no key does what was meant.
+    pub key: Option<String>,
+    /// What leads from one to the other.
+    pub why: Why,
+}
+
+/// How a wrong key relates to the real one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "kind", content = "detail")]
+pub enum Why {
+    /// Capitals, as in a field's name
+    Case,
+    /// Underscores, dots, hyphens or spaces in the wrong places
+    Separators,
+    /// A letter s too many or too few
+    Plural,
+    /// A family's key without the user's part, or without its dot
+    Family,
+    /// A prefix that keys of other objects have
+    Prefix,
+    /// So many letters differ
+    Spelling(usize),
+    /// Another controller's word, or another place: what to do instead
+    Elsewhere(&'static str),
+}
+
+impl fmt::Display for Nearest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.key, self.why) {
+            (Some(key), Why::Elsewhere(say)) => write!(f, "use `{key}`: {say}"),
+            (None, Why::Elsewhere(say)) => f.write_str(say),
+            (Some(key), Why::Case) => write!(f, "did you mean `{key}`? keys are lower case with hyphens"),
+            (Some(key), Why::Family) => write!(f, "did you mean `{key}`? a dot and a name belong to it"),
+            (Some(key), _) => write!(f, "did you mean `{key}`?"),
+            (None, _) => f.write_str("no such key"),
+        }
+    }
+}
+
+/// Finds the real key for a suffix that isn't in the catalogue. `None` if it is, or if nothing resembles it.
+#[must_use]
+pub fn nearest(suffix: &str) -> Option<Nearest> {
+    // Keys of more than 63 characters don't pass the API server; the bound keeps hostile ones cheap.
+    if row(suffix).is_some() || suffix.len() > 128 {
+        return None;
+    }
+    // A renderer's link, pasted along with the key, comes after a space.
+    let written = suffix.split_whitespace().next()?;
+    let plain = kebab(written);
+    let found = in_family(written, &plain)
+        .or_else(|| confusion(&plain))
+        .or_else(|| same_letters(written, &plain))
+        .or_else(|| without_prefix(&plain))
+        .or_else(|| by_spelling(&plain));
+    found.map(|(key, why)| Nearest { key, why })
+}
+
+type Found = Option<(Option<String>, Why)>;
+
+/// Lower case with hyphens: `listenPorts`, `listen_ports` and `listen.ports` are all `listen-ports`.
+fn kebab(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len() + 4);
+    let mut previous = '-';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if !c.is_alphanumeric() {
+            if previous != '-' {
+                plain.push('-');
+            }
+            previous = '-';
+            continue;
+        }
+        let word_starts = c.is_uppercase()
+            && (previous.is_lowercase()
+                || previous.is_numeric()
+                || (previous.is_uppercase() && chars.peek().is_some_and(|next| next.is_lowercase())));
+        if word_starts {
+            plain.push('-');
+        }
+        plain.extend(c.to_lowercase());
+        previous = c;
+    }
+    let trimmed = plain.trim_end_matches('-');
+    trimmed.replace("health-check", "healthcheck").replace("time-out", "timeout")
+}
+
+fn singular(plain: &str) -> String {
+    plain.split('-').map(|word| word.trim_end_matches('s')).collect::<Vec<_>>().join("-")
+}
+
+fn families() -> impl Iterator<Item = &'static Row> {
+    rows().filter(|row| row.family)
+}
+
+/// `action.x`, `Actions.x`, `actions-x`, and a family's bare name.
+fn in_family(written: &str, plain: &str) -> Found {
+    let (head, tail) = written.split_once('.').unwrap_or((written, ""));
+    let (head, tail) = (singular(&kebab(head)), tail.trim_matches('.'));
+    for family in families() {
+        let name = family.key.trim_end_matches('.');
+        let one = singular(name);
+        let near = strsim::damerau_levenshtein(&head, &one) <= allowance(&one);
+        if (near && !tail.is_empty()) || head == one {
+            let tail = if tail.is_empty() { placeholder(family.key) } else { tail };
+            return Some((Some(format!("{}{tail}", family.key)), Why::Family));
+        }
+        let dashed = [name, one.as_str()].into_iter().find_map(|name| plain.strip_prefix(name)?.strip_prefix('-'));
+        if let Some(rest) = dashed {
+            // The user's part keeps its capitals: a listener is `HTTPS-443`.
+            let kept = written.get(written.len().saturating_sub(rest.len())..).filter(|kept| kebab(kept) == rest);
+            return Some((Some(format!("{}{}", family.key, kept.unwrap_or(rest))), Why::Family));
+        }
+    }
+    None
+}
+
+/// What stands for the user's part of a family's key.
+fn placeholder(family: &str) -> &'static str {
+    match family {
+        "listener-attributes." => "<PROTOCOL>-<PORT>",
+        "target-control-port." => "<service>.<port>",
+        _ => "<service>",
+    }
+}
+
+fn confusion(plain: &str) -> Found {
+    let matches = |wrong: &str| match wrong.strip_suffix('*') {
+        Some(start) => plain.starts_with(start),
+        None => plain == wrong,
+    };
+    let found = CONFUSIONS.iter().find(|confusion| confusion.wrong.iter().any(|wrong| matches(wrong)))?;
+    Some((found.key.map(str::to_owned), Why::Elsewhere(found.say)))
+}
+
+/// Equal but for capitals, separators and plurals.
+fn same_letters(written: &str, plain: &str) -> Found {
+    let singles = singular(plain);
+    let row = rows().filter(|row| !row.family).find(|row| singular(&kebab(row.key)) == singles)?;
+    let why = if kebab(row.key) != plain {
+        Why::Plural
+    } else if written.to_lowercase() == written {
+        Why::Separators
+    } else {
+        Why::Case
+    };
+    Some((Some(row.key.to_owned()), why))
+}
+
+/// Keys of Services and of other tools, whose end is one of ours.
+fn without_prefix(plain: &str) -> Found {
+    let rest =
+        ["aws-load-balancer-", "load-balancer-", "alb-", "aws-"].iter().find_map(|start| plain.strip_prefix(start))?;
+    match row(rest) {
+        Some(row) => Some((Some(row.key.to_owned()), Why::Prefix)),
+        None => confusion(rest),
+    }
+}
+
+fn by_spelling(plain: &str) -> Found {
+    let distance = |row: &Row| strsim::damerau_levenshtein(&kebab(row.key), plain);
+    let (distance, row) = rows().filter(|row| !row.family).map(|row| (distance(row), row)).min_by_key(|(d, _)| *d)?;
+    let allowed = allowance(row.key).min(allowance(plain));
+    (distance <= allowed).then(|| (Some(row.key.to_owned()), Why::Spelling(distance)))
+}
+
+/// How many letters may differ before a word is another word.
+fn allowance(word: &str) -> usize {
+    match word.chars().count() {
+        0..=2 => 0,
+        3..=5 => 1,
+        _ => 2,
+    }
+}
+
+/// The candidate that a value most likely means: the same in another case or with other separators, or at most two
+/// letters away. `None` if nothing is near, or if the value is a candidate itself.
+#[must_use]
+pub fn nearest_of<'a, S>(value: &str, candidates: impl IntoIterator<Item = &'a S>) -> Option<&'a str>
+where
+    S: AsRef<str> + ?Sized + 'a,
+{
+    if value.len() > 256 {
+        return None;
+    }
+    let fold =
+        |text: &str| -> String { text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
+    let folded = fold(value);
+    let mut best = None;
+    for candidate in candidates.into_iter().map(AsRef::as_ref) {
+        if candidate == value {
+            return None;
+        }
+        let other = fold(candidate);
+        let distance = strsim::damerau_levenshtein(&folded, &other);
+        let near = distance <= allowance(&folded).min(allowance(&other));
+        if near && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// The suffix of a whole key whose domain is our prefix with at most two letters wrong, if the suffix is one of ours.
+#[must_use]
+pub fn misspelt_prefix(key: &str) -> Option<&str> {
+    let (domain, suffix) = key.split_once('/')?;
+    let ours = PREFIX.trim_end_matches('/');
+    if domain == ours || domain.len() > 2 * ours.len() || row(suffix).is_none() {
+        return None;
+    }
+    (strsim::damerau_levenshtein(&domain.to_lowercase(), ours) <= 2).then_some(suffix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(suffix: &str) -> String {
+        nearest(suffix).and_then(|found| found.key).unwrap_or_default()
+    }
+
+    #[test]
+    fn slips_of_form() {
+        for (wrong, right) in [
+            ("listenPorts", "listen-ports"),
+            ("targetType", "target-type"),
+            ("sslPolicy", "ssl-policy"),
+            ("SSLPolicy", "ssl-policy"),
+            ("ListenPorts", "listen-ports"),
+            ("listen_ports", "listen-ports"),
+            ("backend_protocol_version", "backend-protocol-version"),
+            ("listen.ports", "listen-ports"),
+            ("listen-port", "listen-ports"),
+            ("certificate-arns", "certificate-arn"),
+            ("tag", "tags"),
+            ("security-group", "security-groups"),
+            ("subnet", "subnets"),
+            ("group-name", "group.name"),
+            ("groupName", "group.name"),
+            ("groups.name", "group.name"),
+            ("shceme", "scheme"),
+            ("sheme", "scheme"),
+            ("lsiten-ports", "listen-ports"),
+            ("heathcheck-path", "healthcheck-path"),
+            ("health-check-path", "healthcheck-path"),
+            ("healthCheckPath", "healthcheck-path"),
+            ("health-check-interval-seconds", "healthcheck-interval-seconds"),
+            ("ipaddress-type", "ip-address-type"),
+            ("wafv2-acl-anr", "wafv2-acl-arn"),
+            ("load-balancer-scheme", "scheme"),
+            ("aws-load-balancer-healthcheck-port", "healthcheck-port"),
+            ("aws-load-balancer-connection-idle-timeout", "load-balancer-attributes"),
+            ("security-groups (http://example.com/security-groups)", "security-groups"),
+        ] {
+            assert_eq!(key(wrong), right, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn families_are_mended() {
+        for (wrong, right) in [
+            ("action.ssl-redirect", "actions.ssl-redirect"),
+            ("actoins.Web", "actions.Web"),
+            ("Actions.web", "actions.web"),
+            ("actions-ssl-redirect", "actions.ssl-redirect"),
+            ("action-web", "actions.web"),
+            ("condition.web", "conditions.web"),
+            ("transform.web", "transforms.web"),
+            ("actions", "actions.<service>"),
+            ("actions.", "actions.<service>"),
+            ("listener-attributes", "listener-attributes.<PROTOCOL>-<PORT>"),
+            ("listener-attribute.HTTP-80", "listener-attributes.HTTP-80"),
+            ("listener-attributes-HTTPS-443", "listener-attributes.HTTPS-443"),
+            ("target-control-port", "target-control-port.<service>.<port>"),
+        ] {
+            assert_eq!(key(wrong), right, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn other_controllers_words() {
+        for (wrong, right) in [
+            ("healthcheck-interval", "healthcheck-interval-seconds"),
+            ("healthcheck-unhealthy-threshold", "unhealthy-threshold-count"),
+            ("healthcheck-success-codes", "success-codes"),
+            ("waf-acl-arn", "wafv2-acl-arn"),
+            ("acm-cert-arn", "certificate-arn"),
+            ("certificate-id", "certificate-arn"),
+            ("force-ssl-redirect", "ssl-redirect"),
+            ("idle-timeout-seconds", "load-balancer-attributes"),
+            ("deletion-protection.enabled", "load-balancer-attributes"),
+            ("stickiness.enabled", "target-group-attributes"),
+            ("connection-drain-timeout", "target-group-attributes"),
+            ("rewrite-target", "transforms.<service>"),
+            ("cors-allow-origin", "listener-attributes.<PROTOCOL>-<PORT>"),
+            ("canary-by-header", "actions.<service>"),
+            ("vswitch-ids", "subnets"),
+            ("address-type", "scheme"),
+            ("traffic-limit-qps", "wafv2-acl-arn"),
+        ] {
+            assert_eq!(key(wrong), right, "{wrong}");
+        }
+        let none = nearest("proxy-body-size").unwrap();
+        assert_eq!(none.key, None);
+        assert!(none.to_string().contains("ALB"));
+        assert_eq!(
+            nearest("idle-timeout").unwrap().to_string(),
+            "use `load-balancer-attributes`: write `idle_timeout.timeout_seconds=<seconds>` into it"
+        );
+        assert_eq!(nearest("tag").unwrap().to_string(), "did you mean `tags`?");
+    }
+
+    #[test]
+    fn real_and_alien_keys_have_none() {
+        for row in rows().filter(|row| !row.family) {
+            assert_eq!(nearest(row.key), None, "{}", row.key);
+        }
+        for alien in ["", " ", "foo", "x", "totally-different", "actions.a", &"a".repeat(200)] {
+            assert_eq!(nearest(alien), None, "{alien}");
+        }
+    }
+
+    #[test]
+    fn every_key_survives_a_slip() {
+        for row in rows().filter(|row| !row.family && row.key != "web-acl-id" && row.key != "tags") {
+            let camel: String = row.key.split('-').enumerate().fold(String::new(), |mut name, (index, word)| {
+                let (first, rest) = word.split_at(1);
+                name += &if index == 0 { first.to_owned() } else { first.to_uppercase() };
+                name + rest
+            });
+            for wrong in [camel, row.key.replace('-', "_"), row.key.replace('.', "-"), format!("{}s", row.key)] {
+                assert_eq!(if wrong == row.key { row.key.to_owned() } else { key(&wrong) }, row.key, "{wrong}");
+            }
+            let mut longer = row.key.to_owned();
+            longer.insert(3, 'x');
+            assert_eq!(key(&longer), row.key, "{longer}");
+        }
+    }
+
+    #[test]
+    fn values_have_a_nearest_too() {
+        let schemes = ["internal", "internet-facing"];
+        for (wrong, right) in [
+            ("internet_facing", Some("internet-facing")),
+            ("Internet-Facing", Some("internet-facing")),
+            ("intenal", Some("internal")),
+            ("public", None),
+            ("internal", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest_of(wrong, schemes), right, "{wrong}");
+        }
+        assert_eq!(nearest_of("grpc", ["HTTP1", "HTTP2", "GRPC"]), Some("GRPC"));
+        assert_eq!(nearest_of("web-srv", ["api", "web-svc"]), Some("web-svc"));
+        assert_eq!(nearest_of("a", &Vec::<String>::new()), None);
+    }
+
+    #[test]
+    fn misspelt_domains() {
+        let key = "alb.ingress.kuberenetes.io/actions.web";
+        assert_eq!(misspelt_prefix(key), Some("actions.web"));
+        assert_eq!(misspelt_prefix("alb.ingress.k8s.aws/scheme"), None);
+        assert_eq!(misspelt_prefix("alb.ingress.kubernetes.io/scheme"), None);
+        assert_eq!(misspelt_prefix("alb.ingress.kubernets.io/other"), None);
+        assert_eq!(misspelt_prefix("scheme"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(raw in any::<String>(), near in "[a-zA-Z._ -]{0,20}") {
+            let _ = (nearest(&raw), nearest(&near), nearest_of(&raw, ["a", "internal"]), misspelt_prefix(&raw));
+        }
+
+        #[test]
+        fn what_is_named_exists(near in "(listen|group|auth|ssl|action|health)[a-zA-Z._-]{0,12}") {
+            if let Some(Nearest { key: Some(key), .. }) = nearest(&near) {
+                prop_assert!(row(&key).is_some(), "{key}");
+            }
+        }
+    }
+}

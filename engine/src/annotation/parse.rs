@@ -1,0 +1,348 @@
+//! The scalar grammars of annotation values, as Go's `strconv` and the controller's own scanners read them.
+
+use std::num::IntErrorKind;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::PREFIX;
+
+/// A place inside an annotation's value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Pointer {
+    /// Offset in bytes from the start of the value.
+    Byte(usize),
+    /// JSON pointer (RFC 6901) from the root of the value; empty for the root itself.
+    Json(String),
+}
+
+/// Why a value can't be read, or what is wrong with what was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ParseError {
+    /// The cause alone, in lower case, without the annotation's key.
+    pub message: String,
+    /// Where in the value, when that is narrower than all of it.
+    pub at: Option<Pointer>,
+}
+
+impl ParseError {
+    /// An error about the whole value.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), at: None }
+    }
+
+    /// An error at a byte offset of the value.
+    #[must_use]
+    pub fn at_byte(message: impl Into<String>, offset: usize) -> Self {
+        Self { message: message.into(), at: Some(Pointer::Byte(offset)) }
+    }
+
+    /// An error at a JSON pointer into the value.
+    #[must_use]
+    pub fn at_json(message: impl Into<String>, pointer: impl Into<String>) -> Self {
+        Self { message: message.into(), at: Some(Pointer::Json(pointer.into())) }
+    }
+
+    /// The sentence that users of LBC search their events for; `kind` is `bool`, `int32`, `int64`, `stringMap` or
+    /// `json`. Only `stringMap` errors have no cause at their end.
+    #[must_use]
+    pub fn in_annotation(&self, kind: &str, suffix: &str, raw: &str) -> String {
+        let cause = match kind {
+            "stringMap" => String::new(),
+            _ => format!(": {}", self.message),
+        };
+        format!("failed to parse {kind} annotation, {PREFIX}{suffix}: {raw}{cause}")
+    }
+}
+
+/// Reads what `strconv.ParseBool` reads: `1 t T TRUE true True 0 f F FALSE false False`.
+///
+/// # Errors
+/// For every other text, surrounding spaces included.
+pub fn go_bool(raw: &str) -> Result<bool, ParseError> {
+    match raw {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err(strconv_error("ParseBool", raw, "invalid syntax")),
+    }
+}
+
+/// Reads what `strconv.ParseInt(raw, 10, 32)` reads: an optional sign and digits, nothing around them.
+///
+/// # Errors
+/// When it isn't such a number or doesn't fit.
+pub fn go_int32(raw: &str) -> Result<i32, ParseError> {
+    raw.parse::<i32>().map_err(|error| int_error(raw, *error.kind()))
+}
+
+/// Reads what `strconv.ParseInt(raw, 10, 64)` reads.
+///
+/// # Errors
+/// When it isn't such a number or doesn't fit.
+pub fn go_int64(raw: &str) -> Result<i64, ParseError> {
+    raw.parse::<i64>().map_err(|error| int_error(raw, *error.kind()))
+}
+
+fn int_error(raw: &str, kind: IntErrorKind) -> ParseError {
+    let cause = match kind {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+        _ => "invalid syntax",
+    };
+    strconv_error("ParseInt", raw, cause)
+}
+
+fn strconv_error(function: &str, raw: &str, cause: &str) -> ParseError {
+    ParseError::new(format!("strconv.{function}: parsing {}: {cause}", go_quote(raw)))
+}
+
+/// Splits at commas, trims each item and drops the empty ones, so that trailing commas do no harm. Never fails.
+#[must_use]
+pub fn string_list(raw: &str) -> Vec<String> {
+    raw.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+/// Reads `key=value` pairs separated by commas. A backslash takes the next character as it is; a comma after which
+/// no `=` follows belongs to the last value; of equal keys the last wins.
+///
+/// # Errors
+/// When an item has no `=` or nothing before it.
+pub fn string_map(raw: &str) -> Result<IndexMap<String, String>, ParseError> {
+    let mut map = IndexMap::new();
+    for (offset, item) in split_pairs(raw) {
+        let Some((key, value)) = item.split_once('=') else {
+            let message = format!("item {} has no `=`, key=value belongs here", go_quote(item.trim()));
+            return Err(ParseError::at_byte(message, offset));
+        };
+        let key = key.trim();
+        if key.is_empty() {
+            let message = format!("item {} has no key before its `=`", go_quote(item.trim()));
+            return Err(ParseError::at_byte(message, offset));
+        }
+        map.insert(key.to_owned(), value.trim().to_owned());
+    }
+    Ok(map)
+}
+
+/// The items of a string map with the offset where each starts, backslashes resolved.
+fn split_pairs(raw: &str) -> Vec<(usize, String)> {
+    let mut items = Vec::new();
+    let mut current = String::new();
+    let mut start = 0;
+    // Looked up once: scanning the remainder at every comma would make a hostile value cost its length squared.
+    let last_equals = raw.rfind('=');
+    let trimmed_end = raw.trim_end().len();
+    let mut chars = raw.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            // A backslash at the very end has nothing to escape and vanishes.
+            '\\' => current.extend(chars.next().map(|(_, escaped)| escaped)),
+            ',' => {
+                if last_equals > Some(at) {
+                    items.push((start, std::mem::take(&mut current)));
+                    start = at + 1;
+                } else if trimmed_end <= at + 1 {
+                    current.push(',');
+                } else {
+                    // What follows can't be a pair. It becomes an item of its own, so that the error names it.
+                    items.push((start, std::mem::take(&mut current)));
+                    items.push((at + 1, chars.as_str().trim().to_owned()));
+                    return items;
+                }
+            }
+            _ => current.push(c),
+        }
+    }
+    if !current.is_empty() {
+        items.push((start, current));
+    }
+    items
+}
+
+/// Writes a map so that [`string_map`] reads it back: commas and backslashes escaped, the order kept.
+#[must_use]
+pub fn print_string_map(map: &IndexMap<String, String>) -> String {
+    let mut text = String::new();
+    for (index, (key, value)) in map.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        escape_into(&mut text, key);
+        text.push('=');
+        escape_into(&mut text, value);
+    }
+    text
+}
+
+fn escape_into(text: &mut String, part: &str) {
+    for c in part.chars() {
+        if matches!(c, ',' | '\\') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+}
+
+/// Quotes as `strconv.Quote` does, so that hidden characters in a value can be seen.
+#[must_use]
+pub fn go_quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        if c == '"' {
+            quoted.push_str("\\\"");
+        } else {
+            push_go_escaped(&mut quoted, c);
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Appends one character in Go's escaping, quotation marks left alone.
+pub(super) fn push_go_escaped(out: &mut String, c: char) {
+    let code = u32::from(c);
+    let escaped = match c {
+        '\\' => "\\\\",
+        '\n' => "\\n",
+        '\r' => "\\r",
+        '\t' => "\\t",
+        '\u{7}' => "\\a",
+        '\u{8}' => "\\b",
+        '\u{b}' => "\\v",
+        '\u{c}' => "\\f",
+        // std's notion of what prints is Go's: no control, format, private or unassigned character, no odd space.
+        _ if matches!(c, '"' | '\'') || c.escape_debug().len() == 1 => return out.push(c),
+        _ if code < 0x80 => &format!("\\x{code:02x}"),
+        _ if code <= 0xffff => &format!("\\u{code:04x}"),
+        _ => &format!("\\U{code:08x}"),
+    };
+    out.push_str(escaped);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn map(raw: &str) -> Vec<(String, String)> {
+        string_map(raw).unwrap().into_iter().collect()
+    }
+
+    fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
+        of.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn bools_are_gos() {
+        for yes in ["1", "t", "T", "TRUE", "true", "True"] {
+            assert_eq!(go_bool(yes), Ok(true), "{yes}");
+        }
+        for no in ["0", "f", "F", "FALSE", "false", "False"] {
+            assert_eq!(go_bool(no), Ok(false), "{no}");
+        }
+        for bad in ["", "yes", "on", " true", "true\n", "tRUE", "2"] {
+            assert!(go_bool(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            go_bool("foo").unwrap_err().in_annotation("bool", "use-regex-path-match", "foo"),
+            "failed to parse bool annotation, alb.ingress.kubernetes.io/use-regex-path-match: foo: \
+             strconv.ParseBool: parsing \"foo\": invalid syntax"
+        );
+    }
+
+    #[test]
+    fn integers_are_gos() {
+        assert_eq!(go_int32("+7"), Ok(7));
+        assert_eq!(go_int32("-007"), Ok(-7));
+        assert_eq!(go_int32("2147483647"), Ok(i32::MAX));
+        assert_eq!(go_int64("9223372036854775807"), Ok(i64::MAX));
+        for bad in ["", "+", "-", " 1", "1 ", "1_000", "0x10", "1.0", "true"] {
+            assert!(go_int32(bad).unwrap_err().message.ends_with("invalid syntax"), "{bad}");
+        }
+        assert_eq!(
+            go_int32("2147483648").unwrap_err().message,
+            "strconv.ParseInt: parsing \"2147483648\": value out of range"
+        );
+        assert!(go_int64("-9223372036854775809").unwrap_err().message.ends_with("value out of range"));
+        assert_eq!(
+            go_int32("true").unwrap_err().in_annotation("int32", "ssl-redirect", "true"),
+            "failed to parse int32 annotation, alb.ingress.kubernetes.io/ssl-redirect: true: \
+             strconv.ParseInt: parsing \"true\": invalid syntax"
+        );
+    }
+
+    #[test]
+    fn lists_drop_what_is_empty() {
+        assert_eq!(string_list(" a, b ,,c,\n"), ["a", "b", "c"]);
+        assert!(string_list("").is_empty());
+        assert!(string_list(" , ").is_empty());
+    }
+
+    #[test]
+    fn maps_of_the_golden_vectors() {
+        assert_eq!(
+            map("key1=value1, key2=value2, key3/with-slash=value3, key4/empty-value="),
+            pairs(&[("key1", "value1"), ("key2", "value2"), ("key3/with-slash", "value3"), ("key4/empty-value", "")])
+        );
+        assert_eq!(
+            map("key1=value1\\,valueOne, key2= value2"),
+            pairs(&[("key1", "value1,valueOne"), ("key2", "value2")])
+        );
+        assert_eq!(
+            map("key1=Mjk5NzkyNDU4Cg==, foo=ZGF=0=ZQo=, res=value_:/=+-@"),
+            pairs(&[("key1", "Mjk5NzkyNDU4Cg=="), ("foo", "ZGF=0=ZQo="), ("res", "value_:/=+-@")])
+        );
+        let error = string_map("key1,key2").unwrap_err();
+        assert_eq!(
+            error.in_annotation("stringMap", "tags", "key1,key2"),
+            "failed to parse stringMap annotation, alb.ingress.kubernetes.io/tags: key1,key2"
+        );
+        assert_eq!(error.at, Some(Pointer::Byte(0)));
+        assert!(string_map("=value").is_err());
+    }
+
+    #[test]
+    fn maps_at_the_edges() {
+        assert!(map("").is_empty());
+        assert_eq!(map("a=b,"), pairs(&[("a", "b,")]));
+        assert_eq!(map("a=b, "), pairs(&[("a", "b,")]));
+        assert_eq!(map("a=1,a=2"), pairs(&[("a", "2")]));
+        assert_eq!(map("a=b\\"), pairs(&[("a", "b")]));
+        assert_eq!(map("a\\=b"), pairs(&[("a", "b")]));
+        assert_eq!(string_map("a=b,c").unwrap_err().at, Some(Pointer::Byte(4)));
+        assert_eq!(string_map("a=b, =c").unwrap_err().at, Some(Pointer::Byte(4)));
+        for bad in ["  ", ",", "a", "a=b,c,d", "a=1 b"] {
+            assert_eq!(string_map(bad).is_err(), bad != "a=1 b", "{bad}");
+        }
+    }
+
+    #[test]
+    fn quoting_is_gos() {
+        assert_eq!(go_quote("a\n\"b\"\\ é\u{a0}\u{1}"), "\"a\\n\\\"b\\\"\\\\ é\\u00a0\\x01\"");
+        assert_eq!(go_quote("'"), "\"'\"");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(raw in any::<String>()) {
+            let _ = (go_bool(&raw), go_int32(&raw), go_int64(&raw), string_list(&raw), string_map(&raw));
+            let _ = go_quote(&raw);
+        }
+
+        #[test]
+        fn maps_survive_printing(raw in "[ab=,\\\\ é]{0,24}") {
+            if let Ok(read) = string_map(&raw) {
+                prop_assert_eq!(string_map(&print_string_map(&read)), Ok(read));
+            }
+        }
+
+        #[test]
+        fn printed_maps_are_read_back(of in proptest::collection::hash_map("[a-z,\\\\/]{1,6}", "[a-z=,\\\\/]{0,6}", 0..5)) {
+            let map: IndexMap<String, String> = of.into_iter().collect();
+            prop_assert_eq!(string_map(&print_string_map(&map)), Ok(map));
+        }
+    }
+}

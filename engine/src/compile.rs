@@ -1,0 +1,279 @@
+//! One Ingress, its class, parameters, Services and facts → a fragment and findings. What crosses members is `link`'s.
+
+mod actions;
+mod authentication;
+mod keys;
+mod listeners;
+mod load_balancer;
+mod reader;
+mod rules;
+mod target_groups;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::IngressSpec;
+
+use crate::annotation::PREFIX;
+use crate::facts::Facts;
+use crate::finding::{Effect, Finding, ObjectRef};
+use crate::kinds::{IngressClassParams, Key};
+use crate::settings::Settings;
+use crate::stack::{
+    Action, Attributes, Condition, GroupId, IpAddressType, MutualAuthentication, NetworkingPort, Protocol, ResourceId,
+    Scheme, ServicePort, Tags, TargetGroup, Transform,
+};
+use crate::world::{ClassifiedMember, View};
+
+pub use reader::Reader;
+
+/// What one member asks of its group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fragment {
+    /// The Ingress.
+    pub key: Key,
+    /// Its uid.
+    pub uid: String,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// Its place in the group.
+    pub order: i32,
+    /// Parameters of its class, some of which count only for the group's first member.
+    pub params: Option<Arc<IngressClassParams>>,
+    /// What it says of the load balancer.
+    pub load_balancer: LoadBalancerAsk,
+    /// What it says of listeners, by port.
+    pub listeners: BTreeMap<u16, ListenerAsk>,
+    /// Certificates of its HTTPS listeners.
+    pub certificates: CertificatesAsk,
+    /// Its rules, in the order in which they are tried.
+    pub rules: Vec<RuleAsk>,
+    /// What answers what no rule matches.
+    pub default_backend: Option<RuleAsk>,
+    /// Its target groups.
+    pub target_groups: BTreeMap<ResourceId, TargetGroupAsk>,
+    /// Its own tags and those of its class's parameters, default tags included.
+    pub tags: Tags,
+}
+
+/// What a member says of the load balancer; `None` and empty: nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LoadBalancerAsk {
+    /// Name.
+    pub name: Option<String>,
+    /// Scheme.
+    pub scheme: Option<Scheme>,
+    /// Addresses.
+    pub ip_address_type: Option<IpAddressType>,
+    /// Subnets.
+    pub subnets: Option<SubnetsAsk>,
+    /// Security groups by id or by Name tag, in order.
+    pub security_groups: Vec<String>,
+    /// Whether the targets' security groups are managed with security groups of one's own.
+    pub manage_backend_rules: Option<bool>,
+    /// Pool of customer-owned addresses.
+    pub customer_owned_ipv4_pool: Option<String>,
+    /// IPAM pool.
+    pub ipv4_ipam_pool_id: Option<String>,
+    /// Attributes.
+    pub attributes: Attributes,
+    /// Port that HTTP is redirected to.
+    pub ssl_redirect: Option<u16>,
+}
+
+/// How a member chooses subnets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SubnetsAsk {
+    /// By id or Name tag, from the annotation.
+    Annotated(Vec<String>),
+    /// By id, from the class's parameters.
+    Ids(Vec<String>),
+    /// By tags, from the class's parameters.
+    Tags(BTreeMap<String, Vec<String>>),
+}
+
+/// What a member says of one listener.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListenerAsk {
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Blocks that may come in.
+    pub inbound_cidrs: Vec<String>,
+    /// Prefix lists that may come in.
+    pub prefix_lists: Vec<String>,
+    /// TLS policy.
+    pub ssl_policy: Option<String>,
+    /// Client certificates.
+    pub mutual_authentication: Option<MutualAuthentication>,
+    /// Attributes.
+    pub attributes: Attributes,
+}
+
+/// How a member chooses certificates.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CertificatesAsk {
+    /// These.
+    Explicit(Vec<String>),
+    /// All issued ones that cover these hosts.
+    Discover(Vec<String>),
+}
+
+/// A rule of one path, the same on every listener but for authentication, which needs HTTPS.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleAsk {
+    /// Where in the Ingress.
+    pub path: String,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+    /// Authentication, on HTTPS listeners.
+    pub authentication: Option<Action>,
+    /// What is done in the end.
+    pub action: Action,
+    /// Rewrites.
+    pub transforms: Vec<Transform>,
+}
+
+/// A target group and what its binding needs beyond it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetGroupAsk {
+    /// The target group.
+    pub target_group: TargetGroup,
+    /// Service.
+    pub service: String,
+    /// Its port as the Ingress refers to it.
+    pub service_port: ServicePort,
+    /// Ports of targets that the load balancer has to reach.
+    pub networking_ports: Vec<NetworkingPort>,
+    /// Labels that nodes must carry.
+    pub node_labels: BTreeMap<String, String>,
+    /// Several clusters register targets.
+    pub multi_cluster: bool,
+}
+
+/// A fragment, unless a finding keeps the member from being linked, and all findings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compiled {
+    /// The Ingress.
+    pub key: Key,
+    /// What it asks, if that could be understood.
+    pub fragment: Option<Fragment>,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// What a compilation may look at besides the member.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The operator's decisions.
+    pub settings: &'a Settings,
+    /// The group and what its members refer to.
+    pub view: &'a View,
+    /// The account.
+    pub facts: &'a Facts,
+}
+
+/// Compiles one member.
+#[must_use]
+pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
+    let mut compiler = Compiler::new(member, context);
+    compiler.check_keys();
+    let fragment = compiler.fragment();
+    let findings = compiler.reader.findings;
+    let linkable = !findings.iter().any(|finding| finding.effect == Effect::MemberSetAside);
+    Compiled { key: member.key(), fragment: linkable.then_some(fragment), findings }
+}
+
+/// The state of one compilation.
+struct Compiler<'a> {
+    context: Context<'a>,
+    key: Key,
+    uid: String,
+    created: Option<Timestamp>,
+    spec: IngressSpec,
+    params: Option<Arc<IngressClassParams>>,
+    reader: Reader<'a>,
+    target_groups: BTreeMap<ResourceId, TargetGroupAsk>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(member: &'a ClassifiedMember, context: Context<'a>) -> Self {
+        let meta = &member.ingress.metadata;
+        let key = member.key();
+        let subject = ObjectRef::ingress(&key.namespace, &key.name);
+        Self {
+            context,
+            uid: meta.uid.clone().unwrap_or_default(),
+            created: meta.creation_timestamp.as_ref().map(|time| time.0),
+            spec: member.ingress.spec.clone().unwrap_or_default(),
+            params: member.class.params.clone(),
+            reader: Reader::new(subject, meta.annotations.as_ref()),
+            key,
+            target_groups: BTreeMap::new(),
+        }
+    }
+
+    fn fragment(&mut self) -> Fragment {
+        let order = self.order();
+        let tags = self.tags_of(None);
+        let load_balancer = self.load_balancer();
+        let certificates = self.certificates();
+        let listeners = self.listeners(&certificates);
+        let (rules, default_backend) = self.rules();
+        Fragment {
+            key: self.key.clone(),
+            uid: self.uid.clone(),
+            created: self.created,
+            order,
+            params: self.params.clone(),
+            load_balancer,
+            listeners,
+            certificates,
+            rules,
+            default_backend,
+            target_groups: std::mem::take(&mut self.target_groups),
+            tags,
+        }
+    }
+
+    fn group(&self) -> &'a GroupId {
+        &self.context.view.group
+    }
+
+    fn settings(&self) -> &'a Settings {
+        self.context.settings
+    }
+
+    fn service(&self, name: &str) -> Option<Arc<Service>> {
+        self.context.view.services.get(&Key::new(&self.key.namespace, name)).cloned()
+    }
+
+    /// The tags of a resource of this member, tracking ones aside: defaults, parameters, Service, Ingress.
+    fn tags_of(&mut self, service: Option<&Service>) -> Tags {
+        let mut layers: Vec<Tags> = Vec::new();
+        let own = self.reader.map("tags", crate::finding::Code::InvalidTags);
+        let of_service = service
+            .and_then(|service| service.metadata.annotations.as_ref())
+            .and_then(|map| map.get(&format!("{PREFIX}tags")))
+            .and_then(|raw| crate::annotation::parse::string_map(raw).ok());
+        let of_params = self.params.clone().map(|params| params.spec.tags.clone()).unwrap_or_default();
+        let defaults = self.settings().default_tags.clone();
+        let defaults_last = self.settings().gate(crate::settings::Gate::EnableDefaultTagsLowPriority);
+        if defaults_last {
+            layers.push(defaults.clone());
+        }
+        layers.push(own.into_iter().flatten().collect());
+        layers.push(of_service.into_iter().flatten().collect());
+        layers.push(of_params.into_iter().map(|tag| (tag.key, tag.value)).collect());
+        for key in layers.iter().flat_map(BTreeMap::keys) {
+            if self.settings().external_managed_tags.contains(key) {
+                self.reader.external_tag(key);
+            }
+        }
+        if !defaults_last {
+            layers.push(defaults);
+        }
+        layers.into_iter().flatten().collect()
+    }
+}

@@ -1,0 +1,202 @@
+//! What a backend does: forward to a Service, or what `actions.NAME` says.
+
+use k8s_openapi::api::networking::v1::IngressBackend;
+
+use super::Compiler;
+use crate::annotation::action::{self, Action as Given, TargetGroupTuple as GivenTuple};
+use crate::annotation::{PREFIX, nearest};
+use crate::finding::{Code, Effect, ObjectRef};
+use crate::kinds::Key;
+use crate::stack::{Action, FixedResponse, Forward, Redirect, Ref, ServicePort, Stickiness, TargetGroupTuple};
+
+/// The port name that says: look for an `actions.NAME` annotation.
+const USE_ANNOTATION: &str = "use-annotation";
+
+impl Compiler<'_> {
+    /// The routing action of a backend and the authentication before it.
+    pub(super) fn backend(&mut self, backend: &IngressBackend, at: &str) -> Option<(Action, Option<Action>)> {
+        let Some(service) = &backend.service else {
+            let message = "missing required \"service\" field";
+            self.reader.report(Code::UnsupportedBackend, format!("{at}.resource"), message);
+            return None;
+        };
+        let port = service.port.as_ref().and_then(|port| match (&port.name, port.number) {
+            (Some(name), _) if !name.is_empty() => Some(ServicePort::Name(name.clone())),
+            (_, Some(number)) => Some(ServicePort::Number(number)),
+            _ => None,
+        });
+        let at = format!("{at}.service");
+        if port == Some(ServicePort::Name(USE_ANNOTATION.to_owned())) {
+            return self.annotated_action(&service.name, &at);
+        }
+        let Some(port) = port else {
+            self.reader.report(Code::UnsupportedBackend, format!("{at}.port"), "the backend names no port").mend =
+                "name the Service's port by number or name".to_owned();
+            return None;
+        };
+        let tuple = GivenTuple {
+            service_name: Some(service.name.clone()),
+            service_port: Some(match port {
+                ServicePort::Number(number) => action::ServicePort::Number(number),
+                ServicePort::Name(name) => action::ServicePort::Name(name),
+            }),
+            ..GivenTuple::default()
+        };
+        self.forward(&[tuple], None, &at)
+    }
+
+    fn annotated_action(&mut self, name: &str, at: &str) -> Option<(Action, Option<Action>)> {
+        let suffix = format!("actions.{name}");
+        if self.reader.raw(&suffix).is_none() {
+            return self.missing_action(name, at).map(|action| (action, None));
+        }
+        let given = self.reader.json(&suffix, Code::InvalidAction, Given::parse, Given::validate)?.normalised();
+        if let Some(config) = given.redirect_config.filter(|_| given.r#type == "redirect") {
+            let redirect = Redirect {
+                host: config.host,
+                path: config.path,
+                port: config.port,
+                protocol: config.protocol,
+                query: config.query,
+                status_code: config.status_code,
+            };
+            return Some((Action::Redirect(redirect), self.authentication(None)));
+        }
+        if let Some(config) = given.fixed_response_config.filter(|_| given.r#type == "fixed-response") {
+            let response = FixedResponse {
+                content_type: config.content_type,
+                message_body: config.message_body,
+                status_code: config.status_code,
+            };
+            return Some((Action::FixedResponse(response), self.authentication(None)));
+        }
+        let config = given.forward_config.unwrap_or_default();
+        let stickiness = config
+            .target_group_stickiness_config
+            .map(|config| Stickiness { enabled: config.enabled, duration_seconds: config.duration_seconds });
+        let path = format!("metadata.annotations[{PREFIX}{suffix}]");
+        self.forward(&config.target_groups, stickiness, &path)
+    }
+
+    fn missing_action(&mut self, name: &str, at: &str) -> Option<Action> {
+        let written: Vec<String> = self
+            .reader
+            .suffixes()
+            .filter_map(|(suffix, _)| suffix.strip_prefix("actions."))
+            .map(str::to_owned)
+            .collect();
+        let near = nearest::nearest_of(name, written.iter().map(String::as_str))
+            .map(|near| format!("; did you mean {near}?"))
+            .unwrap_or_default();
+        let exist = if written.is_empty() { "none exists".to_owned() } else { format!("{} exist", written.join(", ")) };
+        let tolerated = self.settings().tolerate_missing_action;
+        let finding = self.reader.report(
+            Code::MissingAction,
+            format!("{at}.port.name"),
+            format!("missing actions.{name} configuration; {exist}{near}"),
+        );
+        finding.value = Some(name.to_owned());
+        finding.mend = format!("write the annotation {PREFIX}actions.{name}, or name a port of the Service");
+        if !tolerated {
+            finding.effect = Effect::MemberSetAside;
+            return None;
+        }
+        Some(unavailable("Backend action does not exist"))
+    }
+
+    /// A forward to target groups, those of Services being made.
+    fn forward(
+        &mut self,
+        given: &[GivenTuple],
+        stickiness: Option<Stickiness>,
+        at: &str,
+    ) -> Option<(Action, Option<Action>)> {
+        let mut tuples = Vec::new();
+        let only_service = match given {
+            [tuple] => tuple.service_name.clone(),
+            _ => None,
+        };
+        for tuple in given {
+            let target_group = match (&tuple.service_name, &tuple.target_group_arn, &tuple.target_group_name) {
+                (Some(service), _, _) => {
+                    let port = match tuple.service_port.clone().unwrap_or_default().normalised() {
+                        action::ServicePort::Number(number) => ServicePort::Number(number),
+                        action::ServicePort::Name(name) => ServicePort::Name(name),
+                    };
+                    let Some(object) = self.service(service) else {
+                        let tolerated = only_service.is_some();
+                        self.missing_service(service, at, tolerated);
+                        if tolerated && self.settings().tolerate_missing_service {
+                            let authentication = self.authentication(None);
+                            return Some((unavailable("Backend service does not exist"), authentication));
+                        }
+                        continue;
+                    };
+                    match self.target_group(&object, service, &port, at) {
+                        Some(id) => Ref::Of(id),
+                        None => continue,
+                    }
+                }
+                (None, Some(arn), _) => Ref::Known(arn.clone()),
+                (None, None, Some(name)) => match self.named_target_group(name, at) {
+                    Some(arn) => Ref::Known(arn),
+                    None => continue,
+                },
+                (None, None, None) => continue,
+            };
+            tuples.push(TargetGroupTuple { target_group, weight: tuple.weight });
+        }
+        let service = only_service.and_then(|name| self.service(&name));
+        let authentication = self.authentication(service.as_deref());
+        Some((Action::Forward(Forward { target_groups: tuples, stickiness }), authentication))
+    }
+
+    fn missing_service(&mut self, service: &str, at: &str, single: bool) {
+        let namespace = self.key.namespace.clone();
+        let names: Vec<&str> = self
+            .context
+            .view
+            .service_names
+            .iter()
+            .filter(|key| key.namespace == namespace)
+            .map(|key| key.name.as_str())
+            .collect();
+        let near = nearest::nearest_of(service, names.iter().copied())
+            .map(|near| format!("; did you mean {near}?"))
+            .unwrap_or_default();
+        let tolerated = single && self.settings().tolerate_missing_service;
+        let consequence = if tolerated { "requests get 503 until it exists" } else { "the Ingress waits for it" };
+        let message = format!("Service \"{service}\" not found in namespace {namespace}: {consequence}{near}");
+        let finding = self.reader.report(Code::MissingService, format!("{at}.name"), message);
+        finding.value = Some(service.to_owned());
+        finding.related = vec![ObjectRef::new("Service", &namespace, service)];
+        if !tolerated {
+            finding.effect = Effect::MemberSetAside;
+        }
+    }
+
+    fn named_target_group(&mut self, name: &str, at: &str) -> Option<String> {
+        let known = self.context.facts.target_group_names.as_ref();
+        let arn = known.and_then(|names| names.value.get(name)).cloned();
+        if arn.is_none() {
+            let message = format!("searching TargetGroup with name {name}: none is known in this account and region");
+            let finding = self.reader.report(Code::InvalidAction, at, message);
+            finding.value = Some(name.to_owned());
+            finding.mend = "name a target group that exists, or give its ARN".to_owned();
+        }
+        arn
+    }
+
+    /// The Service's key, for messages.
+    pub(super) fn service_key(&self, service: &str) -> Key {
+        Key::new(&self.key.namespace, service)
+    }
+}
+
+fn unavailable(body: &str) -> Action {
+    Action::FixedResponse(FixedResponse {
+        content_type: Some("text/plain".to_owned()),
+        message_body: Some(body.to_owned()),
+        status_code: "503".to_owned(),
+    })
+}

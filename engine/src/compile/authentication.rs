@@ -1,0 +1,142 @@
+//! Who may pass: OIDC, Cognito or a JSON web token, on HTTPS listeners.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Service;
+
+use super::Compiler;
+use crate::annotation::{PREFIX, auth, jwt, parse};
+use crate::finding::{Code, ObjectRef};
+use crate::kinds::Key;
+use crate::stack::{Action, AdditionalClaim, Authenticate};
+
+impl Compiler<'_> {
+    /// The authentication before a routing action; annotations of the one Service it forwards to win.
+    pub(super) fn authentication(&mut self, service: Option<&Service>) -> Option<Action> {
+        let of_service = service.and_then(|service| service.metadata.annotations.as_ref());
+        let by_identity = self.by_identity(of_service);
+        let by_token = self.by_token();
+        if by_identity.is_some() && by_token.is_some() && self.listens_with_tls() {
+            let raw = self.reader.raw("jwt-validation").unwrap_or_default();
+            let message = "authentication and jwt validation can't both be configured";
+            self.reader.refuse(Code::ConflictingAuthentication, "jwt-validation", raw, message);
+        }
+        by_identity.or(by_token)
+    }
+
+    fn listens_with_tls(&self) -> bool {
+        match self.reader.raw("listen-ports") {
+            Some(raw) => raw.contains("HTTPS"),
+            None => {
+                self.reader.list("certificate-arn").is_some()
+                    || self
+                        .params
+                        .as_ref()
+                        .is_some_and(|params| params.spec.certificate_arn.as_ref().is_some_and(|arns| !arns.is_empty()))
+            }
+        }
+    }
+
+    fn by_identity(&mut self, of_service: Option<&BTreeMap<String, String>>) -> Option<Action> {
+        let get = |compiler: &Self, suffix: &str| {
+            let value = of_service.and_then(|map| map.get(&format!("{PREFIX}{suffix}")));
+            value.map(String::as_str).or_else(|| compiler.reader.raw(suffix)).map(str::to_owned)
+        };
+        let kind = get(self, "auth-type")?;
+        if kind == "none" {
+            return None;
+        }
+        let suffix = match kind.as_str() {
+            "cognito" => "auth-idp-cognito",
+            "oidc" => "auth-idp-oidc",
+            other => {
+                let message = format!("unknown authType: {other}");
+                self.reader.refuse(Code::InvalidAuthentication, "auth-type", other, message).allowed =
+                    ["none", "cognito", "oidc"].map(str::to_owned).to_vec();
+                return None;
+            }
+        };
+        let Some(raw) = get(self, suffix) else {
+            let config = if kind == "oidc" { "IDPConfigOIDC" } else { "IDPConfigCognito" };
+            self.reader.refuse(Code::InvalidAuthentication, "auth-type", &kind, format!("missing {config}")).mend =
+                format!("write the annotation {PREFIX}{suffix}, or auth-type: none");
+            return None;
+        };
+        let (config, extra_params, secret) = if kind == "oidc" { self.oidc(&raw)? } else { self.cognito(&raw)? };
+        let timeout = get(self, "auth-session-timeout").map_or(Some(604_800), |raw| {
+            self.reader.check("auth-session-timeout", &raw, Code::InvalidValue, parse::go_int64)
+        })?;
+        let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
+        let action = Authenticate {
+            config,
+            client_secret_from: secret,
+            extra_params,
+            on_unauthenticated_request: or(get(self, "auth-on-unauthenticated-request"), "authenticate"),
+            scope: or(get(self, "auth-scope"), "openid"),
+            session_cookie_name: or(get(self, "auth-session-cookie"), "AWSELBAuthSessionCookie"),
+            session_timeout: timeout,
+        };
+        Some(if kind == "oidc" { Action::AuthenticateOidc(action) } else { Action::AuthenticateCognito(action) })
+    }
+
+    #[expect(clippy::type_complexity, reason = "the three parts of an identity provider's settings")]
+    fn cognito(&mut self, raw: &str) -> Option<(BTreeMap<String, String>, BTreeMap<String, String>, Option<String>)> {
+        let given =
+            self.reader.check("auth-idp-cognito", raw, Code::InvalidAuthentication, auth::CognitoConfig::parse)?;
+        let config = BTreeMap::from([
+            ("userPoolARN".to_owned(), given.user_pool_arn),
+            ("userPoolClientID".to_owned(), given.user_pool_client_id),
+            ("userPoolDomain".to_owned(), given.user_pool_domain),
+        ]);
+        Some((config, given.authentication_request_extra_params.into_iter().collect(), None))
+    }
+
+    #[expect(clippy::type_complexity, reason = "the three parts of an identity provider's settings")]
+    fn oidc(&mut self, raw: &str) -> Option<(BTreeMap<String, String>, BTreeMap<String, String>, Option<String>)> {
+        let given = self.reader.check("auth-idp-oidc", raw, Code::InvalidAuthentication, auth::OidcConfig::parse)?;
+        self.check_secret(&given.secret_name);
+        let config = BTreeMap::from([
+            ("issuer".to_owned(), given.issuer),
+            ("authorizationEndpoint".to_owned(), given.authorization_endpoint),
+            ("tokenEndpoint".to_owned(), given.token_endpoint),
+            ("userInfoEndpoint".to_owned(), given.user_info_endpoint),
+        ]);
+        let secret = Key::new(&self.key.namespace, &given.secret_name).to_string();
+        Some((config, given.authentication_request_extra_params.into_iter().collect(), Some(secret)))
+    }
+
+    fn check_secret(&mut self, name: &str) {
+        let key = Key::new(&self.key.namespace, name);
+        let keys = self.context.view.secrets.get(&key).map(|secret| secret.keys.clone());
+        let fault = match keys {
+            None => Some(format!("secrets \"{name}\" not found")),
+            Some(keys) if !keys.contains("clientID") && !keys.contains("clientId") => {
+                Some(format!("missing clientID, secret: {key}"))
+            }
+            Some(keys) if !keys.contains("clientSecret") => Some(format!("missing clientSecret, secret: {key}")),
+            Some(_) => None,
+        };
+        if let Some(message) = fault {
+            let finding = self.reader.refuse(Code::MissingSecret, "auth-idp-oidc", name, message);
+            finding.related = vec![ObjectRef::new("Secret", &key.namespace, &key.name)];
+        }
+    }
+
+    fn by_token(&mut self) -> Option<Action> {
+        let given = self.reader.json(
+            "jwt-validation",
+            Code::InvalidAuthentication,
+            jwt::JwtValidation::parse,
+            jwt::JwtValidation::validate,
+        )?;
+        Some(Action::JwtValidation {
+            jwks_endpoint: given.jwks_endpoint,
+            issuer: given.issuer,
+            additional_claims: given
+                .additional_claims
+                .into_iter()
+                .map(|claim| AdditionalClaim { format: claim.format, name: claim.name, values: claim.values })
+                .collect(),
+        })
+    }
+}

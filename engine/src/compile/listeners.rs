@@ -1,0 +1,138 @@
+//! What a member says of listeners: ports, sources, TLS.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{CertificatesAsk, Compiler, ListenerAsk};
+use crate::annotation::{arn, cidr, listen_ports, mutual_authentication};
+use crate::finding::Code;
+use crate::stack::{Attributes, MutualAuthentication, Protocol};
+
+impl Compiler<'_> {
+    /// Certificates that are named, or the hosts for which they are discovered.
+    pub(super) fn certificates(&mut self) -> CertificatesAsk {
+        let enforced = self.params.as_ref().and_then(|params| params.spec.certificate_arn.clone());
+        if let Some(arns) = enforced.filter(|arns| !arns.is_empty()) {
+            return CertificatesAsk::Explicit(arns);
+        }
+        let Some(arns) = self.reader.list("certificate-arn") else {
+            return CertificatesAsk::Discover(self.hosts());
+        };
+        for given in &arns {
+            self.check_certificate(given);
+        }
+        CertificatesAsk::Explicit(arns)
+    }
+
+    fn check_certificate(&mut self, given: &str) {
+        match arn::AcmCertificateArn::parse(given) {
+            Err(error) => {
+                self.reader.refuse(Code::InvalidCertificateArn, "certificate-arn", given, error.message);
+            }
+            Ok(certificate) => {
+                let arn = certificate.arn;
+                let Some(region) = &self.context.facts.region else { return };
+                if !arn.region.is_empty() && arn.region != *region {
+                    let message =
+                        format!("the certificate is in region {}, the load balancer will be in {region}", arn.region);
+                    let mend = format!("use a certificate of region {region}");
+                    self.reader.refuse(Code::CertificateElsewhere, "certificate-arn", given, message).mend = mend;
+                }
+            }
+        }
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        let rules = self.spec.rules.iter().flatten().filter_map(|rule| rule.host.clone());
+        let tls = self.spec.tls.iter().flatten().flat_map(|tls| tls.hosts.clone().unwrap_or_default());
+        rules.chain(tls).filter(|host| !host.is_empty()).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    pub(super) fn listeners(&mut self, certificates: &CertificatesAsk) -> BTreeMap<u16, ListenerAsk> {
+        let ports = self.listen_ports(certificates);
+        let inbound_cidrs = self.inbound_cidrs();
+        let prefix_lists = self.prefix_lists();
+        let params = self.params.clone();
+        let enforced_policy = params.as_ref().and_then(|params| params.spec.ssl_policy.clone());
+        let ssl_policy = enforced_policy
+            .filter(|policy| !policy.is_empty())
+            .or_else(|| self.reader.raw("ssl-policy").map(str::to_owned));
+        let mutual = self.mutual_authentication();
+        let mut listeners = BTreeMap::new();
+        for (port, protocol) in ports {
+            let https = protocol == Protocol::Https;
+            let attributes = self.listener_attributes(protocol, port);
+            let ask = ListenerAsk {
+                protocol,
+                inbound_cidrs: inbound_cidrs.clone(),
+                prefix_lists: prefix_lists.clone(),
+                ssl_policy: ssl_policy.clone().filter(|_| https),
+                mutual_authentication: mutual.get(&port).cloned().filter(|_| https),
+                attributes,
+            };
+            listeners.insert(port, ask);
+        }
+        listeners
+    }
+
+    fn listen_ports(&mut self, certificates: &CertificatesAsk) -> BTreeMap<u16, Protocol> {
+        let Some(raw) = self.reader.raw("listen-ports") else {
+            let explicit = matches!(certificates, CertificatesAsk::Explicit(_));
+            return BTreeMap::from([if explicit { (443, Protocol::Https) } else { (80, Protocol::Http) }]);
+        };
+        let pairs = self.reader.check_all("listen-ports", raw, Code::InvalidListenPorts, listen_ports::parse);
+        let pairs = listen_ports::last_wins(&pairs.unwrap_or_default());
+        pairs.into_iter().filter_map(|(protocol, port)| Some((port, Protocol::parse(protocol.as_str())?))).collect()
+    }
+
+    fn inbound_cidrs(&mut self) -> Vec<String> {
+        let enforced = self.params.as_ref().and_then(|params| params.spec.inbound_cidrs.clone());
+        let enforced = enforced.filter(|cidrs| !cidrs.is_empty());
+        let given = enforced.or_else(|| self.reader.list("inbound-cidrs")).unwrap_or_default();
+        for block in &given {
+            let _ = self.reader.check("inbound-cidrs", block, Code::InvalidCidr, cidr::Cidr::parse);
+        }
+        given
+    }
+
+    fn prefix_lists(&mut self) -> Vec<String> {
+        let params = self.params.as_ref().map(|params| &params.spec);
+        let enforced = params.and_then(|spec| {
+            let lists = spec.prefix_lists_ids.clone().filter(|lists| !lists.is_empty());
+            lists.or_else(|| spec.legacy_prefix_lists_ids.clone().filter(|lists| !lists.is_empty()))
+        });
+        enforced.or_else(|| self.reader.list("security-group-prefix-lists")).unwrap_or_default()
+    }
+
+    fn listener_attributes(&mut self, protocol: Protocol, port: u16) -> Attributes {
+        let suffix = format!("listener-attributes.{protocol}-{port}");
+        self.reader.map(&suffix, Code::InvalidValue).into_iter().flatten().collect()
+    }
+
+    fn mutual_authentication(&mut self) -> BTreeMap<u16, MutualAuthentication> {
+        const SUFFIX: &str = "mutual-authentication";
+        let Some(raw) = self.reader.raw(SUFFIX) else { return BTreeMap::new() };
+        let (parse, validate) = (mutual_authentication::parse, |given: &Vec<_>| mutual_authentication::validate(given));
+        let parsed = self.reader.json(SUFFIX, Code::InvalidAuthentication, parse, validate);
+        let mut by_port = BTreeMap::new();
+        for config in parsed.unwrap_or_default() {
+            let named = config.trust_store.as_deref().filter(|store| !store.starts_with("arn:"));
+            if let Some(store) = named {
+                let message = format!("trust store {store} is given by name, which this version does not look up");
+                let finding = self.reader.refuse(Code::NotYetProvisioned, SUFFIX, raw, message);
+                finding.mend = "give the trust store by its ARN".to_owned();
+                finding.effect = crate::finding::Effect::MemberSetAside;
+            }
+            let verify = config.mode == "verify";
+            let asked = MutualAuthentication {
+                trust_store_arn: config.trust_store,
+                ignore_client_certificate_expiry: verify
+                    .then(|| config.ignore_client_certificate_expiry.unwrap_or_default()),
+                advertise_trust_store_ca_names: verify
+                    .then(|| config.advertise_trust_store_ca_names.unwrap_or_else(|| "off".to_owned())),
+                mode: config.mode,
+            };
+            by_port.extend(u16::try_from(config.port).ok().map(|port| (port, asked)));
+        }
+        by_port
+    }
+}

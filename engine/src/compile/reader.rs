@@ -1,0 +1,187 @@
+//! Reads annotations of one object and keeps what is wrong with them.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use indexmap::IndexMap;
+
+use crate::annotation::parse::{self, ParseError, Pointer};
+use crate::annotation::{PREFIX, nearest};
+use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+
+/// Annotations under our prefix of one Ingress, and the findings on them.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    subject: ObjectRef,
+    annotations: Option<&'a BTreeMap<String, String>>,
+    /// What is wrong so far.
+    pub findings: Vec<Finding>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of an object's annotations.
+    #[must_use]
+    pub fn new(subject: ObjectRef, annotations: Option<&'a BTreeMap<String, String>>) -> Self {
+        Self { subject, annotations, findings: Vec::new() }
+    }
+
+    /// Suffixes of all keys under our prefix, with their values.
+    pub fn suffixes(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.annotations
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, value.as_str())))
+    }
+
+    /// The raw value of an annotation.
+    #[must_use]
+    pub fn raw(&self, suffix: &str) -> Option<&'a str> {
+        self.annotations?.get(&format!("{PREFIX}{suffix}")).map(String::as_str)
+    }
+
+    /// Keeps a finding on a field of the object.
+    pub fn report(&mut self, code: Code, path: impl Into<String>, message: impl Into<String>) -> &mut Finding {
+        self.push(Finding::new(code, self.subject.clone(), FieldPath::at(path), message))
+    }
+
+    /// Keeps a finding on an annotation.
+    pub fn refuse(&mut self, code: Code, suffix: &str, value: &str, message: impl Into<String>) -> &mut Finding {
+        let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
+        self.push(Finding::new(code, self.subject.clone(), path, message).value(value))
+    }
+
+    /// Keeps a finding, unless it is there already, and gives it back to be completed.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::missing_panics_doc,
+        reason = "the index is of an item just found or pushed"
+    )]
+    pub fn push(&mut self, finding: Finding) -> &mut Finding {
+        let known = self.findings.iter().position(|f| {
+            f.code == finding.code && f.path == finding.path && f.value == finding.value && f.message == finding.message
+        });
+        let index = known.unwrap_or_else(|| {
+            self.findings.push(finding);
+            self.findings.len() - 1
+        });
+        &mut self.findings[index]
+    }
+
+    /// The value of an annotation, read by a grammar.
+    pub fn read<T>(
+        &mut self,
+        suffix: &str,
+        code: Code,
+        grammar: impl FnOnce(&str) -> Result<T, ParseError>,
+    ) -> Option<T> {
+        let raw = self.raw(suffix)?;
+        self.check(suffix, raw, code, grammar)
+    }
+
+    /// A value that was found elsewhere (a Service's annotation, say), read by a grammar.
+    pub fn check<T>(
+        &mut self,
+        suffix: &str,
+        raw: &str,
+        code: Code,
+        grammar: impl FnOnce(&str) -> Result<T, ParseError>,
+    ) -> Option<T> {
+        self.check_all(suffix, raw, code, |raw| grammar(raw).map_err(|error| vec![error]))
+    }
+
+    /// The same for a grammar that tells all that is wrong at once.
+    pub fn check_all<T>(
+        &mut self,
+        suffix: &str,
+        raw: &str,
+        code: Code,
+        grammar: impl FnOnce(&str) -> Result<T, Vec<ParseError>>,
+    ) -> Option<T> {
+        let errors = match grammar(raw) {
+            Ok(value) => return Some(value),
+            Err(errors) => errors,
+        };
+        for error in errors {
+            let pointer = match error.at {
+                Some(Pointer::Json(pointer)) => pointer,
+                Some(Pointer::Byte(offset)) => format!("byte {offset}"),
+                None => String::new(),
+            };
+            self.refuse(code, suffix, raw, error.message).pointer = pointer;
+        }
+        None
+    }
+
+    /// A JSON value: read first, then checked for all that is wrong in it.
+    pub fn json<T>(
+        &mut self,
+        suffix: &str,
+        code: Code,
+        parse: impl FnOnce(&str) -> Result<T, ParseError>,
+        validate: impl FnOnce(&T) -> Vec<ParseError>,
+    ) -> Option<T> {
+        let raw = self.raw(suffix)?;
+        self.check_all(suffix, raw, code, |raw| {
+            let value = parse(raw).map_err(|error| vec![error])?;
+            let errors = validate(&value);
+            if errors.is_empty() { Ok(value) } else { Err(errors) }
+        })
+    }
+
+    /// A bool as Go reads it.
+    pub fn bool(&mut self, suffix: &str) -> Option<bool> {
+        self.read(suffix, Code::InvalidValue, parse::go_bool)
+    }
+
+    /// A map, `None` when the annotation is absent or cannot be read.
+    pub fn map(&mut self, suffix: &str, code: Code) -> Option<IndexMap<String, String>> {
+        self.read(suffix, code, parse::string_map)
+    }
+
+    /// A list; an empty one counts as absent.
+    #[must_use]
+    pub fn list(&self, suffix: &str) -> Option<Vec<String>> {
+        Some(parse::string_list(self.raw(suffix)?)).filter(|list| !list.is_empty())
+    }
+
+    /// One of some words.
+    pub fn word<T>(
+        &mut self,
+        suffix: &str,
+        raw: &str,
+        code: Code,
+        words: &[&str],
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = parse(raw);
+        if value.is_none() {
+            let near = nearest::nearest_of(raw, words.iter().copied());
+            let mend = match near {
+                Some(near) => format!("did you mean {near}? {} allowed", listed(words)),
+                None => format!("{} allowed", listed(words)),
+            };
+            let message = format!("unknown value {raw:?}");
+            let finding = self.refuse(code, suffix, raw, message);
+            finding.allowed = words.iter().map(|word| (*word).to_owned()).collect();
+            finding.mend = if code.row().mend.is_empty() || near.is_some() { mend } else { code.row().mend.to_owned() };
+        }
+        value
+    }
+
+    /// A tag key that belongs to somebody else.
+    pub fn external_tag(&mut self, key: &str) {
+        let message = format!("external managed tag key {key} cannot be specified");
+        let mend = format!("leave {key} to what manages it (--external-managed-tags)");
+        self.refuse(Code::InvalidTags, "tags", key, message).mend = mend;
+    }
+}
+
+/// Words in a sentence: `a, b and c are`.
+fn listed<T: Display>(words: &[T]) -> String {
+    let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last} are", rest.join(", ")),
+        Some((last, _)) => format!("{last} is"),
+        None => String::new(),
+    }
+}

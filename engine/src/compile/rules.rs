@@ -1,0 +1,205 @@
+//! Rules of a member: one for each path, conditions from host, path and annotations.
+
+use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
+
+use super::{Compiler, RuleAsk};
+use crate::annotation::condition::{self, Condition as Given};
+use crate::annotation::transform::{self, Transform as GivenTransform};
+use crate::annotation::{PREFIX, parse};
+use crate::finding::Code;
+use crate::stack::{Condition, Patterns, QueryPair, Rewrite, Transform};
+
+/// What the annotations of one backend add to every path that leads to it.
+#[derive(Debug, Clone, Default)]
+struct Extras {
+    conditions: Vec<Given>,
+    transforms: Vec<Transform>,
+}
+
+impl Compiler<'_> {
+    pub(super) fn rules(&mut self) -> (Vec<RuleAsk>, Option<RuleAsk>) {
+        let regex_paths =
+            self.reader.read("use-regex-path-match", Code::InvalidValue, parse::go_bool).unwrap_or_default();
+        let spec = self.spec.clone();
+        let mut rules = Vec::new();
+        for (number, rule) in spec.rules.iter().flatten().enumerate() {
+            let Some(http) = &rule.http else { continue };
+            let host = rule.host.as_deref().filter(|host| !host.is_empty());
+            for (index, path) in sorted(&http.paths) {
+                let at = format!("spec.rules[{number}].http.paths[{index}]");
+                rules.extend(self.rule(&at, host, path, regex_paths));
+            }
+        }
+        let default = spec.default_backend.as_ref().and_then(|backend| self.default_backend(backend));
+        (rules, default)
+    }
+
+    fn default_backend(&mut self, backend: &IngressBackend) -> Option<RuleAsk> {
+        const AT: &str = "spec.defaultBackend";
+        let (action, authentication) = self.backend(backend, AT)?;
+        Some(RuleAsk { path: AT.to_owned(), conditions: Vec::new(), authentication, action, transforms: Vec::new() })
+    }
+
+    fn rule(&mut self, at: &str, host: Option<&str>, path: &HTTPIngressPath, regex_paths: bool) -> Option<RuleAsk> {
+        let service = path.backend.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
+        let extras = self.extras(&service);
+        let patterns = self.path_patterns(at, path, regex_paths);
+        let conditions = self.conditions(at, host, patterns, &extras.conditions, &service);
+        let (action, authentication) = self.backend(&path.backend, &format!("{at}.backend"))?;
+        Some(RuleAsk { path: at.to_owned(), conditions, authentication, action, transforms: extras.transforms })
+    }
+
+    fn extras(&mut self, service: &str) -> Extras {
+        let suffix = format!("conditions.{service}");
+        let conditions = self
+            .reader
+            .json(&suffix, Code::InvalidCondition, condition::parse, |given| condition::validate(given))
+            .unwrap_or_default();
+        let suffix = format!("transforms.{service}");
+        let transforms = self
+            .reader
+            .json(&suffix, Code::InvalidTransform, transform::parse, |given| transform::validate(given))
+            .unwrap_or_default();
+        Extras { conditions, transforms: transforms.into_iter().filter_map(transform_of).collect() }
+    }
+
+    /// The path as ALB patterns: <https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types>.
+    fn path_patterns(&mut self, at: &str, path: &HTTPIngressPath, regex: bool) -> Patterns {
+        let Some(text) = path.path.as_deref().filter(|path| !path.is_empty()) else { return Patterns::default() };
+        let wild = text.contains(['*', '?']);
+        let values = |values: Vec<String>| Patterns { values, regex_values: Vec::new() };
+        match path.path_type.as_str() {
+            "Exact" => {
+                if wild {
+                    self.wildcard(at, text, "exact");
+                }
+                values(vec![text.to_owned()])
+            }
+            "Prefix" => {
+                if wild {
+                    self.wildcard(at, text, "prefix");
+                }
+                if text == "/" {
+                    return values(vec!["/*".to_owned()]);
+                }
+                let stem = text.strip_suffix('/').unwrap_or(text);
+                values(vec![stem.to_owned(), format!("{stem}/*")])
+            }
+            "ImplementationSpecific" | "" if regex => {
+                Patterns { values: Vec::new(), regex_values: vec![text.chars().skip(1).collect()] }
+            }
+            "ImplementationSpecific" | "" => values(vec![text.to_owned()]),
+            other => {
+                let message = format!("unknown path type {other:?}");
+                self.reader.report(Code::InvalidPath, format!("{at}.pathType"), message);
+                Patterns::default()
+            }
+        }
+    }
+
+    fn wildcard(&mut self, at: &str, path: &str, kind: &str) {
+        let message = format!("{kind} path shouldn't contain wildcards: {path}");
+        let stem = path.trim_end_matches(['*', '?']).trim_end_matches('/');
+        let stem = if stem.is_empty() || stem.contains(['*', '?']) { "/" } else { stem };
+        let finding = self.reader.report(Code::InvalidPath, format!("{at}.path"), message);
+        finding.value = Some(path.to_owned());
+        finding.mend =
+            format!("write path: {stem} with pathType: Prefix, or path: {path} with pathType: ImplementationSpecific");
+    }
+
+    fn conditions(
+        &mut self,
+        at: &str,
+        host: Option<&str>,
+        mut paths: Patterns,
+        given: &[Given],
+        service: &str,
+    ) -> Vec<Condition> {
+        let mut hosts = Patterns { values: host.map(str::to_owned).into_iter().collect(), regex_values: Vec::new() };
+        let mut conditions = Vec::new();
+        for condition in given {
+            match (condition.field.as_str(), &condition.host_header_config, &condition.path_pattern_config) {
+                ("host-header", Some(config), _) => {
+                    hosts.values.extend(config.values.iter().cloned());
+                    hosts.regex_values.extend(config.regex_values.iter().cloned());
+                }
+                ("path-pattern", _, Some(config)) => {
+                    paths.values.extend(config.values.iter().cloned());
+                    paths.regex_values.extend(config.regex_values.iter().cloned());
+                }
+                _ => conditions.extend(condition_of(condition)),
+            }
+        }
+        for (kind, patterns) in [("host", &hosts), ("path", &paths)] {
+            if !patterns.values.is_empty() && !patterns.regex_values.is_empty() {
+                let message = format!(
+                    "{kind} condition must specify exactly one of Values and RegexValues, got both Values [{}] and RegexValues [{}]",
+                    patterns.values.join(" "),
+                    patterns.regex_values.join(" "),
+                );
+                let path = format!("metadata.annotations[{PREFIX}conditions.{service}]");
+                self.reader.report(Code::InvalidCondition, path, message).mend =
+                    format!("leave the {kind} of {at} out, or write it as a regular expression too");
+            }
+        }
+        if !hosts.values.is_empty() || !hosts.regex_values.is_empty() {
+            conditions.push(Condition::HostHeader(hosts));
+        }
+        if !paths.values.is_empty() || !paths.regex_values.is_empty() {
+            conditions.push(Condition::PathPattern(paths));
+        }
+        if conditions.is_empty() {
+            let all = Patterns { values: vec!["/*".to_owned()], regex_values: Vec::new() };
+            conditions.push(Condition::PathPattern(all));
+        }
+        conditions
+    }
+}
+
+/// Exact paths first, then prefixes, longer ones before shorter ones, then the rest; otherwise as written.
+fn sorted(paths: &[HTTPIngressPath]) -> Vec<(usize, &HTTPIngressPath)> {
+    let mut sorted: Vec<(usize, &HTTPIngressPath)> = paths.iter().enumerate().collect();
+    sorted.sort_by_key(|(_, path)| match path.path_type.as_str() {
+        "Exact" => (0, 0),
+        "Prefix" => (1, usize::MAX - path.path.as_deref().unwrap_or_default().len()),
+        _ => (2, 0),
+    });
+    sorted
+}
+
+/// A condition that is neither on the host nor on the path; a field that is not known is dropped.
+fn condition_of(given: &Given) -> Option<Condition> {
+    match given.field.as_str() {
+        "http-header" => given.http_header_config.as_ref().map(|config| Condition::HttpHeader {
+            name: config.http_header_name.clone(),
+            patterns: Patterns { values: config.values.clone(), regex_values: config.regex_values.clone() },
+        }),
+        "http-request-method" => given
+            .http_request_method_config
+            .as_ref()
+            .map(|config| Condition::HttpRequestMethod { values: config.values.clone() }),
+        "query-string" => given.query_string_config.as_ref().map(|config| Condition::QueryString {
+            values: config
+                .values
+                .iter()
+                .map(|pair| QueryPair { key: pair.key.clone(), value: pair.value.clone() })
+                .collect(),
+        }),
+        "source-ip" => {
+            given.source_ip_config.as_ref().map(|config| Condition::SourceIp { values: config.values.clone() })
+        }
+        _ => None,
+    }
+}
+
+fn transform_of(given: GivenTransform) -> Option<Transform> {
+    let rewrites = |config: transform::RewriteConfigs| {
+        let rewrites = config.rewrites.into_iter();
+        rewrites.map(|rewrite| Rewrite { regex: rewrite.regex, replace: rewrite.replace }).collect()
+    };
+    match given.r#type.as_str() {
+        "host-header-rewrite" => given.host_header_rewrite_config.map(|c| Transform::HostHeaderRewrite(rewrites(c))),
+        "url-rewrite" => given.url_rewrite_config.map(|c| Transform::UrlRewrite(rewrites(c))),
+        _ => None,
+    }
+}

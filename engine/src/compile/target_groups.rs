@@ -1,0 +1,328 @@
+//! The target group of one port of one Service, as annotations of the Service and the Ingress ask for it.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use k8s_openapi::api::core::v1::{Service, ServicePort as KubePort};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::{Compiler, TargetGroupAsk};
+use crate::annotation::PREFIX;
+use crate::annotation::parse;
+use crate::finding::{Code, ObjectRef};
+use crate::stack::{
+    HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ResourceId, ServicePort, TargetGroup, TargetGroupName,
+    TargetType,
+};
+
+/// Annotations of a Service laid over those of the Ingress: the Service's value wins whole.
+struct Overlaid<'s> {
+    service: Option<&'s BTreeMap<String, String>>,
+}
+
+impl Compiler<'_> {
+    pub(super) fn target_group(
+        &mut self,
+        object: &Service,
+        service: &str,
+        port: &ServicePort,
+        at: &str,
+    ) -> Option<ResourceId> {
+        let id = ResourceId::target_group(&self.key.namespace, &self.key.name, service, port);
+        if self.target_groups.contains_key(&id) {
+            return Some(id);
+        }
+        let spec = object.spec.clone().unwrap_or_default();
+        let kube_port = self.service_port(object, service, port, at)?;
+        let over = Overlaid { service: object.metadata.annotations.as_ref() };
+        let target_type = self.target_type(&over)?;
+        let target_port = self.target_port(object, service, &kube_port, target_type, at)?;
+        let protocol = self.words(&over, "backend-protocol", Protocol::ALL, Protocol::parse)?.unwrap_or(Protocol::Http);
+        let version = self.words(&over, "backend-protocol-version", ProtocolVersion::ALL, ProtocolVersion::parse)?;
+        let protocol_version = version.unwrap_or(ProtocolVersion::Http1);
+        let control = self.target_control_port(service, port, target_type);
+        let health_check = self.health_check(&over, object, &kube_port, protocol, protocol_version, target_type)?;
+        let ipv6 = spec.ip_families.iter().flatten().any(|family| family == "IPv6");
+        let name = TargetGroupName {
+            cluster: &self.settings().cluster_name,
+            group: self.group(),
+            namespace: &self.key.namespace,
+            ingress: &self.key.name,
+            service,
+            service_uid: object.metadata.uid.as_deref().unwrap_or_default(),
+            port,
+            target_port,
+            target_type,
+            protocol,
+            protocol_version,
+            target_control_port: control,
+        }
+        .build();
+        let attributes = self.overlaid_map(&over, "target-group-attributes").into_iter().collect();
+        let node_labels = self.overlaid_map(&over, "target-node-labels");
+        let ask = TargetGroupAsk {
+            networking_ports: self.networking_ports(&kube_port, target_type, &health_check, control),
+            target_group: TargetGroup {
+                name,
+                target_type,
+                protocol,
+                protocol_version,
+                target_control_port: control,
+                port: target_port,
+                ipv6,
+                health_check,
+                attributes,
+                tags: self.tags_of(Some(object)),
+            },
+            service: service.to_owned(),
+            service_port: port.clone(),
+            node_labels: if target_type == TargetType::Instance {
+                node_labels.into_iter().collect()
+            } else {
+                BTreeMap::new()
+            },
+            multi_cluster: self.multi_cluster(&over),
+        };
+        self.target_groups.insert(id.clone(), ask);
+        Some(id)
+    }
+
+    fn service_port(&mut self, object: &Service, service: &str, port: &ServicePort, at: &str) -> Option<KubePort> {
+        let ports = object.spec.as_ref().and_then(|spec| spec.ports.clone()).unwrap_or_default();
+        let found = ports.iter().find(|candidate| match port {
+            ServicePort::Number(number) => candidate.port == *number,
+            ServicePort::Name(name) => candidate.name.as_deref() == Some(name),
+        });
+        if found.is_none() {
+            let key = self.service_key(service);
+            let known = ports.iter().map(|port| match &port.name {
+                Some(name) => format!("{} ({name})", port.port),
+                None => port.port.to_string(),
+            });
+            let known: Vec<String> = known.collect();
+            let message = format!("unable to find port {port} on service {key}; it has {}", known.join(", "));
+            let finding = self.reader.report(Code::MissingServicePort, format!("{at}.port"), message);
+            finding.value = Some(port.to_string());
+            finding.allowed = known;
+            finding.related = vec![ObjectRef::new("Service", &key.namespace, &key.name)];
+        }
+        found.cloned()
+    }
+
+    fn target_type(&mut self, over: &Overlaid<'_>) -> Option<TargetType> {
+        let enforced = self.params.as_ref().and_then(|params| params.spec.target_type.as_deref());
+        if let Some(kind) = enforced.and_then(TargetType::parse) {
+            return Some(kind);
+        }
+        let kind = match self.overlaid(over, "target-type") {
+            None => self.settings().default_target_type,
+            Some(raw) => {
+                self.reader.word("target-type", &raw, Code::InvalidTargetType, TargetType::ALL, TargetType::parse)?
+            }
+        };
+        if kind == TargetType::Ip && !self.settings().gate(crate::settings::Gate::EnableIpTargetType) {
+            let message = "unsupported targetType: ip when EnableIPTargetType is false";
+            self.reader.refuse(Code::InvalidTargetType, "target-type", "ip", message).mend =
+                "write instance, or open the feature gate EnableIPTargetType".to_owned();
+            return None;
+        }
+        Some(kind)
+    }
+
+    fn target_port(
+        &mut self,
+        object: &Service,
+        service: &str,
+        port: &KubePort,
+        target_type: TargetType,
+        at: &str,
+    ) -> Option<u16> {
+        let number = match target_type {
+            TargetType::Instance => port.node_port.unwrap_or_default(),
+            TargetType::Ip => match &port.target_port {
+                Some(IntOrString::Int(number)) => *number,
+                Some(IntOrString::String(_)) => 1,
+                None => port.port,
+            },
+        };
+        if let Some(number) = u16::try_from(number).ok().filter(|number| *number > 0) {
+            return Some(number);
+        }
+        let key = self.service_key(service);
+        let kind = object.spec.as_ref().and_then(|spec| spec.type_.clone()).unwrap_or_else(|| "ClusterIP".to_owned());
+        let origin = self.target_type_origin(object);
+        let message = match target_type {
+            TargetType::Instance => {
+                format!("Service {key} is {kind} and has no NodePort, which target type instance ({origin}) needs")
+            }
+            TargetType::Ip => format!("Service {key} has no target port"),
+        };
+        let finding = self.reader.report(Code::ServiceTypeMismatch, format!("{at}.name"), message);
+        finding.value = Some(key.name.clone());
+        finding.related = vec![ObjectRef::new("Service", &key.namespace, &key.name)];
+        finding.mend = format!("set {PREFIX}target-type: ip on the Ingress, or type: NodePort on Service {}", key.name);
+        None
+    }
+
+    fn target_type_origin(&self, object: &Service) -> &'static str {
+        let key = format!("{PREFIX}target-type");
+        if self.params.as_ref().is_some_and(|params| params.spec.target_type.is_some()) {
+            "from the class's parameters"
+        } else if object.metadata.annotations.as_ref().is_some_and(|map| map.contains_key(&key)) {
+            "from the Service's annotation"
+        } else if self.reader.raw("target-type").is_some() {
+            "from the Ingress's annotation"
+        } else {
+            "from the flag --default-target-type"
+        }
+    }
+
+    fn target_control_port(&mut self, service: &str, port: &ServicePort, target_type: TargetType) -> Option<u16> {
+        let suffix = format!("target-control-port.{service}.{port}");
+        let number = self.reader.read(&suffix, Code::InvalidValue, parse::go_int32)?;
+        if target_type == TargetType::Instance {
+            let message = "target control port is not supported for instance target target group";
+            self.reader.refuse(Code::InvalidValue, &suffix, &number.to_string(), message).mend =
+                "set target-type: ip, or remove the annotation".to_owned();
+        }
+        let control = u16::try_from(number).ok().filter(|number| *number > 0);
+        if control.is_none() {
+            let message = format!("{number} is no port: 1 to 65535 are");
+            self.reader.refuse(Code::InvalidValue, &suffix, &number.to_string(), message);
+        }
+        control
+    }
+
+    fn health_check(
+        &mut self,
+        over: &Overlaid<'_>,
+        object: &Service,
+        port: &KubePort,
+        protocol: Protocol,
+        version: ProtocolVersion,
+        target_type: TargetType,
+    ) -> Option<HealthCheck> {
+        let grpc = version == ProtocolVersion::Grpc;
+        let text = |compiler: &Self, suffix: &str, http: &str, otherwise: &str| {
+            let default = if grpc { otherwise } else { http };
+            compiler.overlaid(over, suffix).unwrap_or_else(|| default.to_owned())
+        };
+        let path = text(self, "healthcheck-path", "/", "/AWS.ALB/healthcheck");
+        let success_codes = text(self, "success-codes", "200", "12");
+        Some(HealthCheck {
+            port: self.health_check_port(over, object, port, target_type)?,
+            protocol: self.words(over, "healthcheck-protocol", Protocol::ALL, Protocol::parse)?.unwrap_or(protocol),
+            path,
+            interval_seconds: self.ranged(over, "healthcheck-interval-seconds", 15, 5..=300)?,
+            timeout_seconds: self.ranged(over, "healthcheck-timeout-seconds", 5, 2..=120)?,
+            healthy_threshold: self.ranged(over, "healthy-threshold-count", 2, 2..=10)?,
+            unhealthy_threshold: self.ranged(over, "unhealthy-threshold-count", 2, 2..=10)?,
+            success_codes,
+        })
+    }
+
+    fn health_check_port(
+        &mut self,
+        over: &Overlaid<'_>,
+        object: &Service,
+        _port: &KubePort,
+        target_type: TargetType,
+    ) -> Option<String> {
+        const SUFFIX: &str = "healthcheck-port";
+        let raw = self.overlaid(over, SUFFIX).unwrap_or_else(|| "traffic-port".to_owned());
+        if raw == "traffic-port" {
+            return Some(raw);
+        }
+        if let Ok(number) = parse::go_int32(&raw) {
+            return Some(number.to_string());
+        }
+        let ports = object.spec.as_ref().and_then(|spec| spec.ports.clone()).unwrap_or_default();
+        let key = crate::kinds::Key::of(&object.metadata);
+        let Some(named) = ports.iter().find(|port| port.name.as_deref() == Some(raw.as_str())) else {
+            let message = format!("failed to resolve healthCheckPort: unable to find port {raw} on service {key}");
+            self.reader.refuse(Code::InvalidHealthCheck, SUFFIX, &raw, message).mend =
+                "write traffic-port, a number, or the name of a port of the Service".to_owned();
+            return None;
+        };
+        match (target_type, &named.target_port) {
+            (TargetType::Instance, _) => Some(named.node_port.unwrap_or_default().to_string()),
+            (TargetType::Ip, Some(IntOrString::Int(number))) => Some(number.to_string()),
+            (TargetType::Ip, None) => Some(named.port.to_string()),
+            (TargetType::Ip, Some(IntOrString::String(_))) => {
+                let message =
+                    "cannot use named healthCheckPort for IP TargetType when service's targetPort is a named port";
+                self.reader.refuse(Code::InvalidHealthCheck, SUFFIX, &raw, message).mend =
+                    "write the number of the container's port".to_owned();
+                None
+            }
+        }
+    }
+
+    fn ranged(
+        &mut self,
+        over: &Overlaid<'_>,
+        suffix: &str,
+        default: i32,
+        range: std::ops::RangeInclusive<i32>,
+    ) -> Option<i32> {
+        let Some(raw) = self.overlaid(over, suffix) else { return Some(default) };
+        let number = self.reader.check(suffix, &raw, Code::InvalidValue, parse::go_int32)?;
+        if !range.contains(&number) {
+            let message = format!("{number} is not within {} and {}", range.start(), range.end());
+            self.reader.refuse(Code::InvalidHealthCheck, suffix, &raw, message);
+        }
+        Some(number)
+    }
+
+    fn multi_cluster(&mut self, over: &Overlaid<'_>) -> bool {
+        const SUFFIX: &str = "multi-cluster-target-group";
+        let own = self.reader.bool(SUFFIX).unwrap_or_default();
+        let of_service = over.service.and_then(|map| map.get(&format!("{PREFIX}{SUFFIX}")));
+        own || of_service.is_some_and(|raw| parse::go_bool(raw).unwrap_or_default())
+    }
+
+    /// The ports of targets that the load balancer has to reach, each a rule of its own.
+    fn networking_ports(
+        &self,
+        port: &KubePort,
+        target_type: TargetType,
+        health_check: &HealthCheck,
+        control: Option<u16>,
+    ) -> Vec<NetworkingPort> {
+        if self.settings().disable_restricted_security_group_rules {
+            return vec![None];
+        }
+        let traffic = match (target_type, &port.target_port) {
+            (TargetType::Instance, _) => ServicePort::Number(port.node_port.unwrap_or_default()),
+            (TargetType::Ip, Some(IntOrString::Int(number))) => ServicePort::Number(*number),
+            (TargetType::Ip, Some(IntOrString::String(name))) => ServicePort::Name(name.clone()),
+            (TargetType::Ip, None) => ServicePort::Number(port.port),
+        };
+        let checked = health_check.port.parse().ok().map(ServicePort::Number);
+        let controlled = control.map(|port| ServicePort::Number(port.into()));
+        [Some(traffic), checked, controlled].into_iter().flatten().map(Some).collect()
+    }
+
+    fn overlaid(&self, over: &Overlaid<'_>, suffix: &str) -> Option<String> {
+        let of_service = over.service.and_then(|map| map.get(&format!("{PREFIX}{suffix}")));
+        of_service.map(String::as_str).or_else(|| self.reader.raw(suffix)).map(str::to_owned)
+    }
+
+    fn overlaid_map(&mut self, over: &Overlaid<'_>, suffix: &str) -> IndexMap<String, String> {
+        let Some(raw) = self.overlaid(over, suffix) else { return IndexMap::new() };
+        self.reader.check(suffix, &raw, Code::InvalidValue, parse::string_map).unwrap_or_default()
+    }
+
+    /// One of AWS's words: `None` when it is none, `Some(None)` when nothing is said.
+    #[expect(clippy::option_option, reason = "absent and wrong lead to different places")]
+    fn words<T>(
+        &mut self,
+        over: &Overlaid<'_>,
+        suffix: &str,
+        words: &[&str],
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let Some(raw) = self.overlaid(over, suffix) else { return Some(None) };
+        self.reader.word(suffix, &raw, Code::InvalidValue, words, parse).map(Some)
+    }
+}

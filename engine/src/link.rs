@@ -1,0 +1,298 @@
+//! The fragments of a group → what should exist in AWS, and findings on what crosses members.
+
+mod certificates;
+mod contradiction;
+mod listeners;
+mod optimiser;
+mod security_groups;
+mod subnets;
+mod target_groups;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::compile::{Compiled, Context, Fragment, compile};
+use crate::facts::Facts;
+use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
+use crate::kinds::Key;
+use crate::ledger;
+use crate::settings::{Gate, Settings};
+use crate::stack::{
+    Desired, GroupId, IpAddressType, LoadBalancer, Ref, ResourceId, Scheme, Tags, load_balancer_name, tracking,
+};
+use crate::world::{ClassifiedMember, View};
+
+/// How a member takes part in what is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberState {
+    /// From its present input.
+    Linked,
+    /// From its last good input, because the present one cannot be used.
+    LastGood,
+    /// Not at all.
+    SetAside,
+}
+
+/// A member after linking.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkedMember {
+    /// The Ingress.
+    pub key: Key,
+    /// How it takes part.
+    pub state: MemberState,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// The outcome of linking a group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Linked {
+    /// What should exist; `None` when the group is blocked and nothing may change.
+    pub desired: Option<Desired>,
+    /// The members, by namespace and name.
+    pub members: Vec<LinkedMember>,
+}
+
+impl Linked {
+    /// All findings of all members.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.members.iter().flat_map(|member| &member.findings)
+    }
+}
+
+/// A load balancer that exists, as far as it decides what should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Existing {
+    /// Its scheme.
+    pub scheme: Scheme,
+    /// Its subnets, kept unless others are asked for.
+    pub subnets: Vec<String>,
+}
+
+/// What linking looks at besides the view.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The operator's decisions.
+    pub settings: &'a Settings,
+    /// What the group is built from.
+    pub view: &'a View,
+    /// The account.
+    pub facts: &'a Facts,
+    /// The group's load balancer, if one exists.
+    pub existing: Option<&'a Existing>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Compiles and links a group.
+#[must_use]
+pub fn link(input: Input<'_>) -> Linked {
+    let context = Context { settings: input.settings, view: input.view, facts: input.facts };
+    let compiled: Vec<Compiled> = input.view.members.iter().map(|member| compile(member, context)).collect();
+    let mut linker = Linker::new(input);
+    linker.take(compiled, context);
+    let desired = linker.desired();
+    linker.finish(desired)
+}
+
+/// The state of linking one group.
+struct Linker<'a> {
+    input: Input<'a>,
+    /// What is linked, in group order.
+    fragments: Vec<Fragment>,
+    states: BTreeMap<Key, MemberState>,
+    findings: BTreeMap<Key, Vec<Finding>>,
+    blocked: bool,
+}
+
+impl<'a> Linker<'a> {
+    fn new(input: Input<'a>) -> Self {
+        Self { input, fragments: Vec::new(), states: BTreeMap::new(), findings: BTreeMap::new(), blocked: false }
+    }
+
+    /// Takes in members by seniority, so that of two that contradict each other the younger is set aside.
+    fn take(&mut self, compiled: Vec<Compiled>, context: Context<'_>) {
+        let members: BTreeMap<Key, &ClassifiedMember> =
+            self.input.view.members.iter().map(|member| (member.key(), member)).collect();
+        let mut by_seniority = compiled;
+        by_seniority.sort_by_key(|one| {
+            let member = members.get(&one.key);
+            let unchanged =
+                member.is_some_and(|member| ledger::is_unchanged(self.input.view.ledger.as_deref(), member));
+            let created =
+                member.and_then(|member| member.ingress.metadata.creation_timestamp.clone()).map(|time| time.0);
+            (!unchanged, created, one.key.clone())
+        });
+        for one in by_seniority {
+            let Compiled { key, fragment, findings } = one;
+            self.findings.entry(key.clone()).or_default().extend(findings);
+            let present = fragment.filter(|fragment| self.admit(fragment, true));
+            let taken = match present {
+                Some(fragment) => Some((MemberState::Linked, fragment)),
+                None => members
+                    .get(&key)
+                    .and_then(|member| ledger::last_good(self.input.view.ledger.as_deref(), member))
+                    .and_then(|member| compile(&member, context).fragment)
+                    .filter(|fragment| self.admit(fragment, false))
+                    .map(|fragment| (MemberState::LastGood, fragment)),
+            };
+            let state = taken.as_ref().map_or(MemberState::SetAside, |(state, _)| *state);
+            self.states.insert(key, state);
+            self.fragments.extend(taken.map(|(_, fragment)| fragment));
+        }
+        self.fragments.sort_by(|a, b| (a.order, a.key.to_string()).cmp(&(b.order, b.key.to_string())));
+    }
+
+    /// Whether a fragment goes together with those taken so far.
+    fn admit(&mut self, fragment: &Fragment, report: bool) -> bool {
+        let contradictions: Vec<Finding> =
+            self.fragments.iter().flat_map(|senior| contradiction::between(fragment, senior)).collect();
+        let agrees = contradictions.is_empty();
+        if report {
+            for finding in contradictions {
+                self.report(&fragment.key.clone(), finding);
+            }
+        }
+        agrees
+    }
+
+    /// Keeps a finding of a member, once.
+    fn report(&mut self, key: &Key, finding: Finding) {
+        if finding.effect == Effect::GroupBlocked {
+            self.blocked = true;
+        }
+        let findings = self.findings.entry(key.clone()).or_default();
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
+
+    /// A finding on an annotation of every member that carries it, or of all members when none does.
+    fn report_group(&mut self, suffix: &str, make: impl Fn(Finding) -> Finding, code: Code, message: &str) {
+        let key = format!("{}{suffix}", crate::annotation::PREFIX);
+        let carriers: Vec<Key> = self
+            .input
+            .view
+            .members
+            .iter()
+            .filter(|member| member.ingress.metadata.annotations.as_ref().is_some_and(|map| map.contains_key(&key)))
+            .map(ClassifiedMember::key)
+            .collect();
+        let named = if carriers.is_empty() {
+            self.fragments.iter().map(|fragment| fragment.key.clone()).collect()
+        } else {
+            carriers
+        };
+        for member in named {
+            let subject = ObjectRef::ingress(&member.namespace, &member.name);
+            let finding = Finding::new(code, subject, FieldPath::annotation(&key), message);
+            self.report(&member, make(finding));
+        }
+    }
+
+    fn group(&self) -> &'a GroupId {
+        &self.input.view.group
+    }
+
+    fn desired(&mut self) -> Option<Desired> {
+        if self.input.view.members.is_empty() {
+            return Some(Desired::empty(self.group().clone()));
+        }
+        self.place_certificates();
+        if self.fragments.is_empty() {
+            return None;
+        }
+        let scheme = self.first(|fragment| fragment.load_balancer.scheme).unwrap_or(self.input.settings.default_scheme);
+        let ip_address_type =
+            self.first(|fragment| fragment.load_balancer.ip_address_type).unwrap_or(IpAddressType::Ipv4);
+        let subnets = self.subnets(scheme, ip_address_type);
+        let groups = self.security_groups(ip_address_type);
+        let listeners = self.listeners();
+        let (target_groups, bindings) = self.target_groups(ip_address_type, &groups);
+        if self.blocked {
+            return None;
+        }
+        let load_balancer = LoadBalancer {
+            name: self
+                .first(|fragment| fragment.load_balancer.name.clone())
+                .unwrap_or_else(|| load_balancer_name(&self.input.settings.cluster_name, self.group(), scheme)),
+            scheme,
+            ip_address_type,
+            subnets: subnets?,
+            security_groups: groups.of_load_balancer,
+            customer_owned_ipv4_pool: self.first(|fragment| fragment.load_balancer.customer_owned_ipv4_pool.clone()),
+            ipv4_ipam_pool_id: self.ipam_pool(),
+            attributes: self.attributes(),
+            tags: self.tags(&ResourceId::load_balancer(), self.fragments.iter()),
+        };
+        Some(Desired {
+            group: self.group().clone(),
+            load_balancer: Some(load_balancer),
+            security_group: groups.managed,
+            listeners,
+            target_groups,
+            bindings,
+            backend_security_group: groups.backend,
+        })
+    }
+
+    fn first<T>(&self, get: impl Fn(&Fragment) -> Option<T>) -> Option<T> {
+        self.fragments.iter().find_map(get)
+    }
+
+    /// Attributes of all members; where the parameters of the first member's class set one, they win.
+    fn attributes(&self) -> BTreeMap<String, String> {
+        let asked = self.fragments.iter().flat_map(|fragment| fragment.load_balancer.attributes.clone());
+        let enforced = self.fragments.first().and_then(|fragment| fragment.params.clone());
+        let enforced = enforced.map(|params| params.spec.load_balancer_attributes.clone()).unwrap_or_default();
+        asked.chain(enforced.into_iter().map(|attribute| (attribute.key, attribute.value))).collect()
+    }
+
+    fn ipam_pool(&self) -> Option<String> {
+        let enforced = self.fragments.first().and_then(|fragment| fragment.params.as_ref());
+        let enforced = enforced.and_then(|params| params.spec.ipam_configuration.as_ref());
+        enforced
+            .and_then(|pools| pools.ipv4_ipam_pool_id.clone())
+            .or_else(|| self.first(|fragment| fragment.load_balancer.ipv4_ipam_pool_id.clone()))
+    }
+
+    /// The tags of a resource: those of the fragments that it comes from, under the tracking tags.
+    fn tags<'f>(&self, id: &ResourceId, fragments: impl Iterator<Item = &'f Fragment>) -> Tags {
+        let mut tags: Tags = BTreeMap::new();
+        for fragment in fragments {
+            tags.extend(fragment.tags.clone());
+        }
+        tags.extend(tracking(&self.input.settings.cluster_name, self.group(), id));
+        tags
+    }
+
+    /// Tags of listeners and rules, which a gate can switch off.
+    fn listener_tags<'f>(&self, id: &ResourceId, fragments: impl Iterator<Item = &'f Fragment>) -> Tags {
+        if self.input.settings.gate(Gate::ListenerRulesTagging) { self.tags(id, fragments) } else { Tags::new() }
+    }
+
+    fn finish(mut self, desired: Option<Desired>) -> Linked {
+        let taken: BTreeSet<Key> = self.fragments.iter().map(|fragment| fragment.key.clone()).collect();
+        let members = self.input.view.members.iter().map(|member| {
+            let key = member.key();
+            let state = self.states.get(&key).copied().filter(|_| taken.contains(&key));
+            LinkedMember {
+                state: state.unwrap_or(MemberState::SetAside),
+                findings: self.findings.remove(&key).unwrap_or_default(),
+                key,
+            }
+        });
+        Linked { members: members.collect(), desired: desired.filter(|_| !self.blocked) }
+    }
+}
+
+/// The security groups of a group's load balancer.
+struct SecurityGroups {
+    managed: Option<crate::stack::SecurityGroup>,
+    of_load_balancer: Vec<Ref>,
+    /// The source from which targets are reached; `None` leaves the targets' groups alone.
+    source: Option<Ref>,
+    /// Whether the shared backend group has to exist.
+    backend: bool,
+}

@@ -1,0 +1,126 @@
+//! Listeners of a group with their default actions and rules.
+
+use std::collections::BTreeMap;
+
+use super::{Linker, certificates, optimiser};
+use crate::compile::{Fragment, ListenerAsk, RuleAsk};
+use crate::finding::Code;
+use crate::stack::{Action, Attributes, FixedResponse, Listener, Protocol, Redirect, ResourceId, Rule};
+
+impl Linker<'_> {
+    pub(super) fn listeners(&mut self) -> BTreeMap<u16, Listener> {
+        let mut ports: BTreeMap<u16, Protocol> = BTreeMap::new();
+        for fragment in &self.fragments {
+            ports.extend(fragment.listeners.iter().map(|(port, ask)| (*port, ask.protocol)));
+        }
+        let redirect = self.ssl_redirect(&ports);
+        ports.into_iter().map(|(port, protocol)| (port, self.listener(port, protocol, redirect))).collect()
+    }
+
+    /// The port that HTTP listeners redirect to, if it is one of the group's HTTPS listeners.
+    fn ssl_redirect(&mut self, ports: &BTreeMap<u16, Protocol>) -> Option<u16> {
+        let port = self.first(|fragment| fragment.load_balancer.ssl_redirect)?;
+        let message = match ports.get(&port) {
+            Some(Protocol::Https) => return Some(port),
+            Some(Protocol::Http) => format!("listener protocol non-SSL for SSLRedirect port: {port}"),
+            None => format!("listener does not exist for SSLRedirect port: {port}"),
+        };
+        let effect = crate::finding::Effect::GroupBlocked;
+        let value = port.to_string();
+        self.report_group(
+            "ssl-redirect",
+            |finding| finding.effect(effect).value(&value),
+            Code::InvalidSslRedirect,
+            &message,
+        );
+        None
+    }
+
+    fn on<'f>(&'f self, port: u16) -> impl Iterator<Item = (&'f Fragment, &'f ListenerAsk)> + use<'f> {
+        self.fragments.iter().filter_map(move |fragment| Some((fragment, fragment.listeners.get(&port)?)))
+    }
+
+    fn listener(&self, port: u16, protocol: Protocol, redirect: Option<u16>) -> Listener {
+        let https = protocol == Protocol::Https;
+        let redirect = redirect.filter(|_| !https);
+        let policy = self.on(port).find_map(|(_, ask)| ask.ssl_policy.clone());
+        let id = ResourceId::listener(port);
+        Listener {
+            port,
+            protocol,
+            default_actions: self.default_actions(port, https, redirect),
+            certificates: if https {
+                certificates::merge(self.on(port).map(|(fragment, _)| fragment))
+            } else {
+                Vec::new()
+            },
+            ssl_policy: https.then(|| policy.unwrap_or_else(|| self.input.settings.default_ssl_policy.clone())),
+            mutual_authentication: self.on(port).find_map(|(_, ask)| ask.mutual_authentication.clone()),
+            attributes: self.listener_attributes(port, protocol),
+            tags: self.listener_tags(&id, self.on(port).map(|(fragment, _)| fragment)),
+            rules: if redirect.is_some() { Vec::new() } else { self.rules(port, protocol) },
+        }
+    }
+
+    fn default_actions(&self, port: u16, https: bool, redirect: Option<u16>) -> Vec<Action> {
+        if let Some(target) = redirect {
+            return vec![Action::Redirect(Redirect {
+                host: None,
+                path: None,
+                port: Some(target.to_string()),
+                protocol: Some("HTTPS".to_owned()),
+                query: None,
+                status_code: "HTTP_301".to_owned(),
+            })];
+        }
+        match self.on(port).find_map(|(fragment, _)| fragment.default_backend.as_ref()) {
+            Some(backend) => actions(backend, https),
+            None => vec![Action::FixedResponse(FixedResponse {
+                content_type: Some("text/plain".to_owned()),
+                message_body: None,
+                status_code: "404".to_owned(),
+            })],
+        }
+    }
+
+    fn listener_attributes(&self, port: u16, protocol: Protocol) -> Attributes {
+        let asked = self.on(port).flat_map(|(_, ask)| ask.attributes.clone());
+        let first = self.on(port).next().and_then(|(fragment, _)| fragment.params.clone());
+        let enforced = first.and_then(|params| {
+            let listeners = params.spec.listeners.clone();
+            listeners.into_iter().find(|one| one.port == i32::from(port) && one.protocol == protocol.as_str())
+        });
+        let enforced = enforced.map(|listener| listener.listener_attributes).unwrap_or_default();
+        asked.chain(enforced.into_iter().map(|attribute| (attribute.key, attribute.value))).collect()
+    }
+
+    fn rules(&self, port: u16, protocol: Protocol) -> Vec<Rule> {
+        let https = protocol == Protocol::Https;
+        let mut rules = Vec::new();
+        for (fragment, _) in self.on(port) {
+            for ask in &fragment.rules {
+                let rule = Rule {
+                    priority: 0,
+                    conditions: ask.conditions.clone(),
+                    actions: actions(ask, https),
+                    transforms: ask.transforms.clone(),
+                    tags: crate::stack::Tags::new(),
+                };
+                rules.push((fragment, rule));
+            }
+        }
+        let kept = optimiser::optimise(rules, port, protocol);
+        let numbered = kept.into_iter().zip(1_u32..);
+        numbered
+            .map(|((fragment, rule), priority)| {
+                let tags = self.listener_tags(&ResourceId::rule(port, priority), std::iter::once(fragment));
+                Rule { priority, tags, ..rule }
+            })
+            .collect()
+    }
+}
+
+/// The actions of a rule: authentication on HTTPS alone, then where the request goes.
+fn actions(ask: &RuleAsk, https: bool) -> Vec<Action> {
+    ask.authentication.iter().filter(|_| https).chain([&ask.action]).cloned().collect()
+}

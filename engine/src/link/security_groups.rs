@@ -1,0 +1,131 @@
+//! Security groups of the load balancer: the user's, or a managed one, and the shared backend one.
+
+use std::collections::BTreeSet;
+
+use super::{Linker, SecurityGroups};
+use crate::finding::Code;
+use crate::stack::{
+    IpAddressType, PeerSource, Permission, Ref, ResourceId, SecurityGroup, managed_security_group_name,
+};
+
+const DESCRIPTION: &str = "[k8s] Managed SecurityGroup for LoadBalancer";
+
+impl Linker<'_> {
+    pub(super) fn security_groups(&mut self, ip_address_type: IpAddressType) -> SecurityGroups {
+        let given = self
+            .first(|fragment| Some(fragment.load_balancer.security_groups.clone()).filter(|groups| !groups.is_empty()));
+        let settings = self.input.settings;
+        let shared = settings.enable_backend_security_group;
+        let backend = match &settings.backend_security_group {
+            Some(id) => Ref::Known(id.clone()),
+            None => Ref::Of(ResourceId::backend_security_group()),
+        };
+        let owned = settings.backend_security_group.is_none();
+        match given {
+            None => {
+                let managed = Ref::Of(ResourceId::managed_security_group());
+                let mut of_load_balancer = vec![managed.clone()];
+                if shared {
+                    of_load_balancer.push(backend.clone());
+                }
+                SecurityGroups {
+                    managed: Some(self.managed(ip_address_type)),
+                    of_load_balancer,
+                    source: Some(if shared { backend } else { managed }),
+                    backend: shared && owned,
+                }
+            }
+            Some(given) => {
+                let manage = self
+                    .first(|fragment| fragment.load_balancer.manage_backend_rules)
+                    .unwrap_or(settings.manage_backend_security_group_rules);
+                let mut of_load_balancer = self.resolve_groups(&given);
+                if manage && !shared {
+                    let message = "backendSG feature is required to manage worker node SG rules when frontendSG manually specified";
+                    let effect = crate::finding::Effect::GroupBlocked;
+                    let mend = "remove the annotation, or start the controller with --enable-backend-security-group";
+                    self.report_group(
+                        "manage-backend-security-group-rules",
+                        |finding| finding.effect(effect).mend(mend),
+                        Code::InvalidValue,
+                        message,
+                    );
+                }
+                if manage {
+                    of_load_balancer.push(backend.clone());
+                }
+                SecurityGroups {
+                    managed: None,
+                    of_load_balancer,
+                    source: manage.then_some(backend),
+                    backend: manage && shared && owned,
+                }
+            }
+        }
+    }
+
+    /// Ids first, then names, each in the order given.
+    fn resolve_groups(&mut self, given: &[String]) -> Vec<Ref> {
+        let (ids, names): (Vec<&String>, Vec<&String>) = given.iter().partition(|item| item.starts_with("sg-"));
+        let Some(known) = &self.input.facts.security_groups else {
+            return given.iter().map(|id| Ref::Known(id.clone())).collect();
+        };
+        let age = known.age(self.input.now);
+        let (mut resolved, mut missing) = (Vec::new(), Vec::new());
+        for id in ids {
+            if known.value.iter().any(|group| group.id == *id) {
+                resolved.push(Ref::Known(id.clone()));
+            } else {
+                missing.push(id.clone());
+            }
+        }
+        for name in names {
+            match known.value.iter().find(|group| group.tags.get("Name") == Some(name)) {
+                Some(group) => resolved.push(Ref::Known(group.id.clone())),
+                None => missing.push(name.clone()),
+            }
+        }
+        if !missing.is_empty() {
+            let message = format!("couldn't find all security groups: {} not in the VPC", missing.join(", "));
+            let value = missing.join(", ");
+            let make = |finding: crate::finding::Finding| finding.value(&value).age(age);
+            self.report_group("security-groups", make, Code::SecurityGroupNotFound, &message);
+        }
+        resolved
+    }
+
+    fn managed(&self, ip_address_type: IpAddressType) -> SecurityGroup {
+        let mut ingress = BTreeSet::new();
+        let mut ports: BTreeSet<u16> = BTreeSet::new();
+        for fragment in &self.fragments {
+            ports.extend(fragment.listeners.keys());
+        }
+        for port in ports {
+            let asks = || self.fragments.iter().filter_map(|fragment| fragment.listeners.get(&port));
+            let cidrs =
+                asks().map(|ask| &ask.inbound_cidrs).find(|cidrs| !cidrs.is_empty()).cloned().unwrap_or_default();
+            let lists =
+                asks().map(|ask| &ask.prefix_lists).find(|lists| !lists.is_empty()).cloned().unwrap_or_default();
+            let everywhere = cidrs.is_empty() && lists.is_empty();
+            let cidrs = if everywhere { vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()] } else { cidrs };
+            let blocks = cidrs.into_iter().filter_map(|cidr| match cidr.contains(':') {
+                true => ip_address_type.is_dualstack().then_some(PeerSource::Ipv6(cidr)),
+                false => Some(PeerSource::Ipv4(cidr)),
+            });
+            for source in blocks.chain(lists.into_iter().map(PeerSource::PrefixList)) {
+                ingress.insert(Permission {
+                    protocol: "tcp".to_owned(),
+                    ports: Some((port, port)),
+                    source,
+                    description: None,
+                });
+            }
+        }
+        SecurityGroup {
+            name: managed_security_group_name(&self.input.settings.cluster_name, self.group()),
+            description: DESCRIPTION.to_owned(),
+            ingress,
+            tags: self.tags(&ResourceId::managed_security_group(), self.fragments.iter()),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Subnets: those that are named, those that the load balancer has, or those that can be discovered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Linker;
+use crate::compile::SubnetsAsk;
+use crate::facts::Subnet;
+use crate::finding::{Code, Finding};
+use crate::settings::Gate;
+use crate::stack::{IpAddressType, Scheme};
+
+/// Addresses that a load balancer needs free in a subnet:
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer>.
+const FREE_ADDRESSES: i64 = 8;
+
+impl Linker<'_> {
+    /// Ids of the subnets; `None` when there are none to be used, which is reported.
+    pub(super) fn subnets(&mut self, scheme: Scheme, ip_address_type: IpAddressType) -> Option<Vec<String>> {
+        let ask = self.first(|fragment| fragment.load_balancer.subnets.clone());
+        let Some(known) = &self.input.facts.subnets else {
+            // Not known yet: what is named is taken as it is, and what would be discovered cannot be told.
+            return Some(match ask {
+                Some(SubnetsAsk::Annotated(list) | SubnetsAsk::Ids(list)) => list,
+                _ => self.input.existing.map(|existing| existing.subnets.clone()).unwrap_or_default(),
+            });
+        };
+        let age = known.age(self.input.now);
+        let subnets = &known.value;
+        let chosen = match ask {
+            Some(SubnetsAsk::Annotated(list) | SubnetsAsk::Ids(list)) => {
+                let found =
+                    self.named(&list, subnets).and_then(|found| self.check(&found, ip_address_type).map(|()| found));
+                found.map(|found| found.into_iter().map(|subnet| subnet.id.clone()).collect())
+            }
+            Some(SubnetsAsk::Tags(tags)) => {
+                let matching = subnets.iter().filter(|subnet| self.in_vpc(subnet) && has_tags(subnet, &tags)).collect();
+                self.one_a_zone(matching, ip_address_type)
+            }
+            None => match self.input.existing.filter(|existing| existing.scheme == scheme) {
+                Some(existing) => return Some(existing.subnets.clone()),
+                None => {
+                    let candidates = self.candidates(subnets, scheme);
+                    self.one_a_zone(candidates, ip_address_type).map_err(|fault| Fault {
+                        code: Code::NoSubnets,
+                        message: format!("couldn't auto-discover subnets: {}", fault.message),
+                        ..fault
+                    })
+                }
+            },
+        };
+        match chosen {
+            Ok(ids) => Some(ids),
+            Err(fault) => {
+                self.report_subnets(&fault, age);
+                None
+            }
+        }
+    }
+
+    fn report_subnets(&mut self, fault: &Fault, age: Duration) {
+        let make = |finding: Finding| {
+            let finding = finding.age(age);
+            if fault.value.is_empty() { finding } else { finding.value(&fault.value) }
+        };
+        self.report_group("subnets", make, fault.code, &fault.message);
+    }
+
+    fn in_vpc(&self, subnet: &Subnet) -> bool {
+        self.input.facts.vpc_id.as_ref().is_none_or(|vpc| *vpc == subnet.vpc_id)
+    }
+
+    /// Subnets by id, or by Name tag, where a name that is repeated takes the next subnet of that name.
+    fn named<'s>(&self, list: &[String], subnets: &'s [Subnet]) -> Result<Vec<&'s Subnet>, Fault> {
+        let mut found: Vec<&Subnet> = Vec::new();
+        let mut missing = Vec::new();
+        for item in list {
+            let next =
+                subnets.iter().filter(|subnet| !found.iter().any(|taken| taken.id == subnet.id)).filter(|subnet| {
+                    if item.starts_with("subnet-") {
+                        subnet.id == *item
+                    } else {
+                        self.in_vpc(subnet) && subnet.tags.get("Name") == Some(item)
+                    }
+                });
+            match next.min_by(|a, b| a.id.cmp(&b.id)) {
+                Some(subnet) => found.push(subnet),
+                None => missing.push(item.clone()),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let value = missing.join(", ");
+        let message = format!("failed to list subnets by names or IDs: couldn't find all subnets, missing: {value}");
+        Err(Fault { code: Code::SubnetsNotFound, message, value })
+    }
+
+    /// The rules that AWS has for the subnets of one load balancer.
+    fn check(&self, chosen: &[&Subnet], ip_address_type: IpAddressType) -> Result<(), Fault> {
+        let ids = |subnets: &[&Subnet]| subnets.iter().map(|subnet| subnet.id.clone()).collect::<Vec<_>>().join(", ");
+        let fault = |message: String, value: String| Fault { code: Code::SubnetsUnusable, message, value };
+        if chosen.is_empty() {
+            return Err(fault("unable to resolve at least one subnet".to_owned(), String::new()));
+        }
+        let mut by_zone: BTreeMap<&str, Vec<&Subnet>> = BTreeMap::new();
+        for subnet in chosen {
+            by_zone.entry(&subnet.zone).or_default().push(subnet);
+        }
+        if let Some((zone, several)) = by_zone.iter().find(|(_, several)| several.len() > 1) {
+            let message = format!(
+                "multiple subnets in same Availability Zone {zone}: [{}]; two zones are needed, one subnet in each",
+                ids(several)
+            );
+            return Err(fault(message, ids(several)));
+        }
+        let locales: BTreeSet<&str> = chosen.iter().map(|subnet| subnet.locale.as_str()).collect();
+        if locales.len() > 1 {
+            return Err(fault(format!("subnets in multiple locales: {locales:?}"), ids(chosen)));
+        }
+        let regional = locales.first().is_some_and(|locale| *locale == "availability-zone");
+        let least = if regional && !self.input.settings.gate(Gate::AlbSingleSubnet) { 2 } else { 1 };
+        if chosen.len() < least {
+            let message = format!("subnets count less than minimal required count: {} < {least}", chosen.len());
+            return Err(fault(message, ids(chosen)));
+        }
+        let without: Vec<&Subnet> = chosen.iter().copied().filter(|subnet| !subnet.ipv6).collect();
+        if ip_address_type.is_dualstack() && !without.is_empty() {
+            let message = format!(
+                "subnets [{}] do not have an associated IPv6 CIDR block, which is required for dualstack load balancers",
+                ids(&without)
+            );
+            return Err(fault(message, ids(&without)));
+        }
+        Ok(())
+    }
+
+    /// Subnets with the scheme's role tag, or, when no subnet has it, those that are public or private by their routes.
+    fn candidates<'s>(&self, subnets: &'s [Subnet], scheme: Scheme) -> Vec<&'s Subnet> {
+        let (role, public) = match scheme {
+            Scheme::InternetFacing => ("kubernetes.io/role/elb", true),
+            Scheme::Internal => ("kubernetes.io/role/internal-elb", false),
+        };
+        let own = || subnets.iter().filter(|subnet| self.in_vpc(subnet));
+        let tagged: Vec<&Subnet> = own()
+            .filter(|subnet| subnet.tags.get(role).is_some_and(|value| value.is_empty() || value == "1"))
+            .collect();
+        if !tagged.is_empty() || !self.input.settings.gate(Gate::SubnetDiscoveryByReachability) {
+            return tagged;
+        }
+        own().filter(|subnet| subnet.public == Some(public)).collect()
+    }
+
+    /// One eligible subnet a zone: this cluster's before others', then the lowest id; sorted by id.
+    fn one_a_zone(&self, candidates: Vec<&Subnet>, ip_address_type: IpAddressType) -> Result<Vec<String>, Fault> {
+        let own_tag = format!("kubernetes.io/cluster/{}", self.input.settings.cluster_name);
+        let (mut foreign, mut full, mut without_ipv6) = (0, 0, 0);
+        let evaluated = candidates.len();
+        let mut by_zone: BTreeMap<&str, Vec<&Subnet>> = BTreeMap::new();
+        for subnet in candidates {
+            let tagged = subnet.tags.keys().any(|key| key.starts_with("kubernetes.io/cluster"));
+            if self.input.settings.gate(Gate::SubnetsClusterTagCheck) && tagged && !subnet.tags.contains_key(&own_tag) {
+                foreign += 1;
+            } else if subnet.free_addresses < FREE_ADDRESSES {
+                full += 1;
+            } else if ip_address_type.is_dualstack() && !subnet.ipv6 {
+                without_ipv6 += 1;
+            } else {
+                by_zone.entry(&subnet.zone).or_default().push(subnet);
+            }
+        }
+        let mut chosen: Vec<&Subnet> = by_zone
+            .into_values()
+            .filter_map(|subnets| {
+                subnets.into_iter().min_by_key(|subnet| (!subnet.tags.contains_key(&own_tag), subnet.id.clone()))
+            })
+            .collect();
+        chosen.sort_by(|a, b| a.id.cmp(&b.id));
+        if chosen.is_empty() {
+            let mut message = format!(
+                "unable to resolve at least one subnet. Evaluated {evaluated} subnets: {foreign} are tagged for other \
+                 clusters, and {full} have insufficient available IP addresses"
+            );
+            if ip_address_type.is_dualstack() {
+                message.push_str(&format!(
+                    ", and {without_ipv6} don't have an associated IPv6 CIDR block, which is required for dualstack load balancers"
+                ));
+            }
+            return Err(Fault { code: Code::NoSubnets, message, value: String::new() });
+        }
+        self.check(&chosen, ip_address_type)?;
+        Ok(chosen.into_iter().map(|subnet| subnet.id.clone()).collect())
+    }
+}
+
+fn has_tags(subnet: &Subnet, tags: &BTreeMap<String, Vec<String>>) -> bool {
+    tags.iter().all(|(key, values)| subnet.tags.get(key).is_some_and(|value| values.contains(value)))
+}
+
+/// Why subnets cannot be used.
+struct Fault {
+    code: Code,
+    message: String,
+    value: String,
+}

@@ -1,0 +1,59 @@
+//! Target groups of all members and the binding of each.
+
+use std::collections::BTreeMap;
+
+use super::{Linker, SecurityGroups};
+use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
+use crate::stack::{Binding, IpAddressType, Ref, ResourceId, TargetGroup, tracking};
+
+impl Linker<'_> {
+    #[expect(clippy::type_complexity, reason = "the two maps of the desired state")]
+    pub(super) fn target_groups(
+        &mut self,
+        ip_address_type: IpAddressType,
+        groups: &SecurityGroups,
+    ) -> (BTreeMap<ResourceId, TargetGroup>, BTreeMap<ResourceId, Binding>) {
+        let (mut target_groups, mut bindings) = (BTreeMap::new(), BTreeMap::new());
+        let mut faults = Vec::new();
+        for fragment in &self.fragments {
+            for (id, ask) in &fragment.target_groups {
+                if ask.target_group.ipv6 && !ip_address_type.is_dualstack() {
+                    let message = format!(
+                        "unsupported IPv6 configuration, lb not dual-stack: Service {} has IPv6 addresses",
+                        ask.service
+                    );
+                    let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
+                    let finding =
+                        Finding::new(Code::ServiceTypeMismatch, subject, FieldPath::at("spec.rules"), message)
+                            .effect(Effect::GroupBlocked)
+                            .mend("set ip-address-type: dualstack, or give the Service IPv4 addresses alone");
+                    faults.push((fragment.key.clone(), finding));
+                }
+                let mut target_group = ask.target_group.clone();
+                target_group.tags.extend(tracking(&self.input.settings.cluster_name, self.group(), id));
+                let networking = groups.source.clone().map(|source| (source, ask.networking_ports.clone()));
+                let binding = Binding {
+                    name: target_group.name.clone(),
+                    namespace: fragment.key.namespace.clone(),
+                    labels: self.group().binding_labels(),
+                    target_group: Ref::Of(id.clone()),
+                    target_type: target_group.target_type,
+                    target_group_protocol: target_group.protocol,
+                    service: ask.service.clone(),
+                    service_port: ask.service_port.clone(),
+                    networking,
+                    node_labels: ask.node_labels.clone(),
+                    ipv6: target_group.ipv6,
+                    vpc_id: self.input.facts.vpc_id.clone().unwrap_or_default(),
+                    multi_cluster: ask.multi_cluster,
+                };
+                bindings.insert(id.clone(), binding);
+                target_groups.insert(id.clone(), target_group);
+            }
+        }
+        for (key, finding) in faults {
+            self.report(&key, finding);
+        }
+        (target_groups, bindings)
+    }
+}

@@ -1,0 +1,135 @@
+//! When two states are the same in AWS, although they are written differently.
+
+use std::collections::BTreeMap;
+
+use crate::stack::{
+    Action, Attributes, Authenticate, Condition, Forward, MutualAuthentication, Redirect, Ref, ResourceId, Rule,
+};
+
+/// ARNs by resource id.
+pub(super) type Known = BTreeMap<ResourceId, String>;
+
+/// A reference with its ARN, if that is known.
+pub(super) fn resolve(reference: &Ref, known: &Known) -> Ref {
+    match reference {
+        Ref::Of(id) => known.get(id).map_or_else(|| reference.clone(), |arn| Ref::Known(arn.clone())),
+        Ref::Known(_) => reference.clone(),
+    }
+}
+
+/// Attributes that are asked for and differ.
+pub(super) fn attributes(desired: &Attributes, observed: &Attributes) -> Attributes {
+    desired
+        .iter()
+        .filter(|(key, value)| observed.get(*key) != Some(value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+/// Whether two lists of actions do the same.
+pub(super) fn actions(desired: &[Action], observed: &[Action], known: &Known) -> bool {
+    desired.len() == observed.len() && desired.iter().zip(observed).all(|(d, o)| action(d, o, known))
+}
+
+fn action(desired: &Action, observed: &Action, known: &Known) -> bool {
+    match (desired, observed) {
+        (Action::Forward(d), Action::Forward(o)) => forward(d, o, known),
+        (Action::Redirect(d), Action::Redirect(o)) => redirect(d) == redirect(o),
+        (Action::AuthenticateOidc(d), Action::AuthenticateOidc(o))
+        | (Action::AuthenticateCognito(d), Action::AuthenticateCognito(o)) => authenticate(d, o),
+        (Action::FixedResponse(d), Action::FixedResponse(o)) => {
+            let body = |text: &Option<String>| text.clone().unwrap_or_default();
+            d.status_code == o.status_code
+                && body(&d.message_body) == body(&o.message_body)
+                && body(&d.content_type) == body(&o.content_type)
+        }
+        (d, o) => d == o,
+    }
+}
+
+/// Order of target groups and the weight of a lone one mean nothing; stickiness counts where it is asked for.
+fn forward(desired: &Forward, observed: &Forward, known: &Known) -> bool {
+    let shares = |forward: &Forward| {
+        let lone = forward.target_groups.len() == 1;
+        let mut shares: Vec<(Ref, Option<i32>)> = forward
+            .target_groups
+            .iter()
+            .map(|tuple| (resolve(&tuple.target_group, known), tuple.weight.filter(|_| !lone)))
+            .collect();
+        shares.sort();
+        shares
+    };
+    let sticky = match (&desired.stickiness, &observed.stickiness) {
+        (None, _) => true,
+        (Some(d), Some(o)) => {
+            d.enabled.unwrap_or_default() == o.enabled.unwrap_or_default()
+                && (d.duration_seconds.is_none() || d.duration_seconds == o.duration_seconds)
+        }
+        (Some(d), None) => !d.enabled.unwrap_or_default(),
+    };
+    shares(desired) == shares(observed) && sticky
+}
+
+/// A part that is left out is the placeholder for "as it was".
+fn redirect(redirect: &Redirect) -> [String; 6] {
+    let or = |part: &Option<String>, keep: &str| part.clone().unwrap_or_else(|| keep.to_owned());
+    [
+        or(&redirect.host, "#{host}"),
+        or(&redirect.path, "/#{path}"),
+        or(&redirect.port, "#{port}"),
+        or(&redirect.protocol, "#{protocol}"),
+        or(&redirect.query, "#{query}"),
+        redirect.status_code.clone(),
+    ]
+}
+
+/// The client's id and secret are not compared: AWS does not give the secret back.
+fn authenticate(desired: &Authenticate, observed: &Authenticate) -> bool {
+    desired.config.iter().all(|(key, value)| observed.config.get(key) == Some(value))
+        && desired.extra_params == observed.extra_params
+        && desired.on_unauthenticated_request == observed.on_unauthenticated_request
+        && desired.scope == observed.scope
+        && desired.session_cookie_name == observed.session_cookie_name
+        && desired.session_timeout == observed.session_timeout
+}
+
+/// Whether two rules match and do the same, priority and tags aside.
+pub(super) fn rule(desired: &Rule, observed: &Rule, known: &Known) -> bool {
+    let sorted = |rule: &Rule| {
+        let mut conditions: Vec<Condition> = rule.conditions.clone();
+        conditions.sort_by_key(field);
+        conditions
+    };
+    let transforms = |rule: &Rule| {
+        let mut transforms = rule.transforms.clone();
+        transforms.sort();
+        transforms
+    };
+    sorted(desired) == sorted(observed)
+        && transforms(desired) == transforms(observed)
+        && actions(&desired.actions, &observed.actions, known)
+}
+
+fn field(condition: &Condition) -> u8 {
+    match condition {
+        Condition::HostHeader(_) => 0,
+        Condition::HttpHeader { .. } => 1,
+        Condition::HttpRequestMethod { .. } => 2,
+        Condition::PathPattern(_) => 3,
+        Condition::QueryString { .. } => 4,
+        Condition::SourceIp { .. } => 5,
+    }
+}
+
+/// Whether client certificates are treated as asked; nothing asked is always so.
+pub(super) fn mutual(desired: Option<&MutualAuthentication>, observed: Option<&MutualAuthentication>) -> bool {
+    let Some(desired) = desired else { return true };
+    let Some(observed) = observed else { return desired.mode == "off" };
+    desired.mode == observed.mode
+        && (desired.mode != "verify"
+            || desired.trust_store_arn == observed.trust_store_arn
+                && desired.ignore_client_certificate_expiry.unwrap_or_default()
+                    == observed.ignore_client_certificate_expiry.unwrap_or_default()
+                && desired.advertise_trust_store_ca_names.as_deref().unwrap_or("off")
+                    == observed.advertise_trust_store_ca_names.as_deref().unwrap_or("off"))
+}
