@@ -1,1 +1,12 @@
-fn main(){}
+//! The binary `albedo`: see `cli` for its commands and `app` for how the controller is put together.
+
+mod app;
+mod cli;
+mod cloud;
+mod cluster;
+mod reconcile;
+mod serve;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

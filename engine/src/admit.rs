@@ -1,0 +1,189 @@
+//! Findings → verdict, and defaults: what admission answers to a review.
+
+mod defaults;
+mod policy;
+mod preview;
+pub mod registration;
+mod verdict;
+
+use jiff::Timestamp;
+use k8s_openapi::api::networking::v1::Ingress;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::facts::Facts;
+use crate::finding::Finding;
+use crate::settings::Settings;
+use crate::world::World;
+
+pub use defaults::DEFAULTED;
+pub use policy::{Defaults, Mode, Policy};
+
+/// The annotation that acknowledges the replacement of a load balancer.
+pub const ALLOW_REPLACEMENT: &str = "albedo.dev/allow-replacement";
+
+/// What is asked:
+/// <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// CREATE.
+    Create,
+    /// UPDATE.
+    Update,
+    /// DELETE.
+    Delete,
+    /// CONNECT.
+    Connect,
+}
+
+/// An object under review.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Object {
+    /// An Ingress.
+    Ingress(Box<Ingress>),
+    /// Anything else.
+    Other(Value),
+}
+
+/// One admission request, decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The row whose path was called.
+    pub row: &'static registration::Row,
+    /// What is asked.
+    pub operation: Operation,
+    /// Namespace, from the request: the object may lack it.
+    pub namespace: String,
+    /// Name; empty under `generateName`.
+    pub name: String,
+    /// Nothing will be stored.
+    pub dry_run: bool,
+    /// Who asks.
+    pub user: String,
+    /// The object as it would be stored.
+    pub object: Option<Object>,
+    /// The object as it is stored.
+    pub old_object: Option<Object>,
+}
+
+/// One thing that is wrong, as clients print it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// A word for machines.
+    pub reason: String,
+    /// Complete in itself: kubectl prints nothing else.
+    pub message: String,
+    /// Path of the field.
+    pub field: String,
+}
+
+/// Details of a denial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    /// Kind of the object.
+    pub kind: String,
+    /// Name of the object.
+    pub name: String,
+    /// API group of the object.
+    pub group: String,
+    /// Everything that is wrong.
+    pub causes: Vec<Cause>,
+}
+
+/// One operation of a JSON Patch (RFC 6902).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PatchOp {
+    /// `add` or `replace`.
+    pub op: &'static str,
+    /// JSON pointer (RFC 6901).
+    pub path: String,
+    /// Value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+}
+
+/// The answer to a review.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Whether the request goes through.
+    pub allowed: bool,
+    /// HTTP status of the denial; 200 when allowed.
+    pub code: u16,
+    /// Reason of the denial, as `metav1.Status` has it.
+    pub reason: String,
+    /// The whole of the denial.
+    pub message: String,
+    /// Details of the denial.
+    pub details: Option<Details>,
+    /// Warnings.
+    pub warnings: Vec<String>,
+    /// Changes, of mutating webhooks alone.
+    pub patch: Vec<PatchOp>,
+}
+
+impl Answer {
+    /// Let it pass.
+    #[must_use]
+    pub fn allow() -> Self {
+        Self {
+            allowed: true,
+            code: 200,
+            reason: String::new(),
+            message: String::new(),
+            details: None,
+            warnings: Vec::new(),
+            patch: Vec::new(),
+        }
+    }
+}
+
+/// What an answer is derived from besides the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The cluster.
+    pub world: &'a World,
+    /// The account.
+    pub facts: &'a Facts,
+    /// The operator's decisions.
+    pub settings: &'a Settings,
+    /// How strict admission is.
+    pub policy: &'a Policy,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Answers a review. What is not an Ingress is allowed: after a switch of images the predecessor's registrations go on.
+#[must_use]
+pub fn review(request: &Request, context: Context<'_>) -> Answer {
+    let Some(Object::Ingress(ingress)) = &request.object else { return Answer::allow() };
+    if request.operation == Operation::Delete || ingress.metadata.deletion_timestamp.is_some() {
+        return Answer::allow();
+    }
+    let old = match &request.old_object {
+        Some(Object::Ingress(old)) => Some(named(old, request)),
+        _ => None,
+    };
+    let candidate = named(ingress, request);
+    match request.row.kind {
+        registration::Kind::Mutating => defaults::mutate(&candidate, old.as_ref(), context),
+        registration::Kind::Validating => verdict::validate(request, &candidate, old.as_ref(), context),
+    }
+}
+
+/// All findings on all Ingresses of a world, in the order of their groups: what the file door prints.
+#[must_use]
+pub fn survey(context: Context<'_>) -> Vec<Finding> {
+    verdict::survey(context)
+}
+
+/// The object with the namespace and name of the request, which count where they differ.
+fn named(ingress: &Ingress, request: &Request) -> Ingress {
+    let mut ingress = ingress.clone();
+    if !request.namespace.is_empty() {
+        ingress.metadata.namespace = Some(request.namespace.clone());
+    }
+    if ingress.metadata.name.as_deref().unwrap_or_default().is_empty() {
+        ingress.metadata.name = Some(request.name.clone());
+    }
+    ingress
+}

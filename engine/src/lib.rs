@@ -19,6 +19,7 @@
 //! | [`admit`] | findings → verdict; defaults |
 //! | [`report`] | status and events as data |
 
+pub mod admit;
 pub mod annotation;
 pub mod compile;
 pub mod facts;
@@ -27,6 +28,9 @@ pub mod kinds;
 pub mod ledger;
 pub mod link;
 pub mod plan;
+pub mod report;
 pub mod settings;
 pub mod stack;
+pub mod targets;
+pub mod traffic;
 pub mod world;

@@ -1,5 +1,6 @@
 //! From what should be and what is to one turn of operations, as data.
 
+mod assume;
 mod diff;
 mod equal;
 mod operation;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::stack::{Binding, ResourceId};
 
+pub use assume::as_observed;
 pub use diff::{Input, diff};
 pub use operation::{AwsOperation, KubeOperation, Operation};
 pub use show::{show, show_desired};

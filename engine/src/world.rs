@@ -17,7 +17,7 @@ use crate::settings::Settings;
 use crate::stack::GroupId;
 
 pub use class::{Class, ClassError, LEGACY_CLASS, selects};
-pub use edges::service_refs;
+pub use edges::{secret_refs, service_refs};
 pub use membership::{Membership, is_group_name};
 pub use object::{Kind, Object, SecretKeys};
 pub use view::{ClassifiedMember, Leaving, Overlay, View};
@@ -29,6 +29,8 @@ pub enum Unit {
     Group(GroupId),
     /// A `TargetGroupBinding`.
     Binding(Key),
+    /// The shared backend security group: whether anything still needs it.
+    BackendGroup,
 }
 
 /// The units that a change touches.
@@ -123,6 +125,11 @@ impl World {
             }
         }
         changes
+    }
+
+    /// A Secret was looked for and is not there. No group is touched: the turn that looked goes on with it.
+    pub fn forget_secret(&mut self, key: &Key) {
+        self.secrets.remove(key);
     }
 
     /// An object is gone.
@@ -255,6 +262,12 @@ impl World {
     /// All Nodes.
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.nodes.values()
+    }
+
+    /// Labels of a Namespace.
+    #[must_use]
+    pub fn namespace_labels(&self, namespace: &str) -> Option<&Arc<BTreeMap<String, String>>> {
+        self.namespaces.get(namespace)
     }
 
     /// All IngressClasses.

@@ -52,8 +52,8 @@ pub enum Reach {
     Others,
     /// Every object.
     All,
-    /// None: we do not register it. A configuration of the controller that ran here before may still call the path, and
-    /// must not start to fail.
+    /// None: we do not register it. A configuration of the controller that ran here before may still call the path,
+    /// and must not start to fail.
     Served,
 }
 
@@ -115,8 +115,8 @@ pub struct Options {
     pub target: Target,
     /// PEM certificates of the authority that signs the serving certificate. None leaves the field to an injector.
     pub ca_bundle: Option<Vec<u8>>,
-    /// Names of the classes that are ours: `spec.ingressClassName` or the legacy annotation. An empty name stands for an
-    /// Ingress without a class.
+    /// Names of the classes that are ours: `spec.ingressClassName` or the legacy annotation. An empty name stands for
+    /// an Ingress without a class.
     pub classes: Vec<String>,
     /// Namespaces whose objects are reviewed; None is all.
     pub namespace_selector: Option<LabelSelector>,

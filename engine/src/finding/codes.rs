@@ -234,6 +234,11 @@ codes! {
         "set ingressClassName to a class of ours, or remove the annotations",
         accepts: "{}",
         refuses: "annotations: {'{p}scheme': internal}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: other}, spec: {controller: example.com/other}}]\nspec: {ingressClassName: other}";
+    UnusableClass = "ALB109", Cluster, contradiction, MemberSetAside, "class that contradicts the Ingress",
+        "The class's parameters are of another kind or select other namespaces, or several classes are the default.",
+        "use a class that is meant for this namespace",
+        accepts: "{}",
+        refuses: "objects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: odd}, spec: {controller: ingress.k8s.aws/alb, parameters: {apiGroup: example.com, kind: Other, name: x}}}]\nspec: {ingressClassName: odd}";
     SubnetsNotFound = "ALB201", Aws, contradiction, GroupBlocked, "subnets that do not exist",
         "The subnets named are not in this account and region, or no subnet of the VPC has that Name tag.",
         "correct the ids or names, or leave the annotation out to have subnets discovered",

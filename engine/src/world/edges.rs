@@ -240,6 +240,21 @@ pub fn service_refs(ingress: &Ingress) -> BTreeSet<String> {
     names
 }
 
+/// The Secrets that an Ingress needs for OIDC, named by itself or by a Service that it forwards to.
+#[must_use]
+pub fn secret_refs(ingress: &Ingress, services: &BTreeMap<Key, Arc<Service>>) -> BTreeSet<Key> {
+    const OIDC: &str = "alb.ingress.kubernetes.io/auth-idp-oidc";
+    let namespace = ingress.metadata.namespace.clone().unwrap_or_default();
+    let own = ingress.metadata.annotations.as_ref().and_then(|map| map.get(OIDC));
+    let used = service_refs(ingress).into_iter().filter_map(|name| services.get(&Key::new(&namespace, &name)));
+    let of_services = used.filter_map(|service| service.metadata.annotations.as_ref()?.get(OIDC));
+    own.into_iter()
+        .chain(of_services)
+        .filter_map(|raw| crate::annotation::auth::OidcConfig::parse(raw).ok())
+        .map(|config| Key::new(&namespace, &config.secret_name))
+        .collect()
+}
+
 fn collect_service_names(json: &serde_json::Value, names: &mut BTreeSet<String>, depth: usize) {
     if depth > 8 {
         return;

@@ -1,13 +1,13 @@
-//! Match conditions in CEL: which requests the API server sends at all. They hold when no replica is up, so what they leave
-//! out can never be refused.
+//! Match conditions in CEL: which requests the API server sends at all. They hold when no replica is up, so what they
+//! leave out can never be refused.
 //!
-//! `object` and `oldObject` are untyped here: reading a field that is absent is an error, and an error refuses the request
-//! under `Fail`. So every optional field is asked for with `has` first. `oldObject` is null on CREATE.
+//! `object` and `oldObject` are untyped here: reading a field that is absent is an error, and an error refuses the
+//! request under `Fail`. So every optional field is asked for with `has` first. `oldObject` is null on CREATE.
 
-/// Every annotation that says something to us begins with one of these, or is [`CLASS_ANNOTATION`].
+use crate::annotation::{LEGACY_CLASS, PREFIX};
+
+/// Every annotation that says something to us begins with one of these, or is [`LEGACY_CLASS`].
 const PREFIXES: [&str; 2] = [PREFIX, "albedo.dev/"];
-const PREFIX: &str = "alb.ingress.kubernetes.io/";
-const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
 /// The object isn't being deleted: finalizers can always be removed.
 pub(super) fn not_deleting() -> String {
@@ -41,18 +41,19 @@ pub(super) fn others(classes: &[String]) -> String {
 pub(super) fn changed() -> String {
     let ours = PREFIXES.map(|prefix| format!("k.startsWith({})", quoted(prefix))).join(" || ");
     format!(
-        "oldObject == null || (has(object.spec) ? object.spec : {{}}) != (has(oldObject.spec) ? oldObject.spec : {{}}) || \
+        "oldObject == null || \
+         (has(object.spec) ? object.spec : {{}}) != (has(oldObject.spec) ? oldObject.spec : {{}}) || \
          [[object, oldObject], [oldObject, object]].exists(p, has(p[0].metadata.annotations) && \
          p[0].metadata.annotations.exists(k, (k == {class} || {ours}) && !(has(p[1].metadata.annotations) && \
          k in p[1].metadata.annotations && p[1].metadata.annotations[k] == p[0].metadata.annotations[k])))",
-        class = quoted(CLASS_ANNOTATION),
+        class = quoted(LEGACY_CLASS),
     )
 }
 
-/// The class name of the object in variable `o`, or an empty text; the legacy annotation goes before the field, as it does
-/// when the class is resolved.
+/// The class name of the object in variable `o`, or an empty text; the legacy annotation goes before the field, as it
+/// does when the class is resolved.
 fn class_of(o: &str) -> String {
-    let class = quoted(CLASS_ANNOTATION);
+    let class = quoted(LEGACY_CLASS);
     format!(
         "(has({o}.metadata.annotations) && {class} in {o}.metadata.annotations ? {o}.metadata.annotations[{class}] : \
          has({o}.spec) && has({o}.spec.ingressClassName) ? {o}.spec.ingressClassName : '')"

@@ -8,8 +8,8 @@ use super::Row;
 const CREATE: &[&str] = &["CREATE"];
 const CREATE_UPDATE: &[&str] = &["CREATE", "UPDATE"];
 
-/// Every path that is answered. Paths of the AWS Load Balancer Controller keep their spelling, so that configurations that it
-/// left behind go on working.
+/// Every path that is answered. Paths of the AWS Load Balancer Controller keep their spelling, so that configurations
+/// that it left behind go on working.
 pub const ROWS: &[Row] = &[
     Row {
         path: "/mutate-networking-v1-ingress",
@@ -57,7 +57,7 @@ pub const ROWS: &[Row] = &[
         operations: CREATE_UPDATE,
         failure_policy: Ignore,
         reach: Others,
-        note: "the same for Ingresses whose class turns out to be ours, and warnings for our keys under a foreign class",
+        note: "the same for Ingresses whose class turns out to be ours; warns of our keys under a foreign class",
     },
     Row {
         path: "/mutate-v1-pod",

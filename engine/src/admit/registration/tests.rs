@@ -61,7 +61,8 @@ fn a_service_is_called_on_the_path_of_the_row() {
     assert_eq!(
         webhook["clientConfig"],
         json!({"service": {
-            "namespace": "albedo-system", "name": "albedo-webhook", "port": 443, "path": "/validate-networking-v1-ingress",
+            "namespace": "albedo-system", "name": "albedo-webhook", "port": 443,
+            "path": "/validate-networking-v1-ingress",
         }})
     );
     assert_eq!(webhook["failurePolicy"], "Fail");

@@ -1,0 +1,109 @@
+//! Writes defaults into an Ingress when it becomes ours: absent keys alone, in a fixed order, with a note of which.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::networking::v1::Ingress;
+use serde_json::{Value, json};
+
+use super::{Answer, Context, PatchOp};
+use crate::annotation::PREFIX;
+use crate::stack::GroupId;
+use crate::world::{Class, Membership};
+
+/// Lists the keys that were written, sorted, without their prefix.
+pub const DEFAULTED: &str = "albedo.dev/defaulted";
+
+type Annotations = BTreeMap<String, String>;
+
+/// The patch that writes the defaults.
+pub(super) fn mutate(candidate: &Ingress, old: Option<&Ingress>, context: Context<'_>) -> Answer {
+    let Membership::Member(group, class) = context.world.membership(candidate) else { return Answer::allow() };
+    let given = candidate.metadata.annotations.clone().unwrap_or_default();
+    let becomes_ours =
+        old.is_none_or(|old| !matches!(context.world.membership(old), Membership::Member(..)));
+    let wanted = if becomes_ours {
+        defaults(&group, &class, &given, context)
+    } else {
+        old.map(|old| vanished(old, &given)).unwrap_or_default()
+    };
+    let mut answer = Answer::allow();
+    answer.patch = patch(candidate, old, &given, &wanted);
+    answer
+}
+
+/// The defaults that an Ingress lacks. In a group of several absence means "no opinion" on what they share.
+fn defaults(group: &GroupId, class: &Class, given: &Annotations, context: Context<'_>) -> Annotations {
+    let defaults = context.policy.defaults;
+    let params = class.params.as_ref().map(|params| &params.spec);
+    let alone = !group.is_explicit();
+    let rows: [(&str, Option<&str>, bool, bool); 3] = [
+        (
+            "ip-address-type",
+            defaults.ip_address_type.map(crate::stack::IpAddressType::as_str),
+            alone,
+            params.is_some_and(|params| params.ip_address_type.is_some()),
+        ),
+        (
+            "scheme",
+            defaults.scheme.map(crate::stack::Scheme::as_str),
+            alone,
+            params.is_some_and(|params| params.scheme.is_some()),
+        ),
+        (
+            "target-type",
+            defaults.target_type.map(crate::stack::TargetType::as_str),
+            true,
+            params.is_some_and(|params| params.target_type.is_some()),
+        ),
+    ];
+    rows.into_iter()
+        .filter(|(key, _, applies, enforced)| *applies && !enforced && !given.contains_key(&format!("{PREFIX}{key}")))
+        .filter_map(|(key, value, ..)| Some((key.to_owned(), value?.to_owned())))
+        .collect()
+}
+
+/// Keys that were written once and that a manifest applied again would drop, with the value that they had.
+fn vanished(old: &Ingress, given: &Annotations) -> Annotations {
+    let stored = old.metadata.annotations.clone().unwrap_or_default();
+    let written = stored.get(DEFAULTED).map(|list| keys(list)).unwrap_or_default();
+    written
+        .into_iter()
+        .filter(|key| !given.contains_key(&format!("{PREFIX}{key}")))
+        .filter_map(|key| Some((key.clone(), stored.get(&format!("{PREFIX}{key}"))?.clone())))
+        .collect()
+}
+
+fn keys(list: &str) -> BTreeSet<String> {
+    list.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect()
+}
+
+fn patch(candidate: &Ingress, old: Option<&Ingress>, given: &Annotations, wanted: &Annotations) -> Vec<PatchOp> {
+    let stored = old.and_then(|old| old.metadata.annotations.clone()).unwrap_or_default();
+    let mut listed: BTreeSet<String> = given.get(DEFAULTED).or(stored.get(DEFAULTED)).map(|list| keys(list)).unwrap_or_default();
+    // A value that the user changed is the user's from then on.
+    listed.retain(|key| {
+        let key = format!("{PREFIX}{key}");
+        given.get(&key).is_none_or(|value| stored.is_empty() || stored.get(&key) == Some(value))
+    });
+    listed.extend(wanted.keys().cloned());
+    let list = listed.into_iter().collect::<Vec<_>>().join(",");
+    let mut added: Vec<(String, String)> =
+        wanted.iter().map(|(key, value)| (format!("{PREFIX}{key}"), value.clone())).collect();
+    let present = given.get(DEFAULTED);
+    if present.is_none_or(|present| *present != list) && !(list.is_empty() && present.is_none()) {
+        added.push((DEFAULTED.to_owned(), list));
+    }
+    if added.is_empty() {
+        return Vec::new();
+    }
+    if candidate.metadata.annotations.is_none() {
+        let map: serde_json::Map<String, Value> = added.into_iter().map(|(key, value)| (key, json!(value))).collect();
+        return vec![PatchOp { op: "add", path: "/metadata/annotations".to_owned(), value: Some(Value::Object(map)) }];
+    }
+    let operation = |(key, value): (String, String)| {
+        let op = if given.contains_key(&key) { "replace" } else { "add" };
+        let escaped = key.replace('~', "~0").replace('/', "~1");
+        PatchOp { op, path: format!("/metadata/annotations/{escaped}"), value: Some(json!(value)) }
+    };
+    added.into_iter().map(operation).collect()
+}

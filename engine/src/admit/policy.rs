@@ -1,0 +1,78 @@
+//! How strict admission is, and which defaults it writes.
+
+use std::time::Duration;
+
+use crate::finding::{Finding, Tier};
+use crate::stack::{IpAddressType, Scheme, TargetType};
+
+/// What becomes of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They deny.
+    Enforce,
+    /// They warn.
+    Warn,
+    /// They are not looked for.
+    Off,
+}
+
+impl Mode {
+    /// All, as the flag has them.
+    pub const ALL: [&'static str; 3] = ["enforce", "warn", "off"];
+
+    /// From the word of the flag or of a namespace's label.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "enforce" => Some(Self::Enforce),
+            "warn" => Some(Self::Warn),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
+/// The defaults that are written into Ingresses; `None`: not written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// `scheme`.
+    pub scheme: Option<Scheme>,
+    /// `target-type`.
+    pub target_type: Option<TargetType>,
+    /// `ip-address-type`.
+    pub ip_address_type: Option<IpAddressType>,
+}
+
+/// How strict admission is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What becomes of findings.
+    pub mode: Mode,
+    /// Absence denies as contradiction does.
+    pub strict: bool,
+    /// Older facts of AWS only warn.
+    pub fresh: Duration,
+    /// Defaults that are written.
+    pub defaults: Defaults,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { mode: Mode::Enforce, strict: false, fresh: Duration::from_secs(600), defaults: Defaults::default() }
+    }
+}
+
+impl Policy {
+    /// Whether a finding denies; otherwise it warns.
+    #[must_use]
+    pub fn denies(&self, finding: &Finding, acknowledged: bool) -> bool {
+        let row = finding.code.row();
+        self.mode == Mode::Enforce
+            && match row.tier {
+                Tier::Static => true,
+                Tier::Cluster => self.strict || !row.absence,
+                Tier::Aws => finding.age.is_none_or(|age| age <= self.fresh),
+                Tier::Consequence => !acknowledged,
+            }
+    }
+}

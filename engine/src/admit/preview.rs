@@ -1,0 +1,29 @@
+//! What a change would do in AWS, as lines for `kubectl apply --dry-run=server`.
+
+use crate::link::Linked;
+use crate::plan::{self, Input};
+use crate::stack::Tags;
+
+/// The plan from the desired state before to the one after; nothing, when one of them cannot be told.
+pub(super) fn lines(before: &Linked, after: &Linked) -> Vec<String> {
+    let Some(after) = &after.desired else { return Vec::new() };
+    let (observed, bindings) = match &before.desired {
+        Some(desired) => plan::as_observed(desired),
+        None => return Vec::new(),
+    };
+    let input = Input {
+        desired: after,
+        observed: &observed,
+        bindings: &bindings,
+        cluster: "",
+        external_tags: &[],
+        default_tags: &Tags::new(),
+    };
+    let plan = plan::diff(input);
+    let lines: Vec<String> = plan::show(&plan).lines().filter(|line| !line.contains("Tags ")).map(str::to_owned).collect();
+    if lines.is_empty() {
+        return vec!["plan: nothing changes in AWS".to_owned()];
+    }
+    let heading = format!("plan: {} changes in AWS (from the stored Ingresses to this one)", lines.len());
+    std::iter::once(heading).chain(lines).collect()
+}

@@ -1,0 +1,188 @@
+//! findings(after) − findings(before): what is new and names the candidate decides.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::networking::v1::Ingress;
+
+use super::{ALLOW_REPLACEMENT, Answer, Cause, Context, Details, Mode, Policy, Request, preview};
+use crate::annotation::PREFIX;
+use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::kinds::Key;
+use crate::link::{Input, Linked, link};
+use crate::stack::GroupId;
+use crate::world::{ClassError, Kind, Membership, Overlay};
+
+/// The label by which a namespace has a mode of its own.
+const MODE_LABEL: &str = "albedo.dev/admission";
+
+/// The verdict on an Ingress that would be stored.
+pub(super) fn validate(request: &Request, candidate: &Ingress, old: Option<&Ingress>, context: Context<'_>) -> Answer {
+    let policy = policy_for(candidate, context);
+    if policy.mode == Mode::Off || old.is_some_and(|old| means_the_same(old, candidate)) {
+        return Answer::allow();
+    }
+    let key = Key::of(&candidate.metadata);
+    let subject = ObjectRef::ingress(&key.namespace, &key.name);
+    let (found, plan) = match context.world.membership(candidate) {
+        Membership::None => (foreign(candidate, &subject, context), Vec::new()),
+        Membership::Unknown(error) => (vec![unusable_class(&subject, &error)], Vec::new()),
+        Membership::InvalidGroup(name) => (vec![invalid_group(&subject, &name)], Vec::new()),
+        Membership::Member(group, _) => {
+            let before = old.map_or_else(
+                || linked(&group, &Overlay::Delete(key.clone()), context),
+                |old| linked(&group, &Overlay::Put(Arc::new(old.clone())), context),
+            );
+            let after = linked(&group, &Overlay::Put(Arc::new(candidate.clone())), context);
+            let mut found = new_findings(&before, &after, &subject);
+            found.extend(replacement(&group, &subject, candidate, &before, &after, context));
+            let plan = if request.dry_run { preview::lines(&before, &after) } else { Vec::new() };
+            (found, plan)
+        }
+    };
+    answer(&found, &plan, candidate, &policy)
+}
+
+/// All findings on all Ingresses of a world.
+pub(super) fn survey(context: Context<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for key in context.world.keys(Kind::Ingress) {
+        let Some(ingress) = context.world.ingress(&key) else { continue };
+        let subject = ObjectRef::ingress(&key.namespace, &key.name);
+        match context.world.membership(ingress) {
+            Membership::None => findings.extend(foreign(ingress, &subject, context)),
+            Membership::Unknown(error) => findings.push(unusable_class(&subject, &error)),
+            Membership::InvalidGroup(name) => findings.push(invalid_group(&subject, &name)),
+            Membership::Member(..) => {}
+        }
+    }
+    for group in context.world.group_ids() {
+        findings.extend(linked(&group, &Overlay::None, context).findings().cloned());
+    }
+    findings
+}
+
+/// The policy with the mode that the Ingress's namespace asks for.
+fn policy_for(candidate: &Ingress, context: Context<'_>) -> Policy {
+    let namespace = candidate.metadata.namespace.as_deref().unwrap_or_default();
+    let label = context.world.namespace_labels(namespace).and_then(|labels| labels.get(MODE_LABEL).cloned());
+    let mode = label.and_then(|word| Mode::parse(&word)).unwrap_or(context.policy.mode);
+    Policy { mode, ..context.policy.clone() }
+}
+
+fn means_the_same(old: &Ingress, new: &Ingress) -> bool {
+    old.spec == new.spec && old.metadata.annotations == new.metadata.annotations
+}
+
+fn linked(group: &GroupId, overlay: &Overlay, context: Context<'_>) -> Linked {
+    let view = context.world.view(group, overlay);
+    link(Input { settings: context.settings, view: &view, facts: context.facts, existing: None, now: context.now })
+}
+
+/// Findings that were not there before and that the candidate takes part in.
+fn new_findings(before: &Linked, after: &Linked, candidate: &ObjectRef) -> Vec<Finding> {
+    let same = |a: &Finding, b: &Finding| {
+        a.code == b.code && a.subject == b.subject && a.path == b.path && a.value == b.value && a.message == b.message
+    };
+    let names = |finding: &Finding| finding.subject == *candidate || finding.related.contains(candidate);
+    after
+        .findings()
+        .filter(|finding| names(finding) && !before.findings().any(|earlier| same(earlier, finding)))
+        .cloned()
+        .collect()
+}
+
+fn foreign(candidate: &Ingress, subject: &ObjectRef, context: Context<'_>) -> Vec<Finding> {
+    let annotations = candidate.metadata.annotations.iter().flatten();
+    let keys: Vec<&String> = annotations.map(|(key, _)| key).filter(|key| key.starts_with(PREFIX)).collect();
+    let Some(first) = keys.first() else { return Vec::new() };
+    let own = context.world.own_classes();
+    let classes = if own.is_empty() { "no class is ours".to_owned() } else { format!("ours: {}", own.join(", ")) };
+    let class = candidate.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref()).unwrap_or("(none)");
+    let message = format!("nothing reads {} annotations: class {class} is not ours ({classes})", keys.len());
+    vec![Finding::new(Code::NotOurs, subject.clone(), FieldPath::annotation(first), message).allowed(own)]
+}
+
+fn unusable_class(subject: &ObjectRef, error: &ClassError) -> Finding {
+    let code = match error {
+        ClassError::NotFound(_) | ClassError::ParametersNotFound(_) => Code::MissingClass,
+        _ => Code::UnusableClass,
+    };
+    Finding::new(code, subject.clone(), FieldPath::at("spec.ingressClassName"), error.to_string())
+}
+
+fn invalid_group(subject: &ObjectRef, name: &str) -> Finding {
+    let path = FieldPath::annotation(&format!("{PREFIX}group.name"));
+    let reason = if name.len() > 63 {
+        "groupName must be no more than 63 characters"
+    } else {
+        "groupName must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
+    };
+    Finding::new(Code::InvalidGroupName, subject.clone(), path, reason).value(name)
+}
+
+/// The load balancer that exists would have to be replaced.
+fn replacement(
+    group: &GroupId,
+    subject: &ObjectRef,
+    candidate: &Ingress,
+    before: &Linked,
+    after: &Linked,
+    context: Context<'_>,
+) -> Option<Finding> {
+    let ledger = context.world.group_object(group).and_then(|object| object.status.as_ref()?.load_balancer.clone());
+    let of = |linked: &Linked| Some(linked.desired.as_ref()?.load_balancer.as_ref()?.scheme.to_string());
+    let was = ledger.as_ref().map(|known| known.scheme.clone()).filter(|scheme| !scheme.is_empty()).or_else(|| of(before))?;
+    let becomes = of(after)?;
+    if was == becomes {
+        return None;
+    }
+    let name = ledger.map(|known| format!(" {} ({})", known.name, known.dns_name)).unwrap_or_default();
+    let message = format!("scheme {was} → {becomes} deletes the load balancer{name} and makes another with another DNS name");
+    let path = FieldPath::annotation(&format!("{PREFIX}scheme"));
+    let acknowledged = acknowledged(candidate);
+    let finding = Finding::new(Code::ReplacesLoadBalancer, subject.clone(), path, message).value(&becomes);
+    Some(if acknowledged { finding.mend("acknowledged") } else { finding })
+}
+
+fn acknowledged(candidate: &Ingress) -> bool {
+    candidate.metadata.annotations.iter().flatten().any(|(key, value)| key == ALLOW_REPLACEMENT && value == "true")
+}
+
+fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &Policy) -> Answer {
+    let acknowledged = acknowledged(candidate);
+    let (denying, warning): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|finding| policy.denies(finding, acknowledged));
+    let mut answer = Answer::allow();
+    answer.warnings = warning.iter().map(ToString::to_string).chain(plan.iter().cloned()).collect();
+    if denying.is_empty() {
+        return answer;
+    }
+    let name = candidate.metadata.name.clone().unwrap_or_default();
+    let all: Vec<String> = denying.iter().map(ToString::to_string).collect();
+    answer.allowed = false;
+    answer.code = 422;
+    answer.reason = "Invalid".to_owned();
+    answer.message = format!("Ingress.networking.k8s.io \"{name}\" is invalid: {}", all.join("; "));
+    let cause = |finding: &&Finding| Cause {
+        reason: "FieldValueInvalid".to_owned(),
+        message: cause_text(finding),
+        field: finding.path.to_string(),
+    };
+    answer.details = Some(Details {
+        kind: "Ingress".to_owned(),
+        name,
+        group: "networking.k8s.io".to_owned(),
+        causes: denying.iter().map(cause).collect(),
+    });
+    answer
+}
+
+/// Code, value, what is wrong, mend: kubectl prints nothing else of a denial.
+fn cause_text(finding: &Finding) -> String {
+    match &finding.value {
+        Some(value) if !finding.message.contains(value.as_str()) && !value.is_empty() => {
+            format!("Invalid value: {value:?}: {}", finding.text())
+        }
+        _ => finding.text(),
+    }
+}

@@ -1,0 +1,65 @@
+//! A desired state as if it had been reached: what previews and tests of plans start from.
+
+use super::ObservedBinding;
+use crate::stack::{
+    Desired, Found, Listener, LoadBalancerState, Observed, ObservedListener, ObservedLoadBalancer, Ref, ResourceId, Rule,
+};
+
+/// What would be observed if everything desired existed; a resource's id stands for its ARN.
+#[must_use]
+pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
+    let listeners: Vec<ObservedListener> = desired.listeners.values().map(listener).collect();
+    let load_balancers = desired.load_balancer.iter().map(|is| ObservedLoadBalancer {
+        arn: ResourceId::load_balancer().0,
+        dns_name: String::new(),
+        state: LoadBalancerState::Active,
+        is: crate::stack::LoadBalancer {
+            security_groups: is.security_groups.iter().map(known).collect(),
+            ..is.clone()
+        },
+        listeners: listeners.clone(),
+    });
+    let managed = desired.security_group.iter();
+    let observed = Observed {
+        load_balancers: load_balancers.collect(),
+        target_groups: desired.target_groups.iter().map(|(id, is)| Found { arn: id.0.clone(), is: is.clone() }).collect(),
+        security_groups: managed.map(|is| Found { arn: ResourceId::managed_security_group().0, is: is.clone() }).collect(),
+        backend_security_group: None,
+    };
+    let bindings = desired.bindings.iter().map(|(id, is)| ObservedBinding {
+        target_group: id.0.clone(),
+        is: crate::stack::Binding {
+            target_group: Ref::Known(id.0.clone()),
+            networking: is.networking.clone().map(|(source, ports)| (known(&source), ports)),
+            ..is.clone()
+        },
+        registered: true,
+        deleting: false,
+    });
+    (observed, bindings.collect())
+}
+
+fn known(reference: &Ref) -> Ref {
+    match reference {
+        Ref::Of(id) => Ref::Known(id.0.clone()),
+        Ref::Known(_) => reference.clone(),
+    }
+}
+
+fn listener(is: &Listener) -> ObservedListener {
+    let rule = |rule: &Rule| Found { arn: ResourceId::rule(is.port, rule.priority).0, is: rule.clone() };
+    let mut seen = is.clone();
+    seen.rules = Vec::new();
+    // The default certificate is among the others too, as it is after a listener was made.
+    if let Some((default, _)) = is.certificates.split_first() {
+        let mut others: Vec<String> = is.certificates.clone();
+        others.sort();
+        others.dedup();
+        seen.certificates = std::iter::once(default.clone()).chain(others).collect();
+    }
+    ObservedListener {
+        arn: ResourceId::listener(is.port).0,
+        is: seen,
+        rules: is.rules.iter().map(rule).collect(),
+    }
+}

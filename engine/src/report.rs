@@ -1,0 +1,206 @@
+//! What is said about a turn: events for members, the ledger's status, as data.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::finding::{Effect, Finding};
+use crate::kinds::{
+    Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, Key, LastGood, LoadBalancerStatus, MemberFinding, MemberStatus,
+};
+use crate::ledger;
+use crate::link::{Linked, LinkedMember, MemberState};
+use crate::stack::{Desired, ResourceId};
+use crate::world::View;
+
+/// An event on a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberEvent {
+    /// The Ingress.
+    pub key: Key,
+    /// Warning or Normal.
+    pub warning: bool,
+    /// One word for machines, the predecessor's where it has one.
+    pub reason: &'static str,
+    /// For people.
+    pub text: String,
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The desired state is there; whether anything had to be done for it.
+    Reached {
+        /// Something was written.
+        changed: bool,
+    },
+    /// It is on its way: what the next turn waits for.
+    Waiting(Vec<String>),
+    /// Findings block the group.
+    Blocked,
+    /// AWS or Kubernetes refused, in its own words.
+    Failed(String),
+}
+
+/// A load balancer as it was found or made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// ARN.
+    pub arn: String,
+    /// DNS name.
+    pub dns_name: String,
+    /// ARNs by resource id.
+    pub resources: BTreeMap<ResourceId, String>,
+}
+
+/// The events of a turn: a member that is set aside alone hears why, and success is said when something changed.
+#[must_use]
+pub fn events(linked: &Linked, outcome: &Outcome, ledger: Option<&IngressGroup>) -> Vec<MemberEvent> {
+    linked.members.iter().filter_map(|member| event(member, outcome, ledger)).collect()
+}
+
+fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>) -> Option<MemberEvent> {
+    let warn = |reason, text: String| Some(MemberEvent { key: member.key.clone(), warning: true, reason, text });
+    let grave: Vec<&Finding> =
+        member.findings.iter().filter(|finding| finding.effect != Effect::Nothing).collect();
+    if !grave.is_empty() || member.state != MemberState::Linked {
+        let all: Vec<String> = grave.iter().map(ToString::to_string).collect();
+        let kept = if member.state == MemberState::LastGood { " (its last good input stays in effect)" } else { "" };
+        return warn("FailedBuildModel", format!("Failed build model due to {}{kept}", all.join("; ")));
+    }
+    match outcome {
+        Outcome::Failed(error) => warn("FailedDeployModel", format!("Failed deploy model due to {error}")),
+        Outcome::Blocked | Outcome::Waiting(_) => None,
+        Outcome::Reached { changed } if *changed || !was_linked(ledger, &member.key) => Some(MemberEvent {
+            key: member.key.clone(),
+            warning: false,
+            reason: "SuccessfullyReconciled",
+            text: "Successfully reconciled".to_owned(),
+        }),
+        Outcome::Reached { .. } => None,
+    }
+}
+
+/// Whether the ledger says of a member that it was linked and its group reached.
+fn was_linked(ledger: Option<&IngressGroup>, key: &Key) -> bool {
+    ledger.and_then(|group| group.status.as_ref()).is_some_and(|status| {
+        let linked = |member: &MemberStatus| {
+            member.namespace == key.namespace && member.name == key.name && member.state == "Linked"
+        };
+        status.state == "Ready" && status.members.iter().any(linked)
+    })
+}
+
+/// The ledger of a group after a turn.
+#[must_use]
+pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached, now: Timestamp) -> IngressGroup {
+    let before = view.ledger.as_ref().and_then(|group| group.status.clone()).unwrap_or_default();
+    let members: Vec<MemberStatus> = linked.members.iter().map(|member| member_status(view, member)).collect();
+    let there = matches!(outcome, Outcome::Reached { .. });
+    let mut status = IngressGroupStatus {
+        state: state(outcome).to_owned(),
+        load_balancer: load_balancer(linked.desired.as_ref(), reached).or_else(|| before.load_balancer.clone()),
+        member_count: i32::try_from(members.len()).unwrap_or(i32::MAX),
+        set_aside_count: i32::try_from(members.iter().filter(|member| member.state != "Linked").count()).unwrap_or(i32::MAX),
+        members,
+        applied: before.applied.clone(),
+        resources: before.resources.clone(),
+        last_good: last_good(view, linked, &before, there),
+        conditions: vec![condition(outcome, &before, now)],
+    };
+    if let (true, Some(desired)) = (there, &linked.desired) {
+        let fingerprint = ledger::fingerprint(desired);
+        let same = before.applied.as_ref().is_some_and(|applied| applied.fingerprint == fingerprint);
+        if !same {
+            status.applied = Some(Applied { fingerprint, at: Some(Time(now)) });
+        }
+        status.resources = reached.resources.iter().map(|(id, arn)| (id.to_string(), arn.clone())).collect();
+    }
+    let mut group = IngressGroup::new(&view.group.object_name(), IngressGroupSpec { stack: view.group.to_string() });
+    group.status = Some(status);
+    group
+}
+
+fn state(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Reached { .. } => "Ready",
+        Outcome::Waiting(_) | Outcome::Failed(_) => "Converging",
+        Outcome::Blocked => "Blocked",
+    }
+}
+
+fn load_balancer(desired: Option<&Desired>, reached: &Reached) -> Option<LoadBalancerStatus> {
+    let desired = desired?.load_balancer.as_ref()?;
+    if reached.arn.is_empty() {
+        return None;
+    }
+    // …:loadbalancer/app/NAME/ID: the name that it was born with, which later inputs do not change.
+    let name = reached.arn.split('/').nth(2).unwrap_or(&desired.name).to_owned();
+    Some(LoadBalancerStatus {
+        name,
+        arn: reached.arn.clone(),
+        dns_name: reached.dns_name.to_lowercase(),
+        scheme: desired.scheme.to_string(),
+    })
+}
+
+fn member_status(view: &View, member: &LinkedMember) -> MemberStatus {
+    let found = view.members.iter().find(|candidate| candidate.key() == member.key);
+    let state = match member.state {
+        MemberState::Linked => "Linked",
+        MemberState::LastGood | MemberState::SetAside => "SetAside",
+    };
+    MemberStatus {
+        namespace: member.key.namespace.clone(),
+        name: member.key.name.clone(),
+        uid: found.and_then(|found| found.ingress.metadata.uid.clone()).unwrap_or_default(),
+        state: state.to_owned(),
+        findings: member
+            .findings
+            .iter()
+            .map(|finding| MemberFinding {
+                code: finding.code.to_string(),
+                path: finding.path.to_string(),
+                // An age would make the ledger differ at every look.
+                message: Finding { age: None, ..finding.clone() }.text(),
+            })
+            .collect(),
+    }
+}
+
+/// The last input of every member that could be linked: the present one of those that are, the kept one of the others.
+fn last_good(view: &View, linked: &Linked, before: &IngressGroupStatus, there: bool) -> Vec<LastGood> {
+    let kept = |key: &Key| {
+        before.last_good.iter().find(|one| one.namespace == key.namespace && one.name == key.name).cloned()
+    };
+    linked
+        .members
+        .iter()
+        .filter_map(|member| match member.state {
+            MemberState::Linked if there => {
+                let found = view.members.iter().find(|candidate| candidate.key() == member.key)?;
+                Some(ledger::input_of(&found.ingress))
+            }
+            _ => kept(&member.key),
+        })
+        .collect()
+}
+
+fn condition(outcome: &Outcome, before: &IngressGroupStatus, now: Timestamp) -> Condition {
+    let (status, reason, message) = match outcome {
+        Outcome::Reached { .. } => ("True", "Reconciled", "the load balancer is as the Ingresses ask".to_owned()),
+        Outcome::Waiting(waits) => ("False", "Waiting", waits.join("; ")),
+        Outcome::Blocked => ("False", "Blocked", "findings on members keep the group as it is".to_owned()),
+        Outcome::Failed(error) => ("False", "Failed", error.clone()),
+    };
+    let earlier = before.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == status);
+    Condition {
+        type_: "Ready".to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        observed_generation: None,
+        last_transition_time: earlier.map_or(Time(now), |condition| condition.last_transition_time.clone()),
+    }
+}

@@ -1,0 +1,19 @@
+//! From a binding to the targets of its target group: which there should be, what to register and deregister, and which
+//! permissions the security groups of nodes and pods need. Reads bindings alone, never Ingresses.
+
+mod binding;
+mod brake;
+mod endpoints;
+mod networking;
+mod registration;
+
+pub use binding::{from_kind, to_kind};
+pub use brake::{BrakePolicy, Verdict, brake};
+pub use endpoints::{
+    Origin, Resolution, Resolved, ServiceRead, SkipReason, Skipped, Sources, TargetsError, readiness_gate, resolve,
+};
+pub use networking::{
+    AttachedGroup, Backend, Change, DESCRIPTION, EndpointGroups, Interface, Need, NetworkingError, Wanted,
+    diff as networking_diff, wanted,
+};
+pub use registration::{Registration, diff};

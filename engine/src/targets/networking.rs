@@ -1,0 +1,169 @@
+//! Permissions that the security groups of nodes and pods need, so that load balancers reach the targets of all bindings:
+//! one range of ports for each (security group, protocol, source), which keeps far below the quota of 60 rules a group.
+
+mod needs;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::kinds::{Key, Pod, TargetGroupBindingNetworking};
+use crate::stack::{PeerSource, Permission, Ref, Tags};
+
+pub use needs::NetworkingError;
+
+/// Description of our permissions. Those with another one are somebody else's and never revoked.
+pub const DESCRIPTION: &str = "elbv2.k8s.aws/targetGroupBinding=shared";
+
+/// All ports.
+const ALL_PORTS: (u16, u16) = (0, 65535);
+
+/// How the security group that is opened is told among several on a network interface.
+#[derive(Debug, Clone, Copy)]
+pub struct EndpointGroups<'a> {
+    /// The cluster, of the tag key `kubernetes.io/cluster/NAME`.
+    pub cluster: &'a str,
+    /// `--service-target-eni-security-group-tags`: tags that it carries besides.
+    pub tags: &'a Tags,
+}
+
+/// A network interface with targets behind it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// `eni-…`.
+    pub id: String,
+    /// Security groups on it.
+    pub security_groups: Vec<AttachedGroup>,
+}
+
+/// A security group on a network interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AttachedGroup {
+    /// `sg-…`.
+    pub id: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// What a target stands on.
+#[derive(Debug, Clone, Copy)]
+pub struct Backend<'a> {
+    /// Its network interface; `None` for one that has no security groups in this VPC (a hybrid node).
+    pub interface: Option<&'a Interface>,
+    /// The pod, with target type `ip`.
+    pub pod: Option<&'a Pod>,
+}
+
+/// What one binding needs.
+#[derive(Debug, Clone)]
+pub struct Need<'a> {
+    /// The binding.
+    pub binding: Key,
+    /// Its `spec.networking`; bindings without one need nothing and are not listed.
+    pub networking: &'a TargetGroupBindingNetworking,
+    /// What its targets stand on.
+    pub backends: Vec<Backend<'a>>,
+}
+
+/// The permissions that are needed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Permissions by security group, all with [`DESCRIPTION`].
+    pub groups: BTreeMap<String, BTreeSet<Permission>>,
+    /// Bindings whose needs could not be told in full. While there are any, nothing is revoked: what they use already
+    /// would be taken from them.
+    pub faults: Vec<(Key, NetworkingError)>,
+}
+
+/// What changes in one security group: first let in, then shut out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// `sg-…`.
+    pub group: String,
+    /// To be let in.
+    pub authorize: Vec<Permission>,
+    /// To be shut out.
+    pub revoke: Vec<Permission>,
+}
+
+/// The permissions that all bindings together need. `restricted` collapses the ports of a source that is a security group
+/// to one range; with `--disable-restricted-sg-rules` each port stays by itself. Blocks always stay by themselves.
+#[must_use]
+pub fn wanted(needs: &[Need<'_>], groups: EndpointGroups<'_>, restricted: bool) -> Wanted {
+    let mut wanted = Wanted::default();
+    for need in needs {
+        let mut faults = Vec::new();
+        for (group, permissions) in needs::of(need, groups, &mut faults) {
+            wanted.groups.entry(group).or_default().extend(permissions);
+        }
+        wanted.faults.extend(faults.into_iter().map(|fault| (need.binding.clone(), fault)));
+    }
+    if restricted {
+        for permissions in wanted.groups.values_mut() {
+            *permissions = collapse(permissions);
+        }
+    }
+    wanted
+}
+
+/// From the lowest to the highest port for each protocol and source group.
+fn collapse(permissions: &BTreeSet<Permission>) -> BTreeSet<Permission> {
+    let mut ranges: BTreeMap<(&str, &PeerSource), (u16, u16)> = BTreeMap::new();
+    let mut collapsed = BTreeSet::new();
+    for permission in permissions {
+        match (&permission.source, permission.ports) {
+            (PeerSource::SecurityGroup(_), Some((from, to))) => {
+                let range = ranges.entry((&permission.protocol, &permission.source)).or_insert((from, to));
+                *range = (range.0.min(from), range.1.max(to));
+            }
+            _ => {
+                collapsed.insert(permission.clone());
+            }
+        }
+    }
+    let ranges = ranges.into_iter().map(|((protocol, source), ports)| ours(protocol, ports, source.clone()));
+    collapsed.extend(ranges);
+    collapsed
+}
+
+/// What leads from the observed permissions to the wanted ones. `observed` holds all permissions of the groups that are
+/// wanted and of those that were once opened; a group it lacks is one whose permissions are not known and gets all of its.
+///
+/// A permission that is there under another description is left as it is: AWS would call a second one a duplicate.
+#[must_use]
+pub fn diff(wanted: &Wanted, observed: &BTreeMap<String, BTreeSet<Permission>>) -> Vec<Change> {
+    let none = BTreeSet::new();
+    let groups: BTreeSet<&String> = wanted.groups.keys().chain(observed.keys()).collect();
+    let change = |group: &String| {
+        let needed = wanted.groups.get(group).unwrap_or(&none);
+        let there = observed.get(group).unwrap_or(&none);
+        let has = |set: &BTreeSet<Permission>, one: &Permission| set.iter().any(|other| same(one, other));
+        let surplus = |one: &&Permission| wanted.faults.is_empty() && is_ours(one) && !has(needed, one);
+        Change {
+            group: group.clone(),
+            authorize: needed.iter().filter(|one| !has(there, one)).cloned().collect(),
+            revoke: there.iter().filter(surplus).cloned().collect(),
+        }
+    };
+    let changes = groups.into_iter().map(change);
+    changes.filter(|change| !change.authorize.is_empty() || !change.revoke.is_empty()).collect()
+}
+
+/// AWS tells permissions apart by everything but the description.
+fn same(a: &Permission, b: &Permission) -> bool {
+    (&a.protocol, a.ports, &a.source) == (&b.protocol, b.ports, &b.source)
+}
+
+/// Descriptions are labels, separated by commas.
+fn is_ours(permission: &Permission) -> bool {
+    permission.description.iter().flat_map(|text| text.split(',')).any(|label| label.trim() == DESCRIPTION)
+}
+
+fn ours(protocol: &str, ports: (u16, u16), source: PeerSource) -> Permission {
+    Permission { protocol: protocol.to_owned(), ports: Some(ports), source, description: Some(DESCRIPTION.to_owned()) }
+}
+
+fn group_source(id: &str) -> PeerSource {
+    PeerSource::SecurityGroup(Ref::Known(id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! Wiring and the order of the end: webhooks drain while the watches still run, then the reconciler ends its turns.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use albedo_engine::admit::{self, Policy};
+use albedo_engine::settings::Settings;
+use albedo_engine::world::World;
+use anyhow::Context;
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::Run;
+use crate::cloud::{Asked, Cloud, CloudConfig, NodePlace, Service, Throttle, identify};
+use crate::cluster::{Cluster, Events};
+use crate::reconcile::{Account, Reconciler};
+use crate::serve::{Config, Decide, Files, Limits, Readiness, Serve, SharedRegistry, Webhook};
+
+/// Pause between two attempts to find out where we are.
+const WHERE: Duration = Duration::from_secs(10);
+/// Longest that the end may take once webhooks have drained: Kubernetes grants 30 s in all.
+const END: Duration = Duration::from_secs(15);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// A flag, the kubeconfig or an address cannot be used, or a part ended by itself.
+pub async fn run(flags: Run) -> anyhow::Result<()> {
+    let settings = Arc::new(flags.settings()?);
+    let policy = Arc::new(flags.policy(&settings)?);
+    let asked = asked(&flags)?;
+    let cluster = Cluster::connect(flags.kubeconfig.as_deref(), World::new((*settings).clone())).await?;
+    let account = Account::new(asked.region.clone(), asked.vpc_id.clone());
+    let registry: SharedRegistry = Arc::new(Mutex::new(Registry::default()));
+    let readiness = Readiness::new();
+    readiness.set("world", false);
+    with(&registry, |registry| cluster.metrics().register(registry));
+
+    let (stop, end) = (CancellationToken::new(), CancellationToken::new());
+    let decide = decide(cluster.clone(), account.clone(), settings.clone(), policy);
+    let config = listeners(&flags)?;
+    let server = Serve::start(config, decide, readiness.clone(), registry.clone(), stop.clone()).await?;
+    let (events, writer) = cluster.events();
+    let writer = tokio::spawn(writer.run(end.clone()));
+    let namespace = Some(flags.watch_namespace.clone()).filter(|namespace| !namespace.is_empty());
+    let watches = tokio::spawn({
+        let (cluster, end) = (cluster.clone(), end.clone());
+        async move { cluster.watch(namespace.as_deref(), end).await }
+    });
+    tokio::spawn(when_ready(cluster.clone(), readiness));
+    let work = tokio::spawn(reconcile(flags, asked, cluster, account, settings, events, registry, stop.clone()));
+
+    let outcome = until_the_end(&stop, watches, &end).await;
+    stop.cancel();
+    server.join().await?;
+    let work = tokio::time::timeout(END, work).await;
+    end.cancel();
+    if tokio::time::timeout(END, writer).await.is_err() {
+        tracing::warn!("events were left unwritten");
+    }
+    match work {
+        Err(_) => tracing::warn!("a turn was still under way at the end; the next start goes on with it"),
+        Ok(ended) => ended.context("the reconciler failed")??,
+    }
+    outcome
+}
+
+/// Waits for a signal, or for the watches to end by themselves, which is a fault.
+async fn until_the_end(
+    stop: &CancellationToken,
+    mut watches: tokio::task::JoinHandle<Result<(), crate::cluster::WatchEnded>>,
+    end: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
+        () = stop.cancelled() => {}
+        ended = &mut watches => {
+            end.cancel();
+            ended.context("the watches failed")??;
+            anyhow::bail!("the watches ended");
+        }
+    }
+    Ok(())
+}
+
+async fn when_ready(cluster: Cluster, readiness: Readiness) {
+    cluster.ready().await;
+    readiness.set("world", true);
+}
+
+fn with(registry: &SharedRegistry, register: impl FnOnce(&mut Registry)) {
+    register(&mut registry.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+/// What admission answers, from what is known at this moment.
+fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: Arc<Policy>) -> Decide {
+    Arc::new(move |request| {
+        let facts = account.get();
+        cluster.read(|world| {
+            let context =
+                admit::Context { world, facts: &facts, settings: &settings, policy: &policy, now: Timestamp::now() };
+            admit::review(&request, context)
+        })
+    })
+}
+
+fn asked(flags: &Run) -> anyhow::Result<Asked> {
+    let mut endpoints = std::collections::BTreeMap::new();
+    for (id, url) in crate::cli::pairs("--aws-api-endpoints", &flags.aws_api_endpoints)? {
+        match Service::parse(&id) {
+            Some(service) => drop(endpoints.insert(service, url)),
+            None => tracing::warn!(service = id, "--aws-api-endpoints names a service that is not called"),
+        }
+    }
+    Ok(Asked {
+        region: flags.aws_region.clone(),
+        vpc_id: flags.aws_vpc_id.clone(),
+        vpc_tags: crate::cli::pairs("--aws-vpc-tags", &flags.aws_vpc_tags)?,
+        endpoints,
+    })
+}
+
+/// Finds out where we are, then reconciles until `stop`. Admission goes on all the while.
+#[expect(clippy::too_many_arguments, reason = "the parts that are wired together here and nowhere else")]
+async fn reconcile(
+    flags: Run,
+    asked: Asked,
+    cluster: Cluster,
+    account: Account,
+    settings: Arc<Settings>,
+    events: Events,
+    registry: SharedRegistry,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        () = cluster.ready() => {}
+    }
+    let identity = loop {
+        let places: Vec<NodePlace> =
+            cluster.read(|world| world.nodes().filter_map(|node| NodePlace::parse(&node.provider_id)).collect());
+        match identify(&asked, &places).await {
+            Ok(identity) => break identity,
+            Err(error) => tracing::error!(%error, "nothing can be provisioned yet"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(WHERE) => {}
+        }
+    };
+    tracing::info!(region = identity.region, vpc = identity.vpc_id, "this is where load balancers will be");
+    account.settle(&identity.region, &identity.vpc_id);
+    let mut config = CloudConfig::new(&identity.region, &identity.vpc_id, &settings.cluster_name);
+    config.endpoints = asked.endpoints;
+    config.max_attempts = flags.aws_max_retries.max(1);
+    config.tag_listeners_and_rules = settings.gate(albedo_engine::settings::Gate::ListenerRulesTagging);
+    if let Some(limits) = &flags.aws_api_throttle {
+        config.throttle = Throttle::parse(limits).context("--aws-api-throttle")?;
+    }
+    let cloud = Cloud::new(config).await;
+    let reconciler = Reconciler::new(cluster, cloud.clone(), account, settings, events);
+    with(&registry, |registry| {
+        cloud.metrics().register(registry);
+        reconciler.metrics().register(registry);
+    });
+    reconciler.run(flags.ingress_max_concurrent_reconciles, stop).await;
+    Ok(())
+}
+
+fn listeners(flags: &Run) -> anyhow::Result<Config> {
+    let mut files = Files::in_directory(&flags.webhook_cert_dir, &flags.webhook_cert_file, &flags.webhook_key_file);
+    files.client_ca.clone_from(&flags.kube_ca_pem_filepath);
+    let linger = Duration::from_secs(flags.shutdown_linger_seconds);
+    Ok(Config {
+        webhook: Some(Webhook {
+            address: SocketAddr::new(flags.bind_address, flags.webhook_bind_port),
+            files,
+            poll: Duration::from_secs(flags.webhook_cert_poll_seconds.max(1)),
+        }),
+        probes: address(flags, "--health-probe-bind-addr", &flags.health_probe_bind_addr)?,
+        metrics: address(flags, "--metrics-bind-addr", &flags.metrics_bind_addr)?,
+        limits: Limits { linger, ..Limits::default() },
+    })
+}
+
+/// `HOST:PORT`, or `:PORT` on the bind address; `0` switches the listener off.
+fn address(flags: &Run, flag: &str, text: &str) -> anyhow::Result<Option<SocketAddr>> {
+    if text.is_empty() || text == "0" {
+        return Ok(None);
+    }
+    let parsed = match text.strip_prefix(':') {
+        Some(port) => port.parse().map(|port| SocketAddr::new(flags.bind_address, port)).ok(),
+        None => text.parse().ok(),
+    };
+    parsed.map(Some).with_context(|| format!("{flag} {text}: write HOST:PORT or :PORT"))
+}

@@ -1,0 +1,63 @@
+//! `albedo check`: the findings of the door, on files.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use albedo_engine::admit::{self, Policy};
+use albedo_engine::facts::Facts;
+use albedo_engine::kinds::Key;
+use albedo_engine::settings::Settings;
+use clap::Args;
+use jiff::Timestamp;
+
+use super::files;
+
+/// Checks manifests offline.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Files, folders, or - for standard input
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Region of the load balancers, to check certificates against
+    #[arg(long)]
+    aws_region: Option<String>,
+    /// Refuse what is absent too
+    #[arg(long)]
+    strict: bool,
+}
+
+impl Check {
+    #[expect(clippy::print_stdout, reason = "what was asked for")]
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = Settings::new("");
+        let files = files::read(&self.paths, &settings)?;
+        let facts = Facts { region: self.aws_region, ..Facts::default() };
+        let policy = Policy { strict: self.strict, ..Policy::default() };
+        let context = admit::Context {
+            world: &files.world,
+            facts: &facts,
+            settings: &settings,
+            policy: &policy,
+            now: Timestamp::now(),
+        };
+        let mut refused = 0_usize;
+        let findings = admit::survey(context);
+        for finding in &findings {
+            let key = Key::new(&finding.subject.namespace, &finding.subject.name);
+            let file = files.origin.get(&key).map_or("-", String::as_str);
+            let denies = policy.denies(finding, false);
+            refused += usize::from(denies);
+            let word = if denies { "error" } else { "warning" };
+            println!("{file}: {word}: {}: {finding}", finding.subject);
+            if let Some(value) = finding.value.as_ref().filter(|value| !value.is_empty()) {
+                println!("    value: {value}");
+            }
+        }
+        println!(
+            "{} Ingresses, {refused} errors, {} warnings",
+            files.origin.len(),
+            findings.len().saturating_sub(refused)
+        );
+        Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}

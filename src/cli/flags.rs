@@ -1,0 +1,305 @@
+//! Flags of `albedo run`: the predecessor's where they mean the same, each also from the environment (`ALBEDO_…`).
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use albedo_engine::admit::{Defaults, Mode, Policy};
+use albedo_engine::settings::{Gate, Settings};
+use albedo_engine::stack::{IpAddressType, Scheme, TRACKING_TAGS, TargetType};
+use anyhow::{Context, bail};
+use clap::Args;
+
+/// Flags of the predecessor that mean nothing here: accepted with one warning each, so that its arguments still start.
+pub const IGNORED: [&str; 31] = [
+    "enable-leader-election",
+    "leader-election-id",
+    "leader-election-namespace",
+    "sync-period",
+    "enable-endpoint-slices",
+    "enable-pod-readiness-gate-inject",
+    "enable-waf",
+    "enable-wafv2",
+    "enable-shield",
+    "enable-service-mutator-webhook",
+    "load-balancer-class",
+    "service-max-concurrent-reconciles",
+    "service-target-eni-security-group-tags",
+    "targetgroupbinding-max-concurrent-reconciles",
+    "targetgroupbinding-max-exponential-backoff-delay",
+    "targetgroupbinding-requeue-duration",
+    "lb-stabilization-monitor-interval",
+    "max-targets-per-target-group",
+    "required-secrets-label",
+    "default-pca-arn",
+    "disable-ingress-class-annotation",
+    "disable-ingress-group-name-annotation",
+    "aws-vpc-tag-key",
+    "gateway-class-max-concurrent-reconciles",
+    "alb-gateway-max-concurrent-reconciles",
+    "nlb-gateway-max-concurrent-reconciles",
+    "globalaccelerator-max-concurrent-reconciles",
+    "globalaccelerator-max-exponential-backoff-delay",
+    "enable-quic",
+    "aws-vpc-cache-ttl",
+    "nlb-gateway-api",
+];
+
+/// Gates of the predecessor that mean nothing here.
+const IGNORED_GATES: [&str; 17] = [
+    "WeightedTargetGroups",
+    "ServiceTypeLoadBalancerOnly",
+    "EndpointsFailOpen",
+    "EnableServiceController",
+    "EnableRGTAPI",
+    "NLBHealthCheckAdvancedConfig",
+    "NLBSecurityGroup",
+    "LBCapacityReservation",
+    "NLBGatewayAPI",
+    "ALBGatewayAPI",
+    "GlobalAcceleratorController",
+    "EnableTCPUDPListener",
+    "EnhancedDefaultBehavior",
+    "ALBTargetControlAgent",
+    "GatewayListenerSet",
+    "EnableCertificateManagement",
+    "IngressPlanAnnotation",
+];
+
+/// Flags of `albedo run`.
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one a flag")]
+pub struct Run {
+    /// Name of the cluster: part of names and tags
+    #[arg(long, env = "ALBEDO_CLUSTER_NAME")]
+    pub cluster_name: String,
+    /// Value of the legacy class annotation that is ours
+    #[arg(long, env = "ALBEDO_INGRESS_CLASS", default_value = "alb")]
+    pub ingress_class: String,
+    /// The one namespace to watch; all when empty
+    #[arg(long, env = "ALBEDO_WATCH_NAMESPACE", default_value = "")]
+    pub watch_namespace: String,
+    /// Kubeconfig; the Pod's service account when it is not given
+    #[arg(long, env = "KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// AWS region
+    #[arg(long, env = "ALBEDO_AWS_REGION")]
+    pub aws_region: Option<String>,
+    /// VPC of the cluster
+    #[arg(long, env = "ALBEDO_AWS_VPC_ID")]
+    pub aws_vpc_id: Option<String>,
+    /// Tags (key=value,…) that the VPC of the cluster carries
+    #[arg(long, env = "ALBEDO_AWS_VPC_TAGS", default_value = "")]
+    pub aws_vpc_tags: String,
+    /// Endpoints of AWS services: `ServiceID=URL,…`
+    #[arg(long, env = "ALBEDO_AWS_API_ENDPOINTS", default_value = "")]
+    pub aws_api_endpoints: String,
+    /// Limits of calls: `ServiceID:opRegex=rate:burst,…`
+    #[arg(long, env = "ALBEDO_AWS_API_THROTTLE")]
+    pub aws_api_throttle: Option<String>,
+    /// Attempts of a reading call
+    #[arg(long, env = "ALBEDO_AWS_MAX_RETRIES", default_value_t = 3)]
+    pub aws_max_retries: u32,
+    /// Scheme of load balancers that do not ask for one: internal or internet-facing
+    #[arg(long, env = "ALBEDO_DEFAULT_LOAD_BALANCER_SCHEME", default_value = "internal")]
+    pub default_load_balancer_scheme: String,
+    /// Target type of target groups that do not ask for one: instance or ip
+    #[arg(long, env = "ALBEDO_DEFAULT_TARGET_TYPE", default_value = "instance")]
+    pub default_target_type: String,
+    /// TLS policy of HTTPS listeners that do not ask for one
+    #[arg(long, env = "ALBEDO_DEFAULT_SSL_POLICY", default_value = "ELBSecurityPolicy-2016-08")]
+    pub default_ssl_policy: String,
+    /// Tags (key=value,…) of every resource
+    #[arg(long, env = "ALBEDO_DEFAULT_TAGS", default_value = "")]
+    pub default_tags: String,
+    /// Tag keys that somebody else manages
+    #[arg(long, env = "ALBEDO_EXTERNAL_MANAGED_TAGS", value_delimiter = ',')]
+    pub external_managed_tags: Vec<String>,
+    /// Private authorities whose certificates may be discovered
+    #[arg(long, env = "ALBEDO_ALLOWED_CERTIFICATE_AUTHORITY_ARNS", value_delimiter = ',')]
+    pub allowed_certificate_authority_arns: Vec<String>,
+    /// Put the shared backend security group on load balancers
+    #[arg(long, env = "ALBEDO_ENABLE_BACKEND_SECURITY_GROUP", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub enable_backend_security_group: bool,
+    /// The shared backend security group, if it is not to be made
+    #[arg(long, env = "ALBEDO_BACKEND_SECURITY_GROUP", default_value = "")]
+    pub backend_security_group: String,
+    /// Manage the targets' security groups when an Ingress names security groups of its own
+    #[arg(long, env = "ALBEDO_ENABLE_MANAGE_BACKEND_SECURITY_GROUP_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub enable_manage_backend_security_group_rules: bool,
+    /// Open all ports of targets to load balancers, not those in use alone
+    #[arg(long, env = "ALBEDO_DISABLE_RESTRICTED_SG_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub disable_restricted_sg_rules: bool,
+    /// Answer 503 for a backend whose Service does not exist, instead of setting the Ingress aside
+    #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_SERVICE", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub tolerate_non_existent_backend_service: bool,
+    /// Answer 503 for a backend whose action is not written, instead of setting the Ingress aside
+    #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_ACTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub tolerate_non_existent_backend_action: bool,
+    /// Gates: `Name=true,…`
+    #[arg(long, env = "ALBEDO_FEATURE_GATES", default_value = "")]
+    pub feature_gates: String,
+    /// Units that are worked on at a time
+    #[arg(long, env = "ALBEDO_INGRESS_MAX_CONCURRENT_RECONCILES", default_value_t = 3)]
+    pub ingress_max_concurrent_reconciles: usize,
+    /// What becomes of findings at admission: enforce, warn or off
+    #[arg(long, env = "ALBEDO_ADMISSION_MODE", default_value = "enforce")]
+    pub admission_mode: String,
+    /// Deny on what is absent too, though it may be applied later
+    #[arg(long, env = "ALBEDO_ADMISSION_STRICT", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub admission_strict: bool,
+    /// Annotations that are written into new Ingresses which lack them: a list, or none
+    #[arg(long, env = "ALBEDO_ADMISSION_DEFAULTS", default_value = "scheme,target-type,ip-address-type")]
+    pub admission_defaults: String,
+    /// Address that the webhooks, probes and metrics listen on
+    #[arg(long, env = "ALBEDO_BIND_ADDRESS", default_value = "0.0.0.0")]
+    pub bind_address: IpAddr,
+    /// Port of the webhooks; 0 takes a free one
+    #[arg(long, env = "ALBEDO_WEBHOOK_BIND_PORT", default_value_t = 9443)]
+    pub webhook_bind_port: u16,
+    /// Folder of the serving certificate
+    #[arg(long, env = "ALBEDO_WEBHOOK_CERT_DIR", default_value = "/tmp/k8s-webhook-server/serving-certs")]
+    pub webhook_cert_dir: PathBuf,
+    /// File of the serving certificate in that folder
+    #[arg(long, env = "ALBEDO_WEBHOOK_CERT_FILE", default_value = "tls.crt")]
+    pub webhook_cert_file: String,
+    /// File of its key in that folder
+    #[arg(long, env = "ALBEDO_WEBHOOK_KEY_FILE", default_value = "tls.key")]
+    pub webhook_key_file: String,
+    /// Seconds between two looks at the serving certificate
+    #[arg(long, env = "ALBEDO_WEBHOOK_CERT_POLL_SECONDS", default_value_t = 10)]
+    pub webhook_cert_poll_seconds: u64,
+    /// Authorities of the API server's client certificate; nobody is asked for one without it
+    #[arg(long, env = "ALBEDO_KUBE_CA_PEM_FILEPATH")]
+    pub kube_ca_pem_filepath: Option<PathBuf>,
+    /// Address of /healthz and /readyz: [HOST]:PORT
+    #[arg(long, env = "ALBEDO_HEALTH_PROBE_BIND_ADDR", default_value = ":61779")]
+    pub health_probe_bind_addr: String,
+    /// Address of /metrics: [HOST]:PORT
+    #[arg(long, env = "ALBEDO_METRICS_BIND_ADDR", default_value = ":8080")]
+    pub metrics_bind_addr: String,
+    /// Least grave log lines that are written: trace, debug, info, warn or error, or a filter by module
+    #[arg(long, env = "ALBEDO_LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+    /// Seconds that requests under way may take at the end, and that new ones are still taken before
+    #[arg(long, env = "ALBEDO_SHUTDOWN_LINGER_SECONDS", default_value_t = 5)]
+    pub shutdown_linger_seconds: u64,
+}
+
+/// The arguments without those flags of the predecessor that mean nothing here; each is named once on standard error.
+pub fn without_ignored(arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut kept = Vec::new();
+    let mut arguments = arguments.into_iter().peekable();
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy().into_owned();
+        let name = text.strip_prefix("--").map(|rest| rest.split('=').next().unwrap_or(rest).to_owned());
+        if !name.as_deref().is_some_and(|name| IGNORED.contains(&name)) {
+            kept.push(argument);
+            continue;
+        }
+        eprintln!("albedo: flag {text} means nothing here and is ignored");
+        // `--flag value`: the value goes with it.
+        let valued = !text.contains('=') && !name.as_deref().is_some_and(|name| name.starts_with("enable-") || name.starts_with("disable-"));
+        if valued && arguments.peek().is_some_and(|next| !next.to_string_lossy().starts_with("--")) {
+            arguments.next();
+        }
+    }
+    kept
+}
+
+impl Run {
+    /// What the engine has to know of them.
+    ///
+    /// # Errors
+    /// A value that is none of those allowed, with the flag's name.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let group = Some(self.backend_security_group.clone()).filter(|id| !id.is_empty());
+        if group.as_ref().is_some_and(|id| !id.starts_with("sg-")) {
+            bail!("--backend-security-group {}: an id begins with sg-", self.backend_security_group);
+        }
+        if self.enable_manage_backend_security_group_rules && !self.enable_backend_security_group {
+            bail!("--enable-manage-backend-security-group-rules needs --enable-backend-security-group");
+        }
+        let default_tags = pairs("--default-tags", &self.default_tags)?;
+        for key in TRACKING_TAGS {
+            if default_tags.contains_key(key) {
+                bail!("tag key {key} cannot be specified in default-tags flag");
+            }
+            if self.external_managed_tags.iter().any(|managed| managed == key) {
+                bail!("tag key {key} cannot be specified in external-managed-tags flag");
+            }
+        }
+        if let Some(key) = self.external_managed_tags.iter().find(|key| default_tags.contains_key(*key)) {
+            bail!("tag key {key} cannot be specified in both default-tags and external-managed-tags flag");
+        }
+        Ok(Settings {
+            cluster_name: self.cluster_name.clone(),
+            ingress_class: self.ingress_class.clone(),
+            default_scheme: Scheme::parse(&self.default_load_balancer_scheme).with_context(|| {
+                format!("--default-load-balancer-scheme {}: internal or internet-facing", self.default_load_balancer_scheme)
+            })?,
+            default_target_type: TargetType::parse(&self.default_target_type)
+                .with_context(|| format!("--default-target-type {}: instance or ip", self.default_target_type))?,
+            default_ssl_policy: self.default_ssl_policy.clone(),
+            default_tags,
+            external_managed_tags: self.external_managed_tags.clone(),
+            enable_backend_security_group: self.enable_backend_security_group,
+            backend_security_group: group,
+            manage_backend_security_group_rules: self.enable_manage_backend_security_group_rules,
+            disable_restricted_security_group_rules: self.disable_restricted_sg_rules,
+            tolerate_missing_service: self.tolerate_non_existent_backend_service,
+            tolerate_missing_action: self.tolerate_non_existent_backend_action,
+            allowed_certificate_authorities: self.allowed_certificate_authority_arns.clone(),
+            gates: self.gates()?,
+        })
+    }
+
+    fn gates(&self) -> anyhow::Result<BTreeMap<String, bool>> {
+        let mut gates = BTreeMap::new();
+        for (name, value) in pairs("--feature-gates", &self.feature_gates)? {
+            if IGNORED_GATES.contains(&name.as_str()) {
+                eprintln!("albedo: feature gate {name} means nothing here and is ignored");
+                continue;
+            }
+            if !Gate::ALL.iter().any(|gate| gate.name() == name) {
+                let known: Vec<&str> = Gate::ALL.iter().map(|gate| gate.name()).collect();
+                bail!("--feature-gates: {name} is none of {}", known.join(", "));
+            }
+            let open = value.parse().with_context(|| format!("--feature-gates: {name}={value}: true or false"))?;
+            gates.insert(name, open);
+        }
+        Ok(gates)
+    }
+
+    /// How strict admission is.
+    ///
+    /// # Errors
+    /// A value that is none of those allowed, with the flag's name.
+    pub fn policy(&self, settings: &Settings) -> anyhow::Result<Policy> {
+        let mode = Mode::parse(&self.admission_mode)
+            .with_context(|| format!("--admission-mode {}: {}", self.admission_mode, Mode::ALL.join(", ")))?;
+        let mut defaults = Defaults::default();
+        for key in self.admission_defaults.split(',').map(str::trim).filter(|key| !key.is_empty() && *key != "none") {
+            match key {
+                "scheme" => defaults.scheme = Some(settings.default_scheme),
+                "target-type" => defaults.target_type = Some(settings.default_target_type),
+                "ip-address-type" => defaults.ip_address_type = Some(IpAddressType::Ipv4),
+                other => bail!("--admission-defaults: {other} is none of scheme, target-type, ip-address-type, none"),
+            }
+        }
+        Ok(Policy { mode, strict: self.admission_strict, defaults, ..Policy::default() })
+    }
+}
+
+/// `key=value,…` as a map.
+pub fn pairs(flag: &str, text: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').with_context(|| format!("{flag}: {pair} is no key=value"))?;
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,90 @@
+//! Manifests that Albedo prints itself: CRDs and webhook configurations.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use albedo_engine::admit::registration::{Options, Target};
+use anyhow::{Context, bail};
+use clap::Args;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use super::flags::pairs;
+use crate::cluster::CRDS;
+use crate::serve::registration_yaml;
+
+/// Prints the CRDs as one stream.
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+pub fn crds() {
+    for (_, yaml) in CRDS {
+        println!("---\n{}", yaml.trim_start_matches("---\n").trim_end());
+    }
+}
+
+/// Prints the webhook configurations.
+#[derive(Debug, Args)]
+pub struct WebhookConfig {
+    /// Base URL of the webhooks, instead of a Service
+    #[arg(long)]
+    url: Option<String>,
+    /// Namespace of the Service
+    #[arg(long, default_value = "albedo-system")]
+    service_namespace: String,
+    /// Name of the Service
+    #[arg(long, default_value = "albedo-webhook")]
+    service_name: String,
+    /// Port of the Service
+    #[arg(long, default_value_t = 443)]
+    service_port: u16,
+    /// Name of both configurations
+    #[arg(long, default_value = "albedo-webhook")]
+    name: String,
+    /// Names of the classes that are Albedo's
+    #[arg(long = "class", default_values_t = ["alb".to_owned()])]
+    classes: Vec<String>,
+    /// PEM file of the authority of the serving certificate
+    #[arg(long)]
+    ca_file: Option<PathBuf>,
+    /// Certificate (namespace/name) whose authority cert-manager injects
+    #[arg(long)]
+    inject_ca_from: Option<String>,
+    /// Labels (key=value,…) of the namespaces that are looked at
+    #[arg(long, default_value = "")]
+    namespace_selector: String,
+    /// User whose own writes are not reviewed
+    #[arg(long, default_value = "system:serviceaccount:albedo-system:albedo")]
+    controller_user: String,
+}
+
+impl WebhookConfig {
+    #[expect(clippy::print_stdout, reason = "what was asked for")]
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        if self.url.is_some() && self.inject_ca_from.is_some() {
+            bail!("--url and --inject-ca-from exclude each other: cert-manager's certificate is for the Service");
+        }
+        let ca_bundle = match &self.ca_file {
+            Some(path) => Some(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?),
+            None => None,
+        };
+        let labels = pairs("--namespace-selector", &self.namespace_selector)?;
+        let options = Options {
+            name: self.name,
+            target: match self.url {
+                Some(url) => Target::Url(url),
+                None => Target::Service {
+                    namespace: self.service_namespace,
+                    name: self.service_name,
+                    port: self.service_port,
+                },
+            },
+            ca_bundle,
+            classes: self.classes,
+            namespace_selector: (!labels.is_empty())
+                .then(|| LabelSelector { match_labels: Some(labels), match_expressions: None }),
+            controller_user: Some(self.controller_user).filter(|user| !user.is_empty()),
+            inject_ca_from: self.inject_ca_from,
+            ..Options::default()
+        };
+        print!("{}", registration_yaml(&options)?);
+        Ok(ExitCode::SUCCESS)
+    }
+}

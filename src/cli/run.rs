@@ -1,0 +1,32 @@
+//! `albedo run`: logs, the runtime, and the application in it.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use super::flags::Run;
+use crate::app;
+
+pub fn run(flags: Run) -> anyhow::Result<ExitCode> {
+    logs(&flags.log_level)?;
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("a provider of cryptography is installed already"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    runtime.block_on(app::run(flags))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Text on a terminal, JSON otherwise, both on standard error.
+fn logs(level: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(level).with_context(|| format!("--log-level {level}"))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        subscriber.init();
+    } else {
+        subscriber.json().flatten_event(true).with_ansi(false).init();
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! The one function that every AWS call goes through: throttle, bounded concurrency, metrics, error classes.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+
+use super::error::CloudError;
+use super::metrics::Metrics;
+use super::sdk::Service;
+use super::throttle::{Buckets, Throttle};
+
+/// Reads in flight at once. They fan out (tags of hundreds of rules), so something has to hold them together.
+const IN_FLIGHT: usize = 16;
+
+/// An operation of AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Op {
+    pub(super) service: Service,
+    /// AWS's name of it.
+    pub(super) name: &'static str,
+}
+
+/// An operation of `ELBv2`.
+pub(super) const fn elbv2(name: &'static str) -> Op {
+    Op { service: Service::Elbv2, name }
+}
+
+/// An operation of EC2.
+pub(super) const fn ec2(name: &'static str) -> Op {
+    Op { service: Service::Ec2, name }
+}
+
+/// An operation of ACM.
+pub(super) const fn acm(name: &'static str) -> Op {
+    Op { service: Service::Acm, name }
+}
+
+/// Makes calls, and holds what all of them share.
+#[derive(Debug)]
+pub(super) struct Caller {
+    buckets: Buckets,
+    in_flight: Semaphore,
+    pub(super) metrics: Metrics,
+}
+
+impl Caller {
+    pub(super) fn new(throttle: &Throttle) -> Self {
+        Self {
+            buckets: Buckets::new(throttle, Instant::now()),
+            in_flight: Semaphore::new(IN_FLIGHT),
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// Waits for its turn, sends, counts, and sorts what went wrong. `send` is a request's `send()`: it does nothing until
+    /// it is awaited here, under the timeouts of its client.
+    pub(super) fn call<T, E>(
+        &self,
+        op: Op,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> impl Future<Output = Result<T, CloudError>>
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        // The SDK's futures have 25 KiB each; inside every caller's own future they would add up to megabytes of stack.
+        let send = Box::pin(send);
+        async move {
+            self.turn(op).await;
+            // The semaphore is never closed; without a place the call would merely be made one too many.
+            let _place = self.in_flight.acquire().await;
+            self.send(op, send).await
+        }
+    }
+
+    /// Waits until the throttle lets the operation through. Nothing holds a place in flight meanwhile.
+    pub(super) async fn turn(&self, op: Op) {
+        let wait = self.buckets.reserve(op.service, op.name, Instant::now());
+        if !wait.is_zero() {
+            tracing::debug!(operation = op.name, wait_ms = wait.as_millis(), "throttled by ourselves");
+            sleep(wait).await;
+        }
+    }
+
+    /// The part of [`Caller::call`] after its turn has come. Writes come here by themselves: between their turn and this
+    /// they look at the lease, and must not wait for slow reads after it.
+    pub(super) async fn send<T, E>(
+        &self,
+        op: Op,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, CloudError>
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let began = Instant::now();
+        let result = send.await.map_err(|error| CloudError::of(op.name, error));
+        let took = began.elapsed();
+        let answer = result.as_ref().err().and_then(CloudError::answer);
+        let (status, code) = answer.map_or((200, ""), |answer| (answer.status.unwrap_or(0), answer.code.as_str()));
+        self.metrics.record(op.service.id(), op.name, status, code, took);
+        tracing::debug!(operation = op.name, status, code, took_ms = took.as_millis(), "called AWS");
+        result
+    }
+}
+
+/// Reads all pages. `page` takes the marker of a page (`None`: the first) and gives its items and the next marker.
+pub(super) async fn paged<T, P>(page: impl Fn(Option<String>) -> P) -> Result<Vec<T>, CloudError>
+where
+    P: Future<Output = Result<(Option<Vec<T>>, Option<String>), CloudError>>,
+{
+    let (mut all, mut marker) = (Vec::new(), None);
+    loop {
+        let (items, next) = page(marker.clone()).await?;
+        all.extend(items.unwrap_or_default());
+        let next = next.filter(|next| !next.is_empty());
+        // A marker that comes twice would be read for ever.
+        if next.is_none() || next == marker {
+            return Ok(all);
+        }
+        marker = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_are_read_to_the_end() {
+        let page = async |marker: Option<String>| match marker.as_deref() {
+            None => Ok((Some(vec![1, 2]), Some("a".to_owned()))),
+            Some("a") => Ok((None, Some("b".to_owned()))),
+            Some(_) => Ok((Some(vec![3]), Some(String::new()))),
+        };
+        assert_eq!(paged(page).await.unwrap(), [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_marker_that_comes_twice_ends_it() {
+        let page = async |_| Ok((Some(vec![1]), Some("a".to_owned())));
+        assert_eq!(paged(page).await.unwrap(), [1, 1]);
+    }
+}

@@ -1,0 +1,133 @@
+//! Reads of `ELBv2` and of security groups that more than one reader needs, paged and in chunks.
+
+use std::collections::BTreeMap;
+
+use albedo_engine::stack::{SHARED_RESOURCE_TAG, STACK_TAG, Tags};
+use aws_sdk_ec2::types::SecurityGroup;
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, TargetGroup};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, try_join_all};
+
+use super::Cloud;
+use super::call::{ec2, elbv2, paged};
+use super::convert::ec2::filter;
+use super::convert::read;
+use super::convert::write::some;
+use super::error::CloudError;
+
+/// Resources that AWS takes in one `DescribeTags`, `DescribeLoadBalancers` or `DescribeTargetGroups`.
+const CHUNK: usize = 20;
+/// Values that AWS takes in one filter of EC2.
+pub(super) const FILTER_VALUES: usize = 200;
+
+impl Cloud {
+    /// Load balancers by ARN, or all of the region. One that is not there fails the call.
+    pub(super) async fn describe_load_balancers(&self, arns: &[String]) -> Result<Vec<LoadBalancer>, CloudError> {
+        paged(|marker| async {
+            let request = self.read().elbv2.describe_load_balancers().set_marker(marker);
+            let request = request.set_load_balancer_arns(some(arns.to_vec()));
+            let page = self.call(elbv2("DescribeLoadBalancers"), request.send()).await?;
+            Ok((page.load_balancers, page.next_marker))
+        })
+        .await
+    }
+
+    /// Target groups by ARN, or all of the region. One that is not there fails the call.
+    pub(super) async fn describe_target_groups(&self, arns: &[String]) -> Result<Vec<TargetGroup>, CloudError> {
+        paged(|marker| async {
+            let request = self.read().elbv2.describe_target_groups().set_marker(marker);
+            let request = request.set_target_group_arns(some(arns.to_vec()));
+            let page = self.call(elbv2("DescribeTargetGroups"), request.send()).await?;
+            Ok((page.target_groups, page.next_marker))
+        })
+        .await
+    }
+
+    /// Those of the load balancers that are there.
+    pub(super) async fn existing_load_balancers(&self, arns: Vec<String>) -> Result<Vec<LoadBalancer>, CloudError> {
+        existing(arns, |arns| async move { self.describe_load_balancers(&arns).await }.boxed()).await
+    }
+
+    /// Those of the target groups that are there.
+    pub(super) async fn existing_target_groups(&self, arns: Vec<String>) -> Result<Vec<TargetGroup>, CloudError> {
+        existing(arns, |arns| async move { self.describe_target_groups(&arns).await }.boxed()).await
+    }
+
+    /// Tags by ARN of load balancers, target groups, listeners and rules; those that are gone are left out.
+    pub(super) async fn tags_of(&self, arns: Vec<String>) -> Result<BTreeMap<String, Tags>, CloudError> {
+        let described = existing(arns, |arns| {
+            async move {
+                let request = self.read().elbv2.describe_tags().set_resource_arns(Some(arns));
+                let answer = self.call(elbv2("DescribeTags"), request.send()).await?;
+                Ok(answer.tag_descriptions.unwrap_or_default())
+            }
+            .boxed()
+        })
+        .await?;
+        Ok(described.into_iter().filter_map(|one| Some((one.resource_arn.clone()?, read::tags(one.tags())))).collect())
+    }
+
+    /// Security groups of the VPC with tags of any stack, or of what a cluster's stacks share.
+    pub(super) async fn stack_security_groups(&self) -> Result<Vec<SecurityGroup>, CloudError> {
+        let keys = vec![STACK_TAG.to_owned(), SHARED_RESOURCE_TAG.to_owned()];
+        self.describe_security_groups(vec![
+            filter("vpc-id", vec![self.config().vpc_id.clone()]),
+            filter("tag-key", keys),
+        ])
+        .await
+    }
+
+    /// Those of the security groups that are there.
+    pub(super) async fn security_groups_by_id(&self, ids: &[String]) -> Result<Vec<SecurityGroup>, CloudError> {
+        let chunks =
+            ids.chunks(FILTER_VALUES).map(|ids| self.describe_security_groups(vec![filter("group-id", ids.to_vec())]));
+        Ok(try_join_all(chunks).await?.into_iter().flatten().collect())
+    }
+
+    pub(super) async fn describe_security_groups(
+        &self,
+        filters: Vec<aws_sdk_ec2::types::Filter>,
+    ) -> Result<Vec<SecurityGroup>, CloudError> {
+        paged(|token| async {
+            let request = self.read().ec2.describe_security_groups().set_filters(Some(filters.clone()));
+            let page = self
+                .call(ec2("DescribeSecurityGroups"), request.set_next_token(token).max_results(1000).send())
+                .await?;
+            Ok((page.security_groups, page.next_token))
+        })
+        .await
+    }
+}
+
+/// Reads in chunks. AWS refuses a chunk of which one member is gone; its members are then read one by one.
+///
+/// The futures are boxed: the compiler cannot yet see of a closure that is async whether its future may change threads.
+async fn existing<'r, T: Send>(
+    arns: Vec<String>,
+    read: impl Fn(Vec<String>) -> BoxFuture<'r, Result<Vec<T>, CloudError>> + Sync,
+) -> Result<Vec<T>, CloudError> {
+    let read = &read;
+    let chunks: Vec<Vec<String>> = arns.chunks(CHUNK).map(<[String]>::to_vec).collect();
+    let chunks = chunks.into_iter().map(|arns| async move {
+        match read(arns.clone()).await {
+            Err(CloudError::NotFound(_)) => one_by_one(arns, read).await,
+            read => read,
+        }
+    });
+    Ok(try_join_all(chunks).await?.into_iter().flatten().collect())
+}
+
+async fn one_by_one<'r, T: Send>(
+    arns: Vec<String>,
+    read: &(impl Fn(Vec<String>) -> BoxFuture<'r, Result<Vec<T>, CloudError>> + Sync),
+) -> Result<Vec<T>, CloudError> {
+    let mut found = Vec::new();
+    for arn in arns {
+        match read(vec![arn]).await {
+            Ok(read) => found.extend(read),
+            Err(CloudError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}

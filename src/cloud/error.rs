@@ -1,0 +1,313 @@
+//! What goes wrong between us and AWS, told apart by AWS's error code alone: words change, codes don't.
+
+use std::error::Error;
+use std::fmt;
+
+use albedo_engine::stack::ResourceId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// Why a call of AWS came to nothing. Those that carry an [`Answer`] say it in AWS's words.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    /// What the call is about, or refers to, is not there.
+    #[error(transparent)]
+    NotFound(Answer),
+    /// It is there already, under this name, port, priority or with these values.
+    #[error(transparent)]
+    AlreadyExists(Answer),
+    /// Too many calls; later it works.
+    #[error(transparent)]
+    Throttled(Answer),
+    /// Something else still uses it.
+    #[error(transparent)]
+    InUse(Answer),
+    /// Not allowed, or not recognised: IAM, credentials.
+    #[error(transparent)]
+    Denied(Answer),
+    /// A quota is used up.
+    #[error(transparent)]
+    TooMany(Answer),
+    /// AWS does not take this input.
+    #[error(transparent)]
+    Invalid(Answer),
+    /// The load balancer is protected from deletion; nothing here ever lifts that protection.
+    #[error(transparent)]
+    DeletionProtected(Answer),
+    /// No answer, or AWS's own fault. A write may have happened all the same.
+    #[error(transparent)]
+    Transient(Answer),
+    /// A code that no row of the table knows.
+    #[error(transparent)]
+    Unknown(Answer),
+    /// The answer lacks what it has to have, or has it in words that are not known here.
+    #[error("AWS {operation} answered without a usable {field}")]
+    Incomplete {
+        /// AWS's name of the operation.
+        operation: &'static str,
+        /// The member of the answer.
+        field: &'static str,
+    },
+    /// The operation refers to a resource that nothing has made yet. Nothing was sent.
+    #[error("AWS {operation} needs <{resource}>, which does not exist yet")]
+    Unresolved {
+        /// AWS's name of the operation.
+        operation: &'static str,
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// The Secret of an `authenticate-oidc` action is not there or lacks a key. Nothing was sent.
+    #[error("AWS {operation} needs the client of the identity provider from secret {secret:?}, which has none")]
+    NoClient {
+        /// AWS's name of the operation.
+        operation: &'static str,
+        /// Secret, `namespace/name`.
+        secret: String,
+    },
+    /// The right to write ends before an answer could come. Nothing was sent.
+    #[error("AWS {operation} was not sent: this replica's lease ends too soon")]
+    NotTenured {
+        /// AWS's name of the operation.
+        operation: &'static str,
+    },
+}
+
+impl CloudError {
+    /// What AWS answered, if it was asked.
+    #[must_use]
+    pub fn answer(&self) -> Option<&Answer> {
+        match self {
+            Self::NotFound(answer)
+            | Self::AlreadyExists(answer)
+            | Self::Throttled(answer)
+            | Self::InUse(answer)
+            | Self::Denied(answer)
+            | Self::TooMany(answer)
+            | Self::Invalid(answer)
+            | Self::DeletionProtected(answer)
+            | Self::Transient(answer)
+            | Self::Unknown(answer) => Some(answer),
+            Self::Incomplete { .. } | Self::Unresolved { .. } | Self::NoClient { .. } | Self::NotTenured { .. } => None,
+        }
+    }
+
+    /// AWS's error code; empty when AWS was not asked.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        self.answer().map_or("", |answer| answer.code.as_str())
+    }
+
+    /// Whether what the call is about is not there.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound(_))
+    }
+
+    /// Whether a write may have happened although it is reported as failed.
+    #[must_use]
+    pub fn is_uncertain(&self) -> bool {
+        matches!(self, Self::Transient(_) | Self::Unknown(_) | Self::Incomplete { .. })
+    }
+
+    /// Sorts an error of the SDK into its class.
+    pub(super) fn of<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let answer = Answer::of(operation, error);
+        let class = CLASSES
+            .iter()
+            .find(|(of, code, _)| (of.is_empty() || *of == operation) && matches_code(code, &answer.code))
+            .map(|(_, _, class)| *class);
+        match class {
+            Some(class) => class(answer),
+            None if answer.status.is_none_or(|status| status >= 500) => Self::Transient(answer),
+            None => Self::Unknown(answer),
+        }
+    }
+}
+
+/// What AWS said to a call, or that it said nothing.
+#[derive(Debug)]
+pub struct Answer {
+    /// AWS's name of the operation, `CreateListener`.
+    pub operation: &'static str,
+    /// HTTP status; `None` when there was no answer.
+    pub status: Option<u16>,
+    /// AWS's error code, `ValidationError`, or one of ours when there was no answer: `Timeout`, `Unreachable`,
+    /// `Unsent`, `Unreadable`.
+    pub code: String,
+    /// AWS's message, for people.
+    pub message: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl Answer {
+    fn of<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let (code, message) = match &error {
+            SdkError::ServiceError(service) => {
+                (service.err().code().unwrap_or("Unreadable"), service.err().message().unwrap_or_default())
+            }
+            SdkError::ConstructionFailure(_) => ("Unsent", "the request could not be built"),
+            SdkError::TimeoutError(_) => ("Timeout", "no answer in time"),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => ("Timeout", "no connection in time"),
+            SdkError::DispatchFailure(failure) if failure.is_io() => ("Unreachable", "the connection failed"),
+            SdkError::DispatchFailure(failure) if failure.as_other().is_some() => {
+                ("Unreachable", "the connection broke off")
+            }
+            // Credentials are looked for while the request is dispatched; the source tells what was tried.
+            SdkError::DispatchFailure(_) => ("Unsent", "there are no credentials, or the request could not be sent"),
+            _ => ("Unreadable", "the answer could not be read"),
+        };
+        let (code, message) = (code.to_owned(), message.to_owned());
+        Self { operation, status, code, message, source: Box::new(error) }
+    }
+}
+
+/// `AWS CreateListener said 400 ValidationError: message`: users see it in events.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "AWS {} said {status} {}", self.operation, self.code)?,
+            None => write!(f, "AWS {} gave no answer", self.operation)?,
+        }
+        if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
+    }
+}
+
+impl Error for Answer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+type Class = fn(Answer) -> CloudError;
+
+/// Operation (empty: any), code (`*` at one end: any text) and class; the first row that matches counts.
+const CLASSES: &[(&str, &str, Class)] = &[
+    ("DeleteLoadBalancer", "OperationNotPermitted", CloudError::DeletionProtected),
+    ("", "Throttl*", CloudError::Throttled),
+    ("", "RequestLimitExceeded", CloudError::Throttled),
+    ("", "RequestThrottled*", CloudError::Throttled),
+    ("", "EC2ThrottledException", CloudError::Throttled),
+    ("", "TooManyRequests*", CloudError::Throttled),
+    ("", "SlowDown", CloudError::Throttled),
+    ("", "PriorRequestNotComplete", CloudError::Throttled),
+    ("", "*NotFound", CloudError::NotFound),
+    ("", "*NotFoundException", CloudError::NotFound),
+    ("", "NoSuch*", CloudError::NotFound),
+    ("", "Duplicate*", CloudError::AlreadyExists),
+    ("", "*.Duplicate", CloudError::AlreadyExists),
+    ("", "*AlreadyExists", CloudError::AlreadyExists),
+    ("", "PriorityInUse", CloudError::AlreadyExists),
+    ("", "ResourceInUse*", CloudError::InUse),
+    ("", "DependencyViolation", CloudError::InUse),
+    ("", "*.InUse", CloudError::InUse),
+    ("", "AccessDenied*", CloudError::Denied),
+    ("", "Unauthorized*", CloudError::Denied),
+    ("", "AuthFailure", CloudError::Denied),
+    ("", "ExpiredToken*", CloudError::Denied),
+    ("", "InvalidClientTokenId", CloudError::Denied),
+    ("", "UnrecognizedClient*", CloudError::Denied),
+    ("", "MissingAuthenticationToken*", CloudError::Denied),
+    ("", "SignatureDoesNotMatch", CloudError::Denied),
+    ("", "OptInRequired", CloudError::Denied),
+    ("", "TooMany*", CloudError::TooMany),
+    ("", "*LimitExceeded", CloudError::TooMany),
+    ("", "*LimitExceededException", CloudError::TooMany),
+    ("", "TargetGroupAssociationLimit", CloudError::TooMany),
+    ("", "InsufficientFreeAddressesInSubnet", CloudError::TooMany),
+    ("", "InsufficientCapacity*", CloudError::TooMany),
+    ("", "CapacityUnitsLimitExceeded", CloudError::TooMany),
+    ("", "Invalid*", CloudError::Invalid),
+    ("", "Validation*", CloudError::Invalid),
+    ("", "Malformed*", CloudError::Invalid),
+    ("", "Missing*", CloudError::Invalid),
+    ("", "Unsupported*", CloudError::Invalid),
+    ("", "Incompatible*", CloudError::Invalid),
+    ("", "OperationNotPermitted", CloudError::Invalid),
+    ("", "ALPNPolicyNotSupported", CloudError::Invalid),
+    ("", "Internal*", CloudError::Transient),
+    ("", "ServiceUnavailable*", CloudError::Transient),
+    ("", "Unavailable", CloudError::Transient),
+    ("", "RequestTimeout*", CloudError::Transient),
+    ("", "Timeout", CloudError::Transient),
+    ("", "Unreachable", CloudError::Transient),
+    ("", "Unreadable", CloudError::Transient),
+    ("", "Unsent", CloudError::Transient),
+];
+
+fn matches_code(pattern: &str, code: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(end), _) => code.ends_with(end),
+        (None, Some(start)) => code.starts_with(start),
+        (None, None) => code == pattern,
+    }
+}
+
+/// Takes a member that the answer has to have.
+pub(super) fn need<T>(operation: &'static str, field: &'static str, value: Option<T>) -> Result<T, CloudError> {
+    value.ok_or(CloudError::Incomplete { operation, field })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    fn refused(operation: &'static str, status: u16, code: &str, message: &str) -> CloudError {
+        let error = ErrorMetadata::builder().code(code).message(message).build();
+        let error = aws_sdk_elasticloadbalancingv2::Error::from(
+            aws_sdk_elasticloadbalancingv2::operation::create_listener::CreateListenerError::generic(error),
+        );
+        let raw = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+        CloudError::of(operation, SdkError::service_error(error, raw))
+    }
+
+    #[test]
+    fn codes_decide() {
+        let cases: &[(&str, u16, &str, fn(&CloudError) -> bool)] = &[
+            ("CreateListener", 400, "ValidationError", |e| matches!(e, CloudError::Invalid(_))),
+            ("CreateListener", 400, "CertificateNotFound", |e| matches!(e, CloudError::NotFound(_))),
+            ("CreateListener", 400, "DuplicateListener", |e| matches!(e, CloudError::AlreadyExists(_))),
+            ("CreateRule", 400, "PriorityInUse", |e| matches!(e, CloudError::AlreadyExists(_))),
+            ("CreateRule", 400, "TooManyRules", |e| matches!(e, CloudError::TooMany(_))),
+            ("CreateRule", 400, "Throttling", |e| matches!(e, CloudError::Throttled(_))),
+            ("DescribeTags", 503, "RequestLimitExceeded", |e| matches!(e, CloudError::Throttled(_))),
+            ("DeleteTargetGroup", 400, "ResourceInUse", |e| matches!(e, CloudError::InUse(_))),
+            ("DeleteSecurityGroup", 400, "DependencyViolation", |e| matches!(e, CloudError::InUse(_))),
+            ("DeleteSecurityGroup", 400, "InvalidGroup.NotFound", |e| matches!(e, CloudError::NotFound(_))),
+            ("CreateSecurityGroup", 400, "InvalidGroup.Duplicate", |e| matches!(e, CloudError::AlreadyExists(_))),
+            ("DeleteLoadBalancer", 400, "OperationNotPermitted", |e| matches!(e, CloudError::DeletionProtected(_))),
+            ("DeleteListener", 400, "OperationNotPermitted", |e| matches!(e, CloudError::Invalid(_))),
+            ("CreateRule", 403, "AccessDenied", |e| matches!(e, CloudError::Denied(_))),
+            ("DescribeVpcs", 403, "UnauthorizedOperation", |e| matches!(e, CloudError::Denied(_))),
+            ("DescribeTags", 500, "SomethingNew", |e| matches!(e, CloudError::Transient(_))),
+            ("DescribeTags", 400, "SomethingNew", |e| matches!(e, CloudError::Unknown(_))),
+        ];
+        for (operation, status, code, is) in cases {
+            let error = refused(operation, *status, code, "why");
+            assert!(is(&error), "{operation} {code}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn says_operation_status_code_and_message() {
+        let error = refused("CreateListener", 400, "ValidationError", "the port is taken");
+        assert_eq!(error.to_string(), "AWS CreateListener said 400 ValidationError: the port is taken");
+        assert!(error.source().is_some());
+        let error = CloudError::of::<aws_sdk_elasticloadbalancingv2::Error>(
+            "DescribeTags",
+            SdkError::timeout_error("too slow"),
+        );
+        assert_eq!(error.to_string(), "AWS DescribeTags gave no answer: no answer in time");
+    }
+}

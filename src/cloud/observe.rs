@@ -1,0 +1,191 @@
+//! What AWS holds of one group.
+
+use std::collections::BTreeMap;
+
+use albedo_engine::stack::{
+    Attributes, Found, GroupId, Observed, ObservedListener, ObservedLoadBalancer, Protocol, SecurityGroup, Tags,
+    TargetGroup, TargetHealth,
+};
+use aws_sdk_elasticloadbalancingv2::types as sdk;
+use futures::future::{OptionFuture, try_join, try_join_all, try_join3};
+
+use super::Cloud;
+use super::call::{elbv2, paged};
+use super::convert::{self, read, rule};
+use super::error::{CloudError, need};
+use super::inventory::Tagged;
+
+impl Cloud {
+    /// Everything that carries the tags of the group and this cluster in this VPC, and the cluster's backend security group.
+    ///
+    /// Which resources there are comes from an index that is a few seconds old at most; what they are is read now.
+    ///
+    /// # Errors
+    ///
+    /// Whatever AWS says. When something goes while it is read that is `NotFound`, and the next time sees it gone.
+    pub async fn observe(&self, group: &GroupId) -> Result<Observed, CloudError> {
+        let observed = self.observe_now(group).await;
+        if matches!(observed, Err(CloudError::NotFound(_))) {
+            self.invalidate();
+        }
+        observed
+    }
+
+    async fn observe_now(&self, group: &GroupId) -> Result<Observed, CloudError> {
+        let (held, backend) = self.held(group).await?;
+        let balancers = held.load_balancers.into_iter().map(|(arn, held)| self.observe_load_balancer(arn, held));
+        let groups = held.target_groups.into_iter().map(|(arn, held)| self.observe_target_group(arn, held));
+        let (load_balancers, target_groups) = try_join(try_join_all(balancers), try_join_all(groups)).await?;
+        Ok(Observed {
+            load_balancers,
+            target_groups,
+            security_groups: held.security_groups.into_iter().map(security_group).collect::<Result<_, _>>()?,
+            backend_security_group: backend.map(security_group).transpose()?,
+        })
+    }
+
+    async fn observe_load_balancer(
+        &self,
+        arn: String,
+        (balancer, tags): Tagged<sdk::LoadBalancer>,
+    ) -> Result<ObservedLoadBalancer, CloudError> {
+        let (attributes, listeners) =
+            try_join(self.load_balancer_attributes(&arn), self.observe_listeners(&arn)).await?;
+        Ok(ObservedLoadBalancer {
+            dns_name: need("DescribeLoadBalancers", "DNSName", balancer.dns_name.clone())?,
+            state: read::state(&balancer)?,
+            is: read::load_balancer(&balancer, tags, attributes)?,
+            listeners,
+            arn,
+        })
+    }
+
+    /// By port.
+    async fn observe_listeners(&self, balancer: &str) -> Result<Vec<ObservedListener>, CloudError> {
+        let listeners = paged(|marker| async {
+            let request = self.read().elbv2.describe_listeners().load_balancer_arn(balancer).set_marker(marker);
+            let page = self.call(elbv2("DescribeListeners"), request.send()).await?;
+            Ok((page.listeners, page.next_marker))
+        })
+        .await?;
+        let read = try_join_all(listeners.into_iter().map(|listener| self.read_listener(listener))).await?;
+        // Tags of listeners and rules together: hardly more calls than for the listeners alone.
+        let mut tags = self.listener_tags(&read).await?;
+        let mut observed = Vec::new();
+        for ReadListener { arn, listener, attributes, certificates, rules } in read {
+            let mut tags_of = |arn: &String| tags.remove(arn).unwrap_or_default();
+            let mut is = read::listener(&listener, tags_of(&arn), attributes)?;
+            is.certificates.extend(certificates);
+            let found = |rule: sdk::Rule| {
+                let arn = rule.rule_arn.clone()?;
+                Some(Found { is: rule::rule_from_aws(&rule, tags_of(&arn))?, arn })
+            };
+            let mut rules: Vec<_> = rules.into_iter().filter_map(found).collect();
+            rules.sort_by_key(|rule| rule.is.priority);
+            observed.push(ObservedListener { arn, is, rules });
+        }
+        observed.sort_by_key(|listener| listener.is.port);
+        Ok(observed)
+    }
+
+    async fn read_listener(&self, listener: sdk::Listener) -> Result<ReadListener, CloudError> {
+        let arn = need("DescribeListeners", "ListenerArn", listener.listener_arn.clone())?;
+        let secure = listener.protocol().is_some_and(|protocol| protocol.as_str() == Protocol::Https.as_str());
+        let certificates: OptionFuture<_> = secure.then(|| self.further_certificates(&arn)).into();
+        let (attributes, rules, certificates) =
+            try_join3(self.listener_attributes(&arn), self.rules(&arn), async { certificates.await.transpose() })
+                .await?;
+        Ok(ReadListener { attributes, rules, certificates: certificates.unwrap_or_default(), listener, arn })
+    }
+
+    async fn rules(&self, listener: &str) -> Result<Vec<sdk::Rule>, CloudError> {
+        paged(|marker| async {
+            let request = self.read().elbv2.describe_rules().listener_arn(listener).set_marker(marker);
+            let page = self.call(elbv2("DescribeRules"), request.send()).await?;
+            Ok((page.rules, page.next_marker))
+        })
+        .await
+    }
+
+    /// ARNs of the certificates that are chosen by server name, sorted. The default one is among them if it was also added
+    /// to the list.
+    async fn further_certificates(&self, listener: &str) -> Result<Vec<String>, CloudError> {
+        let all = paged(|marker| async {
+            let request = self.read().elbv2.describe_listener_certificates().listener_arn(listener).set_marker(marker);
+            let page = self.call(elbv2("DescribeListenerCertificates"), request.send()).await?;
+            Ok((page.certificates, page.next_marker))
+        })
+        .await?;
+        let further = all.into_iter().filter(|one| one.is_default() != Some(true));
+        let mut arns: Vec<_> = further.filter_map(|one| one.certificate_arn).collect();
+        arns.sort_unstable();
+        Ok(arns)
+    }
+
+    async fn listener_tags(&self, read: &[ReadListener]) -> Result<BTreeMap<String, Tags>, CloudError> {
+        if !self.config().tag_listeners_and_rules {
+            return Ok(BTreeMap::new());
+        }
+        let arns = read.iter().flat_map(|one| {
+            // The default rule carries no tags of ours.
+            let rules = one.rules.iter().filter(|rule| rule.is_default() != Some(true));
+            std::iter::once(one.arn.clone()).chain(rules.filter_map(|rule| rule.rule_arn.clone()))
+        });
+        self.tags_of(arns.collect()).await
+    }
+
+    async fn observe_target_group(
+        &self,
+        arn: String,
+        (group, tags): Tagged<sdk::TargetGroup>,
+    ) -> Result<Found<TargetGroup>, CloudError> {
+        let attributes = self.target_group_attributes(&arn).await?;
+        Ok(Found { is: read::target_group(&group, tags, attributes)?, arn })
+    }
+
+    async fn load_balancer_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
+        let request = self.read().elbv2.describe_load_balancer_attributes().load_balancer_arn(arn);
+        let answer = self.call(elbv2("DescribeLoadBalancerAttributes"), request.send()).await?;
+        Ok(answer.attributes.into_iter().flatten().filter_map(|one| one.key.zip(one.value)).collect())
+    }
+
+    async fn listener_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
+        let request = self.read().elbv2.describe_listener_attributes().listener_arn(arn);
+        let answer = self.call(elbv2("DescribeListenerAttributes"), request.send()).await?;
+        Ok(answer.attributes.into_iter().flatten().filter_map(|one| one.key.zip(one.value)).collect())
+    }
+
+    async fn target_group_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
+        let request = self.read().elbv2.describe_target_group_attributes().target_group_arn(arn);
+        let answer = self.call(elbv2("DescribeTargetGroupAttributes"), request.send()).await?;
+        Ok(answer.attributes.into_iter().flatten().filter_map(|one| one.key.zip(one.value)).collect())
+    }
+
+    /// The targets of a target group and what AWS says of them, draining ones included.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the target group is not there.
+    pub async fn target_health(&self, target_group_arn: &str) -> Result<Vec<TargetHealth>, CloudError> {
+        let request = self.read().elbv2.describe_target_health().target_group_arn(target_group_arn);
+        let answer = self.call(elbv2("DescribeTargetHealth"), request.send()).await?;
+        answer.target_health_descriptions.iter().flatten().map(read::target_health).collect()
+    }
+}
+
+/// A listener and what AWS tells of it in other calls.
+struct ReadListener {
+    arn: String,
+    listener: sdk::Listener,
+    attributes: Attributes,
+    /// Certificates beside the default one.
+    certificates: Vec<String>,
+    /// The default rule included.
+    rules: Vec<sdk::Rule>,
+}
+
+fn security_group(
+    (arn, (group, _)): (String, Tagged<aws_sdk_ec2::types::SecurityGroup>),
+) -> Result<Found<SecurityGroup>, CloudError> {
+    Ok(Found { is: convert::ec2::security_group(&group)?, arn })
+}

@@ -1,0 +1,248 @@
+//! Applies one operation of a plan.
+
+mod balancers;
+mod listeners;
+mod security;
+mod targets;
+
+use std::error::Error;
+use std::time::Duration;
+
+use albedo_engine::plan::AwsOperation as Op;
+use albedo_engine::stack::{Ref, ResourceId};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::time::{Instant, sleep};
+
+use super::Cloud;
+use super::call;
+use super::error::CloudError;
+use super::inventory::Touch;
+use super::known::{Applied, Known, Names, Warrant};
+
+/// Operation, codes that pass by themselves, pause between tries, and how long to try.
+const PATIENCE: &[(&str, &[&str], Duration, Duration)] = &[
+    // What was made a moment ago is not yet known everywhere in AWS.
+    ("AuthorizeSecurityGroupIngress", &["InvalidGroup.NotFound"], SHORTLY, BRIEFLY),
+    ("CreateTags", &["InvalidGroup.NotFound", "InvalidID"], SHORTLY, BRIEFLY),
+    ("CreateLoadBalancer", &["InvalidSecurityGroup"], SHORTLY, BRIEFLY),
+    ("CreateListener", &["LoadBalancerNotFound", "ListenerNotFound", "TargetGroupNotFound"], SHORTLY, BRIEFLY),
+    ("ModifyListenerAttributes", &["ListenerNotFound"], SHORTLY, BRIEFLY),
+    ("AddListenerCertificates", &["ListenerNotFound"], SHORTLY, BRIEFLY),
+    ("CreateRule", &["ListenerNotFound", "TargetGroupNotFound"], SHORTLY, BRIEFLY),
+    // A load balancer lets go of these some seconds after it is gone.
+    ("DeleteTargetGroup", &["ResourceInUse"], Duration::from_secs(2), Duration::from_secs(20)),
+    ("DeleteSecurityGroup", &["DependencyViolation"], Duration::from_secs(2), Duration::from_secs(10)),
+];
+const SHORTLY: Duration = Duration::from_millis(500);
+const BRIEFLY: Duration = Duration::from_secs(5);
+
+impl Cloud {
+    /// Sends one operation and waits for AWS's answer; what it creates is added to `known`, what it deletes is taken out.
+    ///
+    /// Deleting what is gone, permitting what is permitted and revoking what is not are successes. A write is sent once;
+    /// only the refusals that pass by themselves (made a moment ago, still in use) are tried again, for 20 s at most.
+    ///
+    /// # Errors
+    ///
+    /// What AWS says; [`CloudError::Unresolved`] when the operation refers to something that nothing has made,
+    /// [`CloudError::NotTenured`] when the right to write ends too soon. After an error that
+    /// [is uncertain](CloudError::is_uncertain) the operation may have been done: observe before the next.
+    pub async fn apply(&self, operation: &Op, known: &mut Known, warrant: &Warrant<'_>) -> Result<Applied, CloudError> {
+        let written = self.dispatch(operation, &*known, *warrant).await;
+        self.note(operation, known, &written);
+        let made = written?;
+        if let (Some(id), Some(arn)) = (creates(operation), &made.arn) {
+            known.insert(id, arn.clone());
+        }
+        if let Some(arn) = deletes(operation) {
+            known.forget(arn);
+        }
+        if let Op::SetRulePriorities { priorities } = operation {
+            known.reprioritize(priorities);
+        }
+        Ok(made)
+    }
+
+    /// Tells the inventory which of its resources are no longer as it has them, however the write ended.
+    fn note(&self, operation: &Op, known: &Known, written: &Result<Applied, CloudError>) {
+        let inventory = self.inventory();
+        if let Some(arn) = deletes(operation) {
+            inventory.touch(arn, if written.is_ok() { Touch::Gone } else { Touch::Changed });
+        }
+        if let Some(arn) = changes(operation).as_ref().and_then(|reference| known.resolve(reference)) {
+            inventory.touch(arn, Touch::Changed);
+        }
+        match (creates(operation), written) {
+            (Some(_), Ok(Applied { arn: Some(arn), .. })) => inventory.touch(arn, Touch::Changed),
+            // It may be there, under an ARN that nobody told us, or somebody else's is in its place.
+            (Some(_), Err(CloudError::AlreadyExists(_))) => inventory.invalidate(),
+            (Some(_), Err(error)) if error.is_uncertain() => inventory.invalidate(),
+            _ => {}
+        }
+    }
+
+    async fn dispatch(&self, operation: &Op, known: &Known, warrant: Warrant<'_>) -> Result<Applied, CloudError> {
+        let writing = Writing { cloud: self, known, warrant };
+        match operation {
+            Op::CreateSecurityGroup { id: _, is } => return writing.create_security_group(is).await,
+            Op::AuthorizeSecurityGroupIngress { group, permissions } => writing.authorize(group, permissions).await,
+            Op::RevokeSecurityGroupIngress { group, permissions } => writing.revoke(group, permissions).await,
+            Op::CreateTags { group, tags } => writing.tag_security_group(group, tags).await,
+            Op::DeleteTags { group, keys } => writing.untag_security_group(group, keys).await,
+            Op::DeleteSecurityGroup { group } => writing.delete_security_group(group).await,
+            Op::CreateTargetGroup { id: _, is } => return writing.create_target_group(is).await,
+            Op::ModifyTargetGroup { target_group, protocol_version, health_check } => {
+                writing.modify_target_group(target_group, *protocol_version, health_check).await
+            }
+            Op::ModifyTargetGroupAttributes { target_group, attributes } => {
+                writing.modify_target_group_attributes(target_group, attributes).await
+            }
+            Op::DeleteTargetGroup { target_group } => writing.delete_target_group(target_group).await,
+            Op::RegisterTargets { target_group, targets } => writing.register(target_group, targets).await,
+            Op::DeregisterTargets { target_group, targets } => writing.deregister(target_group, targets).await,
+            Op::CreateLoadBalancer { is } => return writing.create_load_balancer(is).await,
+            Op::ModifyLoadBalancerAttributes { load_balancer, attributes } => {
+                writing.modify_load_balancer_attributes(load_balancer, attributes).await
+            }
+            Op::SetSecurityGroups { load_balancer, security_groups } => {
+                writing.set_security_groups(load_balancer, security_groups).await
+            }
+            Op::SetSubnets { load_balancer, subnets } => writing.set_subnets(load_balancer, subnets).await,
+            Op::SetIpAddressType { load_balancer, ip_address_type } => {
+                writing.set_ip_address_type(load_balancer, *ip_address_type).await
+            }
+            Op::ModifyIpPools { load_balancer, ipv4_ipam_pool_id } => {
+                writing.modify_ip_pools(load_balancer, ipv4_ipam_pool_id.as_deref()).await
+            }
+            Op::DeleteLoadBalancer { load_balancer } => writing.delete_load_balancer(load_balancer).await,
+            Op::CreateListener { load_balancer, is } => return writing.create_listener(load_balancer, is).await,
+            Op::ModifyListener { listener, is } => writing.modify_listener(listener, is).await,
+            Op::ModifyListenerAttributes { listener, attributes } => {
+                writing.modify_listener_attributes(listener, attributes).await
+            }
+            Op::AddListenerCertificate { listener, certificate } => {
+                writing.add_certificate(listener, certificate).await
+            }
+            Op::RemoveListenerCertificate { listener, certificate } => {
+                writing.remove_certificate(listener, certificate).await
+            }
+            Op::DeleteListener { listener } => writing.delete_listener(listener).await,
+            Op::CreateRule { listener, port: _, is } => return writing.create_rule(listener, is).await,
+            Op::ModifyRule { rule, is } => writing.modify_rule(rule, is).await,
+            Op::SetRulePriorities { priorities } => writing.set_rule_priorities(priorities).await,
+            Op::DeleteRule { rule } => writing.delete_rule(rule).await,
+            Op::AddTags { resource, tags } => writing.add_tags(resource, tags).await,
+            Op::RemoveTags { resource, keys } => writing.remove_tags(resource, keys).await,
+        }
+        .map(|()| Applied::default())
+    }
+}
+
+/// The resource that an operation makes.
+fn creates(operation: &Op) -> Option<ResourceId> {
+    match operation {
+        Op::CreateSecurityGroup { id, .. } | Op::CreateTargetGroup { id, .. } => Some(id.clone()),
+        Op::CreateLoadBalancer { .. } => Some(ResourceId::load_balancer()),
+        Op::CreateListener { is, .. } => Some(ResourceId::listener(is.port)),
+        Op::CreateRule { port, is, .. } => Some(ResourceId::rule(*port, is.priority)),
+        _ => None,
+    }
+}
+
+/// ARN or id of what an operation deletes.
+fn deletes(operation: &Op) -> Option<&str> {
+    match operation {
+        Op::DeleteSecurityGroup { group: arn }
+        | Op::DeleteTargetGroup { target_group: arn }
+        | Op::DeleteLoadBalancer { load_balancer: arn }
+        | Op::DeleteListener { listener: arn }
+        | Op::DeleteRule { rule: arn } => Some(arn),
+        _ => None,
+    }
+}
+
+/// What an operation alters of the resources that the inventory holds. Attributes, listeners and rules are not in there.
+fn changes(operation: &Op) -> Option<Ref> {
+    match operation {
+        Op::AuthorizeSecurityGroupIngress { group, .. }
+        | Op::RevokeSecurityGroupIngress { group, .. }
+        | Op::CreateTags { group, .. }
+        | Op::DeleteTags { group, .. } => Some(group.clone()),
+        Op::AddTags { resource, .. } => Some(resource.clone()),
+        Op::ModifyTargetGroup { target_group: arn, .. }
+        | Op::SetSecurityGroups { load_balancer: arn, .. }
+        | Op::SetSubnets { load_balancer: arn, .. }
+        | Op::SetIpAddressType { load_balancer: arn, .. }
+        | Op::ModifyIpPools { load_balancer: arn, .. }
+        | Op::RemoveTags { resource: arn, .. } => Some(Ref::Known(arn.clone())),
+        _ => None,
+    }
+}
+
+/// One writer at one operation.
+#[derive(Debug, Clone, Copy)]
+struct Writing<'a> {
+    cloud: &'a Cloud,
+    known: &'a Known,
+    warrant: Warrant<'a>,
+}
+
+impl<'a> Writing<'a> {
+    fn names(&self, op: call::Op) -> Names<'a> {
+        Names { operation: op.name, known: self.known, warrant: self.warrant }
+    }
+
+    /// Sends a write when its turn has come and while the lease still covers it; again as long as its row in
+    /// [`PATIENCE`] says so.
+    async fn send<T, E, S>(&self, op: call::Op, send: impl Fn() -> S) -> Result<T, CloudError>
+    where
+        S: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let began = Instant::now();
+        loop {
+            self.cloud.caller().turn(op).await;
+            self.warrant.check(op.name)?;
+            match self.cloud.caller().send(op, Box::pin(send())).await {
+                Err(error) => match pause(op.name, error.code(), began.elapsed()) {
+                    Some(pause) => sleep(pause).await,
+                    None => return Err(error),
+                },
+                done => return done,
+            }
+        }
+    }
+}
+
+/// How long to wait before the next try, if there is one.
+fn pause(operation: &str, code: &str, tried: Duration) -> Option<Duration> {
+    PATIENCE
+        .iter()
+        .find(|(of, codes, pause, limit)| *of == operation && codes.contains(&code) && tried + *pause <= *limit)
+        .map(|(_, _, pause, _)| *pause)
+}
+
+/// Takes "it is gone already" for done.
+fn gone_is_fine<T>(result: Result<T, CloudError>) -> Result<(), CloudError> {
+    match result {
+        Ok(_) | Err(CloudError::NotFound(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_ends() {
+        let s = Duration::from_secs;
+        assert_eq!(pause("DeleteTargetGroup", "ResourceInUse", s(0)), Some(s(2)));
+        assert_eq!(pause("DeleteTargetGroup", "ResourceInUse", s(18)), Some(s(2)));
+        assert_eq!(pause("DeleteTargetGroup", "ResourceInUse", s(19)), None);
+        assert_eq!(pause("DeleteTargetGroup", "Throttling", s(0)), None);
+        assert_eq!(pause("DeleteLoadBalancer", "ResourceInUse", s(0)), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! Listeners, their certificates, and rules.
+
+use albedo_engine::stack::{Attributes, Listener, Ref, Rule};
+use aws_sdk_elasticloadbalancingv2::types::RulePriorityPair;
+
+use super::{Applied, CloudError, Writing, gone_is_fine};
+use crate::cloud::call::elbv2;
+use crate::cloud::convert::write::{self, some};
+use crate::cloud::error::need;
+
+impl Writing<'_> {
+    pub(super) async fn create_listener(&self, balancer: &Ref, is: &Listener) -> Result<Applied, CloudError> {
+        let op = elbv2("CreateListener");
+        let names = self.names(op);
+        let request = self
+            .cloud
+            .write()
+            .elbv2
+            .create_listener()
+            .load_balancer_arn(names.resolve(balancer)?)
+            .port(is.port.into())
+            .protocol(is.protocol.as_str().into())
+            .set_default_actions(Some(write::actions(&is.default_actions, &names)?))
+            .set_certificates(is.certificates.first().map(|arn| vec![write::certificate(arn)]))
+            .set_ssl_policy(is.ssl_policy.clone())
+            .set_mutual_authentication(is.mutual_authentication.as_ref().map(write::mutual_authentication))
+            .set_tags(write::tags(&is.tags));
+        let answer = self.send(op, || request.clone().send()).await?;
+        let made = answer.listeners.unwrap_or_default().into_iter().next();
+        Ok(Applied { arn: Some(need(op.name, "ListenerArn", made.and_then(|one| one.listener_arn))?), dns_name: None })
+    }
+
+    pub(super) async fn modify_listener(&self, arn: &str, is: &Listener) -> Result<(), CloudError> {
+        let op = elbv2("ModifyListener");
+        let names = self.names(op);
+        let request = self
+            .cloud
+            .write()
+            .elbv2
+            .modify_listener()
+            .listener_arn(arn)
+            .port(is.port.into())
+            .protocol(is.protocol.as_str().into())
+            .set_default_actions(Some(write::actions(&is.default_actions, &names)?))
+            .set_certificates(is.certificates.first().map(|arn| vec![write::certificate(arn)]))
+            .set_ssl_policy(is.ssl_policy.clone())
+            .set_mutual_authentication(is.mutual_authentication.as_ref().map(write::mutual_authentication));
+        self.send(op, || request.clone().send()).await.map(|_| ())
+    }
+
+    pub(super) async fn modify_listener_attributes(
+        &self,
+        listener: &Ref,
+        attributes: &Attributes,
+    ) -> Result<(), CloudError> {
+        let op = elbv2("ModifyListenerAttributes");
+        let request = self
+            .cloud
+            .write()
+            .elbv2
+            .modify_listener_attributes()
+            .listener_arn(self.names(op).resolve(listener)?)
+            .set_attributes(write::listener_attributes(attributes));
+        self.send(op, || request.clone().send()).await.map(|_| ())
+    }
+
+    pub(super) async fn add_certificate(&self, listener: &Ref, certificate: &str) -> Result<(), CloudError> {
+        let op = elbv2("AddListenerCertificates");
+        let request = self.cloud.write().elbv2.add_listener_certificates();
+        let request =
+            request.listener_arn(self.names(op).resolve(listener)?).certificates(write::certificate(certificate));
+        self.send(op, || request.clone().send()).await.map(|_| ())
+    }
+
+    pub(super) async fn remove_certificate(&self, listener: &str, certificate: &str) -> Result<(), CloudError> {
+        let request = self.cloud.write().elbv2.remove_listener_certificates();
+        let request = request.listener_arn(listener).certificates(write::certificate(certificate));
+        gone_is_fine(self.send(elbv2("RemoveListenerCertificates"), || request.clone().send()).await)
+    }
+
+    pub(super) async fn delete_listener(&self, arn: &str) -> Result<(), CloudError> {
+        let request = self.cloud.write().elbv2.delete_listener().listener_arn(arn);
+        gone_is_fine(self.send(elbv2("DeleteListener"), || request.clone().send()).await)
+    }
+
+    pub(super) async fn create_rule(&self, listener: &Ref, is: &Rule) -> Result<Applied, CloudError> {
+        let op = elbv2("CreateRule");
+        let names = self.names(op);
+        let request = self
+            .cloud
+            .write()
+            .elbv2
+            .create_rule()
+            .listener_arn(names.resolve(listener)?)
+            .priority(priority(is.priority))
+            .set_conditions(some(write::conditions(&is.conditions)))
+            .set_actions(Some(write::actions(&is.actions, &names)?))
+            .set_transforms(write::transforms(&is.transforms))
+            .set_tags(write::tags(&is.tags));
+        let answer = self.send(op, || request.clone().send()).await?;
+        let made = answer.rules.unwrap_or_default().into_iter().next();
+        Ok(Applied { arn: Some(need(op.name, "RuleArn", made.and_then(|one| one.rule_arn))?), dns_name: None })
+    }
+
+    pub(super) async fn modify_rule(&self, arn: &str, is: &Rule) -> Result<(), CloudError> {
+        let op = elbv2("ModifyRule");
+        let request = self
+            .cloud
+            .write()
+            .elbv2
+            .modify_rule()
+            .rule_arn(arn)
+            .set_conditions(some(write::conditions(&is.conditions)))
+            .set_actions(Some(write::actions(&is.actions, &self.names(op))?))
+            .set_transforms(write::transforms(&is.transforms))
+            // Leaving them out would keep what is there.
+            .set_reset_transforms(is.transforms.is_empty().then_some(true));
+        self.send(op, || request.clone().send()).await.map(|_| ())
+    }
+
+    pub(super) async fn set_rule_priorities(&self, priorities: &[(String, u32)]) -> Result<(), CloudError> {
+        let pair =
+            |(arn, to): &(String, u32)| RulePriorityPair::builder().rule_arn(arn).priority(priority(*to)).build();
+        let pairs = priorities.iter().map(pair).collect();
+        let request = self.cloud.write().elbv2.set_rule_priorities().set_rule_priorities(Some(pairs));
+        self.send(elbv2("SetRulePriorities"), || request.clone().send()).await.map(|_| ())
+    }
+
+    pub(super) async fn delete_rule(&self, arn: &str) -> Result<(), CloudError> {
+        let request = self.cloud.write().elbv2.delete_rule().rule_arn(arn);
+        gone_is_fine(self.send(elbv2("DeleteRule"), || request.clone().send()).await)
+    }
+}
+
+/// 1–50000, so that it always fits; what doesn't fit is for AWS to refuse.
+fn priority(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,112 @@
+//! Target groups and their targets.
+
+use albedo_engine::stack::{Attributes, HealthCheck, ProtocolVersion, Ref, Target, TargetGroup};
+use aws_sdk_elasticloadbalancingv2::types::TargetGroupIpAddressTypeEnum;
+
+use super::{Applied, CloudError, Writing, gone_is_fine};
+use crate::cloud::call::elbv2;
+use crate::cloud::convert::write;
+use crate::cloud::error::need;
+
+/// Targets that AWS takes in one call.
+const CHUNK: usize = 200;
+
+impl Writing<'_> {
+    pub(super) async fn create_target_group(&self, is: &TargetGroup) -> Result<Applied, CloudError> {
+        let op = elbv2("CreateTargetGroup");
+        let check = &is.health_check;
+        let request = self
+            .cloud
+            .write()
+            .elbv2
+            .create_target_group()
+            .name(&is.name)
+            .target_type(is.target_type.as_str().into())
+            .port(is.port.into())
+            .protocol(is.protocol.as_str().into())
+            .protocol_version(is.protocol_version.as_str())
+            .vpc_id(&self.cloud.config().vpc_id)
+            .set_target_control_port(is.target_control_port.map(Into::into))
+            // Only when it is not AWS's default: an `instance` target group takes no type.
+            .set_ip_address_type(is.ipv6.then_some(TargetGroupIpAddressTypeEnum::Ipv6))
+            .health_check_port(&check.port)
+            .health_check_protocol(check.protocol.as_str().into())
+            .health_check_path(&check.path)
+            .health_check_interval_seconds(check.interval_seconds)
+            .health_check_timeout_seconds(check.timeout_seconds)
+            .healthy_threshold_count(check.healthy_threshold)
+            .unhealthy_threshold_count(check.unhealthy_threshold)
+            .matcher(write::matcher(is.protocol_version, check))
+            .set_tags(write::tags(&is.tags));
+        let answer = self.send(op, || request.clone().send()).await?;
+        let made = answer.target_groups.unwrap_or_default().into_iter().next();
+        Ok(Applied {
+            arn: Some(need(op.name, "TargetGroupArn", made.and_then(|one| one.target_group_arn))?),
+            dns_name: None,
+        })
+    }
+
+    pub(super) async fn modify_target_group(
+        &self,
+        arn: &str,
+        version: ProtocolVersion,
+        check: &HealthCheck,
+    ) -> Result<(), CloudError> {
+        let request = self
+            .cloud
+            .write()
+            .elbv2
+            .modify_target_group()
+            .target_group_arn(arn)
+            .health_check_port(&check.port)
+            .health_check_protocol(check.protocol.as_str().into())
+            .health_check_path(&check.path)
+            .health_check_interval_seconds(check.interval_seconds)
+            .health_check_timeout_seconds(check.timeout_seconds)
+            .healthy_threshold_count(check.healthy_threshold)
+            .unhealthy_threshold_count(check.unhealthy_threshold)
+            .matcher(write::matcher(version, check));
+        self.send(elbv2("ModifyTargetGroup"), || request.clone().send()).await.map(|_| ())
+    }
+
+    pub(super) async fn modify_target_group_attributes(
+        &self,
+        target_group: &Ref,
+        attributes: &Attributes,
+    ) -> Result<(), CloudError> {
+        let op = elbv2("ModifyTargetGroupAttributes");
+        let request = self
+            .cloud
+            .write()
+            .elbv2
+            .modify_target_group_attributes()
+            .target_group_arn(self.names(op).resolve(target_group)?)
+            .set_attributes(write::target_group_attributes(attributes));
+        self.send(op, || request.clone().send()).await.map(|_| ())
+    }
+
+    pub(super) async fn delete_target_group(&self, arn: &str) -> Result<(), CloudError> {
+        let request = self.cloud.write().elbv2.delete_target_group().target_group_arn(arn);
+        gone_is_fine(self.send(elbv2("DeleteTargetGroup"), || request.clone().send()).await)
+    }
+
+    /// In chunks; those before a chunk that fails are registered, and registering them again changes nothing.
+    pub(super) async fn register(&self, arn: &str, targets: &[Target]) -> Result<(), CloudError> {
+        for chunk in targets.chunks(CHUNK) {
+            let request = self.cloud.write().elbv2.register_targets().target_group_arn(arn);
+            let request = request.set_targets(Some(write::targets(chunk)));
+            self.send(elbv2("RegisterTargets"), || request.clone().send()).await?;
+        }
+        Ok(())
+    }
+
+    /// In chunks. Targets that are not registered, and those of a target group that is gone, are let go already.
+    pub(super) async fn deregister(&self, arn: &str, targets: &[Target]) -> Result<(), CloudError> {
+        for chunk in targets.chunks(CHUNK) {
+            let request = self.cloud.write().elbv2.deregister_targets().target_group_arn(arn);
+            let request = request.set_targets(Some(write::targets(chunk)));
+            gone_is_fine(self.send(elbv2("DeregisterTargets"), || request.clone().send()).await)?;
+        }
+        Ok(())
+    }
+}

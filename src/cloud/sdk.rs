@@ -1,0 +1,159 @@
+//! The SDK's clients: one set that reads and retries, one that writes and never does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+/// Until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Until one attempt has its whole answer. A write has one attempt, so this is all the time it can take.
+pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Until a read has its answer, retries and the waits between them included.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Ends the user agent of each call as `app/…`: what CloudTrail shows of us.
+const APP_NAME: &str = concat!("albedo-", env!("CARGO_PKG_VERSION"));
+
+/// A service of AWS that is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Elastic Load Balancing, version 2.
+    Elbv2,
+    /// EC2: networks and security groups.
+    Ec2,
+    /// Certificates.
+    Acm,
+}
+
+impl Service {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Elbv2, Self::Ec2, Self::Acm];
+
+    /// The service's id as AWS's SDKs, flags and metrics write it.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Elbv2 => "Elastic Load Balancing v2",
+            Self::Ec2 => "EC2",
+            Self::Acm => "ACM",
+        }
+    }
+
+    /// From its id.
+    #[must_use]
+    pub fn parse(id: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.id() == id)
+    }
+}
+
+/// Clients that read: the SDK retries.
+#[derive(Debug, Clone)]
+pub(super) struct Readers {
+    pub(super) elbv2: aws_sdk_elasticloadbalancingv2::Client,
+    pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) acm: aws_sdk_acm::Client,
+}
+
+/// Clients that write: one attempt. A second one is our decision, after a look at the lease.
+#[derive(Debug, Clone)]
+pub(super) struct Writers {
+    pub(super) elbv2: aws_sdk_elasticloadbalancingv2::Client,
+    pub(super) ec2: aws_sdk_ec2::Client,
+}
+
+/// Both sets.
+#[derive(Debug, Clone)]
+pub(super) struct Sdk {
+    pub(super) read: Readers,
+    pub(super) write: Writers,
+}
+
+impl Sdk {
+    /// Credentials, profile and endpoints by the SDK's standard chain: environment, profile, web identity, container,
+    /// instance metadata; `AWS_ENDPOINT_URL`. Loads no credentials yet.
+    pub(super) async fn load(region: &str, max_attempts: u32, endpoints: &BTreeMap<Service, String>) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        // Pinned: a later version may bring other retries and timeouts under our feet.
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::new(region.to_owned()))
+            .retry_config(RetryConfig::standard().with_max_attempts(max_attempts))
+            .timeout_config(timeouts);
+        if let Ok(app_name) = AppName::new(APP_NAME) {
+            loader = loader.app_name(app_name);
+        }
+        let config = loader.load().await;
+        Self { read: Readers::new(&config, endpoints), write: Writers::new(&config, endpoints) }
+    }
+}
+
+impl Readers {
+    fn new(config: &SdkConfig, endpoints: &BTreeMap<Service, String>) -> Self {
+        let mut elbv2 = aws_sdk_elasticloadbalancingv2::config::Builder::from(config);
+        let mut ec2 = aws_sdk_ec2::config::Builder::from(config);
+        let mut acm = aws_sdk_acm::config::Builder::from(config);
+        if let Some(url) = endpoints.get(&Service::Elbv2) {
+            elbv2 = elbv2.endpoint_url(url);
+        }
+        if let Some(url) = endpoints.get(&Service::Ec2) {
+            ec2 = ec2.endpoint_url(url);
+        }
+        if let Some(url) = endpoints.get(&Service::Acm) {
+            acm = acm.endpoint_url(url);
+        }
+        Self {
+            elbv2: aws_sdk_elasticloadbalancingv2::Client::from_conf(elbv2.build()),
+            ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
+            acm: aws_sdk_acm::Client::from_conf(acm.build()),
+        }
+    }
+}
+
+impl Writers {
+    fn new(config: &SdkConfig, endpoints: &BTreeMap<Service, String>) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let mut elbv2 = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts.clone());
+        let mut ec2 =
+            aws_sdk_ec2::config::Builder::from(config).retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+        if let Some(url) = endpoints.get(&Service::Elbv2) {
+            elbv2 = elbv2.endpoint_url(url);
+        }
+        if let Some(url) = endpoints.get(&Service::Ec2) {
+            ec2 = ec2.endpoint_url(url);
+        }
+        Self {
+            elbv2: aws_sdk_elasticloadbalancingv2::Client::from_conf(elbv2.build()),
+            ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_agent_takes_our_name() {
+        assert!(AppName::new(APP_NAME).is_ok());
+    }
+
+    #[test]
+    fn services_by_id() {
+        for service in Service::ALL {
+            assert_eq!(Service::parse(service.id()), Some(service));
+        }
+        assert_eq!(Service::parse("WAFV2"), None);
+    }
+}

@@ -1,0 +1,217 @@
+//! The CRDs: what is shipped, what the cluster lacks, and tests that hold files and types together.
+
+use albedo_engine::kinds::IngressGroup;
+use kube::CustomResourceExt;
+
+use super::error::read;
+use super::{Cluster, ReadError};
+
+/// Every CRD that Albedo needs: its name, and its YAML as it is shipped.
+///
+/// The first two are the predecessor's kinds, written by hand so that its stored objects stay valid; the third is derived
+/// from its type.
+pub const CRDS: [(&str, &str); 3] = [
+    ("targetgroupbindings.elbv2.k8s.aws", include_str!("../../deploy/crds/elbv2.k8s.aws_targetgroupbindings.yaml")),
+    ("ingressclassparams.elbv2.k8s.aws", include_str!("../../deploy/crds/elbv2.k8s.aws_ingressclassparams.yaml")),
+    ("ingressgroups.albedo.dev", include_str!("../../deploy/crds/albedo.dev_ingressgroups.yaml")),
+];
+
+/// Group, version and plural, in the order of [`CRDS`].
+const SERVED: [(&str, &str); 3] = [
+    ("elbv2.k8s.aws/v1beta1", "targetgroupbindings"),
+    ("elbv2.k8s.aws/v1beta1", "ingressclassparams"),
+    ("albedo.dev/v1alpha1", "ingressgroups"),
+];
+
+const INGRESS_GROUP_HEAD: &str = "\
+# IngressGroup: what Albedo remembers of each group of Ingresses that shares a load balancer. Albedo writes it, people read it.
+# Generated from the type in engine/src/kinds/group.rs; UPDATE=1 cargo test ingress_group writes it anew.
+";
+
+impl Cluster {
+    /// Names of the CRDs that the API server doesn't serve, in the version that is needed.
+    ///
+    /// It asks discovery, which everybody may, and not for the CRDs, which needs a right of its own.
+    ///
+    /// # Errors
+    /// The API server gave no answer.
+    pub async fn missing_crds(&self) -> Result<Vec<&'static str>, ReadError> {
+        let mut missing = Vec::new();
+        for ((name, _), (version, plural)) in CRDS.iter().zip(SERVED) {
+            let served = read(&format!("ask which kinds of {version} are served"), self.served(version)).await?;
+            if !served.is_some_and(|names| names.iter().any(|served| served == plural)) {
+                missing.push(*name);
+            }
+        }
+        Ok(missing)
+    }
+
+    async fn served(&self, version: &str) -> kube::Result<Option<Vec<String>>> {
+        match self.client().list_api_group_resources(version).await {
+            Ok(list) => Ok(Some(list.resources.into_iter().map(|resource| resource.name).collect())),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The CRD of [`IngressGroup`] as its type generates it, in YAML.
+///
+/// # Errors
+/// It cannot be written as YAML, which a test rules out.
+pub fn ingress_group_crd_yaml() -> Result<String, serde_saphyr::ser_error::Error> {
+    Ok(format!("{INGRESS_GROUP_HEAD}{}", serde_saphyr::to_string(&IngressGroup::crd())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use albedo_engine::kinds::{IngressClassParams, TargetGroupBinding};
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+        CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps,
+    };
+    use kube::Resource;
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    fn parsed(name: &str) -> CustomResourceDefinition {
+        let (_, yaml) = CRDS.into_iter().find(|(crd, _)| *crd == name).unwrap();
+        serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    #[test]
+    fn every_file_is_the_crd_of_its_name_and_type() {
+        for ((name, yaml), (version, plural)) in CRDS.into_iter().zip(SERVED) {
+            let crd: CustomResourceDefinition = serde_saphyr::from_str(yaml).unwrap();
+            assert_eq!(crd.metadata.name.as_deref(), Some(name));
+            assert_eq!(crd.spec.names.plural, plural);
+            let served =
+                crd.spec.versions.iter().any(|row| row.served && format!("{}/{}", crd.spec.group, row.name) == version);
+            assert!(served, "{name} doesn't serve {version}");
+        }
+        typed::<TargetGroupBinding>("targetgroupbindings.elbv2.k8s.aws");
+        typed::<IngressClassParams>("ingressclassparams.elbv2.k8s.aws");
+        typed::<IngressGroup>("ingressgroups.albedo.dev");
+    }
+
+    fn typed<K: Resource<DynamicType = ()>>(name: &str) {
+        let crd = parsed(name);
+        assert_eq!((crd.spec.names.kind.as_str(), crd.spec.group.as_str()), (&*K::kind(&()), &*K::group(&())));
+        let stored = crd.spec.versions.iter().find(|version| version.storage).unwrap();
+        assert_eq!(stored.name, K::version(&()));
+    }
+
+    /// `UPDATE=1` writes the file instead of comparing it.
+    #[test]
+    fn ingress_group_file_is_what_its_type_generates() {
+        let generated = ingress_group_crd_yaml().unwrap();
+        if std::env::var_os("UPDATE").is_some() {
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/crds/albedo.dev_ingressgroups.yaml");
+            std::fs::write(file, generated).unwrap();
+            return;
+        }
+        let crd = serde_json::to_value(IngressGroup::crd()).unwrap();
+        assert_eq!(serde_json::to_value(parsed("ingressgroups.albedo.dev")).unwrap(), crd);
+        let (_, shipped) = CRDS[2];
+        assert!(shipped == generated, "UPDATE=1 cargo test ingress_group writes the file anew");
+    }
+
+    /// An object with every property that a schema knows.
+    fn sample(schema: &JSONSchemaProps) -> Value {
+        if let Some(first) = schema.enum_.as_ref().and_then(|allowed| allowed.first()) {
+            return first.0.clone();
+        }
+        if schema.x_kubernetes_int_or_string == Some(true) {
+            return json!("http");
+        }
+        match schema.type_.as_deref() {
+            Some("string") if schema.format.as_deref() == Some("date-time") => json!("2026-01-02T03:04:05Z"),
+            Some("string") => json!("text"),
+            Some("integer") => json!(1),
+            Some("boolean") => json!(true),
+            Some("array") => json!([sample(items(schema))]),
+            Some("object") => object(schema),
+            other => panic!("a schema of type {other:?}"),
+        }
+    }
+
+    fn items(schema: &JSONSchemaProps) -> &JSONSchemaProps {
+        use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray as Items;
+        match schema.items.as_ref().unwrap() {
+            Items::Schema(items) => items,
+            Items::Schemas(_) => panic!("a tuple"),
+        }
+    }
+
+    fn object(schema: &JSONSchemaProps) -> Value {
+        use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrBool as Additional;
+        match (&schema.properties, &schema.additional_properties) {
+            (Some(properties), _) => {
+                Value::Object(properties.iter().map(|(name, schema)| (name.clone(), sample(schema))).collect())
+            }
+            (None, Some(Additional::Schema(schema))) => json!({"key": sample(schema)}),
+            (None, _) => json!({}),
+        }
+    }
+
+    /// Every property of every version of a CRD comes back from its Rust type.
+    fn comes_back<K: DeserializeOwned + Serialize + Resource<DynamicType = ()>>(name: &str) {
+        for CustomResourceDefinitionVersion { name: version, schema, .. } in parsed(name).spec.versions {
+            let schema = schema.unwrap().open_api_v3_schema.unwrap();
+            let mut whole = Map::new();
+            for part in ["spec", "status"] {
+                let schema = schema.properties.as_ref().unwrap().get(part);
+                whole.extend(schema.map(|schema| (part.to_owned(), sample(schema))));
+            }
+            whole.insert("apiVersion".to_owned(), json!(K::api_version(&())));
+            whole.insert("kind".to_owned(), json!(K::kind(&())));
+            whole.insert("metadata".to_owned(), json!({"name": "x"}));
+            let whole = Value::Object(whole);
+            let typed: K = serde_json::from_value(whole.clone()).unwrap();
+            assert_eq!(serde_json::to_value(typed).unwrap(), whole, "{name} {version}");
+        }
+    }
+
+    #[test]
+    fn types_know_every_property_of_the_shipped_schemas() {
+        comes_back::<TargetGroupBinding>("targetgroupbindings.elbv2.k8s.aws");
+        comes_back::<IngressClassParams>("ingressclassparams.elbv2.k8s.aws");
+        comes_back::<IngressGroup>("ingressgroups.albedo.dev");
+    }
+
+    /// And the other way round: what a type can write is no property that the API server would drop.
+    #[test]
+    fn schemas_know_every_field_of_the_types() {
+        let spec = |name: &str| {
+            let version = parsed(name).spec.versions.into_iter().find(|version| version.storage).unwrap();
+            let schema = version.schema.unwrap().open_api_v3_schema.unwrap();
+            serde_json::to_value(schema.properties.unwrap().remove("spec").unwrap()).unwrap()
+        };
+        let derived = |crd: CustomResourceDefinition| {
+            let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
+            serde_json::to_value(schema.properties.unwrap().remove("spec").unwrap()).unwrap()
+        };
+        let pairs = [
+            (spec("targetgroupbindings.elbv2.k8s.aws"), derived(TargetGroupBinding::crd())),
+            (spec("ingressclassparams.elbv2.k8s.aws"), derived(IngressClassParams::crd())),
+        ];
+        for (shipped, derived) in pairs {
+            assert_eq!(names(&shipped, "spec"), names(&derived, "spec"));
+        }
+    }
+
+    fn names(schema: &Value, path: &str) -> std::collections::BTreeSet<String> {
+        let mut all = std::collections::BTreeSet::from([path.to_owned()]);
+        for (name, schema) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            all.append(&mut names(schema, &format!("{path}.{name}")));
+        }
+        for inner in ["items", "additionalProperties"] {
+            if let Some(schema) = schema.get(inner).filter(|schema| schema.is_object()) {
+                all.append(&mut names(schema, &format!("{path}[]")));
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,71 @@
+//! What is measured of watches and events.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// Counters of this module; clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    errors: Family<ErrorLabels, Counter>,
+    lists: Family<KindLabels, Counter>,
+    objects: Family<KindLabels, Gauge>,
+    unreadable: Family<KindLabels, Gauge>,
+    events: Family<OutcomeLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ErrorLabels {
+    resource: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    resource: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+impl Metrics {
+    /// Registers every family under its full name.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("albedo_watch_errors", "Failed lists and watches, by reason", self.errors.clone());
+        registry.register("albedo_watch_lists", "Full lists that were read", self.lists.clone());
+        registry.register("albedo_watch_objects", "Objects at the last full list", self.objects.clone());
+        registry.register("albedo_watch_unreadable_objects", "Objects that cannot be decoded", self.unreadable.clone());
+        registry.register("albedo_event_writes", "Kubernetes Events, by outcome", self.events.clone());
+    }
+
+    pub(super) fn watch_failed(&self, resource: &'static str, reason: &'static str) {
+        self.errors.get_or_create(&ErrorLabels { resource, reason }).inc();
+    }
+
+    pub(super) fn listed(&self, resource: &'static str, objects: usize) {
+        self.lists.get_or_create(&KindLabels { resource }).inc();
+        self.objects.get_or_create(&KindLabels { resource }).set(gauge(objects));
+    }
+
+    pub(super) fn unreadable(&self, resource: &'static str, objects: usize) {
+        self.unreadable.get_or_create(&KindLabels { resource }).set(gauge(objects));
+    }
+
+    pub(super) fn event(&self, outcome: &'static str) {
+        self.events.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// How many events came to an end like this.
+    #[cfg(test)]
+    pub(super) fn events(&self, outcome: &'static str) -> u64 {
+        self.events.get_or_create(&OutcomeLabels { outcome }).get()
+    }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

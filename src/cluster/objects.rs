@@ -1,0 +1,248 @@
+//! Writes on the objects that are ours: bindings, which hand targets over, and the ledger's groups.
+
+use std::sync::Arc;
+
+use albedo_engine::kinds::{IngressGroup, IngressGroupStatus, Key, TargetGroupBinding};
+use albedo_engine::world::World;
+use kube::Api;
+use kube::api::PostParams;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::change::{self, Change, Door, Stored, merge_patch, name, namespaced};
+use super::error::write;
+use super::{Cluster, FIELD_MANAGER, WriteError};
+
+impl Cluster {
+    /// Makes a binding be as desired and returns it as it is stored: creates it, or patches what differs in its spec and
+    /// labels. Labels become exactly those; annotations are added, and those of others stay.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub async fn apply_binding(&self, desired: &TargetGroupBinding) -> Result<TargetGroupBinding, WriteError> {
+        let key = Key::of(&desired.metadata);
+        let api = namespaced(self.client(), desired);
+        let what = format!("write the TargetGroupBinding {key}");
+        let seen = match self.read(|world| world.binding(&key).cloned()) {
+            Some(seen) => seen,
+            None => match create(&api, desired, &what).await? {
+                Created::New(stored) => return Ok(stored),
+                Created::There(stored) => Arc::new(stored),
+            },
+        };
+        let change = Change { api: &api, door: Door::Object, what: &what };
+        change.make(&seen, |current| binding_patch(current, desired).map_err(|error| unserialised(&what, error))).await
+    }
+
+    /// Deletes a binding as it was seen. One that has changed since conflicts; one that is gone is deleted.
+    ///
+    /// # Errors
+    /// It was not deleted.
+    pub async fn delete_binding(&self, binding: &TargetGroupBinding) -> Result<(), WriteError> {
+        let what = format!("delete the TargetGroupBinding {}", Key::of(&binding.metadata));
+        change::delete(&namespaced(self.client(), binding), binding, &what).await
+    }
+
+    /// Says in a binding's status which generation of it has been registered.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub async fn update_binding_status(
+        &self,
+        binding: &TargetGroupBinding,
+        observed_generation: i64,
+    ) -> Result<(), WriteError> {
+        let api = namespaced(self.client(), binding);
+        let what = format!("write the status of the TargetGroupBinding {}", Key::of(&binding.metadata));
+        let change = Change { api: &api, door: Door::Status, what: &what };
+        let difference = |current: &TargetGroupBinding| {
+            let said = current.status.as_ref().and_then(|status| status.observed_generation);
+            Ok((said != Some(observed_generation))
+                .then(|| json!({"status": {"observedGeneration": observed_generation}})))
+        };
+        change.make(binding, difference).await.map(drop)
+    }
+
+    /// Writes the ledger of a group: creates the object if there is none, and patches its status if that says something
+    /// else. A later time of the same thing is nothing else.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub async fn write_group(&self, desired: &IngressGroup) -> Result<(), WriteError> {
+        let api: Api<IngressGroup> = Api::all(self.client());
+        let what = format!("write the IngressGroup {}", name(desired));
+        let known = self.read(World::group_objects).into_iter().find(|known| name(known.as_ref()) == name(desired));
+        let seen = match known {
+            Some(seen) => seen,
+            None => Arc::new(match create(&api, desired, &what).await? {
+                Created::New(stored) | Created::There(stored) => stored,
+            }),
+        };
+        let change = Change { api: &api, door: Door::Status, what: &what };
+        let wanted = desired.status.clone().unwrap_or_default();
+        change
+            .make(&seen, |current| ledger_patch(current, &wanted).map_err(|error| unserialised(&what, error)))
+            .await
+            .map(drop)
+    }
+
+    /// Deletes the ledger of a group as it was seen. One that has changed since conflicts; one that is gone is deleted.
+    ///
+    /// # Errors
+    /// It was not deleted.
+    pub async fn delete_group(&self, group: &IngressGroup) -> Result<(), WriteError> {
+        change::delete(&Api::all(self.client()), group, &format!("delete the IngressGroup {}", name(group))).await
+    }
+}
+
+enum Created<K> {
+    New(K),
+    /// There was one already, unknown to the caller.
+    There(K),
+}
+
+async fn create<K: Stored + Serialize>(api: &Api<K>, desired: &K, what: &str) -> Result<Created<K>, WriteError> {
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    match write(what, api.create(&params, desired)).await {
+        Ok(stored) => Ok(Created::New(stored)),
+        Err(WriteError::Conflict { .. }) => write(what, api.get(name(desired))).await.map(Created::There),
+        Err(error) => Err(error),
+    }
+}
+
+fn binding_patch(
+    current: &TargetGroupBinding,
+    desired: &TargetGroupBinding,
+) -> Result<Option<Value>, serde_json::Error> {
+    let (is, wanted) = (&current.metadata, &desired.metadata);
+    let empty = std::collections::BTreeMap::new();
+    let labels = merge_patch(is.labels.as_ref().unwrap_or(&empty), wanted.labels.as_ref().unwrap_or(&empty))?;
+    let held = is.annotations.as_ref().unwrap_or(&empty);
+    let annotations: serde_json::Map<String, Value> = wanted
+        .annotations
+        .iter()
+        .flatten()
+        .filter(|(key, value)| held.get(*key) != Some(value))
+        .map(|(key, value)| (key.clone(), json!(value)))
+        .collect();
+    let spec = merge_patch(&current.spec, &desired.spec)?;
+    if labels.is_none() && annotations.is_empty() && spec.is_none() {
+        return Ok(None);
+    }
+    let mut metadata = serde_json::Map::new();
+    metadata.extend(labels.map(|labels| ("labels".to_owned(), labels)));
+    if !annotations.is_empty() {
+        metadata.insert("annotations".to_owned(), Value::Object(annotations));
+    }
+    let mut body = serde_json::Map::from_iter([("metadata".to_owned(), Value::Object(metadata))]);
+    body.extend(spec.map(|spec| ("spec".to_owned(), spec)));
+    Ok(Some(Value::Object(body)))
+}
+
+fn ledger_patch(current: &IngressGroup, wanted: &IngressGroupStatus) -> Result<Option<Value>, serde_json::Error> {
+    let is = current.status.clone().unwrap_or_default();
+    let mut wanted = wanted.clone();
+    keep_times(&is, &mut wanted);
+    // A status that was never written says nothing, even if the first one is all defaults.
+    if current.status.is_some() && is == wanted {
+        return Ok(None);
+    }
+    let from = if current.status.is_some() { serde_json::to_value(&is)? } else { json!({}) };
+    Ok(Some(json!({"status": merge_patch(&from, &serde_json::to_value(&wanted)?)?.unwrap_or_else(|| json!({}))})))
+}
+
+/// The time of what has not changed is the time when it began.
+fn keep_times(is: &IngressGroupStatus, wanted: &mut IngressGroupStatus) {
+    if let (Some(is), Some(wanted)) = (&is.applied, &mut wanted.applied)
+        && is.fingerprint == wanted.fingerprint
+        && is.at.is_some()
+    {
+        wanted.at.clone_from(&is.at);
+    }
+    for condition in &mut wanted.conditions {
+        let before =
+            is.conditions.iter().find(|before| before.type_ == condition.type_ && before.status == condition.status);
+        if let Some(before) = before {
+            condition.last_transition_time = before.last_transition_time.clone();
+        }
+    }
+}
+
+fn unserialised(what: &str, error: serde_json::Error) -> WriteError {
+    WriteError::Other { what: what.to_owned(), source: Box::new(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding(value: Value) -> TargetGroupBinding {
+        let mut object = json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding"});
+        object.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn a_binding_is_patched_by_what_differs() {
+        let spec = json!({"serviceRef": {"name": "s", "port": 80}, "targetType": "ip", "networking": {"ingress": []}});
+        let current = binding(json!({
+            "metadata": {"name": "b", "labels": {"old": "1", "same": "2"}, "annotations": {"theirs": "x"}}, "spec": spec,
+        }));
+        assert_eq!(binding_patch(&current, &current).unwrap(), None);
+        let mut desired = current.clone();
+        desired.metadata.annotations = None;
+        assert_eq!(binding_patch(&current, &desired).unwrap(), None, "annotations of others are not ours to remove");
+        desired.metadata.labels =
+            Some([("same".to_owned(), "2".to_owned()), ("new".to_owned(), "3".to_owned())].into());
+        desired.metadata.annotations = Some([("ours".to_owned(), "y".to_owned())].into());
+        desired.spec.networking = None;
+        desired.spec.service_ref.name = "t".to_owned();
+        assert_eq!(
+            binding_patch(&current, &desired).unwrap(),
+            Some(json!({
+                "metadata": {"labels": {"old": null, "new": "3"}, "annotations": {"ours": "y"}},
+                "spec": {"networking": null, "serviceRef": {"name": "t"}},
+            }))
+        );
+    }
+
+    fn group(status: Option<Value>) -> IngressGroup {
+        let mut object = json!({
+            "apiVersion": "albedo.dev/v1alpha1", "kind": "IngressGroup", "metadata": {"name": "group.x"}, "spec": {"stack": "x"},
+        });
+        if let Some(status) = status {
+            object["status"] = status;
+        }
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn status(value: Value) -> IngressGroupStatus {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_later_time_of_the_same_is_not_written() {
+        let at = |time: &str, fingerprint: &str, ready: &str| {
+            json!({"state": "Ready", "applied": {"fingerprint": fingerprint, "at": time}, "conditions": [{"type": "Ready",
+                "status": ready, "reason": "R", "message": "m", "lastTransitionTime": time}]})
+        };
+        let current = group(Some(at("2026-01-01T00:00:00Z", "f", "True")));
+        assert_eq!(ledger_patch(&current, &status(at("2026-02-02T00:00:00Z", "f", "True"))).unwrap(), None);
+        let patch = ledger_patch(&current, &status(at("2026-02-02T00:00:00Z", "g", "True"))).unwrap().unwrap();
+        assert_eq!(patch, json!({"status": {"applied": {"fingerprint": "g", "at": "2026-02-02T00:00:00Z"}}}));
+        let patch = ledger_patch(&current, &status(at("2026-02-02T00:00:00Z", "f", "False"))).unwrap().unwrap();
+        assert_eq!(patch["status"]["conditions"][0]["lastTransitionTime"], "2026-02-02T00:00:00Z");
+        assert!(patch["status"].get("applied").is_none(), "{patch}");
+    }
+
+    #[test]
+    fn what_leaves_the_ledger_is_removed() {
+        let current = group(Some(json!({"resources": {"a": "arn:a", "b": "arn:b"}, "loadBalancer": {"name": "x"}})));
+        let patch = ledger_patch(&current, &status(json!({"resources": {"b": "arn:b"}}))).unwrap().unwrap();
+        assert_eq!(patch, json!({"status": {"resources": {"a": null}, "loadBalancer": null}}));
+        assert!(
+            ledger_patch(&group(None), &IngressGroupStatus::default()).unwrap().is_some(),
+            "a first status is written"
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! Secrets, read one by one when an Ingress names one: a right to list them is not asked for, and bytes are not kept.
+
+use std::fmt;
+
+use albedo_engine::kinds::Key;
+use albedo_engine::world::SecretKeys;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+
+use super::error::read;
+use super::{Cluster, ReadError};
+
+/// The values of a Secret at one revision, for the moment of use. Its debug text has names alone.
+pub struct SecretValue(Secret);
+
+impl SecretValue {
+    /// A value as text; `None` without such a key, or if its bytes are not UTF-8.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(&self.0.data.as_ref()?.get(name)?.0).ok()
+    }
+
+    /// Its labels, which `--required-secrets-label` asks for.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.0.metadata.labels.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// Which keys it has, at which revision.
+    #[must_use]
+    pub fn keys(&self) -> SecretKeys {
+        SecretKeys {
+            keys: self.0.data.iter().flatten().map(|(name, _)| name.clone()).collect(),
+            revision: self.0.metadata.resource_version.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SecretValue").field(&self.keys()).finish()
+    }
+}
+
+impl Cluster {
+    /// Which keys a Secret has; `None` if there is no such Secret.
+    ///
+    /// # Errors
+    /// It may not be read, or the API server gave no answer: neither says that it is absent.
+    pub async fn secret_keys(&self, key: &Key) -> Result<Option<SecretKeys>, ReadError> {
+        Ok(self.secret_value(key).await?.map(|secret| secret.keys()))
+    }
+
+    /// A Secret's values, of one revision; `None` if there is no such Secret.
+    ///
+    /// # Errors
+    /// It may not be read, or the API server gave no answer: neither says that it is absent.
+    pub async fn secret_value(&self, key: &Key) -> Result<Option<SecretValue>, ReadError> {
+        let api: Api<Secret> = Api::namespaced(self.client(), &key.namespace);
+        let secret = read(&format!("read the Secret {key}"), api.get_opt(&key.name)).await?;
+        Ok(secret.map(SecretValue))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+
+    use super::*;
+
+    #[test]
+    fn no_byte_of_a_secret_gets_into_a_log() {
+        let mut secret = Secret::default();
+        secret.data = Some([("clientSecret".to_owned(), ByteString(b"hunter2".to_vec()))].into());
+        let value = SecretValue(secret);
+        assert_eq!(value.text("clientSecret"), Some("hunter2"));
+        assert_eq!(value.text("clientID"), None);
+        let debug = format!("{value:?}");
+        assert!(debug.contains("clientSecret") && !debug.contains("hunter2"), "{debug}");
+    }
+}

@@ -1,0 +1,255 @@
+//! What is wrong with watches, said once a minute with its mend and never taken for "there is nothing".
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use albedo_engine::kinds::Key;
+use albedo_engine::world::Kind;
+use kube::runtime::watcher;
+
+use super::crds::CRDS;
+
+/// A failure that repeats is logged this often.
+const SAY_AGAIN: Duration = Duration::from_mins(1);
+/// A watch that resumes says nothing until an object changes. A failure that has not repeated for this long, which is
+/// more than the longest pause and the longest attempt together, is over.
+const OVER_AFTER: Duration = Duration::from_mins(2);
+/// Objects that cannot be decoded are remembered up to here; all of them are logged and counted.
+const REMEMBERED: usize = 1000;
+
+/// A kind as the API server and its permissions name it.
+#[must_use]
+pub fn resource(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Ingress => "ingresses.networking.k8s.io",
+        Kind::IngressClass => "ingressclasses.networking.k8s.io",
+        Kind::IngressClassParams => "ingressclassparams.elbv2.k8s.aws",
+        Kind::Service => "services",
+        Kind::Namespace => "namespaces",
+        Kind::Secret => "secrets",
+        Kind::Endpoints => "endpointslices.discovery.k8s.io",
+        Kind::Pod => "pods",
+        Kind::Node => "nodes",
+        Kind::Binding => "targetgroupbindings.elbv2.k8s.aws",
+        Kind::Group => "ingressgroups.albedo.dev",
+    }
+}
+
+/// Why a watch fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// 404: the API server doesn't serve the kind.
+    Absent,
+    /// 403.
+    Forbidden,
+    /// 401.
+    Unauthorized,
+    /// 410: too long away. The list that follows is the mend.
+    Expired,
+    /// What came was no list or event.
+    Undecodable,
+    /// Another answer of the API server.
+    Refused,
+    /// No answer.
+    Unreachable,
+}
+
+impl Cause {
+    pub(super) fn of(error: &watcher::Error) -> Self {
+        use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
+        match error {
+            InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => match error {
+                kube::Error::Api(status) => Self::of_code(status.code),
+                kube::Error::SerdeError(_) => Self::Undecodable,
+                _ => Self::Unreachable,
+            },
+            WatchError(status) => Self::of_code(status.code),
+            NoResourceVersion => Self::Undecodable,
+        }
+    }
+
+    fn of_code(code: u16) -> Self {
+        match code {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            404 => Self::Absent,
+            410 => Self::Expired,
+            _ => Self::Refused,
+        }
+    }
+
+    /// The label of the metric.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Forbidden => "forbidden",
+            Self::Unauthorized => "unauthorized",
+            Self::Expired => "expired",
+            Self::Undecodable => "undecodable",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+        }
+    }
+
+    /// What somebody has to do.
+    fn mend(self, resource: &str) -> String {
+        match self {
+            Self::Absent if CRDS.iter().any(|(name, _)| *name == resource) => {
+                format!("install the CRD {resource}: albedo crds | kubectl apply --server-side -f -")
+            }
+            Self::Absent => format!("the API server has to serve {resource}"),
+            Self::Forbidden => format!("grant get, list and watch on {resource} to albedo's ServiceAccount"),
+            Self::Unauthorized => "give albedo a token or certificate that the API server accepts".to_owned(),
+            Self::Expired => "none is needed, it is listed anew".to_owned(),
+            Self::Undecodable => "look for a proxy that changes answers of the API server".to_owned(),
+            Self::Refused => "look into the API server's log".to_owned(),
+            Self::Unreachable => "look at the network between this Pod and the API server".to_owned(),
+        }
+    }
+}
+
+/// A watch that fails, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The kind.
+    pub kind: Kind,
+    /// What the API server or the network said.
+    pub error: String,
+    /// What somebody has to do.
+    pub mend: String,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot watch {}: {}; {}", resource(self.kind), self.error, self.mend)
+    }
+}
+
+/// An object that is there and cannot be decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub key: Key,
+    /// Why.
+    pub error: String,
+}
+
+/// What is wrong now, over all watches.
+#[derive(Debug, Default)]
+pub(super) struct Troubles(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    failing: BTreeMap<Kind, Failing>,
+    unreadable: BTreeMap<(Kind, Key), String>,
+}
+
+#[derive(Debug)]
+struct Failing {
+    trouble: Trouble,
+    cause: Cause,
+    last: Instant,
+    said: Instant,
+}
+
+impl Troubles {
+    /// Notes a failure; true if it is to be logged now.
+    pub(super) fn note(&self, kind: Kind, cause: Cause, error: String) -> (Trouble, bool) {
+        let now = Instant::now();
+        let trouble = Trouble { kind, error, mend: cause.mend(resource(kind)) };
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.failing.get(&kind).filter(|before| before.cause == cause);
+        let quiet = before.map(|before| before.said).filter(|said| now.duration_since(*said) < SAY_AGAIN);
+        let said = quiet.unwrap_or(now);
+        state.failing.insert(kind, Failing { trouble: trouble.clone(), cause, last: now, said });
+        (trouble, quiet.is_none())
+    }
+
+    /// A watch works; true if it did not before.
+    pub(super) fn over(&self, kind: Kind) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).failing.remove(&kind).is_some()
+    }
+
+    pub(super) fn current(&self) -> Vec<Trouble> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let failing = state.failing.values().filter(|failing| failing.last.elapsed() < OVER_AFTER);
+        failing.map(|failing| failing.trouble.clone()).collect()
+    }
+
+    /// An object cannot be decoded. Returns how many of its kind can't.
+    pub(super) fn cannot_read(&self, kind: Kind, key: Key, error: String) -> usize {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.unreadable.len() < REMEMBERED {
+            state.unreadable.insert((kind, key), error);
+        }
+        count(&state, kind)
+    }
+
+    /// An object can be decoded again, or is gone. Returns how many of its kind can't be, if that changed.
+    pub(super) fn can_read(&self, kind: Kind, key: &Key) -> Option<usize> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.unreadable.is_empty() {
+            return None;
+        }
+        state.unreadable.remove(&(kind, key.clone()))?;
+        Some(count(&state, kind))
+    }
+
+    /// A list begins: what it holds is judged anew.
+    pub(super) fn forget(&self, kind: Kind) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.unreadable.retain(|(other, _), _| *other != kind);
+    }
+
+    pub(super) fn unreadable(&self) -> Vec<Unreadable> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = state.unreadable.iter();
+        entries.map(|((kind, key), error)| Unreadable { kind: *kind, key: key.clone(), error: error.clone() }).collect()
+    }
+}
+
+fn count(state: &State, kind: Kind) -> usize {
+    state.unreadable.keys().filter(|(other, _)| *other == kind).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_repeats_is_said_once() {
+        let troubles = Troubles::default();
+        let (trouble, said) = troubles.note(Kind::Binding, Cause::Absent, "404".to_owned());
+        assert!(said);
+        assert!(trouble.to_string().contains("albedo crds | kubectl apply"), "{trouble}");
+        assert!(!troubles.note(Kind::Binding, Cause::Absent, "404".to_owned()).1);
+        assert!(troubles.note(Kind::Binding, Cause::Forbidden, "403".to_owned()).1, "another cause is news");
+        assert!(troubles.note(Kind::Pod, Cause::Forbidden, "403".to_owned()).1, "another kind is news");
+        assert_eq!(troubles.current().len(), 2);
+        assert!(troubles.over(Kind::Pod) && !troubles.over(Kind::Pod));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_bounded() {
+        let troubles = Troubles::default();
+        for number in 0..REMEMBERED + 10 {
+            troubles.cannot_read(Kind::IngressClassParams, Key::new("", &number.to_string()), "bad".to_owned());
+        }
+        assert_eq!(troubles.unreadable().len(), REMEMBERED);
+        assert_eq!(troubles.can_read(Kind::IngressClassParams, &Key::new("", "0")), Some(REMEMBERED - 1));
+        troubles.forget(Kind::IngressClassParams);
+        assert_eq!(troubles.can_read(Kind::IngressClassParams, &Key::new("", "1")), None);
+    }
+
+    #[test]
+    fn every_crd_that_is_watched_has_its_mend() {
+        for kind in Kind::ALL {
+            let own = resource(kind).ends_with(".elbv2.k8s.aws") || resource(kind).ends_with(".albedo.dev");
+            assert_eq!(Cause::Absent.mend(resource(kind)).contains("kubectl"), own, "{kind:?}");
+        }
+    }
+}

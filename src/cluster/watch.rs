@@ -1,0 +1,269 @@
+//! One task a kind: lists it, watches it and tells the world. Failing is never taken for emptiness.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::time::{Duration, Instant};
+
+use albedo_engine::kinds::{IngressClassParams, IngressGroup, TargetGroupBinding};
+use albedo_engine::world::{Object, World};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
+use kube::Api;
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::{self, Event, watcher};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::Cluster;
+use super::decode::{Source, Watched};
+use super::trouble::{Cause, resource};
+
+/// Objects a page of a list.
+const PAGE: u32 = 500;
+/// Seconds that one watch lasts. A connection that died silently is noticed 5 s later; a quiet cluster pays one request
+/// a minute and kind.
+const WATCH_SECONDS: u32 = 60;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// A CRD or a permission that is given later is noticed after this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// A watch that went well for this long begins anew with short pauses.
+const PAUSE_FORGOTTEN: Duration = Duration::from_mins(1);
+
+/// A watch ended by itself. The world would grow stale, so the process has to end.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchEnded {
+    /// Its task panicked.
+    #[error("a watch panicked")]
+    Panicked(#[source] JoinError),
+    /// Its stream ended, which it never does.
+    #[error("the watch of {0} ended")]
+    Ended(&'static str),
+}
+
+impl Cluster {
+    /// Watches every kind until `stop`, namespaced kinds in `namespace` alone if one is given, and waits for the tasks.
+    ///
+    /// # Errors
+    /// A watch ended by itself; the others are stopped then.
+    pub async fn watch(&self, namespace: Option<&str>, stop: CancellationToken) -> Result<(), WatchEnded> {
+        // One that ends takes the others with it, and nobody else.
+        let stop = stop.child_token();
+        let mut tasks = JoinSet::new();
+        self.spawn(&mut tasks, self.namespaced::<Ingress>(namespace), &stop);
+        self.spawn(&mut tasks, self.everywhere::<IngressClass>(), &stop);
+        self.spawn(&mut tasks, self.everywhere::<IngressClassParams>(), &stop);
+        self.spawn(&mut tasks, self.namespaced::<Service>(namespace), &stop);
+        self.spawn(&mut tasks, self.everywhere::<PartialObjectMeta<Namespace>>(), &stop);
+        self.spawn(&mut tasks, self.namespaced::<EndpointSlice>(namespace), &stop);
+        self.spawn(&mut tasks, self.namespaced::<Pod>(namespace), &stop);
+        self.spawn(&mut tasks, self.everywhere::<Node>(), &stop);
+        self.spawn(&mut tasks, self.namespaced::<TargetGroupBinding>(namespace), &stop);
+        self.spawn(&mut tasks, self.everywhere::<IngressGroup>(), &stop);
+        let mut outcome = Ok(());
+        while let Some(ended) = tasks.join_next().await {
+            let ended = ended.unwrap_or_else(|panic| Err(WatchEnded::Panicked(panic)));
+            if ended.is_err() && outcome.is_ok() {
+                outcome = ended;
+                stop.cancel();
+            }
+        }
+        outcome
+    }
+
+    fn everywhere<S: Source<Scope = ClusterResourceScope>>(&self) -> Api<Watched<S>> {
+        Api::all(self.client())
+    }
+
+    fn namespaced<S: Source<Scope = NamespaceResourceScope>>(&self, namespace: Option<&str>) -> Api<Watched<S>> {
+        match namespace {
+            Some(namespace) => Api::namespaced(self.client(), namespace),
+            None => Api::all(self.client()),
+        }
+    }
+
+    fn spawn<S: Source + Clone + std::fmt::Debug>(
+        &self,
+        tasks: &mut JoinSet<Result<(), WatchEnded>>,
+        api: Api<Watched<S>>,
+        stop: &CancellationToken,
+    ) {
+        let follower = Follower { cluster: self.clone(), listed: Vec::new(), began: Instant::now() };
+        tasks.spawn(follower.follow(api, stop.clone()));
+    }
+}
+
+/// What one watch has in hand.
+struct Follower {
+    cluster: Cluster,
+    /// Objects of a list that is not complete yet.
+    listed: Vec<Object>,
+    began: Instant,
+}
+
+impl Follower {
+    async fn follow<S: Source + Clone + std::fmt::Debug>(
+        mut self,
+        api: Api<Watched<S>>,
+        stop: CancellationToken,
+    ) -> Result<(), WatchEnded> {
+        let config = watcher::Config::default().page_size(PAGE).timeout(WATCH_SECONDS);
+        let mut stream = std::pin::pin!(watcher(api, config));
+        let mut pause = Pause::default();
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                event = stream.next() => event.ok_or(WatchEnded::Ended(resource(S::KIND)))?,
+            };
+            match event {
+                Ok(event) => self.told(event),
+                Err(error) => {
+                    self.failed::<S>(&error);
+                    tokio::select! {
+                        biased;
+                        () = stop.cancelled() => return Ok(()),
+                        () = tokio::time::sleep(pause.next()) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn told<S: Source>(&mut self, event: Event<Watched<S>>) {
+        match event {
+            Event::Init => {
+                self.listed.clear();
+                self.began = Instant::now();
+                self.cluster.shared.troubles.forget(S::KIND);
+            }
+            Event::InitApply(watched) => self.listed.extend(self.readable(watched)),
+            Event::InitDone => self.list_is_complete::<S>(),
+            Event::Apply(watched) => {
+                self.works::<S>();
+                // The world keeps what it knew of an object that can't be read any more: a bad edit deletes nothing.
+                if let Some(object) = self.readable(watched) {
+                    self.cluster.tell(|world| world.apply(object));
+                }
+            }
+            Event::Delete(watched) => {
+                self.works::<S>();
+                let key = watched.key();
+                if let Some(left) = self.cluster.shared.troubles.can_read(S::KIND, &key) {
+                    self.cluster.metrics().unreadable(resource(S::KIND), left);
+                }
+                self.cluster.tell(|world| world.delete(S::KIND, &key));
+            }
+        }
+    }
+
+    fn list_is_complete<S: Source>(&mut self) {
+        self.works::<S>();
+        let objects = std::mem::take(&mut self.listed);
+        let (count, kind) = (objects.len(), S::KIND);
+        self.cluster.tell(|world| world.reset(kind, objects));
+        let shared = &self.cluster.shared;
+        shared.metrics.listed(resource(kind), count);
+        let unreadable = shared.troubles.unreadable().iter().filter(|object| object.kind == kind).count();
+        shared.metrics.unreadable(resource(kind), unreadable);
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(resource = resource(kind), count, millis, "listed");
+        let ready = shared
+            .world
+            .read()
+            .map_or_else(|poisoned| poisoned.into_inner().is_ready(), |world| World::is_ready(&world));
+        shared.ready.send_if_modified(|before| !std::mem::replace(before, ready) && ready);
+    }
+
+    fn readable<S: Source>(&self, watched: Watched<S>) -> Option<Object> {
+        let (kind, key) = (S::KIND, watched.key());
+        let shared = &self.cluster.shared;
+        match watched.object {
+            Ok(object) => {
+                if let Some(left) = shared.troubles.can_read(kind, &key) {
+                    shared.metrics.unreadable(resource(kind), left);
+                }
+                Some(object)
+            }
+            Err(error) => {
+                tracing::warn!(resource = resource(kind), %key, error, "left out an object that cannot be decoded");
+                let count = shared.troubles.cannot_read(kind, key, error);
+                shared.metrics.unreadable(resource(kind), count);
+                None
+            }
+        }
+    }
+
+    fn works<S: Source>(&self) {
+        if self.cluster.shared.troubles.over(S::KIND) {
+            tracing::info!(resource = resource(S::KIND), "watched again");
+        }
+    }
+
+    fn failed<S: Source>(&self, error: &watcher::Error) {
+        let cause = Cause::of(error);
+        self.cluster.metrics().watch_failed(resource(S::KIND), cause.label());
+        if cause == Cause::Expired {
+            tracing::debug!(resource = resource(S::KIND), "away for too long, listing anew");
+            return;
+        }
+        let (trouble, news) = self.cluster.shared.troubles.note(S::KIND, cause, chain(error));
+        if news {
+            tracing::warn!(resource = resource(S::KIND), "{trouble}");
+        }
+    }
+}
+
+/// An error with its sources: kube's own text leaves some out.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let inner = error.to_string();
+        // kube's errors quote what they wrap.
+        if !text.contains(&inner) {
+            text.push_str(": ");
+            text.push_str(&inner);
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// The pauses between attempts: they double, and no two replicas take the same.
+#[derive(Debug, Default)]
+struct Pause {
+    attempts: u32,
+    last: Option<Instant>,
+}
+
+impl Pause {
+    fn next(&mut self) -> Duration {
+        let now = Instant::now();
+        if self.last.is_some_and(|last| now.duration_since(last) > PAUSE_FORGOTTEN) {
+            self.attempts = 0;
+        }
+        self.last = Some(now);
+        let full = FIRST_PAUSE.saturating_mul(1 << self.attempts.min(6)).min(LONGEST_PAUSE);
+        self.attempts += 1;
+        // The standard library's only randomness. Half of a pause is fixed, half is drawn.
+        let drawn = RandomState::new().hash_one(self.attempts) % 1000;
+        full / 2 + (full / 2).mul_f64(f64::from(u32::try_from(drawn).unwrap_or(0)) / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound() {
+        let mut pause = Pause::default();
+        let pauses: Vec<Duration> = (0..40).map(|_| pause.next()).collect();
+        assert!(pauses[0] >= FIRST_PAUSE / 2 && pauses[0] <= FIRST_PAUSE, "{pauses:?}");
+        assert!(pauses.iter().all(|pause| *pause <= LONGEST_PAUSE), "{pauses:?}");
+        assert!(pauses[39] >= LONGEST_PAUSE / 2, "{pauses:?}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Writes on Ingresses: the finalizer that holds one until AWS is clean, and the names under which it is reached.
+
+use albedo_engine::kinds::{Key, TargetGroupBinding};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::{Api, Resource};
+use serde_json::{Value, json};
+
+use super::change::{Change, Door, Stored, namespaced};
+use super::error::read;
+use super::status::{Host, status_patch};
+use super::{Cluster, ReadError, WriteError};
+
+impl Cluster {
+    /// Adds a finalizer to an Ingress; nothing is written if it is there.
+    ///
+    /// # Errors
+    /// A conflict, too, if it is being deleted: the API server takes no finalizer then.
+    pub async fn add_finalizer(&self, ingress: &Ingress, finalizer: &str) -> Result<(), WriteError> {
+        self.add(ingress, finalizer).await
+    }
+
+    /// Removes a finalizer of an Ingress; others stay. An Ingress that is gone has none.
+    ///
+    /// # Errors
+    /// It was not written, and the finalizer may be there.
+    pub async fn remove_finalizer(&self, ingress: &Ingress, finalizer: &str) -> Result<(), WriteError> {
+        self.remove(ingress, finalizer).await
+    }
+
+    /// Adds a finalizer to a binding; nothing is written if it is there.
+    ///
+    /// # Errors
+    /// A conflict, too, if it is being deleted: the API server takes no finalizer then.
+    pub async fn add_binding_finalizer(&self, binding: &TargetGroupBinding, finalizer: &str) -> Result<(), WriteError> {
+        self.add(binding, finalizer).await
+    }
+
+    /// Removes a finalizer of a binding; others stay. A binding that is gone has none.
+    ///
+    /// # Errors
+    /// It was not written, and the finalizer may be there.
+    pub async fn remove_binding_finalizer(
+        &self,
+        binding: &TargetGroupBinding,
+        finalizer: &str,
+    ) -> Result<(), WriteError> {
+        self.remove(binding, finalizer).await
+    }
+
+    /// Says in an Ingress's status under which names it is reached; nothing is written if names and ports are the same.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub async fn update_ingress_status(&self, ingress: &Ingress, hosts: &[Host]) -> Result<(), WriteError> {
+        let api = namespaced(self.client(), ingress);
+        let what = format!("write the status of the Ingress {}", Key::of(&ingress.metadata));
+        let change = Change { api: &api, door: Door::Status, what: &what };
+        change.make(ingress, |current| Ok(status_patch(current, hosts))).await.map(drop)
+    }
+
+    /// An Ingress as it is now, past every cache: for the look before a first delete.
+    ///
+    /// # Errors
+    /// Nobody knows whether it is there.
+    pub async fn live_ingress(&self, key: &Key) -> Result<Option<Ingress>, ReadError> {
+        let api: Api<Ingress> = Api::namespaced(self.client(), &key.namespace);
+        read(&format!("read the Ingress {key}"), api.get_opt(&key.name)).await
+    }
+
+    /// Whether a Service exists now, past every cache: for the look before its targets are let go.
+    ///
+    /// # Errors
+    /// Nobody knows whether it is there.
+    pub async fn service_exists(&self, key: &Key) -> Result<bool, ReadError> {
+        let api: Api<Service> = Api::namespaced(self.client(), &key.namespace);
+        Ok(read(&format!("read the Service {key}"), api.get_opt(&key.name)).await?.is_some())
+    }
+
+    async fn add<K: Finalized>(&self, object: &K, finalizer: &str) -> Result<(), WriteError> {
+        let api = namespaced(self.client(), object);
+        let what = format!("add the finalizer {finalizer} to the {} {}", K::kind(&()), Key::of(object.meta()));
+        let change = Change { api: &api, door: Door::Object, what: &what };
+        let difference = |current: &K| with_finalizer(current, finalizer, &what);
+        change.make(object, difference).await.map(drop)
+    }
+
+    async fn remove<K: Finalized>(&self, object: &K, finalizer: &str) -> Result<(), WriteError> {
+        let api = namespaced(self.client(), object);
+        let what = format!("remove the finalizer {finalizer} from the {} {}", K::kind(&()), Key::of(object.meta()));
+        let change = Change { api: &api, door: Door::Object, what: &what };
+        match change.make(object, |current| Ok(without_finalizer(current, finalizer))).await {
+            Ok(_) | Err(WriteError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Kinds that carry our finalizers.
+trait Finalized: Stored + Resource<Scope = NamespaceResourceScope> {}
+
+impl<K: Stored + Resource<Scope = NamespaceResourceScope>> Finalized for K {}
+
+fn finalizers<K: Resource>(object: &K) -> &[String] {
+    object.meta().finalizers.as_deref().unwrap_or_default()
+}
+
+fn with_finalizer<K: Resource>(object: &K, finalizer: &str, what: &str) -> Result<Option<Value>, WriteError> {
+    let held = finalizers(object);
+    if held.iter().any(|other| other == finalizer) {
+        return Ok(None);
+    }
+    if object.meta().deletion_timestamp.is_some() {
+        return Err(WriteError::Conflict { what: what.to_owned(), source: None });
+    }
+    let all: Vec<&str> = held.iter().map(String::as_str).chain([finalizer]).collect();
+    Ok(Some(json!({"metadata": {"finalizers": all}})))
+}
+
+fn without_finalizer<K: Resource>(object: &K, finalizer: &str) -> Option<Value> {
+    let held = finalizers(object);
+    let rest: Vec<&String> = held.iter().filter(|other| *other != finalizer).collect();
+    (rest.len() < held.len()).then(|| json!({"metadata": {"finalizers": rest}}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ingress(metadata: &Value) -> Ingress {
+        serde_json::from_value(json!({"metadata": metadata})).unwrap()
+    }
+
+    #[test]
+    fn finalizers_of_others_stay() {
+        let object = ingress(&json!({"finalizers": ["a", "ours"]}));
+        assert_eq!(without_finalizer(&object, "ours"), Some(json!({"metadata": {"finalizers": ["a"]}})));
+        assert_eq!(without_finalizer(&object, "b"), None);
+        assert_eq!(with_finalizer(&object, "ours", "").unwrap(), None);
+        assert_eq!(
+            with_finalizer(&object, "b", "").unwrap(),
+            Some(json!({"metadata": {"finalizers": ["a", "ours", "b"]}}))
+        );
+    }
+
+    #[test]
+    fn what_is_being_deleted_takes_no_finalizer() {
+        let object = ingress(&json!({"finalizers": ["a"], "deletionTimestamp": "2026-01-02T03:04:05Z"}));
+        assert!(matches!(with_finalizer(&object, "ours", "x"), Err(WriteError::Conflict { .. })));
+        assert_eq!(with_finalizer(&object, "a", "x").unwrap(), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! Makes AWS be as the world asks: a queue of units, and a turn for each.
+
+mod account;
+mod backend;
+mod binding;
+mod group;
+mod leaving;
+mod metrics;
+mod queue;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use albedo_engine::settings::Settings;
+use albedo_engine::world::{Changes, Unit};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::cloud::{Cloud, CloudError};
+use crate::cluster::{Cluster, Events, ReadError, WriteError};
+
+pub use account::Account;
+pub use metrics::Metrics;
+use queue::{Lane, Queue};
+
+/// How often each group is looked at although nothing said that it changed: drift made by hand is found then.
+const AUDIT: Duration = Duration::from_hours(1);
+/// Longest that a write may take from now while this replica is the only one.
+const ALONE: Duration = Duration::from_hours(1);
+
+/// Why a turn could not be ended.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    /// AWS refused, or gave no answer.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// Kubernetes refused a write.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Kubernetes could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A binding's targets cannot be told.
+    #[error("{0}")]
+    Targets(#[from] albedo_engine::targets::TargetsError),
+    /// What was planned from has changed since.
+    #[error("{0}")]
+    Stale(String),
+}
+
+/// What a turn leaves to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing until something changes.
+    Rest,
+    /// Another turn after this time.
+    Again(Duration),
+}
+
+/// The reconciler; a clone is another handle to the same.
+#[derive(Clone)]
+pub struct Reconciler {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    cluster: Cluster,
+    cloud: Cloud,
+    account: Account,
+    settings: Arc<Settings>,
+    events: Events,
+    queue: Queue,
+    metrics: Metrics,
+    /// Held while the shared backend security group is made or deleted: it is nobody's group's own.
+    backend: Mutex<()>,
+}
+
+impl Reconciler {
+    /// A reconciler that does nothing yet.
+    #[must_use]
+    pub fn new(cluster: Cluster, cloud: Cloud, account: Account, settings: Arc<Settings>, events: Events) -> Self {
+        let shared = Shared {
+            cluster,
+            cloud,
+            account,
+            settings,
+            events,
+            queue: Queue::default(),
+            metrics: Metrics::default(),
+            backend: Mutex::new(()),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// What is measured here.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Works until `stop`, `workers` units at a time; ends when the turns that run then are over.
+    pub async fn run(&self, workers: usize, stop: CancellationToken) {
+        self.shared.cluster.ready().await;
+        self.shared.account.refresh(&self.shared.cloud).await;
+        self.take(self.everything(), Lane::Resync);
+        let mut tasks = JoinSet::new();
+        for _ in 0..workers.max(1) {
+            tasks.spawn(self.clone().work(stop.clone()));
+        }
+        tasks.spawn(self.clone().listen(stop.clone()));
+        tasks.spawn(self.clone().audit(stop.clone()));
+        tasks.spawn(self.shared.account.clone().keep(self.shared.cloud.clone(), stop));
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task of the reconciler failed");
+            }
+        }
+    }
+
+    /// Every unit that the world knows of.
+    fn everything(&self) -> Changes {
+        self.shared.cluster.read(|world| {
+            let groups = world.group_ids().into_iter().map(Unit::Group);
+            let bindings = world.bindings().map(|(key, _)| Unit::Binding(key.clone()));
+            groups.chain(bindings).collect()
+        })
+    }
+
+    fn take(&self, changes: Changes, lane: Lane) {
+        for unit in changes {
+            self.shared.queue.add(unit, lane, Duration::ZERO);
+        }
+        self.shared.metrics.depth(self.shared.queue.len());
+    }
+
+    /// Puts what changes into the queue's front lane.
+    async fn listen(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changes = self.shared.cluster.changes().next() => self.take(changes, Lane::Change),
+            }
+        }
+    }
+
+    /// Looks at everything on a slow clock.
+    async fn audit(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(AUDIT) => self.take(self.everything(), Lane::Resync),
+            }
+        }
+    }
+
+    async fn work(self, stop: CancellationToken) {
+        loop {
+            let unit = tokio::select! {
+                () = stop.cancelled() => return,
+                unit = self.shared.queue.next() => unit,
+            };
+            // In a task of its own, so that a panic costs one turn and not the worker.
+            let turn = tokio::spawn({
+                let (this, unit) = (self.clone(), unit.clone());
+                async move { this.turn(&unit).await }
+            });
+            match turn.await {
+                Ok(Ok(Next::Rest)) => self.shared.queue.done(&unit, None),
+                Ok(Ok(Next::Again(after))) => self.shared.queue.done(&unit, Some(after)),
+                Ok(Err(error)) => {
+                    tracing::warn!(unit = ?unit, %error, "a turn failed; it is tried again");
+                    self.shared.metrics.failed(&unit);
+                    self.shared.queue.failed(&unit);
+                }
+                Err(error) => {
+                    tracing::error!(unit = ?unit, %error, "a turn panicked; it is tried again");
+                    self.shared.metrics.failed(&unit);
+                    self.shared.queue.failed(&unit);
+                }
+            }
+            self.shared.metrics.depth(self.shared.queue.len());
+        }
+    }
+
+    async fn turn(&self, unit: &Unit) -> Result<Next, TurnError> {
+        self.shared.metrics.turn(unit);
+        match unit {
+            Unit::Group(group) => self.group(group).await,
+            Unit::Binding(key) => self.binding(key).await,
+            Unit::BackendGroup => self.backend_group().await,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Facts of the account, kept fresh on a clock and read again when a finding rests on them.
+
+use futures::FutureExt as _;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use albedo_engine::facts::Facts;
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::cloud::Cloud;
+
+/// How often facts are read anew.
+const EVERY: Duration = Duration::from_mins(2);
+/// Facts younger than this are not read again because of a finding.
+const YOUNG: Duration = Duration::from_secs(5);
+
+/// The facts; a clone is another handle to the same.
+#[derive(Clone, Default)]
+pub struct Account {
+    facts: Arc<RwLock<Arc<Facts>>>,
+    /// One refresh at a time; those who wait for it take its result.
+    refreshing: Arc<Mutex<()>>,
+}
+
+impl Account {
+    /// Facts of which nothing but the place is known.
+    #[must_use]
+    pub fn new(region: Option<String>, vpc_id: Option<String>) -> Self {
+        let account = Self::default();
+        account.put(Facts { region, vpc_id, ..Facts::default() });
+        account
+    }
+
+    /// The facts as they are known now.
+    #[must_use]
+    pub fn get(&self) -> Arc<Facts> {
+        self.facts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where we are was found out.
+    pub fn settle(&self, region: &str, vpc_id: &str) {
+        let known = (*self.get()).clone();
+        self.put(Facts { region: Some(region.to_owned()), vpc_id: Some(vpc_id.to_owned()), ..known });
+    }
+
+    fn put(&self, facts: Facts) {
+        *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
+    }
+
+    /// Reads all facts; a kind that cannot be read stays as it is.
+    pub async fn refresh(&self, cloud: &Cloud) {
+        let _one = self.refreshing.lock().await;
+        self.read(cloud).await;
+    }
+
+    /// Reads all facts unless they are young. Whether they were read.
+    pub async fn refresh_unless_young(&self, cloud: &Cloud) -> bool {
+        let _one = self.refreshing.lock().await;
+        let now = Timestamp::now();
+        let young = self.get().subnets.as_ref().is_some_and(|known| known.age(now) < YOUNG);
+        if !young {
+            self.read(cloud).await;
+        }
+        !young
+    }
+
+    async fn read(&self, cloud: &Cloud) {
+        let mut facts = (*self.get()).clone();
+        for (kind, error) in cloud.refresh(&mut facts, Timestamp::now()).boxed().await {
+            tracing::warn!(%kind, %error, "facts of the account cannot be read; what was known stays");
+        }
+        self.put(facts);
+    }
+
+    /// Keeps them fresh until `stop`.
+    pub async fn keep(self, cloud: Cloud, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(EVERY) => self.refresh(&cloud).await,
+            }
+        }
+    }
+}

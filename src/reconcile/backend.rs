@@ -1,0 +1,39 @@
+//! The shared backend security group's own turn: it goes when no Ingress needs it.
+
+use futures::FutureExt as _;
+use std::time::Duration;
+
+use albedo_engine::plan::AwsOperation;
+use albedo_engine::stack::GroupId;
+
+use super::{ALONE, Next, Reconciler, TurnError};
+use crate::cloud::{CloudError, Known, Warrant};
+
+/// Pause while something still uses it: load balancers let go of security groups some seconds after they are gone.
+const IN_USE: Duration = Duration::from_secs(5);
+
+impl Reconciler {
+    pub(super) async fn backend_group(&self) -> Result<Next, TurnError> {
+        let settings = &self.shared.settings;
+        if !settings.enable_backend_security_group || settings.backend_security_group.is_some() {
+            return Ok(Next::Rest);
+        }
+        let _alone = self.shared.backend.lock().await;
+        if !self.shared.cluster.read(|world| world.group_ids().is_empty()) {
+            return Ok(Next::Rest);
+        }
+        // Any group's look at AWS tells of it; this one has nothing else to tell.
+        let nobody = GroupId::Explicit(String::new());
+        let Some(found) = self.shared.cloud.observe(&nobody).boxed().await?.backend_security_group else {
+            return Ok(Next::Rest);
+        };
+        tracing::info!(group = %found.arn, "no Ingress is left: the shared backend security group goes");
+        let clients = std::collections::BTreeMap::new();
+        let warrant = Warrant { remaining: &|| ALONE, clients: &clients };
+        let operation = AwsOperation::DeleteSecurityGroup { group: found.arn };
+        match self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await {
+            Err(CloudError::InUse(_)) => Ok(Next::Again(IN_USE)),
+            other => other.map(|_| Next::Rest).map_err(TurnError::from),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A binding's turn: its targets are registered with its target group, and those that are none any more deregistered.
+
+use futures::FutureExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use albedo_engine::kinds::{Key, TargetGroupBinding};
+use albedo_engine::plan::AwsOperation;
+use albedo_engine::stack::Target;
+use albedo_engine::targets::{self, Registration, Resolution, ServiceRead, Sources, TargetsError};
+use k8s_openapi::api::core::v1::Service;
+
+use super::{ALONE, Next, Reconciler, TurnError};
+use crate::cloud::{CloudError, Known, Warrant};
+use crate::cluster::{Note, Severity, Subject};
+
+/// Holds a binding until its targets are deregistered.
+const FINALIZER: &str = "elbv2.k8s.aws/resources";
+/// Pause before another look at a pod that a slice names and that has not been seen yet.
+const UNSEEN: Duration = Duration::from_secs(2);
+
+impl Reconciler {
+    pub(super) async fn binding(&self, key: &Key) -> Result<Next, TurnError> {
+        let Some(binding) = self.shared.cluster.read(|world| world.binding(key).cloned()) else { return Ok(Next::Rest) };
+        let Some(target_group) = self.target_group_of(&binding) else {
+            self.say(&binding, "FailedReconcile", "the target group is given neither by ARN nor by a name that is known".to_owned());
+            return Ok(Next::Rest);
+        };
+        if binding.metadata.deletion_timestamp.is_some() {
+            return self.let_go(&binding, &target_group).await;
+        }
+        let held = binding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
+        if !held {
+            self.shared.cluster.add_binding_finalizer(&binding, FINALIZER).await?;
+        }
+        let resolved = match self.resolve(key, &binding).await {
+            Ok(resolved) => resolved,
+            Err(TurnError::Targets(error)) => return self.unresolved(&binding, &error).await,
+            Err(error) => return Err(error),
+        };
+        let (desired, unseen) = match resolved {
+            Resolution::Targets(resolved) => {
+                let unseen = resolved.skipped.iter().any(|one| one.reason == targets::SkipReason::PodNotSeen);
+                (resolved.targets, unseen)
+            }
+            Resolution::Gone => {
+                let service = &binding.spec.service_ref.name;
+                self.say(&binding, "BackendNotFound", format!("Service {service} was deleted: its targets are deregistered"));
+                (std::collections::BTreeSet::new(), false)
+            }
+        };
+        let observed = self.shared.cloud.target_health(&target_group).boxed().await?;
+        let change = targets::diff(&desired, &observed, None);
+        self.register(key, &target_group, change).await?;
+        if let Some(generation) = binding.metadata.generation {
+            self.shared.cluster.update_binding_status(&binding, generation).await?;
+        }
+        Ok(if unseen { Next::Again(UNSEEN) } else { Next::Rest })
+    }
+
+    fn target_group_of(&self, binding: &TargetGroupBinding) -> Option<String> {
+        let given = binding.spec.target_group_arn.clone().filter(|arn| !arn.is_empty());
+        given.or_else(|| {
+            let name = binding.spec.target_group_name.as_ref()?;
+            self.shared.account.get().target_group_names.as_ref()?.value.get(name).cloned()
+        })
+    }
+
+    async fn resolve(&self, key: &Key, binding: &TargetGroupBinding) -> Result<Resolution, TurnError> {
+        let service_key = Key::new(&key.namespace, &binding.spec.service_ref.name);
+        let facts = self.shared.account.get();
+        let blocks = facts.vpc_cidrs.as_ref().map(|known| known.value.as_slice());
+        let look = |gone: bool| {
+            self.shared.cluster.read(|world| {
+                let service: Option<Arc<Service>> = world.service(&service_key).cloned();
+                let slices = world.endpoints(&service_key);
+                let nodes: Vec<_> = world.nodes().cloned().collect();
+                let service = match &service {
+                    Some(service) => ServiceRead::Found(service),
+                    None if gone => ServiceRead::Gone,
+                    None => ServiceRead::NotCached,
+                };
+                let pods = |pod: &Key| world.pod(pod).cloned();
+                let sources =
+                    Sources { service, slices: &slices, pods: &pods, nodes: &nodes, vpc_cidrs: blocks, fail_open: true };
+                targets::resolve(binding, sources)
+            })
+        };
+        match look(false) {
+            Err(TargetsError::ServiceNotFound(_)) => {
+                // Only a look past the cache tells a Service that is gone from one that has not been seen.
+                let gone = !self.shared.cluster.service_exists(&service_key).await?;
+                look(gone).map_err(TurnError::from)
+            }
+            other => other.map_err(TurnError::from),
+        }
+    }
+
+    /// What cannot be resolved keeps its targets: a renamed port must not empty a target group.
+    async fn unresolved(&self, binding: &TargetGroupBinding, error: &TargetsError) -> Result<Next, TurnError> {
+        let missing = matches!(error, TargetsError::ServiceNotFound(_) | TargetsError::PortNotFound { .. });
+        let reason = if missing { "BackendNotFound" } else { "FailedReconcile" };
+        self.say(binding, reason, format!("{error}; registered targets stay as they are"));
+        if let (true, Some(generation)) = (missing, binding.metadata.generation) {
+            self.shared.cluster.update_binding_status(binding, generation).await?;
+        }
+        Ok(Next::Rest)
+    }
+
+    async fn register(&self, key: &Key, target_group: &str, change: Registration) -> Result<(), TurnError> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(
+            binding = %key, register = change.register.len(), deregister = change.deregister.len(), "targets change"
+        );
+        if !change.register.is_empty() {
+            self.send(AwsOperation::RegisterTargets { target_group: target_group.to_owned(), targets: change.register })
+                .await?;
+        }
+        self.deregister(target_group, change.deregister).await
+    }
+
+    async fn deregister(&self, target_group: &str, targets: Vec<Target>) -> Result<(), TurnError> {
+        if targets.is_empty() {
+            return Ok(());
+        }
+        self.send(AwsOperation::DeregisterTargets { target_group: target_group.to_owned(), targets }).await
+    }
+
+    async fn send(&self, operation: AwsOperation) -> Result<(), TurnError> {
+        let clients = std::collections::BTreeMap::new();
+        let warrant = Warrant { remaining: &|| ALONE, clients: &clients };
+        self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await?;
+        Ok(())
+    }
+
+    /// A binding that is being deleted lets go of its targets, then of its finalizer.
+    async fn let_go(&self, binding: &TargetGroupBinding, target_group: &str) -> Result<Next, TurnError> {
+        let held = binding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
+        if !held {
+            return Ok(Next::Rest);
+        }
+        let observed = match self.shared.cloud.target_health(target_group).boxed().await {
+            Ok(observed) => observed,
+            // A target group that is gone, or was never one, holds nothing.
+            Err(CloudError::NotFound(_) | CloudError::Invalid(_)) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let change = targets::diff(&std::collections::BTreeSet::new(), &observed, None);
+        self.deregister(target_group, change.deregister).await?;
+        self.shared.cluster.remove_binding_finalizer(binding, FINALIZER).await?;
+        Ok(Next::Rest)
+    }
+
+    fn say(&self, binding: &TargetGroupBinding, reason: &str, text: String) {
+        let subject = Subject::binding(binding);
+        self.shared.events.publish(Note { subject, severity: Severity::Warning, reason: reason.to_owned(), text });
+    }
+}

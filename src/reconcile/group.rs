@@ -1,0 +1,283 @@
+//! A group's turn: view → link → observe → diff → apply → report.
+
+use futures::FutureExt as _;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use albedo_engine::facts::Facts;
+use albedo_engine::finding::{Effect, Tier};
+use albedo_engine::kinds::Key;
+use albedo_engine::link::{self, Existing, Linked};
+use albedo_engine::plan::{self, AwsOperation, KubeOperation, ObservedBinding, Operation, Plan};
+use albedo_engine::report::{self, Outcome, Reached};
+use albedo_engine::stack::{GroupId, Observed, Ref, ResourceId};
+use albedo_engine::targets;
+use albedo_engine::world::{Overlay, Unit, View, secret_refs};
+use jiff::Timestamp;
+
+use super::queue::Lane;
+use super::{ALONE, Next, Reconciler, TurnError};
+use crate::cloud::{Known, OidcClient, Warrant};
+use crate::cluster::{Host, Note, Severity, Subject};
+
+/// Pause before the next turn of a plan that waits for something.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Clients of identity providers by Secret (`namespace/name`), read for one turn and kept no longer.
+type Clients = BTreeMap<String, OidcClient>;
+
+impl Reconciler {
+    pub(super) async fn group(&self, group: &GroupId) -> Result<Next, TurnError> {
+        let mut view = self.view(group);
+        if view.members.is_empty() && view.leaving.is_empty() {
+            self.misplaced(group);
+            return Ok(Next::Rest);
+        }
+        let clients = self.read_secrets(&view).await?;
+        self.hold(&view).await?;
+        if self.is_held_by_the_unknown(&view) {
+            return Ok(Next::Rest);
+        }
+        self.confirm_leaving(&view).await?;
+        view = self.view(group);
+        let mut observed = self.shared.cloud.observe(group).boxed().await?;
+        let linked = self.link(&view, &observed).await;
+        let result = match &linked.desired {
+            None => Ok((Outcome::Blocked, Reached::default())),
+            Some(_) => self.converge(&view, &linked, &mut observed, &clients).await,
+        };
+        let (outcome, reached) = match &result {
+            Ok((outcome, reached)) => (outcome.clone(), reached.clone()),
+            Err(error) => (Outcome::Failed(error.to_string()), Reached::default()),
+        };
+        self.report(&view, &linked, &outcome, &reached).await?;
+        result?;
+        match outcome {
+            Outcome::Waiting(_) => Ok(Next::Again(WAIT)),
+            Outcome::Reached { .. } => self.release(&view).await.map(|()| Next::Rest),
+            // A group-wide finding rests on facts: they may have changed by then.
+            Outcome::Blocked => Ok(Next::Again(Duration::from_mins(1))),
+            Outcome::Failed(_) => Ok(Next::Rest),
+        }
+    }
+
+    fn view(&self, group: &GroupId) -> View {
+        self.shared.cluster.read(|world| world.view(group, &Overlay::None))
+    }
+
+    /// Reads the Secrets that members need: the world learns which keys they have, the turn gets the clients.
+    async fn read_secrets(&self, view: &View) -> Result<Clients, TurnError> {
+        let mut clients = Clients::new();
+        for member in &view.members {
+            for key in secret_refs(&member.ingress, &view.services) {
+                let secret = self.shared.cluster.secret_value(&key).await?;
+                let change = match &secret {
+                    Some(secret) => albedo_engine::world::Object::Secret { key: key.clone(), keys: secret.keys() },
+                    None => {
+                        self.shared.cluster.tell(|world| {
+                            world.forget_secret(&key);
+                            albedo_engine::world::Changes::new()
+                        });
+                        continue;
+                    }
+                };
+                // This turn looks at it; no other one is needed for it.
+                self.shared.cluster.tell(|world| {
+                    world.apply(change);
+                    albedo_engine::world::Changes::new()
+                });
+                let id = secret.as_ref().and_then(|one| one.text("clientID").or_else(|| one.text("clientId")));
+                let value = secret.as_ref().and_then(|one| one.text("clientSecret"));
+                if let Some((id, value)) = id.zip(value) {
+                    let client = OidcClient {
+                        id: id.trim_end().to_owned(),
+                        secret: value.trim_end_matches(char::is_control).to_owned(),
+                    };
+                    clients.insert(key.to_string(), client);
+                }
+            }
+        }
+        Ok(clients)
+    }
+
+    /// Adds the group's finalizer to members before the first call of AWS.
+    async fn hold(&self, view: &View) -> Result<(), TurnError> {
+        let finalizer = view.group.finalizer();
+        for member in &view.members {
+            let held = member.ingress.metadata.finalizers.iter().flatten().any(|held| *held == finalizer);
+            if !held {
+                self.shared.cluster.add_finalizer(&member.ingress, &finalizer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Links; when a finding rests on AWS's facts, they are read anew and it is linked once more.
+    async fn link(&self, view: &View, observed: &Observed) -> Linked {
+        let existing = observed
+            .load_balancers
+            .first()
+            .map(|found| Existing { scheme: found.is.scheme, subnets: found.is.subnets.clone() });
+        let facts = self.shared.account.get();
+        let linked = self.link_with(view, &facts, existing.as_ref());
+        let rests_on_aws = |linked: &Linked| {
+            linked.findings().any(|finding| {
+                finding.effect != Effect::Nothing && (finding.code.row().tier == Tier::Aws || finding.message.contains("TargetGroup"))
+            })
+        };
+        if rests_on_aws(&linked) && self.shared.account.refresh_unless_young(&self.shared.cloud).await {
+            let facts = self.shared.account.get();
+            return self.link_with(view, &facts, existing.as_ref());
+        }
+        linked
+    }
+
+    fn link_with(&self, view: &View, facts: &Arc<Facts>, existing: Option<&Existing>) -> Linked {
+        let settings = &self.shared.settings;
+        link::link(link::Input { settings, view, facts, existing, now: Timestamp::now() })
+    }
+
+    fn plan(&self, view: &View, linked: &Linked, observed: &Observed) -> Option<Plan> {
+        let bindings: Vec<ObservedBinding> = view.bindings.iter().filter_map(|binding| observed_binding(binding)).collect();
+        let settings = &self.shared.settings;
+        Some(plan::diff(plan::Input {
+            desired: linked.desired.as_ref()?,
+            observed,
+            bindings: &bindings,
+            cluster: &settings.cluster_name,
+            external_tags: &settings.external_managed_tags,
+            default_tags: &settings.default_tags,
+        }))
+    }
+
+    /// One turn of the plan.
+    async fn converge(
+        &self,
+        view: &View,
+        linked: &Linked,
+        observed: &mut Observed,
+        clients: &Clients,
+    ) -> Result<(Outcome, Reached), TurnError> {
+        let needs_backend = linked.desired.as_ref().is_some_and(|desired| desired.backend_security_group);
+        // Two groups that both find it missing must not both make it.
+        let _alone = if needs_backend && observed.backend_security_group.is_none() {
+            let alone = self.shared.backend.lock().await;
+            *observed = self.shared.cloud.observe(&view.group).boxed().await?;
+            Some(alone)
+        } else {
+            None
+        };
+        let Some(plan) = self.plan(view, linked, observed) else {
+            return Ok((Outcome::Blocked, Reached::default()));
+        };
+        if !plan.operations.is_empty() {
+            tracing::info!(group = %view.group, operations = plan.operations.len(), "plan\n{}", plan::show(&plan));
+        }
+        let mut reached = Reached { resources: plan.known.clone(), ..Reached::default() };
+        if let Some(found) = observed.load_balancers.first() {
+            reached.arn.clone_from(&found.arn);
+            reached.dns_name.clone_from(&found.dns_name);
+        }
+        self.apply(&plan, observed, clients, &mut reached).await?;
+        if !plan.waits.is_empty() {
+            return Ok((Outcome::Waiting(plan.waits), reached));
+        }
+        if let Some(desired) = linked.desired.as_ref().filter(|desired| desired.load_balancer.is_some()) {
+            let ports = desired.listeners.keys().copied().collect();
+            let hosts = [Host { hostname: reached.dns_name.to_lowercase(), ports }];
+            for member in &view.members {
+                self.shared.cluster.update_ingress_status(&member.ingress, &hosts).await?;
+            }
+        }
+        Ok((Outcome::Reached { changed: !plan.operations.is_empty() }, reached))
+    }
+
+    /// Applies operations in their order; the first that fails ends the turn.
+    async fn apply(
+        &self,
+        plan: &Plan,
+        observed: &Observed,
+        clients: &Clients,
+        reached: &mut Reached,
+    ) -> Result<(), TurnError> {
+        let mut known = Known::of(observed);
+        for (id, arn) in &plan.known {
+            known.insert(id.clone(), arn.clone());
+        }
+        let warrant = Warrant { remaining: &|| ALONE, clients };
+        for operation in &plan.operations {
+            match operation {
+                Operation::Aws(operation) => {
+                    let applied = self.shared.cloud.apply(operation, &mut known, &warrant).boxed().await?;
+                    note(operation, applied.arn, applied.dns_name, reached);
+                }
+                Operation::Kube(KubeOperation::ApplyBinding(binding)) => {
+                    let resolve = |reference: &Ref| known.resolve(reference).map(str::to_owned);
+                    let arn = resolve(&binding.target_group)
+                        .ok_or_else(|| TurnError::Stale(format!("{} has no ARN yet", binding.target_group)))?;
+                    let source = binding.networking.as_ref().and_then(|(source, _)| resolve(source));
+                    let desired = targets::to_kind(binding, &arn, source.as_deref());
+                    self.shared.cluster.apply_binding(&desired).await?;
+                }
+                Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
+                    self.delete_binding(&Key::new(namespace, name)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what came of the turn: the ledger, and events on those whom it concerns.
+    async fn report(&self, view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached) -> Result<(), TurnError> {
+        for event in report::events(linked, outcome, view.ledger.as_deref()) {
+            let Some(member) = view.members.iter().find(|member| member.key() == event.key) else { continue };
+            let severity = if event.warning { Severity::Warning } else { Severity::Normal };
+            self.shared.events.publish(Note {
+                subject: Subject::ingress(&member.ingress),
+                severity,
+                reason: event.reason.to_owned(),
+                text: event.text,
+            });
+        }
+        let gone = linked.desired.as_ref().is_some_and(|desired| desired.load_balancer.is_none());
+        if gone && matches!(outcome, Outcome::Reached { .. }) {
+            if let Some(ledger) = &view.ledger {
+                self.shared.cluster.delete_group(ledger).await?;
+            }
+            self.shared.queue.add(Unit::BackendGroup, Lane::Change, Duration::from_millis(200));
+            return Ok(());
+        }
+        let ledger = report::ledger(view, linked, outcome, reached, Timestamp::now());
+        self.shared.cluster.write_group(&ledger).await?;
+        Ok(())
+    }
+}
+
+fn observed_binding(binding: &albedo_engine::kinds::TargetGroupBinding) -> Option<ObservedBinding> {
+    let is = targets::from_kind(binding)?;
+    let Ref::Known(target_group) = is.target_group.clone() else { return None };
+    let registered = binding.status.as_ref().and_then(|status| status.observed_generation);
+    Some(ObservedBinding {
+        target_group,
+        registered: registered.is_some() && registered == binding.metadata.generation,
+        deleting: binding.metadata.deletion_timestamp.is_some(),
+        is,
+    })
+}
+
+/// Keeps the ARN of what was made.
+fn note(operation: &AwsOperation, arn: Option<String>, dns_name: Option<String>, reached: &mut Reached) {
+    let Some(arn) = arn else { return };
+    let id = match operation {
+        AwsOperation::CreateLoadBalancer { .. } => {
+            reached.arn.clone_from(&arn);
+            reached.dns_name = dns_name.unwrap_or_default();
+            ResourceId::load_balancer()
+        }
+        AwsOperation::CreateSecurityGroup { id, .. } | AwsOperation::CreateTargetGroup { id, .. } => id.clone(),
+        AwsOperation::CreateListener { is, .. } => ResourceId::listener(is.port),
+        _ => return,
+    };
+    reached.resources.insert(id, arn);
+}

@@ -1,0 +1,95 @@
+//! Ingresses on their way out: looked at live before anything of theirs is deleted, let go when nothing is left.
+
+use std::time::Duration;
+
+use albedo_engine::kinds::Key;
+use albedo_engine::stack::GroupId;
+use albedo_engine::world::{Leaving, Membership, View};
+use k8s_openapi::api::networking::v1::Ingress;
+
+use super::{Reconciler, TurnError};
+use crate::cluster::{Note, Severity, Subject};
+
+/// How long a deleted binding may take to let go of its targets.
+const LETTING_GO: Duration = Duration::from_secs(60);
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Reconciler {
+    /// Whether a member whose class or group cannot be told holds the group as it is: absence never deletes.
+    pub(super) fn is_held_by_the_unknown(&self, view: &View) -> bool {
+        let mut held = false;
+        for leaving in &view.leaving {
+            if let Leaving::Unknown(ingress, error) = leaving {
+                self.warn(ingress, "FailedLoadGroupID", format!("failed load groupID due to {error}"));
+                held = true;
+            }
+        }
+        held
+    }
+
+    /// Reads those that leave past every cache, before the first delete.
+    pub(super) async fn confirm_leaving(&self, view: &View) -> Result<(), TurnError> {
+        for leaving in &view.leaving {
+            let Leaving::Left(ingress) = leaving else { continue };
+            let key = Key::of(&ingress.metadata);
+            let Some(live) = self.shared.cluster.live_ingress(&key).await? else { continue };
+            let membership = self.shared.cluster.read(|world| world.membership(&live));
+            if matches!(&membership, Membership::Member(group, _) if *group == view.group) {
+                return Err(TurnError::Stale(format!("{key} is a member of {} again", view.group)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the group's finalizer from those that have left; nothing of theirs exists any more.
+    pub(super) async fn release(&self, view: &View) -> Result<(), TurnError> {
+        let finalizer = view.group.finalizer();
+        for leaving in &view.leaving {
+            if let Leaving::Left(ingress) = leaving {
+                self.shared.cluster.remove_finalizer(ingress, &finalizer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes a binding and waits until it is gone: its targets are deregistered by then.
+    pub(super) async fn delete_binding(&self, key: &Key) -> Result<(), TurnError> {
+        let lookup = || self.shared.cluster.read(|world| world.binding(key).cloned());
+        let Some(binding) = lookup() else { return Ok(()) };
+        if binding.metadata.deletion_timestamp.is_none() {
+            self.shared.cluster.delete_binding(&binding).await?;
+        }
+        let gone = async {
+            while lookup().is_some() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(LETTING_GO, gone)
+            .await
+            .map_err(|_| TurnError::Stale(format!("TargetGroupBinding {key} is still being deleted")))
+    }
+
+    /// An Ingress that belongs to no group because something about it is wrong hears so.
+    pub(super) fn misplaced(&self, group: &GroupId) {
+        let GroupId::Implicit { namespace, name } = group else { return };
+        let key = Key::new(namespace, name);
+        let Some(ingress) = self.shared.cluster.read(|world| world.ingress(&key).cloned()) else { return };
+        let text = match self.shared.cluster.read(|world| world.membership(&ingress)) {
+            Membership::InvalidGroup(name) if name.len() > 63 => {
+                "invalid ingress group: groupName must be no more than 63 characters".to_owned()
+            }
+            Membership::InvalidGroup(_) => "invalid ingress group: groupName must consist of lower case alphanumeric \
+                characters, '-' or '.', and must start and end with an alphanumeric character"
+                .to_owned(),
+            Membership::Unknown(error) => error.to_string(),
+            Membership::Member(..) | Membership::None => return,
+        };
+        self.warn(&ingress, "FailedLoadGroupID", format!("failed load groupID due to {text}"));
+    }
+
+    pub(super) fn warn(&self, ingress: &Ingress, reason: &str, text: String) {
+        let subject = Subject::ingress(ingress);
+        self.shared.events.publish(Note { subject, severity: Severity::Warning, reason: reason.to_owned(), text });
+    }
+}

@@ -1,0 +1,50 @@
+//! Counts of turns and the depth of the queue.
+
+use albedo_engine::world::Unit;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnitLabel {
+    unit: &'static str,
+}
+
+/// The reconciler's metrics; clones count into the same.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    turns: Family<UnitLabel, Counter>,
+    failures: Family<UnitLabel, Counter>,
+    waiting: Gauge,
+}
+
+impl Metrics {
+    /// Registers them.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("albedo_turns", "Turns of the reconciler by kind of unit", self.turns.clone());
+        registry.register("albedo_turn_failures", "Turns that failed by kind of unit", self.failures.clone());
+        registry.register("albedo_queue_waiting", "Units that wait for a turn", self.waiting.clone());
+    }
+
+    pub(super) fn turn(&self, unit: &Unit) {
+        self.turns.get_or_create(&UnitLabel { unit: word(unit) }).inc();
+    }
+
+    pub(super) fn failed(&self, unit: &Unit) {
+        self.failures.get_or_create(&UnitLabel { unit: word(unit) }).inc();
+    }
+
+    pub(super) fn depth(&self, waiting: usize) {
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+}
+
+fn word(unit: &Unit) -> &'static str {
+    match unit {
+        Unit::Group(_) => "group",
+        Unit::Binding(_) => "binding",
+        Unit::BackendGroup => "backend-group",
+    }
+}

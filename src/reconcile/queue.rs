@@ -1,0 +1,184 @@
+//! Units of work in two lanes: what a user just changed overtakes what is looked at anyway. One turn a unit at a time,
+//! and a pause that grows with each failure.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use albedo_engine::world::Unit;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Pause after the first failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
+/// Which units go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    /// Something changed.
+    Change,
+    /// Nothing is known to have changed.
+    Resync,
+}
+
+/// The queue. It holds each unit once, so it is bounded by their number.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: BTreeMap<Unit, Slot>,
+    /// Units in work, and whether they were touched since their turn began.
+    running: BTreeMap<Unit, Option<Lane>>,
+    failures: BTreeMap<Unit, u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    lane: Lane,
+    due: Instant,
+}
+
+impl Queue {
+    /// Adds a unit, or moves it forward.
+    pub(super) fn add(&self, unit: Unit, lane: Lane, after: Duration) {
+        let mut inner = self.lock();
+        if let Some(touched) = inner.running.get_mut(&unit) {
+            *touched = Some(touched.map_or(lane, |known| known.min(lane)));
+            return;
+        }
+        let slot = Slot { lane, due: Instant::now() + after };
+        let waiting = inner.waiting.entry(unit).or_insert(slot);
+        // A unit that pauses after a failure goes on pausing unless something about it changed.
+        if lane == Lane::Change {
+            waiting.due = waiting.due.min(slot.due);
+        }
+        waiting.lane = waiting.lane.min(lane);
+        drop(inner);
+        self.wake.notify_one();
+    }
+
+    /// Waits for a unit that is due; it belongs to the caller until [`Queue::done`] or [`Queue::failed`].
+    pub(super) async fn next(&self) -> Unit {
+        loop {
+            let wait = {
+                let mut inner = self.lock();
+                let now = Instant::now();
+                let due = inner.waiting.iter().filter(|(_, slot)| slot.due <= now);
+                let first = due.min_by_key(|(_, slot)| (slot.lane, slot.due)).map(|(unit, _)| unit.clone());
+                if let Some(unit) = first {
+                    inner.waiting.remove(&unit);
+                    inner.running.insert(unit.clone(), None);
+                    let more = !inner.waiting.is_empty();
+                    drop(inner);
+                    if more {
+                        self.wake.notify_one();
+                    }
+                    return unit;
+                }
+                inner.waiting.values().map(|slot| slot.due).min()
+            };
+            match wait {
+                Some(due) => {
+                    tokio::select! {
+                        () = self.wake.notified() => {}
+                        () = tokio::time::sleep_until(due) => {}
+                    }
+                }
+                None => self.wake.notified().await,
+            }
+        }
+    }
+
+    /// The unit's turn is over; `again` asks for another one.
+    pub(super) fn done(&self, unit: &Unit, again: Option<Duration>) {
+        self.lock().failures.remove(unit);
+        self.end(unit, again.map(|after| (Lane::Change, after)));
+    }
+
+    /// The unit's turn failed: it comes back after a pause.
+    pub(super) fn failed(&self, unit: &Unit) {
+        let pause = {
+            let mut inner = self.lock();
+            let failures = inner.failures.entry(unit.clone()).or_default();
+            let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(*failures).unwrap_or(u32::MAX));
+            *failures = (*failures + 1).min(16);
+            doubled.min(LONGEST_PAUSE)
+        };
+        self.end(unit, Some((Lane::Resync, pause)));
+    }
+
+    fn end(&self, unit: &Unit, again: Option<(Lane, Duration)>) {
+        let touched = self.lock().running.remove(unit).flatten();
+        if let Some(lane) = touched {
+            self.add(unit.clone(), lane, Duration::ZERO);
+        } else if let Some((lane, after)) = again {
+            self.add(unit.clone(), lane, after);
+        }
+    }
+
+    /// How many units wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use albedo_engine::kinds::Key;
+
+    use super::*;
+
+    fn unit(name: &str) -> Unit {
+        Unit::Binding(Key::new("ns", name))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changed_overtakes_what_is_looked_at_anyway() {
+        let queue = Queue::default();
+        queue.add(unit("a"), Lane::Resync, Duration::ZERO);
+        queue.add(unit("b"), Lane::Change, Duration::ZERO);
+        assert_eq!(queue.next().await, unit("b"));
+        assert_eq!(queue.next().await, unit("a"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_unit_is_worked_on_once_at_a_time_and_again_if_it_was_touched() {
+        let queue = Queue::default();
+        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        assert_eq!(queue.next().await, unit("a"));
+        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        assert_eq!(queue.len(), 0, "it waits for its turn to end");
+        queue.done(&unit("a"), None);
+        assert_eq!(queue.next().await, unit("a"));
+        queue.done(&unit("a"), None);
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_and_a_change_ends_them() {
+        let queue = Queue::default();
+        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        let mut pauses = Vec::new();
+        for _ in 0..3 {
+            let began = Instant::now();
+            assert_eq!(queue.next().await, unit("a"));
+            pauses.push(began.elapsed());
+            queue.failed(&unit("a"));
+        }
+        assert!(pauses.is_sorted() && pauses.last().is_some_and(|pause| *pause >= Duration::from_secs(1)), "{pauses:?}");
+        let began = Instant::now();
+        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        assert_eq!(queue.next().await, unit("a"));
+        assert!(began.elapsed() < Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,168 @@
+//! Metrics of the server, and the endpoint that prints everybody's.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The registry that all rooms put their metrics into and `/metrics` prints.
+pub type SharedRegistry = Arc<Mutex<Registry>>;
+
+/// Upper ends of the buckets for a review, in seconds. Most take well under a millisecond.
+const REVIEW_BUCKETS: [f64; 11] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReviewLabels {
+    path: &'static str,
+    allowed: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PathLabels {
+    path: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HandshakeLabels {
+    reason: &'static str,
+}
+
+/// The server's own metrics; clones count into the same.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    reviews: Family<ReviewLabels, Counter>,
+    durations: Family<PathLabels, Histogram, fn() -> Histogram>,
+    unreadable: Family<PathLabels, Counter>,
+    connections: Family<ListenerLabels, Gauge>,
+    accepted: Family<ListenerLabels, Counter>,
+    handshakes: Family<HandshakeLabels, Counter>,
+    not_after: Gauge<i64, AtomicI64>,
+    taken: Counter<u64, AtomicU64>,
+    refused: Counter<u64, AtomicU64>,
+}
+
+impl Metrics {
+    /// Registers them.
+    #[must_use]
+    pub fn new(registry: &SharedRegistry) -> Self {
+        let metrics = Self {
+            reviews: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(REVIEW_BUCKETS)),
+            unreadable: Family::default(),
+            connections: Family::default(),
+            accepted: Family::default(),
+            handshakes: Family::default(),
+            not_after: Gauge::default(),
+            taken: Counter::default(),
+            refused: Counter::default(),
+        };
+        metrics.register(registry);
+        metrics
+    }
+
+    fn register(&self, registry: &SharedRegistry) {
+        let mut registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = registry.sub_registry_with_prefix("albedo");
+        registry.register("admission_reviews", "Admission reviews answered", self.reviews.clone());
+        registry.register_with_unit(
+            "admission_review_duration",
+            "Time from a review's last byte to its answer",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+        registry.register(
+            "admission_unreadable",
+            "Requests to a webhook that held no admission review",
+            self.unreadable.clone(),
+        );
+        registry.register("connections", "Open connections", self.connections.clone());
+        registry.register("connections_accepted", "Connections accepted", self.accepted.clone());
+        registry.register("tls_handshake_failures", "TLS handshakes that failed", self.handshakes.clone());
+        registry.register_with_unit(
+            "serving_certificate_not_after",
+            "When the serving certificate ends, since 1970; 0 while there is none",
+            Unit::Seconds,
+            self.not_after.clone(),
+        );
+        registry.register("serving_certificate_taken", "Serving certificates taken over", self.taken.clone());
+        registry.register(
+            "serving_certificate_refused",
+            "Renewed serving certificates that were not usable",
+            self.refused.clone(),
+        );
+    }
+
+    pub(super) fn review(&self, path: &'static str, allowed: bool, took: Duration) {
+        let allowed = if allowed { "true" } else { "false" };
+        self.reviews.get_or_create(&ReviewLabels { path, allowed }).inc();
+        self.durations.get_or_create(&PathLabels { path }).observe(took.as_secs_f64());
+    }
+
+    pub(super) fn unreadable(&self, path: &'static str) {
+        self.unreadable.get_or_create(&PathLabels { path }).inc();
+    }
+
+    /// Counts a connection until the guard is dropped.
+    pub(super) fn connection(&self, listener: &'static str) -> Open {
+        let labels = ListenerLabels { listener };
+        self.accepted.get_or_create(&labels).inc();
+        let open = self.connections.get_or_create_owned(&labels);
+        open.inc();
+        Open(open)
+    }
+
+    pub(super) fn handshake_failed(&self, reason: &'static str) {
+        self.handshakes.get_or_create(&HandshakeLabels { reason }).inc();
+    }
+
+    pub(super) fn certificate_taken(&self, not_after: Option<u64>) {
+        self.taken.inc();
+        self.not_after.set(not_after.and_then(|end| i64::try_from(end).ok()).unwrap_or(0));
+    }
+
+    pub(super) fn certificate_refused(&self) {
+        self.refused.inc();
+    }
+}
+
+/// An open connection, as the gauge sees it.
+#[derive(Debug)]
+pub(super) struct Open(Gauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// `/metrics` in the OpenMetrics text format.
+pub(super) fn routes(registry: SharedRegistry) -> Router {
+    Router::new().route("/metrics", get(move || std::future::ready(print(&registry))))
+}
+
+fn print(registry: &SharedRegistry) -> Response {
+    let mut page = String::new();
+    let registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+    match text::encode(&mut page, &registry) {
+        Ok(()) => {
+            let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, format)], page).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

@@ -1,0 +1,315 @@
+//! An AdmissionReview on the wire: read tolerantly, the uid first, and answered in the shape that kubectl prints well.
+
+use albedo_engine::admit::registration::Row;
+use albedo_engine::admit::{Answer, Cause, Details, Object, Operation, PatchOp, Request};
+use k8s_openapi::ByteString;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+const API_VERSION: &str = "admission.k8s.io/v1";
+const KIND: &str = "AdmissionReview";
+/// Longest warning in characters; the API server cuts longer ones anywhere.
+const WARNING_LENGTH: usize = 120;
+/// Warnings that are sent before the rest is only counted.
+const WARNINGS: usize = 10;
+
+/// Why a body can't even be answered with a review: there is no uid to answer to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("the body is not JSON of the right shape")]
+    Json(#[source] serde_json::Error),
+    #[error("the body is {kind:?} of {api_version:?}, not an AdmissionReview of admission.k8s.io/v1")]
+    Kind { api_version: String, kind: String },
+    #[error("the AdmissionReview has no request")]
+    NoRequest,
+    #[error("the request of the AdmissionReview has no uid")]
+    NoUid(#[source] serde_json::Error),
+}
+
+/// A review of which no more is known than its uid.
+#[derive(Debug)]
+pub(super) struct Envelope<'a> {
+    pub(super) uid: String,
+    request: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outer<'a> {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+    #[serde(borrow, default)]
+    request: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Uid {
+    uid: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    resource: Resource,
+    #[serde(default)]
+    sub_resource: Option<String>,
+    operation: Verb,
+    #[serde(default)]
+    namespace: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    user_info: Option<User>,
+    #[serde(default)]
+    dry_run: Option<bool>,
+    #[serde(borrow, default)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    old_object: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Resource {
+    group: String,
+    version: String,
+    #[serde(rename = "resource")]
+    plural: String,
+}
+
+#[derive(Deserialize)]
+struct User {
+    #[serde(default)]
+    username: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Verb {
+    Create,
+    Update,
+    Delete,
+    Connect,
+}
+
+impl<'a> Envelope<'a> {
+    /// The uid, before anything else can go wrong.
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
+        let outer: Outer<'a> = serde_json::from_slice(body).map_err(Unreadable::Json)?;
+        if outer.api_version != API_VERSION || outer.kind != KIND {
+            return Err(Unreadable::Kind { api_version: outer.api_version, kind: outer.kind });
+        }
+        let request = outer.request.ok_or(Unreadable::NoRequest)?;
+        let Uid { uid } = serde_json::from_str(request.get()).map_err(Unreadable::NoUid)?;
+        Ok(Self { uid, request })
+    }
+
+    /// The request, or the answer when there is nothing to decide.
+    pub(super) fn open(&self, row: &'static Row) -> Result<Request, Box<Answer>> {
+        let wire: Wire<'a> =
+            decode(self.request).map_err(|(path, error)| Box::new(malformed(row, "", "request", &path, &error)))?;
+        let Resource { group, version, plural } = &wire.resource;
+        if (group.as_str(), version.as_str(), plural.as_str()) != (row.group, row.version, row.resource) {
+            let mut answer = Answer::allow();
+            let slash = if group.is_empty() { "" } else { "/" };
+            let path = row.path;
+            answer.warnings.push(format!("{path} does not review {plural} of {group}{slash}{version}"));
+            return Err(Box::new(answer));
+        }
+        if wire.sub_resource.is_some_and(|sub| !sub.is_empty()) {
+            return Err(Box::new(Answer::allow()));
+        }
+        let name = wire.name.unwrap_or_default();
+        let object = |field: &str, raw: Option<&RawValue>| {
+            raw.map(|raw| self::object(row, raw))
+                .transpose()
+                .map_err(|(path, error)| Box::new(malformed(row, &name, field, &path, &error)))
+        };
+        let new = object("object", wire.object)?;
+        let old = object("oldObject", wire.old_object)?;
+        Ok(Request {
+            row,
+            operation: match wire.operation {
+                Verb::Create => Operation::Create,
+                Verb::Update => Operation::Update,
+                Verb::Delete => Operation::Delete,
+                Verb::Connect => Operation::Connect,
+            },
+            namespace: wire.namespace.unwrap_or_default(),
+            name,
+            dry_run: wire.dry_run.unwrap_or(false),
+            user: wire.user_info.and_then(|user| user.username).unwrap_or_default(),
+            object: new,
+            old_object: old,
+        })
+    }
+}
+
+fn object(row: &Row, raw: &RawValue) -> Result<Object, (String, serde_json::Error)> {
+    if (row.group, row.resource) == ("networking.k8s.io", "ingresses") {
+        Ok(Object::Ingress(Box::new(decode(raw)?)))
+    } else {
+        Ok(Object::Other(decode(raw)?))
+    }
+}
+
+/// The value, or the path at which it is wrong.
+fn decode<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, (String, serde_json::Error)> {
+    let mut json = serde_json::Deserializer::from_str(raw.get());
+    serde_path_to_error::deserialize(&mut json).map_err(|error| (error.path().to_string(), error.into_inner()))
+}
+
+/// The denial of what can't be decoded.
+fn malformed(row: &Row, name: &str, root: &str, path: &str, error: &serde_json::Error) -> Answer {
+    let field = if path.is_empty() || path == "." { root.to_owned() } else { format!("{root}.{path}") };
+    let message = format!("{field} cannot be decoded: {error}");
+    Answer {
+        allowed: false,
+        code: 400,
+        reason: "BadRequest".to_owned(),
+        message: message.clone(),
+        details: Some(Details {
+            kind: row.resource.to_owned(),
+            name: name.to_owned(),
+            group: row.group.to_owned(),
+            causes: vec![Cause { reason: "FieldValueInvalid".to_owned(), message, field }],
+        }),
+        warnings: Vec::new(),
+        patch: Vec::new(),
+    }
+}
+
+/// The denial when the decision itself broke.
+pub(super) fn broken(row: &Row, uid: &str) -> Answer {
+    Answer {
+        allowed: false,
+        code: 500,
+        reason: "InternalError".to_owned(),
+        message: format!("albedo failed while it reviewed this request, which is a bug; path {}, uid {uid}", row.path),
+        details: None,
+        warnings: Vec::new(),
+        patch: Vec::new(),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<ByteString>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    #[serde(rename = "status")]
+    outcome: &'static str,
+    code: u16,
+    reason: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<StatusDetails<'a>>,
+}
+
+#[derive(Serialize)]
+struct StatusDetails<'a> {
+    kind: &'a str,
+    name: &'a str,
+    group: &'a str,
+    causes: Vec<StatusCause<'a>>,
+}
+
+#[derive(Serialize)]
+struct StatusCause<'a> {
+    reason: &'a str,
+    message: &'a str,
+    field: &'a str,
+}
+
+/// The answer as an AdmissionReview.
+pub(super) fn encode(uid: &str, answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
+    let patch = if answer.allowed { patch(&answer.patch)? } else { None };
+    let response = Response {
+        uid,
+        allowed: answer.allowed,
+        status: (!answer.allowed).then(|| status(answer)),
+        patch_type: patch.is_some().then_some("JSONPatch"),
+        patch,
+        warnings: warnings(&answer.warnings),
+    };
+    serde_json::to_vec(&Review { api_version: API_VERSION, kind: KIND, response })
+}
+
+/// `ByteString` prints as base64, which the API wants here.
+fn patch(operations: &[PatchOp]) -> Result<Option<ByteString>, serde_json::Error> {
+    if operations.is_empty() { Ok(None) } else { serde_json::to_vec(operations).map(|patch| Some(ByteString(patch))) }
+}
+
+fn status(answer: &Answer) -> Status<'_> {
+    let details = answer.details.as_ref().map(|details| StatusDetails {
+        kind: &details.kind,
+        name: &details.name,
+        group: &details.group,
+        causes: details
+            .causes
+            .iter()
+            .map(|cause| StatusCause { reason: &cause.reason, message: &cause.message, field: &cause.field })
+            .collect(),
+    });
+    Status { outcome: "Failure", code: answer.code, reason: &answer.reason, message: &answer.message, details }
+}
+
+/// The first few warnings, each short enough, and a count of the others.
+fn warnings(all: &[String]) -> Vec<String> {
+    let mut sent: Vec<String> = all.iter().take(WARNINGS).map(|warning| shortened(warning)).collect();
+    match all.len().saturating_sub(WARNINGS) {
+        0 => {}
+        1 => sent.push("and 1 more warning".to_owned()),
+        more => sent.push(format!("and {more} more warnings")),
+    }
+    sent
+}
+
+/// Whole words up to the limit, on one line, with a mark where the rest is left out.
+fn shortened(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= WARNING_LENGTH {
+        return line;
+    }
+    let mut short = String::new();
+    for word in line.split(' ') {
+        let space = usize::from(!short.is_empty());
+        // One character is kept for the mark.
+        if short.chars().count() + space + word.chars().count() + 1 > WARNING_LENGTH {
+            break;
+        }
+        if space == 1 {
+            short.push(' ');
+        }
+        short.push_str(word);
+    }
+    if short.is_empty() {
+        short = line.chars().take(WARNING_LENGTH - 1).collect();
+    }
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Slow clients, too many of them, and the end of the server.
+
+use super::*;
+
+/// Time until the server closes the connection.
+async fn closed<S: AsyncRead + Unpin>(stream: &mut S) -> Duration {
+    let start = Instant::now();
+    let mut bytes = Vec::new();
+    // A reset is an end as well.
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.unwrap();
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn a_slow_client_is_cut_and_holds_up_nobody() {
+    let short = Duration::from_millis(200);
+    let limits = Limits { handshake: short, first_request: short, body: short, idle: short * 3, ..limits() };
+    let ground = Ground::new(limits, by_name()).await;
+
+    let mut silent = TcpStream::connect(ground.webhook()).await.unwrap();
+    let mut mute = ground.connect().await;
+    let mut dribbling = ground.connect().await;
+    dribbling.write_all(b"POST /validate-networking-v1-ingress HTTP/1.1\r\nHost: x\r\nX-A:").await.unwrap();
+    let mut halfway = ground.connect().await;
+    let whole = request(VALIDATE, &review("u", "x"), "keep-alive");
+    halfway.write_all(&whole[..whole.len() - 5]).await.unwrap();
+    let mut idle = ground.connect().await;
+    assert_eq!(talk(&mut idle, &whole).await.unwrap().0, 200);
+
+    let start = Instant::now();
+    assert_eq!(ground.post(VALIDATE, &review("u", "x")).await.0, 200);
+    assert!(start.elapsed() < short, "{:?}", start.elapsed());
+
+    let (code, text) = answer(&mut halfway).await.unwrap();
+    assert_eq!((code, text.as_str()), (408, "the body did not arrive in time\n"));
+    for stream in [&mut mute, &mut dribbling, &mut halfway] {
+        assert!(closed(stream).await < Duration::from_secs(2));
+    }
+    assert!(closed(&mut silent).await < Duration::from_secs(2));
+    // An idle connection is closed too, much later.
+    assert_eq!(talk(&mut idle, &whole).await.unwrap().0, 200);
+    assert!(closed(&mut idle).await > short);
+    assert!(ground.metric("albedo_tls_handshake_failures_total{reason=\"timeout\"} 1").await);
+    ground.end().await;
+}
+
+#[tokio::test]
+async fn connections_are_bounded_and_a_slot_comes_back() {
+    let ground = Ground::new(Limits { connections: 2, ..limits() }, by_name()).await;
+    let whole = request(VALIDATE, &review("u", "x"), "keep-alive");
+    let (mut one, mut two) = (ground.connect().await, ground.connect().await);
+    for stream in [&mut one, &mut two] {
+        assert_eq!(talk(stream, &whole).await.unwrap().0, 200);
+    }
+    assert!(ground.metric("albedo_connections{listener=\"webhook\"} 2").await);
+    let third = tokio::time::timeout(Duration::from_millis(300), ground.connect()).await;
+    assert!(third.is_err(), "a third connection was served");
+    drop(one);
+    let mut third = tokio::time::timeout(PATIENCE, ground.connect()).await.unwrap();
+    assert_eq!(talk(&mut third, &whole).await.unwrap().0, 200);
+    ground.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_request_that_has_begun_is_answered_at_the_end() {
+    let ground = Ground::new(limits(), by_name()).await;
+    let mut idle = ground.connect().await;
+    assert_eq!(talk(&mut idle, &request(VALIDATE, &review("u", "x"), "keep-alive")).await.unwrap().0, 200);
+    let mut busy = ground.connect().await;
+    busy.write_all(&request(VALIDATE, &review("busy", "slow"), "keep-alive")).await.unwrap();
+    // Its body is still under way when the end comes.
+    let mut sending = ground.connect().await;
+    let whole = request(VALIDATE, &review("sending", "x"), "keep-alive");
+    sending.write_all(&whole[..whole.len() - 5]).await.unwrap();
+    // Connected, and nothing said yet.
+    let mut fresh = ground.connect().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+
+    let address = ground.webhook();
+    let client = Arc::clone(&ground.client);
+    let Ground { handle, cancel, directory, .. } = ground;
+    cancel.cancel();
+    let end = tokio::spawn(handle.join());
+    assert!(closed(&mut idle).await < Duration::from_millis(400));
+    let (head, body) = {
+        fresh.write_all(&request(VALIDATE, &review("fresh", "x"), "keep-alive")).await.unwrap();
+        whole_answer(&mut fresh).await.unwrap()
+    };
+    assert!(head.contains("connection: close"), "{head}");
+    assert_eq!(response(&body)["uid"], "fresh");
+    sending.write_all(&whole[whole.len() - 5..]).await.unwrap();
+    let (head, body) = whole_answer(&mut sending).await.unwrap();
+    assert!(head.contains("connection: close"), "{head}");
+    assert_eq!(response(&body)["uid"], "sending");
+    assert_eq!(response(&answer(&mut busy).await.unwrap().1)["uid"], "busy");
+    tokio::time::timeout(PATIENCE, end).await.unwrap().unwrap().unwrap();
+    assert!(connect(address, &client).await.is_err());
+    drop(directory);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn nothing_is_lost_while_the_listener_lingers() {
+    let ground = Ground::new(Limits { linger: Duration::from_millis(600), ..limits() }, by_name()).await;
+    let (address, client) = (ground.webhook(), Arc::clone(&ground.client));
+    let stop = CancellationToken::new();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut callers = JoinSet::new();
+    for _ in 0..4 {
+        let (client, stop, answered) = (Arc::clone(&client), stop.clone(), Arc::clone(&answered));
+        callers.spawn(async move {
+            // As Go's client does: a connection is kept until an answer closes it.
+            let mut kept: Option<TlsStream<TcpStream>> = None;
+            while !stop.is_cancelled() {
+                let mut stream = match kept.take() {
+                    Some(stream) => stream,
+                    None => connect(address, &client).await.unwrap(),
+                };
+                stream.write_all(&request(VALIDATE, &review("u", "x"), "keep-alive")).await.unwrap();
+                let (head, _) = whole_answer(&mut stream).await.unwrap();
+                assert!(head.starts_with("http/1.1 200"));
+                answered.fetch_add(1, Ordering::Relaxed);
+                if !head.contains("connection: close") {
+                    kept = Some(stream);
+                }
+            }
+        });
+    }
+    until("answered", || answered.load(Ordering::Relaxed) > 50).await;
+    let probes = ground.handle.bound().probes.unwrap();
+    ground.cancel.cancel();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    // Unready at once, and still able to say so.
+    assert_eq!(get(probes, "/readyz").await, (503, "not ready: webhook\n".to_owned()));
+    let before = answered.load(Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(answered.load(Ordering::Relaxed) > before);
+    // By now the endpoints would have gone.
+    stop.cancel();
+    callers.join_all().await;
+    ground.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_outlasts_the_drain_is_cut() {
+    let limits = Limits { drain: Duration::from_millis(200), ..limits() };
+    let ground = Ground::new(limits, by_name()).await;
+    let mut stuck = ground.connect().await;
+    let whole = request(VALIDATE, &review("u", "x"), "keep-alive");
+    stuck.write_all(&whole[..whole.len() - 5]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let start = Instant::now();
+    ground.end().await;
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    closed(&mut stuck).await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_an_error() {
+    let ground = Ground::new(limits(), by_name()).await;
+    let mut config = config(ground.directory.path(), limits());
+    config.webhook.as_mut().unwrap().address = ground.webhook();
+    let registry = Arc::new(Mutex::default());
+    let started = Serve::start(config, by_name(), Readiness::new(), registry, CancellationToken::new()).await;
+    assert!(matches!(started.unwrap_err(), Error::Bind { listener: "webhook", .. }));
+    ground.end().await;
+}

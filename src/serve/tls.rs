@@ -1,0 +1,262 @@
+//! The serving certificate: read from files that somebody else renews, checked, and swapped while connections go on.
+//!
+//! The files are polled and compared by their bytes. A watch on a file goes deaf when the kubelet swaps the `..data`
+//! link of a mounted Secret, and the kubelet takes a minute to bring a renewed Secret anyway.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwapOption;
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem};
+use rustls::server::{NoServerSessionStorage, ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{CertificateError, RootCertStore, ServerConfig, version};
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::Metrics;
+
+/// Pause between two looks at the files while there is no pair to serve or the newest one was refused.
+const HURRY: Duration = Duration::from_secs(1);
+/// Pause between two readings that have to agree, and how often they may disagree in one look.
+const SETTLE: Duration = Duration::from_millis(20);
+const READINGS: usize = 5;
+
+/// Where the certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// The chain in PEM, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key in PEM.
+    pub key: PathBuf,
+    /// Authorities in PEM that a client's certificate has to come from. None asks clients for nothing.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl Files {
+    /// Certificate and key in one directory, the way a Secret is mounted.
+    #[must_use]
+    pub fn in_directory(directory: &Path, certificate: &str, key: &str) -> Self {
+        Self { certificate: directory.join(certificate), key: directory.join(key), client_ca: None }
+    }
+}
+
+/// Why what is in the files isn't served.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A file can't be read, most often because nobody has written it yet.
+    #[error("{} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Two readings in a row never agreed.
+    #[error("the files change while they are read")]
+    Unsettled,
+    /// A file isn't PEM, or holds nothing of the right kind.
+    #[error("the {what} is not readable PEM")]
+    Pem {
+        /// Which file.
+        what: &'static str,
+        /// What the parser says.
+        source: pem::Error,
+    },
+    /// A file holds no certificate.
+    #[error("the {what} holds no certificate")]
+    Empty {
+        /// Which file.
+        what: &'static str,
+    },
+    /// The key isn't the certificate's, or one of them can't be used.
+    #[error("the certificate and the key do not make a pair")]
+    Pair(#[source] rustls::Error),
+    /// The authorities for clients can't be used.
+    #[error("the authorities for client certificates cannot be used")]
+    ClientCa(#[source] VerifierBuilderError),
+    /// TLS can't be set up at all.
+    #[error("TLS cannot be configured")]
+    Tls(#[source] rustls::Error),
+}
+
+/// What the files hold.
+#[derive(PartialEq, Eq)]
+struct Material {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+/// The certificate that is served now.
+pub struct Certificates {
+    files: Files,
+    provider: Arc<CryptoProvider>,
+    current: ArcSwapOption<ServerConfig>,
+    metrics: Metrics,
+}
+
+impl Certificates {
+    /// Nothing to serve yet; [`Certificates::watch`] reads the files.
+    #[must_use]
+    pub fn new(files: Files, metrics: Metrics) -> Self {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        Self { files, provider, current: ArcSwapOption::empty(), metrics }
+    }
+
+    /// What the next handshake is made with; None until a pair was found.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<ServerConfig>> {
+        self.current.load_full()
+    }
+
+    /// Looks at the files every `every`, and each second while there is nothing good in them, until `cancel`. Calls
+    /// `first` once, when there is something to serve. What can't be served is logged, and the last good pair goes on.
+    pub async fn watch(&self, every: Duration, cancel: CancellationToken, first: impl FnOnce() + Send) {
+        let mut good: Option<Material> = None;
+        let mut complaint = String::new();
+        let mut first = Some(first);
+        loop {
+            let pause = match self.look(good.as_ref()).await {
+                Ok(None) => every,
+                Ok(Some(material)) => {
+                    good = Some(material);
+                    complaint.clear();
+                    if let Some(first) = first.take() {
+                        first();
+                    }
+                    every
+                }
+                Err(refusal) => {
+                    // The same complaint each second would hide everything else in the log.
+                    if complaint != refusal.to_string() {
+                        self.complain(&refusal, good.is_some());
+                        complaint = refusal.to_string();
+                    }
+                    every.min(HURRY)
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    fn complain(&self, refusal: &Refusal, serving: bool) {
+        let error: &(dyn std::error::Error + 'static) = refusal;
+        let file = self.files.certificate.display();
+        if serving {
+            self.metrics.certificate_refused();
+            tracing::warn!(%file, error, "the new serving certificate is not used, the last good one is");
+        } else {
+            tracing::warn!(%file, error, "no serving certificate yet, webhooks wait for it");
+        }
+    }
+
+    /// One look: what was taken over, or None when the files hold what is served already.
+    async fn look(&self, good: Option<&Material>) -> Result<Option<Material>, Refusal> {
+        let Some(material) = self.read(good).await? else { return Ok(None) };
+        let (config, not_after) = self.configure(&material)?;
+        self.current.store(Some(Arc::new(config)));
+        self.metrics.certificate_taken(not_after);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if not_after.is_some_and(|end| end < now) {
+            tracing::warn!(not_after, "the serving certificate has expired, clients will refuse it");
+        }
+        tracing::info!(file = %self.files.certificate.display(), not_after, "serving certificate taken over");
+        Ok(Some(material))
+    }
+
+    /// Reads until two readings agree: a key read after the swap of a Secret doesn't belong to the certificate read
+    /// before it.
+    async fn read(&self, good: Option<&Material>) -> Result<Option<Material>, Refusal> {
+        for _ in 0..READINGS {
+            let material = self.read_once().await?;
+            if good == Some(&material) {
+                return Ok(None);
+            }
+            if material == self.read_once().await? {
+                return Ok(Some(material));
+            }
+            tokio::time::sleep(SETTLE).await;
+        }
+        Err(Refusal::Unsettled)
+    }
+
+    async fn read_once(&self) -> Result<Material, Refusal> {
+        let client_ca = match &self.files.client_ca {
+            Some(path) => Some(read_file(path).await?),
+            None => None,
+        };
+        Ok(Material {
+            certificate: read_file(&self.files.certificate).await?,
+            key: read_file(&self.files.key).await?,
+            client_ca,
+        })
+    }
+
+    /// Checks what was read, and says until when it is valid, in seconds since 1970.
+    fn configure(&self, material: &Material) -> Result<(ServerConfig, Option<u64>), Refusal> {
+        let chain = certificates("certificate", &material.certificate)?;
+        let key =
+            PrivateKeyDer::from_pem_slice(&material.key).map_err(|source| Refusal::Pem { what: "key", source })?;
+        let not_after = chain.first().and_then(not_after);
+        let pair = CertifiedKey::from_der(chain, key, &self.provider).map_err(Refusal::Pair)?;
+
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+            .map_err(Refusal::Tls)?;
+        let builder = match &material.client_ca {
+            None => builder.with_no_client_auth(),
+            Some(ca) => {
+                let mut roots = RootCertStore::empty();
+                for certificate in certificates("file of client authorities", ca)? {
+                    roots.add(certificate).map_err(Refusal::Tls)?;
+                }
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build();
+                builder.with_client_cert_verifier(verifier.map_err(Refusal::ClientCa)?)
+            }
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+        // A Service is always called over HTTP/1.1.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // A resumed session would go on with the certificate of its first handshake. API servers keep connections open
+        // and don't resume.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok((config, not_after))
+    }
+}
+
+async fn read_file(path: &Path) -> Result<Vec<u8>, Refusal> {
+    tokio::fs::read(path).await.map_err(|source| Refusal::Read { path: path.to_owned(), source })
+}
+
+fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Refusal> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let chain = chain.map_err(|source| Refusal::Pem { what, source })?;
+    if chain.is_empty() { Err(Refusal::Empty { what }) } else { Ok(chain) }
+}
+
+/// The end of a certificate's validity, in seconds since 1970. The parser that the tree has already doesn't give out
+/// the field, but names it when it refuses the certificate at a time after every end; validity is checked first of
+/// all.
+fn not_after(certificate: &CertificateDer<'_>) -> Option<u64> {
+    let parsed = ParsedCertificate::try_from(certificate).ok()?;
+    let end_of_time = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
+    match verify_server_cert_signed_by_trust_anchor(&parsed, &RootCertStore::empty(), &[], end_of_time, &[]) {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            Some(not_after.as_secs())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
