@@ -1,0 +1,47 @@
+//! The ground the tests stand on: a real Kubernetes control plane, an AWS emulator, cert-manager, a stand-in for kubelet, Albedo itself.
+//!
+//! [`Ground`] starts one control plane and one emulator for a whole run; [`Ground::scope`] gives a test a namespace, an AWS
+//! region and names of its own in them, so that tests run side by side. Everything below can be used alone too:
+//!
+//! | | |
+//! |---|---|
+//! | [`ControlPlane`] | etcd, kube-apiserver, kube-controller-manager on loopback, own CA, admin's kubeconfig |
+//! | [`Emulator`] | AWS over HTTP, one world a region, with a door for seeding, faults and reading what is there |
+//! | [`CertManager`] | cert-manager's controllers and CA injector |
+//! | [`Kubelet`] | schedules pods onto made-up nodes and says that they run |
+//! | [`Albedo`] | the program under test as a process |
+//! | [`Process`] | what all of them are: a child that never outlives its parent, and whose log is at hand when it fails |
+//!
+//! Executables come from `tests/ground.sh`, which builds them once into a cache. A client from here belongs to the tokio
+//! runtime that made it: run all tests of a binary on one runtime.
+#![forbid(unsafe_code)]
+
+mod albedo;
+mod aws_state;
+mod binaries;
+mod certmanager;
+mod controlplane;
+mod emulator;
+mod ground;
+mod kubelet;
+mod net;
+mod pki;
+mod pods;
+mod process;
+mod wait;
+
+pub use albedo::{Albedo, Launch};
+pub use aws_state::{
+    Call, Listener, LoadBalancer, Node, Rule, SecurityGroup, State, Subnet, Target, TargetGroup, World,
+};
+pub use binaries::Binaries;
+pub use certmanager::CertManager;
+pub use controlplane::{ControlPlane, ControlPlaneBuilder};
+pub use emulator::Emulator;
+pub use ground::{Ground, Scope};
+pub use kubelet::{Kubelet, NodeSpec};
+pub use net::{free_port, http_get, http_post};
+pub use pki::{Authority, Pair};
+pub use pods::{HOLD, READY};
+pub use process::{Process, Signal};
+pub use wait::eventually;

@@ -1,0 +1,25 @@
+//! Waiting for something to become true, and saying what was missing when it doesn't.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// Asks every 50 ms until there is an answer. An error is not final: it is what the failure tells when the time is over.
+pub async fn eventually<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let end = Instant::now() + limit;
+    let mut last;
+    loop {
+        match ask().await {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => last = None,
+            Err(e) => last = Some(e),
+        }
+        if Instant::now() > end {
+            match last {
+                Some(e) => return Err(e.context(format!("not within {limit:?}: {what}"))),
+                None => bail!("not within {limit:?}: {what}"),
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
