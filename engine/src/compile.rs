@@ -180,6 +180,7 @@ pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     let mut compiler = Compiler::new(member, context);
     compiler.check_keys();
     let fragment = compiler.fragment();
+    compiler.check_values();
     let findings = compiler.reader.findings;
     let linkable = !findings.iter().any(|finding| finding.effect == Effect::MemberSetAside);
     Compiled { key: member.key(), fragment: linkable.then_some(fragment), findings }

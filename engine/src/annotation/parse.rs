@@ -46,6 +46,16 @@ impl ParseError {
         Self { message: message.into(), at: Some(Pointer::Json(pointer.into())) }
     }
 
+    /// The place as text; empty when it is the whole value.
+    #[must_use]
+    pub fn pointer_text(&self) -> String {
+        match &self.at {
+            Some(Pointer::Json(pointer)) => pointer.clone(),
+            Some(Pointer::Byte(offset)) => format!("byte {offset}"),
+            None => String::new(),
+        }
+    }
+
     /// The sentence that users of LBC search their events for; `kind` is `bool`, `int32`, `int64`, `stringMap` or
     /// `json`. Only `stringMap` errors have no cause at their end.
     #[must_use]

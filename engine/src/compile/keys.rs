@@ -1,8 +1,8 @@
 //! Keys under our prefix that nothing reads, and those that this version does not act on yet.
 
 use super::Compiler;
-use crate::annotation::{PREFIX, catalogue, nearest};
-use crate::finding::{Code, FieldPath, Finding};
+use crate::annotation::{PREFIX, catalogue, check, nearest};
+use crate::finding::{Code, Effect, FieldPath, Finding};
 
 /// Keys that are known and not acted on yet.
 const NOT_YET: [&str; 9] = [
@@ -17,6 +17,33 @@ const NOT_YET: [&str; 9] = [
     "acm-pca-arn",
 ];
 
+/// Keys whose values are checked by what reads them, in this group or class.
+const NOT_CHECKED: [&str; 2] = ["group.name", "subnets"];
+
+/// The code of a fault in a value, by the key or family.
+fn code_of(key: &str) -> Code {
+    const CODES: [(&str, Code); 17] = [
+        ("scheme", Code::InvalidScheme),
+        ("target-type", Code::InvalidTargetType),
+        ("certificate-arn", Code::InvalidCertificateArn),
+        ("listen-ports", Code::InvalidListenPorts),
+        ("group.order", Code::InvalidGroupOrder),
+        ("actions.", Code::InvalidAction),
+        ("conditions.", Code::InvalidCondition),
+        ("transforms.", Code::InvalidTransform),
+        ("auth-type", Code::InvalidAuthentication),
+        ("auth-idp-oidc", Code::InvalidAuthentication),
+        ("auth-idp-cognito", Code::InvalidAuthentication),
+        ("jwt-validation", Code::InvalidAuthentication),
+        ("mutual-authentication", Code::InvalidAuthentication),
+        ("inbound-cidrs", Code::InvalidCidr),
+        ("load-balancer-name", Code::InvalidName),
+        ("ssl-redirect", Code::InvalidSslRedirect),
+        ("tags", Code::InvalidTags),
+    ];
+    CODES.iter().find(|(name, _)| *name == key).map_or(Code::InvalidValue, |(_, code)| *code)
+}
+
 impl Compiler<'_> {
     pub(super) fn check_keys(&mut self) {
         for (suffix, value) in self.reader.suffixes() {
@@ -27,6 +54,24 @@ impl Compiler<'_> {
                     self.reader.refuse(Code::NotYetProvisioned, suffix, value, message);
                 }
                 Some(_) => {}
+            }
+        }
+    }
+
+    /// Values that nothing read, of an action that no path uses, say, and what AWS is known to refuse although it could be
+    /// read. They change nothing in AWS: what could be read was, and AWS has the last word on the rest.
+    pub(super) fn check_values(&mut self) {
+        for (suffix, value) in self.reader.suffixes() {
+            let Some(row) = catalogue::row(suffix) else { continue };
+            let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
+            if NOT_CHECKED.contains(&row.key) || self.reader.findings.iter().any(|finding| finding.path == path) {
+                continue;
+            }
+            for error in check(row, value) {
+                let pointer = error.pointer_text();
+                let finding = self.reader.refuse(code_of(row.key), suffix, value, error.message);
+                finding.pointer = pointer;
+                finding.effect = Effect::Nothing;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use indexmap::IndexMap;
 
-use crate::annotation::parse::{self, ParseError, Pointer};
+use crate::annotation::parse::{self, ParseError};
 use crate::annotation::{PREFIX, nearest};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 
@@ -102,11 +102,7 @@ impl<'a> Reader<'a> {
             Err(errors) => errors,
         };
         for error in errors {
-            let pointer = match error.at {
-                Some(Pointer::Json(pointer)) => pointer,
-                Some(Pointer::Byte(offset)) => format!("byte {offset}"),
-                None => String::new(),
-            };
+            let pointer = error.pointer_text();
             self.refuse(code, suffix, raw, error.message).pointer = pointer;
         }
         None

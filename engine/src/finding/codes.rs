@@ -259,7 +259,7 @@ codes! {
         "have ACM issue a certificate for the host, or name one in certificate-arn",
         accepts: "annotations: {'{p}listen-ports': '[{\"HTTPS\": 443}]'}\nspec: {tls: [{hosts: [www.example.com]}]}",
         refuses: "annotations: {'{p}listen-ports': '[{\"HTTPS\": 443}]'}\nspec: {tls: [{hosts: [nobody.example.org]}]}";
-    CertificateElsewhere = "ALB205", Aws, contradiction, MemberSetAside, "certificate of another region",
+    CertificateElsewhere = "ALB205", Aws, contradiction, Nothing, "certificate of another region",
         "A listener takes certificates of its own region only.",
         "use a certificate of the load balancer's region",
         accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}",

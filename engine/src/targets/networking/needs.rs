@@ -129,13 +129,12 @@ fn ranges(port: &NetworkingPortSpec, pods: &[&Pod], faults: &mut Vec<NetworkingE
         }
         Some(IntOrString::String(name)) => {
             for pod in pods {
-                match pod.ports.get(name) {
-                    Some(number) => add(*number, faults),
-                    None => {
-                        let pod = pod.key.to_string();
-                        faults.push(NetworkingError::NamedPortMissing { port: name.clone(), pod });
-                    }
-                }
+                let Some(number) = pod.ports.get(name) else {
+                    let pod = pod.key.to_string();
+                    faults.push(NetworkingError::NamedPortMissing { port: name.clone(), pod });
+                    continue;
+                };
+                add(*number, faults);
             }
         }
     }

@@ -1,0 +1,297 @@
+//! Patterns with `*` (no or more characters) and `?` (exactly one): what they match, and which holds all of another.
+
+use std::collections::BTreeSet;
+
+/// How a pattern is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Syntax {
+    /// ASCII case means nothing.
+    pub fold_case: bool,
+    /// `\*`, `\?` and `\\` are the characters themselves.
+    pub escapes: bool,
+}
+
+/// A pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Glob {
+    tokens: Vec<Token>,
+    fold_case: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    /// `*`.
+    Many,
+    /// `?`.
+    One,
+    Char(char),
+}
+
+/// What the texts are that two patterns are compared on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Domain {
+    /// All.
+    Any,
+    /// Those that begin with `/`.
+    Paths,
+}
+
+/// A character for a walk through two patterns; `None` stands for all those that the outer one does not name.
+type Symbol = Option<char>;
+
+/// States that a comparison may visit. Patterns of AWS's size (128 characters, five wildcards) stay far below; beyond it the
+/// comparison gives up and says no, so that nobody can keep a webhook busy with a pattern.
+const VISITS: usize = 2048;
+
+impl Glob {
+    pub(super) fn new(text: &str, syntax: Syntax) -> Self {
+        let mut tokens = Vec::new();
+        let mut chars = text.chars().peekable();
+        while let Some(char) = chars.next() {
+            let token = match char {
+                '*' => Token::Many,
+                '?' => Token::One,
+                '\\' if syntax.escapes => {
+                    Token::Char(chars.next_if(|next| matches!(next, '*' | '?' | '\\')).unwrap_or('\\'))
+                }
+                char => Token::Char(fold(char, syntax.fold_case)),
+            };
+            if token != Token::Many || tokens.last() != Some(&Token::Many) {
+                tokens.push(token);
+            }
+        }
+        Self { tokens, fold_case: syntax.fold_case }
+    }
+
+    /// Whether a text fits.
+    pub(super) fn matches(&self, text: &str) -> bool {
+        let mut states = self.start();
+        for char in text.chars() {
+            states = self.step(&states, Some(fold(char, self.fold_case)));
+        }
+        self.accepts(&states)
+    }
+
+    /// Whether every text of the domain that fits `other` fits this one too. A "yes" is always right.
+    ///
+    /// Both are automata whose states are the places in the pattern. The walk follows `other` through one place at a time
+    /// and this one through the set of all places it can be at; a text that gets `other` to its end while this one can't be
+    /// at its own is a counterexample. Without any, `other` is covered.
+    pub(super) fn covers(&self, other: &Self, domain: Domain) -> bool {
+        let mut symbols: BTreeSet<Symbol> = BTreeSet::from([None]);
+        symbols.extend(self.tokens.iter().filter_map(|token| match token {
+            Token::Char(char) => Some(Some(*char)),
+            Token::Many | Token::One => None,
+        }));
+        let mut pending = vec![(0, self.start())];
+        let mut seen = BTreeSet::new();
+        if domain == Domain::Paths {
+            let first = Some('/');
+            let next = other.moves(0, first);
+            let states = self.step(&self.start(), first);
+            pending = next.into_iter().map(|place| (place, states.clone())).collect();
+            if pending.is_empty() {
+                // It fits no path at all: not covered, but wrong in itself.
+                return false;
+            }
+        }
+        while let Some((place, states)) = pending.pop() {
+            if !seen.insert((place, states.clone())) {
+                continue;
+            }
+            if seen.len() > VISITS {
+                return false;
+            }
+            match other.tokens.get(place) {
+                None if !self.accepts(&states) => return false,
+                None => {}
+                Some(Token::Char(char)) => pending.push((place + 1, self.step(&states, Some(*char)))),
+                Some(Token::One) => {
+                    pending.extend(symbols.iter().map(|symbol| (place + 1, self.step(&states, *symbol))));
+                }
+                Some(Token::Many) => {
+                    pending.extend(symbols.iter().map(|symbol| (place, self.step(&states, *symbol))));
+                    pending.push((place + 1, states));
+                }
+            }
+        }
+        true
+    }
+
+    /// The places after one character from a place.
+    fn moves(&self, place: usize, symbol: Symbol) -> Vec<usize> {
+        match self.tokens.get(place) {
+            Some(Token::Many) => {
+                let mut places = vec![place];
+                // Many are never neighbours, so this goes down one step at most.
+                places.extend(self.moves(place + 1, symbol));
+                places
+            }
+            Some(Token::One) => vec![place + 1],
+            Some(Token::Char(char)) if symbol == Some(*char) => vec![place + 1],
+            Some(Token::Char(_)) | None => Vec::new(),
+        }
+    }
+
+    /// Where a walk can be before the first character.
+    fn start(&self) -> Vec<usize> {
+        self.settle(vec![0])
+    }
+
+    fn step(&self, states: &[usize], symbol: Symbol) -> Vec<usize> {
+        let mut next = Vec::with_capacity(states.len() + 1);
+        for place in states {
+            match self.tokens.get(*place) {
+                Some(Token::Many) => next.push(*place),
+                Some(Token::One) => next.push(place + 1),
+                Some(Token::Char(char)) if symbol == Some(*char) => next.push(place + 1),
+                Some(Token::Char(_)) | None => {}
+            }
+        }
+        self.settle(next)
+    }
+
+    /// A `*` may stand for nothing: whoever is before it is behind it too. Sorted, each place once.
+    fn settle(&self, mut states: Vec<usize>) -> Vec<usize> {
+        let many = |place: &usize| self.tokens.get(*place) == Some(&Token::Many);
+        let behind: Vec<usize> = states.iter().copied().filter(many).map(|place| place + 1).collect();
+        states.extend(behind);
+        states.sort_unstable();
+        states.dedup();
+        states
+    }
+
+    fn accepts(&self, states: &[usize]) -> bool {
+        states.last() == Some(&self.tokens.len())
+    }
+}
+
+fn fold(char: char, fold_case: bool) -> char {
+    if fold_case { char.to_ascii_lowercase() } else { char }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PLAIN: Syntax = Syntax { fold_case: false, escapes: false };
+    const FOLDED: Syntax = Syntax { fold_case: true, escapes: false };
+    const ESCAPED: Syntax = Syntax { fold_case: true, escapes: true };
+
+    #[test]
+    fn matching() {
+        let rows = [
+            ("/a", "/a", PLAIN, true),
+            ("/a", "/A", PLAIN, false),
+            ("/a", "/a/", PLAIN, false),
+            ("/a/*", "/a/", PLAIN, true),
+            ("/a/*", "/a", PLAIN, false),
+            ("/a/*", "/a/b/c", PLAIN, true),
+            ("*", "", PLAIN, true),
+            ("", "", PLAIN, true),
+            ("", "a", PLAIN, false),
+            ("?", "", PLAIN, false),
+            ("?", "ä", PLAIN, true),
+            ("a**b", "axxb", PLAIN, true),
+            ("*a*b*", "xxaxxbxx", PLAIN, true),
+            ("*a*b*", "xxbxxaxx", PLAIN, false),
+            ("*.Example.com", "WWW.example.COM", FOLDED, true),
+            ("*.example.com", "a.b.example.com", FOLDED, true),
+            ("*.example.com", "example.com", FOLDED, false),
+            (r"\*", "*", ESCAPED, true),
+            (r"\*", "a", ESCAPED, false),
+            (r"\?x\\", r"?X\", ESCAPED, true),
+            (r"a\b", r"a\b", ESCAPED, true),
+            (r"a\", r"a\", ESCAPED, true),
+            (r"\*", r"\ab", PLAIN, true),
+        ];
+        for (pattern, text, syntax, fits) in rows {
+            assert_eq!(Glob::new(pattern, syntax).matches(text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn covering() {
+        let rows = [
+            ("/*", "/a", Domain::Any, true),
+            ("/*", "/a/*", Domain::Any, true),
+            ("/a/*", "/*", Domain::Any, false),
+            ("/*", "*", Domain::Any, false),
+            ("/*", "*", Domain::Paths, true),
+            ("*", "/*", Domain::Paths, true),
+            ("/?*", "*", Domain::Paths, false),
+            ("/*", "a", Domain::Paths, false),
+            ("/a*", "/a/*", Domain::Any, true),
+            ("/a/*", "/a*", Domain::Any, false),
+            ("*a*", "*ab*", Domain::Any, true),
+            ("*a*b*", "*b*a*b*", Domain::Any, true),
+            ("*a*b*", "*b*a*", Domain::Any, false),
+            ("?*", "*?", Domain::Any, true),
+            ("??*", "?", Domain::Any, false),
+            ("*??", "?*?", Domain::Any, true),
+            ("*", "", Domain::Any, true),
+            ("a", "?", Domain::Any, false),
+        ];
+        for (outer, inner, domain, covered) in rows {
+            let (outer_glob, inner_glob) = (Glob::new(outer, PLAIN), Glob::new(inner, PLAIN));
+            assert_eq!(outer_glob.covers(&inner_glob, domain), covered, "{outer} {inner}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_made_to_be_slow_is_given_up() {
+        let outer = Glob::new(&format!("*a{}", "?".repeat(100)), PLAIN);
+        let inner = Glob::new(&format!("*a{}", "?".repeat(100)), PLAIN);
+        let began = std::time::Instant::now();
+        outer.covers(&inner, Domain::Any);
+        assert!(began.elapsed().as_secs() < 5);
+    }
+
+    /// All texts of up to six characters of an alphabet with one that no pattern names.
+    fn texts() -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut last = all.clone();
+        for _ in 0..6 {
+            last = last.iter().flat_map(|text| ['a', '/', 'z'].map(|char| format!("{text}{char}"))).collect();
+            all.extend(last.iter().cloned());
+        }
+        all
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn what_the_inner_matches_the_outer_matches(outer in "[ab/*?]{0,7}", inner in "[ab/*?]{0,7}", text in "[ab/z]{0,9}") {
+            let (outer, inner) = (Glob::new(&outer, PLAIN), Glob::new(&inner, PLAIN));
+            if inner.matches(&text) && outer.covers(&inner, Domain::Any) {
+                prop_assert!(outer.matches(&text));
+            }
+            let path = format!("/{text}");
+            if inner.matches(&path) && outer.covers(&inner, Domain::Paths) {
+                prop_assert!(outer.matches(&path));
+            }
+        }
+
+        #[test]
+        fn every_pattern_covers_itself(pattern in "/[ab*?]{0,8}") {
+            let glob = Glob::new(&pattern, PLAIN);
+            prop_assert!(glob.covers(&glob, Domain::Any));
+            prop_assert!(glob.covers(&glob, Domain::Paths));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Not only sound: for short patterns the answer is what trying all texts gives.
+        #[test]
+        fn it_is_exact(outer in "[a/*?]{0,4}", inner in "[a/*?]{0,3}") {
+            let (outer, inner) = (Glob::new(&outer, PLAIN), Glob::new(&inner, PLAIN));
+            let holds = texts().iter().all(|text| !inner.matches(text) || outer.matches(text));
+            prop_assert_eq!(outer.covers(&inner, Domain::Any), holds);
+        }
+    }
+}

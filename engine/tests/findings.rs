@@ -1,0 +1,146 @@
+//! Every finding code's two examples: the one that is accepted and the one that is refused.
+
+use std::collections::BTreeMap;
+
+use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
+use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request};
+use albedo_engine::annotation::PREFIX;
+use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact, Subnet};
+use albedo_engine::finding::CODES;
+use albedo_engine::settings::Settings;
+use albedo_engine::world::{Kind, Object, World};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use serde_json::{Value, json};
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).expect("a time")
+}
+
+fn facts() -> Facts {
+    let subnet = |id: &str, zone: &str| Subnet {
+        id: id.to_owned(),
+        vpc_id: "vpc-1".to_owned(),
+        zone: zone.to_owned(),
+        locale: "availability-zone".to_owned(),
+        free_addresses: 100,
+        ipv6: false,
+        public: Some(true),
+        tags: BTreeMap::from([
+            ("kubernetes.io/role/internal-elb".to_owned(), "1".to_owned()),
+            ("kubernetes.io/role/elb".to_owned(), "1".to_owned()),
+        ]),
+    };
+    fn aged<T>(value: T) -> Option<Aged<T>> {
+        Some(Aged { value, read_at: now() })
+    }
+    Facts {
+        region: Some("eu-central-1".to_owned()),
+        vpc_id: Some("vpc-1".to_owned()),
+        vpc_cidrs: aged(vec!["10.0.0.0/16".to_owned()]),
+        subnets: aged(vec![
+            subnet("subnet-0a11", "eu-central-1a"),
+            subnet("subnet-0a12", "eu-central-1a"),
+            subnet("subnet-0b22", "eu-central-1b"),
+        ]),
+        certificates: aged(vec![Certificate {
+            arn: "arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab".to_owned(),
+            status: "ISSUED".to_owned(),
+            domains: vec!["*.example.com".to_owned()],
+            certificate_authority: None,
+        }]),
+        security_groups: aged(vec![SecurityGroupFact {
+            id: "sg-0a11".to_owned(),
+            name: "own".to_owned(),
+            tags: BTreeMap::new(),
+        }]),
+        target_group_names: aged(BTreeMap::new()),
+    }
+}
+
+fn plain(annotations: &Value, spec: &Value, name: &str) -> Ingress {
+    let mut whole = json!({
+        "metadata": {"name": name, "namespace": "shop", "annotations": annotations},
+        "spec": {
+            "ingressClassName": "alb",
+            "rules": [{"http": {"paths": [{"path": "/", "pathType": "Prefix",
+                "backend": {"service": {"name": "app", "port": {"number": 80}}}}]}}]
+        }
+    });
+    if let (Some(target), Some(source)) = (whole["spec"].as_object_mut(), spec.as_object()) {
+        target.extend(source.clone());
+    }
+    serde_json::from_value(whole).expect("an Ingress")
+}
+
+fn world(example: &Value) -> World {
+    let mut world = World::new(Settings::new("test"));
+    let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": "ingress.k8s.aws/alb"}});
+    let class: IngressClass = serde_json::from_value(class).expect("a class");
+    world.apply(Object::IngressClass(Box::new(class)));
+    let mut services = vec![json!({"kind": "Service", "metadata": {"name": "app"},
+        "spec": {"type": "NodePort", "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]}})];
+    services.extend(example["objects"].as_array().cloned().unwrap_or_default());
+    for mut object in services {
+        match object["kind"].as_str() {
+            Some("Service") => {
+                object["metadata"]["namespace"] = json!("shop");
+                let service: Service = serde_json::from_value(object).expect("a Service");
+                world.apply(Object::Service(Box::new(service)));
+            }
+            Some("IngressClass") => {
+                let class: IngressClass = serde_json::from_value(object).expect("a class");
+                world.apply(Object::IngressClass(Box::new(class)));
+            }
+            other => panic!("no such kind in examples: {other:?}"),
+        }
+    }
+    for (number, annotations) in example["siblings"].as_array().into_iter().flatten().enumerate() {
+        let sibling = plain(annotations, &Value::Null, &format!("sibling-{number}"));
+        world.apply(Object::Ingress(Box::new(sibling)));
+    }
+    world.reset(Kind::Group, Vec::new());
+    world
+}
+
+/// Codes that a review of the example finds, denying or warning, with the number of those that deny.
+fn review(example: &str) -> (String, bool) {
+    let example = example.replace("{p}", PREFIX);
+    let example: Value = serde_saphyr::from_str(&example).unwrap_or_else(|error| panic!("{example}: {error}"));
+    let world = world(&example);
+    let (facts, settings, policy) = (facts(), Settings::new("test"), Policy::default());
+    let context = Context { world: &world, facts: &facts, settings: &settings, policy: &policy, now: now() };
+    let candidate = plain(&example["annotations"], &example["spec"], "web");
+    let old = example.get("before").map(|before| plain(&before["annotations"], &before["spec"], "web"));
+    let request = Request {
+        row: ROWS.iter().find(|row| row.kind == WebhookKind::Validating).expect("a row"),
+        operation: if old.is_some() { Operation::Update } else { Operation::Create },
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+        dry_run: false,
+        user: "somebody".to_owned(),
+        object: Some(Reviewed::Ingress(Box::new(candidate))),
+        old_object: old.map(|old| Reviewed::Ingress(Box::new(old))),
+    };
+    let answer = admit::review(&request, context);
+    (format!("{} {}", answer.message, answer.warnings.join(" ")), answer.allowed)
+}
+
+#[test]
+fn every_code_is_found_in_its_refused_example_and_not_in_its_accepted_one() {
+    let mut faults = Vec::new();
+    for row in CODES {
+        let (accepted, allowed) = review(row.accepts);
+        if accepted.contains(row.id) || !allowed {
+            faults.push(format!("{} is found in its accepted example: {accepted}", row.id));
+        }
+        let (refused, allowed) = review(row.refuses);
+        if !refused.contains(row.id) {
+            faults.push(format!("{} is not found in its refused example: {refused}", row.id));
+        } else if allowed != row.absence {
+            faults.push(format!("{}: allowed is {allowed}, {refused}", row.id));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
