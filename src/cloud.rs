@@ -191,6 +191,12 @@ mod tests {
         sendable(cloud.node_interfaces(&[]));
         sendable(cloud.interfaces_by_address(&[]));
         sendable(identify(&Asked::default(), &[]));
+        sendable(async move {
+            let clients = BTreeMap::new();
+            let warrant = Warrant { remaining: &|| Duration::ZERO, clients: &clients };
+            let mut known = Known::of(&cloud.observe(&GroupId::Explicit("group".to_owned())).await?);
+            cloud.apply(&operation, &mut known, &warrant).await
+        });
     }
 
     #[tokio::test]

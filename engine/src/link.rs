@@ -18,10 +18,11 @@ use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
 use crate::ledger;
 use crate::settings::{Gate, Settings};
+use crate::stack::DELETION_PROTECTION;
 use crate::stack::{
     Desired, GroupId, IpAddressType, LoadBalancer, Ref, ResourceId, Scheme, Tags, load_balancer_name, tracking,
 };
-use crate::world::{ClassifiedMember, View};
+use crate::world::{ClassifiedMember, Leaving, View};
 
 /// How a member takes part in what is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,7 +198,8 @@ impl<'a> Linker<'a> {
 
     fn desired(&mut self) -> Option<Desired> {
         if self.input.view.members.is_empty() {
-            return Some(Desired::empty(self.group().clone()));
+            let lift_deletion_protection = self.input.view.leaving.iter().any(unprotected);
+            return Some(Desired { lift_deletion_protection, ..Desired::empty(self.group().clone()) });
         }
         self.place_certificates();
         if self.fragments.is_empty() {
@@ -209,7 +211,7 @@ impl<'a> Linker<'a> {
         let subnets = self.subnets(scheme, ip_address_type);
         let groups = self.security_groups(ip_address_type);
         let listeners = self.listeners();
-        let (target_groups, bindings) = self.target_groups(ip_address_type, &groups);
+        let (target_groups, bindings) = self.target_groups(ip_address_type, &groups, &listeners);
         if self.blocked {
             return None;
         }
@@ -234,6 +236,7 @@ impl<'a> Linker<'a> {
             target_groups,
             bindings,
             backend_security_group: groups.backend,
+            lift_deletion_protection: false,
         })
     }
 
@@ -285,6 +288,15 @@ impl<'a> Linker<'a> {
         });
         Linked { members: members.collect(), desired: desired.filter(|_| !self.blocked) }
     }
+}
+
+/// Whether an Ingress that leaves says that its load balancer is not protected.
+fn unprotected(leaving: &Leaving) -> bool {
+    let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;
+    let key = format!("{}load-balancer-attributes", crate::annotation::PREFIX);
+    let raw = ingress.metadata.annotations.as_ref().and_then(|map| map.get(&key));
+    let attributes = raw.and_then(|raw| crate::annotation::parse::string_map(raw).ok()).unwrap_or_default();
+    attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "false")
 }
 
 /// The security groups of a group's load balancer.

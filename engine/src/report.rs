@@ -7,7 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::finding::{Effect, Finding};
 use crate::kinds::{
-    Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, Key, LastGood, LoadBalancerStatus, MemberFinding, MemberStatus,
+    Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, Key, LastGood, LoadBalancerStatus, MemberFinding,
+    MemberStatus,
 };
 use crate::ledger;
 use crate::link::{Linked, LinkedMember, MemberState};
@@ -62,8 +63,7 @@ pub fn events(linked: &Linked, outcome: &Outcome, ledger: Option<&IngressGroup>)
 
 fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>) -> Option<MemberEvent> {
     let warn = |reason, text: String| Some(MemberEvent { key: member.key.clone(), warning: true, reason, text });
-    let grave: Vec<&Finding> =
-        member.findings.iter().filter(|finding| finding.effect != Effect::Nothing).collect();
+    let grave: Vec<&Finding> = member.findings.iter().filter(|finding| finding.effect != Effect::Nothing).collect();
     if !grave.is_empty() || member.state != MemberState::Linked {
         let all: Vec<String> = grave.iter().map(ToString::to_string).collect();
         let kept = if member.state == MemberState::LastGood { " (its last good input stays in effect)" } else { "" };
@@ -102,7 +102,8 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
         state: state(outcome).to_owned(),
         load_balancer: load_balancer(linked.desired.as_ref(), reached).or_else(|| before.load_balancer.clone()),
         member_count: i32::try_from(members.len()).unwrap_or(i32::MAX),
-        set_aside_count: i32::try_from(members.iter().filter(|member| member.state != "Linked").count()).unwrap_or(i32::MAX),
+        set_aside_count: i32::try_from(members.iter().filter(|member| member.state != "Linked").count())
+            .unwrap_or(i32::MAX),
         members,
         applied: before.applied.clone(),
         resources: before.resources.clone(),
@@ -171,9 +172,8 @@ fn member_status(view: &View, member: &LinkedMember) -> MemberStatus {
 
 /// The last input of every member that could be linked: the present one of those that are, the kept one of the others.
 fn last_good(view: &View, linked: &Linked, before: &IngressGroupStatus, there: bool) -> Vec<LastGood> {
-    let kept = |key: &Key| {
-        before.last_good.iter().find(|one| one.namespace == key.namespace && one.name == key.name).cloned()
-    };
+    let kept =
+        |key: &Key| before.last_good.iter().find(|one| one.namespace == key.namespace && one.name == key.name).cloned();
     linked
         .members
         .iter()

@@ -30,6 +30,9 @@ pub use target_group::{
 /// Attributes of a resource as AWS names them (`idle_timeout.timeout_seconds`), value as text.
 pub type Attributes = BTreeMap<String, String>;
 
+/// The attribute that keeps a load balancer from being deleted.
+pub const DELETION_PROTECTION: &str = "deletion_protection.enabled";
+
 /// What identifies a resource inside its stack: the value of the tag `ingress.k8s.aws/resource`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceId(pub String);
@@ -122,6 +125,8 @@ pub struct Desired {
     pub bindings: BTreeMap<ResourceId, Binding>,
     /// Whether the load balancer carries the shared backend security group, which then has to exist.
     pub backend_security_group: bool,
+    /// Whether the Ingresses that leave say in so many words that deletion protection is off: only then it is lifted.
+    pub lift_deletion_protection: bool,
 }
 
 impl Desired {
@@ -136,6 +141,7 @@ impl Desired {
             target_groups: BTreeMap::new(),
             bindings: BTreeMap::new(),
             backend_security_group: false,
+            lift_deletion_protection: false,
         }
     }
 }

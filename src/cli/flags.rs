@@ -200,7 +200,8 @@ pub fn without_ignored(arguments: Vec<OsString>) -> Vec<OsString> {
         }
         eprintln!("albedo: flag {text} means nothing here and is ignored");
         // `--flag value`: the value goes with it.
-        let valued = !text.contains('=') && !name.as_deref().is_some_and(|name| name.starts_with("enable-") || name.starts_with("disable-"));
+        let valued = !text.contains('=')
+            && !name.as_deref().is_some_and(|name| name.starts_with("enable-") || name.starts_with("disable-"));
         if valued && arguments.peek().is_some_and(|next| !next.to_string_lossy().starts_with("--")) {
             arguments.next();
         }
@@ -237,7 +238,10 @@ impl Run {
             cluster_name: self.cluster_name.clone(),
             ingress_class: self.ingress_class.clone(),
             default_scheme: Scheme::parse(&self.default_load_balancer_scheme).with_context(|| {
-                format!("--default-load-balancer-scheme {}: internal or internet-facing", self.default_load_balancer_scheme)
+                format!(
+                    "--default-load-balancer-scheme {}: internal or internet-facing",
+                    self.default_load_balancer_scheme
+                )
             })?,
             default_target_type: TargetType::parse(&self.default_target_type)
                 .with_context(|| format!("--default-target-type {}: instance or ip", self.default_target_type))?,

@@ -4,3 +4,6 @@ pub(super) mod ec2;
 pub(super) mod read;
 pub(super) mod rule;
 pub(super) mod write;
+
+#[cfg(test)]
+mod tests;

@@ -22,10 +22,10 @@ pub(super) const FILTER_VALUES: usize = 200;
 
 impl Cloud {
     /// Load balancers by ARN, or all of the region. One that is not there fails the call.
-    pub(super) async fn describe_load_balancers(&self, arns: &[String]) -> Result<Vec<LoadBalancer>, CloudError> {
+    pub(super) async fn describe_load_balancers(&self, arns: Vec<String>) -> Result<Vec<LoadBalancer>, CloudError> {
         paged(|marker| async {
             let request = self.read().elbv2.describe_load_balancers().set_marker(marker);
-            let request = request.set_load_balancer_arns(some(arns.to_vec()));
+            let request = request.set_load_balancer_arns(some(arns.clone()));
             let page = self.call(elbv2("DescribeLoadBalancers"), request.send()).await?;
             Ok((page.load_balancers, page.next_marker))
         })
@@ -33,10 +33,10 @@ impl Cloud {
     }
 
     /// Target groups by ARN, or all of the region. One that is not there fails the call.
-    pub(super) async fn describe_target_groups(&self, arns: &[String]) -> Result<Vec<TargetGroup>, CloudError> {
+    pub(super) async fn describe_target_groups(&self, arns: Vec<String>) -> Result<Vec<TargetGroup>, CloudError> {
         paged(|marker| async {
             let request = self.read().elbv2.describe_target_groups().set_marker(marker);
-            let request = request.set_target_group_arns(some(arns.to_vec()));
+            let request = request.set_target_group_arns(some(arns.clone()));
             let page = self.call(elbv2("DescribeTargetGroups"), request.send()).await?;
             Ok((page.target_groups, page.next_marker))
         })
@@ -45,23 +45,20 @@ impl Cloud {
 
     /// Those of the load balancers that are there.
     pub(super) async fn existing_load_balancers(&self, arns: Vec<String>) -> Result<Vec<LoadBalancer>, CloudError> {
-        existing(arns, |arns| async move { self.describe_load_balancers(&arns).await }.boxed()).await
+        existing(arns, |arns| self.describe_load_balancers(arns)).await
     }
 
     /// Those of the target groups that are there.
     pub(super) async fn existing_target_groups(&self, arns: Vec<String>) -> Result<Vec<TargetGroup>, CloudError> {
-        existing(arns, |arns| async move { self.describe_target_groups(&arns).await }.boxed()).await
+        existing(arns, |arns| self.describe_target_groups(arns)).await
     }
 
     /// Tags by ARN of load balancers, target groups, listeners and rules; those that are gone are left out.
     pub(super) async fn tags_of(&self, arns: Vec<String>) -> Result<BTreeMap<String, Tags>, CloudError> {
-        let described = existing(arns, |arns| {
-            async move {
-                let request = self.read().elbv2.describe_tags().set_resource_arns(Some(arns));
-                let answer = self.call(elbv2("DescribeTags"), request.send()).await?;
-                Ok(answer.tag_descriptions.unwrap_or_default())
-            }
-            .boxed()
+        let described = existing(arns, |arns| async {
+            let request = self.read().elbv2.describe_tags().set_resource_arns(Some(arns));
+            let answer = self.call(elbv2("DescribeTags"), request.send()).await?;
+            Ok(answer.tag_descriptions.unwrap_or_default())
         })
         .await?;
         Ok(described.into_iter().filter_map(|one| Some((one.resource_arn.clone()?, read::tags(one.tags())))).collect())
@@ -100,27 +97,27 @@ impl Cloud {
 }
 
 /// Reads in chunks. AWS refuses a chunk of which one member is gone; its members are then read one by one.
-///
-/// The futures are boxed: the compiler cannot yet see of a closure that is async whether its future may change threads.
-async fn existing<'r, T: Send>(
-    arns: Vec<String>,
-    read: impl Fn(Vec<String>) -> BoxFuture<'r, Result<Vec<T>, CloudError>> + Sync,
-) -> Result<Vec<T>, CloudError> {
+//
+// Futures that are named by a type, not async closures: those of [`AsyncFn`] cannot be sent between threads.
+async fn existing<T, R>(arns: Vec<String>, read: impl Fn(Vec<String>) -> R) -> Result<Vec<T>, CloudError>
+where
+    R: Future<Output = Result<Vec<T>, CloudError>>,
+{
+    let chunks: Vec<_> = arns.chunks(CHUNK).map(<[String]>::to_vec).collect();
     let read = &read;
-    let chunks: Vec<Vec<String>> = arns.chunks(CHUNK).map(<[String]>::to_vec).collect();
-    let chunks = chunks.into_iter().map(|arns| async move {
-        match read(arns.clone()).await {
-            Err(CloudError::NotFound(_)) => one_by_one(arns, read).await,
-            read => read,
+    let chunks = chunks.into_iter().map(|chunk| async move {
+        match read(chunk.clone()).await {
+            Err(CloudError::NotFound(_)) => one_by_one(chunk, read).await,
+            done => done,
         }
     });
     Ok(try_join_all(chunks).await?.into_iter().flatten().collect())
 }
 
-async fn one_by_one<'r, T: Send>(
-    arns: Vec<String>,
-    read: &(impl Fn(Vec<String>) -> BoxFuture<'r, Result<Vec<T>, CloudError>> + Sync),
-) -> Result<Vec<T>, CloudError> {
+async fn one_by_one<T, R>(arns: Vec<String>, read: impl Fn(Vec<String>) -> R) -> Result<Vec<T>, CloudError>
+where
+    R: Future<Output = Result<Vec<T>, CloudError>>,
+{
     let mut found = Vec::new();
     for arn in arns {
         match read(vec![arn]).await {

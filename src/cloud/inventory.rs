@@ -29,6 +29,12 @@ const LAG: Duration = Duration::from_secs(30);
 /// The key that version 1 of the predecessor put in place of [`CLUSTER_TAG`]; found for adoption, never written.
 const LEGACY_CLUSTER_TAG: &str = "ingress.k8s.aws/cluster";
 
+/// What ARNs and ids of the kinds that are held have in them.
+const KINDS: [&str; 3] = [LOAD_BALANCER, TARGET_GROUP, SECURITY_GROUP];
+const LOAD_BALANCER: &str = ":loadbalancer/";
+const TARGET_GROUP: &str = ":targetgroup/";
+const SECURITY_GROUP: &str = "sg-";
+
 /// A resource with its tags.
 pub(super) type Tagged<T> = (T, Tags);
 
@@ -78,8 +84,11 @@ impl Inventory {
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).all = true;
     }
 
-    /// Says that we wrote something.
+    /// Says that we wrote something. What is never held here (listeners, rules) is passed over.
     pub(super) fn touch(&self, arn: &str, touch: Touch) {
+        if !KINDS.iter().any(|kind| arn.contains(kind)) {
+            return;
+        }
         let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
         touched.by_arn.insert(arn.to_owned(), (touch, Instant::now()));
     }
@@ -193,8 +202,8 @@ impl Cloud {
     async fn sweep(&self) -> Result<Held, CloudError> {
         let vpc = Some(self.config().vpc_id.as_str());
         let (balancers, groups, security) = try_join3(
-            self.describe_load_balancers(&[]),
-            self.describe_target_groups(&[]),
+            self.describe_load_balancers(Vec::new()),
+            self.describe_target_groups(Vec::new()),
             self.stack_security_groups(),
         )
         .await?;
@@ -205,13 +214,14 @@ impl Cloud {
 
     /// Reads single resources; those that are gone are left out.
     async fn read_again(&self, arns: &[&str]) -> Result<Held, CloudError> {
-        let of = |mark: &str| -> Vec<String> {
-            arns.iter().filter(|arn| arn.contains(mark)).map(|arn| (*arn).to_owned()).collect()
+        let of = |kind: &str| -> Vec<String> {
+            arns.iter().filter(|arn| arn.contains(kind)).map(|arn| (*arn).to_owned()).collect()
         };
+        let ids = of(SECURITY_GROUP);
         let (balancers, groups, security) = try_join3(
-            self.existing_load_balancers(of(":loadbalancer/")),
-            self.existing_target_groups(of(":targetgroup/")),
-            self.security_groups_by_id(&of_security_groups(arns)),
+            self.existing_load_balancers(of(LOAD_BALANCER)),
+            self.existing_target_groups(of(TARGET_GROUP)),
+            self.security_groups_by_id(&ids),
         )
         .await?;
         self.with_tags(balancers, groups, security).await
@@ -248,10 +258,6 @@ impl Cloud {
     }
 }
 
-fn of_security_groups(arns: &[&str]) -> Vec<String> {
-    arns.iter().filter(|arn| arn.starts_with("sg-")).map(|arn| (*arn).to_owned()).collect()
-}
-
 /// The tags of a stack may be on a network load balancer as well, which the predecessor can put in front; it is not ours.
 fn is_alb(balancer: &LoadBalancer) -> bool {
     balancer.r#type() == Some(&LoadBalancerTypeEnum::Application)
@@ -260,4 +266,76 @@ fn is_alb(balancer: &LoadBalancer) -> bool {
 fn is_albs(group: &TargetGroup) -> bool {
     matches!(group.protocol(), Some(ProtocolEnum::Http | ProtocolEnum::Https))
         && group.target_type().is_some_and(|kind| TargetType::parse(kind.as_str()).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:elasticloadbalancing:r:1:targetgroup/name/1";
+
+    fn holding(arn: &str) -> Held {
+        let mut held = Held::default();
+        held.target_groups.insert(arn.to_owned(), (TargetGroup::builder().build(), Tags::new()));
+        held
+    }
+
+    fn touch_of(inventory: &Inventory) -> Option<Touch> {
+        inventory.touched().by_arn.get(ARN).map(|(touch, _)| *touch)
+    }
+
+    #[test]
+    fn what_was_read_again_is_settled_for_a_while() {
+        let inventory = Inventory::default();
+        inventory.touch(ARN, Touch::Changed);
+        let seen = inventory.touched();
+        inventory.settle(&seen, &holding(ARN), Instant::now());
+        assert_eq!(touch_of(&inventory), Some(Touch::Read));
+        inventory.settle(&inventory.touched(), &holding(ARN), Instant::now() + LAG);
+        assert_eq!(touch_of(&inventory), None);
+    }
+
+    #[test]
+    fn what_aws_does_not_list_yet_is_looked_for_again() {
+        let inventory = Inventory::default();
+        inventory.touch(ARN, Touch::Changed);
+        inventory.settle(&inventory.touched(), &Held::default(), Instant::now());
+        assert_eq!(touch_of(&inventory), Some(Touch::Changed));
+    }
+
+    #[test]
+    fn a_write_during_the_reading_counts() {
+        let inventory = Inventory::default();
+        inventory.touch(ARN, Touch::Changed);
+        let seen = inventory.touched();
+        inventory.touch(ARN, Touch::Gone);
+        inventory.settle(&seen, &holding(ARN), Instant::now());
+        assert_eq!(touch_of(&inventory), Some(Touch::Gone));
+    }
+
+    #[test]
+    fn listeners_and_rules_are_not_held() {
+        let inventory = Inventory::default();
+        inventory.touch("arn:aws:elasticloadbalancing:r:1:listener/app/name/1/2", Touch::Gone);
+        assert!(inventory.touched().by_arn.is_empty());
+    }
+
+    #[test]
+    fn a_group_has_what_carries_its_tags() {
+        let group = GroupId::Explicit("shop".to_owned());
+        let tags = |cluster: (&str, &str), stack: &str| {
+            Tags::from([cluster, (STACK_TAG, stack)].map(|(key, value)| (key.to_owned(), value.to_owned())))
+        };
+        let mut held = Held::default();
+        for (arn, tags) in [
+            ("ours", tags((CLUSTER_TAG, "demo"), "shop")),
+            ("ours of old", tags((LEGACY_CLUSTER_TAG, "demo"), "shop")),
+            ("another group's", tags((CLUSTER_TAG, "demo"), "shop/web")),
+            ("another cluster's", tags((CLUSTER_TAG, "other"), "shop")),
+        ] {
+            held.target_groups.insert(arn.to_owned(), (TargetGroup::builder().build(), tags));
+        }
+        let found = held.of_group("demo", &group).target_groups;
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["ours", "ours of old"]);
+    }
 }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::Cloud;
 use super::call;
 use super::error::CloudError;
-use super::inventory::Touch;
+use super::inventory::{Inventory, Touch};
 use super::known::{Applied, Known, Names, Warrant};
 
 /// Operation, codes that pass by themselves, pause between tries, and how long to try.
@@ -50,7 +50,9 @@ impl Cloud {
     /// [`CloudError::NotTenured`] when the right to write ends too soon. After an error that
     /// [is uncertain](CloudError::is_uncertain) the operation may have been done: observe before the next.
     pub async fn apply(&self, operation: &Op, known: &mut Known, warrant: &Warrant<'_>) -> Result<Applied, CloudError> {
+        let midway = Midway(Some(self.inventory()));
         let written = self.dispatch(operation, &*known, *warrant).await;
+        midway.over();
         self.note(operation, known, &written);
         let made = written?;
         if let (Some(id), Some(arn)) = (creates(operation), &made.arn) {
@@ -137,6 +139,23 @@ impl Cloud {
             Op::RemoveTags { resource, keys } => writing.remove_tags(resource, keys).await,
         }
         .map(|()| Applied::default())
+    }
+}
+
+/// A write that is dropped before its answer may have been done: then nothing that is known counts any longer.
+struct Midway<'a>(Option<&'a Inventory>);
+
+impl Midway<'_> {
+    fn over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Midway<'_> {
+    fn drop(&mut self) {
+        if let Some(inventory) = self.0 {
+            inventory.invalidate();
+        }
     }
 }
 

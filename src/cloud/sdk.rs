@@ -14,7 +14,7 @@ pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until a read has its answer, retries and the waits between them included.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Ends the user agent of each call as `app/…`: what CloudTrail shows of us.
+/// Ends the user agent of each call as `app/…`: what `CloudTrail` shows of us.
 const APP_NAME: &str = concat!("albedo-", env!("CARGO_PKG_VERSION"));
 
 /// A service of AWS that is called.

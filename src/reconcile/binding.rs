@@ -21,9 +21,15 @@ const UNSEEN: Duration = Duration::from_secs(2);
 
 impl Reconciler {
     pub(super) async fn binding(&self, key: &Key) -> Result<Next, TurnError> {
-        let Some(binding) = self.shared.cluster.read(|world| world.binding(key).cloned()) else { return Ok(Next::Rest) };
+        let Some(binding) = self.shared.cluster.read(|world| world.binding(key).cloned()) else {
+            return Ok(Next::Rest);
+        };
         let Some(target_group) = self.target_group_of(&binding) else {
-            self.say(&binding, "FailedReconcile", "the target group is given neither by ARN nor by a name that is known".to_owned());
+            self.say(
+                &binding,
+                "FailedReconcile",
+                "the target group is given neither by ARN nor by a name that is known".to_owned(),
+            );
             return Ok(Next::Rest);
         };
         if binding.metadata.deletion_timestamp.is_some() {
@@ -45,7 +51,11 @@ impl Reconciler {
             }
             Resolution::Gone => {
                 let service = &binding.spec.service_ref.name;
-                self.say(&binding, "BackendNotFound", format!("Service {service} was deleted: its targets are deregistered"));
+                self.say(
+                    &binding,
+                    "BackendNotFound",
+                    format!("Service {service} was deleted: its targets are deregistered"),
+                );
                 (std::collections::BTreeSet::new(), false)
             }
         };
@@ -81,8 +91,14 @@ impl Reconciler {
                     None => ServiceRead::NotCached,
                 };
                 let pods = |pod: &Key| world.pod(pod).cloned();
-                let sources =
-                    Sources { service, slices: &slices, pods: &pods, nodes: &nodes, vpc_cidrs: blocks, fail_open: true };
+                let sources = Sources {
+                    service,
+                    slices: &slices,
+                    pods: &pods,
+                    nodes: &nodes,
+                    vpc_cidrs: blocks,
+                    fail_open: true,
+                };
                 targets::resolve(binding, sources)
             })
         };
@@ -115,8 +131,11 @@ impl Reconciler {
             binding = %key, register = change.register.len(), deregister = change.deregister.len(), "targets change"
         );
         if !change.register.is_empty() {
-            self.send(AwsOperation::RegisterTargets { target_group: target_group.to_owned(), targets: change.register })
-                .await?;
+            self.send(AwsOperation::RegisterTargets {
+                target_group: target_group.to_owned(),
+                targets: change.register,
+            })
+            .await?;
         }
         self.deregister(target_group, change.deregister).await
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use albedo_engine::facts::Facts;
 use albedo_engine::finding::{Effect, Tier};
 use albedo_engine::kinds::Key;
-use albedo_engine::link::{self, Existing, Linked};
+use albedo_engine::link::{self, Existing, Linked, MemberState};
 use albedo_engine::plan::{self, AwsOperation, KubeOperation, ObservedBinding, Operation, Plan};
 use albedo_engine::report::{self, Outcome, Reached};
 use albedo_engine::stack::{GroupId, Observed, Ref, ResourceId};
@@ -23,6 +23,9 @@ use crate::cluster::{Host, Note, Severity, Subject};
 
 /// Pause before the next turn of a plan that waits for something.
 const WAIT: Duration = Duration::from_secs(1);
+
+/// Pause before another look at what only a person can change.
+const BLOCKED: Duration = Duration::from_secs(30);
 
 /// Clients of identity providers by Secret (`namespace/name`), read for one turn and kept no longer.
 type Clients = BTreeMap<String, OidcClient>;
@@ -52,12 +55,18 @@ impl Reconciler {
             Err(error) => (Outcome::Failed(error.to_string()), Reached::default()),
         };
         self.report(&view, &linked, &outcome, &reached).await?;
+        if let Err(error) = &result {
+            self.explain_failure(&view, error);
+        }
         result?;
         match outcome {
-            Outcome::Waiting(_) => Ok(Next::Again(WAIT)),
+            Outcome::Waiting(waits) => {
+                self.explain_wait(&view, &waits);
+                Ok(Next::Again(if view.members.is_empty() { BLOCKED } else { WAIT }))
+            }
             Outcome::Reached { .. } => self.release(&view).await.map(|()| Next::Rest),
             // A group-wide finding rests on facts: they may have changed by then.
-            Outcome::Blocked => Ok(Next::Again(Duration::from_mins(1))),
+            Outcome::Blocked => Ok(Next::Again(BLOCKED)),
             Outcome::Failed(_) => Ok(Next::Rest),
         }
     }
@@ -123,7 +132,8 @@ impl Reconciler {
         let linked = self.link_with(view, &facts, existing.as_ref());
         let rests_on_aws = |linked: &Linked| {
             linked.findings().any(|finding| {
-                finding.effect != Effect::Nothing && (finding.code.row().tier == Tier::Aws || finding.message.contains("TargetGroup"))
+                finding.effect != Effect::Nothing
+                    && (finding.code.row().tier == Tier::Aws || finding.message.contains("TargetGroup"))
             })
         };
         if rests_on_aws(&linked) && self.shared.account.refresh_unless_young(&self.shared.cloud).await {
@@ -139,7 +149,8 @@ impl Reconciler {
     }
 
     fn plan(&self, view: &View, linked: &Linked, observed: &Observed) -> Option<Plan> {
-        let bindings: Vec<ObservedBinding> = view.bindings.iter().filter_map(|binding| observed_binding(binding)).collect();
+        let bindings: Vec<ObservedBinding> =
+            view.bindings.iter().filter_map(|binding| observed_binding(binding)).collect();
         let settings = &self.shared.settings;
         Some(plan::diff(plan::Input {
             desired: linked.desired.as_ref()?,
@@ -186,7 +197,10 @@ impl Reconciler {
         if let Some(desired) = linked.desired.as_ref().filter(|desired| desired.load_balancer.is_some()) {
             let ports = desired.listeners.keys().copied().collect();
             let hosts = [Host { hostname: reached.dns_name.to_lowercase(), ports }];
-            for member in &view.members {
+            let set_aside = |key: &Key| {
+                linked.members.iter().any(|member| member.key == *key && member.state == MemberState::SetAside)
+            };
+            for member in view.members.iter().filter(|member| !set_aside(&member.key())) {
                 self.shared.cluster.update_ingress_status(&member.ingress, &hosts).await?;
             }
         }
@@ -216,7 +230,12 @@ impl Reconciler {
                     let resolve = |reference: &Ref| known.resolve(reference).map(str::to_owned);
                     let arn = resolve(&binding.target_group)
                         .ok_or_else(|| TurnError::Stale(format!("{} has no ARN yet", binding.target_group)))?;
-                    let source = binding.networking.as_ref().and_then(|(source, _)| resolve(source));
+                    let source = match &binding.networking {
+                        None => None,
+                        Some((source, _)) => {
+                            Some(resolve(source).ok_or_else(|| TurnError::Stale(format!("{source} has no id yet")))?)
+                        }
+                    };
                     let desired = targets::to_kind(binding, &arn, source.as_deref());
                     self.shared.cluster.apply_binding(&desired).await?;
                 }
@@ -229,7 +248,13 @@ impl Reconciler {
     }
 
     /// Says what came of the turn: the ledger, and events on those whom it concerns.
-    async fn report(&self, view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached) -> Result<(), TurnError> {
+    async fn report(
+        &self,
+        view: &View,
+        linked: &Linked,
+        outcome: &Outcome,
+        reached: &Reached,
+    ) -> Result<(), TurnError> {
         for event in report::events(linked, outcome, view.ledger.as_deref()) {
             let Some(member) = view.members.iter().find(|member| member.key() == event.key) else { continue };
             let severity = if event.warning { Severity::Warning } else { Severity::Normal };

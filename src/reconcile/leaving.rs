@@ -42,6 +42,24 @@ impl Reconciler {
         Ok(())
     }
 
+    /// Those that leave hear what they wait for.
+    pub(super) fn explain_wait(&self, view: &View, waits: &[String]) {
+        for leaving in &view.leaving {
+            if let Leaving::Left(ingress) = leaving {
+                self.warn(ingress, "DeletionWaiting", format!("waiting for {}", waits.join("; ")));
+            }
+        }
+    }
+
+    /// Those that leave hear what keeps them.
+    pub(super) fn explain_failure(&self, view: &View, error: &TurnError) {
+        for leaving in &view.leaving {
+            if let Leaving::Left(ingress) = leaving {
+                self.warn(ingress, "FailedDeployModel", format!("Failed deploy model due to {error}"));
+            }
+        }
+    }
+
     /// Takes the group's finalizer from those that have left; nothing of theirs exists any more.
     pub(super) async fn release(&self, view: &View) -> Result<(), TurnError> {
         let finalizer = view.group.finalizer();

@@ -175,7 +175,10 @@ mod tests {
             pauses.push(began.elapsed());
             queue.failed(&unit("a"));
         }
-        assert!(pauses.is_sorted() && pauses.last().is_some_and(|pause| *pause >= Duration::from_secs(1)), "{pauses:?}");
+        assert!(
+            pauses.is_sorted() && pauses.last().is_some_and(|pause| *pause >= Duration::from_secs(1)),
+            "{pauses:?}"
+        );
         let began = Instant::now();
         queue.add(unit("a"), Lane::Change, Duration::ZERO);
         assert_eq!(queue.next().await, unit("a"));

@@ -19,8 +19,7 @@ type Annotations = BTreeMap<String, String>;
 pub(super) fn mutate(candidate: &Ingress, old: Option<&Ingress>, context: Context<'_>) -> Answer {
     let Membership::Member(group, class) = context.world.membership(candidate) else { return Answer::allow() };
     let given = candidate.metadata.annotations.clone().unwrap_or_default();
-    let becomes_ours =
-        old.is_none_or(|old| !matches!(context.world.membership(old), Membership::Member(..)));
+    let becomes_ours = old.is_none_or(|old| !matches!(context.world.membership(old), Membership::Member(..)));
     let wanted = if becomes_ours {
         defaults(&group, &class, &given, context)
     } else {
@@ -79,7 +78,8 @@ fn keys(list: &str) -> BTreeSet<String> {
 
 fn patch(candidate: &Ingress, old: Option<&Ingress>, given: &Annotations, wanted: &Annotations) -> Vec<PatchOp> {
     let stored = old.and_then(|old| old.metadata.annotations.clone()).unwrap_or_default();
-    let mut listed: BTreeSet<String> = given.get(DEFAULTED).or(stored.get(DEFAULTED)).map(|list| keys(list)).unwrap_or_default();
+    let mut listed: BTreeSet<String> =
+        given.get(DEFAULTED).or(stored.get(DEFAULTED)).map(|list| keys(list)).unwrap_or_default();
     // A value that the user changed is the user's from then on.
     listed.retain(|key| {
         let key = format!("{PREFIX}{key}");

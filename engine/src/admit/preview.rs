@@ -20,7 +20,8 @@ pub(super) fn lines(before: &Linked, after: &Linked) -> Vec<String> {
         default_tags: &Tags::new(),
     };
     let plan = plan::diff(input);
-    let lines: Vec<String> = plan::show(&plan).lines().filter(|line| !line.contains("Tags ")).map(str::to_owned).collect();
+    let lines: Vec<String> =
+        plan::show(&plan).lines().filter(|line| !line.contains("Tags ")).map(str::to_owned).collect();
     if lines.is_empty() {
         return vec!["plan: nothing changes in AWS".to_owned()];
     }

@@ -131,13 +131,15 @@ fn replacement(
 ) -> Option<Finding> {
     let ledger = context.world.group_object(group).and_then(|object| object.status.as_ref()?.load_balancer.clone());
     let of = |linked: &Linked| Some(linked.desired.as_ref()?.load_balancer.as_ref()?.scheme.to_string());
-    let was = ledger.as_ref().map(|known| known.scheme.clone()).filter(|scheme| !scheme.is_empty()).or_else(|| of(before))?;
+    let was =
+        ledger.as_ref().map(|known| known.scheme.clone()).filter(|scheme| !scheme.is_empty()).or_else(|| of(before))?;
     let becomes = of(after)?;
     if was == becomes {
         return None;
     }
     let name = ledger.map(|known| format!(" {} ({})", known.name, known.dns_name)).unwrap_or_default();
-    let message = format!("scheme {was} → {becomes} deletes the load balancer{name} and makes another with another DNS name");
+    let message =
+        format!("scheme {was} → {becomes} deletes the load balancer{name} and makes another with another DNS name");
     let path = FieldPath::annotation(&format!("{PREFIX}scheme"));
     let acknowledged = acknowledged(candidate);
     let finding = Finding::new(Code::ReplacesLoadBalancer, subject.clone(), path, message).value(&becomes);

@@ -1,7 +1,7 @@
 //! Keys under our prefix that nothing reads, and those that this version does not act on yet.
 
 use super::Compiler;
-use crate::annotation::{PREFIX, catalogue, check, nearest};
+use crate::annotation::{Grammar, PREFIX, catalogue, check, nearest};
 use crate::finding::{Code, Effect, FieldPath, Finding};
 
 /// Keys that are known and not acted on yet.
@@ -52,6 +52,7 @@ impl Compiler<'_> {
                 Some(_) if NOT_YET.contains(&suffix) || suffix.starts_with("frontend-nlb-") => {
                     let message = format!("{suffix} is not provisioned by this version");
                     self.reader.refuse(Code::NotYetProvisioned, suffix, value, message);
+                    self.check_scalar(suffix, value);
                 }
                 Some(_) => {}
             }
@@ -72,6 +73,16 @@ impl Compiler<'_> {
                 let finding = self.reader.refuse(code_of(row.key), suffix, value, error.message);
                 finding.pointer = pointer;
                 finding.effect = Effect::Nothing;
+            }
+        }
+    }
+
+    /// A value that cannot even be read keeps the Ingress out, whether anything acts on it or not: so it does elsewhere.
+    fn check_scalar(&mut self, suffix: &str, value: &str) {
+        let Some(row) = catalogue::row(suffix).filter(|row| row.key != "create-acm-cert") else { return };
+        if matches!(row.grammar, Grammar::Bool | Grammar::Int32 { .. } | Grammar::Map) {
+            for error in check(row, value) {
+                self.reader.refuse(Code::InvalidValue, suffix, value, error.message);
             }
         }
     }

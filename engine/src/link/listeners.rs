@@ -36,6 +36,12 @@ impl Linker<'_> {
         None
     }
 
+    /// The HTTPS port to which every HTTP listener redirects, if they do.
+    pub(super) fn ssl_redirect_port(&self, listeners: &BTreeMap<u16, Listener>) -> Option<u16> {
+        let port = self.first(|fragment| fragment.load_balancer.ssl_redirect)?;
+        listeners.get(&port).filter(|listener| listener.protocol == Protocol::Https).map(|listener| listener.port)
+    }
+
     fn on<'f>(&'f self, port: u16) -> impl Iterator<Item = (&'f Fragment, &'f ListenerAsk)> + use<'f> {
         self.fragments.iter().filter_map(move |fragment| Some((fragment, fragment.listeners.get(&port)?)))
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Linker, SecurityGroups};
+use crate::compile::Fragment;
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
-use crate::stack::{Binding, IpAddressType, Ref, ResourceId, TargetGroup, tracking};
+use crate::stack::{Binding, IpAddressType, Listener, Protocol, Ref, ResourceId, TargetGroup, tracking};
 
 impl Linker<'_> {
     #[expect(clippy::type_complexity, reason = "the two maps of the desired state")]
@@ -12,10 +13,16 @@ impl Linker<'_> {
         &mut self,
         ip_address_type: IpAddressType,
         groups: &SecurityGroups,
+        listeners: &BTreeMap<u16, Listener>,
     ) -> (BTreeMap<ResourceId, TargetGroup>, BTreeMap<ResourceId, Binding>) {
         let (mut target_groups, mut bindings) = (BTreeMap::new(), BTreeMap::new());
         let mut faults = Vec::new();
-        for fragment in &self.fragments {
+        // A member whose every listener only redirects to TLS routes nowhere.
+        let redirects = self.ssl_redirect_port(listeners);
+        let routes = |fragment: &&Fragment| {
+            redirects.is_none() || fragment.listeners.values().any(|ask| ask.protocol == Protocol::Https)
+        };
+        for fragment in self.fragments.iter().filter(routes) {
             for (id, ask) in &fragment.target_groups {
                 if ask.target_group.ipv6 && !ip_address_type.is_dualstack() {
                     let message = format!(

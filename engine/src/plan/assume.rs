@@ -2,7 +2,8 @@
 
 use super::ObservedBinding;
 use crate::stack::{
-    Desired, Found, Listener, LoadBalancerState, Observed, ObservedListener, ObservedLoadBalancer, Ref, ResourceId, Rule,
+    Desired, Found, Listener, LoadBalancerState, Observed, ObservedListener, ObservedLoadBalancer, Ref, ResourceId,
+    Rule,
 };
 
 /// What would be observed if everything desired existed; a resource's id stands for its ARN.
@@ -22,8 +23,14 @@ pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
     let managed = desired.security_group.iter();
     let observed = Observed {
         load_balancers: load_balancers.collect(),
-        target_groups: desired.target_groups.iter().map(|(id, is)| Found { arn: id.0.clone(), is: is.clone() }).collect(),
-        security_groups: managed.map(|is| Found { arn: ResourceId::managed_security_group().0, is: is.clone() }).collect(),
+        target_groups: desired
+            .target_groups
+            .iter()
+            .map(|(id, is)| Found { arn: id.0.clone(), is: is.clone() })
+            .collect(),
+        security_groups: managed
+            .map(|is| Found { arn: ResourceId::managed_security_group().0, is: is.clone() })
+            .collect(),
         backend_security_group: None,
     };
     let bindings = desired.bindings.iter().map(|(id, is)| ObservedBinding {
@@ -57,9 +64,5 @@ fn listener(is: &Listener) -> ObservedListener {
         others.dedup();
         seen.certificates = std::iter::once(default.clone()).chain(others).collect();
     }
-    ObservedListener {
-        arn: ResourceId::listener(is.port).0,
-        is: seen,
-        rules: is.rules.iter().map(rule).collect(),
-    }
+    ObservedListener { arn: ResourceId::listener(is.port).0, is: seen, rules: is.rules.iter().map(rule).collect() }
 }

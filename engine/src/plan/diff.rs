@@ -7,8 +7,9 @@ use super::equal::{self, Known};
 use super::operation::{AwsOperation, KubeOperation, Operation};
 use super::{ObservedBinding, Plan, tags};
 use crate::stack::{
-    CLUSTER_TAG, Desired, Found, Listener, LoadBalancer, Observed, ObservedListener, ObservedLoadBalancer,
-    RESOURCE_TAG, Ref, ResourceId, SHARED_RESOURCE_TAG, SecurityGroup, Tags, TargetGroup, backend_security_group_name,
+    CLUSTER_TAG, DELETION_PROTECTION, Desired, Found, Listener, LoadBalancer, Observed, ObservedListener,
+    ObservedLoadBalancer, RESOURCE_TAG, Ref, ResourceId, SHARED_RESOURCE_TAG, SecurityGroup, Tags, TargetGroup,
+    backend_security_group_name,
 };
 
 /// Description of the shared backend security group.
@@ -54,6 +55,9 @@ impl<'a> Differ<'a> {
     }
 
     fn run(&mut self) {
+        if self.is_protected() {
+            return;
+        }
         let stale_groups = self.security_groups();
         let stale_targets = self.target_groups();
         let stale_bindings = self.bindings();
@@ -70,6 +74,25 @@ impl<'a> Differ<'a> {
         for group in stale_groups {
             self.aws(AwsOperation::DeleteSecurityGroup { group });
         }
+    }
+
+    /// Whether a load balancer that would have to go is protected: then nothing of the group is touched.
+    fn is_protected(&mut self) -> bool {
+        let desired = self.input.desired;
+        let kept = desired.load_balancer.as_ref().map(|desired| desired.scheme);
+        let protected = |found: &&ObservedLoadBalancer| {
+            kept != Some(found.is.scheme)
+                && found.is.attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "true")
+                && !desired.lift_deletion_protection
+        };
+        let waits = self.input.observed.load_balancers.iter().filter(protected).map(|found| {
+            format!(
+                "deletion protection of load balancer {} to be lifted: set {DELETION_PROTECTION}=false in load-balancer-attributes",
+                found.is.name
+            )
+        });
+        self.plan.waits = waits.collect();
+        !self.plan.waits.is_empty()
     }
 
     /// Makes the security groups right; gives back those that are not needed any more.
@@ -255,6 +278,11 @@ impl<'a> Differ<'a> {
         let mut stale: Vec<&ObservedLoadBalancer> = self.input.observed.load_balancers.iter().collect();
         let Some(desired) = &self.input.desired.load_balancer else {
             for found in stale {
+                if found.is.attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "true") {
+                    let off = [(DELETION_PROTECTION.to_owned(), "false".to_owned())];
+                    let load_balancer = Ref::Known(found.arn.clone());
+                    self.aws(AwsOperation::ModifyLoadBalancerAttributes { load_balancer, attributes: off.into() });
+                }
                 self.aws(AwsOperation::DeleteLoadBalancer { load_balancer: found.arn.clone() });
             }
             return;

@@ -32,7 +32,8 @@ fn permissions(from: &sdk::IpPermission) -> BTreeSet<Permission> {
     let protocol = from.ip_protocol().unwrap_or(ALL).to_owned();
     let ports = ports(&protocol, from.from_port, from.to_port);
     let one = |source: Option<PeerSource>, description: &Option<String>| {
-        let (protocol, description) = (protocol.clone(), description.clone());
+        // The predecessor sends empty ones, which AWS gives back or leaves out: they are none.
+        let (protocol, description) = (protocol.clone(), description.clone().filter(|text| !text.is_empty()));
         source.map(|source| Permission { protocol, ports, source, description })
     };
     let v4 = from.ip_ranges().iter().map(|r| one(r.cidr_ip.clone().map(PeerSource::Ipv4), &r.description));

@@ -72,7 +72,8 @@ pub(in crate::cloud) fn listener(
 fn mutual_authentication(from: &sdk::MutualAuthenticationAttributes) -> Option<MutualAuthentication> {
     Some(MutualAuthentication {
         mode: from.mode.clone()?,
-        trust_store_arn: from.trust_store_arn.clone(),
+        // Empty when the mode has none.
+        trust_store_arn: from.trust_store_arn.clone().filter(|arn| !arn.is_empty()),
         ignore_client_certificate_expiry: from.ignore_client_certificate_expiry,
         advertise_trust_store_ca_names: from.advertise_trust_store_ca_names().map(|on| on.as_str().to_owned()),
     })

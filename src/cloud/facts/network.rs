@@ -123,7 +123,7 @@ impl Cloud {
 
     /// ARN by name, of all target groups of the region.
     pub(super) async fn target_group_names(&self) -> Result<BTreeMap<String, String>, CloudError> {
-        let groups = self.describe_target_groups(&[]).await?;
+        let groups = self.describe_target_groups(Vec::new()).await?;
         Ok(groups.into_iter().filter_map(|group| group.target_group_name.zip(group.target_group_arn)).collect())
     }
 }

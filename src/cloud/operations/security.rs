@@ -3,12 +3,12 @@
 use albedo_engine::stack::{Permission, Ref, SecurityGroup, Tags};
 use aws_sdk_ec2::types::{IpPermission, ResourceType, Tag, TagSpecification};
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use super::{Applied, CloudError, Writing, gone_is_fine};
 use crate::cloud::call::ec2;
 use crate::cloud::convert::ec2::{permissions_to_aws, tags_to_aws};
 use crate::cloud::error::need;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
 impl Writing<'_> {
     pub(super) async fn create_security_group(&self, is: &SecurityGroup) -> Result<Applied, CloudError> {
@@ -32,10 +32,10 @@ impl Writing<'_> {
         let op = ec2("AuthorizeSecurityGroupIngress");
         let names = self.names(op);
         let (id, all) = (names.resolve(group)?, permissions_to_aws(permissions, &names)?);
-        let send = |some: Vec<IpPermission>| {
+        let send = |some: Vec<IpPermission>| async move {
             let request =
                 self.cloud.write().ec2.authorize_security_group_ingress().group_id(id).set_ip_permissions(Some(some));
-            async move { self.send(op, || request.clone().send()).await.map(|_| ()) }.boxed()
+            self.send(op, || request.clone().send()).await.map(|_| ())
         };
         each_unless(all, |error| matches!(error, CloudError::AlreadyExists(_)), send).await
     }
@@ -44,10 +44,10 @@ impl Writing<'_> {
         let op = ec2("RevokeSecurityGroupIngress");
         let names = self.names(op);
         let (id, all) = (names.resolve(group)?, permissions_to_aws(permissions, &names)?);
-        let send = |some: Vec<IpPermission>| {
+        let send = |some: Vec<IpPermission>| async move {
             let request =
                 self.cloud.write().ec2.revoke_security_group_ingress().group_id(id).set_ip_permissions(Some(some));
-            async move { self.send(op, || request.clone().send()).await.map(|_| ()) }.boxed()
+            self.send(op, || request.clone().send()).await.map(|_| ())
         };
         each_unless(all, |error| error.code() == "InvalidPermission.NotFound", send).await
     }
@@ -76,11 +76,14 @@ impl Writing<'_> {
 
 /// Sends all permissions in one call. AWS refuses the whole call for one that `is_done` already, so that they then go one
 /// by one, and those that are done are passed over.
-async fn each_unless<'s>(
+async fn each_unless<S>(
     all: Vec<IpPermission>,
     is_done: impl Fn(&CloudError) -> bool,
-    send: impl Fn(Vec<IpPermission>) -> BoxFuture<'s, Result<(), CloudError>>,
-) -> Result<(), CloudError> {
+    send: impl Fn(Vec<IpPermission>) -> S,
+) -> Result<(), CloudError>
+where
+    S: Future<Output = Result<(), CloudError>>,
+{
     match send(all.clone()).await {
         Err(error) if is_done(&error) => {}
         done => return done,
