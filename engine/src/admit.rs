@@ -16,7 +16,6 @@ use crate::finding::Finding;
 use crate::settings::Settings;
 use crate::world::World;
 
-pub use defaults::DEFAULTED;
 pub use policy::{Defaults, Mode, Policy};
 
 /// The annotation that acknowledges the replacement of a load balancer.

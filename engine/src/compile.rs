@@ -209,7 +209,7 @@ impl<'a> Compiler<'a> {
             created: meta.creation_timestamp.as_ref().map(|time| time.0),
             spec: member.ingress.spec.clone().unwrap_or_default(),
             params: member.class.params.clone(),
-            reader: Reader::new(subject, meta.annotations.as_ref()),
+            reader: Reader::new(subject, meta.annotations.as_ref(), context.view.group.is_explicit()),
             key,
             target_groups: BTreeMap::new(),
         }

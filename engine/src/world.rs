@@ -57,6 +57,10 @@ pub struct World {
     groups_of: BTreeMap<Key, BTreeSet<GroupId>>,
     /// Service → Ingresses that refer to it.
     service_users: BTreeMap<Key, BTreeSet<Key>>,
+    /// Ingress → Services that it refers to, the reverse of `service_users`.
+    services_of: BTreeMap<Key, BTreeSet<Key>>,
+    /// Group → bindings with its labels.
+    group_bindings: BTreeMap<GroupId, BTreeSet<Key>>,
     /// Service → bindings of it.
     service_bindings: BTreeMap<Key, BTreeSet<Key>>,
     ready: BTreeSet<Kind>,

@@ -6,12 +6,9 @@ use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, json};
 
 use super::{Answer, Context, PatchOp};
-use crate::annotation::PREFIX;
+use crate::annotation::{DEFAULTED, PREFIX};
 use crate::stack::GroupId;
 use crate::world::{Class, Membership};
-
-/// Lists the keys that were written, sorted, without their prefix.
-pub const DEFAULTED: &str = "albedo.dev/defaulted";
 
 type Annotations = BTreeMap<String, String>;
 

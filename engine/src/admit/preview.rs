@@ -5,7 +5,7 @@ use crate::plan::{self, Input};
 use crate::stack::Tags;
 
 /// The plan from the desired state before to the one after; nothing, when one of them cannot be told.
-pub(super) fn lines(before: &Linked, after: &Linked) -> Vec<String> {
+pub(super) fn lines(before: &Linked, after: &Linked, cluster: &str) -> Vec<String> {
     let Some(after) = &after.desired else { return Vec::new() };
     let (observed, bindings) = match &before.desired {
         Some(desired) => plan::as_observed(desired),
@@ -15,7 +15,7 @@ pub(super) fn lines(before: &Linked, after: &Linked) -> Vec<String> {
         desired: after,
         observed: &observed,
         bindings: &bindings,
-        cluster: "",
+        cluster,
         external_tags: &[],
         default_tags: &Tags::new(),
     };

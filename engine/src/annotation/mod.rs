@@ -37,5 +37,8 @@ pub use transform::Transform;
 /// What every key of ours begins with. There is no other prefix for Ingresses.
 pub const PREFIX: &str = "alb.ingress.kubernetes.io/";
 
+/// Lists the keys (without their prefix) that admission wrote as defaults, sorted, comma-separated.
+pub const DEFAULTED: &str = "albedo.dev/defaulted";
+
 /// The annotation that named an Ingress' class before `spec.ingressClassName` did.
 pub const LEGACY_CLASS: &str = "kubernetes.io/ingress.class";

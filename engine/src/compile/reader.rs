@@ -6,7 +6,7 @@ use std::fmt::Display;
 use indexmap::IndexMap;
 
 use crate::annotation::parse::{self, ParseError};
-use crate::annotation::{PREFIX, nearest};
+use crate::annotation::{DEFAULTED, PREFIX, Scope, nearest, row};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 
 /// Annotations under our prefix of one Ingress, and the findings on them.
@@ -14,6 +14,9 @@ use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 pub struct Reader<'a> {
     subject: ObjectRef,
     annotations: Option<&'a BTreeMap<String, String>>,
+    /// Suffixes that count as absent: what admission wrote into an Ingress of its own is no opinion in a group that it
+    /// joined later.
+    no_opinion: Vec<&'a str>,
     /// What is wrong so far.
     pub findings: Vec<Finding>,
 }
@@ -21,8 +24,11 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader of an object's annotations.
     #[must_use]
-    pub fn new(subject: ObjectRef, annotations: Option<&'a BTreeMap<String, String>>) -> Self {
-        Self { subject, annotations, findings: Vec::new() }
+    pub fn new(subject: ObjectRef, annotations: Option<&'a BTreeMap<String, String>>, in_group: bool) -> Self {
+        let written = annotations.and_then(|map| map.get(DEFAULTED)).filter(|_| in_group);
+        let exclusive = |suffix: &&str| row(suffix).is_some_and(|row| row.scope == Scope::GroupExclusive);
+        let no_opinion = written.into_iter().flat_map(|list| list.split(',')).filter(exclusive).collect();
+        Self { subject, annotations, no_opinion, findings: Vec::new() }
     }
 
     /// Suffixes of all keys under our prefix, with their values.
@@ -36,6 +42,9 @@ impl<'a> Reader<'a> {
     /// The raw value of an annotation.
     #[must_use]
     pub fn raw(&self, suffix: &str) -> Option<&'a str> {
+        if self.no_opinion.contains(&suffix) {
+            return None;
+        }
         self.annotations?.get(&format!("{PREFIX}{suffix}")).map(String::as_str)
     }
 

@@ -1,9 +1,11 @@
 //! A desired state as if it had been reached: what previews and tests of plans start from.
 
+use std::collections::BTreeSet;
+
 use super::ObservedBinding;
 use crate::stack::{
-    Desired, Found, Listener, LoadBalancerState, Observed, ObservedListener, ObservedLoadBalancer, Ref, ResourceId,
-    Rule,
+    CLUSTER_TAG, Desired, Found, Listener, LoadBalancerState, Observed, ObservedListener, ObservedLoadBalancer, Ref,
+    ResourceId, Rule, SHARED_RESOURCE_TAG, SecurityGroup,
 };
 
 /// What would be observed if everything desired existed; a resource's id stands for its ARN.
@@ -31,7 +33,7 @@ pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
         security_groups: managed
             .map(|is| Found { arn: ResourceId::managed_security_group().0, is: is.clone() })
             .collect(),
-        backend_security_group: None,
+        backend_security_group: desired.backend_security_group.then(|| backend(desired)),
     };
     let bindings = desired.bindings.iter().map(|(id, is)| ObservedBinding {
         target_group: id.0.clone(),
@@ -44,6 +46,19 @@ pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
         deleting: false,
     });
     (observed, bindings.collect())
+}
+
+/// The shared group as it was made: nothing of it but its tags is ever compared.
+fn backend(desired: &Desired) -> Found<SecurityGroup> {
+    let cluster = desired.load_balancer.as_ref().and_then(|is| is.tags.get(CLUSTER_TAG)).cloned().unwrap_or_default();
+    let id = ResourceId::backend_security_group();
+    let is = SecurityGroup {
+        name: String::new(),
+        description: String::new(),
+        ingress: BTreeSet::new(),
+        tags: [(CLUSTER_TAG.to_owned(), cluster), (SHARED_RESOURCE_TAG.to_owned(), id.0.clone())].into(),
+    };
+    Found { arn: id.0, is }
 }
 
 fn known(reference: &Ref) -> Ref {

@@ -23,18 +23,12 @@ impl World {
     /// Brings the edges of an Ingress up to date and touches the groups it was in and is in.
     pub(super) fn reindex(&mut self, key: &Key, changes: &mut Changes) {
         for group in self.groups_of.remove(key).unwrap_or_default() {
-            if let Some(members) = self.members.get_mut(&group) {
-                members.remove(key);
-                if members.is_empty() {
-                    self.members.remove(&group);
-                }
-            }
+            remove_from(&mut self.members, &group, key);
             changes.insert(Unit::Group(group));
         }
-        for users in self.service_users.values_mut() {
-            users.remove(key);
+        for service in self.services_of.remove(key).unwrap_or_default() {
+            remove_from(&mut self.service_users, &service, key);
         }
-        self.service_users.retain(|_, users| !users.is_empty());
         let Some(ingress) = self.ingresses.get(key).cloned() else { return };
         let groups = self.groups_for(&ingress);
         for group in &groups {
@@ -46,9 +40,12 @@ impl World {
             changes.insert(Unit::Group(own_group(key)));
         }
         self.groups_of.insert(key.clone(), groups);
-        for service in service_refs(&ingress) {
-            self.service_users.entry(Key::new(&key.namespace, &service)).or_default().insert(key.clone());
+        let services: BTreeSet<Key> =
+            service_refs(&ingress).iter().map(|service| Key::new(&key.namespace, service)).collect();
+        for service in &services {
+            self.service_users.entry(service.clone()).or_default().insert(key.clone());
         }
+        self.services_of.insert(key.clone(), services);
     }
 
     /// Classes, parameters and namespaces decide membership of any Ingress.
@@ -165,30 +162,25 @@ impl World {
             self.unlink_binding(&key, &before, changes);
         }
         self.service_bindings.entry(service_of(&key, &binding)).or_default().insert(key.clone());
+        if let Some(group) = group_of_labels(&binding) {
+            self.group_bindings.entry(group).or_default().insert(key.clone());
+        }
         changes.insert(Unit::Binding(key.clone()));
         changes.extend(self.group_of_binding(&binding).map(Unit::Group));
         self.bindings.insert(key, Arc::new(binding));
     }
 
     pub(super) fn unlink_binding(&mut self, key: &Key, before: &TargetGroupBinding, changes: &mut Changes) {
-        if let Some(users) = self.service_bindings.get_mut(&service_of(key, before)) {
-            users.remove(key);
+        remove_from(&mut self.service_bindings, &service_of(key, before), key);
+        if let Some(group) = group_of_labels(before) {
+            remove_from(&mut self.group_bindings, &group, key);
         }
-        self.service_bindings.retain(|_, users| !users.is_empty());
         changes.extend(self.group_of_binding(before).map(Unit::Group));
     }
 
     /// The group whose labels a binding carries, if that group is known.
     fn group_of_binding(&self, binding: &TargetGroupBinding) -> Option<GroupId> {
-        let labels = binding.metadata.labels.as_ref()?;
-        let group = match labels.get("ingress.k8s.aws/stack") {
-            Some(name) => GroupId::Explicit(name.clone()),
-            None => GroupId::Implicit {
-                namespace: labels.get("ingress.k8s.aws/stack-namespace")?.clone(),
-                name: labels.get("ingress.k8s.aws/stack-name")?.clone(),
-            },
-        };
-        self.members.contains_key(&group).then_some(group)
+        group_of_labels(binding).filter(|group| self.members.contains_key(group))
     }
 
     /// Whether something about an Ingress keeps it out of every group, other than that it is not ours.
@@ -201,6 +193,26 @@ impl World {
     #[must_use]
     pub fn count(&self, kind: Kind) -> usize {
         self.keys(kind).len()
+    }
+}
+
+/// The group whose labels a binding carries.
+fn group_of_labels(binding: &TargetGroupBinding) -> Option<GroupId> {
+    let labels = binding.metadata.labels.as_ref()?;
+    if let Some(name) = labels.get("ingress.k8s.aws/stack") {
+        return Some(GroupId::Explicit(name.clone()));
+    }
+    let namespace = labels.get("ingress.k8s.aws/stack-namespace")?.clone();
+    Some(GroupId::Implicit { namespace, name: labels.get("ingress.k8s.aws/stack-name")?.clone() })
+}
+
+/// Takes a key out of a set, and the set out of the map when it is empty.
+fn remove_from<K: Ord>(map: &mut BTreeMap<K, BTreeSet<Key>>, of: &K, key: &Key) {
+    if let Some(set) = map.get_mut(of) {
+        set.remove(key);
+        if set.is_empty() {
+            map.remove(of);
+        }
     }
 }
 

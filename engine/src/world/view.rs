@@ -141,14 +141,7 @@ impl World {
     }
 
     fn bindings_of(&self, group: &GroupId) -> Vec<Arc<TargetGroupBinding>> {
-        let wanted = group.binding_labels();
-        self.bindings
-            .values()
-            .filter(|binding| {
-                let labels = binding.metadata.labels.as_ref();
-                wanted.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
-            })
-            .cloned()
-            .collect()
+        let keys = self.group_bindings.get(group).into_iter().flatten();
+        keys.filter_map(|key| self.bindings.get(key).cloned()).collect()
     }
 }

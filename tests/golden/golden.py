@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Holds albedo against the golden cases: starts a stage, replays, and compares with the list of known differences.
+
+  golden.py --stage PATH --albedo PATH --kubectl PATH [--cases DIR]... [id ...]
+
+Exit status 0: every case is as recorded, but for those in differences.tsv, each of which still differs.
+"""
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import replay  # noqa: E402
+import state  # noqa: E402
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def known_differences():
+    rows = {}
+    for line in open(os.path.join(HERE, "differences.tsv")):
+        if line.strip() and not line.startswith("#"):
+            case, reason = line.rstrip("\n").split("\t", 1)
+            rows[case] = reason
+    return rows
+
+
+def controller(a, folder, probes):
+    """The script that the replayer runs for each batch: CRDs first, then albedo in the foreground."""
+    webhook = free_port()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                    "/CN=albedo", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{folder}/tls.key", "-out", f"{folder}/tls.crt"],
+                   check=True, capture_output=True)
+    script = f"""#!/bin/sh
+'{a.albedo}' crds | '{a.kubectl}' apply -f - >/dev/null || exit 1
+exec '{a.albedo}' run --cluster-name="$CLUSTER_NAME" --aws-region="$AWS_REGION" --aws-vpc-id="$VPC_ID" --bind-address=127.0.0.1 \\
+  --webhook-bind-port={webhook} --webhook-cert-dir='{folder}' --health-probe-bind-addr=:{probes} --metrics-bind-addr=0 \\
+  --admission-mode=off --admission-defaults=none --shutdown-linger-seconds=0 $CONTROLLER_FLAGS
+"""
+    path = os.path.join(folder, "controller.sh")
+    with open(path, "w") as f:
+        f.write(script)
+    os.chmod(path, 0o755)
+    return path
+
+
+def compare(known):
+    """A callback for the replayer, and what it collects."""
+    seen = {"same": [], "unlisted": [], "listed": set(), "tags": set()}
+
+    def on_result(case, where, got):
+        tag = case.id if where == case.path else f"{case.id}/{os.path.basename(where)}"
+        seen["tags"].add(tag)
+        hard, _ = state.verdict(json.load(open(os.path.join(where, "expected.json"))), got)
+        if not hard:
+            seen["same"].append(tag)
+        elif tag in known:
+            seen["listed"].add(tag)
+        else:
+            seen["unlisted"].append(tag)
+            print(f"-- {tag}")
+            for p, w, g in hard:
+                print(f"     {p}\n       want {replay.show(w)}\n       got  {replay.show(g)}", flush=True)
+
+    return on_result, seen
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("stage", "albedo", "kubectl"):
+        p.add_argument(f"--{name}", required=True, type=os.path.abspath)
+    p.add_argument("--cases", action="append", help="folder of cases; default: cases beside this script")
+    p.add_argument("only", nargs="*", help="case ids or beginnings of ids")
+    a = p.parse_args()
+    known = known_differences()
+    with tempfile.TemporaryDirectory() as folder:
+        # The stage ends when its standard input closes, so also when this process is killed.
+        stage = subprocess.Popen([a.stage], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            world = json.loads(stage.stdout.readline())
+            probes = free_port()
+            argv = ["--kubeconfig", world["kubeconfig"], "--aws", world["aws"], "--ready", f"http://127.0.0.1:{probes}/readyz",
+                    "--controller", controller(a, folder, probes), "--log", os.path.join(folder, "albedo.log")]
+            for cases in a.cases or [os.path.join(HERE, "cases")]:
+                argv += ["--cases", cases]
+            on_result, seen = compare(known)
+            broken = replay.main(argv + a.only, on_result)
+            if seen["unlisted"] or broken:
+                sys.stdout.write("".join(open(os.path.join(folder, "albedo.log"), errors="replace").readlines()[-40:]))
+        finally:
+            stage.stdin.close()
+            stage.wait(30)
+    stale = [t for t in known if t in seen["tags"] and t not in seen["listed"]]
+    print(f"{len(seen['same'])} identical, {len(seen['listed'])} listed differences, {len(seen['unlisted'])} unlisted")
+    for tag in seen["unlisted"]:
+        print(f"  unlisted: {tag}")
+    for tag in stale:
+        print(f"  listed, but identical now: {tag} (take it out of differences.tsv)")
+    return 1 if seen["unlisted"] or stale or broken or not seen["same"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
