@@ -35,14 +35,13 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-pub use error::{Answer, CloudError};
-pub use facts::FactKind;
-pub use identity::{Asked, Identity, IdentityError, NodePlace, Outcome, Tried, identify};
+pub use error::CloudError;
+pub use identity::{Asked, NodePlace, identify};
 pub use interfaces::InterfaceFact;
-pub use known::{Applied, Known, OidcClient, Warrant, client_secrets};
+pub use known::{Known, OidcClient, Warrant};
 pub use metrics::Metrics;
 pub use sdk::Service;
-pub use throttle::{Throttle, ThrottleError};
+pub use throttle::Throttle;
 
 /// What the operator decided about AWS, and what was found out about where we are.
 #[derive(Debug, Clone)]

@@ -10,6 +10,8 @@ mod metrics;
 mod objects;
 mod secrets;
 mod status;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod watch;
 mod write;

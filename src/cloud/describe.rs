@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use albedo_engine::stack::{SHARED_RESOURCE_TAG, STACK_TAG, Tags};
 use aws_sdk_ec2::types::SecurityGroup;
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, TargetGroup};
-use futures::FutureExt as _;
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::try_join_all;
 
 use super::Cloud;
 use super::call::{ec2, elbv2, paged};

@@ -1,11 +1,10 @@
 //! What operations need beside themselves: ARNs by resource id, the right to write, clients of identity providers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use albedo_engine::plan::AwsOperation;
-use albedo_engine::stack::{Action, Observed, RESOURCE_TAG, Ref, ResourceId, Tags};
+use albedo_engine::stack::{Observed, RESOURCE_TAG, Ref, ResourceId, Tags};
 
 use super::error::CloudError;
 use super::sdk::ATTEMPT_TIMEOUT;
@@ -121,7 +120,7 @@ pub struct Warrant<'a> {
     /// How long the right to write lasts from now. Asked before each sending: a request is not sent unless its answer
     /// (or its timeout) comes within this time.
     pub remaining: &'a (dyn Fn() -> Duration + Send + Sync),
-    /// Clients by Secret (`namespace/name`), at least those of [`client_secrets`] of the operation.
+    /// Clients by Secret (`namespace/name`): at least those that the operation's `authenticate-oidc` actions name.
     pub clients: &'a BTreeMap<String, OidcClient>,
 }
 
@@ -136,21 +135,6 @@ impl Warrant<'_> {
     pub(super) fn check(&self, operation: &'static str) -> Result<(), CloudError> {
         if (self.remaining)() >= ATTEMPT_TIMEOUT { Ok(()) } else { Err(CloudError::NotTenured { operation }) }
     }
-}
-
-/// The Secrets (`namespace/name`) that an operation needs the client from.
-#[must_use]
-pub fn client_secrets(operation: &AwsOperation) -> BTreeSet<&str> {
-    let actions = match operation {
-        AwsOperation::CreateListener { is, .. } | AwsOperation::ModifyListener { is, .. } => &is.default_actions,
-        AwsOperation::CreateRule { is, .. } | AwsOperation::ModifyRule { is, .. } => &is.actions,
-        _ => return BTreeSet::new(),
-    };
-    let oidc = actions.iter().filter_map(|action| match action {
-        Action::AuthenticateOidc(authenticate) => Some(authenticate),
-        _ => None,
-    });
-    oidc.filter_map(|authenticate| authenticate.client_secret_from.as_deref()).collect()
 }
 
 /// Looks up what one operation refers to, and says which operation when something is missing.

@@ -58,11 +58,11 @@ impl<K: Stored> Change<'_, K> {
             let Some(mut body) = difference(&current)? else { return Ok(current) };
             guard(&mut body, current.meta());
             match self.send(name(seen), &body).await {
-                Err(WriteError::Conflict { source, .. }) => conflict = source,
+                Err(WriteError::Conflict { status, .. }) => conflict = status,
                 outcome => return outcome,
             }
         }
-        Err(WriteError::Conflict { what: self.what.to_owned(), source: conflict })
+        Err(WriteError::Conflict { what: self.what.to_owned(), status: conflict })
     }
 
     async fn send(&self, name: &str, body: &Value) -> Result<K, WriteError> {
@@ -79,7 +79,7 @@ impl<K: Stored> Change<'_, K> {
         let name = meta.name.as_deref().unwrap_or_default();
         let found = write(self.what, self.api.get(name)).await?;
         if meta.uid.is_some() && found.meta().uid != meta.uid {
-            return Err(WriteError::Conflict { what: self.what.to_owned(), source: None });
+            return Err(WriteError::Conflict { what: self.what.to_owned(), status: None });
         }
         Ok(found)
     }

@@ -46,10 +46,10 @@ impl Cluster {
         Ok(missing)
     }
 
-    async fn served(&self, version: &str) -> kube::Result<Option<Vec<String>>> {
+    async fn served(&self, version: &str) -> kube::Result<Vec<String>> {
         match self.client().list_api_group_resources(version).await {
-            Ok(list) => Ok(Some(list.resources.into_iter().map(|resource| resource.name).collect())),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+            Ok(list) => Ok(list.resources.into_iter().map(|resource| resource.name).collect()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }

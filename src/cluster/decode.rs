@@ -139,10 +139,18 @@ impl<'de, S: Source> Deserialize<'de> for Watched<S> {
             Ok(object) => (identity(object.meta()), Ok(object.project())),
             Err(error) => {
                 let envelope: Envelope = serde_json::from_str(text.get()).map_err(serde::de::Error::custom)?;
-                (envelope.metadata.into(), Err(error.to_string()))
+                (envelope.metadata.into(), Err(reason::<S>(text.get(), &error)))
             }
         };
         Ok(Self { meta, object, source: PhantomData })
+    }
+}
+
+/// What is wrong, with the field: `serde_json` alone gives a column of the text.
+fn reason<S: Source>(text: &str, error: &serde_json::Error) -> String {
+    match serde_path_to_error::deserialize::<_, S>(&mut serde_json::Deserializer::from_str(text)) {
+        Err(at) if at.path().iter().next().is_some() => format!("{}: {}", at.path(), at.inner()),
+        _ => error.to_string(),
     }
 }
 
@@ -237,7 +245,8 @@ mod tests {
         let [bad, good] = list.items.as_slice() else { panic!("{list:?}") };
         assert_eq!(bad.key(), Key::new("", "bad"));
         assert_eq!(bad.meta().resource_version.as_deref(), Some("3"));
-        assert!(bad.object.as_ref().unwrap_err().contains("many"), "{:?}", bad.object);
+        let error = bad.object.as_ref().unwrap_err();
+        assert!(error.starts_with("spec.minimumLoadBalancerCapacity.capacityUnits: invalid type: string"), "{error}");
         let Ok(Object::IngressClassParams(params)) = &good.object else { panic!("{good:?}") };
         assert_eq!(params.spec.scheme.as_deref(), Some("internal"));
         assert!(params.metadata.managed_fields.is_none());

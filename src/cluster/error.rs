@@ -2,9 +2,13 @@
 
 use std::error::Error;
 
+use kube::core::Status;
+
 use super::CALL_TIMEOUT;
 
 /// A write that was not done, or of which nobody knows.
+///
+/// The API server's words are in the text, and its whole answer is data, not a source: a chain would say it twice.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The object has changed since it was seen, or another one bears its name now. Look again, then decide again.
@@ -12,40 +16,32 @@ pub enum WriteError {
     Conflict {
         /// What was being written.
         what: String,
-        /// What the API server said.
-        #[source]
-        source: Option<Box<kube::Error>>,
+        /// What the API server said, if it was asked.
+        status: Option<Box<Status>>,
     },
-    /// The object is not there.
-    #[error("cannot {what}: it is gone")]
+    /// The object is not there, or its namespace.
+    #[error("cannot {what}: {}", status.message)]
     NotFound {
         /// What was being written.
         what: String,
         /// What the API server said.
-        #[source]
-        source: Option<Box<kube::Error>>,
+        status: Box<Status>,
     },
     /// A permission is missing, or an admission webhook said no.
-    #[error("cannot {what}: not allowed: {message}")]
+    #[error("cannot {what}: not allowed: {}", status.message)]
     Forbidden {
         /// What was being written.
         what: String,
-        /// The API server's words.
-        message: String,
         /// What the API server said.
-        #[source]
-        source: Box<kube::Error>,
+        status: Box<Status>,
     },
     /// The API server finds the object wrong.
-    #[error("cannot {what}: refused: {message}")]
+    #[error("cannot {what}: refused: {}", status.message)]
     Invalid {
         /// What was being written.
         what: String,
-        /// The API server's words.
-        message: String,
         /// What the API server said.
-        #[source]
-        source: Box<kube::Error>,
+        status: Box<Status>,
     },
     /// Anything else: no connection, no answer in time, a server's error. It may have been written.
     #[error("cannot {what}")]
@@ -62,15 +58,12 @@ pub enum WriteError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// A permission is missing.
-    #[error("cannot {what}: not allowed: {message}")]
+    #[error("cannot {what}: not allowed: {}", status.message)]
     Forbidden {
         /// What was being read.
         what: String,
-        /// The API server's words.
-        message: String,
         /// What the API server said.
-        #[source]
-        source: Box<kube::Error>,
+        status: Box<Status>,
     },
     /// Anything else: no connection, no answer in time, a server's error.
     #[error("cannot {what}")]
@@ -90,51 +83,68 @@ pub(super) struct NoAnswer;
 
 /// One call that writes, under its timeout.
 pub(super) async fn write<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, WriteError> {
-    let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;
     let what = what.to_owned();
-    let source = match answer {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(source)) => Box::new(source),
-        Err(_) => return Err(WriteError::Other { what, source: Box::new(NoAnswer) }),
-    };
-    let kube::Error::Api(status) = source.as_ref() else { return Err(WriteError::Other { what, source }) };
-    let message = status.message.clone();
-    Err(match status.code {
-        409 => WriteError::Conflict { what, source: Some(source) },
-        404 => WriteError::NotFound { what, source: Some(source) },
-        401 | 403 => WriteError::Forbidden { what, message, source },
-        400 | 422 => WriteError::Invalid { what, message, source },
-        _ => WriteError::Other { what, source },
-    })
+    match answer(call).await {
+        Ok(value) => Ok(value),
+        Err(Failure::Other(source)) => Err(WriteError::Other { what, source }),
+        Err(Failure::Status(status)) => Err(match status.code {
+            409 => WriteError::Conflict { what, status: Some(status) },
+            404 if names_an_object(&status) => WriteError::NotFound { what, status },
+            401 | 403 => WriteError::Forbidden { what, status },
+            400 | 422 => WriteError::Invalid { what, status },
+            _ => WriteError::Other { what, source: status },
+        }),
+    }
 }
 
-/// One call that reads an object that may be absent, under its timeout.
-pub(super) async fn read<T>(
-    what: &str,
-    call: impl Future<Output = kube::Result<Option<T>>>,
-) -> Result<Option<T>, ReadError> {
-    let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;
+/// One call that reads an object that may be absent, under its timeout. Only the API server's word that this object is
+/// not there makes `None`.
+pub(super) async fn read<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> Result<Option<T>, ReadError> {
     let what = what.to_owned();
-    match answer {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => {
-            let source = Box::new(source);
-            let kube::Error::Api(status) = source.as_ref() else { return Err(ReadError::Other { what, source }) };
-            if matches!(status.code, 401 | 403) {
-                let message = status.message.clone();
-                return Err(ReadError::Forbidden { what, message, source });
-            }
-            Err(ReadError::Other { what, source })
-        }
-        Err(_) => Err(ReadError::Other { what, source: Box::new(NoAnswer) }),
+    match answer(call).await {
+        Ok(value) => Ok(Some(value)),
+        Err(Failure::Other(source)) => Err(ReadError::Other { what, source }),
+        Err(Failure::Status(status)) => match status.code {
+            404 if names_an_object(&status) => Ok(None),
+            401 | 403 => Err(ReadError::Forbidden { what, status }),
+            _ => Err(ReadError::Other { what, source: status }),
+        },
     }
+}
+
+enum Failure {
+    Status(Box<Status>),
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+async fn answer<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(kube::Error::Api(status))) => Err(Failure::Status(status)),
+        Ok(Err(error)) => Err(Failure::Other(Box::new(error))),
+        Err(_) => Err(Failure::Other(Box::new(NoAnswer))),
+    }
+}
+
+/// A kind that isn't served is a 404 as well, and says nothing about its objects. kube's `Status::is_not_found` differs
+/// between the two by a word that it makes up itself, so the object's name decides.
+fn names_an_object(status: &Status) -> bool {
+    status.details.as_ref().is_some_and(|details| !details.name.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
-    use kube::core::Status;
-
     use super::*;
+
+    #[tokio::test]
+    async fn only_an_object_that_is_named_is_absent() {
+        let unserved = Status { code: 404, message: "404 page not found".to_owned(), ..Status::default() };
+        let details = serde_json::from_value(serde_json::json!({"name": "b"})).unwrap();
+        let absent = Status { details, ..unserved.clone() };
+        let outcome = |status: Status| read::<()>("x", async { Err(kube::Error::Api(Box::new(status))) });
+        assert!(matches!(outcome(absent).await, Ok(None)));
+        assert!(matches!(outcome(unserved).await, Err(ReadError::Other { .. })));
+    }
 
     async fn outcome(code: u16) -> WriteError {
         let status = Status { code, message: "because".to_owned(), ..Status::default() };
@@ -144,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn callers_can_tell_failures_apart() {
         assert!(matches!(outcome(409).await, WriteError::Conflict { .. }));
-        assert!(matches!(outcome(404).await, WriteError::NotFound { .. }));
+        assert!(matches!(outcome(404).await, WriteError::Other { .. }), "a kind that isn't served");
         assert!(matches!(outcome(422).await, WriteError::Invalid { .. }));
         assert!(matches!(outcome(500).await, WriteError::Other { .. }));
         assert_eq!(outcome(403).await.to_string(), "cannot patch the Ingress a/b: not allowed: because");

@@ -59,6 +59,12 @@ impl Metrics {
         self.events.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
+    /// How often a watch has failed for a reason.
+    #[cfg(test)]
+    pub(super) fn watch_failures(&self, resource: &'static str, reason: &'static str) -> u64 {
+        self.errors.get_or_create(&ErrorLabels { resource, reason }).get()
+    }
+
     /// How many events came to an end like this.
     #[cfg(test)]
     pub(super) fn events(&self, outcome: &'static str) -> u64 {

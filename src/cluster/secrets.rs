@@ -57,7 +57,7 @@ impl Cluster {
     /// It may not be read, or the API server gave no answer: neither says that it is absent.
     pub async fn secret_value(&self, key: &Key) -> Result<Option<SecretValue>, ReadError> {
         let api: Api<Secret> = Api::namespaced(self.client(), &key.namespace);
-        let secret = read(&format!("read the Secret {key}"), api.get_opt(&key.name)).await?;
+        let secret = read(&format!("read the Secret {key}"), api.get(&key.name)).await?;
         Ok(secret.map(SecretValue))
     }
 }
@@ -70,8 +70,8 @@ mod tests {
 
     #[test]
     fn no_byte_of_a_secret_gets_into_a_log() {
-        let mut secret = Secret::default();
-        secret.data = Some([("clientSecret".to_owned(), ByteString(b"hunter2".to_vec()))].into());
+        let data = Some([("clientSecret".to_owned(), ByteString(b"hunter2".to_vec()))].into());
+        let secret = Secret { data, ..Secret::default() };
         let value = SecretValue(secret);
         assert_eq!(value.text("clientSecret"), Some("hunter2"));
         assert_eq!(value.text("clientID"), None);

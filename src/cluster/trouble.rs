@@ -13,6 +13,8 @@ use super::crds::CRDS;
 
 /// A failure that repeats is logged this often.
 const SAY_AGAIN: Duration = Duration::from_mins(1);
+/// What tends to pass by itself, a CRD's storage that starts or an API server that does, is logged when it has not by then.
+const MAY_PASS: Duration = Duration::from_secs(5);
 /// A watch that resumes says nothing until an object changes. A failure that has not repeated for this long, which is
 /// more than the longest pause and the longest attempt together, is over.
 const OVER_AFTER: Duration = Duration::from_mins(2);
@@ -93,6 +95,11 @@ impl Cause {
         }
     }
 
+    /// Whether it tends to pass by itself.
+    fn may_pass(self) -> bool {
+        matches!(self, Self::Refused | Self::Unreachable)
+    }
+
     /// What somebody has to do.
     fn mend(self, resource: &str) -> String {
         match self {
@@ -108,6 +115,35 @@ impl Cause {
             Self::Unreachable => "look at the network between this Pod and the API server".to_owned(),
         }
     }
+}
+
+/// What was said to a watch: the API server's own words, or an error with its sources.
+pub(super) fn said(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        // kube's texts of these quote the whole answer in Rust's debug form, twice.
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status))
+        | WatchError(status) => status.message.clone(),
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => with_sources(error),
+        NoResourceVersion => with_sources(error),
+    }
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let inner = error.to_string();
+        // kube's errors quote what they wrap.
+        if !text.contains(&inner) {
+            text.push_str(": ");
+            text.push_str(&inner);
+        }
+        source = error.source();
+    }
+    text
 }
 
 /// A watch that fails, for people.
@@ -152,26 +188,35 @@ struct State {
 struct Failing {
     trouble: Trouble,
     cause: Cause,
+    since: Instant,
     last: Instant,
-    said: Instant,
+    said: Option<Instant>,
 }
 
 impl Troubles {
     /// Notes a failure; true if it is to be logged now.
     pub(super) fn note(&self, kind: Kind, cause: Cause, error: String) -> (Trouble, bool) {
-        let now = Instant::now();
+        self.note_at(Instant::now(), kind, cause, error)
+    }
+
+    fn note_at(&self, now: Instant, kind: Kind, cause: Cause, error: String) -> (Trouble, bool) {
         let trouble = Trouble { kind, error, mend: cause.mend(resource(kind)) };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = state.failing.get(&kind).filter(|before| before.cause == cause);
-        let quiet = before.map(|before| before.said).filter(|said| now.duration_since(*said) < SAY_AGAIN);
-        let said = quiet.unwrap_or(now);
-        state.failing.insert(kind, Failing { trouble: trouble.clone(), cause, last: now, said });
-        (trouble, quiet.is_none())
+        let before = before.filter(|before| now.duration_since(before.last) < OVER_AFTER);
+        let since = before.map_or(now, |before| before.since);
+        let said = before.and_then(|before| before.said);
+        let early = cause.may_pass() && now.duration_since(since) < MAY_PASS;
+        let news = !early && said.is_none_or(|said| now.duration_since(said) >= SAY_AGAIN);
+        let said = if news { Some(now) } else { said };
+        state.failing.insert(kind, Failing { trouble: trouble.clone(), cause, since, last: now, said });
+        (trouble, news)
     }
 
-    /// A watch works; true if it did not before.
+    /// A watch works; true if it was logged that it did not.
     pub(super) fn over(&self, kind: Kind) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).failing.remove(&kind).is_some()
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.failing.remove(&kind).is_some_and(|failing| failing.said.is_some())
     }
 
     pub(super) fn current(&self) -> Vec<Trouble> {
@@ -231,6 +276,17 @@ mod tests {
         assert!(troubles.note(Kind::Pod, Cause::Forbidden, "403".to_owned()).1, "another kind is news");
         assert_eq!(troubles.current().len(), 2);
         assert!(troubles.over(Kind::Pod) && !troubles.over(Kind::Pod));
+    }
+
+    #[test]
+    fn what_may_pass_is_said_when_it_has_not() {
+        let (troubles, start) = (Troubles::default(), Instant::now());
+        let said = |seconds| {
+            let now = start + Duration::from_secs(seconds);
+            troubles.note_at(now, Kind::Pod, Cause::Refused, "storage is (re)initializing".to_owned()).1
+        };
+        assert_eq!([0, 2, 6, 12, 65, 67].map(said), [false, false, true, false, false, true]);
+        assert!(!said(400), "long over: it begins anew");
     }
 
     #[test]

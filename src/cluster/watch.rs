@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
 use super::decode::{Source, Watched};
-use super::trouble::{Cause, resource};
+use super::trouble::{Cause, resource, said};
 
 /// Objects a page of a list.
 const PAGE: u32 = 500;
@@ -28,7 +28,7 @@ const PAGE: u32 = 500;
 const WATCH_SECONDS: u32 = 60;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// A CRD or a permission that is given later is noticed after this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A watch that went well for this long begins anew with short pauses.
 const PAUSE_FORGOTTEN: Duration = Duration::from_mins(1);
 
@@ -209,27 +209,11 @@ impl Follower {
             tracing::debug!(resource = resource(S::KIND), "away for too long, listing anew");
             return;
         }
-        let (trouble, news) = self.cluster.shared.troubles.note(S::KIND, cause, chain(error));
+        let (trouble, news) = self.cluster.shared.troubles.note(S::KIND, cause, said(error));
         if news {
             tracing::warn!(resource = resource(S::KIND), "{trouble}");
         }
     }
-}
-
-/// An error with its sources: kube's own text leaves some out.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let inner = error.to_string();
-        // kube's errors quote what they wrap.
-        if !text.contains(&inner) {
-            text.push_str(": ");
-            text.push_str(&inner);
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// The pauses between attempts: they double, and no two replicas take the same.

@@ -66,7 +66,7 @@ impl Cluster {
     /// Nobody knows whether it is there.
     pub async fn live_ingress(&self, key: &Key) -> Result<Option<Ingress>, ReadError> {
         let api: Api<Ingress> = Api::namespaced(self.client(), &key.namespace);
-        read(&format!("read the Ingress {key}"), api.get_opt(&key.name)).await
+        read(&format!("read the Ingress {key}"), api.get(&key.name)).await
     }
 
     /// Whether a Service exists now, past every cache: for the look before its targets are let go.
@@ -75,7 +75,7 @@ impl Cluster {
     /// Nobody knows whether it is there.
     pub async fn service_exists(&self, key: &Key) -> Result<bool, ReadError> {
         let api: Api<Service> = Api::namespaced(self.client(), &key.namespace);
-        Ok(read(&format!("read the Service {key}"), api.get_opt(&key.name)).await?.is_some())
+        Ok(read(&format!("read the Service {key}"), api.get_metadata(&key.name)).await?.is_some())
     }
 
     async fn add<K: Finalized>(&self, object: &K, finalizer: &str) -> Result<(), WriteError> {
@@ -90,7 +90,13 @@ impl Cluster {
         let api = namespaced(self.client(), object);
         let what = format!("remove the finalizer {finalizer} from the {} {}", K::kind(&()), Key::of(object.meta()));
         let change = Change { api: &api, door: Door::Object, what: &what };
-        match change.make(object, |current| Ok(without_finalizer(current, finalizer))).await {
+        let mut seen = object.clone();
+        if without_finalizer(object, finalizer).is_none() {
+            // It may have been added since. Without a version the object is looked at before anything is believed of it,
+            // for a finalizer that is left behind holds the object for ever.
+            seen.meta_mut().resource_version = None;
+        }
+        match change.make(&seen, |current| Ok(without_finalizer(current, finalizer))).await {
             Ok(_) | Err(WriteError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
@@ -112,7 +118,7 @@ fn with_finalizer<K: Resource>(object: &K, finalizer: &str, what: &str) -> Resul
         return Ok(None);
     }
     if object.meta().deletion_timestamp.is_some() {
-        return Err(WriteError::Conflict { what: what.to_owned(), source: None });
+        return Err(WriteError::Conflict { what: what.to_owned(), status: None });
     }
     let all: Vec<&str> = held.iter().map(String::as_str).chain([finalizer]).collect();
     Ok(Some(json!({"metadata": {"finalizers": all}})))

