@@ -61,6 +61,8 @@ pub struct World {
     services_of: BTreeMap<Key, BTreeSet<Key>>,
     /// Group → bindings with its labels.
     group_bindings: BTreeMap<GroupId, BTreeSet<Key>>,
+    /// Pod → Services whose EndpointSlices name it.
+    pod_services: BTreeMap<Key, BTreeSet<Key>>,
     /// Service → bindings of it.
     service_bindings: BTreeMap<Key, BTreeSet<Key>>,
     ready: BTreeSet<Kind>,

@@ -22,7 +22,9 @@ pub fn run(flags: Run) -> anyhow::Result<ExitCode> {
 
 /// Text on a terminal, JSON otherwise, both on standard error.
 fn logs(level: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(level).with_context(|| format!("--log-level {level}"))?;
+    // The watches report a failure once a minute with its mend; the client library would add a line an attempt.
+    let filter = format!("{level},kube_client=off,kube_runtime=off");
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log-level {level}"))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         subscriber.init();

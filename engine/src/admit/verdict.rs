@@ -35,7 +35,11 @@ pub(super) fn validate(request: &Request, candidate: &Ingress, old: Option<&Ingr
             let after = linked(&group, &Overlay::Put(Arc::new(candidate.clone())), context);
             let mut found = new_findings(&before, &after, &subject);
             found.extend(replacement(&group, &subject, candidate, &before, &after, context));
-            let plan = if request.dry_run { preview::lines(&before, &after, &context.settings.cluster_name) } else { Vec::new() };
+            let plan = if request.dry_run {
+                preview::lines(&before, &after, &context.settings.cluster_name)
+            } else {
+                Vec::new()
+            };
             (found, plan)
         }
     };

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
     version = "v1alpha1",
     kind = "IngressGroup",
     plural = "ingressgroups",
+    shortname = "ingg",
     status = "IngressGroupStatus",
     derive = "PartialEq",
     printcolumn = r#"{"name":"Load-Balancer","type":"string","jsonPath":".status.loadBalancer.name"}"#,

@@ -93,27 +93,42 @@ impl World {
 
     pub(super) fn apply_endpoints(&mut self, endpoints: Endpoints, changes: &mut Changes) {
         let service = Key::new(&endpoints.key.namespace, &endpoints.service);
-        let slices = self.endpoints.entry(service.clone()).or_default();
         let endpoints = Arc::new(endpoints);
-        if slices.insert(endpoints.key.clone(), endpoints.clone()).is_none_or(|before| before != endpoints) {
-            self.touch_bindings_of(&service, changes);
+        let before = self.endpoints.get(&service).and_then(|slices| slices.get(&endpoints.key)).cloned();
+        if before.as_ref().is_some_and(|before| *before == endpoints) {
+            return;
         }
+        self.endpoints.entry(service.clone()).or_default().insert(endpoints.key.clone(), endpoints.clone());
+        for pod in pods_of(&endpoints) {
+            self.pod_services.entry(pod).or_default().insert(service.clone());
+        }
+        self.forget_pods(&service, before.as_deref());
+        self.touch_bindings_of(&service, changes);
     }
 
     pub(super) fn delete_endpoints(&mut self, key: &Key, changes: &mut Changes) {
-        let touched: Vec<Key> = self
-            .endpoints
-            .iter()
-            .filter(|(_, slices)| slices.contains_key(key))
-            .map(|(service, _)| service.clone())
-            .collect();
+        let of = |(service, slices): (&Key, &BTreeMap<Key, Arc<Endpoints>>)| {
+            slices.contains_key(key).then(|| service.clone())
+        };
+        let touched: Vec<Key> = self.endpoints.iter().filter_map(of).collect();
         for service in touched {
-            if let Some(slices) = self.endpoints.get_mut(&service) {
-                slices.remove(key);
-            }
+            let slices = self.endpoints.get_mut(&service);
+            let before = slices.and_then(|slices| slices.remove(key));
+            self.forget_pods(&service, before.as_deref());
             self.touch_bindings_of(&service, changes);
         }
         self.endpoints.retain(|_, slices| !slices.is_empty());
+    }
+
+    /// Takes the Service from the pods of a slice that went or changed, but for those that another slice still names.
+    fn forget_pods(&mut self, service: &Key, before: Option<&Endpoints>) {
+        let Some(before) = before else { return };
+        let slices = self.endpoints.get(service);
+        let named: BTreeSet<Key> =
+            slices.into_iter().flat_map(BTreeMap::values).flat_map(|slice| pods_of(slice)).collect();
+        for pod in pods_of(before).filter(|pod| !named.contains(pod)) {
+            remove_from(&mut self.pod_services, &pod, service);
+        }
     }
 
     pub(super) fn apply_pod(&mut self, pod: Pod, changes: &mut Changes) {
@@ -123,17 +138,8 @@ impl World {
             return;
         }
         // A slice may name a pod before the pod is known here.
-        let services: Vec<Key> = self
-            .endpoints
-            .range(Key::new(&key.namespace, "")..)
-            .take_while(|(service, _)| service.namespace == key.namespace)
-            .filter(|(_, slices)| {
-                slices.values().any(|slice| slice.endpoints.iter().any(|e| e.pod.as_deref() == Some(key.name.as_str())))
-            })
-            .map(|(service, _)| service.clone())
-            .collect();
-        for service in services {
-            self.touch_bindings_of(&service, changes);
+        for service in self.pod_services.get(&key).into_iter().flatten() {
+            self.touch_bindings_of(service, changes);
         }
     }
 
@@ -204,6 +210,12 @@ fn group_of_labels(binding: &TargetGroupBinding) -> Option<GroupId> {
     }
     let namespace = labels.get("ingress.k8s.aws/stack-namespace")?.clone();
     Some(GroupId::Implicit { namespace, name: labels.get("ingress.k8s.aws/stack-name")?.clone() })
+}
+
+/// The pods that a slice names.
+fn pods_of(slice: &Endpoints) -> impl Iterator<Item = Key> + '_ {
+    let pods = slice.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_deref());
+    pods.map(|pod| Key::new(&slice.key.namespace, pod))
 }
 
 /// Takes a key out of a set, and the set out of the map when it is empty.

@@ -1,0 +1,205 @@
+"""The way in: AWS calls go on to moto, /albedo/… answers those who run the tests (seeding, the call log, faults, freezing and thawing)."""
+import io
+import json
+import threading
+import time
+import traceback
+from urllib.parse import parse_qs
+
+from moto.elbv2.models import elbv2_backends
+from werkzeug.test import EnvironBuilder
+
+import describe
+import faults
+import journal
+import strict
+import world
+from calls import Call, Log
+
+PREFIXES = ("/albedo/", "/_golden/")  # the second is what the replay of the golden cases has always used
+ANSWERS_KEPT = 500
+
+
+class Lost(Exception):
+    """The answer of this call never reaches its client."""
+
+
+class Door:
+    def __init__(self, app, log=None):
+        self.app, self.log, self.faults = app, log or Log(), faults.Faults()
+        self.answers, self.stats = {}, {}
+        # One request at a time: moto's backends are plain dicts, and two threads in them end in a 500.
+        self.lock = threading.Lock()
+        self.zero()
+
+    def zero(self):
+        self.answers.clear()
+        self.stats = {"calls": 0, "writes": 0, "last_write": 0.0, "failed": 0}
+
+    # ---------------------------------------------------------------------------------------------- WSGI
+    def __call__(self, environ, start_response):
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(PREFIXES):
+            with self.lock:
+                status, out = self.admin(path.rpartition("/")[2], parse_qs(environ.get("QUERY_STRING", "")), body)
+            return _send(start_response, status, [("Content-Type", "application/json")], json.dumps(out, default=str).encode())
+        call, began = Call(environ, body, world.REGION), time.time()
+        with self.lock:
+            again = self.answers.get(environ.get("HTTP_AMZ_SDK_INVOCATION_ID"))
+            fault = None if again else self.faults.strike(call)
+        faults.delay(fault)
+        with self.lock:
+            answered = again or self.carry_out(environ, call, fault)
+            if call.operation:
+                self.log.add(call, began, time.time() - began, int(answered[0].split()[0]), answered[2])
+        if fault and fault.get("lost"):
+            raise Lost(call.operation)
+        return _send(start_response, *answered)
+
+    def carry_out(self, environ, call, fault):
+        """A client that lost an answer asks again under the same invocation id: it gets the answer kept here, nothing is done twice."""
+        if fault and fault.get("code"):
+            answered = faults.answer(fault, call)
+        else:
+            answered = self.serve(environ, call)
+        self.count(call, int(answered[0].split()[0]))
+        ident = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
+        if ident and answered[0].startswith("200") and call.writes:
+            self.answers[ident] = answered
+            if len(self.answers) > ANSWERS_KEPT:
+                self.answers.pop(next(iter(self.answers)))
+        return answered
+
+    def serve(self, environ, call, at=None):
+        """status, headers, answer; what may have changed something goes into the journal"""
+        entry = None
+        if call.writes:
+            journal.begin(at)
+            entry = journal.record({"op": call.operation, "region": call.region, "service": call.signed_as, "target": call.target,
+                                    "type": call.type, "path": call.path, "body": call.body.decode()})
+        if call.service == "waf-regional":
+            answered = ("200 OK", [("Content-Type", "application/x-amz-json-1.1")],
+                        json.dumps(waf_classic(call.operation, json.loads(call.body or b"{}"))).encode())
+        else:
+            environ["wsgi.input"] = io.BytesIO(call.body)
+            answered = self.moto(environ)
+        if entry:
+            entry["status"] = int(answered[0].split()[0])
+        return answered
+
+    def moto(self, environ):
+        seen = []
+        out = b"".join(self.app(environ, lambda status, headers, _=None: seen.extend([status, headers])))
+        return seen[0], seen[1], out
+
+    def count(self, call, status):
+        if not call.operation:
+            return
+        self.stats["calls"] += 1
+        if status >= 400:
+            self.stats["failed"] += 1
+        elif call.writes:
+            self.stats["writes"] += 1
+            self.stats["last_write"] = time.time()
+
+    # ---------------------------------------------------------------------------------------------- the door
+    def admin(self, what, query, body):
+        handler = getattr(self, f"do_{what.replace('-', '_')}", None)
+        if handler is None:
+            return "404 Not Found", {"error": f"no door called {what}"}
+        try:
+            return "200 OK", handler({k: v[0] for k, v in query.items()}, json.loads(body) if body else None)
+        except Exception as e:  # noqa: BLE001
+            return "400 Bad Request", {"error": f"{type(e).__name__}: {e}", "trace": traceback.format_exc()}
+
+    def do_reset(self, _query, _body):
+        world.reset()
+        strict.HEALTH.clear()
+        self.log.clear()
+        self.zero()
+        return {k: v for k, v in world.WORLDS[world.REGION].items() if k[0] != "_"}
+
+    def do_world(self, query, body):
+        if body is not None:
+            world.add(body["region"], body.get("cluster", world.CLUSTER), body.get("zones"))
+            return world.described(body["region"])
+        found = world.described(query.get("region", world.REGION))
+        if not found:
+            raise ValueError(f"region {query['region']} has no world yet")
+        return found
+
+    def do_seed(self, query, body):
+        return {"ok": True, "made": world.seed(body or [], query.get("region", world.REGION))}
+
+    def do_stats(self, _query, _body):
+        return self.stats
+
+    def do_calls(self, query, _body):
+        return {"last": self.log.sequence, "calls": self.log.since(query.get("region"), int(query.get("since", 0)))}
+
+    def do_state(self, query, _body):
+        return describe.state(self.moto, query.get("region", world.REGION))
+
+    def do_faults(self, query, body):
+        region = query.get("region", world.REGION)
+        if body is not None:
+            self.faults.set(region, body)
+        return self.faults.struck(region)
+
+    def do_health(self, query, body):
+        """[{"targetGroup": ARN or "*", "target": id or "*", "state": "unhealthy"}]; a null state is healthy again"""
+        for h in body:
+            key = (query.get("region", world.REGION), h.get("targetGroup", "*"), h.get("target", "*"))
+            strict.HEALTH.pop(key, None)
+            if h.get("state"):
+                strict.HEALTH[key] = h["state"]
+        return {"ok": True}
+
+    def do_freeze(self, query, _body):
+        return {"salt": journal.JOURNAL["salt"], "entries": journal.JOURNAL["entries"][int(query.get("from", 0)):]}
+
+    def do_thaw(self, _query, frozen):
+        odd = [o for n, e in enumerate(frozen["entries"]) for o in self.thaw(n, e, frozen["salt"])]
+        if odd:
+            raise ValueError("; ".join(odd))
+        for region in world.WORLDS:
+            for lb in elbv2_backends[world.ACCOUNT][region].load_balancers.values():
+                lb.activate()
+        self.zero()
+        return {"entries": len(journal.JOURNAL["entries"])}
+
+    def thaw(self, n, e, salt):
+        """Does one entry again; says where it came out otherwise than then."""
+        if e.get("standard"):
+            world.reset(salt, e["at"])
+        elif "world" in e:
+            world.add(e["world"]["region"], e["world"]["cluster"], e["world"]["zones"], e["at"])
+        elif "seed" in e:
+            world.seed(e["seed"], e.get("region", world.REGION), e["at"])
+        else:
+            credential = f"Credential=thaw/20260101/{e['region']}/{e['service']}/aws4_request"
+            environ = EnvironBuilder(method="POST", path=e["path"], base_url="http://127.0.0.1", data=e["body"].encode(), content_type=e["type"], headers={
+                **({"X-Amz-Target": e["target"]} if e["target"] else {}),
+                "Authorization": f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"}).get_environ()
+            status = int(self.serve(environ, Call(environ, e["body"].encode(), world.REGION), e["at"])[0].split()[0])
+            if status != e["status"]:
+                yield f"entry {n} {e['op']}: {status}, was {e['status']}"
+
+
+def waf_classic(operation, arg):
+    if operation == "GetWebACLForResource":
+        wid = world.WAF_CLASSIC.get(arg.get("ResourceArn"))
+        return {"WebACLSummary": {"WebACLId": wid, "Name": wid}} if wid else {}
+    if operation == "AssociateWebACL":
+        world.WAF_CLASSIC[arg["ResourceArn"]] = arg["WebACLId"]
+    if operation == "DisassociateWebACL":
+        world.WAF_CLASSIC.pop(arg["ResourceArn"], None)
+    return {}
+
+
+def _send(start_response, status, headers, body):
+    # moto's answers don't all carry a length, without which a connection can't be used again
+    headers = [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(body)))]
+    start_response(status, headers)
+    return [body]
