@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use albedo_engine::admit::{self, Policy};
+use albedo_engine::admit::{self, Answer, Policy};
 use albedo_engine::settings::Settings;
 use albedo_engine::world::World;
 use anyhow::Context;
@@ -15,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::Run;
 use crate::cloud::{Asked, Cloud, CloudConfig, NodePlace, Service, Throttle, identify};
-use crate::cluster::{Cluster, Events};
+use crate::cluster::{Cluster, Events, resource};
 use crate::reconcile::{Account, Reconciler};
 use crate::serve::{Config, Decide, Files, Limits, Readiness, Serve, SharedRegistry, Webhook};
 
 /// Pause between two attempts to find out where we are.
 const WHERE: Duration = Duration::from_secs(10);
+/// How often it is said what the world still lacks.
+const SAY_MISSING: Duration = Duration::from_secs(15);
 /// Longest that the end may take once webhooks have drained: Kubernetes grants 30 s in all.
 const END: Duration = Duration::from_secs(15);
 
@@ -43,6 +45,8 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
     let decide = decide(cluster.clone(), account.clone(), settings.clone(), policy);
     let config = listeners(&flags)?;
     let server = Serve::start(config, decide, readiness.clone(), registry.clone(), stop.clone()).await?;
+    let bound = server.bound();
+    tracing::info!(webhook = ?bound.webhook, probes = ?bound.probes, metrics = ?bound.metrics, "listening");
     let (events, writer) = cluster.events();
     let writer = tokio::spawn(writer.run(end.clone()));
     let namespace = Some(flags.watch_namespace.clone()).filter(|namespace| !namespace.is_empty());
@@ -89,9 +93,23 @@ async fn until_the_end(
     Ok(())
 }
 
+/// Waits until every kind is listed, and says now and then what is missing and why.
 async fn when_ready(cluster: Cluster, readiness: Readiness) {
-    cluster.ready().await;
+    while tokio::time::timeout(SAY_MISSING, cluster.ready()).await.is_err() {
+        let missing: Vec<&str> = cluster.missing().into_iter().map(resource).collect();
+        let troubles: Vec<String> = cluster.troubles().iter().map(ToString::to_string).collect();
+        let crds = cluster.missing_crds().await.unwrap_or_default();
+        tracing::warn!(
+            ?missing,
+            ?troubles,
+            ?crds,
+            "not every kind is listed yet; CRDs that lack: albedo crds | kubectl apply -f -"
+        );
+    }
     readiness.set("world", true);
+    for one in cluster.unreadable() {
+        tracing::warn!(%one, "an object cannot be read and is left out");
+    }
 }
 
 fn with(registry: &SharedRegistry, register: impl FnOnce(&mut Registry)) {
@@ -101,6 +119,10 @@ fn with(registry: &SharedRegistry, register: impl FnOnce(&mut Registry)) {
 /// What admission answers, from what is known at this moment.
 fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: Arc<Policy>) -> Decide {
     Arc::new(move |request| {
+        if request.row.resource == "ingresses" && !cluster.is_ready() {
+            // Nothing may be concluded from what has not been listed: the API server's failure policy decides.
+            return Answer::unavailable("albedo is starting and has not listed every kind yet; try again");
+        }
         let facts = account.get();
         cluster.read(|world| {
             let context =

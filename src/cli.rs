@@ -1,5 +1,7 @@
 //! The command line: the controller, and the same verdict and plan on files.
 
+#![expect(clippy::print_stderr, reason = "what a command has to say to its user beside its output")]
+
 mod check;
 mod files;
 mod flags;
@@ -24,7 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the controller: webhooks and reconciler.
-    Run(Box<flags::Run>),
+    Run(Box<Run>),
     /// Check manifests offline: the same findings as at `kubectl apply`.
     Check(check::Check),
     /// Print the load balancers that manifests ask for.

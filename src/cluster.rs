@@ -24,12 +24,11 @@ use albedo_engine::world::{Changes, Kind, World};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-pub use crds::{CRDS, ingress_group_crd_yaml};
+pub use crds::CRDS;
 pub use error::{ReadError, WriteError};
-pub use events::{EventWriter, Events, Note, Severity, Subject};
+pub use events::{Events, Note, Severity, Subject};
 pub use feed::ChangeFeed;
 pub use metrics::Metrics;
-pub use secrets::SecretValue;
 pub use status::Host;
 pub use trouble::{Trouble, Unreadable, resource};
 pub use watch::WatchEnded;

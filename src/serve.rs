@@ -69,11 +69,6 @@ pub struct Webhook {
     pub poll: Duration,
 }
 
-impl Webhook {
-    /// How often the files are looked at unless somebody says otherwise.
-    pub const POLL: Duration = Duration::from_secs(10);
-}
-
 /// The addresses that listeners were bound to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bound {
@@ -158,9 +153,6 @@ impl Serve {
         } else {
             tasks.spawn(hold(cancel.clone(), guard));
         }
-        let Bound { webhook, probes, metrics } = bound;
-        let [webhook, probes, metrics] = [webhook, probes, metrics].map(|address| address.map(tracing::field::display));
-        tracing::info!(webhook, probes, metrics, "listening");
         Ok(Handle { bound, tasks, cancel })
     }
 }

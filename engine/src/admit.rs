@@ -136,6 +136,20 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// No verdict can be given now.
+    #[must_use]
+    pub fn unavailable(message: &str) -> Self {
+        Self {
+            allowed: false,
+            code: 503,
+            reason: "ServiceUnavailable".to_owned(),
+            message: message.to_owned(),
+            ..Self::allow()
+        }
+    }
+}
+
 /// What an answer is derived from besides the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {

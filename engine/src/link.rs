@@ -142,7 +142,7 @@ impl<'a> Linker<'a> {
             self.states.insert(key, state);
             self.fragments.extend(taken.map(|(_, fragment)| fragment));
         }
-        self.fragments.sort_by(|a, b| (a.order, a.key.to_string()).cmp(&(b.order, b.key.to_string())));
+        self.fragments.sort_by_key(|fragment| (fragment.order, fragment.key.to_string()));
     }
 
     /// Whether a fragment goes together with those taken so far.

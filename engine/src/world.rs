@@ -61,7 +61,7 @@ pub struct World {
     services_of: BTreeMap<Key, BTreeSet<Key>>,
     /// Group → bindings with its labels.
     group_bindings: BTreeMap<GroupId, BTreeSet<Key>>,
-    /// Pod → Services whose EndpointSlices name it.
+    /// Pod → Services whose `EndpointSlices` name it.
     pod_services: BTreeMap<Key, BTreeSet<Key>>,
     /// Service → bindings of it.
     service_bindings: BTreeMap<Key, BTreeSet<Key>>,
@@ -247,7 +247,7 @@ impl World {
         self.bindings.iter()
     }
 
-    /// EndpointSlices of a Service.
+    /// The `EndpointSlices` of a Service.
     #[must_use]
     pub fn endpoints(&self, service: &Key) -> Vec<Arc<Endpoints>> {
         self.endpoints.get(service).map(|slices| slices.values().cloned().collect()).unwrap_or_default()
@@ -276,7 +276,7 @@ impl World {
         self.namespaces.get(namespace)
     }
 
-    /// All IngressClasses.
+    /// Every IngressClass.
     pub fn classes(&self) -> impl Iterator<Item = &Arc<IngressClass>> {
         self.classes.values()
     }

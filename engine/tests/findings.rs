@@ -1,5 +1,12 @@
 //! Every finding code's two examples: the one that is accepted and the one that is refused.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic is what a test has for a fault"
+)]
+
 use std::collections::BTreeMap;
 
 use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
@@ -18,6 +25,11 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).expect("a time")
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the fields of facts are")]
+fn aged<T>(value: T) -> Option<Aged<T>> {
+    Some(Aged { value, read_at: now() })
+}
+
 fn facts() -> Facts {
     let subnet = |id: &str, zone: &str| Subnet {
         id: id.to_owned(),
@@ -32,9 +44,6 @@ fn facts() -> Facts {
             ("kubernetes.io/role/elb".to_owned(), "1".to_owned()),
         ]),
     };
-    fn aged<T>(value: T) -> Option<Aged<T>> {
-        Some(Aged { value, read_at: now() })
-    }
     Facts {
         region: Some("eu-central-1".to_owned()),
         vpc_id: Some("vpc-1".to_owned()),

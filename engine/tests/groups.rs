@@ -1,6 +1,8 @@
 //! Groups from manifests to plans: the vectors of certificates, permissions, redirects and rules, contradictions, ledger,
 //! and that a plan of what is there already is empty.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a panic is what a test has for a fault")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,6 +38,7 @@ fn world() -> World {
     world
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "every caller makes the rules on the spot")]
 fn ingress(name: &str, created: u32, annotations: &[(&str, &str)], rules: Value) -> Ingress {
     let annotations: BTreeMap<String, String> =
         annotations.iter().map(|(key, value)| (format!("{P}{key}"), (*value).to_owned())).collect();
@@ -152,7 +155,8 @@ fn certificates_are_merged_in_group_order() {
 
 #[test]
 fn permissions_follow_cidrs_prefix_lists_and_address_types() {
-    let cases: [(&[(&str, &str)], &[&str]); 4] = [
+    type Case<'c> = (&'c [(&'c str, &'c str)], &'c [&'c str]);
+    let cases: [Case<'_>; 4] = [
         (&[], &["tcp 80 from 0.0.0.0/0"]),
         (&[("ip-address-type", "dualstack")], &["tcp 80 from 0.0.0.0/0", "tcp 80 from ::/0"]),
         (&[("security-group-prefix-lists", "pl-1")], &["tcp 80 from pl-1"]),

@@ -154,7 +154,7 @@ fn place(meta: &mut ObjectMeta) {
     meta.namespace.get_or_insert_with(|| "default".to_owned());
 }
 
-/// A NodePort is allocated when a Service is applied; before that any number stands for it.
+/// A `NodePort` is allocated when a Service is applied; before that any number stands for it.
 fn allocate(service: &mut Service) {
     let Some(spec) = &mut service.spec else { return };
     let has_node_ports = matches!(spec.type_.as_deref(), Some("NodePort" | "LoadBalancer"));

@@ -79,7 +79,7 @@ impl WebhookConfig {
             ca_bundle,
             classes: self.classes,
             namespace_selector: (!labels.is_empty())
-                .then(|| LabelSelector { match_labels: Some(labels), match_expressions: None }),
+                .then_some(LabelSelector { match_labels: Some(labels), match_expressions: None }),
             controller_user: Some(self.controller_user).filter(|user| !user.is_empty()),
             inject_ca_from: self.inject_ca_from,
             ..Options::default()

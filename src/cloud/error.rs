@@ -98,12 +98,6 @@ impl CloudError {
         self.answer().map_or("", |answer| answer.code.as_str())
     }
 
-    /// Whether what the call is about is not there.
-    #[must_use]
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound(_))
-    }
-
     /// Whether a write may have happened although it is reported as failed.
     #[must_use]
     pub fn is_uncertain(&self) -> bool {
@@ -277,7 +271,8 @@ mod tests {
 
     #[test]
     fn codes_decide() {
-        let cases: &[(&str, u16, &str, fn(&CloudError) -> bool)] = &[
+        type Case = (&'static str, u16, &'static str, fn(&CloudError) -> bool);
+        let cases: &[Case] = &[
             ("CreateListener", 400, "ValidationError", |e| matches!(e, CloudError::Invalid(_))),
             ("CreateListener", 400, "CertificateNotFound", |e| matches!(e, CloudError::NotFound(_))),
             ("CreateListener", 400, "DuplicateListener", |e| matches!(e, CloudError::AlreadyExists(_))),

@@ -53,19 +53,6 @@ impl fmt::Display for FactKind {
 }
 
 impl Cloud {
-    /// Reads all facts. Nothing that could be read is lost by [`Cloud::refresh`], which this is on empty facts.
-    ///
-    /// # Errors
-    ///
-    /// The first kind that could not be read.
-    pub async fn read_facts(&self, now: Timestamp) -> Result<Facts, CloudError> {
-        let mut facts = Facts::default();
-        match self.refresh(&mut facts, now).await.into_iter().next() {
-            Some((_, error)) => Err(error),
-            None => Ok(facts),
-        }
-    }
-
     /// Reads all facts anew, each kind for itself, and gives back what failed: those kinds are as they were before.
     /// `now` becomes the age of the others.
     pub async fn refresh(&self, facts: &mut Facts, now: Timestamp) -> Vec<(FactKind, CloudError)> {

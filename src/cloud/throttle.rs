@@ -163,7 +163,7 @@ mod tests {
         let buckets = Buckets::new(&Throttle::default(), now);
         let waits: Vec<_> = (0..22).map(|_| buckets.reserve(Service::Elbv2, "ModifyRule", now)).collect();
         assert!(waits.iter().take(20).all(Duration::is_zero));
-        assert_eq!(waits.iter().skip(20).map(|wait| wait.as_millis()).collect::<Vec<_>>(), [333, 666]);
+        assert_eq!(waits.iter().skip(20).map(Duration::as_millis).collect::<Vec<_>>(), [333, 666]);
         let later = now + Duration::from_secs(1);
         assert!(buckets.reserve(Service::Elbv2, "ModifyRule", later).is_zero());
         assert!(!buckets.reserve(Service::Elbv2, "ModifyRule", later).is_zero());

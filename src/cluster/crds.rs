@@ -1,6 +1,8 @@
 //! The CRDs: what is shipped, what the cluster lacks, and tests that hold files and types together.
 
+#[cfg(test)]
 use albedo_engine::kinds::IngressGroup;
+#[cfg(test)]
 use kube::CustomResourceExt;
 
 use super::error::read;
@@ -23,6 +25,7 @@ const SERVED: [(&str, &str); 3] = [
     ("albedo.dev/v1alpha1", "ingressgroups"),
 ];
 
+#[cfg(test)]
 const INGRESS_GROUP_HEAD: &str = "\
 # IngressGroup: what Albedo remembers of each group of Ingresses that shares a load balancer. Albedo writes it, people read it.
 # Generated from the type in engine/src/kinds/group.rs; UPDATE=1 cargo test ingress_group writes it anew.
@@ -59,7 +62,8 @@ impl Cluster {
 ///
 /// # Errors
 /// It cannot be written as YAML, which a test rules out.
-pub fn ingress_group_crd_yaml() -> Result<String, serde_saphyr::ser_error::Error> {
+#[cfg(test)]
+fn ingress_group_crd_yaml() -> Result<String, serde_saphyr::ser_error::Error> {
     Ok(format!("{INGRESS_GROUP_HEAD}{}", serde_saphyr::to_string(&IngressGroup::crd())?))
 }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use albedo_engine::kinds::{IngressGroup, TargetGroupBinding};
+use albedo_engine::kinds::TargetGroupBinding;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -72,12 +72,6 @@ impl Subject {
     #[must_use]
     pub fn binding(binding: &TargetGroupBinding) -> Self {
         Self::new(binding, "targetGroupBinding")
-    }
-
-    /// A group of the ledger; the component is `ingress`.
-    #[must_use]
-    pub fn group(group: &IngressGroup) -> Self {
-        Self::new(group, "ingress")
     }
 
     fn new<K: Resource<DynamicType = ()>>(object: &K, component: &'static str) -> Self {

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::change::{self, Change, Door, Stored, merge_patch, name, namespaced};
-use super::error::{read, write};
-use super::{Cluster, FIELD_MANAGER, ReadError, WriteError};
+use super::error::write;
+use super::{Cluster, FIELD_MANAGER, WriteError};
 
 impl Cluster {
     /// Makes a binding be as desired and returns it as it is stored: creates it, or patches what differs in its spec and
@@ -41,15 +41,6 @@ impl Cluster {
     pub async fn delete_binding(&self, binding: &TargetGroupBinding) -> Result<(), WriteError> {
         let what = format!("delete the TargetGroupBinding {}", Key::of(&binding.metadata));
         change::delete(&namespaced(self.client(), binding), binding, &what).await
-    }
-
-    /// A binding as it is now, past every cache: for waiting until it is gone.
-    ///
-    /// # Errors
-    /// Nobody knows whether it is there: the API server gave no answer, or doesn't serve the kind.
-    pub async fn live_binding(&self, key: &Key) -> Result<Option<TargetGroupBinding>, ReadError> {
-        let api: Api<TargetGroupBinding> = Api::namespaced(self.client(), &key.namespace);
-        read(&format!("read the TargetGroupBinding {key}"), api.get(&key.name)).await
     }
 
     /// Says in a binding's status which generation of it has been registered.

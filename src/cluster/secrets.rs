@@ -20,12 +20,6 @@ impl SecretValue {
         std::str::from_utf8(&self.0.data.as_ref()?.get(name)?.0).ok()
     }
 
-    /// Its labels, which `--required-secrets-label` asks for.
-    #[must_use]
-    pub fn label(&self, name: &str) -> Option<&str> {
-        self.0.metadata.labels.as_ref()?.get(name).map(String::as_str)
-    }
-
     /// Which keys it has, at which revision.
     #[must_use]
     pub fn keys(&self) -> SecretKeys {
@@ -43,14 +37,6 @@ impl fmt::Debug for SecretValue {
 }
 
 impl Cluster {
-    /// Which keys a Secret has; `None` if there is no such Secret.
-    ///
-    /// # Errors
-    /// It may not be read, or the API server gave no answer: neither says that it is absent.
-    pub async fn secret_keys(&self, key: &Key) -> Result<Option<SecretKeys>, ReadError> {
-        Ok(self.secret_value(key).await?.map(|secret| secret.keys()))
-    }
-
     /// A Secret's values, of one revision; `None` if there is no such Secret.
     ///
     /// # Errors

@@ -163,6 +163,12 @@ impl fmt::Display for Trouble {
     }
 }
 
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", resource(self.kind), self.key, self.error)
+    }
+}
+
 /// An object that is there and cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {

@@ -4,7 +4,7 @@ use futures::FutureExt as _;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use albedo_engine::facts::Facts;
+use albedo_engine::facts::{Facts, Subnet};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -70,6 +70,25 @@ impl Account {
         let mut facts = (*self.get()).clone();
         for (kind, error) in cloud.refresh(&mut facts, Timestamp::now()).boxed().await {
             tracing::warn!(%kind, %error, "facts of the account cannot be read; what was known stays");
+        }
+        self.put(facts);
+    }
+
+    /// Subnets of other VPCs, which no list of this VPC's has, are learnt when somebody names them.
+    pub async fn learn_subnets(&self, cloud: &Cloud, ids: &[String]) {
+        let _one = self.refreshing.lock().await;
+        let found = match cloud.extra_subnets(ids).boxed().await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "subnets that an Ingress names cannot be read");
+                return;
+            }
+        };
+        let mut facts = (*self.get()).clone();
+        if let Some(known) = &mut facts.subnets {
+            let fresh = |subnet: &Subnet| !known.value.iter().any(|one| one.id == subnet.id);
+            let found: Vec<Subnet> = found.into_iter().filter(fresh).collect();
+            known.value.extend(found);
         }
         self.put(facts);
     }

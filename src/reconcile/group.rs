@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use albedo_engine::facts::Facts;
-use albedo_engine::finding::{Effect, Tier};
+use albedo_engine::finding::{Code, Effect, Tier};
 use albedo_engine::kinds::Key;
 use albedo_engine::link::{self, Existing, Linked, MemberState};
 use albedo_engine::plan::{self, AwsOperation, KubeOperation, ObservedBinding, Operation, Plan};
@@ -136,11 +136,21 @@ impl Reconciler {
                     && (finding.code.row().tier == Tier::Aws || finding.message.contains("TargetGroup"))
             })
         };
-        if rests_on_aws(&linked) && self.shared.account.refresh_unless_young(&self.shared.cloud).await {
-            let facts = self.shared.account.get();
-            return self.link_with(view, &facts, existing.as_ref());
+        if !rests_on_aws(&linked) {
+            return linked;
         }
-        linked
+        let refreshed = self.shared.account.refresh_unless_young(&self.shared.cloud).await;
+        let foreign = linked.findings().filter(|finding| finding.code == Code::SubnetsNotFound);
+        let foreign = foreign.filter_map(|finding| finding.value.as_deref()).flat_map(|ids| ids.split(", "));
+        let foreign: Vec<String> = foreign.filter(|id| id.starts_with("subnet-")).map(str::to_owned).collect();
+        if !foreign.is_empty() {
+            self.shared.account.learn_subnets(&self.shared.cloud, &foreign).await;
+        }
+        if !refreshed && foreign.is_empty() {
+            return linked;
+        }
+        let facts = self.shared.account.get();
+        self.link_with(view, &facts, existing.as_ref())
     }
 
     fn link_with(&self, view: &View, facts: &Arc<Facts>, existing: Option<&Existing>) -> Linked {

@@ -11,7 +11,7 @@ use super::{Reconciler, TurnError};
 use crate::cluster::{Note, Severity, Subject};
 
 /// How long a deleted binding may take to let go of its targets.
-const LETTING_GO: Duration = Duration::from_secs(60);
+const LETTING_GO: Duration = Duration::from_mins(1);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(100);
 

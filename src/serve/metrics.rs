@@ -150,7 +150,7 @@ impl Drop for Open {
     }
 }
 
-/// `/metrics` in the OpenMetrics text format.
+/// `/metrics` in the `OpenMetrics` text format.
 pub(super) fn routes(registry: SharedRegistry) -> Router {
     Router::new().route("/metrics", get(move || std::future::ready(print(&registry))))
 }

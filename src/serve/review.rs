@@ -1,4 +1,4 @@
-//! An AdmissionReview on the wire: read tolerantly, the uid first, and answered in the shape that kubectl prints well.
+//! An `AdmissionReview` on the wire: read tolerantly, the uid first, and answered in the shape that kubectl prints well.
 
 use albedo_engine::admit::registration::Row;
 use albedo_engine::admit::{Answer, Cause, Details, Object, Operation, PatchOp, Request};
@@ -121,13 +121,13 @@ impl<'a> Envelope<'a> {
             return Err(Box::new(Answer::allow()));
         }
         let name = wire.name.unwrap_or_default();
-        let object = |field: &str, raw: Option<&RawValue>| {
-            raw.map(|raw| self::object(row, raw))
+        let decoded = |field: &str, raw: Option<&RawValue>| {
+            raw.map(|raw| object(row, raw))
                 .transpose()
                 .map_err(|(path, error)| Box::new(malformed(row, &name, field, &path, &error)))
         };
-        let new = object("object", wire.object)?;
-        let old = object("oldObject", wire.old_object)?;
+        let new = decoded("object", wire.object)?;
+        let old = decoded("oldObject", wire.old_object)?;
         Ok(Request {
             row,
             operation: match wire.operation {
@@ -242,7 +242,7 @@ struct StatusCause<'a> {
     field: &'a str,
 }
 
-/// The answer as an AdmissionReview.
+/// The answer as an `AdmissionReview`.
 pub(super) fn encode(uid: &str, answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
     let patch = if answer.allowed { patch(&answer.patch)? } else { None };
     let response = Response {

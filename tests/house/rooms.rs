@@ -47,12 +47,12 @@ pub const ENGINE: &[Row] = rows! {
     world:      ["finding", "stack", "kinds", "facts", "settings", "annotation"] [TYPES];
     compile:    ["finding", "stack", "kinds", "facts", "settings", "annotation", "world"] [TYPES];
     traffic:    ["finding", "stack", "settings"] [];
-    ledger:     ["finding", "stack", "settings", "kinds", "world"] [TYPES];
+    ledger:     ["finding", "stack", "settings", "kinds", "annotation", "world"] [TYPES];
     link:       ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger"] [TYPES];
     targets:    ["finding", "stack", "settings", "kinds"] [TYPES];
     plan:       ["finding", "stack", "settings", "traffic", "ledger"] [];
     admit:      ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "plan"] [TYPES];
-    report:     ["finding", "settings", "plan"] [TYPES];
+    report:     ["finding", "stack", "settings", "kinds", "world", "ledger", "link", "plan"] [TYPES];
 };
 
 /// The rooms of the edge.

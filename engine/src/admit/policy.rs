@@ -58,7 +58,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { mode: Mode::Enforce, strict: false, fresh: Duration::from_secs(600), defaults: Defaults::default() }
+        Self { mode: Mode::Enforce, strict: false, fresh: Duration::from_mins(10), defaults: Defaults::default() }
     }
 }
 

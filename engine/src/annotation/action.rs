@@ -307,5 +307,4 @@ impl TargetGroupTuple {
 }
 
 #[cfg(test)]
-#[path = "action_tests.rs"]
 mod tests;

@@ -42,7 +42,7 @@ impl Compiler<'_> {
             }),
             ..GivenTuple::default()
         };
-        self.forward(&[tuple], None, &at)
+        Some(self.forward(&[tuple], None, &at))
     }
 
     fn annotated_action(&mut self, name: &str, at: &str) -> Option<(Action, Option<Action>)> {
@@ -75,7 +75,7 @@ impl Compiler<'_> {
             .target_group_stickiness_config
             .map(|config| Stickiness { enabled: config.enabled, duration_seconds: config.duration_seconds });
         let path = format!("metadata.annotations[{PREFIX}{suffix}]");
-        self.forward(&config.target_groups, stickiness, &path)
+        Some(self.forward(&config.target_groups, stickiness, &path))
     }
 
     fn missing_action(&mut self, name: &str, at: &str) -> Option<Action> {
@@ -105,50 +105,42 @@ impl Compiler<'_> {
     }
 
     /// A forward to target groups, those of Services being made.
-    fn forward(
-        &mut self,
-        given: &[GivenTuple],
-        stickiness: Option<Stickiness>,
-        at: &str,
-    ) -> Option<(Action, Option<Action>)> {
-        let mut tuples = Vec::new();
+    fn forward(&mut self, given: &[GivenTuple], stickiness: Option<Stickiness>, at: &str) -> (Action, Option<Action>) {
         let only_service = match given {
             [tuple] => tuple.service_name.clone(),
             _ => None,
         };
+        if let Some(name) = only_service.as_ref().filter(|name| self.service(name).is_none()) {
+            self.missing_service(name, at, true);
+            return (unavailable("Backend service does not exist"), self.authentication(None));
+        }
+        let mut target_groups = Vec::new();
         for tuple in given {
-            let target_group = match (&tuple.service_name, &tuple.target_group_arn, &tuple.target_group_name) {
-                (Some(service), _, _) => {
-                    let port = match tuple.service_port.clone().unwrap_or_default().normalised() {
-                        action::ServicePort::Number(number) => ServicePort::Number(number),
-                        action::ServicePort::Name(name) => ServicePort::Name(name),
-                    };
-                    let Some(object) = self.service(service) else {
-                        let tolerated = only_service.is_some();
-                        self.missing_service(service, at, tolerated);
-                        if tolerated && self.settings().tolerate_missing_service {
-                            let authentication = self.authentication(None);
-                            return Some((unavailable("Backend service does not exist"), authentication));
-                        }
-                        continue;
-                    };
-                    match self.target_group(&object, service, &port, at) {
-                        Some(id) => Ref::Of(id),
-                        None => continue,
-                    }
-                }
-                (None, Some(arn), _) => Ref::Known(arn.clone()),
-                (None, None, Some(name)) => match self.named_target_group(name, at) {
-                    Some(arn) => Ref::Known(arn),
-                    None => continue,
-                },
-                (None, None, None) => continue,
-            };
-            tuples.push(TargetGroupTuple { target_group, weight: tuple.weight });
+            let target_group = self.tuple(tuple, at);
+            target_groups
+                .extend(target_group.map(|target_group| TargetGroupTuple { target_group, weight: tuple.weight }));
         }
         let service = only_service.and_then(|name| self.service(&name));
         let authentication = self.authentication(service.as_deref());
-        Some((Action::Forward(Forward { target_groups: tuples, stickiness }), authentication))
+        (Action::Forward(Forward { target_groups, stickiness }), authentication)
+    }
+
+    /// The target group of one share of a forward.
+    fn tuple(&mut self, tuple: &GivenTuple, at: &str) -> Option<Ref> {
+        let Some(service) = &tuple.service_name else {
+            let given = tuple.target_group_arn.clone().map(Ref::Known);
+            let name = tuple.target_group_name.as_ref();
+            return given.or_else(|| self.named_target_group(name?, at).map(Ref::Known));
+        };
+        let port = match tuple.service_port.clone().unwrap_or_default().normalised() {
+            action::ServicePort::Number(number) => ServicePort::Number(number),
+            action::ServicePort::Name(name) => ServicePort::Name(name),
+        };
+        let Some(object) = self.service(service) else {
+            self.missing_service(service, at, false);
+            return None;
+        };
+        self.target_group(&object, service, &port, at).map(Ref::Of)
     }
 
     fn missing_service(&mut self, service: &str, at: &str, single: bool) {

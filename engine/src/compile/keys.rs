@@ -2,7 +2,7 @@
 
 use super::Compiler;
 use crate::annotation::{Grammar, PREFIX, catalogue, check, nearest};
-use crate::finding::{Code, Effect, FieldPath, Finding};
+use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 
 /// Keys that are known and not acted on yet.
 const NOT_YET: [&str; 9] = [
@@ -90,8 +90,8 @@ impl Compiler<'_> {
     fn unknown_key(&mut self, suffix: &str, value: &str) {
         // The key itself is what is wrong, so it is the value that the message shows.
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-        let subject = crate::finding::ObjectRef::ingress(&self.key.namespace, &self.key.name);
-        let near = nearest::nearest(suffix);
+        let subject = ObjectRef::ingress(&self.key.namespace, &self.key.name);
+        let near = nearest(suffix);
         let message = format!("unknown annotation {PREFIX}{suffix}");
         let mut finding = Finding::new(Code::UnknownAnnotation, subject, path, message).value(value);
         match near {

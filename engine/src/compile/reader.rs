@@ -60,11 +60,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Keeps a finding, unless it is there already, and gives it back to be completed.
-    #[expect(
-        clippy::indexing_slicing,
-        clippy::missing_panics_doc,
-        reason = "the index is of an item just found or pushed"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "the index is of an item just found or pushed")]
     pub fn push(&mut self, finding: Finding) -> &mut Finding {
         let known = self.findings.iter().position(|f| {
             f.code == finding.code && f.path == finding.path && f.value == finding.value && f.message == finding.message

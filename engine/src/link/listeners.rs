@@ -42,7 +42,7 @@ impl Linker<'_> {
         listeners.get(&port).filter(|listener| listener.protocol == Protocol::Https).map(|listener| listener.port)
     }
 
-    fn on<'f>(&'f self, port: u16) -> impl Iterator<Item = (&'f Fragment, &'f ListenerAsk)> + use<'f> {
+    fn on(&self, port: u16) -> impl Iterator<Item = (&Fragment, &ListenerAsk)> {
         self.fragments.iter().filter_map(move |fragment| Some((fragment, fragment.listeners.get(&port)?)))
     }
 

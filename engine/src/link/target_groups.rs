@@ -8,7 +8,6 @@ use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::stack::{Binding, IpAddressType, Listener, Protocol, Ref, ResourceId, TargetGroup, tracking};
 
 impl Linker<'_> {
-    #[expect(clippy::type_complexity, reason = "the two maps of the desired state")]
     pub(super) fn target_groups(
         &mut self,
         ip_address_type: IpAddressType,

@@ -247,7 +247,7 @@ impl<'a> Differ<'a> {
                         ..desired.clone()
                     };
                     if wanted != found.is {
-                        self.plan.operations.push(Operation::Kube(KubeOperation::ApplyBinding(wanted)));
+                        self.plan.operations.push(Operation::Kube(KubeOperation::ApplyBinding(Box::new(wanted))));
                     }
                     if replaces && !found.registered {
                         self.plan.waits.push(format!("targets of {id} to be registered before rules point to them"));
@@ -257,7 +257,7 @@ impl<'a> Differ<'a> {
                     // A target group keeps the name that it was born with, and its binding has the same.
                     let name = arn.as_deref().and_then(target_group_name).unwrap_or(&desired.name).to_owned();
                     let binding = crate::stack::Binding { name, ..desired.clone() };
-                    self.plan.operations.push(Operation::Kube(KubeOperation::ApplyBinding(binding)));
+                    self.plan.operations.push(Operation::Kube(KubeOperation::ApplyBinding(Box::new(binding))));
                     if replaces {
                         self.plan.waits.push(format!("targets of {id} to be registered before rules point to them"));
                     }

@@ -8,6 +8,7 @@ use crate::stack::{
 };
 
 /// One operation of a plan.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are calls of AWS")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Operation {
     /// A call of AWS.
@@ -20,7 +21,7 @@ pub enum Operation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum KubeOperation {
     /// Create the binding, or change it to this.
-    ApplyBinding(Binding),
+    ApplyBinding(Box<Binding>),
     /// Delete the binding and wait until its targets are let go.
     DeleteBinding {
         /// Namespace.

@@ -118,7 +118,7 @@ pub enum Action {
     Redirect(Redirect),
     /// An answer by the load balancer itself.
     FixedResponse(FixedResponse),
-    /// OpenID Connect first.
+    /// `OpenID` Connect first.
     AuthenticateOidc(Authenticate),
     /// Amazon Cognito first.
     AuthenticateCognito(Authenticate),

@@ -86,7 +86,7 @@ async fn a_mounted_secret_is_taken_over_without_a_failed_handshake() {
         // What the kubelet does: a new folder, and one rename of the link to it.
         let folder = format!("..2026_{round}");
         fs::create_dir(directory.join(&folder)).unwrap();
-        super::put(&directory.join(&folder), pair);
+        put(&directory.join(&folder), pair);
         symlink(&folder, directory.join("..data_tmp")).unwrap();
         fs::rename(directory.join("..data_tmp"), directory.join("..data")).unwrap();
         if round == 0 {

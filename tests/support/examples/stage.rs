@@ -1,5 +1,6 @@
 //! A stage for a controller under test: a control plane without controller-manager and an AWS emulator, until stdin closes.
 //! Prints one JSON line with the kubeconfig and the emulator's endpoint.
+#![expect(clippy::print_stdout, reason = "what it says to whoever started it")]
 
 use std::io::Read as _;
 

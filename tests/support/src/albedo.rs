@@ -45,6 +45,12 @@ impl Launch {
         self
     }
 
+    /// The value of a flag, `--NAME=VALUE`; the last one counts.
+    pub fn value(&self, flag: &str) -> Option<&str> {
+        let prefix = format!("--{flag}=");
+        self.args.iter().rev().find_map(|arg| arg.to_str()?.strip_prefix(&prefix))
+    }
+
     /// Starts it and waits until it is ready.
     pub async fn start(&self) -> Result<Albedo> {
         let mut albedo = self.spawn()?;

@@ -221,7 +221,7 @@ pub struct SecurityGroup {
     pub id: String,
     #[serde(rename = "GroupName")]
     pub name: String,
-    /// As DescribeSecurityGroups has them.
+    /// As `DescribeSecurityGroups` has them.
     #[serde(default)]
     pub ip_permissions: Vec<Value>,
     #[serde(default)]

@@ -29,7 +29,7 @@ pub struct ControlPlaneBuilder {
 }
 
 impl ControlPlaneBuilder {
-    /// Whether kube-controller-manager runs (it does by default): without it nobody fills EndpointSlices, empties a deleted
+    /// Whether kube-controller-manager runs (it does by default): without it nobody fills `EndpointSlices`, empties a deleted
     /// namespace or collects garbage.
     #[must_use]
     pub fn with_controller_manager(mut self, yes: bool) -> Self {

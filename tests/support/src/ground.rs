@@ -122,7 +122,9 @@ impl Drop for Ground {
         if (std::thread::panicking() || std::env::var_os("ALBEDO_KEEP_GROUND").is_some())
             && let Some(kept) = self.temporary.take()
         {
-            eprintln!("the ground's logs are kept in {}", kept.keep().display());
+            #[expect(clippy::print_stderr, reason = "the one place where a failed run looks for it")]
+            let say = |text: String| eprintln!("{text}");
+            say(format!("the ground's logs are kept in {}", kept.keep().display()));
         }
     }
 }

@@ -96,8 +96,8 @@ async fn make_node(client: &Client, spec: &NodeSpec) -> Result<()> {
     let nodes: Api<KubeNode> = Api::all(client.clone());
     let mut labels = json!({"kubernetes.io/hostname": spec.name, "topology.kubernetes.io/zone": spec.zone,
                             "node.kubernetes.io/instance-type": "m5.large", "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"});
-    for (key, value) in &spec.labels {
-        labels[key.as_str()] = json!(value);
+    if let Some(labels) = labels.as_object_mut() {
+        labels.extend(spec.labels.iter().map(|(key, value)| (key.clone(), json!(value))));
     }
     let node: KubeNode = serde_json::from_value(json!({
         "metadata": {"name": spec.name, "labels": labels}, "spec": {"providerID": spec.provider_id, "podCIDR": spec.pod_cidr}}))?;

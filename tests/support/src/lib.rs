@@ -9,12 +9,15 @@
 //! | [`Emulator`] | AWS over HTTP, one world a region, with a door for seeding, faults and reading what is there |
 //! | [`CertManager`] | cert-manager's controllers and CA injector |
 //! | [`Kubelet`] | schedules pods onto made-up nodes and says that they run |
+//! | [`SecretMount`] | a Secret as files, refreshed the way a kubelet does it |
 //! | [`Albedo`] | the program under test as a process |
 //! | [`Process`] | what all of them are: a child that never outlives its parent, and whose log is at hand when it fails |
 //!
 //! Executables come from `tests/ground.sh`, which builds them once into a cache. A client from here belongs to the tokio
 //! runtime that made it: run all tests of a binary on one runtime.
 #![forbid(unsafe_code)]
+#![expect(clippy::missing_errors_doc, reason = "every error says what was being started and shows the end of its log")]
+#![expect(clippy::must_use_candidate, reason = "readers for tests")]
 
 mod albedo;
 mod aws_state;
@@ -24,7 +27,9 @@ mod controlplane;
 mod emulator;
 mod ground;
 mod kubelet;
+mod mount;
 mod net;
+mod picture;
 mod pki;
 mod pods;
 mod process;
@@ -40,8 +45,9 @@ pub use controlplane::{ControlPlane, ControlPlaneBuilder};
 pub use emulator::Emulator;
 pub use ground::{Ground, Scope};
 pub use kubelet::{Kubelet, NodeSpec};
+pub use mount::SecretMount;
 pub use net::{free_port, http_get, http_post};
 pub use pki::{Authority, Pair};
 pub use pods::{HOLD, READY};
 pub use process::{Process, Signal};
-pub use wait::eventually;
+pub use wait::{eventually, settled};

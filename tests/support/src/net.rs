@@ -30,12 +30,12 @@ pub fn free_port() -> Result<u16> {
     bail!("no free port between {FIRST} and {LAST} on 127.0.0.1")
 }
 
-/// Status and body of a GET of http://127.0.0.1:…
+/// Status and body of a GET of a loopback URL.
 pub async fn http_get(url: &str) -> Result<(u16, Bytes)> {
     send(Method::GET, url, Bytes::new()).await
 }
 
-/// Status and body of a POST of http://127.0.0.1:…
+/// Status and body of a POST of a loopback URL.
 pub async fn http_post(url: &str, body: impl Into<Bytes>) -> Result<(u16, Bytes)> {
     send(Method::POST, url, body.into()).await
 }

@@ -85,7 +85,7 @@ impl Process {
     pub fn failure(&self, what: impl std::fmt::Display) -> anyhow::Error {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n  ");
+        let tail = lines.split_at(lines.len().saturating_sub(TAIL)).1.join("\n  ");
         anyhow!("{} (pid {}): {what}\n  last lines of {}:\n  {tail}", self.name, self.pid(), self.log.display())
     }
 

@@ -1,4 +1,4 @@
-//! Waiting for something to become true, and saying what was missing when it doesn't.
+//! Waiting for something to become true, or to change no more, and saying what was missing when it doesn't.
 
 use std::time::{Duration, Instant};
 
@@ -22,4 +22,21 @@ pub async fn eventually<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Asks every 50 ms until the answer has stayed the same for twelve times: for "nothing more happens", which has no sign of its own.
+pub async fn settled<T: PartialEq>(
+    what: &str,
+    limit: Duration,
+    mut ask: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    const TIMES: u32 = 12;
+    let (mut last, mut same) = (None, 0);
+    eventually(what, limit, async || {
+        let now = ask().await?;
+        same = if now.is_some() && now == last { same + 1 } else { 0 };
+        last = now;
+        Ok(if same >= TIMES { last.take() } else { None })
+    })
+    .await
 }

@@ -1,4 +1,6 @@
 //! Starts everything that the tests stand on, for real, and sees each part do its work.
+#![expect(clippy::print_stdout, reason = "times for whoever looks")]
+#![expect(clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};

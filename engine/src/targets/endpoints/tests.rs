@@ -168,6 +168,7 @@ fn pods_that_are_ready() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn pods_that_are_not_ready() {
     fn unready(case: &mut Case, node: &str) {
         case.slices[0].endpoints[0].ready = false;

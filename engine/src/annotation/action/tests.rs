@@ -1,3 +1,5 @@
+//! Tables and properties of actions.
+
 use proptest::prelude::*;
 
 use super::super::parse::Pointer;
