@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -243,8 +244,9 @@ async fn signals_reach_the_program_itself() -> Result<()> {
 
 #[tokio::test]
 async fn children_do_not_outlive_a_killed_parent() -> Result<()> {
-    let mut parent = Command::new(std::env::current_exe()?)
-        .args(["--exact", "parent_that_is_killed", "--ignored", "--nocapture"])
+    let tests = std::env::current_exe()?;
+    let folder = tests.parent().and_then(Path::parent).context("no folder of examples")?;
+    let mut parent = Command::new(folder.join("examples/parent"))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
@@ -262,14 +264,4 @@ async fn children_do_not_outlive_a_killed_parent() -> Result<()> {
         Ok(std::fs::read_to_string(&stat).map_or(true, |s| s.contains(") Z ")).then_some(()))
     })
     .await
-}
-
-#[test]
-#[ignore = "run by children_do_not_outlive_a_killed_parent"]
-fn parent_that_is_killed() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let child =
-        Process::start("sleep", Command::new("sleep").arg("60"), &dir.path().join("log")).expect("sleep starts");
-    println!("\nchild {}", child.pid());
-    std::thread::sleep(Duration::from_mins(1));
 }
