@@ -53,6 +53,8 @@ pub struct World {
     groups: BTreeMap<String, Arc<IngressGroup>>,
     /// Group → members and leavers, kept as Ingresses change.
     members: BTreeMap<GroupId, BTreeSet<Key>>,
+    /// Where each Ingress belongs, as it was told last.
+    memberships: BTreeMap<Key, Membership>,
     /// Ingress → groups it counts in, the reverse of `members`.
     groups_of: BTreeMap<Key, BTreeSet<GroupId>>,
     /// Service → Ingresses that refer to it.
@@ -102,8 +104,7 @@ impl World {
             Object::Ingress(ingress) => self.apply_ingress(*ingress, &mut changes),
             Object::IngressClass(class) => {
                 let name = class.metadata.name.clone().unwrap_or_default();
-                let before = self.classes.insert(name, Arc::new(*class));
-                let _ = before;
+                self.classes.insert(name, Arc::new(*class));
                 self.reindex_classes(&mut changes);
             }
             Object::IngressClassParams(params) => {
@@ -113,7 +114,8 @@ impl World {
             }
             Object::Namespace { name, labels } => {
                 let labels = Arc::new(labels);
-                if self.namespaces.insert(name, labels.clone()).is_none_or(|before| before != labels) {
+                let before = self.namespaces.insert(name, labels.clone());
+                if before.is_none_or(|before| before != labels) {
                     self.reindex_classes(&mut changes);
                 }
             }

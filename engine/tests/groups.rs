@@ -314,6 +314,23 @@ fn deletion_protection_holds_everything_until_it_is_lifted() {
 }
 
 #[test]
+fn a_class_or_namespace_that_changes_nothing_touches_no_group() {
+    let mut world = world();
+    let touched =
+        world.apply(Object::Ingress(Box::new(ingress("web", 0, &[], json!([rule("a.b", "/", "svc-1", "http")])))));
+    assert_eq!(touched.len(), 1);
+    let labels = BTreeMap::from([("team".to_owned(), "shop".to_owned())]);
+    assert!(world.apply(Object::Namespace { name: "ns-1".to_owned(), labels }).is_empty());
+    let class = |controller: &str, name: &str| -> IngressClass {
+        serde_json::from_value(json!({"metadata": {"name": name}, "spec": {"controller": controller}}))
+            .expect("a class")
+    };
+    assert!(world.apply(Object::IngressClass(Box::new(class(CONTROLLER, "other")))).is_empty());
+    assert!(world.apply(Object::IngressClass(Box::new(class(CONTROLLER, "alb")))).is_empty());
+    assert_eq!(world.apply(Object::IngressClass(Box::new(class("example.com/theirs", "alb")))).len(), 1);
+}
+
+#[test]
 fn a_view_costs_one_groups_objects() {
     let mut world = world();
     for number in 0..200 {

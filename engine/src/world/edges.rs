@@ -29,7 +29,9 @@ impl World {
         for service in self.services_of.remove(key).unwrap_or_default() {
             remove_from(&mut self.service_users, &service, key);
         }
+        self.memberships.remove(key);
         let Some(ingress) = self.ingresses.get(key).cloned() else { return };
+        self.memberships.insert(key.clone(), self.membership(&ingress));
         let groups = self.groups_for(&ingress);
         for group in &groups {
             self.members.entry(group.clone()).or_default().insert(key.clone());
@@ -48,9 +50,12 @@ impl World {
         self.services_of.insert(key.clone(), services);
     }
 
-    /// Classes, parameters and namespaces decide membership of any Ingress.
+    /// Classes, parameters and namespaces decide the membership of any Ingress; those whose it is not, stay untouched.
     pub(super) fn reindex_classes(&mut self, changes: &mut Changes) {
-        let keys: Vec<Key> = self.ingresses.keys().cloned().collect();
+        let moved = |(key, ingress): (&Key, &Arc<Ingress>)| {
+            (self.memberships.get(key) != Some(&self.membership(ingress))).then(|| key.clone())
+        };
+        let keys: Vec<Key> = self.ingresses.iter().filter_map(moved).collect();
         for key in keys {
             self.reindex(&key, changes);
         }

@@ -246,10 +246,8 @@ async fn signals_reach_the_program_itself() -> Result<()> {
 async fn children_do_not_outlive_a_killed_parent() -> Result<()> {
     let tests = std::env::current_exe()?;
     let folder = tests.parent().and_then(Path::parent).context("no folder of examples")?;
-    let mut parent = Command::new(folder.join("examples/parent"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut parent =
+        Command::new(folder.join("examples/parent")).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let lines = BufReader::new(parent.stdout.take().context("no stdout")?).lines();
     let pid = lines
         .map_while(Result::ok)
