@@ -49,6 +49,23 @@ pub enum TurnError {
     Stale(String),
 }
 
+impl TurnError {
+    /// The error with its sources: that credentials are missing, say, stands in the innermost alone.
+    fn words(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            let inner = error.to_string();
+            if !text.contains(&inner) {
+                text.push_str(": ");
+                text.push_str(&inner);
+            }
+            source = error.source();
+        }
+        text
+    }
+}
+
 /// What a turn leaves to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -169,7 +186,7 @@ impl Reconciler {
                 Ok(Ok(Next::Rest)) => self.shared.queue.done(&unit, None),
                 Ok(Ok(Next::Again(after))) => self.shared.queue.done(&unit, Some(after)),
                 Ok(Err(error)) => {
-                    tracing::warn!(unit = ?unit, %error, "a turn failed; it is tried again");
+                    tracing::warn!(unit = ?unit, error = error.words(), "a turn failed; it is tried again");
                     self.shared.metrics.failed(&unit);
                     self.shared.queue.failed(&unit);
                 }

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use super::queue::Lane;
 use super::{ALONE, Next, Reconciler, TurnError};
 use crate::cloud::{Known, OidcClient, Warrant};
-use crate::cluster::{Host, Note, Severity, Subject};
+use crate::cluster::{Host, Note, ReadError, Severity, Subject};
 
 /// Pause before the next turn of a plan that waits for something.
 const WAIT: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ impl Reconciler {
         };
         let (outcome, reached) = match &result {
             Ok((outcome, reached)) => (outcome.clone(), reached.clone()),
-            Err(error) => (Outcome::Failed(error.to_string()), Reached::default()),
+            Err(error) => (Outcome::Failed(error.words()), Reached::default()),
         };
         self.report(&view, &linked, &outcome, &reached).await?;
         if let Err(error) = &result {
@@ -80,7 +80,14 @@ impl Reconciler {
         let mut clients = Clients::new();
         for member in &view.members {
             for key in secret_refs(&member.ingress, &view.services) {
-                let secret = self.shared.cluster.secret_value(&key).await?;
+                let secret = match self.shared.cluster.secret_value(&key).await {
+                    // To the member that names it an unreadable Secret is as good as none; the others go on.
+                    Err(error @ ReadError::Forbidden { .. }) => {
+                        tracing::warn!(%error, "grant get on this Secret to albedo's ServiceAccount");
+                        None
+                    }
+                    other => other?,
+                };
                 let change = match &secret {
                     Some(secret) => albedo_engine::world::Object::Secret { key: key.clone(), keys: secret.keys() },
                     None => {

@@ -55,7 +55,7 @@ impl Reconciler {
     pub(super) fn explain_failure(&self, view: &View, error: &TurnError) {
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
-                self.warn(ingress, "FailedDeployModel", format!("Failed deploy model due to {error}"));
+                self.warn(ingress, "FailedDeployModel", format!("Failed deploy model due to {}", error.words()));
             }
         }
     }

@@ -109,7 +109,7 @@ impl Compiler<'_> {
         let key = Key::new(&self.key.namespace, name);
         let keys = self.context.view.secrets.get(&key).map(|secret| secret.keys.clone());
         let fault = match keys {
-            None => Some(format!("secrets \"{name}\" not found")),
+            None => Some(format!("secrets \"{name}\" not found, or not to be read by albedo")),
             Some(keys) if !keys.contains("clientID") && !keys.contains("clientId") => {
                 Some(format!("missing clientID, secret: {key}"))
             }
