@@ -6,6 +6,7 @@ mod binding;
 mod group;
 mod leaving;
 mod metrics;
+mod node_rules;
 mod queue;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::cluster::{Cluster, Events, ReadError, WriteError};
 
 pub use account::Account;
 pub use metrics::Metrics;
-use queue::{Lane, Queue};
+use queue::{Crew, Lane, Queue};
 
 /// How often each group is looked at although nothing said that it changed: drift made by hand is found then.
 const AUDIT: Duration = Duration::from_hours(1);
@@ -47,6 +48,9 @@ pub enum TurnError {
     /// What was planned from has changed since.
     #[error("{0}")]
     Stale(String),
+    /// Load balancers cannot be let in to all targets.
+    #[error("{0}")]
+    Networking(String),
 }
 
 impl TurnError {
@@ -91,6 +95,8 @@ struct Shared {
     metrics: Metrics,
     /// Held while the shared backend security group is made or deleted: it is nobody's group's own.
     backend: Mutex<()>,
+    /// What the last turn over the rules of nodes and pods read.
+    node_rules: Mutex<node_rules::Memory>,
 }
 
 impl Reconciler {
@@ -106,6 +112,7 @@ impl Reconciler {
             queue: Queue::default(),
             metrics: Metrics::default(),
             backend: Mutex::new(()),
+            node_rules: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -116,14 +123,15 @@ impl Reconciler {
         &self.shared.metrics
     }
 
-    /// Works until `stop`, `workers` units at a time; ends when the turns that run then are over.
+    /// Works until `stop`, on `workers` units of each crew at a time; ends when the turns that run then are over.
     pub async fn run(&self, workers: usize, stop: CancellationToken) {
         self.shared.cluster.ready().await;
         self.shared.account.refresh(&self.shared.cloud).await;
         self.take(self.everything(), Lane::Resync);
         let mut tasks = JoinSet::new();
         for _ in 0..workers.max(1) {
-            tasks.spawn(self.clone().work(stop.clone()));
+            tasks.spawn(self.clone().work(Crew::Groups, stop.clone()));
+            tasks.spawn(self.clone().work(Crew::Targets, stop.clone()));
         }
         tasks.spawn(self.clone().listen(stop.clone()));
         tasks.spawn(self.clone().audit(stop.clone()));
@@ -140,7 +148,7 @@ impl Reconciler {
         self.shared.cluster.read(|world| {
             let groups = world.group_ids().into_iter().map(Unit::Group);
             let bindings = world.bindings().map(|(key, _)| Unit::Binding(key.clone()));
-            groups.chain(bindings).collect()
+            groups.chain(bindings).chain([Unit::NodeRules]).collect()
         })
     }
 
@@ -171,11 +179,11 @@ impl Reconciler {
         }
     }
 
-    async fn work(self, stop: CancellationToken) {
+    async fn work(self, crew: Crew, stop: CancellationToken) {
         loop {
             let unit = tokio::select! {
                 () = stop.cancelled() => return,
-                unit = self.shared.queue.next() => unit,
+                unit = self.shared.queue.next(crew) => unit,
             };
             // In a task of its own, so that a panic costs one turn and not the worker.
             let turn = tokio::spawn({
@@ -206,6 +214,7 @@ impl Reconciler {
             Unit::Group(group) => self.group(group).await,
             Unit::Binding(key) => self.binding(key).await,
             Unit::BackendGroup => self.backend_group().await,
+            Unit::NodeRules => self.node_rules().await,
         }
     }
 }

@@ -34,6 +34,9 @@ pub struct Settings {
     pub manage_backend_security_group_rules: bool,
     /// `--disable-restricted-sg-rules`: bindings open all ports.
     pub disable_restricted_security_group_rules: bool,
+    /// `--service-target-eni-security-group-tags`: tags of the security group that is opened, among several on a network
+    /// interface, beside the cluster's.
+    pub endpoint_security_group_tags: Tags,
     /// `--tolerate-non-existent-backend-service`.
     pub tolerate_missing_service: bool,
     /// `--tolerate-non-existent-backend-action`.
@@ -60,6 +63,7 @@ impl Settings {
             backend_security_group: None,
             manage_backend_security_group_rules: false,
             disable_restricted_security_group_rules: false,
+            endpoint_security_group_tags: Tags::new(),
             tolerate_missing_service: true,
             tolerate_missing_action: true,
             allowed_certificate_authorities: Vec::new(),

@@ -31,6 +31,8 @@ pub enum Unit {
     Binding(Key),
     /// The shared backend security group: whether anything still needs it.
     BackendGroup,
+    /// Rules of the security groups of nodes and pods, for all bindings together.
+    NodeRules,
 }
 
 /// The units that a change touches.
@@ -178,6 +180,8 @@ impl World {
             Kind::Binding => {
                 if let Some(before) = self.bindings.remove(key) {
                     self.unlink_binding(key, &before, &mut changes);
+                    // Its rules have to go before the security group that they let in can.
+                    changes.insert(Unit::NodeRules);
                 }
             }
             Kind::Group => {

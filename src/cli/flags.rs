@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 /// Flags of the predecessor that mean nothing here: accepted with one warning each, so that its arguments still start.
-pub const IGNORED: [&str; 31] = [
+pub const IGNORED: [&str; 30] = [
     "enable-leader-election",
     "leader-election-id",
     "leader-election-namespace",
@@ -25,7 +25,6 @@ pub const IGNORED: [&str; 31] = [
     "enable-service-mutator-webhook",
     "load-balancer-class",
     "service-max-concurrent-reconciles",
-    "service-target-eni-security-group-tags",
     "targetgroupbinding-max-concurrent-reconciles",
     "targetgroupbinding-max-exponential-backoff-delay",
     "targetgroupbinding-requeue-duration",
@@ -131,6 +130,9 @@ pub struct Run {
     /// Open all ports of targets to load balancers, not those in use alone
     #[arg(long, env = "ALBEDO_DISABLE_RESTRICTED_SG_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub disable_restricted_sg_rules: bool,
+    /// Tags (key=value,…) of the security group to open where a network interface of targets has several
+    #[arg(long, env = "ALBEDO_SERVICE_TARGET_ENI_SECURITY_GROUP_TAGS", default_value = "")]
+    pub service_target_eni_security_group_tags: String,
     /// Answer 503 for a backend whose Service does not exist, instead of setting the Ingress aside
     #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_SERVICE", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub tolerate_non_existent_backend_service: bool,
@@ -252,6 +254,10 @@ impl Run {
             backend_security_group: group,
             manage_backend_security_group_rules: self.enable_manage_backend_security_group_rules,
             disable_restricted_security_group_rules: self.disable_restricted_sg_rules,
+            endpoint_security_group_tags: pairs(
+                "--service-target-eni-security-group-tags",
+                &self.service_target_eni_security_group_tags,
+            )?,
             tolerate_missing_service: self.tolerate_non_existent_backend_service,
             tolerate_missing_action: self.tolerate_non_existent_backend_action,
             allowed_certificate_authorities: self.allowed_certificate_authority_arns.clone(),

@@ -8,22 +8,28 @@ use albedo_engine::kinds::{Key, TargetGroupBinding};
 use albedo_engine::plan::AwsOperation;
 use albedo_engine::stack::Target;
 use albedo_engine::targets::{self, Registration, Resolution, ServiceRead, Sources, TargetsError};
+use albedo_engine::world::Unit;
 use k8s_openapi::api::core::v1::Service;
 
+use super::queue::Lane;
 use super::{ALONE, Next, Reconciler, TurnError};
 use crate::cloud::{CloudError, Known, Warrant};
 use crate::cluster::{Note, Severity, Subject};
 
 /// Holds a binding until its targets are deregistered.
-const FINALIZER: &str = "elbv2.k8s.aws/resources";
+pub(super) const FINALIZER: &str = "elbv2.k8s.aws/resources";
 /// Pause before another look at a pod that a slice names and that has not been seen yet.
 const UNSEEN: Duration = Duration::from_secs(2);
+/// Pause before the rules of nodes and pods are looked at: bindings tend to change together.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 impl Reconciler {
     pub(super) async fn binding(&self, key: &Key) -> Result<Next, TurnError> {
         let Some(binding) = self.shared.cluster.read(|world| world.binding(key).cloned()) else {
             return Ok(Next::Rest);
         };
+        // Whatever touched the binding may have changed whom its targets have to let in; registration does not wait for it.
+        self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
         let Some(target_group) = self.target_group_of(&binding) else {
             self.say(
                 &binding,
@@ -76,7 +82,7 @@ impl Reconciler {
         })
     }
 
-    async fn resolve(&self, key: &Key, binding: &TargetGroupBinding) -> Result<Resolution, TurnError> {
+    pub(super) async fn resolve(&self, key: &Key, binding: &TargetGroupBinding) -> Result<Resolution, TurnError> {
         let service_key = Key::new(&key.namespace, &binding.spec.service_ref.name);
         let facts = self.shared.account.get();
         let blocks = facts.vpc_cidrs.as_ref().map(|known| known.value.as_slice());
@@ -169,10 +175,11 @@ impl Reconciler {
         let change = targets::diff(&std::collections::BTreeSet::new(), &observed, None);
         self.deregister(target_group, change.deregister).await?;
         self.shared.cluster.remove_binding_finalizer(binding, FINALIZER).await?;
+        self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
         Ok(Next::Rest)
     }
 
-    fn say(&self, binding: &TargetGroupBinding, reason: &str, text: String) {
+    pub(super) fn say(&self, binding: &TargetGroupBinding, reason: &str, text: String) {
         let subject = Subject::binding(binding);
         self.shared.events.publish(Note { subject, severity: Severity::Warning, reason: reason.to_owned(), text });
     }

@@ -46,5 +46,6 @@ fn word(unit: &Unit) -> &'static str {
         Unit::Group(_) => "group",
         Unit::Binding(_) => "binding",
         Unit::BackendGroup => "backend-group",
+        Unit::NodeRules => "node-rules",
     }
 }

@@ -23,11 +23,31 @@ pub(super) enum Lane {
     Resync,
 }
 
+/// Who works on a unit. A group's turn waits until its bindings have let go of their targets, and their rules of its
+/// security group: those must never have to wait for a worker that waits for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Crew {
+    /// Works on what may wait.
+    Groups,
+    /// Works on what others wait for.
+    Targets,
+}
+
+impl Crew {
+    fn of(unit: &Unit) -> Self {
+        match unit {
+            Unit::Group(_) | Unit::BackendGroup => Self::Groups,
+            Unit::Binding(_) | Unit::NodeRules => Self::Targets,
+        }
+    }
+}
+
 /// The queue. It holds each unit once, so it is bounded by their number.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     inner: Mutex<Inner>,
-    wake: Notify,
+    groups: Notify,
+    targets: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +72,7 @@ impl Queue {
             *touched = Some(touched.map_or(lane, |known| known.min(lane)));
             return;
         }
+        let crew = Crew::of(&unit);
         let slot = Slot { lane, due: Instant::now() + after };
         let waiting = inner.waiting.entry(unit).or_insert(slot);
         // A unit that pauses after a failure goes on pausing unless something about it changed.
@@ -60,37 +81,39 @@ impl Queue {
         }
         waiting.lane = waiting.lane.min(lane);
         drop(inner);
-        self.wake.notify_one();
+        self.wake(crew).notify_one();
     }
 
-    /// Waits for a unit that is due; it belongs to the caller until [`Queue::done`] or [`Queue::failed`].
-    pub(super) async fn next(&self) -> Unit {
+    /// Waits for a unit of the crew that is due; it belongs to the caller until [`Queue::done`] or [`Queue::failed`].
+    pub(super) async fn next(&self, crew: Crew) -> Unit {
+        let wake = self.wake(crew);
         loop {
             let wait = {
                 let mut inner = self.lock();
                 let now = Instant::now();
-                let due = inner.waiting.iter().filter(|(_, slot)| slot.due <= now);
+                let mine = || inner.waiting.iter().filter(|(unit, _)| Crew::of(unit) == crew);
+                let due = mine().filter(|(_, slot)| slot.due <= now);
                 let first = due.min_by_key(|(_, slot)| (slot.lane, slot.due)).map(|(unit, _)| unit.clone());
                 if let Some(unit) = first {
+                    let more = mine().nth(1).is_some();
                     inner.waiting.remove(&unit);
                     inner.running.insert(unit.clone(), None);
-                    let more = !inner.waiting.is_empty();
                     drop(inner);
                     if more {
-                        self.wake.notify_one();
+                        wake.notify_one();
                     }
                     return unit;
                 }
-                inner.waiting.values().map(|slot| slot.due).min()
+                mine().map(|(_, slot)| slot.due).min()
             };
             match wait {
                 Some(due) => {
                     tokio::select! {
-                        () = self.wake.notified() => {}
+                        () = wake.notified() => {}
                         () = tokio::time::sleep_until(due) => {}
                     }
                 }
-                None => self.wake.notified().await,
+                None => wake.notified().await,
             }
         }
     }
@@ -127,6 +150,13 @@ impl Queue {
         self.lock().waiting.len()
     }
 
+    fn wake(&self, crew: Crew) -> &Notify {
+        match crew {
+            Crew::Groups => &self.groups,
+            Crew::Targets => &self.targets,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,21 +177,30 @@ mod tests {
         let queue = Queue::default();
         queue.add(unit("a"), Lane::Resync, Duration::ZERO);
         queue.add(unit("b"), Lane::Change, Duration::ZERO);
-        assert_eq!(queue.next().await, unit("b"));
-        assert_eq!(queue.next().await, unit("a"));
+        assert_eq!(queue.next(Crew::Targets).await, unit("b"));
+        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
     }
 
     #[tokio::test]
     async fn a_unit_is_worked_on_once_at_a_time_and_again_if_it_was_touched() {
         let queue = Queue::default();
         queue.add(unit("a"), Lane::Change, Duration::ZERO);
-        assert_eq!(queue.next().await, unit("a"));
+        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
         queue.add(unit("a"), Lane::Change, Duration::ZERO);
         assert_eq!(queue.len(), 0, "it waits for its turn to end");
         queue.done(&unit("a"), None);
-        assert_eq!(queue.next().await, unit("a"));
+        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
         queue.done(&unit("a"), None);
         assert_eq!(queue.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_the_other_crew() {
+        let queue = Queue::default();
+        queue.add(Unit::BackendGroup, Lane::Change, Duration::ZERO);
+        queue.add(Unit::NodeRules, Lane::Resync, Duration::from_millis(50));
+        assert_eq!(queue.next(Crew::Targets).await, Unit::NodeRules);
+        assert_eq!(queue.next(Crew::Groups).await, Unit::BackendGroup);
     }
 
     #[tokio::test]
@@ -171,14 +210,14 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..2 {
             let began = Instant::now();
-            assert_eq!(queue.next().await, unit("a"));
+            assert_eq!(queue.next(Crew::Targets).await, unit("a"));
             pauses.push(began.elapsed());
             queue.failed(&unit("a"));
         }
         assert!(pauses.is_sorted() && pauses.last().is_some_and(|pause| *pause >= FIRST_PAUSE), "{pauses:?}");
         let began = Instant::now();
         queue.add(unit("a"), Lane::Change, Duration::ZERO);
-        assert_eq!(queue.next().await, unit("a"));
+        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
         assert!(began.elapsed() < Duration::from_millis(10));
     }
 }

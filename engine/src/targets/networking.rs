@@ -61,6 +61,18 @@ pub struct Need<'a> {
     pub networking: &'a TargetGroupBindingNetworking,
     /// What its targets stand on.
     pub backends: Vec<Backend<'a>>,
+    /// Whether these are all: not while a target, or what it stands on, cannot be told.
+    pub complete: bool,
+}
+
+impl Need<'_> {
+    /// Whether a permission of this source on this security group is one that the binding needs.
+    #[must_use]
+    pub fn concerns(&self, group: &str, source: &PeerSource) -> bool {
+        let on = |interface: &Interface| interface.security_groups.iter().any(|attached| attached.id == group);
+        self.backends.iter().filter_map(|backend| backend.interface).any(on)
+            && needs::sources(self.networking).any(|one| one == *source)
+    }
 }
 
 /// The permissions that are needed.
@@ -68,9 +80,12 @@ pub struct Need<'a> {
 pub struct Wanted {
     /// Permissions by security group, all with [`DESCRIPTION`].
     pub groups: BTreeMap<String, BTreeSet<Permission>>,
-    /// Bindings whose needs could not be told in full. While there are any, nothing is revoked: what they use already
-    /// would be taken from them.
+    /// Why the needs of some bindings could not be told in full.
     pub faults: Vec<(Key, NetworkingError)>,
+    /// Sources that those bindings let in. Nothing of theirs is revoked: what the bindings use already would be taken from
+    /// them. Other sources are nothing to them, and to hold those as well would let one bad binding keep every load
+    /// balancer's security group from being deleted.
+    pub held: BTreeSet<PeerSource>,
 }
 
 /// What changes in one security group: first let in, then shut out.
@@ -93,6 +108,9 @@ pub fn wanted(needs: &[Need<'_>], groups: EndpointGroups<'_>, restricted: bool) 
         let mut faults = Vec::new();
         for (group, permissions) in needs::of(need, groups, &mut faults) {
             wanted.groups.entry(group).or_default().extend(permissions);
+        }
+        if !need.complete || !faults.is_empty() {
+            wanted.held.extend(needs::sources(need.networking));
         }
         wanted.faults.extend(faults.into_iter().map(|fault| (need.binding.clone(), fault)));
     }
@@ -136,7 +154,7 @@ pub fn diff(wanted: &Wanted, observed: &BTreeMap<String, BTreeSet<Permission>>) 
         let needed = wanted.groups.get(group).unwrap_or(&none);
         let there = observed.get(group).unwrap_or(&none);
         let has = |set: &BTreeSet<Permission>, one: &Permission| set.iter().any(|other| same(one, other));
-        let surplus = |one: &&Permission| wanted.faults.is_empty() && is_ours(one) && !has(needed, one);
+        let surplus = |one: &&Permission| is_ours(one) && !has(needed, one) && !wanted.held.contains(&one.source);
         Change {
             group: group.clone(),
             authorize: needed.iter().filter(|one| !has(there, one)).cloned().collect(),

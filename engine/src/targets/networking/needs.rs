@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{ALL_PORTS, EndpointGroups, Interface, Need, group_source, ours};
-use crate::kinds::{NetworkingPeer, NetworkingPortSpec, Pod};
+use crate::kinds::{NetworkingPeer, NetworkingPortSpec, Pod, TargetGroupBindingNetworking};
 use crate::stack::{PeerSource, Permission};
 
 /// Why the needs of a binding can't be told.
@@ -102,6 +102,11 @@ fn permissions(need: &Need<'_>, pods: &[&Pod], faults: &mut Vec<NetworkingError>
         }
     }
     permissions
+}
+
+/// Everybody whom a binding lets in.
+pub(super) fn sources(networking: &TargetGroupBindingNetworking) -> impl Iterator<Item = PeerSource> {
+    networking.ingress.iter().flat_map(|rule| &rule.from).filter_map(source)
 }
 
 fn source(peer: &NetworkingPeer) -> Option<PeerSource> {

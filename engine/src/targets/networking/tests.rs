@@ -35,7 +35,7 @@ fn need<'a>(networking: &'a TargetGroupBindingNetworking, interface: &'a Interfa
     if pods.is_empty() {
         backends.push(Backend { interface: Some(interface), pod: None });
     }
-    Need { binding: Key::new("ns", "tgb"), networking, backends }
+    Need { binding: Key::new("ns", "tgb"), networking, backends, complete: true }
 }
 
 fn run(needs: &[Need<'_>], restricted: bool) -> Wanted {
@@ -177,6 +177,7 @@ fn a_hybrid_node_needs_nothing() {
         binding: Key::new("ns", "tgb"),
         networking: &ports,
         backends: vec![Backend { interface: None, pod: None }],
+        complete: true,
     };
     assert_eq!(run(&[need], true), Wanted::default());
 }
@@ -188,7 +189,7 @@ fn permission(ports: (u16, u16), source: &str, description: Option<&str>) -> Per
 
 fn wants(ports: &[(u16, u16)]) -> Wanted {
     let permissions = ports.iter().map(|ports| permission(*ports, "sg-b", Some(DESCRIPTION))).collect();
-    Wanted { groups: BTreeMap::from([("sg-n".to_owned(), permissions)]), faults: Vec::new() }
+    Wanted { groups: BTreeMap::from([("sg-n".to_owned(), permissions)]), ..Wanted::default() }
 }
 
 fn holds(permissions: &[Permission]) -> BTreeMap<String, BTreeSet<Permission>> {
@@ -232,12 +233,29 @@ fn difference() {
 }
 
 #[test]
-fn nothing_is_revoked_while_needs_are_unknown() {
-    let fault = (Key::new("ns", "tgb"), NetworkingError::EmptyPeer);
-    let wanted = Wanted { faults: vec![fault], ..wants(&[(90, 90)]) };
-    let changes = diff(&wanted, &holds(&[permission((80, 80), "sg-b", Some(DESCRIPTION))]));
-    assert_eq!(changes.len(), 1);
-    assert_eq!((changes[0].authorize.len(), changes[0].revoke.len()), (1, 0));
+fn nothing_of_a_source_is_revoked_while_a_need_of_it_is_unknown() {
+    let node = interface(&[("sg-n", &[])]);
+    let (good, named) = (open("sg-b", &[tcp(90)]), open("sg-b", &[tcp("http")]));
+    let half = Need { complete: false, ..need(&good, &node, &[]) };
+    let (old, other) =
+        (permission((80, 80), "sg-b", Some(DESCRIPTION)), permission((80, 80), "sg-x", Some(DESCRIPTION)));
+    for needs in [vec![half], vec![need(&good, &node, &[]), need(&named, &node, &[])]] {
+        let changes = diff(&run(&needs, true), &holds(&[old.clone(), other.clone()]));
+        assert_eq!(changes.len(), 1);
+        let authorized: Vec<_> = changes[0].authorize.iter().map(|one| one.ports).collect();
+        assert_eq!(authorized, [Some((90, 90))]);
+        assert_eq!(changes[0].revoke, [other.clone()], "no binding lets that one in");
+    }
+}
+
+#[test]
+fn whom_a_permission_concerns() {
+    let node = interface(&[("sg-n", &[])]);
+    let ports = open("sg-b", &[tcp(80)]);
+    let need = need(&ports, &node, &[]);
+    assert!(need.concerns("sg-n", &group_source("sg-b")));
+    assert!(!need.concerns("sg-n", &group_source("sg-x")));
+    assert!(!need.concerns("sg-x", &group_source("sg-b")));
 }
 
 proptest! {
