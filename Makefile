@@ -76,10 +76,6 @@ $(DENY)/bin/cargo-deny:
 exhaustive: ## the engine's property tests with CASES=20000 cases each (minutes)
 	PROPTEST_CASES=$(or $(CASES),20000) cargo test $(CARGO_FLAGS) -p albedo-engine
 
-.PHONY: bench
-bench: ## the engine's benchmarks, optimised
-	cargo bench $(CARGO_FLAGS) -p albedo-engine --benches
-
 .PHONY: ground
 ground: tools ## builds the control plane, tools and AWS emulator that tests use into the cache
 	tests/ground.sh all

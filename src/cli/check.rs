@@ -40,7 +40,10 @@ impl Check {
             policy: &policy,
             now: Timestamp::now(),
         };
-        let mut refused = 0_usize;
+        let mut refused = files.faults.len();
+        for fault in &files.faults {
+            println!("{fault}");
+        }
         let findings = admit::survey(context);
         for finding in &findings {
             let key = Key::new(&finding.subject.namespace, &finding.subject.name);
@@ -56,7 +59,7 @@ impl Check {
         println!(
             "{} Ingresses, {refused} errors, {} warnings",
             files.origin.len(),
-            findings.len().saturating_sub(refused)
+            (findings.len() + files.faults.len()).saturating_sub(refused)
         );
         Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }

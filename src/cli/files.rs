@@ -23,23 +23,25 @@ pub struct Files {
     pub world: World,
     /// File by Ingress.
     pub origin: BTreeMap<Key, String>,
+    /// Files and documents that cannot be read, each with its reason. The others were read all the same.
+    pub faults: Vec<String>,
 }
 
-/// Reads files, folders and `-` for standard input.
+/// Reads files, folders and `-` for standard input. What cannot be read becomes a fault of its own.
 ///
 /// # Errors
-/// A file that cannot be read or is no YAML, by name and place.
+/// A path that does not exist or a folder that cannot be listed.
 pub fn read(paths: &[PathBuf], settings: &Settings) -> anyhow::Result<Files> {
-    let mut files = Files { world: World::new(settings.clone()), origin: BTreeMap::new() };
+    let mut files = Files { world: World::new(settings.clone()), origin: BTreeMap::new(), faults: Vec::new() };
     let mut found = Vec::new();
     for path in paths {
         collect(path, &mut found)?;
     }
     for path in found {
         let name = path.display().to_string();
-        let text = content(&path).with_context(|| name.clone())?;
-        for document in documents(&text).with_context(|| name.clone())? {
-            files.add(document, &name).with_context(|| name.clone())?;
+        match content(&path).and_then(|text| documents(&text)) {
+            Ok(documents) => documents.into_iter().for_each(|document| files.take(document, &name)),
+            Err(error) => files.faults.push(format!("{name}: {error:#}")),
         }
     }
     files.assume_classes();
@@ -47,6 +49,9 @@ pub fn read(paths: &[PathBuf], settings: &Settings) -> anyhow::Result<Files> {
 }
 
 fn collect(path: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    if path.as_os_str() != "-" && !path.exists() {
+        bail!("{} does not exist", path.display());
+    }
     if path.as_os_str() == "-" || !path.is_dir() {
         found.push(path.to_owned());
         return Ok(());
@@ -84,13 +89,17 @@ fn documents(text: &str) -> anyhow::Result<Vec<Value>> {
 }
 
 impl Files {
+    fn take(&mut self, document: Value, file: &str) {
+        if let Err(error) = self.add(document, file) {
+            self.faults.push(format!("{file}: {error:#}"));
+        }
+    }
+
     fn add(&mut self, document: Value, file: &str) -> anyhow::Result<()> {
         let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
         let name = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let (true, Some(Value::Array(items))) = (kind.ends_with("List"), document.get("items")) {
-            for item in items.clone() {
-                self.add(item, file)?;
-            }
+            items.clone().into_iter().for_each(|item| self.take(item, file));
             return Ok(());
         }
         let object = match kind.as_str() {
@@ -146,7 +155,10 @@ impl Files {
 }
 
 fn decode<T: DeserializeOwned>(document: Value, kind: &str, name: &str) -> anyhow::Result<T> {
-    serde_json::from_value(document).with_context(|| format!("{kind} {name} cannot be read"))
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let path = error.path().to_string();
+        anyhow::Error::new(error.into_inner()).context(format!("{kind} {name} cannot be read at {path}"))
+    })
 }
 
 /// The namespace that `kubectl apply` would use.

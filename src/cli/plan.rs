@@ -48,7 +48,10 @@ impl Show {
         let files = files::read(&self.paths, &settings)?;
         let facts = Facts::default();
         let mut plans = Vec::new();
-        let mut whole = true;
+        let mut whole = files.faults.is_empty();
+        for fault in &files.faults {
+            eprintln!("{fault}");
+        }
         for group in files.world.group_ids() {
             let view = files.world.view(&group, &Overlay::None);
             let input =
