@@ -1,6 +1,7 @@
 //! One Ingress, its class, parameters, Services and facts → a fragment and findings. What crosses members is `link`'s.
 
 mod actions;
+mod attributes;
 mod authentication;
 mod keys;
 mod listeners;
@@ -180,6 +181,7 @@ pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     let mut compiler = Compiler::new(member, context);
     compiler.check_keys();
     let fragment = compiler.fragment();
+    compiler.check_attributes();
     compiler.check_values();
     let findings = compiler.reader.findings;
     let linkable = !findings.iter().any(|finding| finding.effect == Effect::MemberSetAside);

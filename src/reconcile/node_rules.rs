@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use albedo_engine::kinds::{Key, Node, Pod, TargetGroupBinding};
 use albedo_engine::plan::AwsOperation;
-use albedo_engine::stack::{PeerSource, Permission, Ref, SecurityGroup};
+use albedo_engine::stack::{Permission, Ref, SecurityGroup};
 use albedo_engine::targets::{
     AttachedGroup, Backend, Change, EndpointGroups, Interface, Need, Origin, Resolution, SkipReason, Wanted,
     networking_diff, wanted,
@@ -162,7 +162,9 @@ impl Reconciler {
         let mut changes = networking_diff(&wanted, &there.collect());
         // What an object that cannot be read needs, nobody knows.
         if self.shared.cluster.unreadable().iter().any(|object| object.kind == Kind::Binding) {
-            changes.iter_mut().for_each(|change| change.revoke.clear());
+            for change in &mut changes {
+                change.revoke.clear();
+            }
         }
         (wanted, changes)
     }

@@ -159,8 +159,9 @@ fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &P
     let (denying, warning): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| policy.denies(finding, acknowledged));
     let mut answer = Answer::allow();
-    answer.warnings = warning.iter().map(ToString::to_string).chain(plan.iter().cloned()).collect();
+    answer.warnings = warning.iter().map(|finding| brief(finding)).collect();
     if denying.is_empty() {
+        answer.warnings.extend(plan.iter().cloned());
         return answer;
     }
     let name = candidate.metadata.name.clone().unwrap_or_default();
@@ -181,6 +182,14 @@ fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &P
         causes: denying.iter().map(cause).collect(),
     });
     answer
+}
+
+/// A warning: code and what is wrong, and the mend where it fits; a client may cut the rest.
+fn brief(finding: &Finding) -> String {
+    const FITS: usize = 120;
+    let short = format!("{}: {}", finding.code, finding.message);
+    let long = format!("{short}; {}", finding.mend);
+    if finding.mend.is_empty() || long.chars().count() > FITS { short } else { long }
 }
 
 /// Code, value, what is wrong, mend: kubectl prints nothing else of a denial.

@@ -88,7 +88,10 @@ impl Compiler<'_> {
         let near = nearest::nearest_of(name, written.iter().map(String::as_str))
             .map(|near| format!("; did you mean {near}?"))
             .unwrap_or_default();
-        let exist = if written.is_empty() { "none exists".to_owned() } else { format!("{} exist", written.join(", ")) };
+        let exist = match written.as_slice() {
+            [] => "there are no actions".to_owned(),
+            names => format!("there are actions.{}", names.join(", actions.")),
+        };
         let tolerated = self.settings().tolerate_missing_action;
         let finding = self.reader.report(
             Code::MissingAction,
@@ -154,11 +157,11 @@ impl Compiler<'_> {
             .map(|key| key.name.as_str())
             .collect();
         let near = nearest::nearest_of(service, names.iter().copied())
-            .map(|near| format!("; did you mean {near}?"))
+            .map(|near| format!(" (did you mean {near}?)"))
             .unwrap_or_default();
         let tolerated = single && self.settings().tolerate_missing_service;
         let consequence = if tolerated { "requests get 503 until it exists" } else { "the Ingress waits for it" };
-        let message = format!("Service \"{service}\" not found in namespace {namespace}: {consequence}{near}");
+        let message = format!("Service \"{service}\" not found{near}: {consequence}");
         let finding = self.reader.report(Code::MissingService, format!("{at}.name"), message);
         finding.value = Some(service.to_owned());
         finding.related = vec![ObjectRef::new("Service", &namespace, service)];

@@ -48,6 +48,13 @@ impl<'a> Reader<'a> {
         self.annotations?.get(&format!("{PREFIX}{suffix}")).map(String::as_str)
     }
 
+    /// Whether admission wrote the annotation, and nobody else has an opinion on it.
+    #[must_use]
+    pub fn is_default(&self, suffix: &str) -> bool {
+        let written = self.annotations.and_then(|map| map.get(DEFAULTED));
+        written.is_some_and(|list| list.split(',').any(|key| key == suffix))
+    }
+
     /// Keeps a finding on a field of the object.
     pub fn report(&mut self, code: Code, path: impl Into<String>, message: impl Into<String>) -> &mut Finding {
         self.push(Finding::new(code, self.subject.clone(), FieldPath::at(path), message))
@@ -108,7 +115,13 @@ impl<'a> Reader<'a> {
         };
         for error in errors {
             let pointer = error.pointer_text();
-            self.refuse(code, suffix, raw, error.message).pointer = pointer;
+            let finding = self.refuse(code, suffix, raw, plain(error.message));
+            finding.pointer = pointer;
+            if let Some(port) = suffix.strip_prefix("actions.").and_then(|_| raw.trim().parse::<u16>().ok()) {
+                finding.mend = format!(
+                    "a JSON action object belongs there; to redirect HTTP to HTTPS write {PREFIX}ssl-redirect: \"{port}\""
+                );
+            }
         }
         None
     }
@@ -175,6 +188,26 @@ impl<'a> Reader<'a> {
         let mend = format!("leave {key} to what manages it (--external-managed-tags)");
         self.refuse(Code::InvalidTags, "tags", key, message).mend = mend;
     }
+}
+
+/// A mismatch of types in words that need no knowledge of Go: `json: cannot unmarshal number into Go value of type
+/// ingress.Action` is a number where an object belongs.
+fn plain(message: String) -> String {
+    let Some((found, wanted)) = message
+        .strip_prefix("json: cannot unmarshal ")
+        .and_then(|rest| rest.split_once(" into "))
+        .and_then(|(found, rest)| Some((found, rest.rsplit_once(" of type ")?.1)))
+    else {
+        return message;
+    };
+    let belongs = match wanted {
+        "string" => "a string",
+        "bool" => "true or false",
+        number if number.starts_with("int") => "a whole number",
+        list if list.starts_with("[]") => "a JSON list",
+        _ => "a JSON object",
+    };
+    format!("found {found} where {belongs} belongs")
 }
 
 /// Words in a sentence: `a, b and c are`.

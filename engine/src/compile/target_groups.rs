@@ -170,6 +170,8 @@ impl Compiler<'_> {
             "from the class's parameters"
         } else if object.metadata.annotations.as_ref().is_some_and(|map| map.contains_key(&key)) {
             "from the Service's annotation"
+        } else if self.reader.is_default("target-type") {
+            "the default, written when the Ingress was created"
         } else if self.reader.raw("target-type").is_some() {
             "from the Ingress's annotation"
         } else {
