@@ -10,6 +10,7 @@ mod node_rules;
 mod queue;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use albedo_engine::settings::Settings;
@@ -96,6 +97,8 @@ struct Shared {
     /// Held while the shared backend security group is made or deleted: it is nobody's group's own.
     backend: Mutex<()>,
     /// What the last turn over the rules of nodes and pods read.
+    /// How many turns over the rules of nodes and pods have begun.
+    rules_begun: AtomicU64,
     node_rules: Mutex<node_rules::Memory>,
 }
 
@@ -112,6 +115,7 @@ impl Reconciler {
             queue: Queue::default(),
             metrics: Metrics::default(),
             backend: Mutex::new(()),
+            rules_begun: AtomicU64::new(0),
             node_rules: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }

@@ -28,9 +28,14 @@ impl Reconciler {
         let Some(binding) = self.shared.cluster.read(|world| world.binding(key).cloned()) else {
             return Ok(Next::Rest);
         };
-        // Whatever touched the binding may have changed whom its targets have to let in; registration does not wait for it.
+        // Whatever touched the binding may have changed whom its targets have to let in, and no more.
         self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
         let Some(target_group) = self.target_group_of(&binding) else {
+            if binding.metadata.deletion_timestamp.is_some() {
+                // Nothing was ever registered with a target group that nobody can name.
+                self.shared.cluster.remove_binding_finalizer(&binding, FINALIZER).await?;
+                return Ok(Next::Rest);
+            }
             self.say(
                 &binding,
                 "FailedReconcile",
@@ -67,6 +72,9 @@ impl Reconciler {
         };
         let observed = self.shared.cloud.target_health(&target_group).boxed().await?;
         let change = targets::diff(&desired, &observed, None);
+        if !change.register.is_empty() && binding.spec.networking.is_some() {
+            self.let_in_first().await;
+        }
         self.register(key, &target_group, change).await?;
         if let Some(generation) = binding.metadata.generation {
             self.shared.cluster.update_binding_status(&binding, generation).await?;

@@ -4,6 +4,7 @@ mod interfaces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use albedo_engine::kinds::{Key, Node, Pod, TargetGroupBinding};
@@ -15,6 +16,7 @@ use albedo_engine::targets::{
 };
 use albedo_engine::world::Kind;
 use futures::FutureExt as _;
+use tokio::sync::MutexGuard;
 
 use super::binding::FINALIZER;
 use super::{ALONE, Next, Reconciler, TurnError};
@@ -24,6 +26,8 @@ use interfaces::{Interfaces, Place};
 /// What was read of security groups and network interfaces is believed for this long: rules that were changed by hand
 /// are mended after it.
 const BELIEVED: Duration = Duration::from_mins(10);
+/// Longest that a registration waits for the rules.
+const FIRST: Duration = Duration::from_secs(15);
 /// Event on a binding whose targets don't let its load balancer in.
 const FAILED: &str = "FailedNetworkReconcile";
 /// It is said again after this.
@@ -78,7 +82,30 @@ struct Refusal {
 
 impl Reconciler {
     pub(super) async fn node_rules(&self) -> Result<Next, TurnError> {
-        let mut memory = self.shared.node_rules.lock().await;
+        let memory = self.shared.node_rules.lock().await;
+        self.rules(memory).await
+    }
+
+    /// Before targets are registered their load balancer is let in, or its first health checks would fail. A turn that
+    /// began since this was asked has seen the same targets and is enough. Registration goes on whatever comes of it.
+    pub(super) async fn let_in_first(&self) {
+        let begun = self.shared.rules_begun.load(Ordering::Acquire);
+        let turn = async {
+            let memory = self.shared.node_rules.lock().await;
+            if self.shared.rules_begun.load(Ordering::Acquire) == begun {
+                self.rules(memory).await?;
+            }
+            Ok::<(), TurnError>(())
+        };
+        match tokio::time::timeout(FIRST, turn).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "targets are registered although not all are let in"),
+            Err(_) => tracing::warn!("targets are registered although it takes long to let them in"),
+        }
+    }
+
+    async fn rules(&self, mut memory: MutexGuard<'_, Memory>) -> Result<Next, TurnError> {
+        self.shared.rules_begun.fetch_add(1, Ordering::AcqRel);
         let standings = self.standings().await;
         let places = standings.iter().flat_map(|standing| &standing.places).map(|(place, _)| place.clone()).collect();
         if let Err(error) = self.read(&mut memory, &places).await {

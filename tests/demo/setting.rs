@@ -14,7 +14,7 @@ use tokio::process::Command;
 use crate::screen::Screen;
 
 /// For whatever has to become true.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_mins(1);
 const REGION: &str = "us-east-1";
 const CLUSTER: &str = "demo";
 /// What `deploy/` and `certs/` call things.

@@ -69,10 +69,7 @@ impl Compiler<'_> {
                 continue;
             }
             for error in check(row, value) {
-                let pointer = error.pointer_text();
-                let finding = self.reader.refuse(code_of(row.key), suffix, value, error.message);
-                finding.pointer = pointer;
-                finding.effect = Effect::Nothing;
+                self.reader.fault(suffix, value, code_of(row.key), error).effect = Effect::Nothing;
             }
         }
     }

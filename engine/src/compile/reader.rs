@@ -114,16 +114,22 @@ impl<'a> Reader<'a> {
             Err(errors) => errors,
         };
         for error in errors {
-            let pointer = error.pointer_text();
-            let finding = self.refuse(code, suffix, raw, plain(error.message));
-            finding.pointer = pointer;
-            if let Some(port) = suffix.strip_prefix("actions.").and_then(|_| raw.trim().parse::<u16>().ok()) {
-                finding.mend = format!(
-                    "a JSON action object belongs there; to redirect HTTP to HTTPS write {PREFIX}ssl-redirect: \"{port}\""
-                );
-            }
+            self.fault(suffix, raw, code, error);
         }
         None
+    }
+
+    /// Keeps a fault in a value.
+    pub fn fault(&mut self, suffix: &str, raw: &str, code: Code, error: ParseError) -> &mut Finding {
+        let pointer = error.pointer_text();
+        let finding = self.refuse(code, suffix, raw, plain(error.message));
+        finding.pointer = pointer;
+        if let Some(port) = suffix.strip_prefix("actions.").and_then(|_| raw.trim().parse::<u16>().ok()) {
+            finding.mend = format!(
+                "a JSON action object belongs there; to redirect HTTP to HTTPS write {PREFIX}ssl-redirect: \"{port}\""
+            );
+        }
+        finding
     }
 
     /// A JSON value: read first, then checked for all that is wrong in it.
@@ -193,6 +199,14 @@ impl<'a> Reader<'a> {
 /// A mismatch of types in words that need no knowledge of Go: `json: cannot unmarshal number into Go value of type
 /// ingress.Action` is a number where an object belongs.
 fn plain(message: String) -> String {
+    for (function, wanted) in
+        [("strconv.ParseInt: parsing ", "no whole number"), ("strconv.ParseBool: parsing ", "neither true nor false")]
+    {
+        if let Some((value, cause)) = message.strip_prefix(function).and_then(|rest| rest.rsplit_once(": ")) {
+            let wanted = if cause == "value out of range" { "too large or too small a number" } else { wanted };
+            return format!("{value} is {wanted}");
+        }
+    }
     let Some((found, wanted)) = message
         .strip_prefix("json: cannot unmarshal ")
         .and_then(|rest| rest.split_once(" into "))

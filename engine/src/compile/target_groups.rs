@@ -268,7 +268,12 @@ impl Compiler<'_> {
         range: std::ops::RangeInclusive<i32>,
     ) -> Option<i32> {
         let Some(raw) = self.overlaid(over, suffix) else { return Some(default) };
-        let number = self.reader.check(suffix, &raw, Code::InvalidValue, parse::go_int32)?;
+        let Ok(number) = parse::go_int32(&raw) else {
+            let message = format!("{raw:?} is no whole number");
+            self.reader.refuse(Code::InvalidValue, suffix, &raw, message).mend =
+                format!("write a whole number from {} to {}", range.start(), range.end());
+            return None;
+        };
         if !range.contains(&number) {
             let message = format!("{number} is not within {} and {}", range.start(), range.end());
             self.reader.refuse(Code::InvalidHealthCheck, suffix, &raw, message);

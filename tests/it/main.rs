@@ -1,0 +1,102 @@
+//! The integration tests: real kubectl, API server and cert-manager, an AWS emulator, and `albedo run` as a process for each test.
+//!
+//! One ground serves the whole run; each test has a namespace, an AWS region and an Albedo of its own, so tests run side by
+//! side. `cargo test --workspace --test it -- FILTER --test-threads N`; UPDATE=1 rewrites the golden texts.
+#![expect(clippy::print_stderr, reason = "for whoever reads a failed run")]
+#![expect(clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
+#![expect(clippy::similar_names, clippy::type_complexity, reason = "tables of cases")]
+
+mod admission;
+mod base;
+mod crash;
+mod golden;
+mod lifecycle;
+mod names;
+mod objects;
+mod stage;
+mod wire;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use admission::{cases, defaults, policy, renderings};
+use base::{Base, Lazy};
+
+type Test = fn(Arc<Base>) -> LocalBoxFuture<'static, Result<()>>;
+
+/// Each holds an API server, an emulator and some Albedos busy; more at a time makes them slower, not the run faster.
+const AT_ONCE: usize = 4;
+
+macro_rules! tests {
+    ($($topic:ident :: $test:ident,)+) => {
+        &[$((concat!(stringify!($topic), "::", stringify!($test)), |base| $topic::$test(base).boxed_local()),)+]
+    };
+}
+
+const TESTS: &[(&str, Test)] = tests![
+    cases::mistakes_are_named,
+    cases::all_mistakes_at_once,
+    cases::siblings_must_agree,
+    cases::a_replacement_has_to_be_meant,
+    defaults::defaults_are_written_once,
+    defaults::applying_again_changes_nothing,
+    defaults::a_default_can_be_taken_over,
+    defaults::a_dry_run_shows_the_plan,
+    defaults::what_parameters_enforce_is_not_written,
+    policy::warn_warns_and_off_is_silent,
+    policy::a_namespace_can_have_its_own_mode,
+    policy::strict_refuses_what_is_absent,
+    policy::old_faults_do_not_block,
+    policy::others_are_left_alone,
+    policy::odd_shapes_are_answered,
+    policy::while_albedo_is_down,
+    renderings::refusals_read_well,
+    lifecycle::an_ingress_becomes_a_load_balancer,
+    lifecycle::edits_write_only_what_they_must,
+    lifecycle::pods_come_and_go,
+    lifecycle::deletion_leaves_nothing,
+    lifecycle::a_restart_writes_nothing,
+    crash::killed_between_creations,
+    crash::killed_before_the_answer,
+    crash::a_lost_answer_makes_no_double,
+    wire::what_is_no_review_is_answered,
+    wire::odd_objects_are_judged,
+    wire::other_paths_let_through,
+    wire::aws_is_out_of_reach,
+    wire::what_was_tried_is_told,
+    wire::sigterm_ends_in_time,
+];
+
+/// The error, and with `RUST_BACKTRACE=1` the places in the tests that it came through.
+fn told(error: &anyhow::Error) -> String {
+    let trace = error.backtrace().to_string();
+    let own = trace.lines().map(str::trim).filter(|line| line.contains("/tests/it/") && !line.contains("/base.rs"));
+    own.fold(format!("{error:#}"), |text, line| format!("{text}\n  {line}"))
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    let lazy = match Lazy::new() {
+        Ok(lazy) => Arc::new(lazy),
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let trial = |&(name, test): &(&'static str, Test)| {
+        let lazy = Arc::clone(&lazy);
+        Trial::test(name, move || lazy.run(test).map_err(|error| Failed::from(told(&error))))
+    };
+    let conclusion = libtest_mimic::run(&arguments, TESTS.iter().map(trial).collect());
+    if let Err(error) = lazy.stop(conclusion.has_failed()) {
+        eprintln!("the ground could not be stopped: {error:?}");
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}

@@ -1,0 +1,235 @@
+//! One test's stage: its scope, its IngressClass, an Albedo of its own, webhooks registered for its namespace alone.
+
+use std::path::PathBuf;
+use std::process::Output;
+use std::sync::Arc;
+use std::time::Duration;
+
+use albedo_ground::{Albedo, Call, Launch, Scope, State, eventually, http_get, settled};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use serde_json::{Value, json};
+
+use crate::base::{ALBEDO, Base, albedo};
+
+/// For whatever has to become true: generous, because it costs only what is needed.
+pub const SOON: Duration = Duration::from_mins(1);
+
+pub struct Stage {
+    pub scope: Scope,
+    pub launch: Launch,
+    albedo: Option<Albedo>,
+    base: Arc<Base>,
+    registered: bool,
+}
+
+impl Stage {
+    /// A scope with its class; Albedo is not started yet.
+    pub async fn open(base: &Arc<Base>, name: &str) -> Result<Self> {
+        let scope = base.ground.scope(name).await?;
+        let certificates = base.dir().join(format!("{}-serving", scope.id));
+        base.authority.server(&["127.0.0.1"])?.write(&certificates, "tls")?;
+        let mut launch = scope
+            .launch(ALBEDO, "one")?
+            .arg("--bind-address=127.0.0.1")
+            .arg(format!("--watch-namespace={}", scope.namespace))
+            .arg(format!("--webhook-cert-dir={}", certificates.display()))
+            .arg("--webhook-cert-poll-seconds=1")
+            .arg("--shutdown-linger-seconds=0");
+        launch.args.insert(0, "run".into());
+        let stage = Self { scope, launch, albedo: None, base: Arc::clone(base), registered: false };
+        let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
+            "metadata": {"name": stage.scope.class}, "spec": {"controller": "ingress.k8s.aws/alb"}});
+        stage.apply(&[class]).await?;
+        Ok(stage)
+    }
+
+    /// A stage with Albedo on it.
+    pub async fn with_albedo(base: &Arc<Base>, name: &str) -> Result<Self> {
+        let mut stage = Self::open(base, name).await?;
+        stage.start().await?;
+        Ok(stage)
+    }
+
+    /// A stage with Albedo on it and its webhooks registered.
+    pub async fn with_webhooks(base: &Arc<Base>, name: &str, flags: &[&str]) -> Result<Self> {
+        let mut stage = Self::open(base, name).await?;
+        stage.flags(flags);
+        stage.start().await?;
+        stage.register().await?;
+        Ok(stage)
+    }
+
+    /// More flags, for the next start; one that is there already is replaced.
+    pub fn flags(&mut self, flags: &[&str]) {
+        for flag in flags {
+            let name = format!("{}=", flag.split('=').next().unwrap_or(flag));
+            self.launch.args.retain(|known| !known.to_string_lossy().starts_with(&name));
+            self.launch.args.push(flag.into());
+        }
+    }
+
+    pub async fn start(&mut self) -> Result<()> {
+        self.albedo = Some(self.launch.start().await?);
+        Ok(())
+    }
+
+    /// Starts it without waiting until it is ready.
+    pub fn spawn(&mut self) -> Result<()> {
+        self.albedo = Some(self.launch.spawn()?);
+        Ok(())
+    }
+
+    pub fn albedo(&mut self) -> Result<&mut Albedo> {
+        self.albedo.as_mut().context("albedo was not started")
+    }
+
+    pub fn log(&self) -> String {
+        self.albedo.as_ref().map(Albedo::log).unwrap_or_default()
+    }
+
+    /// The value of one of Albedo's flags.
+    pub fn flag(&self, name: &str) -> Result<String> {
+        self.launch.value(name).map(str::to_owned).with_context(|| format!("albedo is started without --{name}"))
+    }
+
+    /// Where Albedo answers reviews.
+    pub fn webhook_url(&self) -> Result<String> {
+        Ok(format!("https://127.0.0.1:{}", self.flag("webhook-bind-port")?))
+    }
+
+    /// Has the API server ask this Albedo about the Ingresses of this namespace.
+    pub async fn register(&mut self) -> Result<()> {
+        let (url, authority) = (self.webhook_url()?, self.base.authority_file());
+        let yaml = albedo(&[
+            "webhook-config",
+            &format!("--url={url}"),
+            &format!("--ca-file={}", authority.display()),
+            &format!("--class={}", self.scope.class),
+            &format!("--namespace-selector=albedo.dev/test={}", self.scope.id),
+            &format!("--name={}", self.scope.id),
+        ])
+        .await?;
+        self.kubectl(&["apply", "-f", &self.write("webhooks.yaml", &yaml)?.to_string_lossy()]).await?;
+        self.registered = true;
+        // The API server learns of new configurations a moment later: they are there when a fault is refused.
+        let probe = self.ingress("probe", &[("no-such-key", "x")], &json!([]));
+        eventually("the webhooks are asked", SOON, async || {
+            let out = self.try_apply(std::slice::from_ref(&probe), &["--dry-run=server"]).await?;
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            Ok((said.contains("ALB001") || self.is_silent()).then_some(()))
+        })
+        .await?;
+        // Its backend needs no Service, which a strict Albedo would miss.
+        let answer = r#"{"type": "fixed-response", "fixedResponseConfig": {"statusCode": "200"}}"#;
+        let mut good = self.ingress("probe", &[("actions.probe", answer)], &json!([]));
+        good["spec"]["rules"] = json!([]);
+        good["spec"]["defaultBackend"] = json!({"service": {"name": "probe", "port": {"name": "use-annotation"}}});
+        eventually("the webhooks change", SOON, async || {
+            let out = self.try_apply(std::slice::from_ref(&good), &["--dry-run=server", "-o", "json"]).await?;
+            Ok(String::from_utf8_lossy(&out.stdout).contains("albedo.dev/defaulted").then_some(()))
+        })
+        .await
+    }
+
+    fn is_silent(&self) -> bool {
+        self.launch.args.iter().any(|arg| arg == "--admission-mode=off")
+    }
+
+    /// A folder for files of this test.
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let dir = self.base.dir().join(&self.scope.id);
+        std::fs::create_dir_all(&dir)?;
+        let path = dir.join(name);
+        std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// kubectl in the test's namespace; insists on success.
+    pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
+        self.scope.kubectl(args).await
+    }
+
+    /// kubectl in the test's namespace, whatever comes of it.
+    pub async fn try_kubectl(&self, args: &[&str]) -> Result<Output> {
+        self.base.ground.plane().kubectl([&["--namespace", &self.scope.namespace], args].concat()).await
+    }
+
+    /// `kubectl apply` of objects, in one file, with more arguments.
+    pub async fn try_apply(&self, objects: &[Value], args: &[&str]) -> Result<Output> {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        let file = self.write(&format!("applied-{}.json", NEXT.fetch_add(1, Ordering::Relaxed)), &list.to_string())?;
+        self.try_kubectl(&[&["apply", "-f", &file.to_string_lossy()], args].concat()).await
+    }
+
+    pub async fn apply(&self, objects: &[Value]) -> Result<()> {
+        let out = self.try_apply(objects, &[]).await?;
+        ensure!(out.status.success(), "kubectl apply: {}", String::from_utf8_lossy(&out.stderr));
+        Ok(())
+    }
+
+    pub async fn state(&self) -> Result<State> {
+        self.scope.emulator().state(&self.scope.region).await
+    }
+
+    pub async fn mark(&self) -> Result<u64> {
+        self.scope.emulator().mark().await
+    }
+
+    /// The calls since then that may have changed something.
+    pub async fn writes_since(&self, mark: u64) -> Result<Vec<Call>> {
+        let calls = self.scope.emulator().calls_since(&self.scope.region, mark).await?;
+        Ok(calls.into_iter().filter(|call| call.write).collect())
+    }
+
+    /// Waits until Albedo has no work left and does nothing any more.
+    pub async fn quiet(&self) -> Result<()> {
+        let url = format!("http://{}/metrics", self.flag("metrics-bind-addr")?);
+        settled("albedo rests", SOON, async || {
+            let (status, body) = http_get(&url).await?;
+            ensure!(status == 200, "{url}: {status}");
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let idle = text.lines().any(|line| line == "albedo_queue_waiting 0");
+            let turns: Vec<String> =
+                text.lines().filter(|line| line.starts_with("albedo_turn")).map(ToOwned::to_owned).collect();
+            let last = self.mark().await?;
+            Ok(idle.then_some((turns, last)))
+        })
+        .await
+        .map(drop)
+        .map_err(|error| anyhow!("{error:?}\n{}", tail(&self.log())))
+    }
+
+    /// How many turns there were of a kind of unit.
+    pub async fn turns(&self, unit: &str) -> Result<String> {
+        let (_, body) = http_get(&format!("http://{}/metrics", self.flag("metrics-bind-addr")?)).await?;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let name = format!("albedo_turns_total{{unit=\"{unit}\"}} ");
+        let found = text.lines().find_map(|line| line.strip_prefix(&name));
+        found.map(ToOwned::to_owned).with_context(|| format!("no {name}in\n{text}"))
+    }
+
+    /// SIGTERM to Albedo, then deletes what the namespace does not take with it.
+    pub async fn close(mut self) -> Result<()> {
+        if self.registered {
+            let name = self.scope.id.as_str();
+            for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
+                self.kubectl(&["delete", kind, name, "--wait=false"]).await?;
+            }
+        }
+        if let Some(mut albedo) = self.albedo.take() {
+            let status = albedo.stop().await?;
+            ensure!(status.success(), "albedo ended with {status}:\n{}", tail(&albedo.log()));
+            ensure!(!albedo.log().contains("panicked"), "albedo panicked:\n{}", tail(&albedo.log()));
+        }
+        self.kubectl(&["delete", "ingressclass", &self.scope.class, "--wait=false"]).await?;
+        self.scope.close().await
+    }
+}
+
+/// The end of a log.
+pub fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    format!("the end of albedo's log:\n  {}", lines[lines.len().saturating_sub(25)..].join("\n  "))
+}
