@@ -37,14 +37,17 @@ impl Reconciler {
             self.misplaced(group);
             return Ok(Next::Rest);
         }
-        let clients = self.read_secrets(&view).await?;
-        self.hold(&view).await?;
         if self.is_held_by_the_unknown(&view) {
             return Ok(Next::Rest);
         }
-        self.confirm_leaving(&view).await?;
+        let (clients, mut observed) = match self.prepare(&view).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.explain_failure_to_all(&view, &error);
+                return Err(error);
+            }
+        };
         view = self.view(group);
-        let mut observed = self.shared.cloud.observe(group).boxed().await?;
         let linked = self.link(&view, &observed).await;
         let result = match &linked.desired {
             None => Ok((Outcome::Blocked, Reached::default())),
@@ -69,6 +72,15 @@ impl Reconciler {
             Outcome::Blocked => Ok(Next::Again(BLOCKED)),
             Outcome::Failed(_) => Ok(Next::Rest),
         }
+    }
+
+    /// What a turn needs before it can tell what to do: clients of identity providers, held members, what AWS holds.
+    async fn prepare(&self, view: &View) -> Result<(Clients, Observed), TurnError> {
+        let clients = self.read_secrets(view).await?;
+        self.hold(view).await?;
+        self.confirm_leaving(view).await?;
+        let observed = self.shared.cloud.observe(&view.group).boxed().await?;
+        Ok((clients, observed))
     }
 
     fn view(&self, group: &GroupId) -> View {

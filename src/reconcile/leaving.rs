@@ -51,6 +51,18 @@ impl Reconciler {
         }
     }
 
+    /// When a turn cannot even begin, because AWS cannot be read, say, every member hears why.
+    pub(super) fn explain_failure_to_all(&self, view: &View, error: &TurnError) {
+        if matches!(error, TurnError::Stale(_)) {
+            // The next turn sees what this one did not.
+            return;
+        }
+        for member in &view.members {
+            self.warn(&member.ingress, "FailedDeployModel", format!("Failed deploy model due to {}", error.words()));
+        }
+        self.explain_failure(view, error);
+    }
+
     /// Those that leave hear what keeps them.
     pub(super) fn explain_failure(&self, view: &View, error: &TurnError) {
         for leaving in &view.leaving {
