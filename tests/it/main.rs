@@ -8,8 +8,11 @@
 
 mod admission;
 mod base;
+mod certificates;
+mod cli;
 mod crash;
 mod golden;
+mod groups;
 mod lifecycle;
 mod names;
 mod objects;
@@ -70,6 +73,15 @@ const TESTS: &[(&str, Test)] = tests![
     wire::aws_is_out_of_reach,
     wire::what_was_tried_is_told,
     wire::sigterm_ends_in_time,
+    groups::members_share_a_load_balancer,
+    groups::the_younger_of_two_that_contradict_waits,
+    groups::nodes_are_targets,
+    certificates::a_renewed_pair_is_taken_over_without_a_failed_apply,
+    certificates::what_is_to_be_installed_is_accepted,
+    cli::check_tells_what_the_door_would,
+    cli::plan_prints_what_would_be,
+    cli::generated_manifests_are_up_to_date,
+    cli::the_predecessors_arguments_start_it,
 ];
 
 /// The error, and with `RUST_BACKTRACE=1` the places in the tests that it came through.

@@ -73,12 +73,6 @@ impl Stage {
         Ok(())
     }
 
-    /// Starts it without waiting until it is ready.
-    pub fn spawn(&mut self) -> Result<()> {
-        self.albedo = Some(self.launch.spawn()?);
-        Ok(())
-    }
-
     pub fn albedo(&mut self) -> Result<&mut Albedo> {
         self.albedo.as_mut().context("albedo was not started")
     }

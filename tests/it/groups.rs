@@ -1,0 +1,179 @@
+//! Several Ingresses, one load balancer; and targets that are nodes.
+
+use std::sync::Arc;
+
+use albedo_ground::{Rule, State, eventually};
+use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::core::v1::Service;
+use serde_json::{Value, json};
+
+use crate::base::Base;
+use crate::names;
+use crate::objects::{deployment, finalizers, hostname_of, rule, service};
+use crate::stage::{SOON, Stage};
+
+/// A member of the test's group: an order, a scheme, and paths to the Service web.
+fn member(stage: &Stage, name: &str, order: &str, scheme: &str, paths: &[&str]) -> Value {
+    let annotations =
+        [("group.name", stage.scope.group.as_str()), ("group.order", order), ("scheme", scheme), ("target-type", "ip")];
+    let paths: Vec<(&str, &str, &str, u16)> = paths.iter().map(|path| (*path, "Exact", "web", 80)).collect();
+    stage.ingress(name, &annotations, &json!([rule(None, &paths)]))
+}
+
+/// The paths of the rules of the one load balancer's port 80, in their order.
+fn paths(state: &State, name: &str) -> Result<Vec<String>> {
+    let balancer = state.load_balancer(name).with_context(|| format!("no load balancer {name}"))?;
+    let path = |rule: &Rule| rule.conditions.first()?["PathPatternConfig"]["Values"][0].as_str().map(str::to_owned);
+    let listener = balancer.listener(80).context("no listener on port 80")?;
+    Ok(listener.rules.iter().filter(|rule| !rule.is_default).filter_map(path).collect())
+}
+
+async fn becomes(stage: &Stage, name: &str, wanted: &[&str]) -> Result<()> {
+    let what = format!("{name} has the rules {wanted:?}");
+    eventually(&what, SOON, async || {
+        let is = paths(&stage.state().await?, name)?;
+        ensure!(is == wanted, "it has {is:?}");
+        Ok(Some(()))
+    })
+    .await?;
+    stage.quiet().await
+}
+
+pub async fn members_share_a_load_balancer(base: Arc<Base>) -> Result<()> {
+    let stage = Stage::with_webhooks(&base, "shared", &[]).await?;
+    stage.apply(&[deployment("web", 1, 8080), service("web", "ClusterIP", 80, 8080)]).await?;
+    let (group, scheme) = (stage.scope.group.as_str(), "internet-facing");
+    let name = names::shared_load_balancer(&stage.scope.cluster, group, scheme);
+    stage.apply(&[member(&stage, "late", "20", scheme, &["/a", "/b"])]).await?;
+    becomes(&stage, &name, &["/a", "/b"]).await?;
+    stage.apply(&[member(&stage, "early", "-10", scheme, &["/c"])]).await?;
+    becomes(&stage, &name, &["/c", "/a", "/b"]).await?;
+
+    let balancer = stage.state().await?.load_balancers;
+    ensure!(balancer.len() == 1, "{} load balancers", balancer.len());
+    let balancer = balancer.first().context("no load balancer")?;
+    ensure!(balancer.tags == names::tags(&stage.scope.cluster, group, "LoadBalancer"), "{:?}", balancer.tags);
+    for ingress in ["late", "early"] {
+        let stored = stage.stored(ingress).await?;
+        ensure!(finalizers(&stored) == [format!("group.ingress.k8s.aws/{group}")], "{:?}", finalizers(&stored));
+        ensure!(hostname_of(&stored) == Some(balancer.dns_name.to_lowercase()), "{:?}", stored.status);
+    }
+    let row = stage.kubectl(&["get", "ingressgroups", "--no-headers"]).await?;
+    let row = row.lines().find(|line| line.contains(&name)).context("no IngressGroup")?.to_owned();
+    let columns: Vec<&str> = row.split_whitespace().collect();
+    ensure!(columns.iter().skip(3).take(3).eq(&["2", "0", "Ready"]), "{row}");
+
+    // The order turns around; nothing else of either changes.
+    stage.apply(&[member(&stage, "early", "30", scheme, &["/c"])]).await?;
+    becomes(&stage, &name, &["/a", "/b", "/c"]).await?;
+    leaving(&stage, &name).await?;
+    stage.close().await
+}
+
+/// One leaves for a load balancer of its own, then the last goes, and the group with it.
+async fn leaving(stage: &Stage, name: &str) -> Result<()> {
+    let alone = stage.ingress(
+        "early",
+        &[("scheme", "internet-facing"), ("target-type", "ip")],
+        &json!([rule(None, &[("/c", "Exact", "web", 80)])]),
+    );
+    stage.apply(&[alone]).await?;
+    becomes(stage, name, &["/a", "/b"]).await?;
+    let own = names::load_balancer(&stage.scope.cluster, &stage.scope.namespace, "early", "internet-facing");
+    becomes(stage, &own, &["/c"]).await?;
+    let stored = stage.stored("early").await?;
+    ensure!(finalizers(&stored) == ["ingress.k8s.aws/resources"], "{:?}", finalizers(&stored));
+    ensure!(hostname_of(&stored).is_some_and(|host| host.starts_with(&own)), "{:?}", stored.status);
+
+    stage.kubectl(&["delete", "ingress", "late", "--timeout=60s"]).await?;
+    stage.quiet().await?;
+    let state = stage.state().await?;
+    let left: Vec<&str> = state.load_balancers.iter().map(|lb| lb.name.as_str()).collect();
+    ensure!(left == [own.as_str()], "{left:?}");
+    ensure!(state.target_groups.len() == 1, "{}", state.picture(&stage.scope.world));
+    stage.kubectl(&["delete", "ingress", "early", "--timeout=60s"]).await?;
+    stage.quiet().await?;
+    let left = stage.state().await?.picture(&stage.scope.world);
+    ensure!(left.is_empty(), "{left}");
+    Ok(())
+}
+
+/// Nobody refused the second one at the door: the reconciler sets it aside, tells it alone, and the first goes on.
+pub async fn the_younger_of_two_that_contradict_waits(base: Arc<Base>) -> Result<()> {
+    let stage = Stage::with_albedo(&base, "contradict").await?;
+    stage.apply(&[deployment("web", 1, 8080), service("web", "ClusterIP", 80, 8080)]).await?;
+    let name = names::shared_load_balancer(&stage.scope.cluster, &stage.scope.group, "internet-facing");
+    stage.apply(&[member(&stage, "older", "0", "internet-facing", &["/a"])]).await?;
+    becomes(&stage, &name, &["/a"]).await?;
+    // First in order, last in time: it is time that counts.
+    stage.apply(&[member(&stage, "younger", "-5", "internal", &["/b"])]).await?;
+    let said = stage.event("younger", "FailedBuildModel", "scheme").await?;
+    for fact in ["older", "internal", "internet-facing"] {
+        ensure!(said.contains(fact), "the event does not say {fact}: {said}");
+    }
+    stage.apply(&[member(&stage, "older", "0", "internet-facing", &["/a", "/c"])]).await?;
+    becomes(&stage, &name, &["/a", "/c"]).await?;
+    ensure!(stage.state().await?.load_balancers.len() == 1, "there is another load balancer");
+    let told = stage.events("older").await?;
+    ensure!(told.iter().all(|(reason, _)| reason == "SuccessfullyReconciled"), "the older one was told, too: {told:?}");
+    let row = stage.kubectl(&["get", "ingressgroups", "--no-headers"]).await?;
+    let row = row.lines().find(|line| line.contains(&name)).context("no IngressGroup")?.to_owned();
+    ensure!(row.split_whitespace().skip(3).take(2).eq(["2", "1"]), "{row}");
+
+    stage.apply(&[member(&stage, "younger", "-5", "internet-facing", &["/b"])]).await?;
+    becomes(&stage, &name, &["/b", "/a", "/c"]).await?;
+    stage.kubectl(&["delete", "ingress", "--all", "--timeout=60s"]).await?;
+    stage.close().await
+}
+
+/// Targets are the nodes, by instance and node port; a node that is labelled out is none.
+pub async fn nodes_are_targets(base: Arc<Base>) -> Result<()> {
+    const OUT: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+    let stage = Stage::with_webhooks(&base, "nodes", &[]).await?;
+    stage.apply(&[deployment("web", 1, 8080), service("web", "NodePort", 80, 8080)]).await?;
+    stage.apply(&[stage.ingress("web", &[("scheme", "internal"), ("target-type", "instance")], &json!([]))]).await?;
+    stage.hostname("web").await?;
+    let ports = stage.scope.api::<Service>().get("web").await?.spec.and_then(|spec| spec.ports).unwrap_or_default();
+    let port = ports.first().and_then(|port| port.node_port).context("no node port")?;
+    let line = |id: &str| format!("{id}:{port} healthy");
+    let nodes = stage.scope.world.nodes.clone();
+    let all: Vec<String> = nodes.iter().map(|node| line(&node.instance_id)).collect();
+    targets_become(&stage, &all).await?;
+    let picture = stage.state().await?.picture(&stage.scope.world);
+    let door = format!("  tcp {port} from {}\n", names::backend_security_group(&stage.scope.cluster));
+    ensure!(picture.contains(&door), "the nodes are not open for the load balancer:\n{picture}");
+    ensure!(picture.contains("  subnets private-a, private-b, private-c\n"), "{picture}");
+
+    let (first, last) = (nodes.first().context("no node")?, nodes.last().context("no node")?);
+    stage.kubectl(&["label", "node", &last.name, &format!("{OUT}=true")]).await?;
+    let fewer = targets_become(&stage, &[line(&first.instance_id)]).await;
+    // Whatever came of it: the nodes are everybody's.
+    stage.kubectl(&["label", "node", &last.name, &format!("{OUT}-")]).await?;
+    fewer?;
+    targets_become(&stage, &all).await?;
+
+    let zone = format!("topology.kubernetes.io/zone={}", first.zone.replace(&stage.scope.region, "us-east-1"));
+    let selected = [("scheme", "internal"), ("target-type", "instance"), ("target-node-labels", zone.as_str())];
+    stage.apply(&[stage.ingress("web", &selected, &json!([]))]).await?;
+    targets_become(&stage, &[line(&first.instance_id)]).await?;
+    stage.kubectl(&["delete", "ingress", "web", "--timeout=60s"]).await?;
+    stage.close().await
+}
+
+async fn targets_become(stage: &Stage, wanted: &[String]) -> Result<()> {
+    let what = format!("the targets are {wanted:?}");
+    eventually(&what, SOON, async || {
+        let state = stage.state().await?;
+        let mut is: Vec<String> = state
+            .target_groups
+            .iter()
+            .flat_map(|tg| &tg.targets)
+            .map(|target| format!("{}:{} {}", target.id, target.port, target.state))
+            .collect();
+        is.sort();
+        ensure!(is == wanted, "they are {is:?}");
+        Ok(Some(()))
+    })
+    .await?;
+    stage.quiet().await
+}
