@@ -239,6 +239,11 @@ codes! {
         "use a class that is meant for this namespace",
         accepts: "{}",
         refuses: "objects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: odd}, spec: {controller: ingress.k8s.aws/alb, parameters: {apiGroup: example.com, kind: Other, name: x}}}]\nspec: {ingressClassName: odd}";
+    UnreachedRule = "ALB110", Cluster, absence, Nothing, "rule that no request reaches",
+        "Rules are tried in order; one whose requests an earlier rule takes all is never used.",
+        "put the narrower path first (Exact, or a longer Prefix), give its Ingress a lower group.order, or remove it",
+        accepts: "spec: {rules: [{http: {paths: [{path: /a, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}, {path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
+        refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}, {http: {paths: [{path: /a, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
     SubnetsNotFound = "ALB201", Aws, contradiction, GroupBlocked, "subnets that do not exist",
         "The subnets named are not in this account and region, or no subnet of the VPC has that Name tag.",
         "correct the ids or names, or leave the annotation out to have subnets discovered",

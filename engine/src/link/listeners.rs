@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Linker, certificates, optimiser};
 use crate::compile::{Fragment, ListenerAsk, RuleAsk};
-use crate::finding::Code;
+use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::kinds::Key;
 use crate::stack::{Action, Attributes, FixedResponse, Listener, Protocol, Redirect, ResourceId, Rule};
 
 impl Linker<'_> {
@@ -14,7 +15,15 @@ impl Linker<'_> {
             ports.extend(fragment.listeners.iter().map(|(port, ask)| (*port, ask.protocol)));
         }
         let redirect = self.ssl_redirect(&ports);
-        ports.into_iter().map(|(port, protocol)| (port, self.listener(port, protocol, redirect))).collect()
+        let mut listeners = BTreeMap::new();
+        for (port, protocol) in ports {
+            let (listener, origins) = self.listener(port, protocol, redirect);
+            for (key, finding) in unreached(&listener, &origins) {
+                self.report(&key, finding);
+            }
+            listeners.insert(port, listener);
+        }
+        listeners
     }
 
     /// The port that HTTP listeners redirect to, if it is one of the group's HTTPS listeners.
@@ -46,12 +55,14 @@ impl Linker<'_> {
         self.fragments.iter().filter_map(move |fragment| Some((fragment, fragment.listeners.get(&port)?)))
     }
 
-    fn listener(&self, port: u16, protocol: Protocol, redirect: Option<u16>) -> Listener {
+    /// A listener, and where each of its rules comes from.
+    fn listener(&self, port: u16, protocol: Protocol, redirect: Option<u16>) -> (Listener, Vec<Origin>) {
         let https = protocol == Protocol::Https;
         let redirect = redirect.filter(|_| !https);
         let policy = self.on(port).find_map(|(_, ask)| ask.ssl_policy.clone());
         let id = ResourceId::listener(port);
-        Listener {
+        let (rules, origins) = if redirect.is_some() { (Vec::new(), Vec::new()) } else { self.rules(port, protocol) };
+        let listener = Listener {
             port,
             protocol,
             default_actions: self.default_actions(port, https, redirect),
@@ -64,8 +75,9 @@ impl Linker<'_> {
             mutual_authentication: self.on(port).find_map(|(_, ask)| ask.mutual_authentication.clone()),
             attributes: self.listener_attributes(port, protocol),
             tags: self.listener_tags(&id, self.on(port).map(|(fragment, _)| fragment)),
-            rules: if redirect.is_some() { Vec::new() } else { self.rules(port, protocol) },
-        }
+            rules,
+        };
+        (listener, origins)
     }
 
     fn default_actions(&self, port: u16, https: bool, redirect: Option<u16>) -> Vec<Action> {
@@ -100,7 +112,7 @@ impl Linker<'_> {
         asked.chain(enforced.into_iter().map(|attribute| (attribute.key, attribute.value))).collect()
     }
 
-    fn rules(&self, port: u16, protocol: Protocol) -> Vec<Rule> {
+    fn rules(&self, port: u16, protocol: Protocol) -> (Vec<Rule>, Vec<Origin>) {
         let https = protocol == Protocol::Https;
         let mut rules = Vec::new();
         for (fragment, _) in self.on(port) {
@@ -112,18 +124,42 @@ impl Linker<'_> {
                     transforms: ask.transforms.clone(),
                     tags: crate::stack::Tags::new(),
                 };
-                rules.push((fragment, rule));
+                rules.push(((fragment, ask), rule));
             }
         }
         let kept = optimiser::optimise(rules, port, protocol);
         let numbered = kept.into_iter().zip(1_u32..);
         numbered
-            .map(|((fragment, rule), priority)| {
+            .map(|(((fragment, ask), rule), priority)| {
                 let tags = self.listener_tags(&ResourceId::rule(port, priority), std::iter::once(fragment));
-                Rule { priority, tags, ..rule }
+                (Rule { priority, tags, ..rule }, Origin { key: fragment.key.clone(), path: ask.path.clone() })
             })
-            .collect()
+            .unzip()
     }
+}
+
+/// The path of an Ingress that a rule comes from.
+struct Origin {
+    key: Key,
+    path: String,
+}
+
+/// Rules that no request reaches, because an earlier one takes all of theirs.
+fn unreached(listener: &Listener, origins: &[Origin]) -> Vec<(Key, Finding)> {
+    crate::traffic::unreachable(listener)
+        .into_iter()
+        .filter_map(|(rule, by)| {
+            let (origin, first) = (origins.get(rule)?, origins.get(by)?);
+            let message = format!(
+                "no request reaches it on port {}: {} of {} takes all first",
+                listener.port, first.path, first.key
+            );
+            let subject = ObjectRef::ingress(&origin.key.namespace, &origin.key.name);
+            let finding = Finding::new(Code::UnreachedRule, subject, FieldPath::at(&origin.path), message)
+                .related([ObjectRef::ingress(&first.key.namespace, &first.key.name)]);
+            Some((origin.key.clone(), finding))
+        })
+        .collect()
 }
 
 /// The actions of a rule: authentication on HTTPS alone, then where the request goes.
