@@ -19,6 +19,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::base::{Base, albedo};
@@ -31,6 +32,8 @@ const RENEWALS: usize = 5;
 const BURST: usize = 32;
 /// Between bursts, or the other tests starve.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Two webhooks of 5 s each, and some: who waits longer has met something that hangs.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// Albedo with a pair from cert-manager, and an API server that trusts what the CA injector wrote.
 struct Served {
@@ -86,7 +89,8 @@ impl Served {
         let rules = json!([rule(None, &[("/", "Prefix", "web", 80)])]);
         let ingress: Ingress = serde_json::from_value(self.stage.ingress(name, pairs, &rules))?;
         let dry_run = PostParams { dry_run: true, ..PostParams::default() };
-        Ok(self.stage.scope.api::<Ingress>().create(&dry_run, &ingress).await)
+        let ingresses = self.stage.scope.api::<Ingress>();
+        timeout(ANSWER, ingresses.create(&dry_run, &ingress)).await.context("no answer to an Ingress")
     }
 
     /// A good Ingress goes through, by both webhooks.
@@ -187,8 +191,9 @@ impl Served {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let address = format!("127.0.0.1:{}", self.stage.flag("webhook-bind-port")?);
-        let stream = TcpStream::connect(address).await?;
-        let stream = TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("127.0.0.1")?, stream).await?;
+        let (connector, name) = (TlsConnector::from(Arc::new(config)), ServerName::try_from("127.0.0.1")?);
+        let connect = async { connector.connect(name, TcpStream::connect(address).await?).await };
+        let stream = timeout(ANSWER, connect).await.context("no end of a handshake")??;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         Ok(shown.context("no certificate was shown")?.as_ref().to_vec())
     }

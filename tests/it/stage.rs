@@ -107,12 +107,18 @@ impl Stage {
         self.registered = true;
         // The API server learns of new configurations a moment later: they are there when a fault is refused.
         let probe = self.ingress("probe", &[("no-such-key", "x")], &json!([]));
+        let last = std::sync::Mutex::new(String::new());
         eventually("the webhooks are asked", SOON, async || {
             let out = self.try_apply(std::slice::from_ref(&probe), &["--dry-run=server"]).await?;
             let said = String::from_utf8_lossy(&out.stderr).into_owned();
-            Ok((said.contains("ALB001") || self.is_silent()).then_some(()))
+            let asked = said.contains("ALB001") || self.is_silent();
+            if let Ok(mut last) = last.lock() {
+                *last = format!("kubectl ended with {} and said: {said}", out.status);
+            }
+            Ok(asked.then_some(()))
         })
-        .await?;
+        .await
+        .with_context(|| last.lock().map(|last| last.clone()).unwrap_or_default())?;
         // Its backend needs no Service, which a strict Albedo would miss.
         let answer = r#"{"type": "fixed-response", "fixedResponseConfig": {"statusCode": "200"}}"#;
         let mut good = self.ingress("probe", &[("actions.probe", answer)], &json!([]));
