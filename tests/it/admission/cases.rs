@@ -184,7 +184,8 @@ pub async fn siblings_must_agree(base: Arc<Base>) -> Result<()> {
     let out = stage.try_apply(&[member("second", "internal", old)], &[]).await?;
     refused("another scheme", &out, &[&both[0], "internal", "internet-facing", "scheme"])?;
 
-    silent("a second member that agrees", &stage.try_apply(&[member("second", "internet-facing", old)], &[]).await?)?;
+    let out = stage.try_apply(&[member("second", "internet-facing", old)], &[]).await?;
+    warned("a second member that agrees, with the first one's rule", &out, &["ALB110", &both[0]])?;
     let out = stage.try_apply(&[member("first", "internet-facing", new)], &[]).await?;
     refused("an edit against the second member", &out, &[&both[1], old, new])?;
     stage.kubectl(&["delete", "ingress", "--all", "--timeout=60s"]).await?;
