@@ -120,8 +120,12 @@ impl Process {
             return Ok(status);
         }
         self.signal(Signal::TERM)?;
-        // A stopped process takes no signal but SIGKILL.
-        self.signal(Signal::CONT)?;
+        // A stopped process takes no signal but SIGKILL. One that has ended by now needs none.
+        if let Err(error) = self.signal(Signal::CONT)
+            && self.exited()?.is_none()
+        {
+            return Err(error);
+        }
         match self.wait(self.grace).await {
             Ok(status) => Ok(status),
             Err(_) => self.kill().await,
