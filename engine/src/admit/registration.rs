@@ -50,8 +50,6 @@ pub enum Reach {
     Own,
     /// Ingresses that [`Reach::Own`] does not take and that have a key under our prefix or no class.
     Others,
-    /// Every object.
-    All,
     /// None: we do not register it. A configuration of the controller that ran here before may still call the path,
     /// and must not start to fail.
     Served,
@@ -242,7 +240,7 @@ fn match_conditions(row: &Row, options: &Options) -> Vec<MatchCondition> {
     let reach = match row.reach {
         Reach::Own => Some(("own-class", conditions::own(&options.classes))),
         Reach::Others => Some(("others", conditions::others(&options.classes))),
-        Reach::All | Reach::Served => None,
+        Reach::Served => None,
     };
     // Spec and annotations are what an Ingress is made of; other kinds are reviewed on every change.
     let changed = reach.is_some().then(|| ("changed", conditions::changed()));

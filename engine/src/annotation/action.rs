@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::decode::{self, Decode, Path, mismatch, object};
 use super::json::{Node, Value};
-use super::nearest::nearest_of;
+use super::nearest::did_you_mean;
 use super::parse::{ParseError, go_int32};
 
 /// The values of an [`Action`]'s type.
@@ -219,7 +219,7 @@ impl Action {
             },
             "forward" => self.validate_forward(),
             other => {
-                let near = nearest_of(other, TYPES).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let near = did_you_mean(other, TYPES);
                 vec![ParseError::at_json(format!("unknown action type: {other}{near}"), "/type")]
             }
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::nearest::nearest_of;
+use super::nearest::did_you_mean;
 use super::parse::ParseError;
 
 /// The partitions that AWS has.
@@ -46,8 +46,7 @@ impl Arn {
             return fail("its form is arn:partition:service:region:account:resource".to_owned());
         }
         if !PARTITIONS.contains(&partition) {
-            let near =
-                nearest_of(partition, PARTITIONS).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            let near = did_you_mean(partition, PARTITIONS);
             return fail(format!("partition `{partition}` doesn't exist{near}"));
         }
         let is_word =

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::decode::{self, object};
-use super::nearest::nearest_of;
+use super::nearest::did_you_mean;
 use super::parse::{ParseError, go_int64};
 
 /// Who authenticates users.
@@ -34,8 +34,7 @@ impl AuthType {
             "cognito" => Ok(Self::Cognito),
             "oidc" => Ok(Self::Oidc),
             _ => {
-                let near =
-                    nearest_of(raw, Self::NAMES).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let near = did_you_mean(raw, Self::NAMES);
                 Err(ParseError::new(format!("unknown authType: {raw}{near}")))
             }
         }

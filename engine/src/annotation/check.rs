@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::arn::{AcmCertificateArn, Arn};
 use super::auth::{CognitoConfig, OidcConfig};
 use super::catalogue::{Grammar, Row};
-use super::nearest::nearest_of;
+use super::nearest::did_you_mean;
 use super::parse::{self, ParseError};
 use super::{action, cidr, condition, group, jwt, listen_ports, mutual_authentication, transform};
 
@@ -93,10 +93,7 @@ fn not_one_of(key: &str, raw: &str, names: &[&'static str]) -> String {
     if key == "backend-protocol" && ["grpc", "http2"].iter().any(|version| raw.eq_ignore_ascii_case(version)) {
         return format!("{complaint}; `backend-protocol-version: {}` is the key for it", raw.to_ascii_uppercase());
     }
-    match nearest_of(raw, names.iter().copied()) {
-        Some(near) => format!("{complaint}; did you mean `{near}`?"),
-        None => complaint,
-    }
+    format!("{complaint}{}", did_you_mean(raw, names.iter().copied()))
 }
 
 fn map(key: &str, raw: &str) -> Vec<ParseError> {
@@ -144,8 +141,7 @@ fn unknown_fields(conditions: &[condition::Condition]) -> Vec<ParseError> {
     let unknown = conditions.iter().enumerate().filter(|(_, condition)| !condition.is_known());
     let error = |(index, condition): (usize, &condition::Condition)| {
         let field = &condition.field;
-        let near =
-            nearest_of(field, condition::FIELDS).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        let near = did_you_mean(field, condition::FIELDS);
         let message = format!("field `{field}` must be one of {}{near}", condition::FIELDS.join(", "));
         ParseError::at_json(message, format!("/{index}/field"))
     };

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::decode::{self, object};
-use super::nearest::nearest_of;
+use super::nearest::did_you_mean;
 use super::parse::ParseError;
 
 /// The values of [`JwtAdditionalClaim::format`] that AWS knows.
@@ -78,8 +78,7 @@ impl JwtValidation {
         }
         for (index, claim) in self.additional_claims.iter().enumerate() {
             if !claim.format.is_empty() && !FORMATS.contains(&claim.format.as_str()) {
-                let near = nearest_of(&claim.format, FORMATS);
-                let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let near = did_you_mean(&claim.format, FORMATS);
                 let message = format!("format `{}` must be one of {}{near}", claim.format, FORMATS.join(", "));
                 found.push(ParseError::at_json(message, format!("/additionalClaims/{index}/format")));
             }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::decode::{decode, push_token};
-use super::nearest::nearest_of;
+use super::nearest::did_you_mean;
 use super::parse::ParseError;
 
 /// A listener's protocol, written in capitals as the `ELBv2` API does.
@@ -89,7 +89,7 @@ fn pair(name: &str, port: i32) -> Result<(Protocol, u16), Vec<String>> {
     }
     let protocol = Protocol::from_name(name);
     if protocol.is_none() {
-        let mend = nearest_of(name, Protocol::NAMES).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        let mend = did_you_mean(name, Protocol::NAMES);
         messages.push(format!("listen protocol must be within [HTTP, HTTPS]: {name}{mend}"));
     }
     match (protocol, port) {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::decode::{self, object};
-use super::nearest::nearest_of;
+use super::nearest::did_you_mean;
 use super::parse::ParseError;
 
 /// The values of [`MutualAuthentication::mode`].
@@ -101,7 +101,7 @@ impl MutualAuthentication {
             }
             "" => fault("mode", format!("mode must be set for port {}: one of {}", self.port, MODES.join(", "))),
             other => {
-                let near = nearest_of(other, MODES).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let near = did_you_mean(other, MODES);
                 fault("mode", format!("mode `{other}` must be one of {}{near}", MODES.join(", ")));
             }
         }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::decode::{self, object};
-use super::nearest::nearest_of;
+use super::nearest::did_you_mean;
 use super::parse::ParseError;
 
 /// The values of a [`Transform`]'s type.
@@ -77,7 +77,7 @@ impl Transform {
             "host-header-rewrite" => "hostHeaderRewriteConfig",
             "url-rewrite" => "urlRewriteConfig",
             other => {
-                let near = nearest_of(other, TYPES).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let near = did_you_mean(other, TYPES);
                 return Some(ParseError::at_json(
                     format!("unknown transform type: {other}{near}"),
                     format!("{at}/type"),

@@ -216,6 +216,15 @@ where
     best.map(|(_, candidate)| candidate)
 }
 
+/// What a complaint about a value ends with: "; did you mean `…`?" with what [`nearest_of`] finds, else nothing.
+#[must_use]
+pub fn did_you_mean<'a, S>(value: &str, candidates: impl IntoIterator<Item = &'a S>) -> String
+where
+    S: AsRef<str> + ?Sized + 'a,
+{
+    nearest_of(value, candidates).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+}
+
 /// The suffix of a whole key whose domain is our prefix with at most two letters wrong, if the suffix is one of ours.
 #[must_use]
 pub fn misspelt_prefix(key: &str) -> Option<&str> {
