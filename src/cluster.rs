@@ -25,7 +25,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 pub use crds::CRDS;
-pub use error::{ReadError, WriteError};
+pub use error::{ReadError, WriteError, with_sources};
 pub use events::{Events, Note, Severity, Subject};
 pub use feed::ChangeFeed;
 pub use metrics::Metrics;

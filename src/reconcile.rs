@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Cloud, CloudError};
-use crate::cluster::{Cluster, Events, ReadError, WriteError};
+use crate::cluster::{Cluster, Events, ReadError, WriteError, with_sources};
 
 pub use account::Account;
 pub use metrics::Metrics;
@@ -52,23 +52,6 @@ pub enum TurnError {
     /// Load balancers cannot be let in to all targets.
     #[error("{0}")]
     Networking(String),
-}
-
-impl TurnError {
-    /// The error with its sources: that credentials are missing, say, stands in the innermost alone.
-    fn words(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(error) = source {
-            let inner = error.to_string();
-            if !text.contains(&inner) {
-                text.push_str(": ");
-                text.push_str(&inner);
-            }
-            source = error.source();
-        }
-        text
-    }
 }
 
 /// What a turn leaves to be done.
@@ -198,7 +181,7 @@ impl Reconciler {
                 Ok(Ok(Next::Rest)) => self.shared.queue.done(&unit, None),
                 Ok(Ok(Next::Again(after))) => self.shared.queue.done(&unit, Some(after)),
                 Ok(Err(error)) => {
-                    tracing::warn!(unit = ?unit, error = error.words(), "a turn failed; it is tried again");
+                    tracing::warn!(unit = ?unit, error = with_sources(&error), "a turn failed; it is tried again");
                     self.shared.metrics.failed(&unit);
                     self.shared.queue.failed(&unit);
                 }

@@ -76,6 +76,22 @@ pub enum ReadError {
     },
 }
 
+/// An error with its sources, for people: that credentials are missing, say, stands in the innermost alone.
+pub fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let inner = error.to_string();
+        // kube's errors quote what they wrap.
+        if !text.contains(&inner) {
+            text.push_str(": ");
+            text.push_str(&inner);
+        }
+        source = error.source();
+    }
+    text
+}
+
 /// A call took longer than a call may.
 #[derive(Debug, thiserror::Error)]
 #[error("the API server gave no answer within {} s", CALL_TIMEOUT.as_secs())]

@@ -10,6 +10,7 @@ use albedo_engine::world::Kind;
 use kube::runtime::watcher;
 
 use super::crds::CRDS;
+use super::error::with_sources;
 
 /// A failure that repeats is logged this often.
 const SAY_AGAIN: Duration = Duration::from_mins(1);
@@ -129,21 +130,6 @@ pub(super) fn said(error: &watcher::Error) -> String {
         InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => with_sources(error),
         NoResourceVersion => with_sources(error),
     }
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let inner = error.to_string();
-        // kube's errors quote what they wrap.
-        if !text.contains(&inner) {
-            text.push_str(": ");
-            text.push_str(&inner);
-        }
-        source = error.source();
-    }
-    text
 }
 
 /// A watch that fails, for people.

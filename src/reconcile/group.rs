@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use super::queue::Lane;
 use super::{ALONE, Next, Reconciler, TurnError};
 use crate::cloud::{Known, OidcClient, Warrant};
-use crate::cluster::{Host, Note, ReadError, Severity, Subject};
+use crate::cluster::{Host, Note, ReadError, Severity, Subject, with_sources};
 
 /// Pause before the next turn of a plan that waits for something.
 const WAIT: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ impl Reconciler {
         };
         let (outcome, reached) = match &result {
             Ok((outcome, reached)) => (outcome.clone(), reached.clone()),
-            Err(error) => (Outcome::Failed(error.words()), Reached::default()),
+            Err(error) => (Outcome::Failed(with_sources(&error)), Reached::default()),
         };
         self.report(&view, &linked, &outcome, &reached).await?;
         if let Err(error) = &result {

@@ -8,7 +8,7 @@ use albedo_engine::world::{Leaving, Membership, View};
 use k8s_openapi::api::networking::v1::Ingress;
 
 use super::{Reconciler, TurnError};
-use crate::cluster::{Note, Severity, Subject};
+use crate::cluster::{Note, Severity, Subject, with_sources};
 
 /// How long a deleted binding may take to let go of its targets.
 const LETTING_GO: Duration = Duration::from_mins(1);
@@ -58,7 +58,11 @@ impl Reconciler {
             return;
         }
         for member in &view.members {
-            self.warn(&member.ingress, "FailedDeployModel", format!("Failed deploy model due to {}", error.words()));
+            self.warn(
+                &member.ingress,
+                "FailedDeployModel",
+                format!("Failed deploy model due to {}", with_sources(&error)),
+            );
         }
         self.explain_failure(view, error);
     }
@@ -67,7 +71,7 @@ impl Reconciler {
     pub(super) fn explain_failure(&self, view: &View, error: &TurnError) {
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
-                self.warn(ingress, "FailedDeployModel", format!("Failed deploy model due to {}", error.words()));
+                self.warn(ingress, "FailedDeployModel", format!("Failed deploy model due to {}", with_sources(&error)));
             }
         }
     }
