@@ -5,6 +5,7 @@ mod diff;
 mod equal;
 mod operation;
 mod rules;
+mod shape;
 mod show;
 mod tags;
 
@@ -17,6 +18,7 @@ use crate::stack::{Binding, ResourceId};
 pub use assume::as_observed;
 pub use diff::{Input, diff};
 pub use operation::{AwsOperation, KubeOperation, Operation};
+pub use shape::shape;
 pub use show::{show, show_desired};
 
 /// One turn: operations in their order, every prefix of which is safe.
