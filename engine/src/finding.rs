@@ -100,6 +100,33 @@ impl fmt::Display for FieldPath {
     }
 }
 
+/// A stretch of an annotation's value: what is to be underlined.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// JSON pointer (RFC 6901) to it, when the value is JSON and can be read; else empty.
+    pub pointer: String,
+    /// Offset of its first byte from the start of the value.
+    pub offset: usize,
+    /// Its length in bytes; 0 at the end of the value, where something is missing.
+    pub length: usize,
+    /// The line of the value that it begins in, from 1.
+    pub line: usize,
+    /// The character of that line that it begins with, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.pointer.is_empty() {
+            f.write_str(&self.pointer)
+        } else if self.line > 1 {
+            write!(f, "line {}, column {}", self.line, self.column)
+        } else {
+            write!(f, "column {}", self.column)
+        }
+    }
+}
+
 /// One thing that is wrong, complete in itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
@@ -111,8 +138,8 @@ pub struct Finding {
     pub related: Vec<ObjectRef>,
     /// Where in the subject.
     pub path: FieldPath,
-    /// JSON pointer into an annotation whose value is JSON, or empty.
-    pub pointer: String,
+    /// Where in the annotation's value, when that is narrower than all of it.
+    pub place: Option<Place>,
     /// The value found there, cut at [`Finding::VALUE_LIMIT`] characters; never a secret.
     pub value: Option<String>,
     /// What would be accepted, where that can be listed.
@@ -139,7 +166,7 @@ impl Finding {
             subject,
             related: Vec::new(),
             path,
-            pointer: String::new(),
+            place: None,
             value: None,
             allowed: Vec::new(),
             message: message.into(),
@@ -188,10 +215,10 @@ impl Finding {
         self
     }
 
-    /// With a JSON pointer into the annotation's value.
+    /// With the place in the annotation's value.
     #[must_use]
-    pub fn pointer(mut self, pointer: impl Into<String>) -> Self {
-        self.pointer = pointer.into();
+    pub fn place(mut self, place: Option<Place>) -> Self {
+        self.place = place;
         self
     }
 
@@ -206,8 +233,9 @@ impl Finding {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!("{}: {}", self.code, self.message);
-        if !self.pointer.is_empty() {
-            text.push_str(&format!(" (at {})", self.pointer));
+        // Of an item of a list the message says which; a pointer, or the point where reading stopped, has to be told.
+        if let Some(place) = self.place.as_ref().filter(|place| !place.pointer.is_empty() || place.length <= 1) {
+            text.push_str(&format!(" (at {place})"));
         }
         if let Some(age) = self.age {
             text.push_str(&format!(" (seen in AWS {} s ago)", age.as_secs()));

@@ -127,7 +127,7 @@ pub(super) fn decode_members<T: Decode>(
 }
 
 /// Equal in any case, by Go's folding: ASCII, and the two letters elsewhere in Unicode that fold to ASCII ones.
-fn folds_equal(a: &str, b: &str) -> bool {
+pub(super) fn folds_equal(a: &str, b: &str) -> bool {
     let fold = |c: char| match c {
         '\u{212a}' => 'k',
         '\u{17f}' => 's',

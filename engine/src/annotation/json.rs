@@ -5,11 +5,13 @@ use super::parse::{ParseError, push_go_escaped};
 /// Go stops at 10,000 levels. Nothing that a load balancer takes is deeper than ten, and this bounds our recursion.
 const MAX_DEPTH: usize = 200;
 
-/// A JSON value and the byte offset where it starts.
+/// A JSON value and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// Offset in bytes from the start of the text.
     pub offset: usize,
+    /// Offset of what comes after it.
+    pub end: usize,
     /// What stands there.
     pub value: Value,
 }
@@ -113,7 +115,7 @@ impl Scanner<'_> {
             Some(b'n') => self.literal("null", Value::Null)?,
             _ => return Err(self.unexpected("looking for beginning of value")),
         };
-        Ok(Node { offset, value })
+        Ok(Node { offset, end: self.at, value })
     }
 
     fn nested(&mut self, read: fn(&mut Self) -> Result<Value, ParseError>) -> Result<Value, ParseError> {

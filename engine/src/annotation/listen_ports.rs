@@ -57,7 +57,7 @@ pub fn parse(raw: &str) -> Result<Vec<(Protocol, u16)>, Vec<ParseError>> {
     let entries: Vec<IndexMap<String, i32>> = decode(raw).map_err(|cause| {
         vec![ParseError {
             message: format!("failed to parse listen-ports configuration: `{raw}`: {}", cause.message),
-            at: cause.at,
+            ..cause
         }]
     })?;
     if entries.is_empty() {

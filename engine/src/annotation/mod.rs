@@ -18,6 +18,7 @@ pub mod listen_ports;
 pub mod mutual_authentication;
 pub mod nearest;
 pub mod parse;
+mod place;
 pub mod transform;
 
 pub use action::Action;
@@ -32,6 +33,7 @@ pub use listen_ports::Protocol;
 pub use mutual_authentication::MutualAuthentication;
 pub use nearest::{Nearest, Why, nearest, nearest_of};
 pub use parse::{ParseError, Pointer};
+pub use place::place;
 pub use transform::Transform;
 
 /// What every key of ours begins with. There is no other prefix for Ingresses.

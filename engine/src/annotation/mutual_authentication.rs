@@ -45,7 +45,7 @@ pub fn parse(raw: &str) -> Result<Vec<MutualAuthentication>, ParseError> {
             "failed to parse mutualAuthentication configuration from ingress annotation: `{raw}`: {}",
             cause.message
         ),
-        at: cause.at,
+        ..cause
     })
 }
 

@@ -11,8 +11,10 @@ use super::PREFIX;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Pointer {
-    /// Offset in bytes from the start of the value.
+    /// One character, by its offset in bytes from the start of the value, or the value's end.
     Byte(usize),
+    /// A stretch, by offsets in bytes: its start and what comes after it.
+    Bytes(usize, usize),
     /// JSON pointer (RFC 6901) from the root of the value; empty for the root itself.
     Json(String),
 }
@@ -25,35 +27,47 @@ pub struct ParseError {
     pub message: String,
     /// Where in the value, when that is narrower than all of it.
     pub at: Option<Pointer>,
+    /// It is not known to this version, which AWS may have left behind: no reason to refuse anything.
+    pub unfamiliar: bool,
 }
 
 impl ParseError {
     /// An error about the whole value.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), at: None }
+        Self { message: message.into(), at: None, unfamiliar: false }
     }
 
     /// An error at a byte offset of the value.
     #[must_use]
     pub fn at_byte(message: impl Into<String>, offset: usize) -> Self {
-        Self { message: message.into(), at: Some(Pointer::Byte(offset)) }
+        Self { at: Some(Pointer::Byte(offset)), ..Self::new(message) }
     }
 
     /// An error at a JSON pointer into the value.
     #[must_use]
     pub fn at_json(message: impl Into<String>, pointer: impl Into<String>) -> Self {
-        Self { message: message.into(), at: Some(Pointer::Json(pointer.into())) }
+        Self { at: Some(Pointer::Json(pointer.into())), ..Self::new(message) }
     }
 
-    /// The place as text; empty when it is the whole value.
+    /// An error about a stretch of the value.
     #[must_use]
-    pub fn pointer_text(&self) -> String {
-        match &self.at {
-            Some(Pointer::Json(pointer)) => pointer.clone(),
-            Some(Pointer::Byte(offset)) => format!("byte {offset}"),
-            None => String::new(),
-        }
+    pub fn at_place(message: impl Into<String>, place: Pointer) -> Self {
+        Self { at: Some(place), ..Self::new(message) }
+    }
+
+    /// The same as a doubt: what is meant may be newer than this version.
+    #[must_use]
+    pub fn doubt(mut self) -> Self {
+        self.unfamiliar = true;
+        self
+    }
+
+    /// The same error at one item of a list, which was read by itself.
+    #[must_use]
+    pub fn within(mut self, item: &Item<'_>) -> Self {
+        self.at = Some(item.place());
+        self
     }
 
     /// The sentence that users of LBC search their events for; `kind` is `bool`, `int32`, `int64`, `stringMap` or
@@ -108,10 +122,38 @@ fn strconv_error(function: &str, raw: &str, cause: &str) -> ParseError {
     ParseError::new(format!("strconv.{function}: parsing {}: {cause}", go_quote(raw)))
 }
 
+/// One item of a list, and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// Offset in bytes from the start of the value.
+    pub offset: usize,
+    /// The item, white space around it removed.
+    pub text: &'a str,
+}
+
+impl Item<'_> {
+    /// Its place in the value.
+    #[must_use]
+    pub const fn place(&self) -> Pointer {
+        Pointer::Bytes(self.offset, self.offset + self.text.len())
+    }
+}
+
 /// Splits at commas, trims each item and drops the empty ones, so that trailing commas do no harm. Never fails.
+pub fn items(raw: &str) -> impl Iterator<Item = Item<'_>> {
+    let mut start = 0;
+    let parts = raw.split(',').map(move |part| {
+        let offset = start + (part.len() - part.trim_start().len());
+        start += part.len() + 1;
+        Item { offset, text: part.trim() }
+    });
+    parts.filter(|item| !item.text.is_empty())
+}
+
+/// The texts of [`items`].
 #[must_use]
 pub fn string_list(raw: &str) -> Vec<String> {
-    raw.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    items(raw).map(|item| item.text.to_owned()).collect()
 }
 
 /// Reads `key=value` pairs separated by commas. A backslash takes the next character as it is; a comma after which
@@ -120,25 +162,50 @@ pub fn string_list(raw: &str) -> Vec<String> {
 /// # Errors
 /// When an item has no `=` or nothing before it.
 pub fn string_map(raw: &str) -> Result<IndexMap<String, String>, ParseError> {
-    let mut map = IndexMap::new();
-    for (offset, item) in split_pairs(raw) {
+    Ok(pairs(raw)?.into_iter().map(|pair| (pair.key, pair.value)).collect())
+}
+
+/// One item of a string map, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// What stands before the first `=`, white space around it removed.
+    pub key: String,
+    /// What stands after it, likewise.
+    pub value: String,
+    /// The whole item in the value.
+    pub place: Pointer,
+}
+
+/// The pairs of a string map in the order written, duplicates too.
+///
+/// # Errors
+/// As [`string_map`].
+pub fn pairs(raw: &str) -> Result<Vec<Pair>, ParseError> {
+    let split = split_pairs(raw);
+    let mut pairs = Vec::with_capacity(split.len());
+    for (index, (offset, item)) in split.iter().enumerate() {
+        let next = split.get(index + 1).map_or(raw.len(), |(next, _)| next.saturating_sub(1));
+        let written = raw.get(*offset..next).unwrap_or_default();
+        let start = offset + (written.len() - written.trim_start().len());
+        let place = Pointer::Bytes(start, start + written.trim().len());
         let Some((key, value)) = item.split_once('=') else {
             let message = format!("item {} has no `=`, key=value belongs here", go_quote(item.trim()));
-            return Err(ParseError::at_byte(message, offset));
+            return Err(ParseError::at_place(message, place));
         };
         let key = key.trim();
         if key.is_empty() {
             let message = format!("item {} has no key before its `=`", go_quote(item.trim()));
-            return Err(ParseError::at_byte(message, offset));
+            return Err(ParseError::at_place(message, place));
         }
-        map.insert(key.to_owned(), value.trim().to_owned());
+        pairs.push(Pair { key: key.to_owned(), value: value.trim().to_owned(), place });
     }
-    Ok(map)
+    Ok(pairs)
 }
 
 /// The items of a string map with the offset where each starts, backslashes resolved.
 fn split_pairs(raw: &str) -> Vec<(usize, String)> {
-    let mut items = Vec::new();
+    // Nearly always one item more than commas.
+    let mut items = Vec::with_capacity(raw.bytes().filter(|byte| *byte == b',').count() + 1);
     let mut current = String::new();
     let mut start = 0;
     // Looked up once: scanning the remainder at every comma would make a hostile value cost its length squared.
@@ -310,7 +377,7 @@ mod tests {
             error.in_annotation("stringMap", "tags", "key1,key2"),
             "failed to parse stringMap annotation, alb.ingress.kubernetes.io/tags: key1,key2"
         );
-        assert_eq!(error.at, Some(Pointer::Byte(0)));
+        assert_eq!(error.at, Some(Pointer::Bytes(0, 4)));
         assert!(string_map("=value").is_err());
     }
 
@@ -322,8 +389,8 @@ mod tests {
         assert_eq!(map("a=1,a=2"), pairs(&[("a", "2")]));
         assert_eq!(map("a=b\\"), pairs(&[("a", "b")]));
         assert_eq!(map("a\\=b"), pairs(&[("a", "b")]));
-        assert_eq!(string_map("a=b,c").unwrap_err().at, Some(Pointer::Byte(4)));
-        assert_eq!(string_map("a=b, =c").unwrap_err().at, Some(Pointer::Byte(4)));
+        assert_eq!(string_map("a=b,c").unwrap_err().at, Some(Pointer::Bytes(4, 5)));
+        assert_eq!(string_map("a=b, =c").unwrap_err().at, Some(Pointer::Bytes(5, 7)));
         for bad in ["  ", ",", "a", "a=b,c,d", "a=1 b"] {
             assert_eq!(string_map(bad).is_err(), bad != "a=1 b", "{bad}");
         }

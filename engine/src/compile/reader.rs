@@ -6,7 +6,7 @@ use std::fmt::Display;
 use indexmap::IndexMap;
 
 use crate::annotation::parse::{self, ParseError};
-use crate::annotation::{DEFAULTED, PREFIX, Scope, nearest, row};
+use crate::annotation::{DEFAULTED, PREFIX, Pointer, Scope, nearest, place, row};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 
 /// Annotations under our prefix of one Ingress, and the findings on them.
@@ -60,10 +60,11 @@ impl<'a> Reader<'a> {
         self.push(Finding::new(code, self.subject.clone(), FieldPath::at(path), message))
     }
 
-    /// Keeps a finding on an annotation.
+    /// Keeps a finding on an annotation. A value that is one item of it, or the key of one, is found in it.
     pub fn refuse(&mut self, code: Code, suffix: &str, value: &str, message: impl Into<String>) -> &mut Finding {
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-        self.push(Finding::new(code, self.subject.clone(), path, message).value(value))
+        let place = self.raw(suffix).and_then(|raw| Some(place(raw, &item_place(raw, value)?)));
+        self.push(Finding::new(code, self.subject.clone(), path, message).value(value).place(place))
     }
 
     /// Keeps a finding, unless it is there already, and gives it back to be completed.
@@ -121,9 +122,9 @@ impl<'a> Reader<'a> {
 
     /// Keeps a fault in a value.
     pub fn fault(&mut self, suffix: &str, raw: &str, code: Code, error: ParseError) -> &mut Finding {
-        let pointer = error.pointer_text();
+        let place = error.at.as_ref().map(|at| place(raw, at));
         let finding = self.refuse(code, suffix, raw, plain(error.message));
-        finding.pointer = pointer;
+        finding.place = place.or(finding.place.take());
         if let Some(port) = suffix.strip_prefix("actions.").and_then(|_| raw.trim().parse::<u16>().ok()) {
             finding.mend = format!(
                 "a JSON action object belongs there; to redirect HTTP to HTTPS write {PREFIX}ssl-redirect: \"{port}\""
@@ -194,6 +195,15 @@ impl<'a> Reader<'a> {
         let mend = format!("leave {key} to what manages it (--external-managed-tags)");
         self.refuse(Code::InvalidTags, "tags", key, message).mend = mend;
     }
+}
+
+/// Where in an annotation a list's item, or a map's item by its key, stands; `None` for all of it.
+fn item_place(raw: &str, value: &str) -> Option<Pointer> {
+    if raw == value || value.is_empty() {
+        return None;
+    }
+    let item = parse::items(raw).find(|item| item.text == value).map(|item| item.place());
+    item.or_else(|| parse::pairs(raw).ok()?.into_iter().find(|pair| pair.key == value).map(|pair| pair.place))
 }
 
 /// A mismatch of types in words that need no knowledge of Go: `json: cannot unmarshal number into Go value of type
