@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::Run;
 use crate::cloud::{Asked, Cloud, CloudConfig, NodePlace, Service, Throttle, identify};
-use crate::cluster::{Cluster, Events, resource};
-use crate::reconcile::{Account, Reconciler};
+use crate::cluster::{Cluster, Events, Tenure, resource};
+use crate::reconcile::{Account, Metrics, Parts, Reconciler};
 use crate::serve::{Config, Decide, Files, Limits, Readiness, Serve, SharedRegistry, Webhook};
 
 /// Pause between two attempts to find out where we are.
@@ -148,7 +148,7 @@ fn asked(flags: &Run) -> anyhow::Result<Asked> {
     })
 }
 
-/// Finds out where we are, then reconciles until `stop`. Admission goes on all the while.
+/// Finds out where we are, then reconciles while this replica may, until `stop`. Admission goes on all the while.
 #[expect(clippy::too_many_arguments, reason = "the parts that are wired together here and nowhere else")]
 async fn reconcile(
     flags: Run,
@@ -186,13 +186,50 @@ async fn reconcile(
         config.throttle = Throttle::parse(limits).context("--aws-api-throttle")?;
     }
     let cloud = Cloud::new(config).await;
-    let reconciler = Reconciler::new(cluster, cloud.clone(), account, settings, events);
+    let metrics = Metrics::default();
     with(&registry, |registry| {
         cloud.metrics().register(registry);
-        reconciler.metrics().register(registry);
+        metrics.register(registry);
     });
-    reconciler.run(flags.ingress_max_concurrent_reconciles, stop).await;
-    Ok(())
+    // Every replica reads the facts: its admission rests on them.
+    account.refresh(&cloud).await;
+    let keeper = tokio::spawn(account.clone().keep(cloud.clone(), stop.clone()));
+    let parts = Parts { cluster, cloud, account, settings, events, metrics };
+    write_while_allowed(&flags, parts, stop).await;
+    keeper.await.context("the keeper of facts failed")
+}
+
+/// Reconciles in every tenure that this replica gets, until `stop`: then its turns end, and the lease is free.
+async fn write_while_allowed(flags: &Run, parts: Parts, stop: CancellationToken) {
+    let workers = flags.ingress_max_concurrent_reconciles;
+    if !flags.enable_leader_election {
+        parts.metrics.leads(true);
+        return Reconciler::new(parts, Tenure::forever()).run(workers, stop).await;
+    }
+    let mut lease = parts.cluster.lease(&flags.leader_election_namespace, &flags.leader_election_id);
+    while let Some((held, tenure)) = lease.acquire(&stop).await {
+        parts.metrics.leads(true);
+        let (turns, done) = (stop.child_token(), CancellationToken::new());
+        let keeper = tokio::spawn(held.keep(done.clone()));
+        let watcher = tokio::spawn({
+            let (tenure, turns) = (tenure.clone(), turns.clone());
+            async move {
+                tenure.over().await;
+                turns.cancel();
+            }
+        });
+        Reconciler::new(parts.clone(), tenure).run(workers, turns).await;
+        parts.metrics.leads(false);
+        done.cancel();
+        let (kept, watched) = tokio::join!(keeper, watcher);
+        match (kept, watched) {
+            (Ok(back), Ok(())) => lease = back,
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(%error, "keeping the lease failed");
+                lease = parts.cluster.lease(&flags.leader_election_namespace, &flags.leader_election_id);
+            }
+        }
+    }
 }
 
 fn listeners(flags: &Run) -> anyhow::Result<Config> {

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Cloud, CloudError};
-use crate::cluster::{Cluster, Events, ReadError, WriteError, with_sources};
+use crate::cluster::{Cluster, Events, ReadError, Tenure, WriteError, with_sources};
 
 pub use account::Account;
 pub use metrics::Metrics;
@@ -28,8 +28,6 @@ use queue::{Crew, Lane, Queue};
 
 /// How often each group is looked at although nothing said that it changed: drift made by hand is found then.
 const AUDIT: Duration = Duration::from_hours(1);
-/// Longest that a write may take from now while this replica is the only one.
-const ALONE: Duration = Duration::from_hours(1);
 
 /// Why a turn could not be ended.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +52,18 @@ pub enum TurnError {
     Networking(String),
 }
 
+impl TurnError {
+    /// Whether nothing is wrong with any object: the next turn, or the next holder of the lease, does what is left.
+    fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Stale(_)
+                | Self::Cloud(CloudError::NotTenured { .. })
+                | Self::Write(WriteError::NotTenured { .. } | WriteError::Conflict { .. })
+        )
+    }
+}
+
 /// What a turn leaves to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -69,34 +79,55 @@ pub struct Reconciler {
     shared: Arc<Shared>,
 }
 
+/// What a reconciler works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// Kubernetes.
+    pub cluster: Cluster,
+    /// AWS.
+    pub cloud: Cloud,
+    /// Facts of the account.
+    pub account: Account,
+    /// The operator's decisions.
+    pub settings: Arc<Settings>,
+    /// Where events go.
+    pub events: Events,
+    /// What is measured.
+    pub metrics: Metrics,
+}
+
 struct Shared {
     cluster: Cluster,
     cloud: Cloud,
     account: Account,
     settings: Arc<Settings>,
     events: Events,
+    /// The right to write, which every write takes.
+    tenure: Tenure,
     queue: Queue,
     metrics: Metrics,
     /// Held while the shared backend security group is made or deleted: it is nobody's group's own.
     backend: Mutex<()>,
-    /// What the last turn over the rules of nodes and pods read.
     /// How many turns over the rules of nodes and pods have begun.
     rules_begun: AtomicU64,
+    /// What the last turn over the rules of nodes and pods read.
     node_rules: Mutex<node_rules::Memory>,
 }
 
 impl Reconciler {
-    /// A reconciler that does nothing yet.
+    /// A reconciler of one tenure, which does nothing yet.
     #[must_use]
-    pub fn new(cluster: Cluster, cloud: Cloud, account: Account, settings: Arc<Settings>, events: Events) -> Self {
+    pub fn new(parts: Parts, tenure: Tenure) -> Self {
+        let Parts { cluster, cloud, account, settings, events, metrics } = parts;
         let shared = Shared {
             cluster,
             cloud,
             account,
             settings,
             events,
+            tenure,
             queue: Queue::default(),
-            metrics: Metrics::default(),
+            metrics,
             backend: Mutex::new(()),
             rules_begun: AtomicU64::new(0),
             node_rules: Mutex::default(),
@@ -104,16 +135,10 @@ impl Reconciler {
         Self { shared: Arc::new(shared) }
     }
 
-    /// What is measured here.
-    #[must_use]
-    pub fn metrics(&self) -> &Metrics {
-        &self.shared.metrics
-    }
-
     /// Works until `stop`, on `workers` units of each crew at a time; ends when the turns that run then are over.
     pub async fn run(&self, workers: usize, stop: CancellationToken) {
-        self.shared.cluster.ready().await;
-        self.shared.account.refresh(&self.shared.cloud).await;
+        // What changed while another replica was at it: everything is looked at now.
+        drop(self.shared.cluster.changes().take());
         self.take(self.everything(), Lane::Resync);
         let mut tasks = JoinSet::new();
         for _ in 0..workers.max(1) {
@@ -121,8 +146,7 @@ impl Reconciler {
             tasks.spawn(self.clone().work(Crew::Targets, stop.clone()));
         }
         tasks.spawn(self.clone().listen(stop.clone()));
-        tasks.spawn(self.clone().audit(stop.clone()));
-        tasks.spawn(self.shared.account.clone().keep(self.shared.cloud.clone(), stop));
+        tasks.spawn(self.clone().audit(stop));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "a task of the reconciler failed");

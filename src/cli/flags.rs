@@ -12,10 +12,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 /// Flags of the predecessor that mean nothing here: accepted with one warning each, so that its arguments still start.
-pub const IGNORED: [&str; 30] = [
-    "enable-leader-election",
-    "leader-election-id",
-    "leader-election-namespace",
+pub const IGNORED: [&str; 27] = [
     "sync-period",
     "enable-endpoint-slices",
     "enable-pod-readiness-gate-inject",
@@ -82,6 +79,15 @@ pub struct Run {
     /// Kubeconfig; the Pod's service account when it is not given
     #[arg(long, env = "KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
+    /// Write to AWS and the cluster only while holding a lease, so that there may be several replicas
+    #[arg(long, env = "ALBEDO_ENABLE_LEADER_ELECTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub enable_leader_election: bool,
+    /// Name of the lease; that of LBC keeps a running LBC in the same namespace away
+    #[arg(long, env = "ALBEDO_LEADER_ELECTION_ID", default_value = "aws-load-balancer-controller-leader")]
+    pub leader_election_id: String,
+    /// Namespace of the lease; the Pod's own when it is empty
+    #[arg(long, env = "ALBEDO_LEADER_ELECTION_NAMESPACE", default_value = "")]
+    pub leader_election_namespace: String,
     /// AWS region
     #[arg(long, env = "ALBEDO_AWS_REGION")]
     pub aws_region: Option<String>,

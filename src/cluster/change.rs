@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::error::write;
-use super::{FIELD_MANAGER, WriteError};
+use super::{CALL_TIMEOUT, FIELD_MANAGER, Tenure, WriteError};
 
 /// How often an object is looked at anew when somebody else was faster.
 const ATTEMPTS: usize = 5;
@@ -32,6 +32,7 @@ pub(super) enum Door {
 
 /// One change of one object.
 pub(super) struct Change<'a, K> {
+    pub(super) tenure: &'a Tenure,
     pub(super) api: &'a Api<K>,
     pub(super) door: Door,
     /// What is done, after "cannot".
@@ -68,6 +69,7 @@ impl<K: Stored> Change<'_, K> {
     async fn send(&self, name: &str, body: &Value) -> Result<K, WriteError> {
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let patch = Patch::Merge(body);
+        check(self.tenure, self.what)?;
         match self.door {
             Door::Object => write(self.what, self.api.patch(name, &params, &patch)).await,
             Door::Status => write(self.what, self.api.patch_status(name, &params, &patch)).await,
@@ -87,7 +89,8 @@ impl<K: Stored> Change<'_, K> {
 
 /// Deletes an object as it was seen: one that has changed since isn't deleted, for whoever decided has to look again.
 /// One that is gone is deleted.
-pub(super) async fn delete<K: Stored>(api: &Api<K>, seen: &K, what: &str) -> Result<(), WriteError> {
+pub(super) async fn delete<K: Stored>(tenure: &Tenure, api: &Api<K>, seen: &K, what: &str) -> Result<(), WriteError> {
+    check(tenure, what)?;
     let meta = seen.meta();
     let preconditions = Preconditions { resource_version: meta.resource_version.clone(), uid: meta.uid.clone() };
     let params = DeleteParams::background().preconditions(preconditions);
@@ -95,6 +98,11 @@ pub(super) async fn delete<K: Stored>(api: &Api<K>, seen: &K, what: &str) -> Res
         Ok(_) | Err(WriteError::NotFound { .. }) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a write that is sent now is over before the right to write is.
+pub(super) fn check(tenure: &Tenure, what: &str) -> Result<(), WriteError> {
+    if tenure.remaining() >= CALL_TIMEOUT { Ok(()) } else { Err(WriteError::NotTenured { what: what.to_owned() }) }
 }
 
 pub(super) fn name<K: Resource>(object: &K) -> &str {

@@ -43,6 +43,12 @@ pub enum WriteError {
         /// What the API server said.
         status: Box<Status>,
     },
+    /// Nothing was sent: the right to write may end before the answer comes.
+    #[error("cannot {what}: this replica's lease ends too soon")]
+    NotTenured {
+        /// What was to be written.
+        what: String,
+    },
     /// Anything else: no connection, no answer in time, a server's error. It may have been written.
     #[error("cannot {what}")]
     Other {

@@ -26,10 +26,15 @@ impl ChangeFeed {
         self.arrived.notify_one();
     }
 
+    /// Takes what there is without waiting.
+    pub fn take(&self) -> Changes {
+        std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Waits for changes and takes all of them. Dropping the future loses none.
     pub async fn next(&self) -> Changes {
         loop {
-            let taken = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
+            let taken = self.take();
             if !taken.is_empty() {
                 return taken;
             }

@@ -9,9 +9,9 @@ use kube::api::PostParams;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::change::{self, Change, Door, Stored, merge_patch, name, namespaced};
+use super::change::{self, Change, Door, Stored, check, merge_patch, name, namespaced};
 use super::error::write;
-use super::{Cluster, FIELD_MANAGER, WriteError};
+use super::{Cluster, FIELD_MANAGER, Tenure, WriteError};
 
 impl Cluster {
     /// Makes a binding be as desired and returns it as it is stored: creates it, or patches what differs in its spec and
@@ -19,18 +19,22 @@ impl Cluster {
     ///
     /// # Errors
     /// It was not written.
-    pub async fn apply_binding(&self, desired: &TargetGroupBinding) -> Result<TargetGroupBinding, WriteError> {
+    pub async fn apply_binding(
+        &self,
+        tenure: &Tenure,
+        desired: &TargetGroupBinding,
+    ) -> Result<TargetGroupBinding, WriteError> {
         let key = Key::of(&desired.metadata);
         let api = namespaced(self.client(), desired);
         let what = format!("write the TargetGroupBinding {key}");
         let seen = match self.read(|world| world.binding(&key).cloned()) {
             Some(seen) => seen,
-            None => match create(&api, desired, &what).await? {
+            None => match create(tenure, &api, desired, &what).await? {
                 Created::New(stored) => return Ok(stored),
                 Created::There(stored) => Arc::new(stored),
             },
         };
-        let change = Change { api: &api, door: Door::Object, what: &what };
+        let change = Change { tenure, api: &api, door: Door::Object, what: &what };
         change.make(&seen, |current| binding_patch(current, desired).map_err(|error| unserialised(&what, error))).await
     }
 
@@ -38,9 +42,9 @@ impl Cluster {
     ///
     /// # Errors
     /// It was not deleted.
-    pub async fn delete_binding(&self, binding: &TargetGroupBinding) -> Result<(), WriteError> {
+    pub async fn delete_binding(&self, tenure: &Tenure, binding: &TargetGroupBinding) -> Result<(), WriteError> {
         let what = format!("delete the TargetGroupBinding {}", Key::of(&binding.metadata));
-        change::delete(&namespaced(self.client(), binding), binding, &what).await
+        change::delete(tenure, &namespaced(self.client(), binding), binding, &what).await
     }
 
     /// Says in a binding's status which generation of it has been registered.
@@ -49,12 +53,13 @@ impl Cluster {
     /// It was not written.
     pub async fn update_binding_status(
         &self,
+        tenure: &Tenure,
         binding: &TargetGroupBinding,
         observed_generation: i64,
     ) -> Result<(), WriteError> {
         let api = namespaced(self.client(), binding);
         let what = format!("write the status of the TargetGroupBinding {}", Key::of(&binding.metadata));
-        let change = Change { api: &api, door: Door::Status, what: &what };
+        let change = Change { tenure, api: &api, door: Door::Status, what: &what };
         let difference = |current: &TargetGroupBinding| {
             let said = current.status.as_ref().and_then(|status| status.observed_generation);
             Ok((said != Some(observed_generation))
@@ -68,17 +73,17 @@ impl Cluster {
     ///
     /// # Errors
     /// It was not written.
-    pub async fn write_group(&self, desired: &IngressGroup) -> Result<(), WriteError> {
+    pub async fn write_group(&self, tenure: &Tenure, desired: &IngressGroup) -> Result<(), WriteError> {
         let api: Api<IngressGroup> = Api::all(self.client());
         let what = format!("write the IngressGroup {}", name(desired));
         let known = self.read(World::group_objects).into_iter().find(|known| name(known.as_ref()) == name(desired));
         let seen = match known {
             Some(seen) => seen,
-            None => Arc::new(match create(&api, desired, &what).await? {
+            None => Arc::new(match create(tenure, &api, desired, &what).await? {
                 Created::New(stored) | Created::There(stored) => stored,
             }),
         };
-        let change = Change { api: &api, door: Door::Status, what: &what };
+        let change = Change { tenure, api: &api, door: Door::Status, what: &what };
         let wanted = desired.status.clone().unwrap_or_default();
         change
             .make(&seen, |current| ledger_patch(current, &wanted).map_err(|error| unserialised(&what, error)))
@@ -90,8 +95,9 @@ impl Cluster {
     ///
     /// # Errors
     /// It was not deleted.
-    pub async fn delete_group(&self, group: &IngressGroup) -> Result<(), WriteError> {
-        change::delete(&Api::all(self.client()), group, &format!("delete the IngressGroup {}", name(group))).await
+    pub async fn delete_group(&self, tenure: &Tenure, group: &IngressGroup) -> Result<(), WriteError> {
+        change::delete(tenure, &Api::all(self.client()), group, &format!("delete the IngressGroup {}", name(group)))
+            .await
     }
 }
 
@@ -101,8 +107,14 @@ enum Created<K> {
     There(K),
 }
 
-async fn create<K: Stored + Serialize>(api: &Api<K>, desired: &K, what: &str) -> Result<Created<K>, WriteError> {
+async fn create<K: Stored + Serialize>(
+    tenure: &Tenure,
+    api: &Api<K>,
+    desired: &K,
+    what: &str,
+) -> Result<Created<K>, WriteError> {
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    check(tenure, what)?;
     match write(what, api.create(&params, desired)).await {
         Ok(stored) => Ok(Created::New(stored)),
         Err(WriteError::Conflict { .. }) => write(what, api.get(name(desired))).await.map(Created::There),

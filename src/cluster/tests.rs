@@ -1,5 +1,5 @@
 //! Watches and writes against an API server of a few answers.
 
-mod api;
+pub(super) mod api;
 mod watches;
 mod writes;

@@ -10,31 +10,41 @@ use serde_json::{Value, json};
 use super::change::{Change, Door, Stored, namespaced};
 use super::error::read;
 use super::status::{Host, status_patch};
-use super::{Cluster, ReadError, WriteError};
+use super::{Cluster, ReadError, Tenure, WriteError};
 
 impl Cluster {
     /// Adds a finalizer to an Ingress; nothing is written if it is there.
     ///
     /// # Errors
     /// A conflict, too, if it is being deleted: the API server takes no finalizer then.
-    pub async fn add_finalizer(&self, ingress: &Ingress, finalizer: &str) -> Result<(), WriteError> {
-        self.add(ingress, finalizer).await
+    pub async fn add_finalizer(&self, tenure: &Tenure, ingress: &Ingress, finalizer: &str) -> Result<(), WriteError> {
+        self.add(tenure, ingress, finalizer).await
     }
 
     /// Removes a finalizer of an Ingress; others stay. An Ingress that is gone has none.
     ///
     /// # Errors
     /// It was not written, and the finalizer may be there.
-    pub async fn remove_finalizer(&self, ingress: &Ingress, finalizer: &str) -> Result<(), WriteError> {
-        self.remove(ingress, finalizer).await
+    pub async fn remove_finalizer(
+        &self,
+        tenure: &Tenure,
+        ingress: &Ingress,
+        finalizer: &str,
+    ) -> Result<(), WriteError> {
+        self.remove(tenure, ingress, finalizer).await
     }
 
     /// Adds a finalizer to a binding; nothing is written if it is there.
     ///
     /// # Errors
     /// A conflict, too, if it is being deleted: the API server takes no finalizer then.
-    pub async fn add_binding_finalizer(&self, binding: &TargetGroupBinding, finalizer: &str) -> Result<(), WriteError> {
-        self.add(binding, finalizer).await
+    pub async fn add_binding_finalizer(
+        &self,
+        tenure: &Tenure,
+        binding: &TargetGroupBinding,
+        finalizer: &str,
+    ) -> Result<(), WriteError> {
+        self.add(tenure, binding, finalizer).await
     }
 
     /// Removes a finalizer of a binding; others stay. A binding that is gone has none.
@@ -43,20 +53,26 @@ impl Cluster {
     /// It was not written, and the finalizer may be there.
     pub async fn remove_binding_finalizer(
         &self,
+        tenure: &Tenure,
         binding: &TargetGroupBinding,
         finalizer: &str,
     ) -> Result<(), WriteError> {
-        self.remove(binding, finalizer).await
+        self.remove(tenure, binding, finalizer).await
     }
 
     /// Says in an Ingress's status under which names it is reached; nothing is written if names and ports are the same.
     ///
     /// # Errors
     /// It was not written.
-    pub async fn update_ingress_status(&self, ingress: &Ingress, hosts: &[Host]) -> Result<(), WriteError> {
+    pub async fn update_ingress_status(
+        &self,
+        tenure: &Tenure,
+        ingress: &Ingress,
+        hosts: &[Host],
+    ) -> Result<(), WriteError> {
         let api = namespaced(self.client(), ingress);
         let what = format!("write the status of the Ingress {}", Key::of(&ingress.metadata));
-        let change = Change { api: &api, door: Door::Status, what: &what };
+        let change = Change { tenure, api: &api, door: Door::Status, what: &what };
         change.make(ingress, |current| Ok(status_patch(current, hosts))).await.map(drop)
     }
 
@@ -78,18 +94,18 @@ impl Cluster {
         Ok(read(&format!("read the Service {key}"), api.get_metadata(&key.name)).await?.is_some())
     }
 
-    async fn add<K: Finalized>(&self, object: &K, finalizer: &str) -> Result<(), WriteError> {
+    async fn add<K: Finalized>(&self, tenure: &Tenure, object: &K, finalizer: &str) -> Result<(), WriteError> {
         let api = namespaced(self.client(), object);
         let what = format!("add the finalizer {finalizer} to the {} {}", K::kind(&()), Key::of(object.meta()));
-        let change = Change { api: &api, door: Door::Object, what: &what };
+        let change = Change { tenure, api: &api, door: Door::Object, what: &what };
         let difference = |current: &K| with_finalizer(current, finalizer, &what);
         change.make(object, difference).await.map(drop)
     }
 
-    async fn remove<K: Finalized>(&self, object: &K, finalizer: &str) -> Result<(), WriteError> {
+    async fn remove<K: Finalized>(&self, tenure: &Tenure, object: &K, finalizer: &str) -> Result<(), WriteError> {
         let api = namespaced(self.client(), object);
         let what = format!("remove the finalizer {finalizer} from the {} {}", K::kind(&()), Key::of(object.meta()));
-        let change = Change { api: &api, door: Door::Object, what: &what };
+        let change = Change { tenure, api: &api, door: Door::Object, what: &what };
         let mut seen = object.clone();
         if without_finalizer(object, finalizer).is_none() {
             // It may have been added since. Without a version the object is looked at before anything is believed of it,

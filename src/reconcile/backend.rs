@@ -6,7 +6,7 @@ use std::time::Duration;
 use albedo_engine::plan::AwsOperation;
 use albedo_engine::stack::GroupId;
 
-use super::{ALONE, Next, Reconciler, TurnError};
+use super::{Next, Reconciler, TurnError};
 use crate::cloud::{CloudError, Known, Warrant};
 
 /// Pause while something still uses it: load balancers let go of security groups some seconds after they are gone.
@@ -29,7 +29,7 @@ impl Reconciler {
         };
         tracing::info!(group = %found.arn, "no Ingress is left: the shared backend security group goes");
         let clients = std::collections::BTreeMap::new();
-        let warrant = Warrant { remaining: &|| ALONE, clients: &clients };
+        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
         let operation = AwsOperation::DeleteSecurityGroup { group: found.arn };
         match self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await {
             Err(CloudError::InUse(_)) => Ok(Next::Again(IN_USE)),

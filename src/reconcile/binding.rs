@@ -12,7 +12,7 @@ use albedo_engine::world::Unit;
 use k8s_openapi::api::core::v1::Service;
 
 use super::queue::Lane;
-use super::{ALONE, Next, Reconciler, TurnError};
+use super::{Next, Reconciler, TurnError};
 use crate::cloud::{CloudError, Known, Warrant};
 use crate::cluster::{Note, Severity, Subject};
 
@@ -33,7 +33,7 @@ impl Reconciler {
         let Some(target_group) = self.target_group_of(&binding) else {
             if binding.metadata.deletion_timestamp.is_some() {
                 // Nothing was ever registered with a target group that nobody can name.
-                self.shared.cluster.remove_binding_finalizer(&binding, FINALIZER).await?;
+                self.shared.cluster.remove_binding_finalizer(&self.shared.tenure, &binding, FINALIZER).await?;
                 return Ok(Next::Rest);
             }
             self.say(
@@ -48,7 +48,7 @@ impl Reconciler {
         }
         let held = binding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
         if !held {
-            self.shared.cluster.add_binding_finalizer(&binding, FINALIZER).await?;
+            self.shared.cluster.add_binding_finalizer(&self.shared.tenure, &binding, FINALIZER).await?;
         }
         let resolved = match self.resolve(key, &binding).await {
             Ok(resolved) => resolved,
@@ -77,7 +77,7 @@ impl Reconciler {
         }
         self.register(key, &target_group, change).await?;
         if let Some(generation) = binding.metadata.generation {
-            self.shared.cluster.update_binding_status(&binding, generation).await?;
+            self.shared.cluster.update_binding_status(&self.shared.tenure, &binding, generation).await?;
         }
         Ok(if unseen { Next::Again(UNSEEN) } else { Next::Rest })
     }
@@ -132,7 +132,7 @@ impl Reconciler {
         let reason = if missing { "BackendNotFound" } else { "FailedReconcile" };
         self.say(binding, reason, format!("{error}; registered targets stay as they are"));
         if let (true, Some(generation)) = (missing, binding.metadata.generation) {
-            self.shared.cluster.update_binding_status(binding, generation).await?;
+            self.shared.cluster.update_binding_status(&self.shared.tenure, binding, generation).await?;
         }
         Ok(Next::Rest)
     }
@@ -163,7 +163,7 @@ impl Reconciler {
 
     async fn send(&self, operation: AwsOperation) -> Result<(), TurnError> {
         let clients = std::collections::BTreeMap::new();
-        let warrant = Warrant { remaining: &|| ALONE, clients: &clients };
+        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
         self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await?;
         Ok(())
     }
@@ -182,7 +182,7 @@ impl Reconciler {
         };
         let change = targets::diff(&std::collections::BTreeSet::new(), &observed, None);
         self.deregister(target_group, change.deregister).await?;
-        self.shared.cluster.remove_binding_finalizer(binding, FINALIZER).await?;
+        self.shared.cluster.remove_binding_finalizer(&self.shared.tenure, binding, FINALIZER).await?;
         self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
         Ok(Next::Rest)
     }

@@ -17,7 +17,7 @@ use albedo_engine::world::{Overlay, Unit, View, secret_refs};
 use jiff::Timestamp;
 
 use super::queue::Lane;
-use super::{ALONE, Next, Reconciler, TurnError};
+use super::{Next, Reconciler, TurnError};
 use crate::cloud::{Known, OidcClient, Warrant};
 use crate::cluster::{Host, Note, ReadError, Severity, Subject, with_sources};
 
@@ -55,6 +55,7 @@ impl Reconciler {
         };
         let (outcome, reached) = match &result {
             Ok((outcome, reached)) => (outcome.clone(), reached.clone()),
+            Err(error) if error.is_passing() => return result.map(|_| Next::Rest),
             Err(error) => (Outcome::Failed(with_sources(&error)), Reached::default()),
         };
         self.report(&view, &linked, &outcome, &reached).await?;
@@ -135,7 +136,7 @@ impl Reconciler {
         for member in &view.members {
             let held = member.ingress.metadata.finalizers.iter().flatten().any(|held| *held == finalizer);
             if !held {
-                self.shared.cluster.add_finalizer(&member.ingress, &finalizer).await?;
+                self.shared.cluster.add_finalizer(&self.shared.tenure, &member.ingress, &finalizer).await?;
             }
         }
         Ok(())
@@ -230,7 +231,7 @@ impl Reconciler {
                 linked.members.iter().any(|member| member.key == *key && member.state == MemberState::SetAside)
             };
             for member in view.members.iter().filter(|member| !set_aside(&member.key())) {
-                self.shared.cluster.update_ingress_status(&member.ingress, &hosts).await?;
+                self.shared.cluster.update_ingress_status(&self.shared.tenure, &member.ingress, &hosts).await?;
             }
         }
         Ok((Outcome::Reached { changed: !plan.operations.is_empty() }, reached))
@@ -248,7 +249,7 @@ impl Reconciler {
         for (id, arn) in &plan.known {
             known.insert(id.clone(), arn.clone());
         }
-        let warrant = Warrant { remaining: &|| ALONE, clients };
+        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients };
         for operation in &plan.operations {
             match operation {
                 Operation::Aws(operation) => {
@@ -266,7 +267,7 @@ impl Reconciler {
                         }
                     };
                     let desired = targets::to_kind(binding, &arn, source.as_deref());
-                    self.shared.cluster.apply_binding(&desired).await?;
+                    self.shared.cluster.apply_binding(&self.shared.tenure, &desired).await?;
                 }
                 Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
                     self.delete_binding(&Key::new(namespace, name)).await?;
@@ -297,13 +298,13 @@ impl Reconciler {
         let gone = linked.desired.as_ref().is_some_and(|desired| desired.load_balancer.is_none());
         if gone && matches!(outcome, Outcome::Reached { .. }) {
             if let Some(ledger) = &view.ledger {
-                self.shared.cluster.delete_group(ledger).await?;
+                self.shared.cluster.delete_group(&self.shared.tenure, ledger).await?;
             }
             self.shared.queue.add(Unit::BackendGroup, Lane::Change, Duration::from_millis(200));
             return Ok(());
         }
         let ledger = report::ledger(view, linked, outcome, reached, Timestamp::now());
-        self.shared.cluster.write_group(&ledger).await?;
+        self.shared.cluster.write_group(&self.shared.tenure, &ledger).await?;
         Ok(())
     }
 }

@@ -53,8 +53,7 @@ impl Reconciler {
 
     /// When a turn cannot even begin, because AWS cannot be read, say, every member hears why.
     pub(super) fn explain_failure_to_all(&self, view: &View, error: &TurnError) {
-        if matches!(error, TurnError::Stale(_)) {
-            // The next turn sees what this one did not.
+        if error.is_passing() {
             return;
         }
         for member in &view.members {
@@ -81,7 +80,7 @@ impl Reconciler {
         let finalizer = view.group.finalizer();
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
-                self.shared.cluster.remove_finalizer(ingress, &finalizer).await?;
+                self.shared.cluster.remove_finalizer(&self.shared.tenure, ingress, &finalizer).await?;
             }
         }
         Ok(())
@@ -92,7 +91,7 @@ impl Reconciler {
         let lookup = || self.shared.cluster.read(|world| world.binding(key).cloned());
         let Some(binding) = lookup() else { return Ok(()) };
         if binding.metadata.deletion_timestamp.is_none() {
-            self.shared.cluster.delete_binding(&binding).await?;
+            self.shared.cluster.delete_binding(&self.shared.tenure, &binding).await?;
         }
         let gone = async {
             while lookup().is_some() {

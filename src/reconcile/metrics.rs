@@ -18,6 +18,7 @@ pub struct Metrics {
     turns: Family<UnitLabel, Counter>,
     failures: Family<UnitLabel, Counter>,
     waiting: Gauge,
+    leading: Gauge,
 }
 
 impl Metrics {
@@ -26,6 +27,7 @@ impl Metrics {
         registry.register("albedo_turns", "Turns of the reconciler by kind of unit", self.turns.clone());
         registry.register("albedo_turn_failures", "Turns that failed by kind of unit", self.failures.clone());
         registry.register("albedo_queue_waiting", "Units that wait for a turn", self.waiting.clone());
+        registry.register("albedo_leader", "1 while this replica may write", self.leading.clone());
     }
 
     pub(super) fn turn(&self, unit: &Unit) {
@@ -34,6 +36,11 @@ impl Metrics {
 
     pub(super) fn failed(&self, unit: &Unit) {
         self.failures.get_or_create(&UnitLabel { unit: word(unit) }).inc();
+    }
+
+    /// Whether this replica may write.
+    pub fn leads(&self, leads: bool) {
+        self.leading.set(i64::from(leads));
     }
 
     pub(super) fn depth(&self, waiting: usize) {

@@ -19,7 +19,7 @@ use futures::FutureExt as _;
 use tokio::sync::MutexGuard;
 
 use super::binding::FINALIZER;
-use super::{ALONE, Next, Reconciler, TurnError};
+use super::{Next, Reconciler, TurnError};
 use crate::cloud::{Cloud, CloudError, InterfaceFact, Known, Warrant};
 use interfaces::{Interfaces, Place};
 
@@ -264,7 +264,7 @@ impl Reconciler {
 
     async fn put(&self, operation: AwsOperation) -> Result<(), CloudError> {
         let clients = BTreeMap::new();
-        let warrant = Warrant { remaining: &|| ALONE, clients: &clients };
+        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
         self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await.map(drop)
     }
 

@@ -9,7 +9,7 @@ from moto.core.request import determine_request_protocol
 from moto.core.utils import get_service_model
 
 READ = re.compile(r"^(Describe|Get|List|Lookup|Search|Validate|AssumeRole)")
-SCOPE = re.compile(r"Credential=[^/]*/[^/]*/([^/]*)/([^/]*)/")
+SCOPE = re.compile(r"Credential=([^/]*)/[^/]*/([^/]*)/([^/]*)/")
 # What a service signs itself as, where its model has another name.
 MODELS = {"elasticloadbalancing": "elbv2", "tagging": "resourcegroupstaggingapi"}
 KEPT = 50_000  # calls a region
@@ -21,7 +21,7 @@ class Call:
     def __init__(self, environ, body, region):
         scope = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         self.target, self.type, self.body = environ.get("HTTP_X_AMZ_TARGET", ""), environ.get("CONTENT_TYPE", ""), body
-        self.signed_as, self.region = (scope[2], scope[1]) if scope else ("", region)
+        self.caller, self.region, self.signed_as = scope.groups() if scope else ("", region, "")
         self.path, self.agent = environ.get("PATH_INFO", "/"), environ.get("HTTP_USER_AGENT", "")
         self.operation = self.target.rpartition(".")[2]
         if not self.operation:
@@ -68,7 +68,7 @@ class Log:
         self.sequence += 1
         line = {"seq": self.sequence, "at": round(began, 3), "region": call.region, "service": call.service, "operation": call.operation,
                 "write": call.writes, "params": call.params(), "status": status, "error": error_code(status, answer),
-                "userAgent": call.agent, "ms": round(took * 1000, 1)}
+                "caller": call.caller, "userAgent": call.agent, "ms": round(took * 1000, 1)}
         self.calls[call.region].append(line)
         if self.file:
             self.file.write(json.dumps(line, default=str) + "\n")

@@ -16,6 +16,7 @@ mod groups;
 mod lifecycle;
 mod names;
 mod objects;
+mod replicas;
 mod stage;
 mod wire;
 
@@ -67,6 +68,7 @@ const TESTS: &[(&str, Test)] = tests![
     crash::killed_between_creations,
     crash::killed_before_the_answer,
     crash::a_lost_answer_makes_no_double,
+    replicas::one_writes_at_a_time,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,

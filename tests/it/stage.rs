@@ -34,7 +34,9 @@ impl Stage {
             .arg(format!("--watch-namespace={}", scope.namespace))
             .arg(format!("--webhook-cert-dir={}", certificates.display()))
             .arg("--webhook-cert-poll-seconds=1")
-            .arg("--shutdown-linger-seconds=0");
+            .arg("--shutdown-linger-seconds=0")
+            // One replica, and after a kill nobody waits until its lease runs out.
+            .arg("--enable-leader-election=false");
         launch.args.insert(0, "run".into());
         let stage = Self { scope, launch, albedo: None, base: Arc::clone(base), registered: false };
         let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
@@ -66,6 +68,16 @@ impl Stage {
             self.launch.args.retain(|known| !known.to_string_lossy().starts_with(&name));
             self.launch.args.push(flag.into());
         }
+    }
+
+    /// Another Albedo beside this one, which calls AWS under a key id of its own: how to start it.
+    pub fn replica(&self, name: &str) -> Result<Launch> {
+        let other = self.scope.launch(ALBEDO, name)?.env("AWS_ACCESS_KEY_ID", name);
+        let own = ["--health-probe-bind-addr=", "--metrics-bind-addr=", "--webhook-bind-port="];
+        let is_own = |arg: &std::ffi::OsString| own.iter().any(|flag| arg.to_string_lossy().starts_with(flag));
+        let shared = self.launch.args.iter().filter(|arg| !is_own(arg)).cloned();
+        let args = shared.chain(other.args.iter().filter(|arg| is_own(arg)).cloned()).collect();
+        Ok(Launch { args, ..other })
     }
 
     pub async fn start(&mut self) -> Result<()> {

@@ -79,6 +79,8 @@ pub struct Call {
     pub status: u16,
     /// The error's code.
     pub error: Option<String>,
+    /// The access key id that it was signed with.
+    pub caller: String,
     pub user_agent: String,
 }
 

@@ -1,0 +1,86 @@
+//! Two replicas, one lease: one of them writes, also when a writer stands still and goes on; who ends lets go of it.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use albedo_ground::{Albedo, Call, eventually};
+use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::coordination::v1::Lease;
+use serde_json::json;
+
+use crate::base::Base;
+use crate::objects::{rule, service};
+use crate::stage::{SOON, Stage};
+
+/// From the last sign of life of a writer to the first write of the next one.
+const FAILOVER: f64 = 20.0;
+/// The same when the writer says that it ends.
+const HANDOVER: f64 = 6.0;
+
+pub async fn one_writes_at_a_time(base: Arc<Base>) -> Result<()> {
+    let mut stage = Stage::open(&base, "replicas").await?;
+    stage.flags(&["--enable-leader-election=true"]);
+    stage.launch = stage.replica("one")?;
+    let standby = stage.replica("two")?;
+    stage.start().await?;
+    stage.apply(&[service("web", "NodePort", 80, 8080)]).await?;
+    expose(&stage, "first").await?;
+    let mut second = standby.start().await?;
+    ensure!(holder(&stage).await?.is_some_and(|holder| !holder.is_empty()), "nobody holds the lease");
+
+    // The writer stands still, as on a machine that is suspended: the other one takes over.
+    let paused = now()?;
+    stage.albedo()?.pause()?;
+    expose(&stage, "second").await?;
+    let taken = first_write(&stage, "two", paused).await?;
+    ensure!(taken.at - paused < FAILOVER, "{} came {:.1} s after the pause", taken.operation, taken.at - paused);
+    stage.albedo()?.resume()?;
+    told(stage.albedo()?, "this replica stops writing").await?;
+    expose(&stage, "third").await?;
+    let late = writes(&stage, "one").await?.into_iter().find(|call| call.seq > taken.seq);
+    ensure!(late.is_none(), "the first replica wrote after the second one had begun: {late:?}");
+
+    // The writer ends: it lets go, and the other one need not wait.
+    let ended = now()?;
+    ensure!(second.stop().await?.success(), "the second replica did not end well");
+    expose(&stage, "fourth").await?;
+    let handed = first_write(&stage, "one", ended).await?;
+    ensure!(handed.at - ended < HANDOVER, "{} came {:.1} s after the end", handed.operation, handed.at - ended);
+    let late = writes(&stage, "two").await?.into_iter().find(|call| call.seq > handed.seq);
+    ensure!(late.is_none(), "the second replica wrote after the first one had begun: {late:?}");
+
+    stage.albedo()?.stop().await?;
+    ensure!(holder(&stage).await? == Some(String::new()), "the lease is not free after the end");
+    stage.close().await
+}
+
+/// An Ingress that gets a load balancer.
+async fn expose(stage: &Stage, name: &str) -> Result<()> {
+    let rules = json!([rule(None, &[("/", "Prefix", "web", 80)])]);
+    stage.apply(&[stage.ingress(name, &[("scheme", "internal")], &rules)]).await?;
+    stage.hostname(name).await.map(drop)
+}
+
+async fn holder(stage: &Stage) -> Result<Option<String>> {
+    let lease = stage.scope.api::<Lease>().get(&stage.scope.lease).await.context("reading the Lease")?;
+    Ok(lease.spec.and_then(|spec| spec.holder_identity))
+}
+
+async fn writes(stage: &Stage, replica: &str) -> Result<Vec<Call>> {
+    let calls = stage.writes_since(0).await?;
+    Ok(calls.into_iter().filter(|call| call.caller == replica).collect())
+}
+
+async fn first_write(stage: &Stage, replica: &str, after: f64) -> Result<Call> {
+    let first = writes(stage, replica).await?.into_iter().find(|call| call.at > after);
+    first.with_context(|| format!("{replica} wrote nothing"))
+}
+
+async fn told(albedo: &Albedo, text: &str) -> Result<()> {
+    eventually(text, SOON, async || Ok(albedo.log().contains(text).then_some(()))).await
+}
+
+/// Seconds since 1970, as the record of calls has them.
+fn now() -> Result<f64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH).context("a clock before 1970")?.as_secs_f64())
+}
