@@ -20,6 +20,7 @@ files=(
     deploy/service.yaml
     deploy/networkpolicy.yaml
     deploy/deployment.yaml
+    deploy/poddisruptionbudget.yaml
     deploy/ingressclass.yaml
 )
 # Last, because from then on the API server calls Albedo. `albedo webhook-config` generates it.
