@@ -17,6 +17,7 @@ mod convert;
 mod describe;
 mod error;
 mod facts;
+mod frontend;
 mod identity;
 mod interfaces;
 mod inventory;

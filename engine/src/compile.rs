@@ -3,6 +3,7 @@
 mod actions;
 mod attributes;
 mod authentication;
+mod frontend_nlb;
 mod keys;
 mod listeners;
 mod load_balancer;
@@ -28,6 +29,7 @@ use crate::stack::{
 };
 use crate::world::{ClassifiedMember, View};
 
+pub use frontend_nlb::{FrontendHealthCheckAsk, FrontendNlbAsk};
 pub use reader::Reader;
 
 /// What one member asks of its group.
@@ -45,6 +47,8 @@ pub struct Fragment {
     pub params: Option<Arc<IngressClassParams>>,
     /// What it says of the load balancer.
     pub load_balancer: LoadBalancerAsk,
+    /// What it says of the NLB in front of it.
+    pub frontend_nlb: FrontendNlbAsk,
     /// What it says of listeners, by port.
     pub listeners: BTreeMap<u16, ListenerAsk>,
     /// Certificates of its HTTPS listeners.
@@ -57,6 +61,19 @@ pub struct Fragment {
     pub target_groups: BTreeMap<ResourceId, TargetGroupAsk>,
     /// Its own tags and those of its class's parameters, default tags included.
     pub tags: Tags,
+}
+
+impl Fragment {
+    /// The frontend NLB's ports that this member asks for and the listeners they lead to; what leads to none is left out.
+    #[must_use]
+    pub fn frontend_ports(&self) -> BTreeMap<u16, u16> {
+        let mapping = &self.frontend_nlb.port_mapping;
+        if mapping.is_empty() {
+            return self.listeners.keys().map(|port| (*port, *port)).collect();
+        }
+        let led = mapping.iter().filter(|(_, target)| self.listeners.contains_key(target));
+        led.map(|(port, target)| (*port, *target)).collect()
+    }
 }
 
 /// What a member says of the load balancer; `None` and empty: nothing.
@@ -221,6 +238,7 @@ impl<'a> Compiler<'a> {
         let order = self.order();
         let tags = self.tags_of(None);
         let load_balancer = self.load_balancer();
+        let frontend_nlb = self.frontend_nlb();
         let certificates = self.certificates();
         let listeners = self.listeners(&certificates);
         let (rules, default_backend) = self.rules();
@@ -231,6 +249,7 @@ impl<'a> Compiler<'a> {
             order,
             params: self.params.clone(),
             load_balancer,
+            frontend_nlb,
             listeners,
             certificates,
             rules,

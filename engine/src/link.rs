@@ -2,6 +2,7 @@
 
 mod certificates;
 mod contradiction;
+mod frontend_nlb;
 mod listeners;
 mod optimiser;
 mod security_groups;
@@ -65,6 +66,17 @@ impl Linked {
 /// A load balancer that exists, as far as it decides what should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Existing {
+    /// Its scheme.
+    pub scheme: Scheme,
+    /// Its subnets, kept unless others are asked for.
+    pub subnets: Vec<String>,
+    /// The NLB in front of it.
+    pub frontend_nlb: Option<ExistingFrontendNlb>,
+}
+
+/// A frontend NLB that exists, as far as it decides what should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExistingFrontendNlb {
     /// Its scheme.
     pub scheme: Scheme,
     /// Its subnets, kept unless others are asked for.
@@ -147,8 +159,9 @@ impl<'a> Linker<'a> {
 
     /// Whether a fragment goes together with those taken so far.
     fn admit(&mut self, fragment: &Fragment, report: bool) -> bool {
-        let contradictions: Vec<Finding> =
+        let mut contradictions: Vec<Finding> =
             self.fragments.iter().flat_map(|senior| contradiction::between(fragment, senior)).collect();
+        contradictions.extend(contradiction::frontend_nlb::brought_by(fragment, &self.fragments));
         let agrees = contradictions.is_empty();
         if report {
             for finding in contradictions {
@@ -198,8 +211,12 @@ impl<'a> Linker<'a> {
 
     fn desired(&mut self) -> Option<Desired> {
         if self.input.view.members.is_empty() {
-            let lift_deletion_protection = self.input.view.leaving.iter().any(unprotected);
-            return Some(Desired { lift_deletion_protection, ..Desired::empty(self.group().clone()) });
+            let lift = |suffix| self.input.view.leaving.iter().any(|leaving| unprotected(leaving, suffix));
+            return Some(Desired {
+                lift_deletion_protection: lift("load-balancer-attributes"),
+                lift_frontend_deletion_protection: lift("frontend-nlb-attributes"),
+                ..Desired::empty(self.group().clone())
+            });
         }
         self.place_certificates();
         if self.fragments.is_empty() {
@@ -228,8 +245,12 @@ impl<'a> Linker<'a> {
             attributes: self.attributes(),
             tags: self.tags(&ResourceId::load_balancer(), self.fragments.iter()),
         };
+        let frontend_nlb = self.frontend_nlb(&load_balancer);
         Some(Desired {
             group: self.group().clone(),
+            frontend_nlb,
+            keep_frontend_nlb: self.keeps_frontend_nlb(),
+            lift_frontend_deletion_protection: self.unprotects_frontend_nlb(),
             load_balancer: Some(load_balancer),
             security_group: groups.managed,
             listeners,
@@ -291,9 +312,9 @@ impl<'a> Linker<'a> {
 }
 
 /// Whether an Ingress that leaves says that its load balancer is not protected.
-fn unprotected(leaving: &Leaving) -> bool {
+fn unprotected(leaving: &Leaving, suffix: &str) -> bool {
     let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;
-    let key = format!("{}load-balancer-attributes", crate::annotation::PREFIX);
+    let key = format!("{}{suffix}", crate::annotation::PREFIX);
     let raw = ingress.metadata.annotations.as_ref().and_then(|map| map.get(&key));
     let attributes = raw.and_then(|raw| crate::annotation::parse::string_map(raw).ok()).unwrap_or_default();
     attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "false")

@@ -3,6 +3,7 @@
 mod assume;
 mod diff;
 mod equal;
+mod frontend_nlb;
 mod operation;
 mod rules;
 mod shape;

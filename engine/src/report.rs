@@ -51,6 +51,8 @@ pub struct Reached {
     pub arn: String,
     /// DNS name.
     pub dns_name: String,
+    /// DNS name of the NLB in front; empty without one.
+    pub frontend_dns_name: String,
     /// ARNs by resource id.
     pub resources: BTreeMap<ResourceId, String>,
 }

@@ -1,5 +1,6 @@
 //! The AWS resources of one group in AWS's words: what should exist and what does, in the same types.
 
+mod frontend_nlb;
 mod group;
 mod listener;
 mod load_balancer;
@@ -13,13 +14,20 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use frontend_nlb::{
+    FrontendListener, FrontendNlb, FrontendTargetGroup, ObservedFrontendListener, ObservedFrontendNlb,
+    ObservedFrontendTargetGroup, SubnetMapping,
+};
 pub use group::GroupId;
 pub use listener::{
     Action, AdditionalClaim, Authenticate, Condition, FixedResponse, Forward, Listener, MutualAuthentication, Patterns,
     QueryPair, Redirect, Rewrite, Rule, Stickiness, TargetGroupTuple, Transform,
 };
 pub use load_balancer::{IpAddressType, LoadBalancer, LoadBalancerState, Scheme};
-pub use names::{TargetGroupName, backend_security_group_name, load_balancer_name, managed_security_group_name};
+pub use names::{
+    TargetGroupName, backend_security_group_name, frontend_nlb_name, frontend_target_group_name, load_balancer_name,
+    managed_security_group_name,
+};
 pub use security_group::{PeerSource, Permission, SecurityGroup};
 pub use tags::{CLUSTER_TAG, RESOURCE_TAG, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags, tracking};
 pub use target_group::{
@@ -66,6 +74,24 @@ impl ResourceId {
     #[must_use]
     pub fn listener(port: u16) -> Self {
         Self(port.to_string())
+    }
+
+    /// The NLB in front of a stack's load balancer.
+    #[must_use]
+    pub fn frontend_nlb() -> Self {
+        Self("FrontendNlb".to_owned())
+    }
+
+    /// The listener of the frontend NLB on a port.
+    #[must_use]
+    pub fn frontend_listener(port: u16) -> Self {
+        Self(format!("FrontendNlb-ls-TCP-{port}"))
+    }
+
+    /// The target group of the frontend NLB's listener on a port.
+    #[must_use]
+    pub fn frontend_target_group(port: u16) -> Self {
+        Self(format!("FrontendNlb-tg-TCP-{port}"))
     }
 
     /// The rule of a listener at a priority.
@@ -123,10 +149,17 @@ pub struct Desired {
     pub target_groups: BTreeMap<ResourceId, TargetGroup>,
     /// One binding a target group.
     pub bindings: BTreeMap<ResourceId, Binding>,
+    /// The NLB in front of the load balancer, if one is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frontend_nlb: Option<FrontendNlb>,
+    /// Whether an NLB that exists stays as it is: a member that is set aside asks for one.
+    pub keep_frontend_nlb: bool,
     /// Whether the load balancer carries the shared backend security group, which then has to exist.
     pub backend_security_group: bool,
     /// Whether the Ingresses that leave say in so many words that deletion protection is off: only then it is lifted.
     pub lift_deletion_protection: bool,
+    /// The same for the frontend NLB, which members can turn off while they stay.
+    pub lift_frontend_deletion_protection: bool,
 }
 
 impl Desired {
@@ -140,8 +173,11 @@ impl Desired {
             listeners: BTreeMap::new(),
             target_groups: BTreeMap::new(),
             bindings: BTreeMap::new(),
+            frontend_nlb: None,
+            keep_frontend_nlb: false,
             backend_security_group: false,
             lift_deletion_protection: false,
+            lift_frontend_deletion_protection: false,
         }
     }
 }
@@ -183,12 +219,20 @@ pub struct Observed {
     pub security_groups: Vec<Found<SecurityGroup>>,
     /// The cluster's shared backend security group.
     pub backend_security_group: Option<Found<SecurityGroup>>,
+    /// NLBs with the stack's tags: at most one, unless something went wrong.
+    pub frontend_nlbs: Vec<ObservedFrontendNlb>,
+    /// Target groups of type `alb` with the stack's tags.
+    pub frontend_target_groups: Vec<ObservedFrontendTargetGroup>,
 }
 
 impl Observed {
     /// Whether nothing of the group exists.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.load_balancers.is_empty() && self.target_groups.is_empty() && self.security_groups.is_empty()
+        self.load_balancers.is_empty()
+            && self.target_groups.is_empty()
+            && self.security_groups.is_empty()
+            && self.frontend_nlbs.is_empty()
+            && self.frontend_target_groups.is_empty()
     }
 }

@@ -63,7 +63,7 @@ fn group_with(ingresses: Vec<Ingress>, name: &GroupId, ledger: Option<IngressGro
     }
     let view = world.view(name, &Overlay::None);
     let (settings, facts) = (world.settings(), Facts::default());
-    let existing = Existing { scheme: Scheme::Internal, subnets: vec!["subnet-1".to_owned()] };
+    let existing = Existing { scheme: Scheme::Internal, subnets: vec!["subnet-1".to_owned()], frontend_nlb: None };
     let input = Input {
         settings: &settings,
         view: &view,

@@ -1,6 +1,7 @@
 //! Between AWS's types and the stack's.
 
 pub(super) mod ec2;
+pub(super) mod frontend;
 pub(super) mod read;
 pub(super) mod rule;
 pub(super) mod write;

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use albedo_engine::stack::{CLUSTER_TAG, GroupId, SHARED_RESOURCE_TAG, STACK_TAG, Tags, TargetType};
 use aws_sdk_ec2::types::SecurityGroup;
-use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, LoadBalancerTypeEnum, ProtocolEnum, TargetGroup};
+use aws_sdk_elasticloadbalancingv2::types::{
+    LoadBalancer, LoadBalancerTypeEnum, ProtocolEnum, TargetGroup, TargetTypeEnum,
+};
 use futures::future::try_join3;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -207,8 +209,8 @@ impl Cloud {
             self.stack_security_groups(),
         )
         .await?;
-        let balancers = balancers.into_iter().filter(|balancer| balancer.vpc_id() == vpc && is_alb(balancer));
-        let groups = groups.into_iter().filter(|group| group.vpc_id() == vpc && is_albs(group));
+        let balancers = balancers.into_iter().filter(|balancer| balancer.vpc_id() == vpc && may_be_ours(balancer));
+        let groups = groups.into_iter().filter(|group| group.vpc_id() == vpc && is_known(group));
         self.with_tags(balancers.collect(), groups.collect(), security).await
     }
 
@@ -258,14 +260,21 @@ impl Cloud {
     }
 }
 
-/// The tags of a stack may be on a network load balancer as well, which the predecessor can put in front; it is not ours.
-fn is_alb(balancer: &LoadBalancer) -> bool {
-    balancer.r#type() == Some(&LoadBalancerTypeEnum::Application)
+/// An ALB, or the NLB in front of one.
+fn may_be_ours(balancer: &LoadBalancer) -> bool {
+    matches!(balancer.r#type(), Some(LoadBalancerTypeEnum::Application | LoadBalancerTypeEnum::Network))
 }
 
-fn is_albs(group: &TargetGroup) -> bool {
-    matches!(group.protocol(), Some(ProtocolEnum::Http | ProtocolEnum::Https))
-        && group.target_type().is_some_and(|kind| TargetType::parse(kind.as_str()).is_some())
+/// Whether it is an ALB's, or has an ALB as its target.
+fn is_known(group: &TargetGroup) -> bool {
+    let ours = matches!(group.protocol(), Some(ProtocolEnum::Http | ProtocolEnum::Https))
+        && group.target_type().is_some_and(|kind| TargetType::parse(kind.as_str()).is_some());
+    ours || has_alb(group)
+}
+
+/// Whether a target group is that of a frontend NLB.
+pub(super) fn has_alb(group: &TargetGroup) -> bool {
+    group.target_type() == Some(&TargetTypeEnum::Alb)
 }
 
 #[cfg(test)]

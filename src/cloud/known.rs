@@ -36,6 +36,17 @@ impl Known {
                 known.first(id, arn);
             }
         }
+        for nlb in &observed.frontend_nlbs {
+            known.first(ResourceId::frontend_nlb(), &nlb.arn);
+            for listener in &nlb.listeners {
+                known.first(ResourceId::frontend_listener(listener.port), &listener.arn);
+            }
+        }
+        for group in &observed.frontend_target_groups {
+            if let Some(id) = resource_id(&group.is.tags) {
+                known.first(id, &group.arn);
+            }
+        }
         if let Some(group) = &observed.backend_security_group {
             known.first(ResourceId::backend_security_group(), &group.arn);
         }

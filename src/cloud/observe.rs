@@ -13,7 +13,7 @@ use super::Cloud;
 use super::call::{elbv2, paged};
 use super::convert::{self, read, rule};
 use super::error::{CloudError, need};
-use super::inventory::Tagged;
+use super::inventory::{Tagged, has_alb};
 
 impl Cloud {
     /// Everything that carries the tags of the group and this cluster in this VPC, and the cluster's backend security group.
@@ -33,12 +33,22 @@ impl Cloud {
 
     async fn observe_now(&self, group: &GroupId) -> Result<Observed, CloudError> {
         let (held, backend) = self.held(group).await?;
-        let balancers = held.load_balancers.into_iter().map(|(arn, held)| self.observe_load_balancer(arn, held));
-        let groups = held.target_groups.into_iter().map(|(arn, held)| self.observe_target_group(arn, held));
-        let (load_balancers, target_groups) = try_join(try_join_all(balancers), try_join_all(groups)).await?;
+        let is_nlb = |(_, (balancer, _)): &(String, Tagged<sdk::LoadBalancer>)| {
+            balancer.r#type() == Some(&sdk::LoadBalancerTypeEnum::Network)
+        };
+        let (nlbs, balancers): (Vec<_>, Vec<_>) = held.load_balancers.into_iter().partition(is_nlb);
+        let (frontends, groups): (Vec<_>, Vec<_>) =
+            held.target_groups.into_iter().partition(|(_, (group, _))| has_alb(group));
+        let balancers = balancers.into_iter().map(|(arn, held)| self.observe_load_balancer(arn, held));
+        let groups = groups.into_iter().map(|(arn, held)| self.observe_target_group(arn, held));
+        let frontend = self.observe_frontend(nlbs, frontends);
+        let (load_balancers, target_groups, (frontend_nlbs, frontend_target_groups)) =
+            try_join3(try_join_all(balancers), try_join_all(groups), frontend).await?;
         Ok(Observed {
             load_balancers,
             target_groups,
+            frontend_nlbs,
+            frontend_target_groups,
             security_groups: held.security_groups.into_iter().map(security_group).collect::<Result<_, _>>()?,
             backend_security_group: backend.map(security_group).transpose()?,
         })
@@ -60,14 +70,18 @@ impl Cloud {
         })
     }
 
-    /// By port.
-    async fn observe_listeners(&self, balancer: &str) -> Result<Vec<ObservedListener>, CloudError> {
-        let listeners = paged(|marker| async {
+    pub(super) async fn listeners(&self, balancer: &str) -> Result<Vec<sdk::Listener>, CloudError> {
+        paged(|marker| async {
             let request = self.read().elbv2.describe_listeners().load_balancer_arn(balancer).set_marker(marker);
             let page = self.call(elbv2("DescribeListeners"), request.send()).await?;
             Ok((page.listeners, page.next_marker))
         })
-        .await?;
+        .await
+    }
+
+    /// By port.
+    async fn observe_listeners(&self, balancer: &str) -> Result<Vec<ObservedListener>, CloudError> {
+        let listeners = self.listeners(balancer).await?;
         let read = try_join_all(listeners.into_iter().map(|listener| self.read_listener(listener))).await?;
         // Tags of listeners and rules together: hardly more calls than for the listeners alone.
         let mut tags = self.listener_tags(&read).await?;
@@ -143,7 +157,7 @@ impl Cloud {
         Ok(Found { is: read::target_group(&group, tags, attributes)?, arn })
     }
 
-    async fn load_balancer_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
+    pub(super) async fn load_balancer_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
         let request = self.read().elbv2.describe_load_balancer_attributes().load_balancer_arn(arn);
         let answer = self.call(elbv2("DescribeLoadBalancerAttributes"), request.send()).await?;
         Ok(answer.attributes.into_iter().flatten().filter_map(|one| one.key.zip(one.value)).collect())

@@ -1,6 +1,7 @@
 //! Applies one operation of a plan.
 
 mod balancers;
+mod frontend;
 mod listeners;
 mod security;
 mod targets;
@@ -28,6 +29,7 @@ const PATIENCE: &[(&str, &[&str], Duration, Duration)] = &[
     ("CreateTags", &["InvalidGroup.NotFound", "InvalidID"], SHORTLY, BRIEFLY),
     ("CreateLoadBalancer", &["InvalidSecurityGroup"], SHORTLY, BRIEFLY),
     ("CreateListener", &["LoadBalancerNotFound", "ListenerNotFound", "TargetGroupNotFound"], SHORTLY, BRIEFLY),
+    ("RegisterTargets", &["TargetGroupNotFound"], SHORTLY, BRIEFLY),
     ("ModifyListenerAttributes", &["ListenerNotFound"], SHORTLY, BRIEFLY),
     ("AddListenerCertificates", &["ListenerNotFound"], SHORTLY, BRIEFLY),
     ("CreateRule", &["ListenerNotFound", "TargetGroupNotFound"], SHORTLY, BRIEFLY),
@@ -119,6 +121,20 @@ impl Cloud {
                 writing.modify_ip_pools(load_balancer, ipv4_ipam_pool_id.as_deref()).await
             }
             Op::DeleteLoadBalancer { load_balancer } => writing.delete_load_balancer(load_balancer).await,
+            Op::CreateFrontendTargetGroup { id: _, is } => return writing.create_frontend_target_group(is).await,
+            Op::CreateFrontendNlb { is } => return writing.create_frontend_nlb(is).await,
+            Op::SetFrontendSubnets { load_balancer, subnets } => {
+                writing.set_frontend_subnets(load_balancer, subnets).await
+            }
+            Op::CreateFrontendListener { load_balancer, port, target_group, tags } => {
+                return writing.create_frontend_listener(load_balancer, *port, target_group, tags).await;
+            }
+            Op::ModifyFrontendListener { listener, port: _, target_group } => {
+                writing.modify_frontend_listener(listener, target_group).await
+            }
+            Op::RegisterLoadBalancer { target_group, load_balancer, port } => {
+                writing.register_load_balancer(target_group, load_balancer, *port).await
+            }
             Op::CreateListener { load_balancer, is } => return writing.create_listener(load_balancer, is).await,
             Op::ModifyListener { listener, is } => writing.modify_listener(listener, is).await,
             Op::ModifyListenerAttributes { listener, attributes } => {
@@ -162,7 +178,11 @@ impl Drop for Midway<'_> {
 /// The resource that an operation makes.
 fn creates(operation: &Op) -> Option<ResourceId> {
     match operation {
-        Op::CreateSecurityGroup { id, .. } | Op::CreateTargetGroup { id, .. } => Some(id.clone()),
+        Op::CreateSecurityGroup { id, .. }
+        | Op::CreateTargetGroup { id, .. }
+        | Op::CreateFrontendTargetGroup { id, .. } => Some(id.clone()),
+        Op::CreateFrontendNlb { .. } => Some(ResourceId::frontend_nlb()),
+        Op::CreateFrontendListener { port, .. } => Some(ResourceId::frontend_listener(*port)),
         Op::CreateLoadBalancer { .. } => Some(ResourceId::load_balancer()),
         Op::CreateListener { is, .. } => Some(ResourceId::listener(is.port)),
         Op::CreateRule { port, is, .. } => Some(ResourceId::rule(*port, is.priority)),
@@ -193,6 +213,7 @@ fn changes(operation: &Op) -> Option<Ref> {
         Op::ModifyTargetGroup { target_group: arn, .. }
         | Op::SetSecurityGroups { load_balancer: arn, .. }
         | Op::SetSubnets { load_balancer: arn, .. }
+        | Op::SetFrontendSubnets { load_balancer: arn, .. }
         | Op::SetIpAddressType { load_balancer: arn, .. }
         | Op::ModifyIpPools { load_balancer: arn, .. }
         | Op::RemoveTags { resource: arn, .. } => Some(Ref::Known(arn.clone())),

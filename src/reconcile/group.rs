@@ -1,17 +1,17 @@
 //! A group's turn: view → link → observe → diff → apply → report.
 
 use futures::FutureExt as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use albedo_engine::facts::Facts;
 use albedo_engine::finding::{Code, Effect, Tier};
 use albedo_engine::kinds::Key;
-use albedo_engine::link::{self, Existing, Linked, MemberState};
+use albedo_engine::link::{self, Existing, ExistingFrontendNlb, Linked, MemberState};
 use albedo_engine::plan::{self, AwsOperation, KubeOperation, ObservedBinding, Operation, Plan};
 use albedo_engine::report::{self, Outcome, Reached};
-use albedo_engine::stack::{GroupId, Observed, Ref, ResourceId};
+use albedo_engine::stack::{GroupId, Observed, ObservedFrontendNlb, Ref, ResourceId};
 use albedo_engine::targets;
 use albedo_engine::world::{Overlay, Unit, View, secret_refs};
 use jiff::Timestamp;
@@ -144,10 +144,11 @@ impl Reconciler {
 
     /// Links; when a finding rests on AWS's facts, they are read anew and it is linked once more.
     async fn link(&self, view: &View, observed: &Observed) -> Linked {
-        let existing = observed
-            .load_balancers
-            .first()
-            .map(|found| Existing { scheme: found.is.scheme, subnets: found.is.subnets.clone() });
+        let existing = observed.load_balancers.first().map(|found| Existing {
+            scheme: found.is.scheme,
+            subnets: found.is.subnets.clone(),
+            frontend_nlb: observed.frontend_nlbs.first().map(existing_frontend_nlb),
+        });
         let facts = self.shared.account.get();
         let linked = self.link_with(view, &facts, existing.as_ref());
         let rests_on_aws = |linked: &Linked| {
@@ -220,13 +221,20 @@ impl Reconciler {
             reached.arn.clone_from(&found.arn);
             reached.dns_name.clone_from(&found.dns_name);
         }
+        if let Some(found) = observed.frontend_nlbs.first() {
+            reached.frontend_dns_name.clone_from(&found.dns_name);
+        }
         self.apply(&plan, observed, clients, &mut reached).await?;
         if !plan.waits.is_empty() {
             return Ok((Outcome::Waiting(plan.waits), reached));
         }
         if let Some(desired) = linked.desired.as_ref().filter(|desired| desired.load_balancer.is_some()) {
             let ports = desired.listeners.keys().copied().collect();
-            let hosts = [Host { hostname: reached.dns_name.to_lowercase(), ports }];
+            let mut hosts = vec![Host { hostname: reached.dns_name.to_lowercase(), ports }];
+            if desired.frontend_nlb.is_some() || desired.keep_frontend_nlb && !reached.frontend_dns_name.is_empty() {
+                // Without ports, as the predecessor writes it.
+                hosts.push(Host { hostname: reached.frontend_dns_name.to_lowercase(), ports: BTreeSet::new() });
+            }
             let set_aside = |key: &Key| {
                 linked.members.iter().any(|member| member.key == *key && member.state == MemberState::SetAside)
             };
@@ -309,6 +317,11 @@ impl Reconciler {
     }
 }
 
+fn existing_frontend_nlb(found: &ObservedFrontendNlb) -> ExistingFrontendNlb {
+    let subnets = found.is.subnets.iter().map(|mapping| mapping.subnet.clone()).collect();
+    ExistingFrontendNlb { scheme: found.is.scheme, subnets }
+}
+
 fn observed_binding(binding: &albedo_engine::kinds::TargetGroupBinding) -> Option<ObservedBinding> {
     let is = targets::from_kind(binding)?;
     let Ref::Known(target_group) = is.target_group.clone() else { return None };
@@ -330,8 +343,15 @@ fn note(operation: &AwsOperation, arn: Option<String>, dns_name: Option<String>,
             reached.dns_name = dns_name.unwrap_or_default();
             ResourceId::load_balancer()
         }
-        AwsOperation::CreateSecurityGroup { id, .. } | AwsOperation::CreateTargetGroup { id, .. } => id.clone(),
+        AwsOperation::CreateFrontendNlb { .. } => {
+            reached.frontend_dns_name = dns_name.unwrap_or_default();
+            ResourceId::frontend_nlb()
+        }
+        AwsOperation::CreateSecurityGroup { id, .. }
+        | AwsOperation::CreateTargetGroup { id, .. }
+        | AwsOperation::CreateFrontendTargetGroup { id, .. } => id.clone(),
         AwsOperation::CreateListener { is, .. } => ResourceId::listener(is.port),
+        AwsOperation::CreateFrontendListener { port, .. } => ResourceId::frontend_listener(*port),
         _ => return,
     };
     reached.resources.insert(id, arn);

@@ -35,6 +35,7 @@ pub(super) fn validate(request: &Request, candidate: &Ingress, old: Option<&Ingr
             let after = linked(&group, &Overlay::Put(Arc::new(candidate.clone())), context);
             let mut found = new_findings(&before, &after, &subject);
             found.extend(replacement(&group, &subject, candidate, &before, &after, context));
+            found.extend(frontend_removal(&subject, candidate, &before, &after));
             let plan = if request.dry_run {
                 preview::lines(&before, &after, &context.settings.cluster_name)
             } else {
@@ -148,6 +149,25 @@ fn replacement(
     let acknowledged = acknowledged(candidate);
     let finding = Finding::new(Code::ReplacesLoadBalancer, subject.clone(), path, message).value(&becomes);
     Some(if acknowledged { finding.mend("acknowledged") } else { finding })
+}
+
+/// The NLB in front of the load balancer would go, or be another one.
+fn frontend_removal(subject: &ObjectRef, candidate: &Ingress, before: &Linked, after: &Linked) -> Option<Finding> {
+    let was = before.desired.as_ref()?.frontend_nlb.as_ref()?;
+    let after = after.desired.as_ref().filter(|after| !after.keep_frontend_nlb)?;
+    let (suffix, becomes, message) = match &after.frontend_nlb {
+        Some(becomes) if becomes.scheme == was.scheme => return None,
+        Some(becomes) => {
+            let (was, becomes) = (was.scheme, becomes.scheme.to_string());
+            let message =
+                format!("scheme {was} → {becomes} deletes the frontend NLB and makes another with another DNS name");
+            ("frontend-nlb-scheme", becomes, message)
+        }
+        None => ("enable-frontend-nlb", "false".to_owned(), format!("the frontend NLB {} is deleted", was.name)),
+    };
+    let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
+    let finding = Finding::new(Code::RemovesFrontendNlb, subject.clone(), path, message).value(&becomes);
+    Some(if acknowledged(candidate) { finding.mend("acknowledged") } else { finding })
 }
 
 fn acknowledged(candidate: &Ingress) -> bool {

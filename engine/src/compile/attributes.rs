@@ -50,9 +50,24 @@ const TARGET_GROUP: &[&str] = &[
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
 ];
 
+const FRONTEND_NLB: &[&str] = &[
+    "access_logs.s3.bucket",
+    "access_logs.s3.enabled",
+    "access_logs.s3.prefix",
+    "deletion_protection.enabled",
+    "dns_record.client_routing_policy",
+    "ipv6.deny_all_igw_traffic",
+    "load_balancing.cross_zone.enabled",
+    "secondary_ips.auto_assigned.per_subnet",
+    "zonal_shift.config.enabled",
+];
+
 /// The annotations that take attributes of a kind, with the keys of that kind.
-const TABLES: [(&str, &[&str]); 2] =
-    [("load-balancer-attributes", LOAD_BALANCER), ("target-group-attributes", TARGET_GROUP)];
+const TABLES: [(&str, &[&str]); 3] = [
+    ("load-balancer-attributes", LOAD_BALANCER),
+    ("target-group-attributes", TARGET_GROUP),
+    ("frontend-nlb-attributes", FRONTEND_NLB),
+];
 
 impl Compiler<'_> {
     /// Keys that AWS does not know. It has the last word: the reconciler sends them all the same.

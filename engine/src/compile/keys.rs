@@ -5,14 +5,13 @@ use crate::annotation::{Grammar, PREFIX, catalogue, check, nearest};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 
 /// Keys that are known and not acted on yet.
-const NOT_YET: [&str; 9] = [
+const NOT_YET: [&str; 8] = [
     "wafv2-acl-arn",
     "wafv2-acl-name",
     "waf-acl-id",
     "web-acl-id",
     "shield-advanced-protection",
     "minimum-load-balancer-capacity",
-    "enable-frontend-nlb",
     "create-acm-cert",
     "acm-pca-arn",
 ];
@@ -49,7 +48,7 @@ impl Compiler<'_> {
         for (suffix, value) in self.reader.suffixes() {
             match catalogue::row(suffix) {
                 None => self.unknown_key(suffix, value),
-                Some(_) if NOT_YET.contains(&suffix) || suffix.starts_with("frontend-nlb-") => {
+                Some(_) if NOT_YET.contains(&suffix) => {
                     let message = format!("{suffix} is not provisioned by this version");
                     self.reader.refuse(Code::NotYetProvisioned, suffix, value, message);
                     self.check_scalar(suffix, value);

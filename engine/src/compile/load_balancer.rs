@@ -86,14 +86,14 @@ impl Compiler<'_> {
         }
         let raw = self.reader.raw("subnets")?;
         let list = parse::string_list(raw);
-        self.check_subnets(raw, &list);
+        self.check_subnets("subnets", raw, &list);
         Some(SubnetsAsk::Annotated(list))
     }
 
     /// Shape, count and duplicates of a list of subnets, before AWS is asked.
-    fn check_subnets(&mut self, raw: &str, list: &[String]) {
+    pub(super) fn check_subnets(&mut self, suffix: &str, raw: &str, list: &[String]) {
         let mut refuse = |value: &str, message: String| {
-            self.reader.refuse(Code::InvalidSubnets, "subnets", value, message);
+            self.reader.refuse(Code::InvalidSubnets, suffix, value, message);
         };
         if list.is_empty() {
             refuse(raw, "no subnet is named: unable to resolve at least one subnet".to_owned());

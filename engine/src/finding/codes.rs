@@ -178,7 +178,7 @@ codes! {
         "The annotation is known, but this version does not act on it yet; the load balancer would lack what it asks for.",
         "remove it, or stay with the predecessor for this Ingress until it is there",
         accepts: "{}",
-        refuses: "annotations: {'{p}enable-frontend-nlb': 'true'}";
+        refuses: "annotations: {'{p}create-acm-cert': 'true'}";
     InvalidTags = "ALB021", Static, contradiction, MemberSetAside, "tags that cannot be set",
         "Tags are key=value pairs; keys in --external-managed-tags belong to somebody else.",
         "write key=value pairs, separated by commas",
@@ -194,6 +194,11 @@ codes! {
         "keep auth-type or jwt-validation, not both",
         accepts: "annotations: {'{p}jwt-validation': '{\"jwksEndpoint\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}",
         refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}auth-type': cognito, '{p}auth-idp-cognito': '{\"userPoolARN\": \"arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_x\", \"userPoolClientID\": \"c\", \"userPoolDomain\": \"d\"}', '{p}jwt-validation': '{\"jwksEndpoint\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}";
+    InvalidFrontendNlb = "ALB024", Static, contradiction, GroupBlocked, "frontend NLB that cannot be made as asked",
+        "An NLB listens for listeners that exist, takes elastic addresses when it is internet-facing, one a subnet, and is ipv4 or dualstack.",
+        "correct the frontend-nlb annotation",
+        accepts: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internet-facing, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22', '{p}frontend-nlb-listener-port-mapping': 8080=80}",
+        refuses: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internal, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22'}";
     MissingService = "ALB101", Cluster, absence, Nothing, "Service that does not exist",
         "Requests to a backend whose Service does not exist are answered with 503 until it does.",
         "create the Service, or correct its name",
@@ -244,6 +249,11 @@ codes! {
         "put the narrower path first (Exact, or a longer Prefix), give its Ingress a lower group.order, or remove it",
         accepts: "spec: {rules: [{http: {paths: [{path: /a, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}, {path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
         refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}, {http: {paths: [{path: /a, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
+    FrontendNlbOff = "ALB111", Cluster, absence, Nothing, "settings of a frontend NLB that nobody asks for",
+        "The frontend-nlb annotations mean something once a member of the group has enable-frontend-nlb: \"true\".",
+        "set enable-frontend-nlb: \"true\", or remove the annotation",
+        accepts: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internal}",
+        refuses: "annotations: {'{p}frontend-nlb-scheme': internal}";
     SubnetsNotFound = "ALB201", Aws, contradiction, GroupBlocked, "subnets that do not exist",
         "The subnets named are not in this account and region, or no subnet of the VPC has that Name tag.",
         "correct the ids or names, or leave the annotation out to have subnets discovered",
@@ -279,6 +289,11 @@ codes! {
         "set albedo.dev/allow-replacement: \"true\" on the Ingress if that is meant",
         accepts: "{}",
         refuses: "annotations: {'{p}scheme': internet-facing}\nbefore: {annotations: {'{p}scheme': internal}}";
+    RemovesFrontendNlb = "ALB302", Consequence, contradiction, Nothing, "takes the frontend NLB away",
+        "The NLB in front of the load balancer is deleted, or made anew with another DNS name: who uses its name or addresses is cut off.",
+        "set albedo.dev/allow-replacement: \"true\" on the Ingress if that is meant",
+        accepts: "annotations: {'{p}enable-frontend-nlb': 'true'}\nbefore: {annotations: {}}",
+        refuses: "annotations: {}\nbefore: {annotations: {'{p}enable-frontend-nlb': 'true'}}";
 }
 
 impl Code {

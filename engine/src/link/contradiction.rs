@@ -1,5 +1,7 @@
 //! Whether two members of a group contradict each other: what both say of one thing must be the same.
 
+pub(super) mod frontend_nlb;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::annotation::PREFIX;
@@ -10,7 +12,7 @@ use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 type Said = fn(&Fragment) -> Option<String>;
 
 /// Everything that members of a group say of the load balancer as a whole.
-const EXCLUSIVE: [(&str, Said); 9] = [
+const EXCLUSIVE: [(&str, Said); 10] = [
     ("load-balancer-name", |f| f.load_balancer.name.clone()),
     ("scheme", |f| f.load_balancer.scheme.map(|scheme| scheme.to_string())),
     ("ip-address-type", |f| f.load_balancer.ip_address_type.map(|kind| kind.as_str().to_owned())),
@@ -20,6 +22,7 @@ const EXCLUSIVE: [(&str, Said); 9] = [
     ("customer-owned-ipv4-pool", |f| f.load_balancer.customer_owned_ipv4_pool.clone()),
     ("ipam-ipv4-pool-id", |f| f.load_balancer.ipv4_ipam_pool_id.clone()),
     ("ssl-redirect", |f| f.load_balancer.ssl_redirect.map(|port| port.to_string())),
+    ("enable-frontend-nlb", |f| f.frontend_nlb.enabled.map(|on| on.to_string())),
 ];
 
 /// What members say of one listener.
@@ -120,15 +123,14 @@ impl Pair<'_> {
             .collect()
     }
 
+    /// Whether the newcomer stands before the senior in the group.
+    fn newcomer_is_first(&self) -> bool {
+        (self.newcomer.order, self.newcomer.key.to_string()) < (self.senior.order, self.senior.key.to_string())
+    }
+
     /// Attributes that the parameters of the group's first member settle anyway.
     fn enforced(&self) -> BTreeSet<String> {
-        let first = if (self.newcomer.order, self.newcomer.key.to_string())
-            < (self.senior.order, self.senior.key.to_string())
-        {
-            self.newcomer
-        } else {
-            self.senior
-        };
+        let first = if self.newcomer_is_first() { self.newcomer } else { self.senior };
         let params = first.params.as_ref().map(|params| params.spec.load_balancer_attributes.clone());
         params.unwrap_or_default().into_iter().map(|attribute| attribute.key).collect()
     }

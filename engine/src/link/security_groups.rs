@@ -39,7 +39,7 @@ impl Linker<'_> {
                 let manage = self
                     .first(|fragment| fragment.load_balancer.manage_backend_rules)
                     .unwrap_or(settings.manage_backend_security_group_rules);
-                let mut of_load_balancer = self.resolve_groups(&given);
+                let mut of_load_balancer = self.resolve_groups("security-groups", &given);
                 if manage && !shared {
                     let message = "backendSG feature is required to manage worker node SG rules when frontendSG manually specified";
                     let effect = crate::finding::Effect::GroupBlocked;
@@ -65,7 +65,7 @@ impl Linker<'_> {
     }
 
     /// Ids first, then names, each in the order given.
-    fn resolve_groups(&mut self, given: &[String]) -> Vec<Ref> {
+    pub(super) fn resolve_groups(&mut self, suffix: &str, given: &[String]) -> Vec<Ref> {
         let (ids, names): (Vec<&String>, Vec<&String>) = given.iter().partition(|item| item.starts_with("sg-"));
         let Some(known) = &self.input.facts.security_groups else {
             return given.iter().map(|id| Ref::Known(id.clone())).collect();
@@ -89,7 +89,7 @@ impl Linker<'_> {
             let message = format!("couldn't find all security groups: {} not in the VPC", missing.join(", "));
             let value = missing.join(", ");
             let make = |finding: crate::finding::Finding| finding.value(&value).age(age);
-            self.report_group("security-groups", make, Code::SecurityGroupNotFound, &message);
+            self.report_group(suffix, make, Code::SecurityGroupNotFound, &message);
         }
         resolved
     }

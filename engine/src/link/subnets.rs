@@ -14,34 +14,59 @@ use crate::stack::{IpAddressType, Scheme};
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer>.
 const FREE_ADDRESSES: i64 = 8;
 
+/// Subnets that are wanted for one load balancer.
+pub(super) struct Wanted<'w> {
+    /// The annotation that names them.
+    pub suffix: &'static str,
+    /// What is asked for.
+    pub ask: Option<SubnetsAsk>,
+    /// The subnets that the load balancer has, unless its scheme changes.
+    pub existing: Option<&'w [String]>,
+    pub scheme: Scheme,
+    pub ip_address_type: IpAddressType,
+    /// How many AWS wants at least in ordinary zones.
+    pub least: usize,
+}
+
 impl Linker<'_> {
-    /// Ids of the subnets; `None` when there are none to be used, which is reported.
+    /// Ids of the load balancer's subnets; `None` when there are none to be used, which is reported.
     pub(super) fn subnets(&mut self, scheme: Scheme, ip_address_type: IpAddressType) -> Option<Vec<String>> {
-        let ask = self.first(|fragment| fragment.load_balancer.subnets.clone());
+        let existing = self.input.existing.filter(|existing| existing.scheme == scheme);
+        let wanted = Wanted {
+            suffix: "subnets",
+            ask: self.first(|fragment| fragment.load_balancer.subnets.clone()),
+            existing: existing.map(|existing| existing.subnets.as_slice()),
+            scheme,
+            ip_address_type,
+            least: if self.input.settings.gate(Gate::AlbSingleSubnet) { 1 } else { 2 },
+        };
+        self.choose_subnets(&wanted)
+    }
+
+    pub(super) fn choose_subnets(&mut self, wanted: &Wanted<'_>) -> Option<Vec<String>> {
         let Some(known) = &self.input.facts.subnets else {
             // Not known yet: what is named is taken as it is, and what would be discovered cannot be told.
-            return Some(match ask {
-                Some(SubnetsAsk::Annotated(list) | SubnetsAsk::Ids(list)) => list,
-                _ => self.input.existing.map(|existing| existing.subnets.clone()).unwrap_or_default(),
+            return Some(match &wanted.ask {
+                Some(SubnetsAsk::Annotated(list) | SubnetsAsk::Ids(list)) => list.clone(),
+                _ => wanted.existing.map(<[String]>::to_vec).unwrap_or_default(),
             });
         };
         let age = known.age(self.input.now);
         let subnets = &known.value;
-        let chosen = match ask {
+        let chosen = match &wanted.ask {
             Some(SubnetsAsk::Annotated(list) | SubnetsAsk::Ids(list)) => {
-                let found =
-                    self.named(&list, subnets).and_then(|found| self.check(&found, ip_address_type).map(|()| found));
+                let found = self.named(list, subnets).and_then(|found| check(&found, wanted).map(|()| found));
                 found.map(|found| found.into_iter().map(|subnet| subnet.id.clone()).collect())
             }
             Some(SubnetsAsk::Tags(tags)) => {
-                let matching = subnets.iter().filter(|subnet| self.in_vpc(subnet) && has_tags(subnet, &tags)).collect();
-                self.one_a_zone(matching, ip_address_type)
+                let matching = subnets.iter().filter(|subnet| self.in_vpc(subnet) && has_tags(subnet, tags)).collect();
+                self.one_a_zone(matching, wanted)
             }
-            None => match self.input.existing.filter(|existing| existing.scheme == scheme) {
-                Some(existing) => return Some(existing.subnets.clone()),
+            None => match wanted.existing {
+                Some(existing) => return Some(existing.to_vec()),
                 None => {
-                    let candidates = self.candidates(subnets, scheme);
-                    self.one_a_zone(candidates, ip_address_type).map_err(|fault| Fault {
+                    let candidates = self.candidates(subnets, wanted.scheme);
+                    self.one_a_zone(candidates, wanted).map_err(|fault| Fault {
                         code: Code::NoSubnets,
                         message: format!("couldn't auto-discover subnets: {}", fault.message),
                         ..fault
@@ -52,18 +77,18 @@ impl Linker<'_> {
         match chosen {
             Ok(ids) => Some(ids),
             Err(fault) => {
-                self.report_subnets(&fault, age);
+                self.report_subnets(wanted.suffix, &fault, age);
                 None
             }
         }
     }
 
-    fn report_subnets(&mut self, fault: &Fault, age: Duration) {
+    fn report_subnets(&mut self, suffix: &str, fault: &Fault, age: Duration) {
         let make = |finding: Finding| {
             let finding = finding.age(age);
             if fault.value.is_empty() { finding } else { finding.value(&fault.value) }
         };
-        self.report_group("subnets", make, fault.code, &fault.message);
+        self.report_group(suffix, make, fault.code, &fault.message);
     }
 
     fn in_vpc(&self, subnet: &Subnet) -> bool {
@@ -96,45 +121,6 @@ impl Linker<'_> {
         Err(Fault { code: Code::SubnetsNotFound, message, value })
     }
 
-    /// The rules that AWS has for the subnets of one load balancer.
-    fn check(&self, chosen: &[&Subnet], ip_address_type: IpAddressType) -> Result<(), Fault> {
-        let ids = |subnets: &[&Subnet]| subnets.iter().map(|subnet| subnet.id.clone()).collect::<Vec<_>>().join(", ");
-        let fault = |message: String, value: String| Fault { code: Code::SubnetsUnusable, message, value };
-        if chosen.is_empty() {
-            return Err(fault("unable to resolve at least one subnet".to_owned(), String::new()));
-        }
-        let mut by_zone: BTreeMap<&str, Vec<&Subnet>> = BTreeMap::new();
-        for subnet in chosen {
-            by_zone.entry(&subnet.zone).or_default().push(subnet);
-        }
-        if let Some((zone, several)) = by_zone.iter().find(|(_, several)| several.len() > 1) {
-            let message = format!(
-                "multiple subnets in same Availability Zone {zone}: [{}]; two zones are needed, one subnet in each",
-                ids(several)
-            );
-            return Err(fault(message, ids(several)));
-        }
-        let locales: BTreeSet<&str> = chosen.iter().map(|subnet| subnet.locale.as_str()).collect();
-        if locales.len() > 1 {
-            return Err(fault(format!("subnets in multiple locales: {locales:?}"), ids(chosen)));
-        }
-        let regional = locales.first().is_some_and(|locale| *locale == "availability-zone");
-        let least = if regional && !self.input.settings.gate(Gate::AlbSingleSubnet) { 2 } else { 1 };
-        if chosen.len() < least {
-            let message = format!("subnets count less than minimal required count: {} < {least}", chosen.len());
-            return Err(fault(message, ids(chosen)));
-        }
-        let without: Vec<&Subnet> = chosen.iter().copied().filter(|subnet| !subnet.ipv6).collect();
-        if ip_address_type.is_dualstack() && !without.is_empty() {
-            let message = format!(
-                "subnets [{}] do not have an associated IPv6 CIDR block, which is required for dualstack load balancers",
-                ids(&without)
-            );
-            return Err(fault(message, ids(&without)));
-        }
-        Ok(())
-    }
-
     /// Subnets with the scheme's role tag, or, when no subnet has it, those that are public or private by their routes.
     fn candidates<'s>(&self, subnets: &'s [Subnet], scheme: Scheme) -> Vec<&'s Subnet> {
         let (role, public) = match scheme {
@@ -152,7 +138,7 @@ impl Linker<'_> {
     }
 
     /// One eligible subnet a zone: this cluster's before others', then the lowest id; sorted by id.
-    fn one_a_zone(&self, candidates: Vec<&Subnet>, ip_address_type: IpAddressType) -> Result<Vec<String>, Fault> {
+    fn one_a_zone(&self, candidates: Vec<&Subnet>, wanted: &Wanted<'_>) -> Result<Vec<String>, Fault> {
         let own_tag = format!("kubernetes.io/cluster/{}", self.input.settings.cluster_name);
         let (mut foreign, mut full, mut without_ipv6) = (0, 0, 0);
         let evaluated = candidates.len();
@@ -163,7 +149,7 @@ impl Linker<'_> {
                 foreign += 1;
             } else if subnet.free_addresses < FREE_ADDRESSES {
                 full += 1;
-            } else if ip_address_type.is_dualstack() && !subnet.ipv6 {
+            } else if wanted.ip_address_type.is_dualstack() && !subnet.ipv6 {
                 without_ipv6 += 1;
             } else {
                 by_zone.entry(&subnet.zone).or_default().push(subnet);
@@ -181,16 +167,55 @@ impl Linker<'_> {
                 "unable to resolve at least one subnet. Evaluated {evaluated} subnets: {foreign} are tagged for other \
                  clusters, and {full} have insufficient available IP addresses"
             );
-            if ip_address_type.is_dualstack() {
+            if wanted.ip_address_type.is_dualstack() {
                 message.push_str(&format!(
                     ", and {without_ipv6} don't have an associated IPv6 CIDR block, which is required for dualstack load balancers"
                 ));
             }
             return Err(Fault { code: Code::NoSubnets, message, value: String::new() });
         }
-        self.check(&chosen, ip_address_type)?;
+        check(&chosen, wanted)?;
         Ok(chosen.into_iter().map(|subnet| subnet.id.clone()).collect())
     }
+}
+
+/// The rules that AWS has for the subnets of one load balancer.
+fn check(chosen: &[&Subnet], wanted: &Wanted<'_>) -> Result<(), Fault> {
+    let ids = |subnets: &[&Subnet]| subnets.iter().map(|subnet| subnet.id.clone()).collect::<Vec<_>>().join(", ");
+    let fault = |message: String, value: String| Fault { code: Code::SubnetsUnusable, message, value };
+    if chosen.is_empty() {
+        return Err(fault("unable to resolve at least one subnet".to_owned(), String::new()));
+    }
+    let mut by_zone: BTreeMap<&str, Vec<&Subnet>> = BTreeMap::new();
+    for subnet in chosen {
+        by_zone.entry(&subnet.zone).or_default().push(subnet);
+    }
+    if let Some((zone, several)) = by_zone.iter().find(|(_, several)| several.len() > 1) {
+        let message = format!(
+            "multiple subnets in same Availability Zone {zone}: [{}]; two zones are needed, one subnet in each",
+            ids(several)
+        );
+        return Err(fault(message, ids(several)));
+    }
+    let locales: BTreeSet<&str> = chosen.iter().map(|subnet| subnet.locale.as_str()).collect();
+    if locales.len() > 1 {
+        return Err(fault(format!("subnets in multiple locales: {locales:?}"), ids(chosen)));
+    }
+    let regional = locales.first().is_some_and(|locale| *locale == "availability-zone");
+    let least = if regional { wanted.least } else { 1 };
+    if chosen.len() < least {
+        let message = format!("subnets count less than minimal required count: {} < {least}", chosen.len());
+        return Err(fault(message, ids(chosen)));
+    }
+    let without: Vec<&Subnet> = chosen.iter().copied().filter(|subnet| !subnet.ipv6).collect();
+    if wanted.ip_address_type.is_dualstack() && !without.is_empty() {
+        let message = format!(
+            "subnets [{}] do not have an associated IPv6 CIDR block, which is required for dualstack load balancers",
+            ids(&without)
+        );
+        return Err(fault(message, ids(&without)));
+    }
+    Ok(())
 }
 
 fn has_tags(subnet: &Subnet, tags: &BTreeMap<String, Vec<String>>) -> bool {

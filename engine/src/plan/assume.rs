@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::ObservedBinding;
 use crate::stack::{
-    CLUSTER_TAG, Desired, Found, Listener, LoadBalancerState, Observed, ObservedListener, ObservedLoadBalancer, Ref,
-    ResourceId, Rule, SHARED_RESOURCE_TAG, SecurityGroup,
+    CLUSTER_TAG, Desired, Found, FrontendListener, FrontendNlb, Listener, LoadBalancerState, Observed,
+    ObservedFrontendListener, ObservedFrontendNlb, ObservedFrontendTargetGroup, ObservedListener, ObservedLoadBalancer,
+    Ref, ResourceId, Rule, SHARED_RESOURCE_TAG, SecurityGroup, Target,
 };
 
 /// What would be observed if everything desired existed; a resource's id stands for its ARN.
@@ -34,6 +35,13 @@ pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
             .map(|is| Found { arn: ResourceId::managed_security_group().0, is: is.clone() })
             .collect(),
         backend_security_group: desired.backend_security_group.then(|| backend(desired)),
+        frontend_nlbs: desired.frontend_nlb.iter().map(frontend_nlb).collect(),
+        frontend_target_groups: desired
+            .frontend_nlb
+            .iter()
+            .flat_map(|nlb| &nlb.listeners)
+            .map(frontend_group)
+            .collect(),
     };
     let bindings = desired.bindings.iter().map(|(id, is)| ObservedBinding {
         target_group: id.0.clone(),
@@ -59,6 +67,35 @@ fn backend(desired: &Desired) -> Found<SecurityGroup> {
         tags: [(CLUSTER_TAG.to_owned(), cluster), (SHARED_RESOURCE_TAG.to_owned(), id.0.clone())].into(),
     };
     Found { arn: id.0, is }
+}
+
+fn frontend_nlb(is: &FrontendNlb) -> ObservedFrontendNlb {
+    let listener = |(port, listener): (&u16, &FrontendListener)| ObservedFrontendListener {
+        arn: ResourceId::frontend_listener(*port).0,
+        port: *port,
+        forwards_to: vec![ResourceId::frontend_target_group(*port).0],
+        tags: listener.tags.clone(),
+    };
+    let mut seen = is.clone();
+    seen.listeners.clear();
+    seen.security_groups = is.security_groups.iter().map(known).collect();
+    ObservedFrontendNlb {
+        arn: ResourceId::frontend_nlb().0,
+        dns_name: String::new(),
+        state: LoadBalancerState::Active,
+        is: seen,
+        listeners: is.listeners.iter().map(listener).collect(),
+    }
+}
+
+fn frontend_group((port, listener): (&u16, &FrontendListener)) -> ObservedFrontendTargetGroup {
+    let target =
+        Target { id: ResourceId::load_balancer().0, port: listener.target_group.target_port, availability_zone: None };
+    ObservedFrontendTargetGroup {
+        arn: ResourceId::frontend_target_group(*port).0,
+        is: listener.target_group.clone(),
+        targets: vec![target],
+    }
 }
 
 fn known(reference: &Ref) -> Ref {

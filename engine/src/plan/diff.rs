@@ -1,5 +1,5 @@
 //! Desired − observed → one turn, in the order: security groups, target groups and their bindings, load balancer,
-//! listeners, rules, and last what is not needed any more.
+//! listeners, rules, the NLB in front, and last what is not needed any more.
 
 use std::collections::BTreeSet;
 
@@ -54,6 +54,18 @@ impl<'a> Differ<'a> {
         &self.plan.known
     }
 
+    pub(super) fn input(&self) -> Input<'a> {
+        self.input
+    }
+
+    pub(super) fn know(&mut self, id: ResourceId, arn: &str) {
+        self.plan.known.insert(id, arn.to_owned());
+    }
+
+    pub(super) fn wait(&mut self, wait: String) {
+        self.plan.waits.push(wait);
+    }
+
     fn run(&mut self) {
         if self.is_protected() {
             return;
@@ -64,11 +76,13 @@ impl<'a> Differ<'a> {
         if !self.plan.waits.is_empty() {
             return;
         }
+        self.release_load_balancer();
         self.load_balancer();
+        let stale_frontends = self.frontend_nlb();
         for (namespace, name) in stale_bindings {
             self.plan.operations.push(Operation::Kube(KubeOperation::DeleteBinding { namespace, name }));
         }
-        for target_group in stale_targets {
+        for target_group in stale_targets.into_iter().chain(stale_frontends) {
             self.aws(AwsOperation::DeleteTargetGroup { target_group });
         }
         for group in stale_groups {
@@ -91,7 +105,7 @@ impl<'a> Differ<'a> {
                 found.is.name
             )
         });
-        self.plan.waits = waits.collect();
+        self.plan.waits = waits.chain(self.protected_frontend_nlbs()).collect();
         !self.plan.waits.is_empty()
     }
 
@@ -272,6 +286,12 @@ impl<'a> Differ<'a> {
     fn replaces(&self, id: &ResourceId, arn: Option<&str>) -> bool {
         let same = |found: &&Found<TargetGroup>| found.is.tags.get(RESOURCE_TAG) == Some(&id.0);
         self.input.observed.target_groups.iter().filter(same).any(|found| Some(found.arn.as_str()) != arn)
+    }
+
+    /// The load balancer that exists and stays.
+    pub(super) fn kept_load_balancer(&self) -> Option<&'a ObservedLoadBalancer> {
+        let scheme = self.input.desired.load_balancer.as_ref()?.scheme;
+        self.input.observed.load_balancers.iter().find(|found| found.is.scheme == scheme)
     }
 
     fn load_balancer(&mut self) {

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::stack::{
-    Attributes, Binding, HealthCheck, IpAddressType, Listener, LoadBalancer, Permission, Ref, ResourceId, Rule,
-    SecurityGroup, Tags, Target, TargetGroup,
+    Attributes, Binding, FrontendNlb, FrontendTargetGroup, HealthCheck, IpAddressType, Listener, LoadBalancer,
+    Permission, Ref, ResourceId, Rule, SecurityGroup, SubnetMapping, Tags, Target, TargetGroup,
 };
 
 /// One operation of a plan.
@@ -146,6 +146,54 @@ pub enum AwsOperation {
     DeleteLoadBalancer {
         /// ARN.
         load_balancer: String,
+    },
+    /// `elbv2:CreateTargetGroup` of type `alb`, for a listener of the frontend NLB.
+    CreateFrontendTargetGroup {
+        /// Resource id.
+        id: ResourceId,
+        /// What to create; its target follows by [`AwsOperation::RegisterLoadBalancer`].
+        is: FrontendTargetGroup,
+    },
+    /// `elbv2:CreateLoadBalancer` of type `network`.
+    CreateFrontendNlb {
+        /// What to create; its attributes and listeners follow.
+        is: FrontendNlb,
+    },
+    /// `elbv2:SetSubnets` of the frontend NLB.
+    SetFrontendSubnets {
+        /// ARN.
+        load_balancer: String,
+        /// All of them.
+        subnets: Vec<SubnetMapping>,
+    },
+    /// `elbv2:CreateListener` with protocol TCP.
+    CreateFrontendListener {
+        /// The frontend NLB.
+        load_balancer: Ref,
+        /// Port.
+        port: u16,
+        /// Where it forwards to.
+        target_group: Ref,
+        /// Tags.
+        tags: Tags,
+    },
+    /// `elbv2:ModifyListener` of the frontend NLB: where it forwards to.
+    ModifyFrontendListener {
+        /// ARN.
+        listener: String,
+        /// Its port, for messages.
+        port: u16,
+        /// Where it forwards to.
+        target_group: Ref,
+    },
+    /// `elbv2:RegisterTargets` with the one target that a target group of type `alb` takes.
+    RegisterLoadBalancer {
+        /// The target group.
+        target_group: Ref,
+        /// ARN of the ALB, which is active.
+        load_balancer: String,
+        /// The ALB's port.
+        port: u16,
     },
     /// `elbv2:CreateListener` with the default certificate.
     CreateListener {

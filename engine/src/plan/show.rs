@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Plan;
 use super::operation::{AwsOperation as Aws, KubeOperation, Operation};
-use crate::stack::{Action, Condition, Desired, Listener, Patterns, Rule};
+use crate::stack::{Action, Condition, Desired, FrontendNlb, Listener, Patterns, Rule};
 
 /// A plan, one line an operation.
 #[must_use]
@@ -69,6 +69,17 @@ fn aws(operation: &Aws) -> String {
         }
         Aws::ModifyIpPools { load_balancer, .. } => format!("~ ModifyIpPools {load_balancer}"),
         Aws::DeleteLoadBalancer { load_balancer } => format!("- DeleteLoadBalancer {load_balancer}"),
+        Aws::CreateFrontendTargetGroup { id, is } => format!("+ CreateTargetGroup {} for {id}", is.name),
+        Aws::CreateFrontendNlb { is } => format!("+ CreateLoadBalancer {} ({}, NLB)", is.name, is.scheme),
+        Aws::SetFrontendSubnets { load_balancer, subnets } => {
+            let list: Vec<&str> = subnets.iter().map(|mapping| mapping.subnet.as_str()).collect();
+            format!("~ SetSubnets {load_balancer}: {}", list.join(", "))
+        }
+        Aws::CreateFrontendListener { port, .. } => format!("+ CreateListener TCP {port}"),
+        Aws::ModifyFrontendListener { listener, port, .. } => format!("~ ModifyListener TCP {port} ({listener})"),
+        Aws::RegisterLoadBalancer { target_group, port, .. } => {
+            format!("+ RegisterTargets {target_group}: the load balancer's port {port}")
+        }
         Aws::CreateListener { is, .. } => format!("+ CreateListener {} {}", is.protocol, is.port),
         Aws::ModifyListener { listener, is } => format!("~ ModifyListener {} {} ({listener})", is.protocol, is.port),
         Aws::ModifyListenerAttributes { listener, attributes } => {
@@ -122,6 +133,9 @@ pub fn show_desired(desired: &Desired) -> String {
     for listener in desired.listeners.values() {
         listener_lines(listener, &mut put);
     }
+    if let Some(nlb) = &desired.frontend_nlb {
+        frontend_lines(nlb, &mut put);
+    }
     for (id, group) in &desired.target_groups {
         put(
             1,
@@ -140,6 +154,25 @@ pub fn show_desired(desired: &Desired) -> String {
         );
     }
     text
+}
+
+fn frontend_lines(nlb: &FrontendNlb, put: &mut impl FnMut(usize, String)) {
+    let name = if nlb.name.is_empty() { "?" } else { &nlb.name };
+    put(1, format!("frontend NLB {name} ({}, {})", nlb.scheme, nlb.ip_address_type.as_str()));
+    let subnets = nlb.subnets.iter().map(|mapping| match &mapping.allocation_id {
+        Some(allocation) => format!("{} with {allocation}", mapping.subnet),
+        None => mapping.subnet.clone(),
+    });
+    let subnets: Vec<String> = subnets.collect();
+    put(2, format!("subnets {}", if subnets.is_empty() { "?".to_owned() } else { subnets.join(", ") }));
+    for (key, value) in &nlb.attributes {
+        put(2, format!("attribute {key} = {value}"));
+    }
+    for (port, listener) in &nlb.listeners {
+        let (group, check) = (&listener.target_group, &listener.target_group.health_check);
+        put(2, format!("listener TCP {port} -> port {} of the load balancer, by {}", group.target_port, group.name));
+        put(3, format!("health check {} {} on {}", check.protocol, check.path, check.port));
+    }
 }
 
 fn listener_lines(listener: &Listener, put: &mut impl FnMut(usize, String)) {

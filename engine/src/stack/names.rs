@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{GroupId, Protocol, ProtocolVersion, Scheme, ServicePort, TargetType};
+use super::{GroupId, HealthCheck, Protocol, ProtocolVersion, Scheme, ServicePort, TargetType};
 
 /// The name of a group's load balancer, unless the user gives one.
 #[must_use]
@@ -21,6 +21,19 @@ pub fn managed_security_group_name(cluster: &str, group: &GroupId) -> String {
 #[must_use]
 pub fn backend_security_group_name(cluster: &str) -> String {
     format!("k8s-traffic-{}-{}", alphanumeric(cluster, 232), digest(&[cluster]))
+}
+
+/// The name of the NLB in front of a load balancer.
+#[must_use]
+pub fn frontend_nlb_name(load_balancer: &str) -> String {
+    format!("{}-nlb", cut(load_balancer, 28))
+}
+
+/// The name of the target group of a frontend NLB's listener.
+#[must_use]
+pub fn frontend_target_group_name(cluster: &str, group: &GroupId, port: u16, check: &HealthCheck) -> String {
+    let (id, port) = (group.to_string(), port.to_string());
+    group_name(group, &digest(&[cluster, &id, &port, "alb", "TCP", &check.port, check.protocol.as_str()]))
 }
 
 /// What the name of a target group is made of.
@@ -184,5 +197,37 @@ mod tests {
         assert_eq!(TargetGroupName { target_type: TargetType::Instance, ..first }.build(), "k8s-ns1-name1-f4adfdc175");
         assert_eq!(TargetGroupName { protocol: Protocol::Https, ..first }.build(), "k8s-ns1-name1-22fbce26a7");
         assert_eq!(TargetGroupName { target_control_port: Some(80), ..first }.build(), "k8s-ns1-name1-7ed91338c9");
+    }
+
+    #[test]
+    fn frontend_nlbs() {
+        // From recordings of the predecessor.
+        assert_eq!(frontend_nlb_name("myapp-alb"), "myapp-alb-nlb");
+        assert_eq!(frontend_nlb_name("k8s-100front-frontend-2fb66440e7"), "k8s-100front-frontend-2fb664-nlb");
+        let check = |port: &str| HealthCheck {
+            port: port.to_owned(),
+            protocol: Protocol::Http,
+            path: "/".to_owned(),
+            interval_seconds: 15,
+            timeout_seconds: 5,
+            healthy_threshold: 2,
+            unhealthy_threshold: 2,
+            success_codes: "200".to_owned(),
+        };
+        let cases = [
+            ("f211-frontend-nlb-everything", "web", 8080, "80", "k8s-f211fron-web-bcce2e9776"),
+            ("f211-frontend-nlb-everything", "web", 8443, "80", "k8s-f211fron-web-0c26e54128"),
+            (
+                "100-frontend-nlb-status-only",
+                "frontend-nlb-status-only",
+                80,
+                "traffic-port",
+                "k8s-100front-frontend-3292dbdfcb",
+            ),
+        ];
+        for (namespace, name, port, checked, expected) in cases {
+            let group = implicit(namespace, name);
+            assert_eq!(frontend_target_group_name("demo", &group, port, &check(checked)), expected);
+        }
     }
 }

@@ -100,7 +100,7 @@ pub(in crate::cloud) fn target_group(
 }
 
 /// Members that AWS leaves out where they are what it does anyway become those defaults.
-fn health_check(from: &sdk::TargetGroup) -> Result<HealthCheck, CloudError> {
+pub(super) fn health_check(from: &sdk::TargetGroup) -> Result<HealthCheck, CloudError> {
     let protocol = from.health_check_protocol().map_or(Some(Protocol::Http), |p| Protocol::parse(p.as_str()));
     let codes = from.matcher().and_then(|matcher| matcher.grpc_code().or(matcher.http_code()));
     Ok(HealthCheck {

@@ -2,7 +2,7 @@
 
 use albedo_engine::stack::{
     Action, AdditionalClaim, Attributes, Authenticate, Condition, FixedResponse, Forward, HealthCheck,
-    MutualAuthentication, Patterns, ProtocolVersion, Redirect, Rewrite, Tags, Target, Transform,
+    MutualAuthentication, Patterns, ProtocolVersion, Redirect, Rewrite, SubnetMapping, Tags, Target, Transform,
 };
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 
@@ -51,6 +51,14 @@ pub(in crate::cloud) fn mutual_authentication(from: &MutualAuthentication) -> sd
 
 pub(in crate::cloud) fn subnets(subnets: &[String]) -> Vec<sdk::SubnetMapping> {
     subnets.iter().map(|id| sdk::SubnetMapping::builder().subnet_id(id).build()).collect()
+}
+
+/// Subnets with the elastic addresses that are given for them.
+pub(in crate::cloud) fn mappings(mappings: &[SubnetMapping]) -> Vec<sdk::SubnetMapping> {
+    let mapping = |from: &SubnetMapping| {
+        sdk::SubnetMapping::builder().subnet_id(&from.subnet).set_allocation_id(from.allocation_id.clone()).build()
+    };
+    mappings.iter().map(mapping).collect()
 }
 
 pub(in crate::cloud) fn ipam_pools(pool: &str) -> sdk::IpamPools {

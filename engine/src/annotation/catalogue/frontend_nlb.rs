@@ -29,7 +29,7 @@ pub(super) const ROWS: &[Row] = &[
         Grammar::List,
         Merge::SameSet,
         "subnet-0a1b2c3d4e5f60718, public-b",
-        "The NLB's subnets, by id or Name tag; by default the ALB's.",
+        "The NLB's subnets, by id or Name tag; by default those that the tags and routes of the VPC give for its scheme.",
     ),
     Row::new(
         "frontend-nlb-security-groups",
@@ -141,6 +141,6 @@ pub(super) const ROWS: &[Row] = &[
         Grammar::Map,
         Merge::Identical,
         "team=web",
-        "AWS tags of the NLB, in place of those that the ALB has.",
+        "AWS tags of the NLB, its listeners and target groups, in place of all that the ALB has, default tags included.",
     ),
 ];

@@ -112,7 +112,7 @@ pub enum Merge {
     SameList,
     /// The same among those who say something that isn't empty
     SameNonEmpty,
-    /// The same in every member, and absent in all the others if it is absent in the first
+    /// From the first member on that has it, the same in every one; absence isn't the same
     Identical,
     /// United by key; one key with two values is a conflict
     KeyUnion,

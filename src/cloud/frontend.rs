@@ -1,0 +1,63 @@
+//! What AWS holds of the NLB in front of a group's load balancer.
+
+use albedo_engine::stack::{ObservedFrontendListener, ObservedFrontendNlb, ObservedFrontendTargetGroup};
+use aws_sdk_elasticloadbalancingv2::types as sdk;
+use futures::future::{try_join, try_join_all};
+
+use super::Cloud;
+use super::convert::{frontend, read};
+use super::error::{CloudError, need};
+use super::inventory::Tagged;
+
+/// NLBs and target groups of type `alb`.
+type Frontend = (Vec<ObservedFrontendNlb>, Vec<ObservedFrontendTargetGroup>);
+
+impl Cloud {
+    pub(super) async fn observe_frontend(
+        &self,
+        nlbs: Vec<(String, Tagged<sdk::LoadBalancer>)>,
+        groups: Vec<(String, Tagged<sdk::TargetGroup>)>,
+    ) -> Result<Frontend, CloudError> {
+        let nlbs = nlbs.into_iter().map(|(arn, held)| self.observe_nlb(arn, held));
+        let groups = groups.into_iter().map(|(arn, held)| self.observe_alb_target_group(arn, held));
+        try_join(try_join_all(nlbs), try_join_all(groups)).await
+    }
+
+    async fn observe_nlb(
+        &self,
+        arn: String,
+        (balancer, tags): Tagged<sdk::LoadBalancer>,
+    ) -> Result<ObservedFrontendNlb, CloudError> {
+        let (attributes, listeners) =
+            try_join(self.load_balancer_attributes(&arn), self.observe_nlb_listeners(&arn)).await?;
+        Ok(ObservedFrontendNlb {
+            dns_name: need("DescribeLoadBalancers", "DNSName", balancer.dns_name.clone())?,
+            state: read::state(&balancer)?,
+            is: frontend::nlb(&balancer, tags, attributes)?,
+            listeners,
+            arn,
+        })
+    }
+
+    async fn observe_nlb_listeners(&self, arn: &str) -> Result<Vec<ObservedFrontendListener>, CloudError> {
+        let listeners = self.listeners(arn).await?;
+        let tagged = self.config().tag_listeners_and_rules;
+        let arns = listeners.iter().filter(|_| tagged).filter_map(|listener| listener.listener_arn.clone());
+        let mut tags = self.tags_of(arns.collect()).await?;
+        let with_tags = |listener: &sdk::Listener| {
+            let tags = listener.listener_arn().and_then(|arn| tags.remove(arn)).unwrap_or_default();
+            frontend::listener(listener, tags)
+        };
+        listeners.iter().map(with_tags).collect()
+    }
+
+    async fn observe_alb_target_group(
+        &self,
+        arn: String,
+        (group, tags): Tagged<sdk::TargetGroup>,
+    ) -> Result<ObservedFrontendTargetGroup, CloudError> {
+        let targets = self.target_health(&arn).await?;
+        let targets = targets.into_iter().filter(|health| !health.is_draining()).map(|health| health.target);
+        Ok(ObservedFrontendTargetGroup { is: frontend::target_group(&group, tags)?, targets: targets.collect(), arn })
+    }
+}
