@@ -3,6 +3,8 @@
 //!
 //! What has no ARN or id yet stands there by its resource id.
 
+mod frontend_nlb;
+
 use serde_json::{Map, Value, json};
 
 use crate::stack::{
@@ -21,14 +23,19 @@ pub fn shape(desired: &Desired) -> Value {
         listeners,
         target_groups,
         bindings,
+        frontend_nlb: nlb,
+        keep_frontend_nlb: _,
         backend_security_group,
         lift_deletion_protection: _,
+        lift_frontend_deletion_protection: _,
     } = desired;
+    let of_nlb = nlb.iter().flat_map(|nlb| &nlb.listeners).map(frontend_nlb::target_group);
     members([
         ("Group", json!(group.to_string())),
         ("LoadBalancer", is.as_ref().map(load_balancer).into()),
         ("Listeners", listeners.values().map(listener).collect()),
-        ("TargetGroups", target_groups.iter().map(|(id, is)| target_group(id, is)).collect()),
+        ("FrontendNlb", nlb.as_ref().map(frontend_nlb::frontend_nlb).into()),
+        ("TargetGroups", target_groups.iter().map(|(id, is)| target_group(id, is)).chain(of_nlb).collect()),
         ("SecurityGroups", security_group.iter().map(managed).collect()),
         ("BackendSecurityGroup", backend_security_group.then(|| json!(ResourceId::backend_security_group().0)).into()),
         ("TargetGroupBindings", bindings.values().map(binding).collect()),
@@ -281,22 +288,11 @@ fn target_group(id: &ResourceId, from: &TargetGroup) -> Value {
         target_control_port,
         port,
         ipv6,
-        health_check,
+        health_check: check,
         attributes: of,
         tags: tagged,
     } = from;
-    let HealthCheck {
-        port: checked_port,
-        protocol: checked_protocol,
-        path,
-        interval_seconds,
-        timeout_seconds,
-        healthy_threshold,
-        unhealthy_threshold,
-        success_codes,
-    } = health_check;
-    let codes = if *protocol_version == ProtocolVersion::Grpc { "GrpcCode" } else { "HttpCode" };
-    members([
+    let mut all = members([
         ("ResourceId", json!(id.0)),
         ("Name", json!(name)),
         ("TargetType", json!(target_type.as_str())),
@@ -305,18 +301,40 @@ fn target_group(id: &ResourceId, from: &TargetGroup) -> Value {
         ("Port", json!(port)),
         ("TargetControlPort", json!(target_control_port)),
         ("IpAddressType", json!(if *ipv6 { "ipv6" } else { "ipv4" })),
+        ("Attributes", attributes(of)),
+        ("Tags", tags(tagged)),
+    ]);
+    if let Value::Object(all) = &mut all {
+        all.extend(health_check(check, *protocol_version));
+    }
+    all
+}
+
+/// Members of a target group.
+fn health_check(from: &HealthCheck, version: ProtocolVersion) -> Map<String, Value> {
+    let HealthCheck {
+        port,
+        protocol,
+        path,
+        interval_seconds,
+        timeout_seconds,
+        healthy_threshold,
+        unhealthy_threshold,
+        success_codes,
+    } = from;
+    let codes = if version == ProtocolVersion::Grpc { "GrpcCode" } else { "HttpCode" };
+    let all = [
         ("HealthCheckEnabled", json!(true)),
-        ("HealthCheckProtocol", json!(checked_protocol.as_str())),
-        ("HealthCheckPort", json!(checked_port)),
+        ("HealthCheckProtocol", json!(protocol.as_str())),
+        ("HealthCheckPort", json!(port)),
         ("HealthCheckPath", json!(path)),
         ("HealthCheckIntervalSeconds", json!(interval_seconds)),
         ("HealthCheckTimeoutSeconds", json!(timeout_seconds)),
         ("HealthyThresholdCount", json!(healthy_threshold)),
         ("UnhealthyThresholdCount", json!(unhealthy_threshold)),
         ("Matcher", json!({codes: success_codes})),
-        ("Attributes", attributes(of)),
-        ("Tags", tags(tagged)),
-    ])
+    ];
+    all.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 fn managed(from: &SecurityGroup) -> Value {

@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 use crate::account;
 use crate::case::Cluster;
 
+/// Off for a fresh NLB, unlike an ALB.
+const OF_NLB: [(&str, &str); 1] = [("load_balancing.cross_zone.enabled", "false")];
+
 /// What AWS answers for a fresh load balancer; `*`: whatever it says.
 const OF_LOAD_BALANCER: [(&str, &str); 24] = [
     ("access_logs.s3.enabled", "false"),
@@ -79,7 +82,9 @@ pub fn of(all: &[Desired], cluster: &Cluster) -> Value {
     for desired in all {
         let normal = Normal { stack: desired.group.to_string(), shape: plan::shape(desired), cluster };
         let is = &normal.shape;
-        lists.entry(LISTS[0]).or_default().extend(is.get("LoadBalancer").map(|is| normal.load_balancer(is)));
+        let balancers = [("LoadBalancer", &is["Listeners"]), ("FrontendNlb", &is["FrontendNlb"]["Listeners"])];
+        let balancers = balancers.into_iter().filter_map(|(key, listeners)| is.get(key).map(|is| (is, listeners)));
+        lists.entry(LISTS[0]).or_default().extend(balancers.map(|(is, listeners)| normal.load_balancer(is, listeners)));
         lists.entry(LISTS[1]).or_default().extend(items(&is["TargetGroups"]).map(|is| normal.target_group(is)));
         lists.entry(LISTS[2]).or_default().extend(items(&is["SecurityGroups"]).map(|is| normal.security_group(is)));
         lists.entry(LISTS[3]).or_default().extend(items(&is["TargetGroupBindings"]).map(|is| normal.binding(is)));
@@ -221,21 +226,24 @@ impl Normal<'_> {
         names
     }
 
-    fn load_balancer(&self, is: &Value) -> Value {
+    fn load_balancer(&self, is: &Value, listeners: &Value) -> Value {
         let mut own = self.own(&is["Tags"], true);
+        let fresh: &[(&str, &str)] = if is["Type"] == "network" { &OF_NLB } else { &OF_LOAD_BALANCER };
+        let mapped: Vec<&Value> = items(&is["SubnetMappings"]).map(|mapping| &mapping["SubnetId"]).collect();
+        let subnets = is.get("Subnets").cloned().unwrap_or_else(|| json!(mapped));
         own.extend([
             ("name".to_owned(), is["Name"].clone()),
             ("type".to_owned(), is["Type"].clone()),
             ("scheme".to_owned(), is["Scheme"].clone()),
             ("ipAddressType".to_owned(), is["IpAddressType"].clone()),
-            ("subnets".to_owned(), json!(self.names(&is["Subnets"]))),
+            ("subnets".to_owned(), json!(self.names(&subnets))),
             ("securityGroups".to_owned(), json!(self.names(&is["SecurityGroups"]))),
-            ("attributes".to_owned(), differing(&is["Attributes"], &OF_LOAD_BALANCER)),
+            ("attributes".to_owned(), differing(&is["Attributes"], fresh)),
         ]);
         for (from, to) in [("CustomerOwnedIpv4Pool", "customerOwnedIpv4Pool"), ("IpamPools", "ipamPools")] {
             own.extend(is.get(from).map(|value| (to.to_owned(), low(value))));
         }
-        let listeners = items(&self.shape["Listeners"]).map(|is| (is["Port"].to_string(), self.listener(is)));
+        let listeners = items(listeners).map(|is| (is["Port"].to_string(), self.listener(is)));
         own.insert("listeners".to_owned(), listeners.collect());
         Value::Object(own)
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use albedo_engine::kinds::Key;
-use albedo_engine::link::{Existing, Input, Linked, MemberState, link};
-use albedo_engine::stack::{Desired, GroupId};
+use albedo_engine::link::{Existing, ExistingFrontendNlb, Input, Linked, MemberState, link};
+use albedo_engine::stack::{Desired, FrontendNlb, GroupId};
 use albedo_engine::world::{Leaving, Object, Overlay};
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::normal::{self, LISTS};
 
 /// What other parts of the engine provision and this comparison does not look at yet: members of a load balancer, and
 /// resources by the beginning of their id.
-const NOT_YET: [&str; 5] = ["wafv2", "wafClassic", "shield", "minimumCapacityUnits", "FrontendNlb"];
+const NOT_YET: [&str; 4] = ["wafv2", "wafClassic", "shield", "minimumCapacityUnits"];
 
 /// Cases that need what other parts of the engine do not provision yet.
 const NOT_YET_CASES: [&str; 1] = ["f063-mtls-verify-by-name"];
@@ -84,7 +84,11 @@ impl<'a> Run<'a> {
         let view = self.cluster.world.view(group, &Overlay::None);
         let before = self.there.get(group);
         let existing = before.and_then(|before| before.load_balancer.as_ref());
-        let existing = existing.map(|is| Existing { scheme: is.scheme, subnets: is.subnets.clone() });
+        let existing = existing.map(|is| Existing {
+            scheme: is.scheme,
+            subnets: is.subnets.clone(),
+            frontend_nlb: before.and_then(|before| before.frontend_nlb.as_ref()).map(frontend_nlb),
+        });
         let linked = link(Input {
             settings: &self.case.settings,
             view: &view,
@@ -137,6 +141,11 @@ impl<'a> Run<'a> {
             self.cluster.delete("Ingress", key);
         }
     }
+}
+
+fn frontend_nlb(is: &FrontendNlb) -> ExistingFrontendNlb {
+    let subnets = is.subnets.iter().map(|mapping| mapping.subnet.clone()).collect();
+    ExistingFrontendNlb { scheme: is.scheme, subnets }
 }
 
 fn is_protected(desired: &Desired) -> bool {
