@@ -182,6 +182,8 @@ async fn reconcile(
     config.endpoints = asked.endpoints;
     config.max_attempts = flags.aws_max_retries.max(1);
     config.tag_listeners_and_rules = settings.gate(albedo_engine::settings::Gate::ListenerRulesTagging);
+    config.web_acls = settings.enable_wafv2;
+    config.shield = settings.enable_shield;
     if let Some(limits) = &flags.aws_api_throttle {
         config.throttle = Throttle::parse(limits).context("--aws-api-throttle")?;
     }
@@ -194,7 +196,8 @@ async fn reconcile(
     // Every replica reads the facts: its admission rests on them.
     account.refresh(&cloud).await;
     let keeper = tokio::spawn(account.clone().keep(cloud.clone(), stop.clone()));
-    let parts = Parts { cluster, cloud, account, settings, events, metrics };
+    let stabilization = flags.lb_stabilization_monitor_interval;
+    let parts = Parts { cluster, cloud, account, settings, events, metrics, stabilization };
     write_while_allowed(&flags, parts, stop).await;
     keeper.await.context("the keeper of facts failed")
 }

@@ -9,9 +9,11 @@
 //! | [`identity`] | which region and VPC this is |
 //! | [`facts`], [`interfaces`] | what is known of the account |
 //! | [`inventory`], [`describe`], [`observe`] | what AWS holds of a group |
+//! | [`addons`] | what is attached to a load balancer |
 //! | [`operations`], [`known`] | one operation of a plan |
 //! | [`convert`] | between AWS's types and the stack's |
 
+mod addons;
 mod call;
 mod convert;
 mod describe;
@@ -37,6 +39,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 pub use error::CloudError;
+pub use facts::FactKind;
 pub use identity::{Asked, NodePlace, identify};
 pub use interfaces::InterfaceFact;
 pub use known::{Known, OidcClient, Warrant};
@@ -61,6 +64,10 @@ pub struct CloudConfig {
     pub throttle: Throttle,
     /// Whether listeners and rules carry tags; otherwise they are not read either.
     pub tag_listeners_and_rules: bool,
+    /// Whether web ACLs are looked up by name.
+    pub web_acls: bool,
+    /// Whether it is asked if the account is subscribed to Shield Advanced.
+    pub shield: bool,
 }
 
 impl CloudConfig {
@@ -75,6 +82,8 @@ impl CloudConfig {
             endpoints: BTreeMap::new(),
             throttle: Throttle::default(),
             tag_listeners_and_rules: true,
+            web_acls: true,
+            shield: true,
         }
     }
 }
@@ -93,6 +102,7 @@ struct Shared {
     inventory: inventory::Inventory,
     certificates: facts::Certificates,
     zones: facts::Zones,
+    addons: addons::Memory,
 }
 
 impl Cloud {
@@ -107,6 +117,7 @@ impl Cloud {
             inventory: inventory::Inventory::default(),
             certificates: facts::Certificates::default(),
             zones: facts::Zones::default(),
+            addons: addons::Memory::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -148,6 +159,10 @@ impl Cloud {
         &self.shared.certificates
     }
 
+    fn addons(&self) -> &addons::Memory {
+        &self.shared.addons
+    }
+
     fn zones(&self) -> &facts::Zones {
         &self.shared.zones
     }
@@ -185,7 +200,7 @@ mod tests {
         let warrant = Warrant { remaining: &|| Duration::ZERO, clients: &clients };
         let operation = AwsOperation::DeleteRule { rule: "arn".to_owned() };
         sendable(cloud.observe(&GroupId::Explicit("group".to_owned())));
-        sendable(cloud.refresh(&mut facts, jiff::Timestamp::UNIX_EPOCH));
+        sendable(cloud.refresh(&mut facts, jiff::Timestamp::UNIX_EPOCH, true));
         sendable(cloud.apply(&operation, &mut known, &warrant));
         sendable(cloud.extra_subnets(&[]));
         sendable(cloud.node_interfaces(&[]));

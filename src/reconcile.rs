@@ -94,6 +94,8 @@ pub struct Parts {
     pub events: Events,
     /// What is measured.
     pub metrics: Metrics,
+    /// Pause between looks at a load balancer that is not active yet.
+    pub stabilization: Duration,
 }
 
 struct Shared {
@@ -106,6 +108,8 @@ struct Shared {
     tenure: Tenure,
     queue: Queue,
     metrics: Metrics,
+    /// Pause between looks at a load balancer that is not active yet.
+    stabilization: Duration,
     /// Held while the shared backend security group is made or deleted: it is nobody's group's own.
     backend: Mutex<()>,
     /// How many turns over the rules of nodes and pods have begun.
@@ -118,7 +122,7 @@ impl Reconciler {
     /// A reconciler of one tenure, which does nothing yet.
     #[must_use]
     pub fn new(parts: Parts, tenure: Tenure) -> Self {
-        let Parts { cluster, cloud, account, settings, events, metrics } = parts;
+        let Parts { cluster, cloud, account, settings, events, metrics, stabilization } = parts;
         let shared = Shared {
             cluster,
             cloud,
@@ -128,6 +132,7 @@ impl Reconciler {
             tenure,
             queue: Queue::default(),
             metrics,
+            stabilization,
             backend: Mutex::new(()),
             rules_begun: AtomicU64::new(0),
             node_rules: Mutex::default(),

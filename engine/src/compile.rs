@@ -1,6 +1,7 @@
 //! One Ingress, its class, parameters, Services and facts → a fragment and findings. What crosses members is `link`'s.
 
 mod actions;
+mod addons;
 mod attributes;
 mod authentication;
 mod frontend_nlb;
@@ -29,6 +30,7 @@ use crate::stack::{
 };
 use crate::world::{ClassifiedMember, View};
 
+pub use addons::AddonsAsk;
 pub use frontend_nlb::{FrontendHealthCheckAsk, FrontendNlbAsk};
 pub use reader::Reader;
 
@@ -49,6 +51,8 @@ pub struct Fragment {
     pub load_balancer: LoadBalancerAsk,
     /// What it says of the NLB in front of it.
     pub frontend_nlb: FrontendNlbAsk,
+    /// What it says of what is attached to the load balancer.
+    pub addons: AddonsAsk,
     /// What it says of listeners, by port.
     pub listeners: BTreeMap<u16, ListenerAsk>,
     /// Certificates of its HTTPS listeners.
@@ -239,6 +243,7 @@ impl<'a> Compiler<'a> {
         let tags = self.tags_of(None);
         let load_balancer = self.load_balancer();
         let frontend_nlb = self.frontend_nlb();
+        let addons = self.addons();
         let certificates = self.certificates();
         let listeners = self.listeners(&certificates);
         let (rules, default_backend) = self.rules();
@@ -250,6 +255,7 @@ impl<'a> Compiler<'a> {
             params: self.params.clone(),
             load_balancer,
             frontend_nlb,
+            addons,
             listeners,
             certificates,
             rules,

@@ -1,5 +1,6 @@
 //! What is known of the AWS account, each kind of fact with the time it was read.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,8 +21,14 @@ impl<T> Aged<T> {
     /// How long ago they were read; zero if the clock went back.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Duration {
-        Duration::try_from(now.duration_since(self.read_at)).unwrap_or_default()
+        age(self.read_at, now)
     }
+}
+
+/// How long ago something was read; zero if the clock went back.
+#[must_use]
+pub fn age(read_at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(read_at)).unwrap_or_default()
 }
 
 /// What is known of the account in one region. `None`: never read.
@@ -39,8 +46,17 @@ pub struct Facts {
     pub certificates: Option<Aged<Vec<Certificate>>>,
     /// Security groups of the VPC.
     pub security_groups: Option<Aged<Vec<SecurityGroupFact>>>,
-    /// Target groups by name, for actions that name one which is not ours.
-    pub target_group_names: Option<Aged<std::collections::BTreeMap<String, String>>>,
+    /// ARNs of target groups by name, for actions that name one which is not ours.
+    pub target_group_names: Option<Aged<BTreeMap<String, String>>>,
+    /// ARNs of the region's web ACLs by name (`WAFv2`, scope REGIONAL).
+    pub web_acls: Option<Aged<BTreeMap<String, String>>>,
+    /// ARNs of trust stores by name.
+    pub trust_stores: Option<Aged<BTreeMap<String, String>>>,
+    /// Whether the account is subscribed to Shield Advanced.
+    pub shield_subscribed: Option<Aged<bool>>,
+    /// Limits of Elastic Load Balancing by AWS's name for them (`rules-per-application-load-balancer`):
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeAccountLimits.html>.
+    pub account_limits: Option<Aged<BTreeMap<String, i64>>>,
 }
 
 /// A subnet.

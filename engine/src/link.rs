@@ -1,5 +1,6 @@
 //! The fragments of a group → what should exist in AWS, and findings on what crosses members.
 
+mod addons;
 mod certificates;
 mod contradiction;
 mod frontend_nlb;
@@ -117,17 +118,28 @@ struct Linker<'a> {
     states: BTreeMap<Key, MemberState>,
     findings: BTreeMap<Key, Vec<Finding>>,
     blocked: bool,
+    /// A member names a web ACL, so that ARNs of web ACLs do not count.
+    web_acl_by_name: bool,
 }
 
 impl<'a> Linker<'a> {
     fn new(input: Input<'a>) -> Self {
-        Self { input, fragments: Vec::new(), states: BTreeMap::new(), findings: BTreeMap::new(), blocked: false }
+        Self {
+            input,
+            fragments: Vec::new(),
+            states: BTreeMap::new(),
+            findings: BTreeMap::new(),
+            blocked: false,
+            web_acl_by_name: false,
+        }
     }
 
     /// Takes in members by seniority, so that of two that contradict each other the younger is set aside.
     fn take(&mut self, compiled: Vec<Compiled>, context: Context<'_>) {
         let members: BTreeMap<Key, &ClassifiedMember> =
             self.input.view.members.iter().map(|member| (member.key(), member)).collect();
+        self.web_acl_by_name =
+            compiled.iter().flat_map(|one| &one.fragment).any(|fragment| fragment.addons.wafv2_name.is_some());
         let mut by_seniority = compiled;
         by_seniority.sort_by_key(|one| {
             let member = members.get(&one.key);
@@ -139,6 +151,8 @@ impl<'a> Linker<'a> {
         });
         for one in by_seniority {
             let Compiled { key, fragment, findings } = one;
+            let findings = findings.into_iter().map(|finding| self.aged(finding));
+            let findings: Vec<Finding> = findings.collect();
             self.findings.entry(key.clone()).or_default().extend(findings);
             let present = fragment.filter(|fragment| self.admit(fragment, true));
             let taken = match present {
@@ -162,6 +176,7 @@ impl<'a> Linker<'a> {
         let mut contradictions: Vec<Finding> =
             self.fragments.iter().flat_map(|senior| contradiction::between(fragment, senior)).collect();
         contradictions.extend(contradiction::frontend_nlb::brought_by(fragment, &self.fragments));
+        contradictions.retain(|finding| self.counts(finding));
         let agrees = contradictions.is_empty();
         if report {
             for finding in contradictions {
@@ -252,6 +267,7 @@ impl<'a> Linker<'a> {
             keep_frontend_nlb: self.keeps_frontend_nlb(),
             lift_frontend_deletion_protection: self.unprotects_frontend_nlb(),
             load_balancer: Some(load_balancer),
+            addons: self.addons(),
             security_group: groups.managed,
             listeners,
             target_groups,

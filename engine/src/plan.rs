@@ -1,5 +1,6 @@
 //! From what should be and what is to one turn of operations, as data.
 
+mod addons;
 mod assume;
 mod diff;
 mod equal;
@@ -31,13 +32,15 @@ pub struct Plan {
     pub known: BTreeMap<ResourceId, String>,
     /// What the turn has to wait for before the next one is derived; empty when the desired state is reached after it.
     pub waits: Vec<String>,
+    /// What is still missing although nothing waits for it: to be looked at again after a while.
+    pub later: Vec<String>,
 }
 
 impl Plan {
-    /// Whether there is nothing to do and nothing to wait for.
+    /// Whether there is nothing to do and nothing to wait for, now or later.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.operations.is_empty() && self.waits.is_empty()
+        self.operations.is_empty() && self.waits.is_empty() && self.later.is_empty()
     }
 }
 

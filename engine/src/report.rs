@@ -55,6 +55,8 @@ pub struct Reached {
     pub frontend_dns_name: String,
     /// ARNs by resource id.
     pub resources: BTreeMap<ResourceId, String>,
+    /// Something is still missing that nothing waits for.
+    pub later: bool,
 }
 
 /// The events of a turn: a member that is set aside alone hears why, and success is said when something changed.

@@ -10,6 +10,7 @@ use crate::stack::{Scheme, Tags, TargetType};
 pub const CONTROLLER: &str = "ingress.k8s.aws/alb";
 
 /// What the operator decided, as far as the engine needs it. Names and defaults follow the flags.
+#[expect(clippy::struct_excessive_bools, reason = "one a flag")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// `--cluster-name`: part of names and tags.
@@ -43,6 +44,12 @@ pub struct Settings {
     pub tolerate_missing_action: bool,
     /// `--allowed-certificate-authority-arns`; empty allows all.
     pub allowed_certificate_authorities: Vec<String>,
+    /// `--enable-waf`: WAF Classic Regional.
+    pub enable_waf: bool,
+    /// `--enable-wafv2`.
+    pub enable_wafv2: bool,
+    /// `--enable-shield`.
+    pub enable_shield: bool,
     /// `--feature-gates`, those that mean something here, by name.
     pub gates: BTreeMap<String, bool>,
 }
@@ -67,6 +74,9 @@ impl Settings {
             tolerate_missing_service: true,
             tolerate_missing_action: true,
             allowed_certificate_authorities: Vec::new(),
+            enable_waf: true,
+            enable_wafv2: true,
+            enable_shield: true,
             gates: BTreeMap::new(),
         }
     }
@@ -91,18 +101,21 @@ pub enum Gate {
     SubnetsClusterTagCheck,
     /// Subnets without a role tag are told apart by their route to an internet gateway.
     SubnetDiscoveryByReachability,
+    /// Capacity is reserved for load balancers.
+    LbCapacityReservation,
     /// `--default-tags` give way to tags of objects.
     EnableDefaultTagsLowPriority,
 }
 
 impl Gate {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ListenerRulesTagging,
         Self::EnableIpTargetType,
         Self::AlbSingleSubnet,
         Self::SubnetsClusterTagCheck,
         Self::SubnetDiscoveryByReachability,
+        Self::LbCapacityReservation,
         Self::EnableDefaultTagsLowPriority,
     ];
 
@@ -115,6 +128,7 @@ impl Gate {
             Self::AlbSingleSubnet => "ALBSingleSubnet",
             Self::SubnetsClusterTagCheck => "SubnetsClusterTagCheck",
             Self::SubnetDiscoveryByReachability => "SubnetDiscoveryByReachability",
+            Self::LbCapacityReservation => "LBCapacityReservation",
             Self::EnableDefaultTagsLowPriority => "EnableDefaultTagsLowPriority",
         }
     }

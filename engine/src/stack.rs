@@ -1,5 +1,6 @@
 //! The AWS resources of one group in AWS's words: what should exist and what does, in the same types.
 
+mod addons;
 mod frontend_nlb;
 mod group;
 mod listener;
@@ -14,6 +15,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use addons::{Addons, ObservedAddons, SHIELD_PROTECTION, Shield, WebAcl};
 pub use frontend_nlb::{
     FrontendListener, FrontendNlb, FrontendTargetGroup, ObservedFrontendListener, ObservedFrontendNlb,
     ObservedFrontendTargetGroup, SubnetMapping,
@@ -141,6 +143,8 @@ pub struct Desired {
     pub group: GroupId,
     /// The load balancer; `None` when the group has no members and nothing should exist.
     pub load_balancer: Option<LoadBalancer>,
+    /// What is attached to the load balancer.
+    pub addons: Addons,
     /// The managed security group, unless the group names its own.
     pub security_group: Option<SecurityGroup>,
     /// Listeners by port.
@@ -169,6 +173,7 @@ impl Desired {
         Self {
             group,
             load_balancer: None,
+            addons: Addons::default(),
             security_group: None,
             listeners: BTreeMap::new(),
             target_groups: BTreeMap::new(),
@@ -193,6 +198,8 @@ pub struct ObservedLoadBalancer {
     pub state: LoadBalancerState,
     /// The load balancer itself.
     pub is: LoadBalancer,
+    /// What is attached to it, as far as it was read.
+    pub addons: ObservedAddons,
     /// Its listeners.
     pub listeners: Vec<ObservedListener>,
 }

@@ -30,6 +30,10 @@ fn aged<T>(value: T) -> Option<Aged<T>> {
     Some(Aged { value, read_at: now() })
 }
 
+fn named(name: &str, arn: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(name.to_owned(), arn.to_owned())])
+}
+
 fn facts() -> Facts {
     let subnet = |id: &str, zone: &str| Subnet {
         id: id.to_owned(),
@@ -64,7 +68,17 @@ fn facts() -> Facts {
             name: "own".to_owned(),
             tags: BTreeMap::new(),
         }]),
-        target_group_names: aged(BTreeMap::new()),
+        target_group_names: aged(named(
+            "legacy",
+            "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/legacy/1",
+        )),
+        web_acls: aged(named("web", "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/web/1")),
+        trust_stores: aged(named(
+            "clients",
+            "arn:aws:elasticloadbalancing:eu-central-1:123456789012:truststore/clients/1",
+        )),
+        shield_subscribed: aged(false),
+        account_limits: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use albedo_engine::admit::{Defaults, Mode, Policy};
 use albedo_engine::settings::{Gate, Settings};
@@ -12,20 +13,16 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 /// Flags of the predecessor that mean nothing here: accepted with one warning each, so that its arguments still start.
-pub const IGNORED: [&str; 27] = [
+pub const IGNORED: [&str; 23] = [
     "sync-period",
     "enable-endpoint-slices",
     "enable-pod-readiness-gate-inject",
-    "enable-waf",
-    "enable-wafv2",
-    "enable-shield",
     "enable-service-mutator-webhook",
     "load-balancer-class",
     "service-max-concurrent-reconciles",
     "targetgroupbinding-max-concurrent-reconciles",
     "targetgroupbinding-max-exponential-backoff-delay",
     "targetgroupbinding-requeue-duration",
-    "lb-stabilization-monitor-interval",
     "max-targets-per-target-group",
     "required-secrets-label",
     "default-pca-arn",
@@ -43,7 +40,7 @@ pub const IGNORED: [&str; 27] = [
 ];
 
 /// Gates of the predecessor that mean nothing here.
-const IGNORED_GATES: [&str; 17] = [
+const IGNORED_GATES: [&str; 16] = [
     "WeightedTargetGroups",
     "ServiceTypeLoadBalancerOnly",
     "EndpointsFailOpen",
@@ -51,7 +48,6 @@ const IGNORED_GATES: [&str; 17] = [
     "EnableRGTAPI",
     "NLBHealthCheckAdvancedConfig",
     "NLBSecurityGroup",
-    "LBCapacityReservation",
     "NLBGatewayAPI",
     "ALBGatewayAPI",
     "GlobalAcceleratorController",
@@ -145,6 +141,18 @@ pub struct Run {
     /// Answer 503 for a backend whose action is not written, instead of setting the Ingress aside
     #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_ACTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub tolerate_non_existent_backend_action: bool,
+    /// Associate web ACLs of WAF Classic Regional
+    #[arg(long, env = "ALBEDO_ENABLE_WAF", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub enable_waf: bool,
+    /// Associate web ACLs of `WAFv2`
+    #[arg(long, env = "ALBEDO_ENABLE_WAFV2", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub enable_wafv2: bool,
+    /// Protect load balancers by Shield Advanced, if the account is subscribed
+    #[arg(long, env = "ALBEDO_ENABLE_SHIELD", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub enable_shield: bool,
+    /// Pause between looks at a load balancer that has to be active before capacity is reserved for it: 90s, 2m0s
+    #[arg(long, env = "ALBEDO_LB_STABILIZATION_MONITOR_INTERVAL", default_value = "2m0s", value_parser = duration)]
+    pub lb_stabilization_monitor_interval: Duration,
     /// Gates: `Name=true,…`
     #[arg(long, env = "ALBEDO_FEATURE_GATES", default_value = "")]
     pub feature_gates: String,
@@ -267,6 +275,9 @@ impl Run {
             tolerate_missing_service: self.tolerate_non_existent_backend_service,
             tolerate_missing_action: self.tolerate_non_existent_backend_action,
             allowed_certificate_authorities: self.allowed_certificate_authority_arns.clone(),
+            enable_waf: self.enable_waf,
+            enable_wafv2: self.enable_wafv2,
+            enable_shield: self.enable_shield,
             gates: self.gates()?,
         })
     }
@@ -306,6 +317,13 @@ impl Run {
         }
         Ok(Policy { mode, strict: self.admission_strict, defaults, ..Policy::default() })
     }
+}
+
+/// A length of time as Go writes it: `2m0s`, `1h30m`, `500ms`.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    let parsed: Option<jiff::SignedDuration> = text.parse().ok();
+    let parsed = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
+    parsed.filter(|parsed| !parsed.is_zero()).ok_or("write a length of time: 90s or 2m")
 }
 
 /// `key=value,…` as a map.

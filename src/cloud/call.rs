@@ -39,6 +39,21 @@ pub(super) const fn acm(name: &'static str) -> Op {
     Op { service: Service::Acm, name }
 }
 
+/// An operation of `WAFv2`.
+pub(super) const fn wafv2(name: &'static str) -> Op {
+    Op { service: Service::WafV2, name }
+}
+
+/// An operation of WAF Classic Regional.
+pub(super) const fn waf_regional(name: &'static str) -> Op {
+    Op { service: Service::WafRegional, name }
+}
+
+/// An operation of Shield.
+pub(super) const fn shield(name: &'static str) -> Op {
+    Op { service: Service::Shield, name }
+}
+
 /// Makes calls, and holds what all of them share.
 #[derive(Debug)]
 pub(super) struct Caller {

@@ -65,6 +65,16 @@ pub enum CloudError {
         /// Secret, `namespace/name`.
         secret: String,
     },
+    /// A web ACL is named, and the names of web ACLs could not be read. Nothing was sent.
+    #[error(
+        "AWS {operation} needs the ARN of web ACL {name:?}, and web ACLs cannot be listed: grant wafv2:ListWebACLs"
+    )]
+    Unlisted {
+        /// AWS's name of the operation.
+        operation: &'static str,
+        /// The web ACL's name.
+        name: String,
+    },
     /// The right to write ends before an answer could come. Nothing was sent.
     #[error("AWS {operation} was not sent: this replica's lease ends too soon")]
     NotTenured {
@@ -88,7 +98,11 @@ impl CloudError {
             | Self::DeletionProtected(answer)
             | Self::Transient(answer)
             | Self::Unknown(answer) => Some(answer),
-            Self::Incomplete { .. } | Self::Unresolved { .. } | Self::NoClient { .. } | Self::NotTenured { .. } => None,
+            Self::Incomplete { .. }
+            | Self::Unresolved { .. }
+            | Self::NoClient { .. }
+            | Self::Unlisted { .. }
+            | Self::NotTenured { .. } => None,
         }
     }
 
@@ -195,6 +209,13 @@ const CLASSES: &[(&str, &str, Class)] = &[
     ("", "*NotFound", CloudError::NotFound),
     ("", "*NotFoundException", CloudError::NotFound),
     ("", "NoSuch*", CloudError::NotFound),
+    ("", "WAFNonexistent*", CloudError::NotFound),
+    ("", "WAFInternal*", CloudError::Transient),
+    ("", "WAFUnavailable*", CloudError::Transient),
+    ("", "WAFLimits*", CloudError::TooMany),
+    ("", "WAFInvalid*", CloudError::Invalid),
+    ("", "LimitsExceeded*", CloudError::TooMany),
+    ("", "*AlreadyExistsException", CloudError::AlreadyExists),
     ("", "DuplicateTagKeys", CloudError::Invalid),
     ("", "Duplicate*", CloudError::AlreadyExists),
     ("", "*.Duplicate", CloudError::AlreadyExists),

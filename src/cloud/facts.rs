@@ -1,11 +1,14 @@
 //! What is known of the account, read kind by kind: one that fails keeps what it had, with its age, and the others are new.
 
+mod account;
 mod certificates;
 mod network;
 
 use std::fmt;
+use std::time::Duration;
 
-use albedo_engine::facts::{Aged, Facts};
+use albedo_engine::facts::{Aged, Facts, age};
+use futures::future::OptionFuture;
 use jiff::Timestamp;
 
 pub(super) use certificates::Certificates;
@@ -29,6 +32,14 @@ pub enum FactKind {
     SecurityGroups,
     /// Target groups by name.
     TargetGroups,
+    /// Web ACLs by name.
+    WebAcls,
+    /// Trust stores by name.
+    TrustStores,
+    /// The subscription to Shield Advanced.
+    Shield,
+    /// Limits of the account.
+    AccountLimits,
 }
 
 impl FactKind {
@@ -42,6 +53,10 @@ impl FactKind {
             Self::Certificates => "certificates",
             Self::SecurityGroups => "security groups",
             Self::TargetGroups => "target groups",
+            Self::WebAcls => "web ACLs",
+            Self::TrustStores => "trust stores",
+            Self::Shield => "the subscription to Shield Advanced",
+            Self::AccountLimits => "account limits",
         }
     }
 }
@@ -52,18 +67,29 @@ impl fmt::Display for FactKind {
     }
 }
 
+/// What hardly ever changes is read again when it is older than this.
+const SLOW: Duration = Duration::from_hours(1);
+
 impl Cloud {
-    /// Reads all facts anew, each kind for itself, and gives back what failed: those kinds are as they were before.
-    /// `now` becomes the age of the others.
-    pub async fn refresh(&self, facts: &mut Facts, now: Timestamp) -> Vec<(FactKind, CloudError)> {
+    /// Reads facts anew, each kind for itself, and gives back what failed: those kinds are as they were before.
+    /// `now` becomes the age of the others. What hardly ever changes is passed over while it is young, unless `all` of it
+    /// is asked for; what the operator switched off is never read.
+    pub async fn refresh(&self, facts: &mut Facts, now: Timestamp, all: bool) -> Vec<(FactKind, CloudError)> {
         let foreign = self.foreign_subnets(facts);
-        let (cidrs, subnets, certificates, security_groups, names) = futures::join!(
-            self.vpc_cidrs(),
-            self.subnets(&foreign),
+        let due = |read_at: Option<Timestamp>| all || read_at.is_none_or(|at| age(at, now) >= SLOW);
+        let limits = due(facts.account_limits.as_ref().map(|known| known.read_at)).then(|| self.account_limits());
+        let shield = self.config().shield && due(facts.shield_subscribed.as_ref().map(|known| known.read_at));
+        let shield = shield.then(|| self.shield_subscribed());
+        let acls = self.config().web_acls.then(|| self.web_acls());
+        let (network, certificates, names, acls, stores, slow) = futures::join!(
+            async { futures::join!(self.vpc_cidrs(), self.subnets(&foreign), self.security_group_facts()) },
             self.certificates(),
-            self.security_group_facts(),
             self.target_group_names(),
+            OptionFuture::from(acls),
+            self.trust_stores(),
+            async { futures::join!(OptionFuture::from(shield), OptionFuture::from(limits)) },
         );
+        let (cidrs, subnets, security_groups) = network;
         let mut failed = Vec::new();
         let subnets = subnets.map(|(subnets, routes)| {
             failed.extend(routes.map(|error| (FactKind::Routes, error)));
@@ -76,6 +102,11 @@ impl Cloud {
         failed.extend(put(&mut facts.certificates, FactKind::Certificates, certificates, now));
         failed.extend(put(&mut facts.security_groups, FactKind::SecurityGroups, security_groups, now));
         failed.extend(put(&mut facts.target_group_names, FactKind::TargetGroups, names, now));
+        failed.extend(put(&mut facts.trust_stores, FactKind::TrustStores, stores, now));
+        let (shield, limits) = slow;
+        failed.extend(acls.and_then(|read| put(&mut facts.web_acls, FactKind::WebAcls, read, now)));
+        failed.extend(shield.and_then(|read| put(&mut facts.shield_subscribed, FactKind::Shield, read, now)));
+        failed.extend(limits.and_then(|read| put(&mut facts.account_limits, FactKind::AccountLimits, read, now)));
         failed
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use albedo_engine::stack::{
-    Attributes, Found, GroupId, Observed, ObservedListener, ObservedLoadBalancer, Protocol, SecurityGroup, Tags,
-    TargetGroup, TargetHealth,
+    Attributes, Found, GroupId, Observed, ObservedAddons, ObservedListener, ObservedLoadBalancer, Protocol,
+    SecurityGroup, Tags, TargetGroup, TargetHealth,
 };
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use futures::future::{OptionFuture, try_join, try_join_all, try_join3};
@@ -65,6 +65,7 @@ impl Cloud {
             dns_name: need("DescribeLoadBalancers", "DNSName", balancer.dns_name.clone())?,
             state: read::state(&balancer)?,
             is: read::load_balancer(&balancer, tags, attributes)?,
+            addons: ObservedAddons::default(),
             listeners,
             arn,
         })

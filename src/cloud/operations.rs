@@ -1,5 +1,6 @@
 //! Applies one operation of a plan.
 
+mod addons;
 mod balancers;
 mod frontend;
 mod listeners;
@@ -33,6 +34,8 @@ const PATIENCE: &[(&str, &[&str], Duration, Duration)] = &[
     ("ModifyListenerAttributes", &["ListenerNotFound"], SHORTLY, BRIEFLY),
     ("AddListenerCertificates", &["ListenerNotFound"], SHORTLY, BRIEFLY),
     ("CreateRule", &["ListenerNotFound", "TargetGroupNotFound"], SHORTLY, BRIEFLY),
+    // WAF learns of a load balancer some seconds after it is made.
+    ("AssociateWebACL", &["WAFUnavailableEntityException"], Duration::from_secs(2), Duration::from_secs(20)),
     // A load balancer lets go of these some seconds after it is gone.
     ("DeleteTargetGroup", &["ResourceInUse"], Duration::from_secs(2), Duration::from_secs(20)),
     ("DeleteSecurityGroup", &["DependencyViolation"], Duration::from_secs(2), Duration::from_secs(10)),
@@ -56,6 +59,8 @@ impl Cloud {
         let written = self.dispatch(operation, &*known, *warrant).await;
         midway.over();
         self.note(operation, known, &written);
+        let balancer = attached_to(operation).and_then(|one| known.resolve(one)).or_else(|| deletes(operation));
+        self.addons().note(operation, balancer, written.is_ok());
         let made = written?;
         if let (Some(id), Some(arn)) = (creates(operation), &made.arn) {
             known.insert(id, arn.clone());
@@ -119,6 +124,19 @@ impl Cloud {
             }
             Op::ModifyIpPools { load_balancer, ipv4_ipam_pool_id } => {
                 writing.modify_ip_pools(load_balancer, ipv4_ipam_pool_id.as_deref()).await
+            }
+            Op::AssociateWebAcl { load_balancer, web_acl } => writing.associate_web_acl(load_balancer, web_acl).await,
+            Op::DisassociateWebAcl { load_balancer } => writing.disassociate_web_acl(load_balancer).await,
+            Op::AssociateClassicWebAcl { load_balancer, web_acl } => {
+                writing.associate_classic_web_acl(load_balancer, web_acl).await
+            }
+            Op::DisassociateClassicWebAcl { load_balancer } => {
+                writing.disassociate_classic_web_acl(load_balancer).await
+            }
+            Op::CreateProtection { load_balancer } => writing.create_protection(load_balancer).await,
+            Op::DeleteProtection { load_balancer: _, protection } => writing.delete_protection(protection).await,
+            Op::ModifyCapacityReservation { load_balancer, units } => {
+                writing.modify_capacity_reservation(load_balancer, *units).await
             }
             Op::DeleteLoadBalancer { load_balancer } => writing.delete_load_balancer(load_balancer).await,
             Op::CreateFrontendTargetGroup { id: _, is } => return writing.create_frontend_target_group(is).await,
@@ -217,6 +235,20 @@ fn changes(operation: &Op) -> Option<Ref> {
         | Op::SetIpAddressType { load_balancer: arn, .. }
         | Op::ModifyIpPools { load_balancer: arn, .. }
         | Op::RemoveTags { resource: arn, .. } => Some(Ref::Known(arn.clone())),
+        _ => None,
+    }
+}
+
+/// The load balancer that an operation attaches something to or takes something from.
+fn attached_to(operation: &Op) -> Option<&Ref> {
+    match operation {
+        Op::AssociateWebAcl { load_balancer, .. }
+        | Op::DisassociateWebAcl { load_balancer }
+        | Op::AssociateClassicWebAcl { load_balancer, .. }
+        | Op::DisassociateClassicWebAcl { load_balancer }
+        | Op::CreateProtection { load_balancer }
+        | Op::DeleteProtection { load_balancer, .. }
+        | Op::ModifyCapacityReservation { load_balancer, .. } => Some(load_balancer),
         _ => None,
     }
 }

@@ -26,11 +26,17 @@ pub enum Service {
     Ec2,
     /// Certificates.
     Acm,
+    /// Web ACLs.
+    WafV2,
+    /// Web ACLs of WAF Classic.
+    WafRegional,
+    /// Shield Advanced.
+    Shield,
 }
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Elbv2, Self::Ec2, Self::Acm];
+    pub const ALL: [Self; 6] = [Self::Elbv2, Self::Ec2, Self::Acm, Self::WafV2, Self::WafRegional, Self::Shield];
 
     /// The service's id as AWS's SDKs, flags and metrics write it.
     #[must_use]
@@ -39,6 +45,9 @@ impl Service {
             Self::Elbv2 => "Elastic Load Balancing v2",
             Self::Ec2 => "EC2",
             Self::Acm => "ACM",
+            Self::WafV2 => "WAFV2",
+            Self::WafRegional => "WAF Regional",
+            Self::Shield => "Shield",
         }
     }
 
@@ -55,6 +64,9 @@ pub(super) struct Readers {
     pub(super) elbv2: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) ec2: aws_sdk_ec2::Client,
     pub(super) acm: aws_sdk_acm::Client,
+    pub(super) wafv2: aws_sdk_wafv2::Client,
+    pub(super) waf_regional: aws_sdk_wafregional::Client,
+    pub(super) shield: aws_sdk_shield::Client,
 }
 
 /// Clients that write: one attempt. A second one is our decision, after a look at the lease.
@@ -62,6 +74,9 @@ pub(super) struct Readers {
 pub(super) struct Writers {
     pub(super) elbv2: aws_sdk_elasticloadbalancingv2::Client,
     pub(super) ec2: aws_sdk_ec2::Client,
+    pub(super) wafv2: aws_sdk_wafv2::Client,
+    pub(super) waf_regional: aws_sdk_wafregional::Client,
+    pub(super) shield: aws_sdk_shield::Client,
 }
 
 /// Both sets.
@@ -93,24 +108,26 @@ impl Sdk {
     }
 }
 
+/// A client of a service, at the endpoint that was asked for.
+macro_rules! client {
+    ($sdk:ident, $service:ident, $config:expr, $endpoints:expr) => {{
+        let mut builder = $sdk::config::Builder::from($config);
+        if let Some(url) = $endpoints.get(&Service::$service) {
+            builder = builder.endpoint_url(url);
+        }
+        $sdk::Client::from_conf(builder.build())
+    }};
+}
+
 impl Readers {
     fn new(config: &SdkConfig, endpoints: &BTreeMap<Service, String>) -> Self {
-        let mut elbv2 = aws_sdk_elasticloadbalancingv2::config::Builder::from(config);
-        let mut ec2 = aws_sdk_ec2::config::Builder::from(config);
-        let mut acm = aws_sdk_acm::config::Builder::from(config);
-        if let Some(url) = endpoints.get(&Service::Elbv2) {
-            elbv2 = elbv2.endpoint_url(url);
-        }
-        if let Some(url) = endpoints.get(&Service::Ec2) {
-            ec2 = ec2.endpoint_url(url);
-        }
-        if let Some(url) = endpoints.get(&Service::Acm) {
-            acm = acm.endpoint_url(url);
-        }
         Self {
-            elbv2: aws_sdk_elasticloadbalancingv2::Client::from_conf(elbv2.build()),
-            ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
-            acm: aws_sdk_acm::Client::from_conf(acm.build()),
+            elbv2: client!(aws_sdk_elasticloadbalancingv2, Elbv2, config, endpoints),
+            ec2: client!(aws_sdk_ec2, Ec2, config, endpoints),
+            acm: client!(aws_sdk_acm, Acm, config, endpoints),
+            wafv2: client!(aws_sdk_wafv2, WafV2, config, endpoints),
+            waf_regional: client!(aws_sdk_wafregional, WafRegional, config, endpoints),
+            shield: client!(aws_sdk_shield, Shield, &in_shields_region(config), endpoints),
         }
     }
 }
@@ -122,22 +139,21 @@ impl Writers {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(ATTEMPT_TIMEOUT)
             .build();
-        let mut elbv2 = aws_sdk_elasticloadbalancingv2::config::Builder::from(config)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts.clone());
-        let mut ec2 =
-            aws_sdk_ec2::config::Builder::from(config).retry_config(RetryConfig::disabled()).timeout_config(timeouts);
-        if let Some(url) = endpoints.get(&Service::Elbv2) {
-            elbv2 = elbv2.endpoint_url(url);
-        }
-        if let Some(url) = endpoints.get(&Service::Ec2) {
-            ec2 = ec2.endpoint_url(url);
-        }
+        let config = &config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
         Self {
-            elbv2: aws_sdk_elasticloadbalancingv2::Client::from_conf(elbv2.build()),
-            ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
+            elbv2: client!(aws_sdk_elasticloadbalancingv2, Elbv2, config, endpoints),
+            ec2: client!(aws_sdk_ec2, Ec2, config, endpoints),
+            wafv2: client!(aws_sdk_wafv2, WafV2, config, endpoints),
+            waf_regional: client!(aws_sdk_wafregional, WafRegional, config, endpoints),
+            shield: client!(aws_sdk_shield, Shield, &in_shields_region(config), endpoints),
         }
     }
+}
+
+/// Shield is one service for all regions and answers in this one:
+/// <https://docs.aws.amazon.com/general/latest/gr/shield.html>.
+fn in_shields_region(config: &SdkConfig) -> SdkConfig {
+    config.to_builder().region(Region::from_static("us-east-1")).build()
 }
 
 #[cfg(test)]
@@ -154,6 +170,6 @@ mod tests {
         for service in Service::ALL {
             assert_eq!(Service::parse(service.id()), Some(service));
         }
-        assert_eq!(Service::parse("WAFV2"), None);
+        assert_eq!(Service::parse("S3"), None);
     }
 }

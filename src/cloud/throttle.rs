@@ -31,13 +31,17 @@ struct Word {
     to_end: bool,
 }
 
-/// Service, pattern, rate, burst. `ELBv2` as the predecessor has it; ACM's own limit on `DescribeCertificate` is ten a
+/// Service, pattern, rate, burst. `ELBv2` and WAF as the predecessor has them; ACM's own limit on `DescribeCertificate` is ten a
 /// second, which an account with some hundred certificates runs into at every start.
-const DEFAULTS: [(Service, &str, f64, f64); 4] = [
+const DEFAULTS: [(Service, &str, f64, f64); 8] = [
     (Service::Elbv2, "^RegisterTargets|^DeregisterTargets", 4.0, 20.0),
     (Service::Elbv2, "^Describe.*", 50.0, 200.0),
     (Service::Elbv2, "^Modify.*", 3.0, 20.0),
     (Service::Acm, "^DescribeCertificate", 8.0, 20.0),
+    (Service::WafV2, "^AssociateWebACL|DisassociateWebACL", 0.5, 1.0),
+    (Service::WafV2, "^GetWebACLForResource|ListResourcesForWebACL", 1.0, 1.0),
+    (Service::WafRegional, "^AssociateWebACL|DisassociateWebACL", 0.5, 1.0),
+    (Service::WafRegional, "^GetWebACLForResource|ListResourcesForWebACL", 1.0, 1.0),
 ];
 
 /// An entry of `--aws-api-throttle` that cannot be read.
@@ -183,8 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn waf_takes_a_call_in_two_seconds() {
+        let now = Instant::now();
+        let buckets = Buckets::new(&Throttle::default(), now);
+        for service in [Service::WafV2, Service::WafRegional] {
+            assert!(buckets.reserve(service, "AssociateWebACL", now).is_zero());
+            assert_eq!(buckets.reserve(service, "DisassociateWebACL", now), Duration::from_secs(2));
+            assert!(buckets.reserve(service, "GetWebACLForResource", now).is_zero());
+            assert_eq!(buckets.reserve(service, "GetWebACLForResource", now), Duration::from_secs(1));
+        }
+        assert!(buckets.reserve(Service::WafV2, "ListWebACLs", now).is_zero());
+    }
+
+    #[test]
     fn flag_replaces_a_service() {
-        let throttle = Throttle::parse("Elastic Load Balancing v2:^Describe.*=1:1,WAFV2:.*=0.5:1").unwrap();
+        let throttle = Throttle::parse("Elastic Load Balancing v2:^Describe.*=1:1,S3:.*=0.5:1").unwrap();
         let now = Instant::now();
         let buckets = Buckets::new(&throttle, now);
         for operation in ["ModifyRule", "DescribeRules"] {

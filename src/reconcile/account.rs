@@ -1,7 +1,8 @@
 //! Facts of the account, kept fresh on a clock and read again when a finding rests on them.
 
 use futures::FutureExt as _;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use albedo_engine::facts::{Facts, Subnet};
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, FactKind};
 
 /// How often facts are read anew.
 const EVERY: Duration = Duration::from_mins(2);
@@ -22,6 +23,8 @@ pub struct Account {
     facts: Arc<RwLock<Arc<Facts>>>,
     /// One refresh at a time; those who wait for it take its result.
     refreshing: Arc<Mutex<()>>,
+    /// Kinds that could not be read the last time.
+    failing: Arc<SyncMutex<BTreeSet<FactKind>>>,
 }
 
 impl Account {
@@ -49,10 +52,10 @@ impl Account {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
     }
 
-    /// Reads all facts; a kind that cannot be read stays as it is.
+    /// Reads what is due; a kind that cannot be read stays as it is.
     pub async fn refresh(&self, cloud: &Cloud) {
         let _one = self.refreshing.lock().await;
-        self.read(cloud).await;
+        self.read(cloud, false).await;
     }
 
     /// Reads all facts unless they are young. Whether they were read.
@@ -61,17 +64,21 @@ impl Account {
         let now = Timestamp::now();
         let young = self.get().subnets.as_ref().is_some_and(|known| known.age(now) < YOUNG);
         if !young {
-            self.read(cloud).await;
+            self.read(cloud, true).await;
         }
         !young
     }
 
-    async fn read(&self, cloud: &Cloud) {
+    async fn read(&self, cloud: &Cloud, all: bool) {
         let mut facts = (*self.get()).clone();
-        for (kind, error) in cloud.refresh(&mut facts, Timestamp::now()).boxed().await {
+        let failed = cloud.refresh(&mut facts, Timestamp::now(), all).boxed().await;
+        self.put(facts);
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Said once: a permission that is missing is missing every two minutes.
+        for (kind, error) in failed.iter().filter(|(kind, _)| !failing.contains(kind)) {
             tracing::warn!(%kind, %error, "facts of the account cannot be read; what was known stays");
         }
-        self.put(facts);
+        *failing = failed.into_iter().map(|(kind, _)| kind).collect();
     }
 
     /// Subnets of other VPCs, which no list of this VPC's has, are learnt when somebody names them.

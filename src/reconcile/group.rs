@@ -68,7 +68,12 @@ impl Reconciler {
                 self.explain_wait(&view, &waits);
                 Ok(Next::Again(if view.members.is_empty() { BLOCKED } else { WAIT }))
             }
-            Outcome::Reached { .. } => self.release(&view).await.map(|()| Next::Rest),
+            Outcome::Reached { changed } => {
+                self.release(&view).await?;
+                // What has just been made may be there in a moment; what is not by then takes minutes.
+                let pause = if changed { WAIT } else { self.shared.stabilization };
+                Ok(if reached.later { Next::Again(pause) } else { Next::Rest })
+            }
             // A group-wide finding rests on facts: they may have changed by then.
             Outcome::Blocked => Ok(Next::Again(BLOCKED)),
             Outcome::Failed(_) => Ok(Next::Rest),
@@ -152,10 +157,7 @@ impl Reconciler {
         let facts = self.shared.account.get();
         let linked = self.link_with(view, &facts, existing.as_ref());
         let rests_on_aws = |linked: &Linked| {
-            linked.findings().any(|finding| {
-                finding.effect != Effect::Nothing
-                    && (finding.code.row().tier == Tier::Aws || finding.message.contains("TargetGroup"))
-            })
+            linked.findings().any(|finding| finding.effect != Effect::Nothing && finding.code.row().tier == Tier::Aws)
         };
         if !rests_on_aws(&linked) {
             return linked;
@@ -177,6 +179,17 @@ impl Reconciler {
     fn link_with(&self, view: &View, facts: &Arc<Facts>, existing: Option<&Existing>) -> Linked {
         let settings = &self.shared.settings;
         link::link(link::Input { settings, view, facts, existing, now: Timestamp::now() })
+    }
+
+    /// Reads what is attached to the load balancer, as far as somebody says something of it.
+    async fn observe_addons(&self, linked: &Linked, observed: &mut Observed) -> Result<(), TurnError> {
+        let Some(desired) = linked.desired.as_ref().filter(|desired| !desired.addons.is_empty()) else {
+            return Ok(());
+        };
+        for balancer in &mut observed.load_balancers {
+            self.shared.cloud.observe_addons(&desired.addons, balancer).boxed().await?;
+        }
+        Ok(())
     }
 
     fn plan(&self, view: &View, linked: &Linked, observed: &Observed) -> Option<Plan> {
@@ -210,6 +223,7 @@ impl Reconciler {
         } else {
             None
         };
+        self.observe_addons(linked, observed).await?;
         let Some(plan) = self.plan(view, linked, observed) else {
             return Ok((Outcome::Blocked, Reached::default()));
         };
@@ -242,6 +256,7 @@ impl Reconciler {
                 self.shared.cluster.update_ingress_status(&self.shared.tenure, &member.ingress, &hosts).await?;
             }
         }
+        reached.later = !plan.later.is_empty();
         Ok((Outcome::Reached { changed: !plan.operations.is_empty() }, reached))
     }
 

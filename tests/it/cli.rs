@@ -109,22 +109,28 @@ pub async fn generated_manifests_are_up_to_date(_: Arc<Base>) -> Result<()> {
 pub async fn the_predecessors_arguments_start_it(base: Arc<Base>) -> Result<()> {
     let mut stage = Stage::open(&base, "arguments").await?;
     stage.launch.args.retain(|arg| arg != "run");
-    for flag in ["--enable-shield=false", "--enable-waf", "--feature-gates=EnableRGTAPI=true,NLBSecurityGroup=false"] {
+    for flag in [
+        "--enable-shield=false",
+        "--enable-waf",
+        "--enable-quic=false",
+        "--feature-gates=EnableRGTAPI=true,NLBSecurityGroup=false",
+    ] {
         stage.launch.args.push(flag.into());
     }
     stage.launch.args.extend(["--sync-period".into(), "1h".into()]);
     stage.start().await?;
     let log = stage.log();
-    for ignored in ["--enable-shield=false", "--enable-waf", "EnableRGTAPI", "--sync-period"] {
+    for ignored in ["--enable-quic=false", "EnableRGTAPI", "--sync-period"] {
         let told = log.lines().filter(|line| line.contains(ignored) && line.contains("ignored")).count();
         ensure!(told == 1, "{ignored} was told {told} times:\n{log}");
     }
     stage.close().await?;
 
-    let rows: [(&[&str], &str); 4] = [
+    let rows: [(&[&str], &str); 5] = [
         (&["run"], "--cluster-name"),
         (&["--cluster-name=x", "--default-target-type=pod"], "instance or ip"),
         (&["run", "--cluster-name=x", "--feature-gates=NoSuchGate=true"], "NoSuchGate"),
+        (&["run", "--cluster-name=x", "--lb-stabilization-monitor-interval=soon"], "90s or 2m"),
         (&["run", "--cluster-name=x", "--admission-mode=loud"], "enforce, warn, off"),
     ];
     for (args, fact) in rows {

@@ -71,7 +71,7 @@ impl Policy {
             && match row.tier {
                 Tier::Static => true,
                 Tier::Cluster => self.strict || !row.absence,
-                Tier::Aws => finding.age.is_none_or(|age| age <= self.fresh),
+                Tier::Aws => (self.strict || !row.absence) && finding.age.is_none_or(|age| age <= self.fresh),
                 Tier::Consequence => !acknowledged,
             }
     }

@@ -149,6 +149,38 @@ impl AcmCertificateArn {
     }
 }
 
+/// The ARN of a web ACL that a load balancer takes: `arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct WebAclArn {
+    /// The whole ARN
+    pub arn: Arn,
+}
+
+impl WebAclArn {
+    /// Reads the ARN of a regional web ACL of `WAFv2`.
+    ///
+    /// # Errors
+    /// When it is no ARN, or one that a load balancer can't use.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let arn = Arn::parse(text)?;
+        let fail = |cause: String| Err(ParseError::new(format!("`{text}` is no web ACL for a load balancer: {cause}")));
+        if arn.service != "wafv2" {
+            return fail(format!("service `{}` must be wafv2", arn.service));
+        }
+        if arn.resource.starts_with("global/") {
+            return fail("a global one is for CloudFront, a load balancer takes a regional one".to_owned());
+        }
+        let parts: Vec<&str> = arn.resource.split('/').collect();
+        if !matches!(parts.as_slice(), ["regional", "webacl", name, id] if !name.is_empty() && !id.is_empty()) {
+            return fail(format!("its resource `{}` must be regional/webacl/NAME/ID", arn.resource));
+        }
+        if arn.region.is_empty() || !is_account(&arn.account) {
+            return fail("it lacks the region or the account".to_owned());
+        }
+        Ok(Self { arn })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,10 +244,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn web_acls() {
+        const ACL: &str =
+            "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/web/2a4e6f80-1234-4abc-9def-0123456789ab";
+        assert_eq!(WebAclArn::parse(ACL).unwrap().arn.region, "eu-west-1");
+        for (text, expected) in [
+            (ACM, "service `acm` must be wafv2"),
+            (
+                "arn:aws:wafv2:us-east-1:123456789012:global/webacl/web/1",
+                "a global one is for CloudFront, a load balancer takes a regional one",
+            ),
+            (
+                "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/web",
+                "its resource `regional/webacl/web` must be regional/webacl/NAME/ID",
+            ),
+            ("arn:aws:wafv2:us-east-1::regional/webacl/web/1", "it lacks the region or the account"),
+        ] {
+            let message = WebAclArn::parse(text).unwrap_err().message;
+            assert!(message.ends_with(expected), "{message}");
+        }
+        assert!(WebAclArn::parse(&format!("{ACL}\n")).unwrap_err().message.ends_with("it contains white space"));
+    }
+
     proptest! {
         #[test]
         fn never_panics(raw in any::<String>(), near in "arn:[a-z:/0-9-]{0,30}") {
             let _ = (AcmCertificateArn::parse(&raw), AcmCertificateArn::parse(&near));
+            let _ = (WebAclArn::parse(&raw), WebAclArn::parse(&near));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-use super::arn::{AcmCertificateArn, Arn};
+use super::arn::{AcmCertificateArn, Arn, WebAclArn};
 use super::auth::{CognitoConfig, OidcConfig};
 use super::catalogue::{Grammar, Row};
 use super::nearest::did_you_mean;
@@ -31,7 +31,8 @@ pub fn check(row: &Row, raw: &str) -> Vec<ParseError> {
         Grammar::Arns => arns(raw),
         // An empty value takes the association away, as `none` does.
         Grammar::ArnOrNone if matches!(raw, "" | "none") => Vec::new(),
-        Grammar::Arn | Grammar::ArnOrNone => Arn::parse(raw).err().into_iter().collect(),
+        Grammar::ArnOrNone => WebAclArn::parse(raw).err().into_iter().collect(),
+        Grammar::Arn => Arn::parse(raw).err().into_iter().collect(),
         Grammar::Cidrs => cidr::parse_list(raw).err().unwrap_or_default(),
         Grammar::GroupName => group::name(raw).err().into_iter().collect(),
         Grammar::HealthCheckPort => health_check_port(raw).into_iter().collect(),

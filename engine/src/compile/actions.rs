@@ -171,13 +171,20 @@ impl Compiler<'_> {
     }
 
     fn named_target_group(&mut self, name: &str, at: &str) -> Option<String> {
-        let known = self.context.facts.target_group_names.as_ref();
-        let arn = known.and_then(|names| names.value.get(name)).cloned();
+        let Some(known) = &self.context.facts.target_group_names else {
+            // Not read: what is named is taken as it is.
+            return Some(name.to_owned());
+        };
+        let arn = known.value.get(name).cloned();
         if arn.is_none() {
-            let message = format!("searching TargetGroup with name {name}: none is known in this account and region");
-            let finding = self.reader.report(Code::InvalidAction, at, message);
+            let near = nearest::nearest_of(name, known.value.keys().map(String::as_str));
+            let mend = near.map(|near| format!("did you mean {near}?"));
+            let message = format!("searching TargetGroup with name {name}: there is none in this account and region");
+            let finding = self.reader.report(Code::TargetGroupNotFound, at, message);
             finding.value = Some(name.to_owned());
-            finding.mend = "name a target group that exists, or give its ARN".to_owned();
+            if let Some(mend) = mend {
+                finding.mend = mend;
+            }
         }
         arn
     }

@@ -5,16 +5,7 @@ use crate::annotation::{Grammar, PREFIX, catalogue, check, nearest};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 
 /// Keys that are known and not acted on yet.
-const NOT_YET: [&str; 8] = [
-    "wafv2-acl-arn",
-    "wafv2-acl-name",
-    "waf-acl-id",
-    "web-acl-id",
-    "shield-advanced-protection",
-    "minimum-load-balancer-capacity",
-    "create-acm-cert",
-    "acm-pca-arn",
-];
+const NOT_YET: [&str; 2] = ["create-acm-cert", "acm-pca-arn"];
 
 /// Keys whose values are checked by what reads them, in this group or class.
 const NOT_CHECKED: [&str; 2] = ["group.name", "subnets"];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CertificatesAsk, Compiler, ListenerAsk};
-use crate::annotation::{arn, cidr, listen_ports, mutual_authentication};
+use crate::annotation::{arn, cidr, listen_ports, mutual_authentication, nearest};
 use crate::finding::Code;
 use crate::stack::{Attributes, MutualAuthentication, Protocol};
 
@@ -115,16 +115,10 @@ impl Compiler<'_> {
         let parsed = self.reader.json(SUFFIX, Code::InvalidAuthentication, parse, validate);
         let mut by_port = BTreeMap::new();
         for config in parsed.unwrap_or_default() {
-            let named = config.trust_store.as_deref().filter(|store| !store.starts_with("arn:"));
-            if let Some(store) = named {
-                let message = format!("trust store {store} is given by name, which this version does not look up");
-                let finding = self.reader.refuse(Code::NotYetProvisioned, SUFFIX, raw, message);
-                finding.mend = "give the trust store by its ARN".to_owned();
-                finding.effect = crate::finding::Effect::MemberSetAside;
-            }
+            let trust_store_arn = config.trust_store.and_then(|store| self.trust_store(store, raw));
             let verify = config.mode == "verify";
             let asked = MutualAuthentication {
-                trust_store_arn: config.trust_store,
+                trust_store_arn,
                 ignore_client_certificate_expiry: verify
                     .then(|| config.ignore_client_certificate_expiry.unwrap_or_default()),
                 advertise_trust_store_ca_names: verify
@@ -134,5 +128,25 @@ impl Compiler<'_> {
             by_port.extend(u16::try_from(config.port).ok().map(|port| (port, asked)));
         }
         by_port
+    }
+
+    /// The ARN of a trust store that is given by ARN or name.
+    fn trust_store(&mut self, given: String, raw: &str) -> Option<String> {
+        // Not read: what is named is taken as it is.
+        let Some(known) = self.context.facts.trust_stores.as_ref().filter(|_| !given.starts_with("arn:")) else {
+            return Some(given);
+        };
+        let arn = known.value.get(&given).cloned();
+        if arn.is_none() {
+            let names: Vec<String> = known.value.keys().cloned().collect();
+            let near = nearest::nearest_of(&given, names.iter().map(String::as_str)).map(str::to_owned);
+            let message = format!("couldn't find trust store with name: {given}");
+            let finding = self.reader.refuse(Code::TrustStoreNotFound, "mutual-authentication", raw, message);
+            finding.allowed = names;
+            if let Some(near) = near {
+                finding.mend = format!("did you mean {near}?");
+            }
+        }
+        arn
     }
 }

@@ -284,6 +284,26 @@ codes! {
         "correct the id or name, or leave the annotation out to have one managed",
         accepts: "annotations: {'{p}security-groups': sg-0a11}",
         refuses: "annotations: {'{p}security-groups': sg-0fff}";
+    WebAclNotFound = "ALB207", Aws, contradiction, MemberSetAside, "web ACL that does not exist",
+        "A load balancer takes a regional WAFv2 web ACL of its own account and region, by name or ARN; this one is not there.",
+        "name a regional web ACL of this account and region, or none",
+        accepts: "annotations: {'{p}wafv2-acl-name': web}",
+        refuses: "annotations: {'{p}wafv2-acl-name': wbe}";
+    TrustStoreNotFound = "ALB208", Aws, contradiction, MemberSetAside, "trust store that does not exist",
+        "mutual-authentication with mode verify checks clients against a trust store of this account and region; there is none of this name.",
+        "name a trust store that exists, or give its ARN",
+        accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}mutual-authentication': '[{\"port\": 443, \"mode\": \"verify\", \"trustStore\": \"clients\"}]'}",
+        refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}mutual-authentication': '[{\"port\": 443, \"mode\": \"verify\", \"trustStore\": \"client\"}]'}";
+    TargetGroupNotFound = "ALB209", Aws, contradiction, MemberSetAside, "target group that does not exist",
+        "A forward can name a target group that somebody else made; there is none of this name in the account and region.",
+        "name a target group that exists, or give its ARN",
+        accepts: "annotations: {'{p}actions.old': '{\"type\": \"forward\", \"targetGroupName\": \"legacy\"}'}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: old, port: {name: use-annotation}}}}]}}]}",
+        refuses: "annotations: {'{p}actions.old': '{\"type\": \"forward\", \"targetGroupName\": \"legcay\"}'}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: old, port: {name: use-annotation}}}}]}}]}";
+    ShieldNotSubscribed = "ALB210", Aws, absence, Nothing, "Shield Advanced without a subscription",
+        "Shield Advanced protects load balancers of accounts that are subscribed to it; elsewhere the annotation has no effect.",
+        "subscribe the account to Shield Advanced, or remove the annotation",
+        accepts: "annotations: {'{p}shield-advanced-protection': 'false'}",
+        refuses: "annotations: {'{p}shield-advanced-protection': 'true'}";
     ReplacesLoadBalancer = "ALB301", Consequence, contradiction, Nothing, "replaces the load balancer",
         "The change cannot be made in place: the load balancer is deleted and made anew, with another DNS name.",
         "set albedo.dev/allow-replacement: \"true\" on the Ingress if that is meant",

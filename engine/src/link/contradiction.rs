@@ -12,7 +12,7 @@ use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 type Said = fn(&Fragment) -> Option<String>;
 
 /// Everything that members of a group say of the load balancer as a whole.
-const EXCLUSIVE: [(&str, Said); 10] = [
+const EXCLUSIVE: &[(&str, Said)] = &[
     ("load-balancer-name", |f| f.load_balancer.name.clone()),
     ("scheme", |f| f.load_balancer.scheme.map(|scheme| scheme.to_string())),
     ("ip-address-type", |f| f.load_balancer.ip_address_type.map(|kind| kind.as_str().to_owned())),
@@ -23,6 +23,11 @@ const EXCLUSIVE: [(&str, Said); 10] = [
     ("ipam-ipv4-pool-id", |f| f.load_balancer.ipv4_ipam_pool_id.clone()),
     ("ssl-redirect", |f| f.load_balancer.ssl_redirect.map(|port| port.to_string())),
     ("enable-frontend-nlb", |f| f.frontend_nlb.enabled.map(|on| on.to_string())),
+    ("wafv2-acl-name", |f| f.addons.wafv2_name.as_ref().map(|(name, _)| name.clone())),
+    ("wafv2-acl-arn", |f| f.addons.wafv2_arn.as_ref().map(ToString::to_string)),
+    ("waf-acl-id", |f| f.addons.waf_classic.as_ref().map(ToString::to_string)),
+    ("shield-advanced-protection", |f| f.addons.shield.map(|on| on.to_string())),
+    ("minimum-load-balancer-capacity", |f| f.addons.capacity_units.map(|units| format!("CapacityUnits={units}"))),
 ];
 
 /// What members say of one listener.
@@ -40,7 +45,7 @@ const PER_PORT: [(&str, SaidOfListener); 5] = [
 pub(super) fn between(newcomer: &Fragment, senior: &Fragment) -> Vec<Finding> {
     let pair = Pair { newcomer, senior };
     let mut findings = Vec::new();
-    for (suffix, said) in EXCLUSIVE {
+    for &(suffix, said) in EXCLUSIVE {
         findings.extend(pair.differ(Code::GroupConflict, suffix, "", said(newcomer), said(senior)));
     }
     findings.extend(pair.maps(

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::ObservedBinding;
 use crate::stack::{
-    CLUSTER_TAG, Desired, Found, FrontendListener, FrontendNlb, Listener, LoadBalancerState, Observed,
-    ObservedFrontendListener, ObservedFrontendNlb, ObservedFrontendTargetGroup, ObservedListener, ObservedLoadBalancer,
-    Ref, ResourceId, Rule, SHARED_RESOURCE_TAG, SecurityGroup, Target,
+    Addons, CLUSTER_TAG, Desired, Found, FrontendListener, FrontendNlb, Listener, LoadBalancerState, Observed,
+    ObservedAddons, ObservedFrontendListener, ObservedFrontendNlb, ObservedFrontendTargetGroup, ObservedListener,
+    ObservedLoadBalancer, Ref, ResourceId, Rule, SHARED_RESOURCE_TAG, SHIELD_PROTECTION, SecurityGroup, Shield, Target,
 };
 
 /// What would be observed if everything desired existed; a resource's id stands for its ARN.
@@ -22,6 +22,7 @@ pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
             ..is.clone()
         },
         listeners: listeners.clone(),
+        addons: addons(&desired.addons),
     });
     let managed = desired.security_group.iter();
     let observed = Observed {
@@ -95,6 +96,18 @@ fn frontend_group((port, listener): (&u16, &FrontendListener)) -> ObservedFronte
         arn: ResourceId::frontend_target_group(*port).0,
         is: listener.target_group.clone(),
         targets: vec![target],
+    }
+}
+
+fn addons(asked: &Addons) -> ObservedAddons {
+    ObservedAddons {
+        wafv2: asked.wafv2.clone(),
+        waf_classic: asked.waf_classic.clone(),
+        shield: asked.shield.map(|on| match on {
+            true => Shield::Protected { id: String::new(), name: SHIELD_PROTECTION.to_owned() },
+            false => Shield::Unprotected,
+        }),
+        capacity_units: asked.capacity_units,
     }
 }
 

@@ -1,5 +1,5 @@
 //! Desired − observed → one turn, in the order: security groups, target groups and their bindings, load balancer,
-//! listeners, rules, the NLB in front, and last what is not needed any more.
+//! listeners, rules, the NLB in front, then what is not needed any more, and last what is attached to the load balancer.
 
 use std::collections::BTreeSet;
 
@@ -50,6 +50,10 @@ impl<'a> Differ<'a> {
         self.plan.operations.push(Operation::Aws(operation));
     }
 
+    pub(super) fn later(&mut self, what: String) {
+        self.plan.later.push(what);
+    }
+
     pub(super) fn known(&self) -> &Known {
         &self.plan.known
     }
@@ -88,6 +92,7 @@ impl<'a> Differ<'a> {
         for group in stale_groups {
             self.aws(AwsOperation::DeleteSecurityGroup { group });
         }
+        self.addons();
     }
 
     /// Whether a load balancer that would have to go is protected: then nothing of the group is touched.

@@ -142,6 +142,49 @@ pub enum AwsOperation {
         /// The pool, or `None` to let go of it.
         ipv4_ipam_pool_id: Option<String>,
     },
+    /// `wafv2:AssociateWebACL`, in place of another one.
+    AssociateWebAcl {
+        /// The load balancer.
+        load_balancer: Ref,
+        /// ARN.
+        web_acl: String,
+    },
+    /// `wafv2:DisassociateWebACL`.
+    DisassociateWebAcl {
+        /// The load balancer.
+        load_balancer: Ref,
+    },
+    /// `waf-regional:AssociateWebACL`, in place of another one.
+    AssociateClassicWebAcl {
+        /// The load balancer.
+        load_balancer: Ref,
+        /// Id.
+        web_acl: String,
+    },
+    /// `waf-regional:DisassociateWebACL`.
+    DisassociateClassicWebAcl {
+        /// The load balancer.
+        load_balancer: Ref,
+    },
+    /// `shield:CreateProtection`.
+    CreateProtection {
+        /// The load balancer.
+        load_balancer: Ref,
+    },
+    /// `shield:DeleteProtection`.
+    DeleteProtection {
+        /// The load balancer.
+        load_balancer: Ref,
+        /// Id of the protection.
+        protection: String,
+    },
+    /// `elbv2:ModifyCapacityReservation`; AWS wants the load balancer active.
+    ModifyCapacityReservation {
+        /// The load balancer.
+        load_balancer: Ref,
+        /// Load balancer capacity units; 0 gives the reservation back.
+        units: i32,
+    },
     /// `elbv2:DeleteLoadBalancer`.
     DeleteLoadBalancer {
         /// ARN.

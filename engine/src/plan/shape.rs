@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::stack::{
     Action, AdditionalClaim, Attributes, Authenticate, Binding, Condition, Desired, FixedResponse, Forward,
     HealthCheck, Listener, LoadBalancer, MutualAuthentication, Patterns, PeerSource, Permission, ProtocolVersion,
-    QueryPair, Redirect, Ref, ResourceId, Rewrite, Rule, SecurityGroup, Tags, TargetGroup, Transform,
+    QueryPair, Redirect, Ref, ResourceId, Rewrite, Rule, SHIELD_PROTECTION, SecurityGroup, Tags, TargetGroup,
+    Transform, WebAcl,
 };
 
 /// The desired state of a group as one JSON object.
@@ -19,6 +20,7 @@ pub fn shape(desired: &Desired) -> Value {
     let Desired {
         group,
         load_balancer: is,
+        addons,
         security_group,
         listeners,
         target_groups,
@@ -33,6 +35,13 @@ pub fn shape(desired: &Desired) -> Value {
     members([
         ("Group", json!(group.to_string())),
         ("LoadBalancer", is.as_ref().map(load_balancer).into()),
+        ("WebAcl", addons.wafv2.as_ref().map(|acl| web_acl("WebACLArn", acl)).into()),
+        ("ClassicWebAcl", addons.waf_classic.as_ref().map(|acl| web_acl("WebACLId", acl)).into()),
+        (
+            "Protection",
+            addons.shield.map(|on| if on { json!({"Name": SHIELD_PROTECTION}) } else { json!("none") }).into(),
+        ),
+        ("MinimumLoadBalancerCapacity", addons.capacity_units.map(|units| json!({"CapacityUnits": units})).into()),
         ("Listeners", listeners.values().map(listener).collect()),
         ("FrontendNlb", nlb.as_ref().map(frontend_nlb::frontend_nlb).into()),
         ("TargetGroups", target_groups.iter().map(|(id, is)| target_group(id, is)).chain(of_nlb).collect()),
@@ -95,6 +104,14 @@ fn load_balancer(from: &LoadBalancer) -> Value {
         ("Attributes", attributes(of)),
         ("Tags", tags(tagged)),
     ])
+}
+
+/// What `AssociateWebACL` associates, or `none` where `DisassociateWebACL` takes something away.
+fn web_acl(member: &str, from: &WebAcl) -> Value {
+    match from {
+        WebAcl::Associated(acl) => json!({member: acl}),
+        WebAcl::Nothing => json!("none"),
+    }
 }
 
 fn listener(from: &Listener) -> Value {

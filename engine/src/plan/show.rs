@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Plan;
 use super::operation::{AwsOperation as Aws, KubeOperation, Operation};
-use crate::stack::{Action, Condition, Desired, FrontendNlb, Listener, Patterns, Rule};
+use crate::stack::{Action, Addons, Condition, Desired, FrontendNlb, Listener, Patterns, Rule};
 
 /// A plan, one line an operation.
 #[must_use]
@@ -16,6 +16,9 @@ pub fn show(plan: &Plan) -> String {
     }
     for wait in &plan.waits {
         text.push_str(&format!("wait for {wait}\n"));
+    }
+    for later in &plan.later {
+        text.push_str(&format!("later wait for {later}\n"));
     }
     text
 }
@@ -68,6 +71,19 @@ fn aws(operation: &Aws) -> String {
             format!("~ SetIpAddressType {load_balancer}: {}", ip_address_type.as_str())
         }
         Aws::ModifyIpPools { load_balancer, .. } => format!("~ ModifyIpPools {load_balancer}"),
+        Aws::AssociateWebAcl { load_balancer, web_acl } => format!("~ AssociateWebACL {load_balancer}: {web_acl}"),
+        Aws::DisassociateWebAcl { load_balancer } => format!("~ DisassociateWebACL {load_balancer}"),
+        Aws::AssociateClassicWebAcl { load_balancer, web_acl } => {
+            format!("~ AssociateWebACL {load_balancer}: {web_acl} of WAF Classic")
+        }
+        Aws::DisassociateClassicWebAcl { load_balancer } => {
+            format!("~ DisassociateWebACL {load_balancer} of WAF Classic")
+        }
+        Aws::CreateProtection { load_balancer } => format!("+ CreateProtection {load_balancer}"),
+        Aws::DeleteProtection { load_balancer, .. } => format!("- DeleteProtection {load_balancer}"),
+        Aws::ModifyCapacityReservation { load_balancer, units } => {
+            format!("~ ModifyCapacityReservation {load_balancer}: {units} units")
+        }
         Aws::DeleteLoadBalancer { load_balancer } => format!("- DeleteLoadBalancer {load_balancer}"),
         Aws::CreateFrontendTargetGroup { id, is } => format!("+ CreateTargetGroup {} for {id}", is.name),
         Aws::CreateFrontendNlb { is } => format!("+ CreateLoadBalancer {} ({}, NLB)", is.name, is.scheme),
@@ -123,6 +139,7 @@ pub fn show_desired(desired: &Desired) -> String {
         for (key, value) in &load_balancer.attributes {
             put(2, format!("attribute {key} = {value}"));
         }
+        addon_lines(&desired.addons, &mut put);
     }
     if let Some(group) = &desired.security_group {
         put(1, format!("security group {}", group.name));
@@ -172,6 +189,21 @@ fn frontend_lines(nlb: &FrontendNlb, put: &mut impl FnMut(usize, String)) {
         let (group, check) = (&listener.target_group, &listener.target_group.health_check);
         put(2, format!("listener TCP {port} -> port {} of the load balancer, by {}", group.target_port, group.name));
         put(3, format!("health check {} {} on {}", check.protocol, check.path, check.port));
+    }
+}
+
+fn addon_lines(addons: &Addons, put: &mut impl FnMut(usize, String)) {
+    if let Some(acl) = &addons.wafv2 {
+        put(2, format!("web ACL {acl}"));
+    }
+    if let Some(acl) = &addons.waf_classic {
+        put(2, format!("web ACL of WAF Classic {acl}"));
+    }
+    if let Some(on) = addons.shield {
+        put(2, format!("Shield Advanced {}", if on { "on" } else { "off" }));
+    }
+    if let Some(units) = addons.capacity_units {
+        put(2, format!("capacity units {units}"));
     }
 }
 

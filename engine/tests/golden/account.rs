@@ -10,6 +10,9 @@ use serde_json::Value;
 
 /// The VPC of the cluster.
 pub const VPC: &str = "vpc-0a1b2c3d4e5f60001";
+/// The web ACL of the standard world.
+const WEB_ACL: &str =
+    "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/demo-acl/11111111-2222-3333-4444-555555555555";
 /// The security group of the nodes.
 pub const NODE_GROUP: &str = "sg-0c0000000000000de";
 /// Name, instance, zone and address.
@@ -41,6 +44,10 @@ pub fn facts(items: &Value, now: Timestamp) -> Facts {
         certificates: Some(Aged { value: account.certificates, read_at: now }),
         security_groups: Some(Aged { value: account.security_groups, read_at: now }),
         target_group_names: Some(Aged { value: account.target_groups, read_at: now }),
+        web_acls: Some(Aged { value: account.web_acls, read_at: now }),
+        trust_stores: Some(Aged { value: account.trust_stores, read_at: now }),
+        shield_subscribed: Some(Aged { value: true, read_at: now }),
+        account_limits: None,
     }
 }
 
@@ -49,6 +56,8 @@ struct Account {
     certificates: Vec<Certificate>,
     security_groups: Vec<SecurityGroupFact>,
     target_groups: BTreeMap<String, String>,
+    web_acls: BTreeMap<String, String>,
+    trust_stores: BTreeMap<String, String>,
 }
 
 fn word(item: &Value, key: &str) -> String {
@@ -96,6 +105,8 @@ impl Account {
             certificates: Vec::new(),
             security_groups: vec![nodes],
             target_groups: BTreeMap::new(),
+            web_acls: BTreeMap::from([("demo-acl".to_owned(), WEB_ACL.to_owned())]),
+            trust_stores: BTreeMap::new(),
         }
     }
 
@@ -130,7 +141,15 @@ impl Account {
                 };
                 self.target_groups.insert(name, arn);
             }
-            "node" | "web-acl" | "trust-store" | "prefix-list" => {}
+            "web-acl" => {
+                let arn = word(item, "arn");
+                let name = arn.split('/').nth(2).unwrap_or_default().to_owned();
+                self.web_acls.insert(name, arn);
+            }
+            "trust-store" => {
+                self.trust_stores.insert(word(item, "name"), word(item, "arn"));
+            }
+            "node" | "prefix-list" => {}
             other => panic!("aws.json has a {other}, which its loader does not know"),
         }
     }

@@ -243,6 +243,18 @@ impl Normal<'_> {
         for (from, to) in [("CustomerOwnedIpv4Pool", "customerOwnedIpv4Pool"), ("IpamPools", "ipamPools")] {
             own.extend(is.get(from).map(|value| (to.to_owned(), low(value))));
         }
+        let attached = [
+            ("/WebAcl/WebACLArn", "wafv2"),
+            ("/ClassicWebAcl/WebACLId", "wafClassic"),
+            ("/Protection/Name", "shield"),
+            ("/MinimumLoadBalancerCapacity/CapacityUnits", "minimumCapacityUnits"),
+        ];
+        let attached = attached.into_iter().filter(|_| is["Type"] == "application");
+        for (from, to) in attached {
+            own.extend(
+                self.shape.pointer(from).filter(|value| **value != 0).map(|value| (to.to_owned(), value.clone())),
+            );
+        }
         let listeners = items(listeners).map(|is| (is["Port"].to_string(), self.listener(is)));
         own.insert("listeners".to_owned(), listeners.collect());
         Value::Object(own)

@@ -85,7 +85,7 @@ pub enum Grammar {
     Arn,
     /// ARNs separated by commas
     Arns,
-    /// One ARN, or `none`, which takes away what is associated
+    /// The ARN of a web ACL, or `none`, which takes away what is associated
     ArnOrNone,
     /// CIDRs separated by commas
     Cidrs,

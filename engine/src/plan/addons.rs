@@ -1,0 +1,81 @@
+//! Web ACLs, Shield and reserved capacity: what is attached to the load balancer, after everything else stands.
+
+use super::diff::{Differ, Input};
+use super::operation::AwsOperation;
+use crate::stack::{Addons, LoadBalancerState, ObservedAddons, ObservedLoadBalancer, Ref, ResourceId, Shield, WebAcl};
+
+impl Differ<'_> {
+    /// Last of a turn, so that what AWS refuses here holds up nothing else.
+    pub(super) fn addons(&mut self) {
+        let Input { desired, observed, .. } = self.input();
+        let Some(load_balancer) = &desired.load_balancer else { return };
+        let kept = observed.load_balancers.iter().find(|found| found.is.scheme == load_balancer.scheme);
+        let reference = kept.map_or_else(
+            || Ref::Of(ResourceId::load_balancer()),
+            |found: &ObservedLoadBalancer| Ref::Known(found.arn.clone()),
+        );
+        let asked = &desired.addons;
+        // A load balancer that is made in this turn has nothing yet.
+        let fresh = ObservedAddons {
+            wafv2: Some(WebAcl::Nothing),
+            waf_classic: Some(WebAcl::Nothing),
+            shield: Some(Shield::Unprotected),
+            capacity_units: Some(0),
+        };
+        let there = kept.map_or(&fresh, |found| &found.addons).clone();
+        self.web_acls(&reference, asked, &there);
+        self.shield(&reference, asked, &there);
+        let active = kept.is_some_and(|found| found.state != LoadBalancerState::Provisioning);
+        self.capacity(&reference, asked, &there, active);
+    }
+
+    fn web_acls(&mut self, load_balancer: &Ref, asked: &Addons, there: &ObservedAddons) {
+        let load_balancer = load_balancer.clone();
+        match differing(asked.wafv2.as_ref(), there.wafv2.as_ref()).cloned() {
+            Some(WebAcl::Associated(web_acl)) => {
+                self.aws(AwsOperation::AssociateWebAcl { load_balancer: load_balancer.clone(), web_acl });
+            }
+            Some(WebAcl::Nothing) => {
+                self.aws(AwsOperation::DisassociateWebAcl { load_balancer: load_balancer.clone() });
+            }
+            None => {}
+        }
+        match differing(asked.waf_classic.as_ref(), there.waf_classic.as_ref()).cloned() {
+            Some(WebAcl::Associated(web_acl)) => {
+                self.aws(AwsOperation::AssociateClassicWebAcl { load_balancer, web_acl });
+            }
+            Some(WebAcl::Nothing) => self.aws(AwsOperation::DisassociateClassicWebAcl { load_balancer }),
+            None => {}
+        }
+    }
+
+    fn shield(&mut self, load_balancer: &Ref, asked: &Addons, there: &ObservedAddons) {
+        match (asked.shield, &there.shield) {
+            (Some(true), Some(Shield::Unprotected)) => {
+                self.aws(AwsOperation::CreateProtection { load_balancer: load_balancer.clone() });
+            }
+            (Some(false), Some(shield)) => {
+                if let Some(protection) = shield.ours() {
+                    let protection = protection.to_owned();
+                    self.aws(AwsOperation::DeleteProtection { load_balancer: load_balancer.clone(), protection });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// AWS takes a reservation for an active load balancer only. Nothing else waits for it.
+    fn capacity(&mut self, load_balancer: &Ref, asked: &Addons, there: &ObservedAddons, active: bool) {
+        let Some(&units) = differing(asked.capacity_units.as_ref(), there.capacity_units.as_ref()) else { return };
+        if active {
+            self.aws(AwsOperation::ModifyCapacityReservation { load_balancer: load_balancer.clone(), units });
+        } else {
+            self.later(format!("the load balancer to be active before {units} capacity units are reserved"));
+        }
+    }
+}
+
+/// What is asked, if it was read what is there and that is something else.
+fn differing<'a, T: PartialEq>(asked: Option<&'a T>, there: Option<&T>) -> Option<&'a T> {
+    asked.filter(|asked| there.is_some_and(|there| there != *asked))
+}
