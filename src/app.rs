@@ -1,5 +1,6 @@
 //! Wiring and the order of the end: webhooks drain while the watches still run, then the reconciler ends its turns.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -133,19 +134,24 @@ fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: A
 }
 
 fn asked(flags: &Run) -> anyhow::Result<Asked> {
-    let mut endpoints = std::collections::BTreeMap::new();
-    for (id, url) in crate::cli::pairs("--aws-api-endpoints", &flags.aws_api_endpoints)? {
+    Ok(Asked {
+        region: flags.aws_region.clone(),
+        vpc_id: flags.aws_vpc_id.clone(),
+        vpc_tags: crate::cli::pairs("--aws-vpc-tags", &flags.aws_vpc_tags)?,
+        endpoints: endpoints(&flags.aws_api_endpoints)?,
+    })
+}
+
+/// Endpoints of services, `ServiceID=URL,…`.
+pub fn endpoints(flag: &str) -> anyhow::Result<BTreeMap<Service, String>> {
+    let mut endpoints = BTreeMap::new();
+    for (id, url) in crate::cli::pairs("--aws-api-endpoints", flag)? {
         match Service::parse(&id) {
             Some(service) => drop(endpoints.insert(service, url)),
             None => tracing::warn!(service = id, "--aws-api-endpoints names a service that is not called"),
         }
     }
-    Ok(Asked {
-        region: flags.aws_region.clone(),
-        vpc_id: flags.aws_vpc_id.clone(),
-        vpc_tags: crate::cli::pairs("--aws-vpc-tags", &flags.aws_vpc_tags)?,
-        endpoints,
-    })
+    Ok(endpoints)
 }
 
 /// Finds out where we are, then reconciles while this replica may, until `stop`. Admission goes on all the while.

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "what a command has to say to its user beside its output")]
 
 mod check;
+mod facts;
 mod files;
 mod flags;
 mod manifests;
@@ -29,6 +30,8 @@ enum Command {
     Run(Box<Run>),
     /// Check manifests offline: the same findings as at `kubectl apply`.
     Check(check::Check),
+    /// Write what is known of the AWS account to a file, for check and plan to go by.
+    Facts(facts::Write),
     /// Print the load balancers that manifests ask for.
     Plan(plan::Show),
     /// Print the `CustomResourceDefinitions`.
@@ -50,6 +53,7 @@ pub fn main() -> ExitCode {
     let outcome = match command {
         Command::Run(flags) => run::run(*flags),
         Command::Check(check) => check.run(),
+        Command::Facts(write) => write.run(),
         Command::Plan(plan) => plan.run(),
         Command::Crds => {
             manifests::crds();

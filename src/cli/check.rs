@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use albedo_engine::admit::{self, Policy};
 use albedo_engine::facts::Facts;
@@ -10,7 +11,7 @@ use albedo_engine::settings::Settings;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::files;
+use super::{facts, files};
 
 /// Checks manifests offline.
 #[derive(Debug, Args)]
@@ -18,6 +19,9 @@ pub struct Check {
     /// Files, folders, or - for standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// What is known of the AWS account: a file that `albedo facts` wrote
+    #[arg(long, value_name = "FILE")]
+    facts: Option<PathBuf>,
     /// Region of the load balancers, to check certificates against
     #[arg(long)]
     aws_region: Option<String>,
@@ -31,8 +35,10 @@ impl Check {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let settings = Settings::new("");
         let files = files::read(&self.paths, &settings)?;
-        let facts = Facts { region: self.aws_region, ..Facts::default() };
-        let policy = Policy { strict: self.strict, ..Policy::default() };
+        let facts = facts::read(self.facts.as_deref())?;
+        let facts = Facts { region: self.aws_region.or_else(|| facts.region.clone()), ..facts };
+        // Facts from a file count whatever their age: somebody chose that file.
+        let policy = Policy { strict: self.strict, fresh: Duration::MAX, ..Policy::default() };
         let context = admit::Context {
             world: &files.world,
             facts: &facts,

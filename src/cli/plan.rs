@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use albedo_engine::facts::Facts;
 use albedo_engine::link::{self, MemberState};
 use albedo_engine::plan;
 use albedo_engine::settings::Settings;
@@ -13,7 +12,7 @@ use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::files;
+use super::{facts, files};
 
 /// Prints the desired state.
 #[derive(Debug, Args)]
@@ -21,6 +20,9 @@ pub struct Show {
     /// Files, folders, or - for standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// What is known of the AWS account: a file that `albedo facts` wrote
+    #[arg(long, value_name = "FILE")]
+    facts: Option<PathBuf>,
     /// Name of the cluster: part of names and tags
     #[arg(long, default_value = "cluster")]
     cluster_name: String,
@@ -46,7 +48,7 @@ impl Show {
             ..Settings::new(&self.cluster_name)
         };
         let files = files::read(&self.paths, &settings)?;
-        let facts = Facts::default();
+        let facts = facts::read(self.facts.as_deref())?;
         let mut plans = Vec::new();
         let mut whole = files.faults.is_empty();
         for fault in &files.faults {

@@ -11,13 +11,18 @@ use crate::app;
 
 pub fn run(flags: Run) -> anyhow::Result<ExitCode> {
     logs(&flags.log_level)?;
-    rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .map_err(|_| anyhow::anyhow!("a provider of cryptography is installed already"))?;
+    cryptography()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(app::run(flags))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What TLS is done with, by everything in this process.
+pub(super) fn cryptography() -> anyhow::Result<()> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("a provider of cryptography is installed already"))
 }
 
 /// Text on a terminal, JSON otherwise, both on standard error.

@@ -4,6 +4,7 @@ import botocore.serialize
 from werkzeug.test import EnvironBuilder
 
 import model
+import world
 
 SIGNED_AS = {"elbv2": "elasticloadbalancing"}
 
@@ -82,6 +83,7 @@ def _load_balancer(read, lb):
     if lb["Type"] == "application":
         acl = read("wafv2", "GetWebACLForResource", ResourceArn=arn).get("WebACL") or {}
         lb["WebAcl"] = acl.get("ARN")
+        lb["ClassicWebAcl"] = world.WAF_CLASSIC.get(arn)
         lb["Capacity"] = (read("elbv2", "DescribeCapacityReservation", LoadBalancerArn=arn).get("MinimumLoadBalancerCapacity") or {}).get("CapacityUnits")
     protections = read("shield", "ListProtections").get("Protections") or []
     lb["ShieldProtection"] = next((p["Name"] for p in protections if p["ResourceArn"] == arn), None)

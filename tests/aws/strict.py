@@ -10,6 +10,7 @@ from moto.elbv2.exceptions import (DuplicateListenerError, DuplicateLoadBalancer
 from moto.elbv2.models import ELBv2Backend as B, FakeTargetGroup as TG, elbv2_backends
 from moto.elbv2.responses import ELBV2Response
 from moto.shield.responses import ShieldResponse
+from moto.wafv2.models import WAFV2Backend
 
 MAX_RULES = 100
 # (region, target group's ARN or "*", target's id or "*") -> state, for tests that need a target to be ill
@@ -60,6 +61,7 @@ def install():
     _targets()
     _security_groups()
     _shield()
+    _waf()
 
 
 def _load_balancers():
@@ -252,6 +254,15 @@ def _security_groups():
         if group_id and user(self, group_id):
             raise DependencyViolationError(f"resource {group_id} has a dependent object")
         return old(self, name, group_id)
+
+
+def _waf():
+    @patch(WAFV2Backend, "associate_web_acl")
+    def _(old, self, acl, resource):
+        # a load balancer has one web ACL; another takes its place
+        if acl in self.wacls:
+            self.disassociate_web_acl(resource)
+        return old(self, acl, resource)
 
 
 def _shield():

@@ -6,6 +6,7 @@
 #![expect(clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 #![expect(clippy::similar_names, clippy::type_complexity, reason = "tables of cases")]
 
+mod addons;
 mod admission;
 mod base;
 mod certificates;
@@ -43,6 +44,9 @@ macro_rules! tests {
 }
 
 const TESTS: &[(&str, Test)] = tests![
+    addons::what_is_attached_stays_until_it_is_asked_away,
+    addons::a_web_acl_has_to_exist,
+    addons::facts_are_a_file,
     cases::mistakes_are_named,
     cases::all_mistakes_at_once,
     cases::siblings_must_agree,

@@ -114,6 +114,8 @@ pub struct LoadBalancer {
     pub tags: Pairs,
     /// The web ACL's ARN.
     pub web_acl: Option<String>,
+    /// The id of the web ACL of WAF Classic.
+    pub classic_web_acl: Option<String>,
     /// The protection's name.
     pub shield_protection: Option<String>,
     pub capacity: Option<u32>,

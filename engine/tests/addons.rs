@@ -1,0 +1,320 @@
+//! Web ACLs, Shield and reserved capacity from annotations and parameters to plans.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a panic is what a test has for a fault")]
+
+use std::collections::BTreeMap;
+
+use albedo_engine::facts::{Aged, Facts};
+use albedo_engine::finding::Code;
+use albedo_engine::kinds::IngressClassParams;
+use albedo_engine::link::{Existing, Input, Linked, MemberState, link};
+use albedo_engine::plan::{self, Plan, as_observed};
+use albedo_engine::settings::{CONTROLLER, Settings};
+use albedo_engine::stack::{Addons, Desired, GroupId, LoadBalancerState, Scheme, Shield, Tags, WebAcl};
+use albedo_engine::world::{Object, Overlay, World};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use serde_json::{Value, json};
+
+const P: &str = "alb.ingress.kubernetes.io/";
+const WEB: &str = "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/web/1";
+const API: &str = "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/api/2";
+
+/// A group, its class's parameters, flags and facts.
+struct Scene {
+    settings: Settings,
+    facts: Facts,
+    params: Value,
+    members: Vec<Vec<(&'static str, &'static str)>>,
+}
+
+impl Scene {
+    fn of(members: &[&[(&'static str, &'static str)]]) -> Self {
+        let acls = BTreeMap::from([("web", WEB), ("api", API)].map(|(name, arn)| (name.to_owned(), arn.to_owned())));
+        let read_at = Timestamp::UNIX_EPOCH;
+        let facts = Facts {
+            region: Some("eu-central-1".to_owned()),
+            web_acls: Some(Aged { value: acls, read_at }),
+            shield_subscribed: Some(Aged { value: true, read_at }),
+            ..Facts::default()
+        };
+        let members = members.iter().map(|pairs| pairs.to_vec()).collect();
+        Self { settings: Settings::new("demo"), facts, params: json!({}), members }
+    }
+
+    fn link(&self) -> Linked {
+        let mut world = World::new(self.settings.clone());
+        let params = json!({"metadata": {"name": "alb"}, "spec": self.params});
+        let params: IngressClassParams = serde_json::from_value(params).expect("parameters");
+        world.apply(Object::IngressClassParams(Box::new(params)));
+        let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": CONTROLLER,
+            "parameters": {"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": "alb"}}});
+        let class: IngressClass = serde_json::from_value(class).expect("a class");
+        world.apply(Object::IngressClass(Box::new(class)));
+        let service = json!({"metadata": {"name": "app", "namespace": "shop", "uid": "app"},
+            "spec": {"type": "NodePort", "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]}});
+        let service: Service = serde_json::from_value(service).expect("a Service");
+        world.apply(Object::Service(Box::new(service)));
+        for (number, pairs) in self.members.iter().enumerate() {
+            let mut annotations: BTreeMap<String, &str> =
+                pairs.iter().map(|(key, value)| (format!("{P}{key}"), *value)).collect();
+            annotations.insert(format!("{P}group.name"), "g");
+            let ingress = json!({
+                "metadata": {"name": format!("ing-{number}"), "namespace": "shop", "uid": number.to_string(),
+                    "annotations": annotations, "creationTimestamp": format!("2026-01-01T00:00:{number:02}Z")},
+                "spec": {"ingressClassName": "alb", "rules": [{"http": {"paths": [{"path": "/", "pathType": "Prefix",
+                    "backend": {"service": {"name": "app", "port": {"number": 80}}}}]}}]}});
+            let ingress: Ingress = serde_json::from_value(ingress).expect("an Ingress");
+            world.apply(Object::Ingress(Box::new(ingress)));
+        }
+        let view = world.view(&GroupId::Explicit("g".to_owned()), &Overlay::None);
+        let existing = Existing { scheme: Scheme::Internal, subnets: vec!["subnet-1".to_owned()] };
+        let (settings, facts) = (&self.settings, &self.facts);
+        link(Input { settings, view: &view, facts, existing: Some(&existing), now: Timestamp::UNIX_EPOCH })
+    }
+
+    fn addons(&self) -> Addons {
+        desired(&self.link()).addons.clone()
+    }
+}
+
+fn desired(linked: &Linked) -> &Desired {
+    linked.desired.as_ref().unwrap_or_else(|| panic!("blocked: {:?}", linked.members))
+}
+
+fn states(linked: &Linked) -> Vec<MemberState> {
+    linked.members.iter().map(|member| member.state).collect()
+}
+
+fn acl(arn: &str) -> Option<WebAcl> {
+    Some(WebAcl::Associated(arn.to_owned()))
+}
+
+#[test]
+fn what_the_group_asks() {
+    let rows: [(&[&[(&str, &str)]], Addons); 10] = [
+        (&[&[]], Addons::default()),
+        (&[&[("wafv2-acl-arn", WEB)], &[]], Addons { wafv2: acl(WEB), ..Addons::default() }),
+        (&[&[("wafv2-acl-arn", "none")]], Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() }),
+        (&[&[("wafv2-acl-arn", "")]], Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() }),
+        (&[&[("wafv2-acl-name", "api")]], Addons { wafv2: acl(API), ..Addons::default() }),
+        // A name goes before any ARN of the group, even before two that contradict each other.
+        (
+            &[&[("wafv2-acl-arn", WEB)], &[("wafv2-acl-name", "none")], &[("wafv2-acl-arn", API)]],
+            Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() },
+        ),
+        (&[&[("web-acl-id", "old"), ("waf-acl-id", "new")]], Addons { waf_classic: acl("new"), ..Addons::default() }),
+        (&[&[("web-acl-id", "none")]], Addons { waf_classic: Some(WebAcl::Nothing), ..Addons::default() }),
+        (&[&[("shield-advanced-protection", "f")]], Addons { shield: Some(false), ..Addons::default() }),
+        (
+            &[&[("minimum-load-balancer-capacity", "CapacityUnits=500")]],
+            Addons { capacity_units: Some(500), ..Addons::default() },
+        ),
+    ];
+    for (members, expected) in rows {
+        let linked = Scene::of(members).link();
+        assert_eq!(desired(&linked).addons, expected, "{members:?}");
+        assert!(states(&linked).iter().all(|state| *state == MemberState::Linked), "{linked:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_sets_its_member_aside() {
+    let rows: [(&str, &str, Code); 8] = [
+        (
+            "wafv2-acl-arn",
+            concat!("arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/web/1", "\n"),
+            Code::InvalidValue,
+        ),
+        ("wafv2-acl-arn", "web", Code::InvalidValue),
+        ("wafv2-acl-arn", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/web/1", Code::InvalidValue),
+        ("wafv2-acl-arn", "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/web/9", Code::WebAclNotFound),
+        ("wafv2-acl-name", "wbe", Code::WebAclNotFound),
+        ("shield-advanced-protection", "yes", Code::InvalidValue),
+        ("minimum-load-balancer-capacity", "Units=500", Code::InvalidValue),
+        ("minimum-load-balancer-capacity", "CapacityUnits=-1", Code::InvalidValue),
+    ];
+    for (key, value, code) in rows {
+        let linked = Scene::of(&[&[], &[(key, value)]]).link();
+        assert_eq!(states(&linked), [MemberState::Linked, MemberState::SetAside], "{key}: {value}");
+        let found: Vec<_> = linked.findings().filter(|finding| finding.code != Code::ListenerConflict).collect();
+        assert!(found.iter().any(|finding| finding.code == code), "{key}: {value}: {found:?}");
+        assert_eq!(desired(&linked).addons, Addons::default());
+    }
+}
+
+#[test]
+fn the_age_of_the_fact_is_told() {
+    let mut scene = Scene::of(&[&[("wafv2-acl-name", "wbe")]]);
+    scene.facts.web_acls.as_mut().expect("web ACLs").read_at = Timestamp::from_second(-120).expect("a time");
+    let linked = scene.link();
+    let finding = linked.findings().find(|finding| finding.code == Code::WebAclNotFound).expect("a finding");
+    assert_eq!(finding.age.map(|age| age.as_secs()), Some(120));
+    assert_eq!(finding.mend, "did you mean web?");
+}
+
+#[test]
+fn an_acl_of_another_region_is_told_and_left_to_aws() {
+    let elsewhere = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/web/1";
+    let linked = Scene::of(&[&[("wafv2-acl-arn", elsewhere)]]).link();
+    assert!(linked.findings().any(|finding| finding.code == Code::WebAclNotFound));
+    assert_eq!(desired(&linked).addons.wafv2, acl(elsewhere));
+}
+
+#[test]
+fn members_that_disagree() {
+    for (key, one, other) in [
+        ("wafv2-acl-arn", WEB, API),
+        ("wafv2-acl-arn", WEB, "none"),
+        ("wafv2-acl-name", "web", "api"),
+        ("waf-acl-id", "a", "b"),
+        ("shield-advanced-protection", "true", "false"),
+        ("minimum-load-balancer-capacity", "CapacityUnits=500", "CapacityUnits=600"),
+    ] {
+        let linked = Scene::of(&[&[(key, one)], &[(key, other)]]).link();
+        assert_eq!(states(&linked), [MemberState::Linked, MemberState::SetAside], "{key}");
+        assert!(linked.findings().any(|finding| finding.code == Code::GroupConflict), "{key}");
+    }
+}
+
+#[test]
+fn parameters_go_before_annotations() {
+    let mut scene = Scene::of(&[&[("wafv2-acl-arn", WEB), ("minimum-load-balancer-capacity", "CapacityUnits=500")]]);
+    scene.params = json!({"wafv2AclArn": API, "minimumLoadBalancerCapacity": {"capacityUnits": 900}});
+    assert_eq!(scene.addons(), Addons { wafv2: acl(API), capacity_units: Some(900), ..Addons::default() });
+    scene.params = json!({"wafv2AclName": "api"});
+    assert_eq!(scene.addons().wafv2, acl(API));
+    scene.params = json!({"wafv2AclName": "wbe"});
+    let linked = scene.link();
+    let finding = linked.findings().find(|finding| finding.code == Code::WebAclNotFound).expect("a finding");
+    assert_eq!(finding.path.to_string(), "spec.ingressClassName");
+    assert!(finding.message.contains("IngressClassParams alb"), "{finding}");
+}
+
+#[test]
+fn what_is_switched_off_is_left_alone() {
+    let mut scene = Scene::of(&[&[
+        ("wafv2-acl-name", "nobody's"),
+        ("waf-acl-id", "a"),
+        ("shield-advanced-protection", "true"),
+        ("minimum-load-balancer-capacity", "CapacityUnits=500"),
+    ]]);
+    scene.settings.enable_waf = false;
+    scene.settings.enable_wafv2 = false;
+    scene.settings.enable_shield = false;
+    scene.settings.gates.insert("LBCapacityReservation".to_owned(), false);
+    assert_eq!(scene.addons(), Addons::default());
+}
+
+#[test]
+fn without_a_subscription_shield_is_left_alone() {
+    let mut scene = Scene::of(&[&[("shield-advanced-protection", "true")]]);
+    scene.facts.shield_subscribed.as_mut().expect("a subscription").value = false;
+    let linked = scene.link();
+    assert_eq!(desired(&linked).addons, Addons::default());
+    assert!(linked.findings().any(|finding| finding.code == Code::ShieldNotSubscribed));
+}
+
+#[test]
+fn names_are_taken_as_they_are_while_nothing_is_known() {
+    let mut scene = Scene::of(&[&[("wafv2-acl-name", "web")]]);
+    scene.facts = Facts::default();
+    assert_eq!(scene.addons().wafv2, acl("web"));
+}
+
+fn everything() -> Linked {
+    Scene::of(&[&[
+        ("wafv2-acl-arn", WEB),
+        ("waf-acl-id", "classic"),
+        ("shield-advanced-protection", "true"),
+        ("minimum-load-balancer-capacity", "CapacityUnits=500"),
+    ]])
+    .link()
+}
+
+fn replan(desired: &Desired, change: impl FnOnce(&mut albedo_engine::stack::ObservedLoadBalancer)) -> Plan {
+    let (mut observed, bindings) = as_observed(desired);
+    change(observed.load_balancers.first_mut().expect("a load balancer"));
+    plan::diff(plan::Input {
+        desired,
+        observed: &observed,
+        bindings: &bindings,
+        cluster: "demo",
+        external_tags: &[],
+        default_tags: &Tags::new(),
+    })
+}
+
+#[test]
+fn what_is_attached_already_costs_nothing() {
+    let linked = everything();
+    let plan = replan(desired(&linked), |_| {});
+    assert!(plan.is_empty(), "{}", plan::show(&plan));
+}
+
+#[test]
+fn what_was_not_read_is_left_alone() {
+    let linked = everything();
+    let plan = replan(desired(&linked), |found| found.addons = albedo_engine::stack::ObservedAddons::default());
+    assert!(plan.is_empty(), "{}", plan::show(&plan));
+}
+
+#[test]
+fn what_is_missing_is_attached() {
+    let linked = everything();
+    let plan = replan(desired(&linked), |found| {
+        found.addons.wafv2 = acl(API);
+        found.addons.waf_classic = Some(WebAcl::Nothing);
+        found.addons.shield = Some(Shield::Unprotected);
+        found.addons.capacity_units = Some(0);
+    });
+    let expected = format!(
+        "~ AssociateWebACL LoadBalancer: {WEB}\n\
+         ~ AssociateWebACL LoadBalancer: classic of WAF Classic\n\
+         + CreateProtection LoadBalancer\n\
+         ~ ModifyCapacityReservation LoadBalancer: 500 units\n"
+    );
+    assert_eq!(plan::show(&plan), expected);
+}
+
+#[test]
+fn capacity_waits_for_the_load_balancer_and_nothing_waits_for_capacity() {
+    let linked = everything();
+    let plan = replan(desired(&linked), |found| {
+        found.state = LoadBalancerState::Provisioning;
+        found.addons.capacity_units = Some(0);
+        found.addons.wafv2 = Some(WebAcl::Nothing);
+    });
+    assert_eq!(plan.operations.len(), 1, "{}", plan::show(&plan));
+    assert!(plan.waits.is_empty());
+    assert_eq!(plan.later, ["the load balancer to be active before 500 capacity units are reserved"]);
+}
+
+#[test]
+fn what_is_asked_away_is_taken_away() {
+    let linked = Scene::of(&[&[
+        ("wafv2-acl-arn", "none"),
+        ("waf-acl-id", "none"),
+        ("shield-advanced-protection", "false"),
+        ("minimum-load-balancer-capacity", "CapacityUnits=0"),
+    ]])
+    .link();
+    let with = |name: &str| {
+        let name = name.to_owned();
+        replan(desired(&linked), move |found| {
+            found.addons.wafv2 = acl(WEB);
+            found.addons.waf_classic = acl("classic");
+            found.addons.shield = Some(Shield::Protected { id: "p-1".to_owned(), name });
+            found.addons.capacity_units = Some(500);
+        })
+    };
+    let expected = "~ DisassociateWebACL LoadBalancer\n\
+         ~ DisassociateWebACL LoadBalancer of WAF Classic\n\
+         - DeleteProtection LoadBalancer\n\
+         ~ ModifyCapacityReservation LoadBalancer: 0 units\n";
+    assert_eq!(plan::show(&with("managed by aws-load-balancer-controller")), expected);
+    assert_eq!(plan::show(&with("managed by aws-alb-ingress-controller")), expected);
+    let others = plan::show(&with("by hand"));
+    assert!(!others.contains("DeleteProtection"), "{others}");
+}

@@ -1,0 +1,92 @@
+//! `albedo facts`: what is known of the account as a file, so that `check` and `plan` can be held against it without credentials.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use albedo_engine::facts::Facts;
+use anyhow::Context;
+use clap::Args;
+use jiff::Timestamp;
+
+use super::run::cryptography;
+use crate::app::endpoints;
+use crate::cloud::{Asked, Cloud, CloudConfig, identify};
+
+/// Reads the account's facts and writes them down.
+#[derive(Debug, Args)]
+pub struct Write {
+    /// AWS region; by default that of the environment, or of the instance this runs on
+    #[arg(long, env = "ALBEDO_AWS_REGION")]
+    aws_region: Option<String>,
+    /// VPC of the cluster; by default that of the instance this runs on
+    #[arg(long, env = "ALBEDO_AWS_VPC_ID")]
+    aws_vpc_id: Option<String>,
+    /// Tags (key=value,…) that the VPC of the cluster carries
+    #[arg(long, env = "ALBEDO_AWS_VPC_TAGS", default_value = "")]
+    aws_vpc_tags: String,
+    /// Endpoints of AWS services: `ServiceID=URL,…`
+    #[arg(long, env = "ALBEDO_AWS_API_ENDPOINTS", default_value = "")]
+    aws_api_endpoints: String,
+    /// File to write, or - for standard output
+    #[arg(long, short, default_value = "aws.json")]
+    output: PathBuf,
+}
+
+impl Write {
+    /// The exit code is 1 when some kind of fact could not be read: the others are written all the same.
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        cryptography()?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+        let (facts, whole) = runtime.block_on(self.read())?;
+        let text = serde_json::to_string_pretty(&facts).context("facts cannot be written as JSON")? + "\n";
+        put(&self.output, &text)?;
+        Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+
+    async fn read(&self) -> anyhow::Result<(Facts, bool)> {
+        let asked = Asked {
+            region: self.aws_region.clone(),
+            vpc_id: self.aws_vpc_id.clone(),
+            vpc_tags: super::pairs("--aws-vpc-tags", &self.aws_vpc_tags)?,
+            endpoints: endpoints(&self.aws_api_endpoints)?,
+        };
+        let identity = identify(&asked, &[]).await.context("which region and VPC is meant cannot be told")?;
+        let mut config = CloudConfig::new(&identity.region, &identity.vpc_id, "");
+        config.endpoints = asked.endpoints;
+        let cloud = Cloud::new(config).await;
+        let mut facts = Facts::default();
+        let failed = cloud.refresh(&mut facts, Timestamp::now(), true).await;
+        for (kind, error) in &failed {
+            eprintln!("albedo: {kind} cannot be read and are left out: {}", crate::cluster::with_sources(error));
+        }
+        Ok((facts, failed.is_empty()))
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+fn put(path: &Path, text: &str) -> anyhow::Result<()> {
+    if path.as_os_str() == "-" {
+        print!("{text}");
+        return Ok(());
+    }
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    eprintln!("albedo: facts are in {}; albedo check --facts {} uses them", path.display(), path.display());
+    Ok(())
+}
+
+/// The facts of a file that [`Write`] wrote; those of no file are none.
+///
+/// # Errors
+/// The file cannot be read, or is not such a file.
+pub fn read(path: Option<&Path>) -> anyhow::Result<Facts> {
+    let Some(path) = path else { return Ok(Facts::default()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("--facts {}: cannot be read", path.display()))?;
+    let mut document = serde_json::Deserializer::from_str(&text);
+    serde_path_to_error::deserialize(&mut document)
+        .map_err(|error| {
+            let at = error.path().to_string();
+            anyhow::Error::new(error.into_inner()).context(format!("at {at}"))
+        })
+        .with_context(|| format!("--facts {}: not what albedo facts writes", path.display()))
+}
