@@ -1,5 +1,7 @@
 //! What is known of the AWS account, each kind of fact with the time it was read.
 
+mod quota;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::stack::Tags;
+
+pub use quota::{Limit, Quota};
 
 /// Facts of one kind and when they were read; never read is not the same as none there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +61,19 @@ pub struct Facts {
     /// Limits of Elastic Load Balancing by AWS's name for them (`rules-per-application-load-balancer`):
     /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeAccountLimits.html>.
     pub account_limits: Option<Aged<BTreeMap<String, i64>>>,
+}
+
+impl Facts {
+    /// What the account may have of something: what AWS said, or what its documentation says.
+    #[must_use]
+    pub fn limit(&self, quota: Quota, now: Timestamp) -> Limit {
+        let known = self.account_limits.as_ref();
+        let known = known.and_then(|limits| Some((*limits.value.get(quota.name())?, limits.age(now))));
+        match known.map(|(max, age)| (u64::try_from(max).unwrap_or_default(), age)) {
+            Some((max, age)) => Limit { max, age: Some(age), firm: true },
+            None => Limit { max: quota.default(), age: None, firm: !quota.is_adjustable() },
+        }
+    }
 }
 
 /// A subnet.

@@ -9,6 +9,7 @@ mod optimiser;
 mod security_groups;
 mod subnets;
 mod target_groups;
+mod totals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,8 @@ use crate::stack::{
     Desired, GroupId, IpAddressType, LoadBalancer, Ref, ResourceId, Scheme, Tags, load_balancer_name, tracking,
 };
 use crate::world::{ClassifiedMember, Leaving, View};
+
+pub use totals::{grows_not, is_total};
 
 /// How a member takes part in what is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub struct LinkedMember {
 pub struct Linked {
     /// What should exist; `None` when the group is blocked and nothing may change.
     pub desired: Option<Desired>,
+    /// Where each rule comes from, by port and in the order of the listener's rules.
+    pub origins: BTreeMap<u16, Vec<Origin>>,
     /// The members, by namespace and name.
     pub members: Vec<LinkedMember>,
 }
@@ -106,8 +111,17 @@ pub fn link(input: Input<'_>) -> Linked {
     let compiled: Vec<Compiled> = input.view.members.iter().map(|member| compile(member, context)).collect();
     let mut linker = Linker::new(input);
     linker.take(compiled, context);
-    let desired = linker.desired();
+    let desired = linker.within_quotas(context);
     linker.finish(desired)
+}
+
+/// The path of an Ingress that a rule comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The Ingress.
+    pub key: Key,
+    /// `spec.rules[0].http.paths[0]`.
+    pub path: String,
 }
 
 /// The state of linking one group.
@@ -117,6 +131,11 @@ struct Linker<'a> {
     fragments: Vec<Fragment>,
     states: BTreeMap<Key, MemberState>,
     findings: BTreeMap<Key, Vec<Finding>>,
+    /// What linking found, for nothing is said twice.
+    reported: BTreeSet<Finding>,
+    /// Who comes before whom, and who is as it was when it was last linked.
+    seniority: Vec<(Key, bool)>,
+    origins: BTreeMap<u16, Vec<Origin>>,
     blocked: bool,
     /// A member names a web ACL, so that ARNs of web ACLs do not count.
     web_acl_by_name: bool,
@@ -129,8 +148,33 @@ impl<'a> Linker<'a> {
             fragments: Vec::new(),
             states: BTreeMap::new(),
             findings: BTreeMap::new(),
+            reported: BTreeSet::new(),
+            seniority: Vec::new(),
+            origins: BTreeMap::new(),
             blocked: false,
             web_acl_by_name: false,
+        }
+    }
+
+    /// The desired state without those members that would make it larger than AWS allows.
+    fn within_quotas(&mut self, context: Context<'_>) -> Option<Desired> {
+        loop {
+            self.place_certificates();
+            let known: BTreeMap<Key, usize> =
+                self.findings.iter().map(|(key, findings)| (key.clone(), findings.len())).collect();
+            let desired = self.desired()?;
+            let totals = self.totals(&desired);
+            let victims = self.victims(&totals);
+            if victims.is_empty() {
+                self.warn_of_totals(&totals);
+                return Some(desired);
+            }
+            // What was found of the whole is of a group that will not be.
+            for (key, findings) in &mut self.findings {
+                findings.truncate(known.get(key).copied().unwrap_or_default());
+            }
+            self.reported.clear();
+            self.set_aside(victims, context);
         }
     }
 
@@ -140,35 +184,46 @@ impl<'a> Linker<'a> {
             self.input.view.members.iter().map(|member| (member.key(), member)).collect();
         self.web_acl_by_name =
             compiled.iter().flat_map(|one| &one.fragment).any(|fragment| fragment.addons.wafv2_name.is_some());
-        let mut by_seniority = compiled;
-        by_seniority.sort_by_key(|one| {
-            let member = members.get(&one.key);
-            let unchanged =
-                member.is_some_and(|member| ledger::is_unchanged(self.input.view.ledger.as_deref(), member));
-            let created =
-                member.and_then(|member| member.ingress.metadata.creation_timestamp.clone()).map(|time| time.0);
-            (!unchanged, created, one.key.clone())
-        });
-        for one in by_seniority {
+        let ledger = self.input.view.ledger.as_deref();
+        let mut by_seniority: Vec<_> = compiled
+            .into_iter()
+            .map(|one| {
+                let member = members.get(&one.key);
+                let unchanged = member.is_some_and(|member| ledger::is_unchanged(ledger, member));
+                let created = member.and_then(|member| member.ingress.metadata.creation_timestamp.as_ref());
+                ((!unchanged, created.map(|time| time.0), one.key.clone()), one)
+            })
+            .collect();
+        by_seniority.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for ((changed, ..), one) in by_seniority {
             let Compiled { key, fragment, findings } = one;
-            let findings = findings.into_iter().map(|finding| self.aged(finding));
-            let findings: Vec<Finding> = findings.collect();
+            self.seniority.push((key.clone(), !changed));
+            let findings: Vec<Finding> = findings.into_iter().map(|finding| self.aged(finding)).collect();
             self.findings.entry(key.clone()).or_default().extend(findings);
             let present = fragment.filter(|fragment| self.admit(fragment, true));
-            let taken = match present {
-                Some(fragment) => Some((MemberState::Linked, fragment)),
-                None => members
-                    .get(&key)
-                    .and_then(|member| ledger::last_good(self.input.view.ledger.as_deref(), member))
-                    .and_then(|member| compile(&member, context).fragment)
-                    .filter(|fragment| self.admit(fragment, false))
-                    .map(|fragment| (MemberState::LastGood, fragment)),
+            let taken = match (present, members.get(&key)) {
+                (Some(fragment), _) => Some((MemberState::Linked, fragment)),
+                (None, Some(member)) => {
+                    self.last_good(member, context).map(|fragment| (MemberState::LastGood, fragment))
+                }
+                (None, None) => None,
             };
             let state = taken.as_ref().map_or(MemberState::SetAside, |(state, _)| *state);
             self.states.insert(key, state);
             self.fragments.extend(taken.map(|(_, fragment)| fragment));
         }
-        self.fragments.sort_by_key(|fragment| (fragment.order, fragment.key.to_string()));
+        self.sort();
+    }
+
+    /// What a member asked for when it was last linked, if that goes together with those taken so far.
+    fn last_good(&mut self, member: &ClassifiedMember, context: Context<'_>) -> Option<Fragment> {
+        let kept = ledger::last_good(self.input.view.ledger.as_deref(), member)?;
+        compile(&kept, context).fragment.filter(|fragment| self.admit(fragment, false))
+    }
+
+    /// Puts the fragments into the order of the group.
+    fn sort(&mut self) {
+        self.fragments.sort_by_cached_key(|fragment| (fragment.order, fragment.key.to_string()));
     }
 
     /// Whether a fragment goes together with those taken so far.
@@ -191,9 +246,8 @@ impl<'a> Linker<'a> {
         if finding.effect == Effect::GroupBlocked {
             self.blocked = true;
         }
-        let findings = self.findings.entry(key.clone()).or_default();
-        if !findings.contains(&finding) {
-            findings.push(finding);
+        if self.reported.insert(finding.clone()) {
+            self.findings.entry(key.clone()).or_default().push(finding);
         }
     }
 
@@ -233,7 +287,6 @@ impl<'a> Linker<'a> {
                 ..Desired::empty(self.group().clone())
             });
         }
-        self.place_certificates();
         if self.fragments.is_empty() {
             return None;
         }
@@ -323,7 +376,8 @@ impl<'a> Linker<'a> {
                 key,
             }
         });
-        Linked { members: members.collect(), desired: desired.filter(|_| !self.blocked) }
+        let members = members.collect();
+        Linked { members, desired: desired.filter(|_| !self.blocked), origins: self.origins }
     }
 }
 

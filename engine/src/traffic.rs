@@ -1,15 +1,28 @@
-//! What a load balancer answers: which rule of a listener takes a request, and which rules never get one.
+//! What a load balancer answers: which rule of a listener takes a request, what comes of its actions while target groups are
+//! healthy or not, and which rules never get a request.
 //!
-//! Sources: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html> and
+//! | question | ask |
+//! |---|---|
+//! | which rule takes it, and why not the others | [`answer`], [`Router::answer`] |
+//! | the same many times, without the reasons | [`Router::decide`] |
+//! | what the client gets | [`reply`] |
+//! | which rules are never reached | [`unreachable`] |
+//!
+//! Sources: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>,
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-action-types.html> and
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RuleCondition.html>.
 //!
-//! Regular expressions are not evaluated here: ALB's dialect is its own, and a guess would be worse than none. A rule whose
-//! answer hangs on one is [`Outcome::Unknown`], and the answer below it is not certain.
+//! Where AWS does not say how it reads something (the dialect of regular expressions, percent-encoding), all readings are
+//! tried; if they differ the outcome is [`Outcome::Unknown`], and the answer below it is not certain. A guess would be worse.
 
 mod cover;
 mod glob;
+mod health;
 mod matcher;
+mod regex;
+mod reply;
 mod request;
+mod router;
 mod show;
 
 use std::collections::BTreeMap;
@@ -17,9 +30,10 @@ use std::collections::BTreeMap;
 use crate::stack::{Action, Condition, Listener, Rule};
 
 pub use cover::unreachable;
+pub use health::Health;
+pub use reply::{Reply, Share, reply};
 pub use request::Request;
-
-use matcher::{Matcher, Truth};
+pub use router::{Decision, Router};
 
 /// What a request gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +52,7 @@ impl Answer<'_> {
     /// Whether no rule above may take the request.
     #[must_use]
     pub fn is_certain(&self) -> bool {
-        !self.trace.iter().any(|tried| matches!(tried.outcome, Outcome::Unknown(_)))
+        !self.trace.iter().any(|tried| matches!(tried.outcome, Outcome::Unknown(..)))
     }
 }
 
@@ -52,45 +66,32 @@ pub struct Tried<'l> {
 }
 
 /// What came of trying a rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome<'l> {
     /// It takes the request.
     Matched,
     /// It does not: the first of its conditions that fails.
     Failed(&'l Condition),
-    /// It may: no condition fails, but this one can't be told, for its regular expressions or because the request does
-    /// not say where it comes from.
-    Unknown(&'l Condition),
+    /// It may: no condition fails, but this one can't be told.
+    Unknown(&'l Condition, Doubt),
+}
+
+/// Why it can't be told whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The request does not say where it comes from.
+    Source,
+    /// A regular expression that AWS's dialect may read in several ways.
+    Expression,
+    /// Something percent-encoded that the condition may see encoded or decoded.
+    Encoding,
 }
 
 /// What the listeners of a load balancer, by port, answer; `None` if none listens on the request's port. Rules are tried
 /// from the lowest priority number on; all conditions of a rule have to match, and one value of each is enough.
 #[must_use]
 pub fn answer<'l>(listeners: &'l BTreeMap<u16, Listener>, request: &Request) -> Option<Answer<'l>> {
-    let listener = listeners.get(&request.port)?;
-    let mut trace = Vec::new();
-    for (_, rule) in in_order(listener) {
-        let outcome = attempt(rule, request);
-        let matched = outcome == Outcome::Matched;
-        trace.push(Tried { priority: rule.priority, outcome });
-        if matched {
-            return Some(Answer { listener, rule: Some(rule.priority), actions: &rule.actions, trace });
-        }
-    }
-    Some(Answer { listener, rule: None, actions: &listener.default_actions, trace })
-}
-
-/// A failing condition decides, whatever the others are.
-fn attempt<'l>(rule: &'l Rule, request: &Request) -> Outcome<'l> {
-    let mut outcome = Outcome::Matched;
-    for condition in &rule.conditions {
-        match Matcher::of(condition).test(request) {
-            Truth::No => return Outcome::Failed(condition),
-            Truth::Unknown if outcome == Outcome::Matched => outcome = Outcome::Unknown(condition),
-            Truth::Yes | Truth::Unknown => {}
-        }
-    }
-    outcome
+    Router::new(listeners).answer(request)
 }
 
 /// The rules with their indices, in the order in which they are tried.

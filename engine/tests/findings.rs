@@ -78,7 +78,7 @@ fn facts() -> Facts {
             "arn:aws:elasticloadbalancing:eu-central-1:123456789012:truststore/clients/1",
         )),
         shield_subscribed: aged(false),
-        account_limits: None,
+        account_limits: aged(BTreeMap::from([("listeners-per-application-load-balancer".to_owned(), 3)])),
     }
 }
 

@@ -1,5 +1,6 @@
 //! findings(after) − findings(before): what is new and names the candidate decides.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
@@ -8,7 +9,7 @@ use super::{ALLOW_REPLACEMENT, Answer, Cause, Context, Details, Mode, Policy, Re
 use crate::annotation::PREFIX;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
-use crate::link::{Input, Linked, link};
+use crate::link::{Input, Linked, grows_not, is_total, link};
 use crate::stack::GroupId;
 use crate::world::{ClassError, Kind, Membership, Overlay};
 
@@ -85,15 +86,17 @@ fn linked(group: &GroupId, overlay: &Overlay, context: Context<'_>) -> Linked {
 
 /// Findings that were not there before and that the candidate takes part in.
 fn new_findings(before: &Linked, after: &Linked, candidate: &ObjectRef) -> Vec<Finding> {
-    let same = |a: &Finding, b: &Finding| {
-        a.code == b.code && a.subject == b.subject && a.path == b.path && a.value == b.value && a.message == b.message
-    };
     let names = |finding: &Finding| finding.subject == *candidate || finding.related.contains(candidate);
-    after
-        .findings()
-        .filter(|finding| names(finding) && !before.findings().any(|earlier| same(earlier, finding)))
-        .cloned()
-        .collect()
+    let known: BTreeSet<_> = before.findings().map(identity).collect();
+    let is_known = |later: &Finding| {
+        known.contains(&identity(later)) || is_total(later) && before.findings().any(|one| grows_not(one, later))
+    };
+    after.findings().filter(|finding| names(finding) && !is_known(finding)).cloned().collect()
+}
+
+/// What makes two findings the same.
+fn identity(finding: &Finding) -> (Code, &ObjectRef, &FieldPath, &Option<String>, &str) {
+    (finding.code, &finding.subject, &finding.path, &finding.value, &finding.message)
 }
 
 fn foreign(candidate: &Ingress, subject: &ObjectRef, context: Context<'_>) -> Vec<Finding> {

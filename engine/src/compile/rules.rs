@@ -6,6 +6,7 @@ use super::{Compiler, RuleAsk};
 use crate::annotation::condition::{self, Condition as Given};
 use crate::annotation::transform::{self, Transform as GivenTransform};
 use crate::annotation::{PREFIX, parse};
+use crate::facts::Quota;
 use crate::finding::Code;
 use crate::stack::{Condition, Patterns, QueryPair, Rewrite, Transform};
 
@@ -45,8 +46,32 @@ impl Compiler<'_> {
         let extras = self.extras(&service);
         let patterns = self.path_patterns(at, path, regex_paths);
         let conditions = self.conditions(at, host, patterns, &extras.conditions, &service);
+        self.check_size(at, &conditions);
         let (action, authentication) = self.backend(&path.backend, &format!("{at}.backend"))?;
         Some(RuleAsk { path: at.to_owned(), conditions, authentication, action, transforms: extras.transforms })
+    }
+
+    /// What AWS refuses of a rule's conditions together:
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>.
+    fn check_size(&mut self, at: &str, conditions: &[Condition]) {
+        const ONCE: [&str; 4] = ["host-header", "path-pattern", "http-request-method", "source-ip"];
+        let known = self.context.facts.account_limits.as_ref();
+        let known = known.and_then(|limits| u64::try_from(*limits.value.get(Quota::ConditionValues.name())?).ok());
+        let most = known.unwrap_or_default().max(Quota::ConditionValues.default());
+        let values: usize = conditions.iter().map(Condition::size).sum();
+        if values as u64 > most {
+            let message = format!("the rule has {values} condition values; AWS takes {most}");
+            self.reader.report(Code::RuleTooLarge, at, message).value = Some(values.to_string());
+        }
+        for field in ONCE {
+            let count = conditions.iter().filter(|condition| condition.field() == field).count();
+            if count > 1 {
+                let message = format!("the rule has {count} {field} conditions; AWS takes one");
+                let finding = self.reader.report(Code::RuleTooLarge, at, message);
+                finding.value = Some(count.to_string());
+                finding.mend = format!("put all values into one {field} condition");
+            }
+        }
     }
 
     fn extras(&mut self, service: &str) -> Extras {

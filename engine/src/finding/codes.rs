@@ -199,6 +199,11 @@ codes! {
         "correct the frontend-nlb annotation",
         accepts: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internet-facing, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22', '{p}frontend-nlb-listener-port-mapping': 8080=80}",
         refuses: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internal, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22'}";
+    RuleTooLarge = "ALB031", Static, contradiction, MemberSetAside, "rule that AWS refuses for its size",
+        "A rule has at most five values in all its conditions together, and one condition each on host, path, method and source; a Prefix path is two values.",
+        "split the rule: fewer hosts, paths or values for each backend",
+        accepts: "annotations: {'{p}conditions.app': '[{\"field\": \"source-ip\", \"sourceIpConfig\": {\"values\": [\"10.0.0.0/8\", \"10.1.0.0/16\", \"10.2.0.0/16\", \"10.3.0.0/16\"]}}]'}",
+        refuses: "annotations: {'{p}conditions.app': '[{\"field\": \"source-ip\", \"sourceIpConfig\": {\"values\": [\"10.0.0.0/8\", \"10.1.0.0/16\", \"10.2.0.0/16\", \"10.3.0.0/16\", \"10.4.0.0/16\"]}}]'}";
     MissingService = "ALB101", Cluster, absence, Nothing, "Service that does not exist",
         "Requests to a backend whose Service does not exist are answered with 503 until it does.",
         "create the Service, or correct its name",
@@ -254,6 +259,11 @@ codes! {
         "set enable-frontend-nlb: \"true\", or remove the annotation",
         accepts: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internal}",
         refuses: "annotations: {'{p}frontend-nlb-scheme': internal}";
+    QuotaNear = "ALB132", Cluster, absence, Nothing, "quota that is nearly used up",
+        "A load balancer has room for so many rules, certificates and target groups; AWS refuses what comes after.",
+        "use another group.name, or have AWS raise the quota before it is used up",
+        accepts: "{}",
+        refuses: "annotations: {'{p}listen-ports': '[{\"HTTP\": 1}, {\"HTTP\": 2}, {\"HTTP\": 3}]'}";
     SubnetsNotFound = "ALB201", Aws, contradiction, GroupBlocked, "subnets that do not exist",
         "The subnets named are not in this account and region, or no subnet of the VPC has that Name tag.",
         "correct the ids or names, or leave the annotation out to have subnets discovered",
@@ -304,6 +314,11 @@ codes! {
         "subscribe the account to Shield Advanced, or remove the annotation",
         accepts: "annotations: {'{p}shield-advanced-protection': 'false'}",
         refuses: "annotations: {'{p}shield-advanced-protection': 'true'}";
+    QuotaExceeded = "ALB231", Aws, contradiction, MemberSetAside, "quota that is exceeded",
+        "A load balancer has room for so many rules, certificates and target groups; AWS refuses what comes after, and the youngest member that needs more is left out.",
+        "use another group.name, or have AWS raise the quota",
+        accepts: "annotations: {'{p}listen-ports': '[{\"HTTP\": 1}, {\"HTTP\": 2}]'}",
+        refuses: "annotations: {'{p}listen-ports': '[{\"HTTP\": 1}, {\"HTTP\": 2}, {\"HTTP\": 3}, {\"HTTP\": 4}]'}";
     ReplacesLoadBalancer = "ALB301", Consequence, contradiction, Nothing, "replaces the load balancer",
         "The change cannot be made in place: the load balancer is deleted and made anew, with another DNS name.",
         "set albedo.dev/allow-replacement: \"true\" on the Ingress if that is meant",

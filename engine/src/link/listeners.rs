@@ -1,8 +1,9 @@
 //! Listeners of a group with their default actions and rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Linker, certificates, optimiser};
+use super::optimiser::{Dropped, Optimised};
+use super::{Linker, Origin, certificates, optimiser};
 use crate::compile::{Fragment, ListenerAsk, RuleAsk};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
@@ -16,13 +17,18 @@ impl Linker<'_> {
         }
         let redirect = self.ssl_redirect(&ports);
         let mut listeners = BTreeMap::new();
+        self.origins.clear();
+        let mut dropped = Vec::new();
         for (port, protocol) in ports {
-            let (listener, origins) = self.listener(port, protocol, redirect);
+            let (listener, origins, without) = self.listener(port, protocol, redirect);
+            dropped.extend(without);
             for (key, finding) in unreached(&listener, &origins) {
                 self.report(&key, finding);
             }
+            self.origins.insert(port, origins);
             listeners.insert(port, listener);
         }
+        self.report_dropped(dropped);
         listeners
     }
 
@@ -45,6 +51,18 @@ impl Linker<'_> {
         None
     }
 
+    /// Paths whose rules are left out on every port. One that is left out here and not there is as it should be: a redirect
+    /// to HTTPS leads back to itself on the HTTPS port.
+    fn report_dropped(&mut self, dropped: Vec<(Origin, Finding)>) {
+        let alive: BTreeSet<Origin> = self.origins.values().flatten().cloned().collect();
+        let mut told = BTreeSet::new();
+        for (origin, finding) in dropped {
+            if !alive.contains(&origin) && told.insert(origin.clone()) {
+                self.report(&origin.key, finding);
+            }
+        }
+    }
+
     /// The HTTPS port to which every HTTP listener redirects, if they do.
     pub(super) fn ssl_redirect_port(&self, listeners: &BTreeMap<u16, Listener>) -> Option<u16> {
         let port = self.first(|fragment| fragment.load_balancer.ssl_redirect)?;
@@ -55,13 +73,21 @@ impl Linker<'_> {
         self.fragments.iter().filter_map(move |fragment| Some((fragment, fragment.listeners.get(&port)?)))
     }
 
-    /// A listener, and where each of its rules comes from.
-    fn listener(&self, port: u16, protocol: Protocol, redirect: Option<u16>) -> (Listener, Vec<Origin>) {
+    /// A listener, where each of its rules comes from, and the rules that were left out.
+    fn listener(
+        &self,
+        port: u16,
+        protocol: Protocol,
+        redirect: Option<u16>,
+    ) -> (Listener, Vec<Origin>, Vec<(Origin, Finding)>) {
         let https = protocol == Protocol::Https;
         let redirect = redirect.filter(|_| !https);
         let policy = self.on(port).find_map(|(_, ask)| ask.ssl_policy.clone());
         let id = ResourceId::listener(port);
-        let (rules, origins) = if redirect.is_some() { (Vec::new(), Vec::new()) } else { self.rules(port, protocol) };
+        let (rules, origins, dropped) = match redirect {
+            Some(_) => (Vec::new(), Vec::new(), Vec::new()),
+            None => self.rules(port, protocol),
+        };
         let listener = Listener {
             port,
             protocol,
@@ -77,7 +103,7 @@ impl Linker<'_> {
             tags: self.listener_tags(&id, self.on(port).map(|(fragment, _)| fragment)),
             rules,
         };
-        (listener, origins)
+        (listener, origins, dropped)
     }
 
     fn default_actions(&self, port: u16, https: bool, redirect: Option<u16>) -> Vec<Action> {
@@ -112,7 +138,7 @@ impl Linker<'_> {
         asked.chain(enforced.into_iter().map(|attribute| (attribute.key, attribute.value))).collect()
     }
 
-    fn rules(&self, port: u16, protocol: Protocol) -> (Vec<Rule>, Vec<Origin>) {
+    fn rules(&self, port: u16, protocol: Protocol) -> (Vec<Rule>, Vec<Origin>, Vec<(Origin, Finding)>) {
         let https = protocol == Protocol::Https;
         let mut rules = Vec::new();
         for (fragment, _) in self.on(port) {
@@ -127,21 +153,42 @@ impl Linker<'_> {
                 rules.push(((fragment, ask), rule));
             }
         }
-        let kept = optimiser::optimise(rules, port, protocol);
+        let origin =
+            |(fragment, ask): (&Fragment, &RuleAsk)| Origin { key: fragment.key.clone(), path: ask.path.clone() };
+        let Optimised { kept, dropped } = optimiser::optimise(rules, port, protocol);
+        let dropped = dropped.into_iter().map(|(from, why)| {
+            let by = match why {
+                Dropped::Loops => None,
+                Dropped::Behind(place) => kept.get(place).map(|(from, _)| origin(*from)),
+            };
+            let from = origin(from);
+            let finding = left_out(port, &from, by.as_ref());
+            (from, finding)
+        });
+        let dropped = dropped.collect();
         let numbered = kept.into_iter().zip(1_u32..);
-        numbered
-            .map(|(((fragment, ask), rule), priority)| {
-                let tags = self.listener_tags(&ResourceId::rule(port, priority), std::iter::once(fragment));
-                (Rule { priority, tags, ..rule }, Origin { key: fragment.key.clone(), path: ask.path.clone() })
+        let (rules, origins) = numbered
+            .map(|((from, rule), priority)| {
+                let tags = self.listener_tags(&ResourceId::rule(port, priority), std::iter::once(from.0));
+                (Rule { priority, tags, ..rule }, origin(from))
             })
-            .unzip()
+            .unzip();
+        (rules, origins, dropped)
     }
 }
 
-/// The path of an Ingress that a rule comes from.
-struct Origin {
-    key: Key,
-    path: String,
+/// A rule that the optimiser leaves out: behind a redirect, or a redirect that leads back to itself.
+fn left_out(port: u16, origin: &Origin, by: Option<&Origin>) -> Finding {
+    let subject = ObjectRef::ingress(&origin.key.namespace, &origin.key.name);
+    let finding = |message: String| Finding::new(Code::UnreachedRule, subject, FieldPath::at(&origin.path), message);
+    match by {
+        Some(by) => {
+            let message = format!("left out on port {port}: the redirect {} of {} takes all first", by.path, by.key);
+            finding(message).related([ObjectRef::ingress(&by.key.namespace, &by.key.name)])
+        }
+        None => finding(format!("left out on port {port}: its redirect leads back to itself"))
+            .mend("redirect to another host, path, port or protocol, or remove it"),
+    }
 }
 
 /// Rules that no request reaches, because an earlier one takes all of theirs.

@@ -1,19 +1,103 @@
 //! Drops rules that could never act: redirects to themselves, and what an earlier redirect covers.
 
+use std::collections::HashMap;
+
 use crate::stack::{Action, Condition, Patterns, Protocol, Redirect, Rule};
 
-/// The rules that are kept, in order.
-pub(super) fn optimise<T>(rules: Vec<(T, Rule)>, port: u16, protocol: Protocol) -> Vec<(T, Rule)> {
-    let mut kept: Vec<(T, Rule)> = Vec::new();
+/// What is left of rules.
+pub(super) struct Optimised<T> {
+    /// The rules that are kept, in order, each with where it comes from.
+    pub kept: Vec<(T, Rule)>,
+    /// Those that are not, in order, and why.
+    pub dropped: Vec<(T, Dropped)>,
+}
+
+/// Why a rule is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// Its redirect leads back to itself.
+    Loops,
+    /// The redirect at that place of those kept takes all of its requests.
+    Behind(usize),
+}
+
+/// Drops what could never act.
+pub(super) fn optimise<T>(rules: Vec<(T, Rule)>, port: u16, protocol: Protocol) -> Optimised<T> {
+    let mut optimised: Optimised<T> = Optimised { kept: Vec::new(), dropped: Vec::new() };
+    let mut redirects = Redirects::default();
     for (origin, rule) in rules {
-        let looping = redirect(&rule).is_some_and(|redirect| loops(&rule, redirect, port, protocol));
-        let shadowed = kept.iter().any(|(_, earlier)| redirect(earlier).is_some() && covers(earlier, &rule));
-        if !looping && !shadowed {
-            kept.push((origin, rule));
+        let own = redirect(&rule);
+        if own.is_some_and(|redirect| loops(&rule, redirect, port, protocol)) {
+            optimised.dropped.push((origin, Dropped::Loops));
+            continue;
+        }
+        let earlier = |place: usize| optimised.kept.get(place).map(|(_, earlier)| earlier);
+        let behind =
+            redirects.candidates(&rule).find(|place| earlier(*place).is_some_and(|earlier| covers(earlier, &rule)));
+        if let Some(place) = behind {
+            optimised.dropped.push((origin, Dropped::Behind(place)));
+            continue;
+        }
+        if own.is_some() {
+            redirects.push(&rule, optimised.kept.len());
+        }
+        optimised.kept.push((origin, rule));
+    }
+    optimised
+}
+
+/// Places of redirects among the rules kept, ascending, by the hosts and paths that they name: who covers a rule names each
+/// of its hosts, or none, and each of its paths, or all.
+#[derive(Default)]
+struct Redirects {
+    by_host: HashMap<String, Vec<usize>>,
+    of_any_host: Vec<usize>,
+    by_path: HashMap<String, Vec<usize>>,
+    of_any_path: Vec<usize>,
+}
+
+impl Redirects {
+    /// Those that may cover a rule, ascending: looked up by the host or path that the fewest name.
+    fn candidates(&self, rule: &Rule) -> impl Iterator<Item = usize> + use<> {
+        let by_host = rarest(&self.by_host, &texts(hosts(rule)));
+        let by_path = rarest(&self.by_path, &texts(paths(rule)));
+        let size = |named: &[usize], others: &[usize]| named.len() + others.len();
+        let (named, others) = if size(by_host, &self.of_any_host) <= size(by_path, &self.of_any_path) {
+            (by_host, &self.of_any_host)
+        } else {
+            (by_path, &self.of_any_path)
+        };
+        let mut places = [named, others].concat();
+        places.sort_unstable();
+        places.into_iter()
+    }
+
+    fn push(&mut self, rule: &Rule, place: usize) {
+        let (hosts, paths) = (texts(hosts(rule)), texts(paths(rule)));
+        for host in &hosts {
+            self.by_host.entry((*host).clone()).or_default().push(place);
+        }
+        if hosts.is_empty() {
+            self.of_any_host.push(place);
+        }
+        let all = paths.is_empty() || paths.iter().any(|path| path.as_str() == ALL);
+        for path in paths {
+            self.by_path.entry(path.clone()).or_default().push(place);
+        }
+        if all {
+            self.of_any_path.push(place);
         }
     }
-    kept
 }
+
+/// The shortest list under one of some texts; nothing without any.
+fn rarest<'p>(places: &'p HashMap<String, Vec<usize>>, texts: &[&String]) -> &'p [usize] {
+    let lists = texts.iter().map(|text| places.get(*text).map(Vec::as_slice).unwrap_or_default());
+    lists.min_by_key(|list| list.len()).unwrap_or_default()
+}
+
+/// The path that takes all paths.
+const ALL: &str = "/*";
 
 fn redirect(rule: &Rule) -> Option<&Redirect> {
     rule.actions.iter().find_map(|action| match action {
@@ -49,7 +133,7 @@ fn covers(earlier: &Rule, later: &Rule) -> bool {
         let (wide, narrow) = (texts(wide), texts(narrow));
         wide.is_empty() || !narrow.is_empty() && narrow.iter().all(|text| wide.contains(text))
     };
-    let all_paths = texts(paths(earlier)).iter().any(|path| path.as_str() == "/*");
+    let all_paths = texts(paths(earlier)).iter().any(|path| path.as_str() == ALL);
     among(hosts(earlier), hosts(later)) && (all_paths || among(paths(earlier), paths(later)))
 }
 
@@ -74,4 +158,80 @@ fn paths(rule: &Rule) -> Option<&Patterns> {
         Condition::PathPattern(patterns) => Some(patterns),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::stack::{FixedResponse, Tags};
+
+    /// What the table replaces: every rule against every redirect before it.
+    fn one_by_one(rules: Vec<(usize, Rule)>) -> Vec<usize> {
+        let mut kept: Vec<(usize, Rule)> = Vec::new();
+        for (origin, rule) in rules {
+            let looping = redirect(&rule).is_some_and(|redirect| loops(&rule, redirect, 80, Protocol::Http));
+            let behind = kept.iter().any(|(_, earlier)| redirect(earlier).is_some() && covers(earlier, &rule));
+            if !looping && !behind {
+                kept.push((origin, rule));
+            }
+        }
+        kept.into_iter().map(|(origin, _)| origin).collect()
+    }
+
+    fn some(words: &'static [&'static str]) -> impl Strategy<Value = Patterns> {
+        prop::collection::vec(prop::sample::select(words), 0..3).prop_map(|values| Patterns {
+            values: values.into_iter().map(str::to_owned).collect(),
+            regex_values: Vec::new(),
+        })
+    }
+
+    prop_compose! {
+        fn any_rule()(
+            hosts in some(&["a", "b", "c"]),
+            paths in some(&["/*", "/a", "/b", "/c"]),
+            host in prop::option::of(prop::sample::select(vec!["a", "z", "#{host}"])),
+            redirects in prop::bool::weighted(0.6),
+            method in prop::bool::weighted(0.2),
+        ) -> Rule {
+            let mut conditions = Vec::new();
+            if !hosts.values.is_empty() {
+                conditions.push(Condition::HostHeader(hosts));
+            }
+            if !paths.values.is_empty() {
+                conditions.push(Condition::PathPattern(paths));
+            }
+            if method {
+                conditions.push(Condition::HttpRequestMethod { values: vec!["GET".to_owned()] });
+            }
+            let action = if redirects {
+                Action::Redirect(Redirect {
+                    host: host.map(str::to_owned), path: None, port: None, protocol: None, query: None,
+                    status_code: "HTTP_301".to_owned(),
+                })
+            } else {
+                Action::FixedResponse(FixedResponse { content_type: None, message_body: None, status_code: "200".to_owned() })
+            };
+            Rule { priority: 0, conditions, actions: vec![action], transforms: Vec::new(), tags: Tags::new() }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_table_finds_what_looking_at_each_finds(rules in prop::collection::vec(any_rule(), 0..12)) {
+            let rules: Vec<(usize, Rule)> = rules.into_iter().enumerate().collect();
+            let optimised = optimise(rules.clone(), 80, Protocol::Http);
+            let kept: Vec<usize> = optimised.kept.iter().map(|(origin, _)| *origin).collect();
+            prop_assert_eq!(&kept, &one_by_one(rules.clone()));
+            for (origin, why) in &optimised.dropped {
+                let own = &rules[*origin].1;
+                match why {
+                    Dropped::Loops => prop_assert!(loops(own, redirect(own).unwrap(), 80, Protocol::Http)),
+                    Dropped::Behind(place) => prop_assert!(covers(&optimised.kept[*place].1, own)),
+                }
+            }
+            prop_assert_eq!(kept.len() + optimised.dropped.len(), rules.len());
+        }
+    }
 }

@@ -99,6 +99,33 @@ pub enum Condition {
     },
 }
 
+impl Condition {
+    /// The field that it is on, in AWS's words.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::HostHeader(_) => "host-header",
+            Self::PathPattern(_) => "path-pattern",
+            Self::HttpHeader { .. } => "http-header",
+            Self::HttpRequestMethod { .. } => "http-request-method",
+            Self::QueryString { .. } => "query-string",
+            Self::SourceIp { .. } => "source-ip",
+        }
+    }
+
+    /// How many values it has, which a rule's quota counts.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::HostHeader(patterns) | Self::PathPattern(patterns) | Self::HttpHeader { patterns, .. } => {
+                patterns.values.len() + patterns.regex_values.len()
+            }
+            Self::HttpRequestMethod { values } | Self::SourceIp { values } => values.len(),
+            Self::QueryString { values } => values.len(),
+        }
+    }
+}
+
 /// A key and a value of a query string; without a key any key matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueryPair {

@@ -1,10 +1,18 @@
 //! Rules that never get a request, because an earlier one takes all of theirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 
+use super::glob::{Budget, Glob};
 use super::in_order;
 use super::matcher::Matcher;
-use crate::stack::{Condition, Listener, Rule};
+use crate::stack::Listener;
+
+/// Work on one rule, in places of patterns looked at. Beyond it nothing more is found, so that a listener costs as much time
+/// as it has rules.
+const WORK: usize = 10_000;
+/// Rules alike in host and in what their paths begin with that a rule is compared with, and lengths of such beginnings that
+/// are looked up: more than an account may have rules.
+const ALIKE: usize = 120;
 
 /// Rules that an earlier one covers wholly: (index of the rule, index of the first that covers it), indices into
 /// [`Listener::rules`], in the order in which rules are tried.
@@ -14,40 +22,148 @@ use crate::stack::{Condition, Listener, Rule};
 /// regular expressions it knows only that equal ones are equal.
 #[must_use]
 pub fn unreachable(listener: &Listener) -> Vec<(usize, usize)> {
-    let mut covered = Vec::new();
-    let mut earlier: Vec<(usize, Vec<Matcher<'_>>)> = Vec::new();
-    // Only rules that take the rule's first host, or any host, can take all of its requests. Most groups have many hosts.
-    let mut by_host: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    let mut of_any_host: Vec<usize> = Vec::new();
-    for (index, rule) in in_order(listener) {
-        let conditions: Vec<Matcher<'_>> = rule.conditions.iter().map(Matcher::of).collect();
-        let hosts = plain_hosts(rule);
-        let same_host = hosts.as_ref().and_then(|hosts| by_host.get(hosts.first()?));
-        let mut candidates: Vec<usize> = same_host.into_iter().flatten().chain(&of_any_host).copied().collect();
-        candidates.sort_unstable();
-        let first =
-            candidates.into_iter().filter_map(|place| earlier.get(place)).find(|(_, one)| covers(one, &conditions));
-        covered.extend(first.map(|(by, _)| (index, *by)));
-        let place = earlier.len();
-        match hosts {
-            Some(hosts) => hosts.into_iter().for_each(|host| by_host.entry(host).or_default().push(place)),
-            None => of_any_host.push(place),
-        }
-        earlier.push((index, conditions));
+    measured(listener).0
+}
+
+/// The same, and the work that it took.
+fn measured(listener: &Listener) -> (Vec<(usize, usize)>, usize) {
+    let rules: Vec<One<'_>> = in_order(listener)
+        .into_iter()
+        .map(|(index, rule)| One { index, conditions: rule.conditions.iter().map(Matcher::of).collect() })
+        .collect();
+    let (mut covered, mut work) = (Vec::new(), 0);
+    let mut earlier = Earlier::default();
+    for (place, one) in rules.iter().enumerate() {
+        let budget = Budget::new(WORK);
+        let first = earlier
+            .candidates(one)
+            .into_iter()
+            .take_while(|_| budget.spend(1))
+            .filter_map(|place| rules.get(place))
+            .find(|other| covers(&other.conditions, &one.conditions, &budget));
+        covered.extend(first.map(|by| (one.index, by.index)));
+        work += WORK - budget.left();
+        earlier.push(one, place);
     }
-    covered
+    (covered, work)
 }
 
-/// The hosts of a rule, lower case, if it names them all without wildcards.
-fn plain_hosts(rule: &Rule) -> Option<Vec<String>> {
-    let hosts = rule.conditions.iter().find_map(|condition| match condition {
-        Condition::HostHeader(hosts) => Some(hosts),
-        _ => None,
-    })?;
-    let plain = hosts.regex_values.is_empty() && !hosts.values.iter().any(|host| host.contains(['*', '?']));
-    plain.then(|| hosts.values.iter().map(|host| host.to_ascii_lowercase()).collect())
+/// A rule.
+#[derive(Debug)]
+struct One<'l> {
+    /// Index into the listener's rules.
+    index: usize,
+    conditions: Vec<Matcher<'l>>,
 }
 
-fn covers(outer: &[Matcher<'_>], inner: &[Matcher<'_>]) -> bool {
-    outer.iter().all(|condition| condition.holds_always() || inner.iter().any(|one| condition.covers(one)))
+impl One<'_> {
+    fn hosts(&self) -> Option<Vec<&str>> {
+        self.conditions.iter().find_map(Matcher::plain_hosts)
+    }
+
+    fn paths(&self) -> Option<&[Glob]> {
+        self.conditions.iter().find_map(Matcher::paths)
+    }
+}
+
+/// The places of the rules so far, found by what a rule must have to cover another: its host or any host, and a path that
+/// begins as the other's does. Most groups have many hosts, and most hosts many paths.
+#[derive(Debug, Default)]
+struct Earlier<'r> {
+    by_host: HashMap<&'r str, Branch<'r>>,
+    of_any_host: Branch<'r>,
+}
+
+impl<'r> Earlier<'r> {
+    /// Places of rules that may cover a rule, ascending.
+    fn candidates(&self, one: &One<'_>) -> Vec<usize> {
+        // One value is enough: who covers the rule covers each of its values.
+        let of_host = one.hosts().and_then(|hosts| self.by_host.get(hosts.first()?));
+        let path = one.paths().and_then(<[Glob]>::first);
+        let mut places = Vec::new();
+        for branch in of_host.into_iter().chain([&self.of_any_host]) {
+            branch.candidates(path, &mut places);
+        }
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    fn push(&mut self, one: &'r One<'_>, place: usize) {
+        match one.hosts() {
+            Some(hosts) => {
+                for host in hosts {
+                    self.by_host.entry(host).or_default().push(one.paths(), place);
+                }
+            }
+            None => self.of_any_host.push(one.paths(), place),
+        }
+    }
+}
+
+/// Places of rules by what their paths begin with.
+#[derive(Debug, Default)]
+struct Branch<'r> {
+    by_beginning: HashMap<&'r str, Vec<usize>>,
+    /// Of the beginnings, ascending.
+    lengths: BTreeSet<usize>,
+    /// Rules without a condition on paths that can be told.
+    of_any_path: Vec<usize>,
+}
+
+impl<'r> Branch<'r> {
+    fn push(&mut self, paths: Option<&'r [Glob]>, place: usize) {
+        let Some(paths) = paths else {
+            self.of_any_path.push(place);
+            return;
+        };
+        for path in paths {
+            let beginning = beginning(path);
+            self.lengths.insert(beginning.len());
+            self.by_beginning.entry(beginning).or_default().push(place);
+        }
+    }
+
+    fn candidates(&self, path: Option<&Glob>, found: &mut Vec<usize>) {
+        found.extend(self.of_any_path.iter().take(ALIKE));
+        // Without a condition on paths the rule takes all of them, and so must who covers it: `/*` or `*`.
+        let whole = path.map_or("/", beginning);
+        for length in self.lengths.iter().take(ALIKE).take_while(|length| **length <= whole.len()) {
+            let alike = whole.get(..*length).and_then(|beginning| self.by_beginning.get(beginning));
+            found.extend(alike.into_iter().flatten().take(ALIKE));
+        }
+    }
+}
+
+/// What every path that fits begins with; all begin with `/`.
+fn beginning(path: &Glob) -> &str {
+    if path.literal().is_empty() { "/" } else { path.literal() }
+}
+
+fn covers(outer: &[Matcher<'_>], inner: &[Matcher<'_>], budget: &Budget) -> bool {
+    outer.iter().all(|condition| condition.holds_always() || inner.iter().any(|one| condition.covers(one, budget)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{header, host, listener, path};
+    use super::*;
+    use crate::stack::Condition;
+
+    fn work(rules: impl Iterator<Item = Vec<Condition>>) -> usize {
+        measured(&listener(rules.collect())).1
+    }
+
+    /// Twice the rules are twice the work: those of one host are told apart by their paths, those that nothing tells apart
+    /// cost a bounded part each.
+    #[test]
+    fn work_grows_as_the_rules_do() {
+        let apart =
+            |n: usize| work((0..n).map(|n| vec![host(&["a.b"]), path(&[&format!("/p{n}"), &format!("/p{n}/*")])]));
+        let hosts = |n: usize| work((0..n).map(|n| vec![host(&[&format!("*.h{n}.b")]), path(&["/*/q?"])]));
+        let alike = |n: usize| work((0..n).map(|n| vec![path(&["*a*a*a*"]), header("x", &[&format!("*a{n}*a*b*a")])]));
+        assert!(apart(2000) <= 2000 * 10, "{}", apart(2000));
+        assert!(hosts(1000) <= 1000 * 3 * ALIKE, "{}", hosts(1000));
+        assert!(alike(400) <= 400 * WORK, "{}", alike(400));
+    }
 }

@@ -1,9 +1,13 @@
 //! One condition of a rule, made ready to be tested and compared.
 
+use std::borrow::Cow;
+
 use ipnet::IpNet;
 
-use super::Request;
-use super::glob::{Domain, Glob, Syntax};
+use super::glob::{Budget, Domain, Glob, Syntax};
+use super::regex::Expression;
+use super::request::decoded;
+use super::{Doubt, Request};
 use crate::stack::{Condition, Patterns};
 
 /// Hosts and headers: case means nothing.
@@ -18,12 +22,17 @@ const ESCAPED: Syntax = Syntax { fold_case: true, escapes: true };
 pub(super) enum Truth {
     Yes,
     No,
-    Unknown,
+    Unknown(Doubt),
 }
 
 impl Truth {
     fn of(holds: bool) -> Self {
         if holds { Self::Yes } else { Self::No }
+    }
+
+    /// Of two readings of which one is right: what both say.
+    fn agreed(self, other: Self) -> Self {
+        if self == other { self } else { Self::Unknown(Doubt::Encoding) }
     }
 }
 
@@ -31,13 +40,13 @@ impl Truth {
 #[derive(Debug)]
 pub(super) struct Values<'l> {
     globs: Vec<Glob>,
-    regexes: &'l [String],
+    expressions: Vec<Expression<'l>>,
 }
 
 impl<'l> Values<'l> {
     fn new(patterns: &'l Patterns, syntax: Syntax) -> Self {
         let globs = patterns.values.iter().map(|value| Glob::new(value, syntax)).collect();
-        Self { globs, regexes: &patterns.regex_values }
+        Self { globs, expressions: patterns.regex_values.iter().map(|text| Expression::new(text)).collect() }
     }
 
     fn test<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Truth {
@@ -46,26 +55,31 @@ impl<'l> Values<'l> {
             if self.globs.iter().any(|glob| glob.matches(text)) {
                 return Truth::Yes;
             }
-            if !self.regexes.is_empty() {
-                truth = Truth::Unknown;
+            for expression in &self.expressions {
+                match expression.matches(text) {
+                    Some(true) => return Truth::Yes,
+                    Some(false) => {}
+                    None => truth = Truth::Unknown(Doubt::Expression),
+                }
             }
         }
         truth
     }
 
-    fn hold(&self, glob: &Glob, domain: Domain) -> bool {
-        self.globs.iter().any(|one| one.covers(glob, domain))
+    fn hold(&self, glob: &Glob, domain: Domain, budget: &Budget) -> bool {
+        self.globs.iter().any(|one| one.covers(glob, domain, budget))
     }
 
     fn hold_all(&self, domain: Domain) -> bool {
-        self.hold(&Glob::new("*", EXACT), domain)
+        self.globs.iter().any(|glob| glob.holds_all(domain))
     }
 
     /// Each value has to be held by one alone: what only several hold together is not found, which is a "no" too many.
-    fn cover(&self, other: &Self, domain: Domain) -> bool {
-        let some = !other.globs.is_empty() || !other.regexes.is_empty();
-        let regexes = || other.regexes.iter().all(|regex| self.regexes.contains(regex)) || self.hold_all(domain);
-        some && other.globs.iter().all(|glob| self.hold(glob, domain)) && regexes()
+    fn cover(&self, other: &Self, domain: Domain, budget: &Budget) -> bool {
+        let any = !other.globs.is_empty() || !other.expressions.is_empty();
+        let same = |one: &Expression<'_>| self.expressions.iter().any(|own| own.text == one.text);
+        any && other.globs.iter().all(|glob| self.hold(glob, domain, budget))
+            && (other.expressions.iter().all(same) || self.hold_all(domain))
     }
 }
 
@@ -102,22 +116,24 @@ impl<'l> Matcher<'l> {
     pub(super) fn test(&self, request: &Request) -> Truth {
         match self {
             Self::Host(values) => values.test(std::iter::once(request.host.as_str())),
-            Self::Path(values) => values.test(std::iter::once(request.path.as_str())),
+            Self::Path(values) => {
+                let as_sent = values.test(std::iter::once(request.path.as_str()));
+                // Normalisation leaves reserved characters encoded. Whether conditions see them so AWS does not say.
+                match decoded(&request.path, |_| true) {
+                    Cow::Owned(path) => as_sent.agreed(values.test(std::iter::once(path.as_str()))),
+                    Cow::Borrowed(_) => as_sent,
+                }
+            }
             Self::Header(name, values) => {
                 let named = request.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(name));
                 values.test(named.map(|(_, value)| value.as_str()))
             }
             Self::Method(methods) => Truth::of(methods.contains(&request.method)),
-            Self::Query(pairs) => Truth::of(request.query.iter().any(|(key, value)| {
-                let fits = |(want, glob): &(Option<Glob>, Glob)| {
-                    want.as_ref().is_none_or(|want| want.matches(key)) && glob.matches(value)
-                };
-                pairs.iter().any(fits)
-            })),
+            Self::Query(pairs) => query(pairs, request),
             Self::Source(blocks) => match request.source_ip {
                 Some(address) => Truth::of(blocks.iter().any(|block| block.contains(&address))),
                 None if self.holds_always() => Truth::Yes,
-                None => Truth::Unknown,
+                None => Truth::Unknown(Doubt::Source),
             },
         }
     }
@@ -136,16 +152,16 @@ impl<'l> Matcher<'l> {
     }
 
     /// Whether every request that meets `other` meets this one. A "yes" is always right.
-    pub(super) fn covers(&self, other: &Self) -> bool {
+    pub(super) fn covers(&self, other: &Self, budget: &Budget) -> bool {
         match (self, other) {
-            (Self::Host(a), Self::Host(b)) => a.cover(b, Domain::Any),
-            (Self::Path(a), Self::Path(b)) => a.cover(b, Domain::Paths),
+            (Self::Host(a), Self::Host(b)) => a.cover(b, Domain::Any, budget),
+            (Self::Path(a), Self::Path(b)) => a.cover(b, Domain::Paths, budget),
             (Self::Header(a, values), Self::Header(b, others)) => {
-                a.eq_ignore_ascii_case(b) && values.cover(others, Domain::Any)
+                a.eq_ignore_ascii_case(b) && values.cover(others, Domain::Any, budget)
             }
             (Self::Method(a), Self::Method(b)) => !b.is_empty() && b.iter().all(|method| a.contains(method)),
             (Self::Query(a), Self::Query(b)) => {
-                !b.is_empty() && b.iter().all(|pair| a.iter().any(|one| pair_covers(one, pair)))
+                !b.is_empty() && b.iter().all(|pair| a.iter().any(|one| pair_covers(one, pair, budget)))
             }
             (Self::Source(a), Self::Source(b)) => {
                 !b.is_empty() && b.iter().all(|block| a.iter().any(|one| one.contains(block)))
@@ -153,10 +169,44 @@ impl<'l> Matcher<'l> {
             _ => false,
         }
     }
+
+    /// The hosts, lower case, if the condition names them all without wildcards.
+    pub(super) fn plain_hosts(&self) -> Option<Vec<&str>> {
+        let Self::Host(values) = self else { return None };
+        let plain = values.expressions.is_empty() && values.globs.iter().all(Glob::is_literal);
+        plain.then(|| values.globs.iter().map(Glob::literal).collect())
+    }
+
+    /// The paths, if the condition is on paths and has no expressions.
+    pub(super) fn paths(&self) -> Option<&[Glob]> {
+        match self {
+            Self::Path(values) if values.expressions.is_empty() => Some(&values.globs),
+            _ => None,
+        }
+    }
 }
 
-fn pair_covers(a: &(Option<Glob>, Glob), b: &(Option<Glob>, Glob)) -> bool {
+/// Any character of a query can be percent-encoded; whether conditions see it decoded, and `+` as a space, AWS does not say
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_QueryStringConditionConfig.html>).
+fn query(pairs: &[(Option<Glob>, Glob)], request: &Request) -> Truth {
+    let fit = |key: &str, value: &str| {
+        pairs
+            .iter()
+            .any(|(wanted, glob)| wanted.as_ref().is_none_or(|wanted| wanted.matches(key)) && glob.matches(value))
+    };
+    let as_sent = Truth::of(request.pairs().any(|(key, value)| fit(key, value)));
+    if !request.query.contains(['%', '+']) {
+        return as_sent;
+    }
+    let reads =
+        |read: &dyn Fn(&str) -> String| Truth::of(request.pairs().any(|(key, value)| fit(&read(key), &read(value))));
+    as_sent
+        .agreed(reads(&|text| decoded(text, |_| true).into_owned()))
+        .agreed(reads(&|text| decoded(&text.replace('+', " "), |_| true).into_owned()))
+}
+
+fn pair_covers(a: &(Option<Glob>, Glob), b: &(Option<Glob>, Glob), budget: &Budget) -> bool {
     let any = Glob::new("*", ESCAPED);
-    let key = a.0.as_ref().is_none_or(|key| key.covers(b.0.as_ref().unwrap_or(&any), Domain::Any));
-    key && a.1.covers(&b.1, Domain::Any)
+    let key = a.0.as_ref().is_none_or(|key| key.covers(b.0.as_ref().unwrap_or(&any), Domain::Any, budget));
+    key && a.1.covers(&b.1, Domain::Any, budget)
 }

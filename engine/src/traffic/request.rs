@@ -1,5 +1,6 @@
 //! A request as a load balancer sees it.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// A request.
@@ -9,10 +10,10 @@ pub struct Request {
     pub port: u16,
     /// Host header without a port.
     pub host: String,
-    /// Path, beginning with `/`, normalised (ALB looks at paths after URI normalisation) and without the query.
+    /// Path, beginning with `/`, normalised (conditions are tested after that) and without the query.
     pub path: String,
-    /// Keys and values of the query as they are sent, percent-encoding included; a key alone has an empty value.
-    pub query: Vec<(String, String)>,
+    /// The query as it is sent, without the leading `?`.
+    pub query: String,
     /// Method, upper case.
     pub method: String,
     /// Names and values of headers; a name may come more than once.
@@ -22,26 +23,27 @@ pub struct Request {
 }
 
 impl Request {
-    /// A `GET` without headers from an unknown address. `target` is path and query as in a URL; a fragment is cut off,
-    /// for clients never send it, and so is the port of the host.
+    /// A `GET` without headers from an unknown address. `target` is path and query as in a URL: a fragment is cut off,
+    /// for clients never send it, and so is the port of the host; the path is normalised.
     #[must_use]
     pub fn get(port: u16, host: &str, target: &str) -> Self {
         let target = target.split_once('#').map_or(target, |(target, _)| target);
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        let pair = |pair: &str| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (key.to_owned(), value.to_owned())
-        };
         Self {
             port,
             host: without_port(host).to_owned(),
-            path: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
-            query: pairs.map(pair).collect(),
+            path: normalised(path),
+            query: query.to_owned(),
             method: "GET".to_owned(),
             headers: Vec::new(),
             source_ip: None,
         }
+    }
+
+    /// Keys and values of the query as they are sent; a key alone has an empty value.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
+        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 }
 
@@ -51,6 +53,53 @@ fn without_port(host: &str) -> &str {
         Some((name, port)) if !name.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     }
+}
+
+/// A path after the normalisation of RFC 3986 §6.2.2: dot segments are gone, unreserved characters are not encoded, and what
+/// is encoded has upper-case digits.
+fn normalised(path: &str) -> String {
+    let decoded = decoded(path, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'));
+    let mut kept: Vec<&str> = Vec::new();
+    let mut ends_in_dots = false;
+    for segment in decoded.strip_prefix('/').unwrap_or(&decoded).split('/') {
+        ends_in_dots = matches!(segment, "." | "..");
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            segment => kept.push(segment),
+        }
+    }
+    if ends_in_dots {
+        kept.push("");
+    }
+    format!("/{}", kept.join("/"))
+}
+
+/// With those percent-encoded bytes decoded that are wanted, and the others' digits in upper case. What would be no UTF-8
+/// then stays as it is.
+pub(super) fn decoded(text: &str, wanted: impl Fn(u8) -> bool) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = match (first, after) {
+            (b'%', [high, low, ..]) => hexadecimal(*high).zip(hexadecimal(*low)).map(|digits| (digits, *high, *low)),
+            _ => None,
+        };
+        match digits {
+            Some(((high, low), ..)) if wanted(high << 4 | low) => bytes.push(high << 4 | low),
+            Some((_, high, low)) => bytes.extend([b'%', high.to_ascii_uppercase(), low.to_ascii_uppercase()]),
+            None => bytes.push(*first),
+        }
+        rest = after.get(if digits.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -86,8 +135,30 @@ mod tests {
         for (target, path, query) in rows {
             let request = Request::get(80, "example.com", target);
             assert_eq!(request.path, path);
-            let pairs: Vec<_> = request.query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-            assert_eq!(pairs, query, "{target}");
+            assert_eq!(request.pairs().collect::<Vec<_>>(), query, "{target}");
+        }
+    }
+
+    #[test]
+    fn paths_are_normalised() {
+        let rows = [
+            ("/a/./b", "/a/b"),
+            ("/a/../b", "/b"),
+            ("/../a", "/a"),
+            ("/a/..", "/"),
+            ("/a/.", "/a/"),
+            ("/a//b", "/a//b"),
+            ("/a/", "/a/"),
+            ("/%7euser/%41", "/~user/A"),
+            ("/a%2fb%2F", "/a%2Fb%2F"),
+            ("/%2e%2e/a", "/a"),
+            ("/a%", "/a%"),
+            ("/a%4", "/a%4"),
+            ("/a%zz", "/a%zz"),
+            ("a", "/a"),
+        ];
+        for (given, path) in rows {
+            assert_eq!(Request::get(80, "example.com", given).path, path, "{given}");
         }
     }
 }

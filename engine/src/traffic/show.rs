@@ -2,22 +2,32 @@
 
 use std::fmt;
 
-use super::{Outcome, Tried};
+use super::{Doubt, Outcome, Tried};
 use crate::stack::{Condition, Patterns};
 
 impl fmt::Display for Tried<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.priority)?;
-        match &self.outcome {
-            Outcome::Matched => f.write_str("matches"),
-            Outcome::Failed(condition) => write!(f, "{} does not match", Shown(condition)),
-            Outcome::Unknown(condition @ Condition::SourceIp { .. }) => {
-                write!(f, "{} may match: the request does not say where it comes from", Shown(condition))
-            }
-            Outcome::Unknown(condition) => {
-                write!(f, "{} may match: regular expressions are not evaluated", Shown(condition))
-            }
+        write!(f, "{}: {}", self.priority, self.outcome)
+    }
+}
+
+impl fmt::Display for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Matched => f.write_str("matches"),
+            Self::Failed(condition) => write!(f, "{} does not match", Shown(condition)),
+            Self::Unknown(condition, doubt) => write!(f, "{} may match: {doubt}", Shown(condition)),
         }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "the request does not say where it comes from",
+            Self::Expression => "AWS may read the regular expression in another way",
+            Self::Encoding => "AWS does not say whether it looks at it percent-encoded or decoded",
+        })
     }
 }
 

@@ -20,15 +20,15 @@ fn regex(values: &[&str]) -> Patterns {
     Patterns { values: Vec::new(), regex_values: texts(values) }
 }
 
-fn host(hosts: &[&str]) -> Condition {
+pub(super) fn host(hosts: &[&str]) -> Condition {
     Condition::HostHeader(values(hosts))
 }
 
-fn path(paths: &[&str]) -> Condition {
+pub(super) fn path(paths: &[&str]) -> Condition {
     Condition::PathPattern(values(paths))
 }
 
-fn header(name: &str, of: &[&str]) -> Condition {
+pub(super) fn header(name: &str, of: &[&str]) -> Condition {
     Condition::HttpHeader { name: name.to_owned(), patterns: values(of) }
 }
 
@@ -52,7 +52,7 @@ fn say(text: &str) -> Vec<Action> {
 }
 
 /// A listener whose rules have the priorities 1, 2, 3, …
-fn listener(rules: Vec<Vec<Condition>>) -> Listener {
+pub(super) fn listener(rules: Vec<Vec<Condition>>) -> Listener {
     let rule = |(priority, conditions): (u32, Vec<Condition>)| Rule {
         priority,
         conditions,
@@ -165,7 +165,7 @@ fn the_trace_says_why() {
         vec![host(&["a.example.com", "b.example.com"]), path(&["/x"])],
         vec![host(&["*.example.com"]), path(&["/x"])],
         vec![Condition::PathPattern(regex(&["^/shop"])), method(&["PUT"])],
-        vec![Condition::PathPattern(regex(&["^/shop"])), source(&["10.0.0.0/8"])],
+        vec![Condition::PathPattern(regex(&["^/shop(?=s)"])), source(&["10.0.0.0/8"])],
         vec![source(&["10.0.0.0/8"])],
         vec![query(&[(Some("a"), "b"), (None, "c")])],
         vec![header("X-Env", &["canary"])],
@@ -178,7 +178,7 @@ fn the_trace_says_why() {
         "1: host-header a.example.com, b.example.com does not match",
         "2: path-pattern /x does not match",
         "3: http-request-method PUT does not match",
-        "4: path-pattern ~^/shop may match: regular expressions are not evaluated",
+        "4: path-pattern ~^/shop(?=s) may match: AWS may read the regular expression in another way",
         "5: source-ip 10.0.0.0/8 may match: the request does not say where it comes from",
         "6: query-string a=b, any=c does not match",
         "7: http-header X-Env: canary does not match",
@@ -189,20 +189,30 @@ fn the_trace_says_why() {
 }
 
 #[test]
-fn a_regular_expression_spoils_certainty_only_where_it_counts() {
-    let expression = || Condition::HostHeader(regex(&["^a"]));
+fn what_aws_may_read_in_two_ways_spoils_certainty_only_where_it_counts() {
+    let expression = || Condition::HostHeader(regex(&["^WWW"]));
+    let encoded = |pattern: &str| vec![vec![path(&[pattern])]];
     let rows = [
-        (vec![vec![path(&["/*"])], vec![expression()]], Some(1), true),
-        (vec![vec![expression(), path(&["/no"])], vec![path(&["/*"])]], Some(2), true),
-        (vec![vec![expression()], vec![path(&["/*"])]], Some(2), false),
-        (vec![vec![expression()]], None, false),
-        (vec![vec![Condition::HttpHeader { name: "X".to_owned(), patterns: regex(&["."]) }]], None, true),
-        (vec![vec![source(&["0.0.0.0/0", "::/0"])]], Some(1), true),
+        ("/", vec![vec![path(&["/*"])], vec![expression()]], Some(1), true),
+        ("/", vec![vec![expression(), path(&["/no"])], vec![path(&["/*"])]], Some(2), true),
+        ("/", vec![vec![expression()], vec![path(&["/*"])]], Some(2), false),
+        ("/", vec![vec![expression()]], None, false),
+        ("/", vec![vec![Condition::HostHeader(regex(&[r"^www\..*$"]))]], Some(1), true),
+        ("/", vec![vec![Condition::HostHeader(regex(&["^api"]))]], None, true),
+        ("/", vec![vec![Condition::HttpHeader { name: "X".to_owned(), patterns: regex(&["."]) }]], None, true),
+        ("/", vec![vec![source(&["0.0.0.0/0", "::/0"])]], Some(1), true),
+        ("/a%40b", encoded("/a@b"), None, false),
+        ("/a%40b", encoded("/a*b"), Some(1), true),
+        ("/a%7eb", encoded("/a~b"), Some(1), true),
+        ("/?k=a%2Ab", vec![vec![query(&[(Some("k"), r"a\*b")])]], None, false),
+        ("/?k=a%2Ab", vec![vec![query(&[(Some("k"), "a*b")])]], Some(1), true),
+        ("/?k=a+b", vec![vec![query(&[(Some("k"), "a b")])]], None, false),
+        ("/?k=a%20b", vec![vec![query(&[(Some("q"), "*")])]], None, true),
     ];
-    for (rules, rule, certain) in rows {
+    for (target, rules, rule, certain) in rows {
         let listeners = listeners(rules);
-        let answer = answer(&listeners, &get("/")).unwrap();
-        assert_eq!((answer.rule, answer.is_certain()), (rule, certain), "{:?}", answer.trace);
+        let answer = answer(&listeners, &get(target)).unwrap();
+        assert_eq!((answer.rule, answer.is_certain()), (rule, certain), "{target} {:?}", answer.trace);
     }
 }
 
@@ -263,14 +273,6 @@ fn indices_are_places_in_the_list_and_priorities_are_the_order() {
     assert_eq!(unreachable(&reversed), [(0, 1)]);
 }
 
-#[test]
-fn a_full_listener_is_looked_through_in_no_time() {
-    let rules = (0..200).map(|n| vec![host(&[&format!("*.h{n}.example.com")]), path(&[&format!("/p{n}/*/q?")])]);
-    let began = std::time::Instant::now();
-    assert_eq!(unreachable(&listener(rules.collect())), []);
-    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
-}
-
 fn pool(words: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
     prop::collection::vec(prop::sample::select(words), 1..3)
 }
@@ -302,7 +304,7 @@ prop_compose! {
         let owned = |pairs: Vec<(&str, &str)>| pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         Request {
             method: method.to_owned(),
-            query: owned(query),
+            query: query.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("&"),
             headers: owned(headers),
             source_ip: Some(source.parse::<IpAddr>().unwrap()),
             ..Request::get(80, host, path)
@@ -322,13 +324,21 @@ proptest! {
         let listener = listener(rules);
         let covered = unreachable(&listener);
         let listeners = BTreeMap::from([(80, listener.clone())]);
+        let router = Router::new(&listeners);
+        let meets = |index: usize, request: &Request| {
+            let alone = BTreeMap::from([(80, Listener { rules: vec![listener.rules[index].clone()], ..listener.clone() })]);
+            Router::new(&alone).decide(request).unwrap().rule.is_some()
+        };
         for request in &requests {
-            let answer = answer(&listeners, request).unwrap();
-            prop_assert!(answer.is_certain());
+            let answer = router.answer(request).unwrap();
+            let decision = router.decide(request).unwrap();
+            prop_assert_eq!(decision.rule.map(|rule| rule.priority), answer.rule);
+            prop_assert_eq!(decision.actions, answer.actions);
+            prop_assert!(answer.is_certain() && decision.certain);
             for (index, by) in &covered {
                 prop_assert_ne!(answer.rule, Some(listener.rules[*index].priority));
-                if attempt(&listener.rules[*index], request) == Outcome::Matched {
-                    prop_assert_eq!(attempt(&listener.rules[*by], request), Outcome::Matched);
+                if meets(*index, request) {
+                    prop_assert!(meets(*by, request));
                 }
             }
         }

@@ -119,7 +119,8 @@ impl World {
                 if !view.service_names.iter().any(|service| service.namespace == key.namespace) {
                     view.service_names.extend(self.services_in(&key.namespace));
                 }
-                for (secret, keys) in self.secrets.iter().filter(|(secret, _)| secret.namespace == key.namespace) {
+                let of_namespace = self.secrets.range(Key::new(&key.namespace, "")..);
+                for (secret, keys) in of_namespace.take_while(|(secret, _)| secret.namespace == key.namespace) {
                     view.secrets.insert(secret.clone(), keys.clone());
                 }
                 view.members.push(ClassifiedMember { ingress, class });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact, Subnet};
+use albedo_engine::facts::{Aged, Certificate, Facts, Quota, SecurityGroupFact, Subnet};
 use albedo_engine::stack::Tags;
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -47,8 +47,14 @@ pub fn facts(items: &Value, now: Timestamp) -> Facts {
         web_acls: Some(Aged { value: account.web_acls, read_at: now }),
         trust_stores: Some(Aged { value: account.trust_stores, read_at: now }),
         shield_subscribed: Some(Aged { value: true, read_at: now }),
-        account_limits: None,
+        account_limits: Some(Aged { value: limits(), read_at: now }),
     }
+}
+
+/// `DescribeAccountLimits` of an account that never asked for more. Rules of security groups are not in it.
+fn limits() -> BTreeMap<String, i64> {
+    let told = Quota::ALL.iter().filter(|quota| **quota != Quota::SecurityGroupRules);
+    told.map(|quota| (quota.name().to_owned(), i64::try_from(quota.default()).unwrap_or(i64::MAX))).collect()
 }
 
 struct Account {

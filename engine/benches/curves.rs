@@ -1,0 +1,266 @@
+//! Bounds that hold: nothing grows faster than its input, memory stays in its budget. Ends with 1 when one is broken.
+//!
+//! Times are compared within one run (ten times the input may take ten times the time, with room for noise), so that a slow
+//! machine changes nothing. The few absolute bounds are those that users were promised, with room for a slow machine.
+
+#![expect(clippy::print_stdout, reason = "a bench reports on its standard output")]
+#![expect(clippy::expect_used, reason = "a bench that cannot run says so by panicking")]
+
+mod sample;
+
+use std::alloc::System;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use albedo_engine::kinds::{Endpoint, EndpointPort, Endpoints, Key, Pod};
+use albedo_engine::link::link;
+use albedo_engine::settings::Settings;
+use albedo_engine::stack::GroupId;
+use albedo_engine::traffic::{Request, Router};
+use albedo_engine::world::{Object, Overlay, World};
+use k8s_openapi::api::networking::v1::Ingress;
+use sample::{GROUP, empty, facts, ingress, input, service, view, world};
+use serde_json::json;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Ten times the input may take this many times the time.
+const LINEAR: f64 = 20.0;
+/// And where the input doesn't count, this many.
+const FLAT: f64 = 3.0;
+
+fn main() -> ExitCode {
+    let mut bounds = Bounds::default();
+    memory(&mut bounds);
+    views(&mut bounds);
+    links(&mut bounds);
+    bad_input(&mut bounds);
+    requests(&mut bounds);
+    println!("{} of {} bounds are broken", bounds.broken, bounds.checked);
+    ExitCode::from(u8::from(bounds.broken > 0))
+}
+
+#[derive(Default)]
+struct Bounds {
+    checked: usize,
+    broken: usize,
+}
+
+impl Bounds {
+    fn check(&mut self, name: &str, value: f64, most: f64, unit: &str) {
+        let holds = value <= most;
+        self.checked += 1;
+        self.broken += usize::from(!holds);
+        println!("{} {name}: {value:.2} {unit}, at most {most:.2}", if holds { "ok    " } else { "BROKEN" });
+    }
+
+    /// The curve of a time over sizes, each ten times the one before.
+    fn curve(&mut self, name: &str, most: f64, sizes: &[usize], mut measure: impl FnMut(usize) -> Duration) {
+        let times: Vec<Duration> = sizes.iter().map(|size| measure(*size)).collect();
+        let points: Vec<String> = sizes.iter().zip(&times).map(|(size, time)| format!("{size}: {time:.2?}")).collect();
+        println!("       {name}: {}", points.join(", "));
+        for (pair, sizes) in times.windows(2).zip(sizes.windows(2)) {
+            if let ([before, after], [from, to]) = (pair, sizes) {
+                // Below that it is noise.
+                let before = (*before).max(Duration::from_micros(5));
+                self.check(
+                    &format!("{name}, {from} to {to}"),
+                    after.as_secs_f64() / before.as_secs_f64(),
+                    most,
+                    "times",
+                );
+            }
+        }
+    }
+
+    fn time(&mut self, name: &str, time: Duration, most: Duration) {
+        self.check(name, time.as_secs_f64() * 1000.0, most.as_secs_f64() * 1000.0, "ms");
+    }
+}
+
+/// The shortest of some runs: the others were disturbed.
+fn shortest<T>(runs: usize, mut run: impl FnMut() -> T) -> Duration {
+    let once = |_| {
+        let began = Instant::now();
+        let made = run();
+        let took = began.elapsed();
+        drop(made);
+        took
+    };
+    (0..runs).map(once).min().unwrap_or_default()
+}
+
+/// Bytes that a world keeps for each of some objects.
+fn bytes_each(count: usize, objects: impl Iterator<Item = Object>) -> f64 {
+    let mut world = empty();
+    let region = Region::new(ALLOCATOR);
+    for object in objects {
+        world.apply(object);
+    }
+    let change = region.change();
+    let kept = change.bytes_allocated.saturating_sub(change.bytes_deallocated);
+    drop(world);
+    kept as f64 / count as f64
+}
+
+fn memory(bounds: &mut Bounds) {
+    const COUNT: usize = 1000;
+    let pod = |n: usize| Pod {
+        key: Key::new("shop", &format!("app-5d9c7b8f6d-{n:05}")),
+        ip: format!("10.77.{}.{}", n / 250, n % 250),
+        node: format!("ip-10-77-0-{}.eu-central-1.compute.internal", n % 50),
+        ports: [("http".to_owned(), 8080)].into(),
+        containers_ready: true,
+        target_health_gates: Vec::new(),
+        pod_eni: None,
+        terminating: false,
+        created_ms: 0,
+    };
+    let pods = bytes_each(COUNT, (0..COUNT).map(|n| Object::Pod(Box::new(pod(n)))));
+    bounds.check("a projected Pod", pods, 850.0, "bytes");
+    let slice = |n: usize| Endpoints {
+        key: Key::new("shop", &format!("app-{n:05}")),
+        service: format!("app-{n}"),
+        address_type: "IPv4".to_owned(),
+        ports: vec![EndpointPort { name: "http".to_owned(), port: 8080 }],
+        endpoints: (0..100)
+            .map(|pod| Endpoint {
+                address: format!("10.77.{n}.{pod}"),
+                pod: Some(format!("app-5d9c7b8f6d-{pod:05}")),
+                node: Some(format!("ip-10-77-0-{}.eu-central-1.compute.internal", pod % 50)),
+                ready: true,
+                terminating: false,
+            })
+            .collect(),
+    };
+    let slices = bytes_each(COUNT, (0..COUNT / 100).map(|n| Object::Endpoints(Box::new(slice(n)))));
+    bounds.check("an endpoint of an EndpointSlice", slices, 330.0, "bytes");
+    let ingresses = bytes_each(COUNT, (0..COUNT).map(|n| Object::Ingress(Box::new(ingress(Some(GROUP), n, 5, 0)))));
+    bounds.check("an Ingress of five rules", ingresses, 5_500.0, "bytes");
+}
+
+/// A view costs the same however many other groups there are.
+fn views(bounds: &mut Bounds) {
+    bounds.curve("view among other groups", FLAT, &[10, 100, 1000, 10_000], |others| {
+        let mut world = world(5, 5);
+        for number in 0..others {
+            let mut other = ingress(Some(&format!("other-{number}")), number, 5, 0);
+            other.metadata.namespace = Some(format!("other-{number}"));
+            world.apply(Object::Ingress(Box::new(other)));
+        }
+        shortest(20, || view(&world))
+    });
+}
+
+fn links(bounds: &mut Bounds) {
+    let (settings, facts) = (Settings::new("bench"), facts());
+    bounds.curve("cold link over members", LINEAR, &[1, 10, 100, 1000], |members| {
+        let view = view(&world(members, 5));
+        shortest(5, || link(input(&settings, &view, &facts)))
+    });
+    bounds.curve("cold link of one member over paths", LINEAR, &[10, 100, 1000, 10_000], |paths| {
+        let view = view(&world(1, paths));
+        shortest(3, || link(input(&settings, &view, &facts)))
+    });
+    let hundred = view(&world(100, 5));
+    let cold = shortest(20, || link(input(&settings, &hundred, &facts)));
+    bounds.time("cold link of 100 members × 5 rules", cold, Duration::from_millis(5));
+}
+
+/// What somebody makes to be slow.
+fn bad_input(bounds: &mut Bounds) {
+    let (settings, facts) = (Settings::new("bench"), facts());
+    let mut curve = |name: &str, sizes: &[usize], make: &dyn Fn(usize) -> Vec<Ingress>| {
+        bounds.curve(name, LINEAR, sizes, |size| {
+            let mut world = empty();
+            world.apply(Object::Service(Box::new(service(0))));
+            for one in make(size) {
+                world.apply(Object::Ingress(Box::new(one)));
+            }
+            let view = view(&world);
+            shortest(3, || link(input(&settings, &view, &facts)))
+        });
+    };
+    curve("the same path again and again", &[100, 1000, 10_000], &|size| {
+        vec![with_paths(vec!["/a".to_owned(); size], "Prefix")]
+    });
+    curve("paths of wildcards alone", &[1000, 10_000], &|size| {
+        vec![with_paths((0..size).map(|n| format!("{}{n}", "*a".repeat(20))).collect(), "ImplementationSpecific")]
+    });
+    curve("one path of wildcards", &[100, 1000, 10_000], &|size| {
+        vec![with_paths(vec!["*a".repeat(size), "?a*".repeat(size)], "ImplementationSpecific")]
+    });
+    curve("paths to redirects", &[100, 1000, 10_000], &|size| {
+        let mut one = with_paths((0..size).map(|n| format!("/{n}")).collect(), "Exact");
+        let action =
+            r#"{"type": "redirect", "redirectConfig": {"host": "other.example.com", "statusCode": "HTTP_301"}}"#;
+        redirecting(&mut one, action);
+        vec![one]
+    });
+    curve("members that contradict each other", &[10, 100, 1000], &|size| {
+        let scheme = |n: usize| if n % 2 == 0 { "internal" } else { "internet-facing" };
+        let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
+        for (n, one) in members.iter_mut().enumerate() {
+            let annotations = one.metadata.annotations.get_or_insert_default();
+            annotations.insert("alb.ingress.kubernetes.io/scheme".to_owned(), scheme(n).to_owned());
+        }
+        members
+    });
+    curve("unknown annotations", &[10, 100, 1000], &|size| {
+        let mut one = ingress(Some(GROUP), 0, 1, 0);
+        let annotations = one.metadata.annotations.get_or_insert_default();
+        annotations.extend((0..size).map(|n| (format!("alb.ingress.kubernetes.io/unknown-{n}"), "x".to_owned())));
+        vec![one]
+    });
+}
+
+fn with_paths(paths: Vec<String>, kind: &str) -> Ingress {
+    let mut one = ingress(Some(GROUP), 0, 1, 0);
+    let path = |path: String| json!({"path": path, "pathType": kind, "backend": {"service": {"name": "app-0", "port": {"number": 80}}}});
+    let paths: Vec<_> = paths.into_iter().map(path).collect();
+    let spec = json!({"ingressClassName": "alb", "rules": [{"host": "a.example.com", "http": {"paths": paths}}]});
+    one.spec = serde_json::from_value(spec).expect("a spec");
+    one
+}
+
+fn redirecting(one: &mut Ingress, action: &str) {
+    one.metadata
+        .annotations
+        .get_or_insert_default()
+        .insert("alb.ingress.kubernetes.io/actions.app-0".to_owned(), action.to_owned());
+    let rules = one.spec.iter_mut().flat_map(|spec| spec.rules.iter_mut().flatten());
+    let paths = rules.filter_map(|rule| rule.http.as_mut()).flat_map(|http| &mut http.paths);
+    for port in paths.filter_map(|path| path.backend.service.as_mut()?.port.as_mut()) {
+        port.name = Some("use-annotation".to_owned());
+        port.number = None;
+    }
+}
+
+/// A million requests against a hundred rules.
+fn requests(bounds: &mut Bounds) {
+    let (settings, facts) = (Settings::new("bench"), facts());
+    let twenty = view(&world(20, 5));
+    let desired = link(input(&settings, &twenty, &facts)).desired.expect("a desired state");
+    let router = Router::new(&desired.listeners);
+    let requests: Vec<Request> = (0..1000)
+        .map(|n| Request::get(80, &format!("h{}.example.com", n % 25), &format!("/part-{}/0/x?y=z", n % 7)))
+        .collect();
+    let million =
+        shortest(3, || (0..1000).flat_map(|_| &requests).filter(|request| router.decide(request).is_some()).count());
+    bounds.time("a million requests against 100 rules", million, Duration::from_secs(1));
+    let long = Arc::new("a".repeat(100_000));
+    bounds.curve("a long path against wildcards", LINEAR, &[100, 1000, 10_000, 100_000], |size| {
+        let request = Request::get(80, "a.example.com", &format!("/{}", long.get(..size).unwrap_or_default()));
+        let slow = with_paths(vec!["/*a*a*a*a*b".to_owned()], "ImplementationSpecific");
+        let mut world: World = empty();
+        world.apply(Object::Service(Box::new(service(0))));
+        world.apply(Object::Ingress(Box::new(slow)));
+        let view = world.view(&GroupId::Explicit(GROUP.to_owned()), &Overlay::None);
+        let desired = link(input(&settings, &view, &facts)).desired.expect("a desired state");
+        let router = Router::new(&desired.listeners);
+        shortest(3, || router.decide(&request).map(|decision| decision.certain))
+    });
+}

@@ -1,0 +1,215 @@
+//! Totals of a group against the account's quotas: who makes it too large is set aside, and it is said before it comes to that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Linker, MemberState};
+use crate::annotation::PREFIX;
+use crate::compile::{CertificatesAsk, Context, Fragment};
+use crate::facts::{Limit, Quota};
+use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::kinds::Key;
+use crate::stack::{Action, Condition, Desired, Listener, PeerSource, Protocol, Ref, Rule};
+
+/// Findings name at most so many of the others that take part.
+const NAMED: usize = 10;
+
+/// How much of one thing a group has.
+pub(super) struct Total {
+    quota: Quota,
+    limit: Limit,
+    count: u64,
+    /// What each member adds, as far as that can be told; what several ask for counts for each.
+    parts: BTreeMap<Key, u64>,
+    path: FieldPath,
+}
+
+impl Total {
+    fn is_over(&self) -> bool {
+        self.count > self.limit.max
+    }
+
+    /// Four fifths of a quota are used. That of one rule is a matter of taste until it is over.
+    fn is_near(&self) -> bool {
+        self.quota != Quota::ConditionWildcards && self.count * 5 >= self.limit.max * 4
+    }
+}
+
+impl Linker<'_> {
+    /// The most junior of those members whose part AWS would refuse, and why. Who is unchanged stays, for it is in AWS
+    /// already, and so does who is linked from its last good input.
+    pub(super) fn victims(&self, totals: &[Total]) -> BTreeMap<Key, Vec<Finding>> {
+        let mut victims: BTreeMap<Key, Vec<Finding>> = BTreeMap::new();
+        for total in totals.iter().filter(|total| total.limit.firm && total.is_over()) {
+            let mut over = total.count.saturating_sub(total.limit.max);
+            for (key, unchanged) in self.seniority.iter().rev() {
+                let Some(part) = total.parts.get(key).filter(|_| over > 0) else { continue };
+                if *unchanged || self.states.get(key) != Some(&MemberState::Linked) {
+                    continue;
+                }
+                over = over.saturating_sub(*part);
+                victims.entry(key.clone()).or_default().push(self.finding(total, key, Code::QuotaExceeded));
+            }
+        }
+        victims
+    }
+
+    /// Sets members aside; those that were linked before are linked from what they asked for then.
+    pub(super) fn set_aside(&mut self, victims: BTreeMap<Key, Vec<Finding>>, context: Context<'_>) {
+        self.fragments.retain(|fragment| !victims.contains_key(&fragment.key));
+        for (key, findings) in victims {
+            for finding in findings {
+                self.report(&key, finding);
+            }
+            let members = &self.input.view.members;
+            let member = members.iter().find(|member| member.key() == key);
+            let kept = member.and_then(|member| self.last_good(member, context));
+            self.states.insert(key, if kept.is_some() { MemberState::LastGood } else { MemberState::SetAside });
+            self.fragments.extend(kept);
+        }
+        self.sort();
+    }
+
+    /// Tells the most junior member that takes part what is nearly used up, and what would be over a limit that isn't known.
+    pub(super) fn warn_of_totals(&mut self, totals: &[Total]) {
+        let mut found = Vec::new();
+        for total in totals {
+            let junior = self.seniority.iter().rev().find(|(key, _)| total.parts.contains_key(key));
+            found.extend(junior.map(|(key, _)| (key.clone(), self.finding(total, key, Code::QuotaNear))));
+        }
+        for (key, finding) in found {
+            self.report(&key, finding);
+        }
+    }
+
+    fn finding(&self, total: &Total, key: &Key, code: Code) -> Finding {
+        let Limit { max, age, firm } = total.limit;
+        let unless = if firm { "" } else { " unless the account's quota was raised" };
+        let message =
+            format!("group {} has {} {}; AWS allows {max}{unless}", self.group(), total.count, total.quota.words());
+        let others = total.parts.keys().filter(|other| *other != key).take(NAMED);
+        let finding = Finding::new(code, ObjectRef::ingress(&key.namespace, &key.name), total.path.clone(), message)
+            .value(&total.count.to_string())
+            .related(others.map(|other| ObjectRef::ingress(&other.namespace, &other.name)))
+            .mend(if total.quota.is_adjustable() {
+                format!("use another group.name, ask for less, or have AWS raise {}", total.quota.name())
+            } else {
+                "use another group.name, or ask for less".to_owned()
+            });
+        match age {
+            Some(age) if code == Code::QuotaExceeded => finding.age(age),
+            _ => finding,
+        }
+    }
+
+    /// The totals that are over or near their quota.
+    pub(super) fn totals(&self, desired: &Desired) -> Vec<Total> {
+        type Parts<'p> = &'p dyn Fn() -> BTreeMap<Key, u64>;
+        let mut totals = Vec::new();
+        let mut add = |quota: Quota, count: usize, path: &dyn Fn() -> FieldPath, parts: Parts<'_>| {
+            let limit = self.input.facts.limit(quota, self.input.now);
+            // Few groups are near any quota, and who has what part takes time to find out.
+            let total = Total { quota, limit, count: count as u64, parts: BTreeMap::new(), path: FieldPath::default() };
+            if total.is_over() || total.is_near() {
+                totals.push(Total { parts: parts(), path: path(), ..total });
+            }
+        };
+        let rules = || FieldPath::at("spec.rules");
+        let listeners = &desired.listeners;
+        let count = listeners.values().map(|listener| listener.rules.len()).sum();
+        add(Quota::Rules, count, &rules, &|| {
+            let mut parts: BTreeMap<Key, u64> = BTreeMap::new();
+            for origin in self.origins.values().flatten() {
+                *parts.entry(origin.key.clone()).or_default() += 1;
+            }
+            parts
+        });
+        add(Quota::Listeners, listeners.len(), &|| annotation("listen-ports"), &|| {
+            self.parts(|fragment| fragment.listeners.len())
+        });
+        let beside_default = |listener: &Listener| listener.certificates.len().saturating_sub(1);
+        let count = listeners.values().map(beside_default).sum();
+        add(Quota::Certificates, count, &|| annotation("certificate-arn"), &|| {
+            self.parts(|fragment| {
+                let CertificatesAsk::Explicit(arns) = &fragment.certificates else { return 0 };
+                arns.len() * fragment.listeners.values().filter(|ask| ask.protocol == Protocol::Https).count()
+            })
+        });
+        add(Quota::TargetGroups, target_groups(desired), &rules, &|| {
+            self.parts(|fragment| fragment.target_groups.len())
+        });
+        add(Quota::SecurityGroupRules, security_group_rules(desired), &|| annotation("inbound-cidrs"), &|| {
+            self.parts(|fragment| fragment.listeners.values().map(|ask| ask.inbound_cidrs.len().max(1)).sum())
+        });
+        for (listener, origins) in listeners.values().filter_map(|one| Some((one, self.origins.get(&one.port)?))) {
+            for (rule, origin) in listener.rules.iter().zip(origins) {
+                let count = wildcards(rule);
+                add(Quota::ConditionWildcards, count, &|| FieldPath::at(&origin.path), &|| {
+                    BTreeMap::from([(origin.key.clone(), count as u64)])
+                });
+            }
+        }
+        totals
+    }
+
+    fn parts(&self, part: impl Fn(&Fragment) -> usize) -> BTreeMap<Key, u64> {
+        let parts = self.fragments.iter().map(|fragment| (fragment.key.clone(), part(fragment) as u64));
+        parts.filter(|(_, part)| *part > 0).collect()
+    }
+}
+
+fn annotation(suffix: &str) -> FieldPath {
+    FieldPath::annotation(&format!("{PREFIX}{suffix}"))
+}
+
+/// Target groups that actions name, each once: those of Services and those of others.
+fn target_groups(desired: &Desired) -> usize {
+    let listeners = desired.listeners.values();
+    let actions = listeners.flat_map(|listener| {
+        listener.default_actions.iter().chain(listener.rules.iter().flat_map(|rule| &rule.actions))
+    });
+    let forwards = actions.filter_map(|action| match action {
+        Action::Forward(forward) => Some(&forward.target_groups),
+        _ => None,
+    });
+    let named: BTreeSet<&Ref> = forwards.flatten().map(|tuple| &tuple.target_group).collect();
+    named.len()
+}
+
+/// IPv4 and IPv6 have a quota each; a prefix list counts for both, with at least one entry.
+fn security_group_rules(desired: &Desired) -> usize {
+    let permissions = || desired.security_group.iter().flat_map(|group| &group.ingress);
+    let count = |other: fn(&PeerSource) -> bool| permissions().filter(|permission| !other(&permission.source)).count();
+    count(|source| matches!(source, PeerSource::Ipv6(_))).max(count(|source| matches!(source, PeerSource::Ipv4(_))))
+}
+
+fn wildcards(rule: &Rule) -> usize {
+    let wild = |text: &String| text.bytes().filter(|byte| matches!(byte, b'*' | b'?')).count();
+    let of = |texts: &[String]| texts.iter().map(wild).sum::<usize>();
+    let condition = |condition: &Condition| match condition {
+        Condition::HostHeader(patterns) | Condition::PathPattern(patterns) => of(&patterns.values),
+        Condition::HttpHeader { patterns, .. } => of(&patterns.values),
+        Condition::QueryString { values } => {
+            values.iter().flat_map(|pair| pair.key.iter().chain([&pair.value])).map(wild).sum()
+        }
+        Condition::HttpRequestMethod { .. } | Condition::SourceIp { .. } => 0,
+    };
+    rule.conditions.iter().map(condition).sum()
+}
+
+/// Whether a finding is about a total, so that its value is a count.
+#[must_use]
+pub fn is_total(finding: &Finding) -> bool {
+    matches!(finding.code, Code::QuotaExceeded | Code::QuotaNear)
+}
+
+/// Whether the second finding says of a quota that no more of it is used than the first says: not new, whatever the numbers.
+#[must_use]
+pub fn grows_not(earlier: &Finding, later: &Finding) -> bool {
+    let count = |finding: &Finding| finding.value.as_ref().and_then(|text| text.parse::<u64>().ok());
+    is_total(later)
+        && earlier.code == later.code
+        && earlier.subject == later.subject
+        && earlier.path == later.path
+        && earlier.effect == later.effect
+        && count(earlier).zip(count(later)).is_some_and(|(earlier, later)| later <= earlier)
+}
