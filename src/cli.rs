@@ -9,6 +9,7 @@ mod flags;
 mod manifests;
 mod plan;
 mod run;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ enum Command {
     Facts(facts::Write),
     /// Print the load balancers that manifests ask for.
     Plan(plan::Show),
+    /// Print what the load balancers that manifests ask for answer to a request, and why.
+    Trace(Box<trace::Trace>),
     /// Print the `CustomResourceDefinitions`.
     Crds,
     /// Print the webhook configurations.
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Facts(write) => write.run(),
         Command::Plan(plan) => plan.run(),
+        Command::Trace(trace) => trace.run(),
         Command::Crds => {
             manifests::crds();
             Ok(ExitCode::SUCCESS)
