@@ -17,6 +17,7 @@ use albedo_engine::settings::Settings;
 use albedo_engine::world::{Changes, Unit};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Cloud, CloudError};
@@ -110,8 +111,9 @@ struct Shared {
     metrics: Metrics,
     /// Pause between looks at a load balancer that is not active yet.
     stabilization: Duration,
-    /// Held while the shared backend security group is made or deleted: it is nobody's group's own.
-    backend: Mutex<()>,
+    /// Held while the shared backend security group is made or deleted: it is nobody's group's own. Since when something keeps it from
+    /// being deleted.
+    backend: Mutex<Option<Instant>>,
     /// How many turns over the rules of nodes and pods have begun.
     rules_begun: AtomicU64,
     /// What the last turn over the rules of nodes and pods read.
@@ -133,7 +135,7 @@ impl Reconciler {
             queue: Queue::default(),
             metrics,
             stabilization,
-            backend: Mutex::new(()),
+            backend: Mutex::default(),
             rules_begun: AtomicU64::new(0),
             node_rules: Mutex::default(),
         };
@@ -164,7 +166,8 @@ impl Reconciler {
         self.shared.cluster.read(|world| {
             let groups = world.group_ids().into_iter().map(Unit::Group);
             let bindings = world.bindings().map(|(key, _)| Unit::Binding(key.clone()));
-            groups.chain(bindings).chain([Unit::NodeRules]).collect()
+            // Whoever ended between the last Ingress and the security group that it shared left that behind.
+            groups.chain(bindings).chain([Unit::NodeRules, Unit::BackendGroup]).collect()
         })
     }
 

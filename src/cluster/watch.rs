@@ -174,7 +174,8 @@ impl Follower {
             .world
             .read()
             .map_or_else(|poisoned| poisoned.into_inner().is_ready(), |world| World::is_ready(&world));
-        shared.ready.send_if_modified(|before| !std::mem::replace(before, ready) && ready);
+        // Never back to false: another kind's list may have become complete since this one looked.
+        shared.ready.send_if_modified(|before| ready && !std::mem::replace(before, true));
     }
 
     fn readable<S: Source>(&self, watched: Watched<S>) -> Option<Object> {

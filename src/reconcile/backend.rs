@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use albedo_engine::plan::AwsOperation;
 use albedo_engine::stack::GroupId;
+use tokio::time::Instant;
 
 use super::{Next, Reconciler, TurnError};
 use crate::cloud::{CloudError, Known, Warrant};
 
 /// Pause while something still uses it: load balancers let go of security groups some seconds after they are gone.
 const IN_USE: Duration = Duration::from_secs(5);
+/// Who uses it for longer than this is no load balancer on its way out, and is asked about as seldom.
+const KEPT: Duration = Duration::from_mins(5);
 
 impl Reconciler {
     pub(super) async fn backend_group(&self) -> Result<Next, TurnError> {
@@ -18,8 +21,9 @@ impl Reconciler {
         if !settings.enable_backend_security_group || settings.backend_security_group.is_some() {
             return Ok(Next::Rest);
         }
-        let _alone = self.shared.backend.lock().await;
+        let mut in_use_since = self.shared.backend.lock().await;
         if !self.shared.cluster.read(|world| world.group_ids().is_empty()) {
+            *in_use_since = None;
             return Ok(Next::Rest);
         }
         // Any group's look at AWS tells of it; this one has nothing else to tell.
@@ -32,8 +36,14 @@ impl Reconciler {
         let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
         let operation = AwsOperation::DeleteSecurityGroup { group: found.arn };
         match self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await {
-            Err(CloudError::InUse(_)) => Ok(Next::Again(IN_USE)),
-            other => other.map(|_| Next::Rest).map_err(TurnError::from),
+            Err(CloudError::InUse(_)) => {
+                let waited = in_use_since.get_or_insert_with(Instant::now).elapsed();
+                Ok(Next::Again(if waited < KEPT { IN_USE } else { KEPT }))
+            }
+            other => {
+                *in_use_since = None;
+                other.map(|_| Next::Rest).map_err(TurnError::from)
+            }
         }
     }
 }
