@@ -12,7 +12,9 @@ from werkzeug.test import EnvironBuilder
 import describe
 import faults
 import journal
-import strict
+import lag
+import provisioning
+import targets
 import world
 from calls import Call, Log
 
@@ -21,12 +23,16 @@ ANSWERS_KEPT = 500
 
 
 class Lost(Exception):
-    """The answer of this call never reaches its client."""
+    """The answer of this call never reaches its client: the connection is cut, or reset."""
+
+    def __init__(self, operation, reset=False):
+        super().__init__(operation)
+        self.reset = reset
 
 
 class Door:
     def __init__(self, app, log=None):
-        self.app, self.log, self.faults = app, log or Log(), faults.Faults()
+        self.app, self.log, self.faults, self.buckets = app, log or Log(), faults.Faults(), faults.Buckets()
         self.answers, self.stats = {}, {}
         # One request at a time: moto's backends are plain dicts, and two threads in them end in a 500.
         self.lock = threading.Lock()
@@ -47,28 +53,31 @@ class Door:
         call, began = Call(environ, body, world.REGION), time.time()
         with self.lock:
             again = self.answers.get(environ.get("HTTP_AMZ_SDK_INVOCATION_ID"))
-            fault = None if again else self.faults.strike(call)
+            fault = None if again or not call.operation else self.buckets.take(call) or self.faults.strike(call)
         faults.delay(fault)
         with self.lock:
             answered = again or self.carry_out(environ, call, fault)
             if call.operation:
                 self.log.add(call, began, time.time() - began, int(answered[0].split()[0]), answered[2])
-        if fault and fault.get("lost"):
-            raise Lost(call.operation)
+        if fault and (fault.get("lost") or fault.get("reset")):
+            raise Lost(call.operation, fault.get("reset", False))
         return _send(start_response, *answered)
 
     def carry_out(self, environ, call, fault):
         """A client that lost an answer asks again under the same invocation id: it gets the answer kept here, nothing is done twice."""
-        if fault and fault.get("code"):
-            answered = faults.answer(fault, call)
+        spoilt = faults.is_error(fault) or bool(fault and fault.get("reset"))
+        if spoilt and not fault.get("after"):
+            answered = faults.answer(fault if faults.is_error(fault) else {"kind": "internal"}, call)
         else:
             answered = self.serve(environ, call)
-        self.count(call, int(answered[0].split()[0]))
         ident = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
-        if ident and answered[0].startswith("200") and call.writes:
+        if ident and answered[0].startswith("200") and call.writes and not spoilt:
             self.answers[ident] = answered
             if len(self.answers) > ANSWERS_KEPT:
                 self.answers.pop(next(iter(self.answers)))
+        if faults.is_error(fault):
+            answered = faults.answer(fault, call)
+        self.count(call, int(answered[0].split()[0]))
         return answered
 
     def serve(self, environ, call, at=None):
@@ -83,9 +92,12 @@ class Door:
                         json.dumps(waf_classic(call.operation, json.loads(call.body or b"{}"))).encode())
         else:
             environ["wsgi.input"] = io.BytesIO(call.body)
-            answered = self.moto(environ)
+            with lag.past(call):
+                answered = self.moto(environ)
         if entry:
             entry["status"] = int(answered[0].split()[0])
+            targets.tick(call.region)
+            lag.tick(call.region)
         return answered
 
     def moto(self, environ):
@@ -115,7 +127,8 @@ class Door:
 
     def do_reset(self, _query, _body):
         world.reset()
-        strict.HEALTH.clear()
+        for kept in (targets.HEALTH, targets.LIVES, provisioning.SECONDS, lag, self.faults.rules, self.buckets.rows):
+            kept.clear()
         self.log.clear()
         self.zero()
         return {k: v for k, v in world.WORLDS[world.REGION].items() if k[0] != "_"}
@@ -141,6 +154,13 @@ class Door:
     def do_state(self, query, _body):
         return describe.state(self.moto, query.get("region", world.REGION))
 
+    def do_call(self, query, body):
+        """An AWS call made by hand: neither counted nor logged, and no fault strikes it."""
+        def app(environ):
+            sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            return self.serve(environ, Call(environ, sent, world.REGION))
+        return describe.Reader(app, query.get("region", world.REGION))(body["service"], body["operation"], **body["params"])
+
     def do_faults(self, query, body):
         region = query.get("region", world.REGION)
         if body is not None:
@@ -151,10 +171,27 @@ class Door:
         """[{"targetGroup": ARN or "*", "target": id or "*", "state": "unhealthy"}]; a null state is healthy again"""
         for h in body:
             key = (query.get("region", world.REGION), h.get("targetGroup", "*"), h.get("target", "*"))
-            strict.HEALTH.pop(key, None)
+            targets.HEALTH.pop(key, None)
             if h.get("state"):
-                strict.HEALTH[key] = h["state"]
+                targets.HEALTH[key] = h["state"]
         return {"ok": True}
+
+    def do_life(self, query, body):
+        """What of a region takes its time; null for a part of it, or for all: as without."""
+        region, life = query.get("region", world.REGION), body or {}
+        unknown = set(life) - {"targets", "provisioningSeconds", "lagSeconds"}
+        if unknown:
+            raise ValueError(f"unknown fields {sorted(unknown)} in a life")
+        targets.live(region, life.get("targets"))
+        provisioning.SECONDS[region] = life.get("provisioningSeconds") or 0
+        lag.set_to(region, life.get("lagSeconds"))
+        return {"ok": True}
+
+    def do_throttle(self, query, body):
+        region = query.get("region", world.REGION)
+        if body is not None:
+            self.buckets.set(region, body)
+        return self.buckets.throttled(region)
 
     def do_freeze(self, query, _body):
         return {"salt": journal.JOURNAL["salt"], "entries": journal.JOURNAL["entries"][int(query.get("from", 0)):]}

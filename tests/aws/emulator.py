@@ -7,6 +7,8 @@ Port 0 takes a free one.  When it serves, it prints one line {"port": N} on stdo
 """
 import json
 import os
+import socket
+import struct
 import sys
 import traceback
 
@@ -21,15 +23,17 @@ import balancers  # noqa: E402
 import journal  # noqa: E402
 import listeners  # noqa: E402
 import model  # noqa: E402
+import provisioning  # noqa: E402
 import rules  # noqa: E402
 import strict  # noqa: E402
+import targets  # noqa: E402
 import world  # noqa: E402
 from calls import Log  # noqa: E402
 from door import Door, Lost  # noqa: E402
 
 
 def install():
-    for part in (journal, strict, rules, listeners, balancers, model):  # the model's checks come first of all, so they are put on last
+    for part in (journal, strict, targets, provisioning, rules, listeners, balancers, model):  # the model's checks come first of all, so they are put on last
         part.install()
 
 
@@ -45,8 +49,11 @@ class Handler(WSGIRequestHandler):
         answered = {}
         try:
             body = b"".join(self.server.app(self.make_environ(), lambda status, headers, _=None: answered.update(status=status, headers=headers)))
-        except Lost:
+        except Lost as lost:
             self.close_connection = True
+            if lost.reset:  # closed with nothing to linger for, the kernel sends a reset
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                os.close(self.connection.detach())
             return
         except Exception:  # noqa: BLE001  moto's own mistakes: what AWS calls an internal failure
             traceback.print_exc()

@@ -1,20 +1,16 @@
-"""What AWS refuses and plain moto lets through: the checks of load balancers, rules, targets and security groups that a controller relies on."""
+"""What AWS refuses and plain moto lets through: the checks of load balancers, rules, tags and security groups that a controller relies on."""
 import datetime
 import json
 
 from moto.ec2.exceptions import DependencyViolationError
 from moto.ec2.models.security_groups import SecurityGroupBackend
-from moto.elbv2 import models as m
-from moto.elbv2.exceptions import (DuplicateListenerError, DuplicateLoadBalancerName, ELBClientError, InvalidTargetError, PriorityInUseError,
-                                   SubnetNotFoundError)
-from moto.elbv2.models import ELBv2Backend as B, FakeTargetGroup as TG, elbv2_backends
+from moto.elbv2.exceptions import (DuplicateListenerError, DuplicateLoadBalancerName, ELBClientError, PriorityInUseError, SubnetNotFoundError)
+from moto.elbv2.models import ELBv2Backend as B, elbv2_backends
 from moto.elbv2.responses import ELBV2Response
 from moto.shield.responses import ShieldResponse
 from moto.wafv2.models import WAFV2Backend
 
 MAX_RULES = 100
-# (region, target group's ARN or "*", target's id or "*") -> state, for tests that need a target to be ill
-HEALTH = {}
 
 
 def E(code, message):
@@ -58,7 +54,7 @@ def install():
     _load_balancers()
     _listeners()
     _rules()
-    _targets()
+    _tags()
     _security_groups()
     _shield()
     _waf()
@@ -173,65 +169,12 @@ def _rules():
         return [r for r, _ in want.values()]
 
 
-def _targets():
-    """Targets are identified by (id, port), as in AWS."""
-    def key(self, t):
-        return (t["Id"], int(t.get("Port") or self.port))
-
-    def register(self, targets):
-        for t in targets:
-            _valid_target(self, t)
-            d = {"Id": t["Id"], "Port": int(t.get("Port") or self.port)}
-            if t.get("AvailabilityZone"):
-                d["AvailabilityZone"] = t["AvailabilityZone"]
-            self.targets[key(self, t)] = d
-
-    def deregister(self, targets):
-        for t in targets:
-            hit = [k for k in self.targets if k[0] == t["Id"] and ("Port" not in t or k[1] == int(t["Port"]))]
-            if not hit:
-                raise InvalidTargetError()
-            for k in hit:
-                del self.targets[k]
-
-    def health_for(self, target, ec2_backend):
-        t, port, region = self.targets.get(key(self, target)), int(target.get("Port") or self.port), ec2_backend.region_name
-        if t is None:
-            return m.FakeHealthStatus(target["Id"], port, self.health_check_port, "unused",
-                                      "Target.NotRegistered", "Target is not registered to the target group")
-        if not users(elbv2_backends[ec2_backend.account_id][region], self.arn):
-            return m.FakeHealthStatus(t["Id"], port, self.health_check_port, "unused", "Target.NotInUse",
-                                      "Target group is not configured to receive traffic from the load balancer")
-        state = next((HEALTH[region, a, b] for a in (self.arn, "*") for b in (t["Id"], "*") if (region, a, b) in HEALTH), "healthy")
-        return m.FakeHealthStatus(t["Id"], port, self.health_check_port, state, *REASONS.get(state, ()))
-    TG.register, TG.deregister, TG.health_for = register, deregister, health_for
-    TG.deregister_terminated_instances = lambda self, ids: [self.targets.pop(k) for k in list(self.targets) if k[0] in ids]
-
+def _tags():
     @patch(ELBV2Response, "describe_tags")
     def _(old, self):
         if len(self._get_param("ResourceArns", [])) > 20:
             raise E("ValidationError", "Cannot have more than 20 resources specified")
         return old(self)
-
-
-REASONS = {
-    "initial": ("Elb.RegistrationInProgress", "Target registration is in progress"),
-    "unhealthy": ("Target.FailedHealthChecks", "Health checks failed"),
-    "draining": ("Target.DeregistrationInProgress", "Target deregistration is in progress"),
-    "unavailable": ("Elb.InternalError", "Health checks failed due to an internal error on the load balancer")}
-
-
-def _valid_target(self, t):
-    if self.target_type == "instance":
-        instance = self.ec2_backend.get_instance_by_id(t["Id"])
-        if instance is None:
-            raise E("InvalidTarget", f"The following targets are not valid: '{t['Id']}'")
-        if instance.state != "running":
-            raise E("InvalidTarget", f"The following targets are not in a running state and cannot be registered: '{t['Id']}'")
-    elif self.target_type == "ip" and not t["Id"].replace(".", "").replace(":", "").isalnum():
-        raise E("ValidationError", f"The IP address '{t['Id']}' is not a valid IPv4 or IPv6 address")
-    elif self.target_type == "ip" and t["Id"].startswith("i-"):
-        raise E("ValidationError", f"The IP address '{t['Id']}' is not valid")
 
 
 def _security_groups():

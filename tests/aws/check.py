@@ -1,0 +1,284 @@
+#!/usr/bin/env python3
+"""Holds the emulator to what its README says of time and faults, through calls of a real SDK.  check.py PORT [TEST …]"""
+import json
+import sys
+import time
+import unittest
+import urllib.request
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+
+URL = f"http://127.0.0.1:{sys.argv[1]}"
+REGIONS = iter(range(1, 1000))
+SERVICES = {"elb": "elbv2", "ec2": "ec2", "waf": "wafv2", "shield": "shield"}
+
+
+def door(what, region, body):
+    request = urllib.request.Request(f"{URL}/albedo/{what}?region={region}", json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def eventually(ask, within=10.0):
+    """Seconds until the answer is true."""
+    began = time.monotonic()
+    while not ask():
+        if time.monotonic() - began > within:
+            raise AssertionError(f"not within {within} s")
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+class Case(unittest.TestCase):
+    """Each in a region of its own, with a load balancer's parts at hand."""
+
+    def setUp(self):
+        self.region = f"eu-check-{next(REGIONS)}"
+        self.world = door("world", self.region, {"region": self.region, "cluster": "check"})
+
+    def __getattr__(self, service):
+        """A client is made when it is first used: each takes a moment."""
+        if service not in SERVICES:
+            raise AttributeError(service)
+        self.__dict__[service] = self.client(SERVICES[service])
+        return self.__dict__[service]
+
+    def client(self, service, attempts=1, read_timeout=10):
+        return boto3.client(service, region_name=self.region, endpoint_url=URL, aws_access_key_id="check", aws_secret_access_key="check",
+                            config=Config(retries={"total_max_attempts": attempts}, read_timeout=read_timeout))
+
+    def balancer(self, name="lb"):
+        subnets = [s["id"] for s in self.world["subnets"] if s["public"]]
+        return self.elb.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
+
+    def group(self, name="tg"):
+        return self.elb.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=self.world["vpcId"], TargetType="ip")["TargetGroups"][0]["TargetGroupArn"]
+
+    def listener(self, lb, tg, port=80):
+        return self.elb.create_listener(LoadBalancerArn=lb["LoadBalancerArn"], Protocol="HTTP", Port=port, DefaultActions=[
+            {"Type": "forward", "TargetGroupArn": tg}])["Listeners"][0]["ListenerArn"]
+
+    def health(self, tg, target="10.77.33.1"):
+        found = self.elb.describe_target_health(TargetGroupArn=tg)["TargetHealthDescriptions"]
+        return next((t["TargetHealth"]["State"] for t in found if t["Target"]["Id"] == target), None)
+
+    def register(self, tg, *ids):
+        self.elb.register_targets(TargetGroupArn=tg, Targets=[{"Id": i} for i in ids])
+
+    def deregister(self, tg, *ids):
+        self.elb.deregister_targets(TargetGroupArn=tg, Targets=[{"Id": i} for i in ids])
+
+    def refused(self, code, call, **arguments):
+        with self.assertRaises(ClientError) as caught:
+            call(**arguments)
+        self.assertEqual(caught.exception.response["Error"]["Code"], code)
+        return caught.exception.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+class Targets(Case):
+    def test_without_a_life_a_target_is_healthy_and_gone_at_once(self):
+        tg = self.group()
+        self.register(tg, "10.77.33.1")
+        self.assertEqual(self.health(tg), "unused")
+        self.listener(self.balancer(), tg)
+        self.assertEqual(self.health(tg), "healthy")
+        self.deregister(tg, "10.77.33.1")
+        self.assertIsNone(self.health(tg))
+
+    def test_a_target_is_initial_then_healthy_and_drains(self):
+        door("life", self.region, {"targets": {"initialSeconds": 0.5, "drainingSeconds": 0.6}})
+        tg = self.group()
+        self.register(tg, "10.77.33.1")
+        self.assertEqual(self.health(tg), "unused")
+        self.listener(self.balancer(), tg)
+        self.assertEqual(self.health(tg), "initial")
+        self.assertGreater(eventually(lambda: self.health(tg) == "healthy"), 0.3)
+        self.register(tg, "10.77.33.1")
+        self.assertEqual(self.health(tg), "healthy", "registered once more it stays what it is")
+        self.deregister(tg, "10.77.33.1")
+        self.assertEqual(self.health(tg), "draining")
+        self.assertGreater(eventually(lambda: self.health(tg) is None), 0.3)
+
+    def test_a_draining_target_can_come_back(self):
+        door("life", self.region, {"targets": {"initialSeconds": 0.3, "drainingSeconds": 60}})
+        tg = self.group()
+        self.listener(self.balancer(), tg)
+        self.register(tg, "10.77.33.1")
+        eventually(lambda: self.health(tg) == "healthy")
+        self.deregister(tg, "10.77.33.1")
+        self.register(tg, "10.77.33.1")
+        self.assertEqual(self.health(tg), "initial")
+
+    def test_it_drains_for_as_long_as_its_group_says(self):
+        door("life", self.region, {"targets": {}})
+        tg = self.group()
+        self.elb.modify_target_group_attributes(TargetGroupArn=tg, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}])
+        self.listener(self.balancer(), tg)
+        self.register(tg, "10.77.33.1")
+        self.deregister(tg, "10.77.33.1")
+        self.assertEqual(self.health(tg), "draining")
+        self.assertGreater(eventually(lambda: self.health(tg) is None), 0.7)
+
+    def test_nothing_drains_from_a_group_that_is_not_used(self):
+        door("life", self.region, {"targets": {"drainingSeconds": 60}})
+        tg = self.group()
+        self.register(tg, "10.77.33.1")
+        self.deregister(tg, "10.77.33.1")
+        self.assertIsNone(self.health(tg))
+
+    def test_a_target_follows_its_script(self):
+        script = {"targetGroup": "tg", "target": "10.77.33.2", "states": [["initial", 0.3], ["unhealthy", 0.4], ["healthy", 0]]}
+        door("life", self.region, {"targets": {"scripts": [script]}})
+        tg, seen = self.group(), []
+        self.listener(self.balancer(), tg)
+        self.register(tg, "10.77.33.1", "10.77.33.2")
+        self.assertEqual(self.health(tg), "healthy")
+
+        def over():
+            state = self.health(tg, "10.77.33.2")
+            if state not in seen:
+                seen.append(state)
+            return state == "healthy"
+        eventually(over)
+        self.assertEqual(seen, ["initial", "unhealthy", "healthy"])
+
+
+class Balancers(Case):
+    def state(self, **which):
+        return self.elb.describe_load_balancers(**which)["LoadBalancers"][0]["State"]["Code"]
+
+    def test_it_is_active_when_asked_without_a_life(self):
+        self.balancer()
+        self.assertEqual(self.state(), "active")
+
+    def test_it_takes_its_time(self):
+        door("life", self.region, {"provisioningSeconds": 0.6})
+        self.balancer()
+        self.assertEqual(self.state(), "provisioning")
+        self.assertEqual(self.state(Names=["lb"]), "provisioning")
+        self.assertGreater(eventually(lambda: self.state() == "active"), 0.3)
+
+
+class Lag(Case):
+    def names(self):
+        return [lb["LoadBalancerName"] for lb in self.elb.describe_load_balancers()["LoadBalancers"]]
+
+    def test_describes_lag_what_was_made(self):
+        door("life", self.region, {"lagSeconds": 0.6})
+        lb = self.balancer()
+        self.assertEqual(self.names(), [])
+        self.refused("LoadBalancerNotFound", self.elb.describe_load_balancers, Names=["lb"])
+        self.refused("DuplicateLoadBalancerName", self.balancer)
+        self.assertGreater(eventually(lambda: self.names() == ["lb"]), 0.3)
+        self.elb.delete_load_balancer(LoadBalancerArn=lb["LoadBalancerArn"])
+        self.assertEqual(self.names(), ["lb"])
+        eventually(lambda: self.names() == [])
+
+    def test_what_was_changed_shows_later_too(self):
+        lb = self.balancer()
+        listener = self.listener(lb, self.group())
+        door("life", self.region, {"lagSeconds": 0.5})
+        made = self.elb.create_rule(ListenerArn=listener, Priority=1, Conditions=[{"Field": "path-pattern", "Values": ["/a"]}], Actions=[
+            {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}])["Rules"][0]
+        self.elb.add_tags(ResourceArns=[lb["LoadBalancerArn"]], Tags=[{"Key": "a", "Value": "b"}])
+
+        def rules():
+            return [r["RuleArn"] for r in self.elb.describe_rules(ListenerArn=listener)["Rules"] if not r["IsDefault"]]
+
+        def tags():
+            return self.elb.describe_tags(ResourceArns=[lb["LoadBalancerArn"]])["TagDescriptions"][0]["Tags"]
+        self.assertEqual((rules(), tags()), ([], []))
+        eventually(lambda: rules() == [made["RuleArn"]] and tags() == [{"Key": "a", "Value": "b"}])
+
+    def test_security_groups_lag(self):
+        door("life", self.region, {"lagSeconds": 0.5})
+        made = self.ec2.create_security_group(GroupName="g", Description="g", VpcId=self.world["vpcId"])["GroupId"]
+
+        def there():
+            return made in [g["GroupId"] for g in self.ec2.describe_security_groups()["SecurityGroups"]]
+        self.assertFalse(there())
+        eventually(there)
+
+    def test_the_door_sees_what_is(self):
+        door("life", self.region, {"lagSeconds": 60})
+        self.balancer()
+        with urllib.request.urlopen(f"{URL}/albedo/state?region={self.region}", timeout=30) as answer:
+            self.assertEqual([lb["LoadBalancerName"] for lb in json.load(answer)["loadBalancers"]], ["lb"])
+
+
+class Throttling(Case):
+    def test_a_bucket_empties_and_fills(self):
+        door("throttle", self.region, [{"service": "elbv2", "operation": "^Describe", "rate": 2, "burst": 3}])
+        for _ in range(3):
+            self.elb.describe_load_balancers()
+        self.assertEqual(self.refused("Throttling", self.elb.describe_load_balancers), 400)
+        self.group()
+        self.ec2.describe_vpcs()
+        time.sleep(0.6)
+        self.elb.describe_load_balancers()
+        self.assertEqual(door("throttle", self.region, None)[0]["throttled"], 1)
+
+    def test_an_sdk_waits_and_comes_through(self):
+        door("throttle", self.region, [{"service": "elbv2", "operation": "^Describe", "rate": 5, "burst": 1}])
+        patient = self.client("elbv2", attempts=10)
+        for _ in range(4):
+            patient.describe_load_balancers()
+        self.assertGreater(door("throttle", self.region, None)[0]["throttled"], 0)
+
+
+class Faults(Case):
+    def fault(self, **rule):
+        door("faults", self.region, [rule])
+
+    def count(self):
+        door("faults", self.region, [])
+        return len(self.elb.describe_target_groups()["TargetGroups"])
+
+    def test_each_protocol_has_its_body(self):
+        calls = {"elbv2": (self.elb.describe_load_balancers, {}, "Throttling", 400, "InternalFailure"),
+                 "ec2": (self.ec2.describe_vpcs, {}, "RequestLimitExceeded", 503, "InternalError"),
+                 "wafv2": (self.waf.list_web_acls, {"Scope": "REGIONAL"}, "ThrottlingException", 400, "WAFInternalErrorException"),
+                 "shield": (self.shield.get_subscription_state, {}, "ThrottlingException", 400, "InternalErrorException")}
+        for service, (call, arguments, throttled, status, failed) in calls.items():
+            self.fault(service=service, kind="throttle")
+            self.assertEqual(self.refused(throttled, call, **arguments), status)
+            self.fault(service=service, kind="internal")
+            self.assertEqual(self.refused(failed, call, **arguments), 500)
+
+    def test_before_the_effect(self):
+        self.fault(operation="CreateTargetGroup", kind="internal")
+        self.refused("InternalFailure", self.group)
+        self.assertEqual(self.count(), 0)
+
+    def test_after_the_effect(self):
+        self.fault(operation="CreateTargetGroup", kind="internal", after=True)
+        self.assertEqual(self.refused("InternalFailure", self.group), 500)
+        self.assertEqual(self.count(), 1)
+
+    def test_lost(self):
+        self.fault(operation="CreateTargetGroup", lost=True)
+        self.assertRaises(ConnectionClosedError, self.group)
+        self.assertEqual(self.count(), 1)
+
+    def test_reset(self):
+        for after in (False, True):
+            self.fault(operation="CreateTargetGroup", reset=True, after=after)
+            self.assertRaisesRegex(Exception, "(?i)reset by peer|connection was closed|Could not connect", self.group)
+            self.assertEqual(self.count(), int(after))
+
+    def test_timeout(self):
+        self.elb = self.client("elbv2", read_timeout=0.4)
+        self.fault(operation="CreateTargetGroup", delayMs=800, lost=True)
+        self.assertRaises(ReadTimeoutError, self.group)
+        time.sleep(0.8)
+        self.assertEqual(self.count(), 1)
+
+    def test_a_kind_that_is_unknown_is_refused(self):
+        with self.assertRaises(urllib.error.HTTPError):
+            self.fault(kind="bad luck")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])
