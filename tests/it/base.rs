@@ -16,6 +16,14 @@ use crate::Test;
 /// No test may hold up the run for longer than this.
 const LIMIT: Duration = Duration::from_mins(4);
 
+/// The same where every case is tried.
+const LONG_LIMIT: Duration = Duration::from_hours(1);
+
+/// Whether every case is to be tried, and not only some.
+pub fn is_exhaustive() -> bool {
+    std::env::var_os("ALBEDO_EXHAUSTIVE").is_some_and(|value| !value.is_empty())
+}
+
 /// The program under test.
 pub const ALBEDO: &str = env!("CARGO_BIN_EXE_albedo");
 
@@ -81,9 +89,10 @@ impl Lazy {
         self.runtime.block_on(async {
             let base = self.base.get_or_try_init(|| Base::start(self.dir.path())).await?;
             // Not spawned: a panic is caught by the harness, and the drop of what the test holds stops its Albedo.
-            tokio::time::timeout(LIMIT, test(Arc::clone(base)))
+            let limit = if is_exhaustive() { LONG_LIMIT } else { LIMIT };
+            tokio::time::timeout(limit, test(Arc::clone(base)))
                 .await
-                .with_context(|| format!("no end within {LIMIT:?}"))?
+                .with_context(|| format!("no end within {limit:?}"))?
         })
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::base::Base;
 use crate::names;
 use crate::objects::{deployment, finalizers, rule, service};
-use crate::stage::{SOON, Stage};
+use crate::stage::Stage;
 
 /// A shop: two Services, HTTP and HTTPS, Pods as targets.
 struct Shop {
@@ -309,14 +309,7 @@ pub async fn a_restart_writes_nothing(base: Arc<Base>) -> Result<()> {
     let status = shop.stage.albedo()?.stop().await?;
     ensure!(status.success(), "albedo ended with {status}");
     shop.stage.start().await?;
-    albedo_ground::eventually("the group was looked at again", SOON, async || {
-        let calls = shop.stage.scope.emulator().calls_since(&shop.stage.scope.region, mark).await?;
-        Ok(calls
-            .iter()
-            .any(|call| call.operation == "DescribeRules" || call.operation == "DescribeTargetHealth")
-            .then_some(()))
-    })
-    .await?;
+    shop.stage.looked_at(mark).await?;
     shop.stage.quiet().await?;
     let writes = shop.stage.writes_since(mark).await?;
     ensure!(writes.is_empty(), "a restart wrote {writes:?}");

@@ -8,15 +8,18 @@
 
 mod addons;
 mod admission;
+mod adoption;
 mod base;
 mod certificates;
 mod cli;
 mod crash;
+mod emulator;
 mod golden;
 mod groups;
 mod lifecycle;
 mod names;
 mod objects;
+mod older;
 mod replicas;
 mod stage;
 mod wire;
@@ -69,9 +72,13 @@ const TESTS: &[(&str, Test)] = tests![
     lifecycle::pods_come_and_go,
     lifecycle::deletion_leaves_nothing,
     lifecycle::a_restart_writes_nothing,
-    crash::killed_between_creations,
-    crash::killed_before_the_answer,
-    crash::a_lost_answer_makes_no_double,
+    adoption::a_cluster_is_taken_over,
+    adoption::a_second_cluster_is_taken_over,
+    adoption::an_adopted_ingress_is_edited,
+    older::what_older_versions_left_is_brought_up_to_date,
+    crash::killed_somewhere,
+    crash::an_answer_is_lost_somewhere,
+    emulator::it_keeps_its_word,
     replicas::one_writes_at_a_time,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
@@ -88,6 +95,15 @@ const TESTS: &[(&str, Test)] = tests![
     cli::plan_prints_what_would_be,
     cli::generated_manifests_are_up_to_date,
     cli::the_predecessors_arguments_start_it,
+];
+
+/// What takes too long for every run; `make exhaustive` runs it too.
+const EXHAUSTIVE: &[(&str, Test)] = tests![
+    adoption::more_clusters_are_taken_over,
+    crash::killed_after_every_odd_write,
+    crash::killed_after_every_even_write,
+    crash::every_odd_answer_is_lost,
+    crash::every_even_answer_is_lost,
 ];
 
 /// The error, and with `RUST_BACKTRACE=1` the places in the tests that it came through.
@@ -111,7 +127,8 @@ fn main() -> ExitCode {
         let lazy = Arc::clone(&lazy);
         Trial::test(name, move || lazy.run(test).map_err(|error| Failed::from(told(&error))))
     };
-    let conclusion = libtest_mimic::run(&arguments, TESTS.iter().map(trial).collect());
+    let more = if base::is_exhaustive() { EXHAUSTIVE } else { &[] };
+    let conclusion = libtest_mimic::run(&arguments, TESTS.iter().chain(more).map(trial).collect());
     if let Err(error) = lazy.stop(conclusion.has_failed()) {
         eprintln!("the ground could not be stopped: {error:?}");
         return ExitCode::FAILURE;

@@ -5,7 +5,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
-use albedo_ground::{Albedo, Call, Launch, Scope, State, eventually, http_get, settled};
+use albedo_ground::{Albedo, Call, Emulator, Gate, Launch, Scope, State, eventually, http_get, settled};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::{Value, json};
 
@@ -59,6 +59,14 @@ impl Stage {
         stage.start().await?;
         stage.register().await?;
         Ok(stage)
+    }
+
+    /// A gate that all requests of Albedo go through from the next start on.
+    pub async fn gate(&mut self) -> Result<Gate> {
+        let gate = Gate::open(self.scope.emulator().endpoint(), self.scope.client()).await?;
+        self.launch.env.push(("AWS_ENDPOINT_URL".to_owned(), gate.aws().into()));
+        self.launch.env.push(("KUBECONFIG".to_owned(), gate.kubeconfig(self.base.dir())?.into()));
+        Ok(gate)
     }
 
     /// More flags, for the next start; one that is there already is replaced.
@@ -197,20 +205,18 @@ impl Stage {
 
     /// Waits until Albedo has no work left and does nothing any more.
     pub async fn quiet(&self) -> Result<()> {
-        let url = format!("http://{}/metrics", self.flag("metrics-bind-addr")?);
-        settled("albedo rests", SOON, async || {
-            let (status, body) = http_get(&url).await?;
-            ensure!(status == 200, "{url}: {status}");
-            let text = String::from_utf8_lossy(&body).into_owned();
-            let idle = text.lines().any(|line| line == "albedo_queue_waiting 0");
-            let turns: Vec<String> =
-                text.lines().filter(|line| line.starts_with("albedo_turn")).map(ToOwned::to_owned).collect();
-            let last = self.mark().await?;
-            Ok(idle.then_some((turns, last)))
+        quiet(&self.launch, self.scope.emulator()).await.map_err(|error| anyhow!("{error:?}\n{}", tail(&self.log())))
+    }
+
+    /// Waits until a group or a binding of the region has been looked at since then: Albedo may rest because it has not begun.
+    pub async fn looked_at(&self, mark: u64) -> Result<()> {
+        let looks = ["DescribeRules", "DescribeTargetHealth"];
+        eventually("something is looked at", SOON, async || {
+            let calls = self.scope.emulator().calls_since(&self.scope.region, mark).await?;
+            Ok(calls.iter().any(|call| looks.contains(&call.operation.as_str())).then_some(()))
         })
         .await
-        .map(drop)
-        .map_err(|error| anyhow!("{error:?}\n{}", tail(&self.log())))
+        .with_context(|| tail(&self.log()))
     }
 
     /// How many turns there were of a kind of unit.
@@ -238,6 +244,23 @@ impl Stage {
         self.kubectl(&["delete", "ingressclass", &self.scope.class, "--wait=false"]).await?;
         self.scope.close().await
     }
+}
+
+/// Waits until an Albedo has no work left and nothing happens any more.
+pub async fn quiet(launch: &Launch, emulator: &Emulator) -> Result<()> {
+    let url = format!("http://{}/metrics", launch.value("metrics-bind-addr").context("no metrics")?);
+    settled("albedo rests", SOON, async || {
+        let (status, body) = http_get(&url).await?;
+        ensure!(status == 200, "{url}: {status}");
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let idle = text.lines().any(|line| line == "albedo_queue_waiting 0");
+        let turns: Vec<String> =
+            text.lines().filter(|line| line.starts_with("albedo_turn")).map(ToOwned::to_owned).collect();
+        let last = emulator.mark().await?;
+        Ok(idle.then_some((turns, last)))
+    })
+    .await
+    .map(drop)
 }
 
 /// The end of a log.

@@ -121,6 +121,11 @@ impl Emulator {
         self.get("state", region, "").await
     }
 
+    /// An AWS call made by hand, as people do behind a controller's back: it is neither counted nor logged.
+    pub async fn call(&self, region: &str, service: &str, operation: &str, params: &Value) -> Result<Value> {
+        self.post("call", region, &json!({"service": service, "operation": operation, "params": params})).await
+    }
+
     /// Faults of a region from now on, in place of those before: `[{"service": "elbv2", "operation": "CreateRule", "code": "Throttling"}]`.
     /// See tests/aws/README.md for the fields.
     pub async fn faults(&self, region: &str, rules: &Value) -> Result<()> {
@@ -131,6 +136,17 @@ impl Emulator {
     pub async fn health(&self, region: &str, target_group: &str, target: &str, state: Option<&str>) -> Result<()> {
         let body = json!([{"targetGroup": target_group, "target": target, "state": state}]);
         self.post::<Value>("health", region, &body).await.map(drop)
+    }
+
+    /// What of a region takes its time, `{"targets": {"initialSeconds": 1}, "provisioningSeconds": 1, "lagSeconds": 1}`; null: nothing.
+    /// See tests/aws/README.md.
+    pub async fn life(&self, region: &str, life: &Value) -> Result<()> {
+        self.post::<Value>("life", region, life).await.map(drop)
+    }
+
+    /// Throttles of a region in place of those before: `[{"service": "elbv2", "operation": "^Describe", "rate": 5, "burst": 10}]`.
+    pub async fn throttle(&self, region: &str, buckets: &Value) -> Result<()> {
+        self.post::<Value>("throttle", region, buckets).await.map(drop)
     }
 
     /// Empties AWS, all regions, and makes us-east-1's world again.

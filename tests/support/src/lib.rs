@@ -7,6 +7,8 @@
 //! |---|---|
 //! | [`ControlPlane`] | etcd, kube-apiserver, kube-controller-manager on loopback, own CA, admin's kubeconfig |
 //! | [`Emulator`] | AWS over HTTP, one world a region, with a door for seeding, faults and reading what is there |
+//! | [`Gate`] | stands before both of them, counts what is written, and keeps back an answer |
+//! | [`Frozen`] | a cluster and its AWS as somebody else left them |
 //! | [`CertManager`] | cert-manager's controllers and CA injector |
 //! | [`Kubelet`] | schedules pods onto made-up nodes and says that they run |
 //! | [`SecretMount`] | a Secret as files, refreshed the way a kubelet does it |
@@ -25,6 +27,8 @@ mod binaries;
 mod certmanager;
 mod controlplane;
 mod emulator;
+mod frozen;
+mod gate;
 mod ground;
 mod kubelet;
 mod mount;
@@ -43,6 +47,8 @@ pub use binaries::Binaries;
 pub use certmanager::CertManager;
 pub use controlplane::{ControlPlane, ControlPlaneBuilder};
 pub use emulator::Emulator;
+pub use frozen::{Counts, Frozen, Label};
+pub use gate::{Gate, Trip};
 pub use ground::{Ground, Scope};
 pub use kubelet::{Kubelet, NodeSpec};
 pub use mount::SecretMount;

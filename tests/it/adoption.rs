@@ -1,0 +1,259 @@
+//! A cluster that the predecessor ran is taken over without a write: its worlds are thawed, and Albedo is started on them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use albedo_ground::{Albedo, Frozen, Gate, Launch, State, eventually, free_port};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::base::{ALBEDO, Base, albedo};
+use crate::objects::PREFIX;
+use crate::stage::{SOON, quiet, tail};
+
+/// A thawed world with an Albedo before it, all of whose requests go through the gate.
+struct Adoption {
+    frozen: Frozen,
+    gate: Gate,
+    launch: Launch,
+    albedo: Option<Albedo>,
+}
+
+impl Adoption {
+    async fn open(base: &Arc<Base>, world: &str) -> Result<Self> {
+        let dir = base.dir().join(format!("adoption-{world}"));
+        let frozen = Frozen::thaw(world, &dir).await.with_context(|| format!("thawing {world}"))?;
+        let crds = dir.join("crds.yaml");
+        std::fs::write(&crds, albedo(&["crds"]).await?)?;
+        let apply = ["apply", "--server-side", "--force-conflicts", "-f"];
+        frozen.plane.kubectl_ok(apply.into_iter().chain([&*crds.to_string_lossy()])).await?;
+        let gate = Gate::open(frozen.emulator.endpoint(), frozen.plane.client()).await?;
+        let launch = launch(base, &frozen, &gate, &dir)?;
+        Ok(Self { frozen, gate, launch, albedo: None })
+    }
+
+    /// Starts Albedo and waits until it has seen everything and rests; answers what it wrote, its ledger aside.
+    async fn start(&mut self) -> Result<Vec<String>> {
+        let mark = self.frozen.emulator.mark().await?;
+        self.gate.reset();
+        self.albedo = Some(self.launch.start().await?);
+        let balancers = self.frozen.label.counts.load_balancers;
+        eventually("every group was looked at", SOON, async || {
+            let calls = self.frozen.emulator.calls_since(&self.frozen.label.region, mark).await?;
+            let looked = calls.iter().filter(|call| call.operation == "DescribeListeners").count();
+            ensure!(looked >= balancers, "{looked} of {balancers} load balancers");
+            Ok(Some(()))
+        })
+        .await
+        .with_context(|| self.tail())?;
+        self.rest().await
+    }
+
+    /// Waits until nothing happens any more; answers what was written since the start or the last `reset` of the gate.
+    async fn rest(&self) -> Result<Vec<String>> {
+        quiet(&self.launch, &self.frozen.emulator).await.with_context(|| self.tail())?;
+        Ok(self.gate.writes().into_iter().filter(|write| !write.contains(" ingressgroups")).collect())
+    }
+
+    async fn stop(&mut self) -> Result<()> {
+        if let Some(mut albedo) = self.albedo.take() {
+            let status = albedo.stop().await?;
+            ensure!(status.success(), "albedo ended with {status}:\n{}", tail(&albedo.log()));
+        }
+        Ok(())
+    }
+
+    async fn close(mut self) -> Result<()> {
+        self.stop().await?;
+        drop(self.gate);
+        self.frozen.stop().await
+    }
+
+    fn tail(&self) -> String {
+        self.albedo.as_ref().map(|albedo| tail(&albedo.log())).unwrap_or_default()
+    }
+
+    async fn state(&self) -> Result<State> {
+        self.frozen.emulator.state(&self.frozen.label.region).await
+    }
+
+    /// What is there of either kind of object that is the predecessor's and ours to write.
+    async fn objects(&self) -> Result<BTreeMap<String, Value>> {
+        let mut found = BTreeMap::new();
+        for kind in ["ingresses", "targetgroupbindings", "services"] {
+            let all = self.frozen.plane.kubectl_ok(["get", kind, "--all-namespaces", "-o", "json"]).await?;
+            let mut all: Value = serde_json::from_str(&all)?;
+            for object in all["items"].as_array_mut().into_iter().flatten() {
+                let key = format!("{kind} {}/{}", object["metadata"]["namespace"], object["metadata"]["name"]);
+                for field in ["resourceVersion", "generation", "managedFields"] {
+                    object["metadata"].as_object_mut().map(|meta| meta.remove(field));
+                }
+                found.insert(key, object.take());
+            }
+        }
+        Ok(found)
+    }
+
+    /// Objects and AWS are as they were.
+    async fn still_holds(&self, objects: &BTreeMap<String, Value>, state: &str) -> Result<()> {
+        let (now, held) = (self.objects().await?, told(self.state().await?));
+        ensure!(held == state, "AWS holds something else:\n{}", differing(&held, state));
+        ensure!(now == *objects, "objects changed:\n{}", differing(&format!("{now:#?}"), &format!("{objects:#?}")));
+        Ok(())
+    }
+
+    /// `kubectl annotate` of an Ingress; a value of None takes the annotation away.
+    async fn annotate(&self, ingress: &(String, String), key: &str, value: Option<&str>) -> Result<()> {
+        let (namespace, name) = ingress;
+        let change = value.map_or_else(|| format!("{PREFIX}{key}-"), |value| format!("{PREFIX}{key}={value}"));
+        let args = ["annotate", "ingress", "--namespace", namespace, name, &change];
+        self.frozen.plane.kubectl_ok(args).await.map(drop)
+    }
+
+    /// An Ingress that has a load balancer to itself, and the resources that are tagged as its own.
+    async fn lonely(&self) -> Result<(String, String)> {
+        let state = self.state().await?;
+        let stacks = state.load_balancers.iter().filter_map(|balancer| balancer.tags.get("ingress.k8s.aws/stack"));
+        let mut lonely = stacks.filter_map(|stack| stack.split_once('/'));
+        let (namespace, name) = lonely.next().context("every load balancer is shared")?;
+        Ok((namespace.to_owned(), name.to_owned()))
+    }
+}
+
+fn launch(base: &Base, frozen: &Frozen, gate: &Gate, dir: &Path) -> Result<Launch> {
+    let (health, metrics, webhook) = (free_port()?, free_port()?, free_port()?);
+    base.authority.server(&["127.0.0.1"])?.write(&dir.join("serving"), "tls")?;
+    let label = &frozen.label;
+    let launch = Launch::new(ALBEDO, format!("http://127.0.0.1:{health}/readyz"), dir.join("albedo.log"))
+        .env("AWS_ENDPOINT_URL", gate.aws())
+        .env("AWS_ACCESS_KEY_ID", "adoption")
+        .env("AWS_SECRET_ACCESS_KEY", "adoption")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("KUBECONFIG", gate.kubeconfig(dir)?)
+        .arg("run")
+        .arg(format!("--cluster-name={}", label.cluster))
+        .arg(format!("--aws-region={}", label.region))
+        .arg(format!("--aws-vpc-id={}", label.vpc))
+        .arg("--enable-leader-election=false")
+        .arg("--admission-mode=off")
+        .arg("--admission-defaults=none")
+        .arg("--shutdown-linger-seconds=0")
+        .arg("--bind-address=127.0.0.1")
+        .arg(format!("--webhook-bind-port={webhook}"))
+        .arg(format!("--webhook-cert-dir={}", dir.join("serving").display()))
+        .arg(format!("--health-probe-bind-addr=127.0.0.1:{health}"))
+        .arg(format!("--metrics-bind-addr=127.0.0.1:{metrics}"));
+    Ok(launch)
+}
+
+/// Every rule with its place, its tags and all else, but its ARN; sorted.
+fn rules(state: &State) -> Vec<String> {
+    let listeners = state.load_balancers.iter().flat_map(|balancer| &balancer.listeners);
+    let mut rules: Vec<String> = listeners
+        .flat_map(|listener| listener.rules.iter().map(move |rule| (listener, rule.clone())))
+        .map(|(listener, mut rule)| {
+            rule.arn.clear();
+            format!("{} {rule:?}", listener.arn)
+        })
+        .collect();
+    rules.sort();
+    rules
+}
+
+/// All that AWS holds as a text. An empty description of a permission is none, and the attribute that is edited is looked at in its row.
+fn told(mut state: State) -> String {
+    for permission in state.security_groups.iter_mut().flat_map(|group| &mut group.ip_permissions) {
+        for range in permission["IpRanges"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            range.retain(|key, value| key != "Description" || value != "");
+        }
+    }
+    for balancer in &mut state.load_balancers {
+        balancer.attributes.remove("idle_timeout.timeout_seconds");
+    }
+    format!("{state:#?}")
+}
+
+/// The lines of either text that the other has not.
+fn differing(is: &str, was: &str) -> String {
+    let only = |one: &str, other: &str, sign: &str| -> String {
+        one.lines().filter(|line| !other.lines().any(|is| is == *line)).map(|line| format!("{sign}{line}\n")).collect()
+    };
+    format!("{}{}", only(is, was, "+"), only(was, is, "-"))
+}
+
+/// Nothing is written, neither without a ledger nor with one; what was damaged meanwhile is made again, and nothing else.
+async fn taken_over(base: &Arc<Base>, world: &str) -> Result<Adoption> {
+    let mut adoption = Adoption::open(base, world).await?;
+    let (objects, state) = (adoption.objects().await?, told(adoption.state().await?));
+    for start in ["without a ledger", "with a ledger"] {
+        let writes = adoption.start().await?;
+        ensure!(writes.is_empty(), "{world}, {start}: albedo wrote {writes:?}\n{}", adoption.tail());
+        adoption.stop().await?;
+    }
+    adoption.still_holds(&objects, &state).await.with_context(|| world.to_owned())?;
+    let ledgers = adoption.frozen.plane.kubectl_ok(["get", "ingressgroups", "-o", "name"]).await?;
+    let balancers = adoption.frozen.label.counts.load_balancers;
+    ensure!(ledgers.lines().count() <= balancers && !ledgers.is_empty(), "{world}: ledgers of {ledgers:?}");
+
+    let before = adoption.state().await?;
+    let mut gone = 0;
+    for listener in before.load_balancers.iter().flat_map(|balancer| &balancer.listeners) {
+        let Some(first) = listener.rules.iter().find(|rule| !rule.is_default) else { continue };
+        let (emulator, region) = (&adoption.frozen.emulator, &adoption.frozen.label.region);
+        emulator.call(region, "elbv2", "DeleteRule", &json!({"RuleArn": first.arn})).await?;
+        gone += 1;
+    }
+    ensure!(gone > 0, "{world} has no rule");
+    let writes = adoption.start().await?;
+    ensure!(writes == vec!["AWS CreateRule"; gone], "{world}: {gone} rules were gone, albedo wrote {writes:?}");
+    let (is, was) = (rules(&adoption.state().await?), rules(&before));
+    ensure!(is == was, "{world}: the rules are\n{}\nand were\n{}", is.join("\n"), was.join("\n"));
+    Ok(adoption)
+}
+
+pub async fn a_cluster_is_taken_over(base: Arc<Base>) -> Result<()> {
+    taken_over(&base, "1").await?.close().await
+}
+
+pub async fn a_second_cluster_is_taken_over(base: Arc<Base>) -> Result<()> {
+    taken_over(&base, "5").await?.close().await
+}
+
+pub async fn more_clusters_are_taken_over(base: Arc<Base>) -> Result<()> {
+    for world in ["2", "3", "4"] {
+        taken_over(&base, world).await?.close().await?;
+    }
+    Ok(())
+}
+
+/// An edit writes what it needs, and its undoing brings back what the predecessor left, to which one can go back.
+pub async fn an_adopted_ingress_is_edited(base: Arc<Base>) -> Result<()> {
+    let adoption = taken_over(&base, "edited").await?;
+    let (objects, state) = (adoption.objects().await?, told(adoption.state().await?));
+    let ingress = adoption.lonely().await?;
+    // Annotations that the Ingress has not. An attribute that nobody asks for any more stays in AWS, as with the predecessor.
+    let rows = [
+        (
+            "load-balancer-attributes",
+            "idle_timeout.timeout_seconds=77",
+            vec!["AWS ModifyLoadBalancerAttributes"],
+            vec![],
+        ),
+        ("healthcheck-path", "/adopted", vec!["AWS ModifyTargetGroup"], vec!["AWS ModifyTargetGroup"]),
+        ("inbound-cidrs", "10.0.0.0/8", OTHER_CIDR.to_vec(), OTHER_CIDR.to_vec()),
+    ];
+    for (key, value, there, back) in rows {
+        for (value, wanted) in [(Some(value), there), (None, back)] {
+            adoption.gate.reset();
+            adoption.annotate(&ingress, key, value).await?;
+            let writes = adoption.rest().await?;
+            ensure!(writes == wanted, "{key}={value:?} on {ingress:?}: albedo wrote {writes:?}");
+        }
+    }
+    adoption.still_holds(&objects, &state).await?;
+    adoption.close().await
+}
+
+/// Who may come in changes: first the new ones are let in.
+const OTHER_CIDR: [&str; 2] = ["AWS AuthorizeSecurityGroupIngress", "AWS RevokeSecurityGroupIngress"];
