@@ -7,6 +7,7 @@ mod facts;
 mod files;
 mod flags;
 mod manifests;
+mod neighbours;
 mod plan;
 mod run;
 mod trace;
@@ -29,7 +30,7 @@ struct Cli {
 enum Command {
     /// Run the controller: webhooks and reconciler.
     Run(Box<Run>),
-    /// Check manifests offline: the same findings as at `kubectl apply`.
+    /// Check manifests: the same findings as at `kubectl apply`, with file, line and column.
     Check(check::Check),
     /// Write what is known of the AWS account to a file, for check and plan to go by.
     Facts(facts::Write),

@@ -18,15 +18,19 @@
 //! | [`ledger`] | what was applied last |
 //! | [`admit`] | findings → verdict; defaults |
 //! | [`report`] | status and events as data |
+//! | [`manifest`] | manifests as text → a world, with the place of every field |
+//! | [`check`] | findings on manifests → text, JSON, SARIF, GitHub's commands |
 
 pub mod admit;
 pub mod annotation;
+pub mod check;
 pub mod compile;
 pub mod facts;
 pub mod finding;
 pub mod kinds;
 pub mod ledger;
 pub mod link;
+pub mod manifest;
 pub mod plan;
 pub mod report;
 pub mod settings;

@@ -1,19 +1,34 @@
-//! `albedo check`: the findings of the door, on files.
+//! `albedo check`: what admission would say, on files.
 
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use albedo_engine::admit::{self, Policy};
+use albedo_engine::check::{Look, check};
 use albedo_engine::facts::Facts;
-use albedo_engine::kinds::Key;
 use albedo_engine::settings::Settings;
-use clap::Args;
+use anyhow::Context;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::{facts, files};
+use super::{facts, files, neighbours};
 
-/// Checks manifests offline.
+/// How a report is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Output {
+    /// For people
+    Text,
+    /// One object, see docs/ci.md
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions
+    Github,
+}
+
+/// Checks manifests; ends with 0 when nothing would be refused, 1 when something would, 2 when nothing can be said.
 #[derive(Debug, Args)]
 pub struct Check {
     /// Files, folders, or - for standard input
@@ -25,48 +40,59 @@ pub struct Check {
     /// Region of the load balancers, to check certificates against
     #[arg(long)]
     aws_region: Option<String>,
-    /// Refuse what is absent too
+    /// Take Services, classes, parameters and namespaces that the files lack from the cluster of the current kubeconfig
+    #[arg(long)]
+    cluster: bool,
+    /// Warnings are errors, what is absent among them
     #[arg(long)]
     strict: bool,
+    /// Pass over named files that hold no manifests, as in folders
+    #[arg(long)]
+    skip_others: bool,
+    /// How the report is written
+    #[arg(long, value_enum, default_value = "text")]
+    output: Output,
 }
 
 impl Check {
-    #[expect(clippy::print_stdout, reason = "what was asked for")]
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let settings = Settings::new("");
-        let files = files::read(&self.paths, &settings)?;
+        let sources = files::sources(&self.paths, !self.skip_others)?;
+        let manifests =
+            if self.cluster { neighbours::read(sources, &settings)? } else { files::manifests(sources, &settings) };
         let facts = facts::read(self.facts.as_deref())?;
         let facts = Facts { region: self.aws_region.or_else(|| facts.region.clone()), ..facts };
         // Facts from a file count whatever their age: somebody chose that file.
         let policy = Policy { strict: self.strict, fresh: Duration::MAX, ..Policy::default() };
         let context = admit::Context {
-            world: &files.world,
+            world: &manifests.world,
             facts: &facts,
             settings: &settings,
             policy: &policy,
             now: Timestamp::now(),
         };
-        let mut refused = files.faults.len();
-        for fault in &files.faults {
-            println!("{fault}");
-        }
-        let findings = admit::survey(context);
-        for finding in &findings {
-            let key = Key::new(&finding.subject.namespace, &finding.subject.name);
-            let file = files.origin.get(&key).map_or("-", String::as_str);
-            let denies = policy.denies(finding, false);
-            refused += usize::from(denies);
-            let word = if denies { "error" } else { "warning" };
-            println!("{file}: {word}: {}: {finding}", finding.subject);
-            if let Some(value) = finding.value.as_ref().filter(|value| !value.is_empty()) {
-                println!("    value: {value}");
-            }
-        }
-        println!(
-            "{} Ingresses, {refused} errors, {} warnings",
-            files.origin.len(),
-            (findings.len() + files.faults.len()).saturating_sub(refused)
-        );
-        Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        let report = check(&manifests, context, self.strict);
+        let text = match self.output {
+            Output::Text => report.text(look()),
+            Output::Json => report.json(),
+            Output::Sarif => report.sarif(),
+            Output::Github => report.github(),
+        };
+        print(&text)?;
+        Ok(if report.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+/// Colours on a terminal, unless they are not wanted: <https://no-color.org>.
+fn look() -> Look {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if std::io::stdout().is_terminal() && !unwanted { Look::Coloured } else { Look::Plain }
+}
+
+/// Who reads may have had enough, `| head` say: that changes nothing about the verdict.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the report"),
+        _ => Ok(()),
     }
 }

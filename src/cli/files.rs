@@ -1,176 +1,144 @@
-//! Manifests in files as a world: what `check` and `plan` look at instead of a cluster.
+//! Files and folders as sources: what `check` and `plan` look at instead of a cluster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use albedo_engine::kinds::{IngressClassParams, Key};
-use albedo_engine::settings::{CONTROLLER, Settings};
-use albedo_engine::world::{Kind, Object, SecretKeys, World};
-use anyhow::{Context, bail};
-use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass, IngressClassSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use albedo_engine::manifest::{LARGEST, Manifests, Source};
+use albedo_engine::settings::Settings;
+use anyhow::bail;
 
-/// Largest file that is read, in bytes.
-const LARGEST: u64 = 16 * 1024 * 1024;
-
-/// A world from files, and where each Ingress was found.
-pub struct Files {
-    /// The world.
-    pub world: World,
-    /// File by Ingress.
-    pub origin: BTreeMap<Key, String>,
-    /// Files and documents that cannot be read, each with its reason. The others were read all the same.
-    pub faults: Vec<String>,
-}
-
-/// Reads files, folders and `-` for standard input. What cannot be read becomes a fault of its own.
+/// Reads files, folders and `-` for standard input. What cannot be read becomes a source that says so. `named`: files that
+/// are named here must hold manifests.
 ///
 /// # Errors
-/// A path that does not exist or a folder that cannot be listed.
-pub fn read(paths: &[PathBuf], settings: &Settings) -> anyhow::Result<Files> {
-    let mut files = Files { world: World::new(settings.clone()), origin: BTreeMap::new(), faults: Vec::new() };
-    let mut found = Vec::new();
+/// A path that does not exist.
+pub fn sources(paths: &[PathBuf], named: bool) -> anyhow::Result<Vec<Source>> {
+    let mut walk = Walk { sources: Vec::new(), seen: BTreeSet::new() };
     for path in paths {
-        collect(path, &mut found)?;
+        if path.as_os_str() == "-" {
+            walk.sources.push(content("standard input", std::io::stdin().lock(), named));
+        } else if path.is_dir() {
+            walk.folder(path);
+        } else if path.exists() {
+            walk.file(path, named);
+        } else {
+            bail!("{} does not exist", path.display());
+        }
     }
-    for path in found {
+    Ok(walk.sources)
+}
+
+/// Files, folders and `-` as a world of their own, in which the classes that they name are taken for ours.
+///
+/// # Errors
+/// A path that does not exist.
+pub fn read(paths: &[PathBuf], settings: &Settings) -> anyhow::Result<Manifests> {
+    Ok(manifests(sources(paths, true)?, settings))
+}
+
+/// Sources as a world of their own.
+#[must_use]
+pub fn manifests(sources: Vec<Source>, settings: &Settings) -> Manifests {
+    let mut manifests = Manifests::read(sources, settings, "default");
+    manifests.assume_classes();
+    manifests
+}
+
+struct Walk {
+    sources: Vec<Source>,
+    /// Files that were read, so that a file named beside its folder is read once.
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Walk {
+    fn file(&mut self, path: &Path, named: bool) {
         let name = path.display().to_string();
-        match content(&path).and_then(|text| documents(&text)) {
-            Ok(documents) => documents.into_iter().for_each(|document| files.take(document, &name)),
-            Err(error) => files.faults.push(format!("{name}: {error:#}")),
+        if path.canonicalize().is_ok_and(|real| !self.seen.insert(real)) {
+            return;
         }
-    }
-    files.assume_classes();
-    Ok(files)
-}
-
-fn collect(path: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    if path.as_os_str() != "-" && !path.exists() {
-        bail!("{} does not exist", path.display());
-    }
-    if path.as_os_str() == "-" || !path.is_dir() {
-        found.push(path.to_owned());
-        return Ok(());
-    }
-    let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut entries: Vec<PathBuf> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    entries.sort();
-    for entry in entries {
-        let extension = entry.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if entry.is_dir() || matches!(extension, "yaml" | "yml" | "json") {
-            collect(&entry, found)?;
-        }
-    }
-    Ok(())
-}
-
-fn content(path: &Path) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes)?;
-    } else {
-        std::fs::File::open(path).context("cannot be read")?.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    }
-    if bytes.len() as u64 > LARGEST {
-        bail!("is larger than {} MiB", LARGEST / 1024 / 1024);
-    }
-    let text = String::from_utf8(bytes).context("is no UTF-8 text")?;
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
-}
-
-fn documents(text: &str) -> anyhow::Result<Vec<Value>> {
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| anyhow::anyhow!("is no YAML: {error}"))?;
-    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
-}
-
-impl Files {
-    fn take(&mut self, document: Value, file: &str) {
-        if let Err(error) = self.add(document, file) {
-            self.faults.push(format!("{file}: {error:#}"));
-        }
-    }
-
-    fn add(&mut self, document: Value, file: &str) -> anyhow::Result<()> {
-        let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let name = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if let (true, Some(Value::Array(items))) = (kind.ends_with("List"), document.get("items")) {
-            items.clone().into_iter().for_each(|item| self.take(item, file));
-            return Ok(());
-        }
-        let object = match kind.as_str() {
-            "Ingress" => {
-                let mut ingress: Ingress = decode(document, &kind, &name)?;
-                place(&mut ingress.metadata);
-                self.origin.insert(Key::of(&ingress.metadata), file.to_owned());
-                Object::Ingress(Box::new(ingress))
-            }
-            "Service" => {
-                let mut service: Service = decode(document, &kind, &name)?;
-                place(&mut service.metadata);
-                allocate(&mut service);
-                Object::Service(Box::new(service))
-            }
-            "IngressClass" => Object::IngressClass(Box::new(decode(document, &kind, &name)?)),
-            "IngressClassParams" => {
-                let params: IngressClassParams = decode(document, &kind, &name)?;
-                Object::IngressClassParams(Box::new(params))
-            }
-            "Namespace" => {
-                let namespace: Namespace = decode(document, &kind, &name)?;
-                Object::Namespace { name, labels: namespace.metadata.labels.unwrap_or_default() }
-            }
-            "Secret" => {
-                let mut secret: Secret = decode(document, &kind, &name)?;
-                place(&mut secret.metadata);
-                let data = secret.data.unwrap_or_default().into_keys();
-                let keys = data.chain(secret.string_data.unwrap_or_default().into_keys()).collect();
-                Object::Secret { key: Key::of(&secret.metadata), keys: SecretKeys { keys, revision: String::new() } }
-            }
-            _ => return Ok(()),
-        };
-        self.world.apply(object);
-        Ok(())
-    }
-
-    /// Classes that Ingresses name and no file defines are taken for ours: the check is about what would be applied.
-    fn assume_classes(&mut self) {
-        let known: BTreeSet<String> = self.world.classes().filter_map(|class| class.metadata.name.clone()).collect();
-        let named = self.world.keys(Kind::Ingress).into_iter().filter_map(|key| {
-            let ingress = self.world.ingress(&key)?;
-            ingress.spec.as_ref()?.ingress_class_name.clone()
+        self.sources.push(match std::fs::File::open(path) {
+            Ok(file) => content(&name, file, named),
+            Err(error) => Source::unreadable(name, format!("cannot be read: {error}")),
         });
-        for name in named.collect::<BTreeSet<String>>().difference(&known) {
-            let class = IngressClass {
-                metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
-                spec: Some(IngressClassSpec { controller: Some(CONTROLLER.to_owned()), parameters: None }),
-            };
-            self.world.apply(Object::IngressClass(Box::new(class)));
+    }
+
+    /// Reads the manifests below a folder, by name. What begins with a dot is not looked at.
+    fn folder(&mut self, path: &Path) {
+        let name = path.display().to_string();
+        let loops = path.canonicalize().is_ok_and(|real| {
+            let above = path.parent().and_then(|parent| parent.canonicalize().ok());
+            path.is_symlink() && above.is_some_and(|above| above.starts_with(real))
+        });
+        if loops {
+            self.sources.push(Source::unreadable(name, "is a symbolic link to a folder that it lies in"));
+            return;
+        }
+        let entries: Result<Vec<_>, _> = std::fs::read_dir(path).and_then(Iterator::collect);
+        let mut entries = match entries {
+            Ok(entries) => entries.into_iter().map(|entry: std::fs::DirEntry| entry.path()).collect::<Vec<_>>(),
+            Err(error) => {
+                self.sources.push(Source::unreadable(name, format!("cannot be read: {error}")));
+                return;
+            }
+        };
+        entries.sort();
+        for entry in entries {
+            let hidden = entry.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+            let extension = entry.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+            if hidden {
+                continue;
+            } else if entry.is_dir() {
+                self.folder(&entry);
+            } else if matches!(extension, "yaml" | "yml" | "json") && entry.is_file() {
+                self.file(&entry, false);
+            }
         }
     }
 }
 
-fn decode<T: DeserializeOwned>(document: Value, kind: &str, name: &str) -> anyhow::Result<T> {
-    serde_path_to_error::deserialize(document).map_err(|error| {
-        let path = error.path().to_string();
-        anyhow::Error::new(error.into_inner()).context(format!("{kind} {name} cannot be read at {path}"))
-    })
+fn content(name: &str, from: impl std::io::Read, named: bool) -> Source {
+    let mut bytes = Vec::new();
+    // One byte more tells a file that is too large from one that just fits.
+    match from.take(LARGEST as u64 + 1).read_to_end(&mut bytes) {
+        Ok(_) => Source::new(name, bytes, named),
+        Err(error) => Source::unreadable(name, format!("cannot be read: {error}")),
+    }
 }
 
-/// The namespace that `kubectl apply` would use.
-fn place(meta: &mut ObjectMeta) {
-    meta.namespace.get_or_insert_with(|| "default".to_owned());
-}
+#[cfg(test)]
+mod tests {
+    use std::fs::{create_dir, write};
+    use std::os::unix::fs::symlink;
 
-/// A `NodePort` is allocated when a Service is applied; before that any number stands for it.
-fn allocate(service: &mut Service) {
-    let Some(spec) = &mut service.spec else { return };
-    let has_node_ports = matches!(spec.type_.as_deref(), Some("NodePort" | "LoadBalancer"));
-    for port in spec.ports.iter_mut().flatten().filter(|_| has_node_ports) {
-        port.node_port.get_or_insert(30_000);
+    use super::*;
+
+    /// Names of the sources below a folder, and what is wrong with each.
+    fn names(paths: &[PathBuf], root: &Path) -> Vec<(String, String)> {
+        let sources = sources(paths, true).expect("sources");
+        let name = |source: &Source| source.name.strip_prefix(&root.display().to_string()).map(str::to_owned);
+        let trouble =
+            |source: &Source| source.trouble.as_ref().map_or(String::new(), |trouble| trouble.message.clone());
+        sources.iter().map(|source| (name(source).unwrap_or_default(), trouble(source))).collect()
+    }
+
+    #[test]
+    fn a_folder_is_walked_once() -> std::io::Result<()> {
+        let root = tempfile::tempdir()?;
+        let at = |name: &str| root.path().join(name);
+        for folder in ["a", "a/b", ".git"] {
+            create_dir(at(folder))?;
+        }
+        for file in ["a/1.yaml", "a/b/2.yml", "a/b/notes.txt", ".git/3.yaml", "a/.hidden.yaml", "4.json"] {
+            write(at(file), "{}")?;
+        }
+        symlink(at("a"), at("a/b/loop"))?;
+        symlink("nowhere", at("a/gone.yaml"))?;
+        let whole = names(&[at("a/1.yaml"), root.path().to_owned()], root.path());
+        let told = "is a symbolic link to a folder that it lies in".to_owned();
+        let of = |name: &str| (name.to_owned(), String::new());
+        assert_eq!(whole, [of("/a/1.yaml"), of("/4.json"), of("/a/b/2.yml"), ("/a/b/loop".to_owned(), told)]);
+        assert!(sources(&[at("nowhere")], true).is_err());
+        Ok(())
     }
 }

@@ -52,7 +52,7 @@ impl Show {
         let mut plans = Vec::new();
         let mut whole = files.faults.is_empty();
         for fault in &files.faults {
-            eprintln!("{fault}");
+            eprintln!("{}", files.told(fault));
         }
         for group in files.world.group_ids() {
             let view = files.world.view(&group, &Overlay::None);

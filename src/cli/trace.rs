@@ -135,7 +135,7 @@ impl Trace {
         let settings = Settings::new(&self.cluster_name);
         let files = files::read(&self.filename, &settings)?;
         for fault in &files.faults {
-            eprintln!("{fault}");
+            eprintln!("{}", files.told(fault));
         }
         let facts = facts::read(self.facts.as_deref())?;
         let mut walks = Vec::new();

@@ -48,10 +48,12 @@ pub const ENGINE: &[Row] = rows! {
     compile:    ["finding", "stack", "kinds", "facts", "settings", "annotation", "world"] [TYPES];
     traffic:    ["finding", "stack", "settings"] [];
     ledger:     ["finding", "stack", "settings", "kinds", "annotation", "world"] [TYPES];
+    manifest:   ["finding", "kinds", "settings", "world"] [TYPES];
     link:       ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger"] [TYPES];
     targets:    ["finding", "stack", "settings", "kinds"] [TYPES];
     plan:       ["finding", "stack", "settings", "traffic", "ledger"] [];
     admit:      ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "plan"] [TYPES];
+    check:      ["finding", "admit", "manifest"] [];
     report:     ["finding", "stack", "settings", "kinds", "world", "ledger", "link", "plan"] [TYPES];
 };
 

@@ -92,6 +92,8 @@ const TESTS: &[(&str, Test)] = tests![
     certificates::a_renewed_pair_is_taken_over_without_a_failed_apply,
     certificates::what_is_to_be_installed_is_accepted,
     cli::check_tells_what_the_door_would,
+    cli::check_looks_into_the_cluster,
+    cli::check_speaks_to_programs,
     cli::plan_prints_what_would_be,
     cli::generated_manifests_are_up_to_date,
     cli::the_predecessors_arguments_start_it,

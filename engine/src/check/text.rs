@@ -1,0 +1,76 @@
+//! A report for people: the line, a caret under the value, what is wrong and what to write, as rustc shows it.
+
+use annotate_snippets::{AnnotationKind, Group, Level as Shown, Origin, Renderer, Snippet};
+
+use super::{Level, Remark, Report};
+
+/// How a report looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Without colours.
+    Plain,
+    /// With the colours of a terminal.
+    Coloured,
+}
+
+/// The report, ending with the summary.
+pub(super) fn text(report: &Report<'_>, look: Look) -> String {
+    let renderer = match look {
+        Look::Plain => Renderer::plain(),
+        Look::Coloured => Renderer::styled(),
+    };
+    let mut text = String::new();
+    for remark in &report.remarks {
+        text.push_str(&renderer.render(&[group(report, remark)]));
+        text.push_str("\n\n");
+    }
+    text.push_str(&report.summary());
+    text.push('\n');
+    text
+}
+
+fn group<'a>(report: &'a Report<'_>, remark: &'a Remark) -> Group<'a> {
+    let level = match remark.level {
+        Level::Error => Shown::ERROR,
+        Level::Warning => Shown::WARNING,
+    };
+    let group = Group::with_title(level.primary_title(&*remark.message).id(remark.rule.id()));
+    let group = match (report.file(remark), lines(report, remark)) {
+        (Some(file), Some((line, shown, span))) => group
+            .element(Snippet::source(shown).line_start(line).path(file).annotation(AnnotationKind::Primary.span(span))),
+        (Some(file), None) => group.element(Origin::path(file)),
+        (None, _) => group,
+    };
+    let group = group.elements(notes(remark).into_iter().map(|note| Shown::NOTE.message(note)));
+    if remark.mend.is_empty() { group } else { group.element(Shown::HELP.message(&*remark.mend)) }
+}
+
+/// The first line that a remark is about, its number, and what of it is underlined.
+fn lines<'a>(report: &'a Report<'_>, remark: &Remark) -> Option<(usize, &'a str, std::ops::Range<usize>)> {
+    let place = remark.place.as_ref()?;
+    let text = report.sources.get(remark.source?)?.text.as_str();
+    let start = text.get(..place.bytes.start)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let rest = text.get(place.bytes.start..)?;
+    let line_end = place.bytes.start + rest.find('\n').unwrap_or(rest.len());
+    let shown = text.get(start..line_end)?.trim_end_matches('\r');
+    let begin = place.bytes.start.min(start + shown.len());
+    let end = place.bytes.end.min(start + shown.len()).max(begin);
+    Some((place.line, shown, begin - start..end - start))
+}
+
+fn notes(remark: &Remark) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(subject) = &remark.subject {
+        let path = if remark.path.is_empty() { String::new() } else { format!(": {}", remark.path) };
+        let pointer = if remark.pointer.is_empty() { String::new() } else { format!(", at {}", remark.pointer) };
+        notes.push(format!("{subject}{path}{pointer}"));
+    }
+    if let Some(template) = &remark.template {
+        notes.push(format!("rendered from {template}"));
+    }
+    if !remark.related.is_empty() {
+        let related: Vec<String> = remark.related.iter().map(ToString::to_string).collect();
+        notes.push(format!("see also {}", related.join(", ")));
+    }
+    notes
+}

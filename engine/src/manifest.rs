@@ -1,0 +1,336 @@
+//! Kubernetes manifests as text → a world, with the place of every field. Pure: reading files is the caller's part.
+
+mod decode;
+mod node;
+mod object;
+mod place;
+mod schema;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::networking::v1::{IngressClass, IngressClassSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::finding::ObjectRef;
+use crate::kinds::Key;
+use crate::settings::{CONTROLLER, Settings};
+use crate::world::{Kind, Object, World};
+
+use node::{Node, Shape, text};
+use schema::Misfit;
+use source::Document;
+
+pub use place::{Part, Place};
+pub use source::{LARGEST, Source, Trouble};
+
+/// What a fault is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultKind {
+    /// The file cannot be read as text.
+    Unreadable,
+    /// A document is no YAML, or too much of it.
+    NotYaml,
+    /// A document is no manifest.
+    NotAManifest,
+    /// The API server does not serve it any more.
+    GoneApi,
+    /// The API server cannot read it.
+    Malformed,
+    /// It stands in the input twice.
+    DefinedTwice,
+}
+
+impl FaultKind {
+    /// The word for machines.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::NotYaml => "not-yaml",
+            Self::NotAManifest => "not-a-manifest",
+            Self::GoneApi => "gone-api",
+            Self::Malformed => "malformed",
+            Self::DefinedTwice => "defined-twice",
+        }
+    }
+
+    /// What it is of, in words.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Unreadable => "the file cannot be read",
+            Self::NotYaml => "the document is no YAML",
+            Self::NotAManifest => "the document is no manifest",
+            Self::GoneApi => "the API is not served any more",
+            Self::Malformed => "the API server cannot read it",
+            Self::DefinedTwice => "the object stands in the input twice",
+        }
+    }
+
+    /// It stops `kubectl apply`; otherwise it is worth a warning.
+    #[must_use]
+    pub fn stops(self) -> bool {
+        self != Self::DefinedTwice
+    }
+}
+
+/// What is wrong with the input itself, apart from findings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// What it is of.
+    pub kind: FaultKind,
+    /// Number of the source.
+    pub source: usize,
+    /// Where in it.
+    pub place: Option<Place>,
+    /// The object, if it is known which.
+    pub subject: Option<ObjectRef>,
+    /// The field, if one is meant.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub mend: String,
+}
+
+/// An object and where it was found.
+#[derive(Debug)]
+struct Found {
+    source: usize,
+    document: Document,
+    node: Node,
+}
+
+/// Manifests as a world.
+#[derive(Debug)]
+pub struct Manifests {
+    /// The world.
+    pub world: World,
+    /// The files.
+    pub sources: Vec<Source>,
+    /// What is wrong with the input itself. The rest was read all the same.
+    pub faults: Vec<Fault>,
+    /// Files of folders that hold no manifest.
+    pub passed_over: usize,
+    found: BTreeMap<ObjectRef, Found>,
+    namespace: String,
+}
+
+impl Manifests {
+    /// Reads the objects that matter: Ingresses, their classes, parameters, Services, namespaces and Secrets.
+    /// Objects without a namespace are in `namespace`.
+    #[must_use]
+    pub fn read(sources: Vec<Source>, settings: &Settings, namespace: &str) -> Self {
+        let mut manifests = Self {
+            world: World::new(settings.clone()),
+            sources: Vec::new(),
+            faults: Vec::new(),
+            passed_over: 0,
+            found: BTreeMap::new(),
+            namespace: namespace.to_owned(),
+        };
+        for (number, source) in sources.into_iter().enumerate() {
+            manifests.take_source(number, &source);
+            manifests.sources.push(source);
+        }
+        manifests
+    }
+
+    /// The Ingresses that were found.
+    #[must_use]
+    pub fn ingresses(&self) -> Vec<Key> {
+        let found = self.found.keys().filter(|object| object.kind == "Ingress");
+        found.map(|object| Key::new(&object.namespace, &object.name)).collect()
+    }
+
+    /// Where a field of an object stands: the number of the source and the place; of an object that is in no file: nothing.
+    #[must_use]
+    pub fn locate(&self, subject: &ObjectRef, path: &str, part: Part<'_>) -> Option<(usize, Option<Place>)> {
+        let Found { source: number, document, node } = self.found.get(subject)?;
+        let chunk = Chunk { number: *number, source: self.sources.get(*number)?, document };
+        Some((*number, chunk.place(node, path, part)))
+    }
+
+    /// The Helm template that an object comes from.
+    #[must_use]
+    pub fn template(&self, subject: &ObjectRef) -> Option<&str> {
+        self.found.get(subject)?.document.template.as_deref()
+    }
+
+    /// A fault in one line: file, place, what is wrong, and what to do.
+    #[must_use]
+    pub fn told(&self, fault: &Fault) -> String {
+        let file = self.sources.get(fault.source).map_or("-", |source| source.name.as_str());
+        let place = fault.place.as_ref().map_or(String::new(), |place| format!(":{}:{}", place.line, place.column));
+        let mend = if fault.mend.is_empty() { String::new() } else { format!("; {}", fault.mend) };
+        format!("{file}{place}: {}{mend}", fault.message)
+    }
+
+    /// Adds what is elsewhere, a cluster say, unless the manifests have it: they are what would be applied.
+    pub fn add(&mut self, object: Object) {
+        let key = object.key();
+        let has = match &object {
+            Object::IngressClass(_) => self.has("IngressClass", &key),
+            Object::IngressClassParams(_) => self.has("IngressClassParams", &key),
+            Object::Service(_) => self.has("Service", &key),
+            Object::Namespace { .. } => self.has("Namespace", &key),
+            _ => false,
+        };
+        if !has {
+            self.world.apply(object);
+        }
+    }
+
+    fn has(&self, kind: &str, key: &Key) -> bool {
+        self.found.contains_key(&ObjectRef::new(kind, &key.namespace, &key.name))
+    }
+
+    /// Classes that Ingresses name and nothing defines are taken for ours: the check is about what would be applied.
+    pub fn assume_classes(&mut self) {
+        let known: BTreeSet<String> = self.world.classes().filter_map(|class| class.metadata.name.clone()).collect();
+        let named = self.world.keys(Kind::Ingress).into_iter().filter_map(|key| {
+            let ingress = self.world.ingress(&key)?;
+            ingress.spec.as_ref()?.ingress_class_name.clone()
+        });
+        for name in named.collect::<BTreeSet<String>>().difference(&known) {
+            let class = IngressClass {
+                metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
+                spec: Some(IngressClassSpec { controller: Some(CONTROLLER.to_owned()), parameters: None }),
+            };
+            self.world.apply(Object::IngressClass(Box::new(class)));
+        }
+    }
+
+    fn fault(&mut self, kind: FaultKind, source: usize, place: Option<Place>, message: String, mend: String) {
+        self.faults.push(Fault { kind, source, place, subject: None, path: String::new(), message, mend });
+    }
+
+    fn take_source(&mut self, number: usize, source: &Source) {
+        if let Some(Trouble { message, mend, place }) = source.trouble.clone() {
+            self.fault(FaultKind::Unreadable, number, place, message, mend);
+            return;
+        }
+        let mut held = false;
+        for document in source::documents(&source.text) {
+            let (start, text) = (document.bytes.start, source.text.get(document.bytes.clone()).unwrap_or_default());
+            match node::parse(text) {
+                Err(error) => {
+                    held = true;
+                    let place = node::place(&error, text);
+                    let place = place.map(|at| source.place(start + at.start..start + at.end));
+                    let (message, mend) = node::trouble(&error, text);
+                    self.fault(FaultKind::NotYaml, number, place, message, mend);
+                }
+                Ok(nodes) => {
+                    let chunk = Chunk { number, source, document: &document };
+                    for node in nodes {
+                        held |= self.take(chunk, node);
+                    }
+                }
+            }
+        }
+        self.passed_over += usize::from(!held && !source.named);
+        if !held && source.named {
+            let mend = "give it objects with apiVersion and kind, or leave it out";
+            self.fault(FaultKind::NotAManifest, number, None, "holds no manifest".to_owned(), mend.to_owned());
+        }
+    }
+
+    /// Takes in a document; whether it was a manifest, or was told to be none.
+    fn take(&mut self, chunk: Chunk<'_>, mut node: Node) -> bool {
+        if node.value == Shape::Null {
+            return false;
+        }
+        let kind = text(&node, "kind").to_owned();
+        let lacks =
+            if kind.is_empty() { Some("kind") } else { Some("apiVersion").filter(|key| text(&node, key).is_empty()) };
+        if let Some(lacks) = lacks {
+            if chunk.source.named {
+                let message = match node.value {
+                    Shape::Map(_) => format!("is no manifest: it has no {lacks}"),
+                    _ => format!("is no manifest: it is {}", node.value.name()),
+                };
+                let place = chunk.place(&node, "", Part::Value);
+                let mend = "give it apiVersion and kind, or leave it out".to_owned();
+                self.fault(FaultKind::NotAManifest, chunk.number, place, message, mend);
+            }
+            return chunk.source.named;
+        }
+        match node::get_mut(&mut node, "items").map(|items| &mut items.value) {
+            Some(Shape::List(items)) if kind.ends_with("List") => {
+                for item in std::mem::take(items) {
+                    self.take(chunk, item);
+                }
+            }
+            _ => self.take_object(chunk, node),
+        }
+        true
+    }
+
+    fn take_object(&mut self, chunk: Chunk<'_>, mut node: Node) {
+        let Some(row) = object::row(&node) else { return };
+        let mut misfits = Vec::new();
+        let subject = object::subject(row, &node, &self.namespace, &mut misfits);
+        misfits.extend(schema::strings(&mut node, chunk.text()));
+        let mut kind = FaultKind::Malformed;
+        if let Some(gone) = object::gone(row, &node) {
+            kind = FaultKind::GoneApi;
+            misfits.push(gone);
+        } else {
+            if row.kind == "Ingress" {
+                misfits.extend(schema::unknown_fields(&node));
+            }
+            match (row.read)(&node, &subject) {
+                Ok(object) => {
+                    self.world.apply(object);
+                }
+                Err(misfit) => misfits.push(misfit),
+            }
+        }
+        let mut told: Vec<(FaultKind, Misfit)> = misfits.into_iter().map(|misfit| (kind, misfit)).collect();
+        if let Some(earlier) = self.found.get(&subject).filter(|_| row.kind == "Ingress") {
+            told.push((FaultKind::DefinedTwice, self.twice(&subject, earlier, chunk.source)));
+        }
+        for (kind, Misfit { path, key, message, mend }) in told {
+            let place = chunk.place(&node, &path, if key { Part::Key } else { Part::Value });
+            let subject = Some(subject.clone());
+            self.faults.push(Fault { kind, source: chunk.number, place, subject, path, message, mend });
+        }
+        self.found.insert(subject, Found { source: chunk.number, document: chunk.document.clone(), node });
+    }
+
+    fn twice(&self, subject: &ObjectRef, earlier: &Found, now: &Source) -> Misfit {
+        let source = self.sources.get(earlier.source).unwrap_or(now);
+        let chunk = Chunk { number: earlier.source, source, document: &earlier.document };
+        let line = chunk.place(&earlier.node, "metadata.name", Part::Value).map_or(1, |place| place.line);
+        Misfit {
+            path: "metadata.name".to_owned(),
+            key: false,
+            message: format!("{subject} stands at {}:{line} too; only the last one is checked", source.name),
+            mend: "check together what is applied together: one environment at a time".to_owned(),
+        }
+    }
+}
+
+/// A document of a source, while it is read.
+#[derive(Debug, Clone, Copy)]
+struct Chunk<'a> {
+    number: usize,
+    source: &'a Source,
+    document: &'a Document,
+}
+
+impl<'a> Chunk<'a> {
+    /// Its text.
+    fn text(&self) -> &'a str {
+        self.source.text.get(self.document.bytes.clone()).unwrap_or_default()
+    }
+
+    /// Where a field of one of its objects stands in the source.
+    fn place(&self, node: &Node, path: &str, part: Part<'_>) -> Option<Place> {
+        let start = self.document.bytes.start;
+        let bytes = place::locate(self.text(), node, path, part)?;
+        Some(self.source.place(start + bytes.start..start + bytes.end))
+    }
+}

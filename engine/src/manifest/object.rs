@@ -1,0 +1,138 @@
+//! The kinds that are looked at, one row each, and how each becomes an object of the world.
+
+use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::de::DeserializeOwned;
+
+use super::decode::decode;
+use super::node::{Node, get, text};
+use super::schema::Misfit;
+use crate::finding::ObjectRef;
+use crate::kinds::{IngressClassParams, Key};
+use crate::world::{Object, SecretKeys};
+
+/// A kind that is looked at.
+pub(super) struct Row {
+    pub(super) kind: &'static str,
+    /// `apiVersion` as it is served.
+    version: &'static str,
+    /// API groups that it was in before.
+    before: &'static [&'static str],
+    namespaced: bool,
+    pub(super) read: fn(&Node, &ObjectRef) -> Result<Object, Misfit>,
+}
+
+macro_rules! rows {
+    ($($kind:literal, $version:literal, $before:expr, $namespaced:literal, $read:expr;)+) => {
+        &[$(Row { kind: $kind, version: $version, before: $before, namespaced: $namespaced, read: $read },)+]
+    };
+}
+
+static ROWS: &[Row] = rows! {
+    "Ingress", "networking.k8s.io/v1", &["extensions"], true, ingress;
+    "Service", "v1", &[], true, service;
+    "IngressClass", "networking.k8s.io/v1", &[], false, |node, _| Ok(Object::IngressClass(Box::new(read::<IngressClass>(node)?)));
+    "IngressClassParams", "elbv2.k8s.aws/v1beta1", &[], false, |node, _| Ok(Object::IngressClassParams(Box::new(read::<IngressClassParams>(node)?)));
+    "Namespace", "v1", &[], false, namespace;
+    "Secret", "v1", &[], true, secret;
+};
+
+/// The row of an object's kind and API group.
+pub(super) fn row(node: &Node) -> Option<&'static Row> {
+    let kind = text(node, "kind");
+    let given = group(text(node, "apiVersion"));
+    ROWS.iter().find(|row| row.kind == kind && (group(row.version) == given || row.before.contains(&given)))
+}
+
+fn group(version: &str) -> &str {
+    version.rsplit_once('/').map_or("", |(group, _)| group)
+}
+
+/// What an `apiVersion` that is not served any more is now.
+pub(super) fn gone(row: &Row, node: &Node) -> Option<Misfit> {
+    let version = text(node, "apiVersion");
+    (row.version != version).then(|| Misfit {
+        path: "apiVersion".to_owned(),
+        key: false,
+        message: format!("no cluster serves {} of {version} any more", row.kind),
+        mend: match row.kind {
+            "Ingress" => format!(
+                "write apiVersion: {}, with backends of the form service: {{name: …, port: {{number: …}}}} and a pathType for each path",
+                row.version
+            ),
+            _ => format!("write apiVersion: {}", row.version),
+        },
+    })
+}
+
+/// Kind, namespace and name.
+pub(super) fn subject(row: &Row, node: &Node, default: &str, misfits: &mut Vec<Misfit>) -> ObjectRef {
+    let metadata = get(node, "metadata");
+    let of = |key| metadata.map(|metadata| text(metadata, key)).unwrap_or_default();
+    let name = match of("name") {
+        "" => of("generateName"),
+        name => name,
+    };
+    if name.is_empty() {
+        misfits.push(Misfit {
+            path: "metadata.name".to_owned(),
+            key: true,
+            message: format!("the {} has no name", row.kind),
+            mend: "give it metadata.name".to_owned(),
+        });
+    }
+    let namespace = match of("namespace") {
+        _ if !row.namespaced => "",
+        "" => default,
+        namespace => namespace,
+    };
+    ObjectRef::new(row.kind, namespace, name)
+}
+
+fn read<T: DeserializeOwned>(node: &Node) -> Result<T, Misfit> {
+    decode(node).map_err(|misread| Misfit {
+        path: misread.path,
+        key: false,
+        message: misread.message,
+        mend: "write what the API reference asks for".to_owned(),
+    })
+}
+
+fn place(meta: &mut ObjectMeta, subject: &ObjectRef) {
+    meta.namespace = Some(subject.namespace.clone());
+    meta.name = Some(subject.name.clone());
+}
+
+fn ingress(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
+    let mut ingress: Ingress = read(node)?;
+    place(&mut ingress.metadata, subject);
+    Ok(Object::Ingress(Box::new(ingress)))
+}
+
+fn service(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
+    let mut service: Service = read(node)?;
+    place(&mut service.metadata, subject);
+    if let Some(spec) = &mut service.spec {
+        // A NodePort is allocated when a Service is applied; before that any number stands for it.
+        let has_node_ports = matches!(spec.type_.as_deref(), Some("NodePort" | "LoadBalancer"));
+        for port in spec.ports.iter_mut().flatten().filter(|_| has_node_ports) {
+            port.node_port.get_or_insert(30_000);
+        }
+    }
+    Ok(Object::Service(Box::new(service)))
+}
+
+fn namespace(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
+    let namespace: Namespace = read(node)?;
+    Ok(Object::Namespace { name: subject.name.clone(), labels: namespace.metadata.labels.unwrap_or_default() })
+}
+
+/// Only which keys it has: never their values.
+fn secret(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
+    let secret: Secret = read(node)?;
+    let data = secret.data.unwrap_or_default().into_keys();
+    let keys = data.chain(secret.string_data.unwrap_or_default().into_keys()).collect();
+    let key = Key::new(&subject.namespace, &subject.name);
+    Ok(Object::Secret { key, keys: SecretKeys { keys, revision: String::new() } })
+}

@@ -1,0 +1,142 @@
+//! What the API server says of an object before any webhook sees it: the fields of an Ingress, and annotations that are
+//! no strings. <https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1/>
+
+use std::borrow::Cow;
+
+use super::node::{Node, Shape, bytes, get_mut};
+
+/// A fault of a field: its path, whether its name is meant, what is wrong, what to write.
+pub(super) struct Misfit {
+    pub(super) path: String,
+    pub(super) key: bool,
+    pub(super) message: String,
+    pub(super) mend: String,
+}
+
+/// What may stand in a field.
+enum Field {
+    /// Anything.
+    Open,
+    /// These fields.
+    Fields(&'static [(&'static str, Field)]),
+    /// A list of these.
+    Items(&'static Field),
+}
+
+use Field::{Fields, Items, Open};
+
+const PORT: Field = Fields(&[("name", Open), ("number", Open)]);
+const BACKEND: Field = Fields(&[
+    ("service", Fields(&[("name", Open), ("port", PORT)])),
+    ("resource", Fields(&[("apiGroup", Open), ("kind", Open), ("name", Open)])),
+]);
+const PATH: Field = Fields(&[("path", Open), ("pathType", Open), ("backend", BACKEND)]);
+const RULE: Field = Fields(&[("host", Open), ("http", Fields(&[("paths", Items(&PATH))]))]);
+const TLS: Field = Fields(&[("hosts", Open), ("secretName", Open)]);
+const INGRESS: Field = Fields(&[
+    ("apiVersion", Open),
+    ("kind", Open),
+    ("metadata", Open),
+    ("status", Open),
+    (
+        "spec",
+        Fields(&[
+            ("defaultBackend", BACKEND),
+            ("ingressClassName", Open),
+            ("rules", Items(&RULE)),
+            ("tls", Items(&TLS)),
+        ]),
+    ),
+]);
+
+/// Fields that people write which are of the API that is gone, or of another place: what they are now.
+const MOVED: &[(&str, &str)] = &[
+    ("serviceName", "write service: {name: …, port: {number: …}}: serviceName was of networking.k8s.io/v1beta1"),
+    ("servicePort", "write service: {name: …, port: {number: …}}: servicePort was of networking.k8s.io/v1beta1"),
+    ("backend", "write defaultBackend: spec.backend was of networking.k8s.io/v1beta1"),
+    ("pathtype", "write pathType"),
+    ("annotations", "annotations belong under metadata"),
+];
+
+/// Fields that no Ingress has: kubectl refuses them, and a server that does not drops them.
+pub(super) fn unknown_fields(ingress: &Node) -> Vec<Misfit> {
+    let mut found = Vec::new();
+    walk(ingress, &INGRESS, "", &mut found);
+    found
+}
+
+fn walk(node: &Node, field: &Field, path: &str, found: &mut Vec<Misfit>) {
+    match (field, &node.value) {
+        (Fields(known), Shape::Map(entries)) => {
+            for (name, value) in entries {
+                let name = name.value.as_str();
+                let here = || if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+                match known.iter().find(|(known, _)| *known == name) {
+                    Some((_, Open)) => {}
+                    Some((_, inner)) => walk(value, inner, &here(), found),
+                    None => found.push(unknown(here(), name, known)),
+                }
+            }
+        }
+        (Items(inner), Shape::List(items)) => {
+            for (index, item) in items.iter().enumerate() {
+                walk(item, inner, &format!("{path}[{index}]"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn unknown(path: String, name: &str, known: &[(&str, Field)]) -> Misfit {
+    let moved = MOVED.iter().find(|(old, _)| *old == name).map(|(_, mend)| (*mend).to_owned());
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let nearest = names.iter().find(|known| known.eq_ignore_ascii_case(name));
+    let mend = moved.or_else(|| nearest.map(|known| format!("write {known}")));
+    Misfit {
+        path,
+        key: true,
+        message: format!("an Ingress has no field {name} here: kubectl refuses it, or it is dropped without a word"),
+        mend: mend.unwrap_or_else(|| format!("one of {}", names.join(", "))),
+    }
+}
+
+/// Annotations and labels that YAML does not read as strings. They are made strings, so that the rest can be looked at.
+pub(super) fn strings(object: &mut Node, text: &str) -> Vec<Misfit> {
+    let mut found = Vec::new();
+    let Some(metadata) = get_mut(object, "metadata") else { return found };
+    for field in ["annotations", "labels"] {
+        let Some(Shape::Map(entries)) = get_mut(metadata, field).map(|node| &mut node.value) else { continue };
+        for (key, value) in entries {
+            let raw = bytes(value.defined).and_then(|bytes| text.get(bytes)).unwrap_or_default().trim_end();
+            let string: Cow<'_, str> = match &value.value {
+                Shape::Text(word) if !(word == raw && is_boolean(word)) => continue,
+                // An absent value is an empty string to the API server.
+                Shape::Null => {
+                    value.value = Shape::Text(String::new());
+                    continue;
+                }
+                Shape::Map(_) | Shape::List(_) => Cow::Borrowed(""),
+                _ => Cow::Borrowed(raw),
+            };
+            let what = if matches!(value.value, Shape::Text(_)) { "a boolean" } else { value.value.name() };
+            let (given, mend) = match string.as_ref() {
+                "" => (what.to_owned(), "write its value as one string, in quotes or after `|-`".to_owned()),
+                string => (format!("{string} is {what}"), format!("put it in quotes: \"{string}\"")),
+            };
+            found.push(Misfit {
+                path: format!("metadata.{field}[{}]", key.value),
+                key: string.is_empty(),
+                message: format!("{given}, and the API server takes strings alone in {field}"),
+                mend,
+            });
+            value.value = Shape::Text(string.into_owned());
+        }
+    }
+    found
+}
+
+/// What kubectl's YAML takes for a boolean beside `true` and `false`:
+/// <https://yaml.org/type/bool.html>.
+fn is_boolean(word: &str) -> bool {
+    matches!(word.to_ascii_lowercase().as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false")
+}

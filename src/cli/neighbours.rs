@@ -1,0 +1,64 @@
+//! What files lack, from the cluster of the current kubeconfig: read once, nothing is written.
+
+use std::collections::BTreeSet;
+
+use albedo_engine::kinds::IngressClassParams;
+use albedo_engine::manifest::{Manifests, Source};
+use albedo_engine::settings::Settings;
+use albedo_engine::world::Object;
+use anyhow::Context;
+use k8s_openapi::api::core::v1::{Namespace, Service};
+use k8s_openapi::api::networking::v1::IngressClass;
+use kube::api::ListParams;
+use kube::{Api, Client, Config};
+
+use super::run;
+
+/// The manifests of files, in the cluster of the current kubeconfig.
+///
+/// # Errors
+/// There is no kubeconfig, or the cluster does not answer, or not this user.
+pub fn read(sources: Vec<Source>, settings: &Settings) -> anyhow::Result<Manifests> {
+    run::cryptography()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let config = Config::infer().await.context("--cluster: no kubeconfig can be used")?;
+        let mut manifests = Manifests::read(sources, settings, &config.default_namespace);
+        let url = config.cluster_url.clone();
+        let client = Client::try_from(config).context("--cluster")?;
+        let found = all(&client, &manifests).await.with_context(|| format!("--cluster: asking {url}"))?;
+        for object in found {
+            manifests.add(object);
+        }
+        Ok(manifests)
+    })
+}
+
+/// Classes and their parameters, and of the Ingresses' namespaces the labels and the Services.
+async fn all(client: &Client, manifests: &Manifests) -> anyhow::Result<Vec<Object>> {
+    let everything = ListParams::default();
+    let classes: Api<IngressClass> = Api::all(client.clone());
+    let classes = classes.list(&everything).await.context("list IngressClasses")?;
+    let mut found: Vec<Object> = classes.into_iter().map(|class| Object::IngressClass(Box::new(class))).collect();
+
+    let params: Api<IngressClassParams> = Api::all(client.clone());
+    match params.list(&everything).await {
+        Ok(params) => found.extend(params.into_iter().map(|params| Object::IngressClassParams(Box::new(params)))),
+        // A cluster without the CRD has no parameters.
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        Err(error) => return Err(error).context("list IngressClassParams"),
+    }
+
+    let namespaces: BTreeSet<String> = manifests.ingresses().into_iter().map(|key| key.namespace).collect();
+    let api: Api<Namespace> = Api::all(client.clone());
+    for name in namespaces {
+        if let Some(namespace) = api.get_opt(&name).await.with_context(|| format!("get Namespace {name}"))? {
+            let labels = namespace.metadata.labels.unwrap_or_default();
+            found.push(Object::Namespace { name: name.clone(), labels });
+        }
+        let services: Api<Service> = Api::namespaced(client.clone(), &name);
+        let services = services.list(&everything).await.with_context(|| format!("list Services of {name}"))?;
+        found.extend(services.into_iter().map(|service| Object::Service(Box::new(service))));
+    }
+    Ok(found)
+}
