@@ -27,6 +27,7 @@ use crate::stack::{
 };
 use crate::world::{ClassifiedMember, Leaving, View};
 
+use contradiction::Speakers;
 pub use totals::{grows_not, is_total};
 
 /// How a member takes part in what is built.
@@ -135,6 +136,8 @@ struct Linker<'a> {
     reported: BTreeSet<Finding>,
     /// Who comes before whom, and who is as it was when it was last linked.
     seniority: Vec<(Key, bool)>,
+    /// Whom a member has to agree with.
+    speakers: Speakers,
     origins: BTreeMap<u16, Vec<Origin>>,
     blocked: bool,
     /// A member names a web ACL, so that ARNs of web ACLs do not count.
@@ -150,6 +153,7 @@ impl<'a> Linker<'a> {
             findings: BTreeMap::new(),
             reported: BTreeSet::new(),
             seniority: Vec::new(),
+            speakers: Speakers::default(),
             origins: BTreeMap::new(),
             blocked: false,
             web_acl_by_name: false,
@@ -210,7 +214,7 @@ impl<'a> Linker<'a> {
             };
             let state = taken.as_ref().map_or(MemberState::SetAside, |(state, _)| *state);
             self.states.insert(key, state);
-            self.fragments.extend(taken.map(|(_, fragment)| fragment));
+            self.take_in(taken.map(|(_, fragment)| fragment));
         }
         self.sort();
     }
@@ -221,6 +225,12 @@ impl<'a> Linker<'a> {
         compile(&kept, context).fragment.filter(|fragment| self.admit(fragment, false))
     }
 
+    fn take_in(&mut self, fragment: Option<Fragment>) {
+        let place = self.fragments.len();
+        self.fragments.extend(fragment);
+        self.speakers.hear(&self.fragments, place);
+    }
+
     /// Puts the fragments into the order of the group.
     fn sort(&mut self) {
         self.fragments.sort_by_cached_key(|fragment| (fragment.order, fragment.key.to_string()));
@@ -228,8 +238,9 @@ impl<'a> Linker<'a> {
 
     /// Whether a fragment goes together with those taken so far.
     fn admit(&mut self, fragment: &Fragment, report: bool) -> bool {
+        let speakers = self.speakers.on(fragment, &self.fragments).into_iter();
         let mut contradictions: Vec<Finding> =
-            self.fragments.iter().flat_map(|senior| contradiction::between(fragment, senior)).collect();
+            speakers.flat_map(|speaker| contradiction::between(fragment, speaker)).collect();
         contradictions.extend(contradiction::frontend_nlb::brought_by(fragment, &self.fragments));
         contradictions.retain(|finding| self.counts(finding));
         let agrees = contradictions.is_empty();

@@ -1,12 +1,15 @@
 //! Whether two members of a group contradict each other: what both say of one thing must be the same.
 
 pub(super) mod frontend_nlb;
+mod speakers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::annotation::PREFIX;
 use crate::compile::{Fragment, ListenerAsk, SubnetsAsk};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+
+pub(super) use speakers::Speakers;
 
 /// What a member says of one thing, as text to compare and to show.
 type Said = fn(&Fragment) -> Option<String>;
@@ -76,6 +79,11 @@ pub(super) fn between(newcomer: &Fragment, senior: &Fragment) -> Vec<Finding> {
     findings
 }
 
+/// Whether a member stands before another in the group.
+fn comes_before(one: &Fragment, other: &Fragment) -> bool {
+    one.order < other.order || one.order == other.order && one.key.to_string() < other.key.to_string()
+}
+
 struct Pair<'a> {
     newcomer: &'a Fragment,
     senior: &'a Fragment,
@@ -130,7 +138,7 @@ impl Pair<'_> {
 
     /// Whether the newcomer stands before the senior in the group.
     fn newcomer_is_first(&self) -> bool {
-        (self.newcomer.order, self.newcomer.key.to_string()) < (self.senior.order, self.senior.key.to_string())
+        comes_before(self.newcomer, self.senior)
     }
 
     /// Attributes that the parameters of the group's first member settle anyway.

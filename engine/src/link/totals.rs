@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::contradiction::Speakers;
 use super::{Linker, MemberState};
 use crate::annotation::PREFIX;
 use crate::compile::{CertificatesAsk, Context, Fragment};
@@ -56,6 +57,7 @@ impl Linker<'_> {
     /// Sets members aside; those that were linked before are linked from what they asked for then.
     pub(super) fn set_aside(&mut self, victims: BTreeMap<Key, Vec<Finding>>, context: Context<'_>) {
         self.fragments.retain(|fragment| !victims.contains_key(&fragment.key));
+        self.speakers = Speakers::of(&self.fragments);
         for (key, findings) in victims {
             for finding in findings {
                 self.report(&key, finding);
@@ -64,7 +66,7 @@ impl Linker<'_> {
             let member = members.iter().find(|member| member.key() == key);
             let kept = member.and_then(|member| self.last_good(member, context));
             self.states.insert(key, if kept.is_some() { MemberState::LastGood } else { MemberState::SetAside });
-            self.fragments.extend(kept);
+            self.take_in(kept);
         }
         self.sort();
     }
