@@ -200,6 +200,14 @@ fn bad_input(bounds: &mut Bounds) {
         redirecting(&mut one, action);
         vec![one]
     });
+    curve("paths that repeat large annotations", &[100, 1000, 10_000], &|size| {
+        let mut one = with_paths((0..size).map(|n| format!("/{n}")).collect(), "Exact");
+        let value =
+            json!([{"field": "query-string", "queryStringConfig": {"values": [{"value": "x".repeat(100_000)}]}}]);
+        let annotations = one.metadata.annotations.get_or_insert_default();
+        annotations.insert("alb.ingress.kubernetes.io/conditions.app-0".to_owned(), value.to_string());
+        vec![one]
+    });
     curve("members that contradict each other", &[10, 100, 1000], &|size| {
         let scheme = |n: usize| if n % 2 == 0 { "internal" } else { "internet-facing" };
         let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();

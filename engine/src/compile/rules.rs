@@ -1,5 +1,8 @@
 //! Rules of a member: one for each path, conditions from host, path and annotations.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 
 use super::{Compiler, RuleAsk};
@@ -9,6 +12,10 @@ use crate::annotation::{PREFIX, parse};
 use crate::facts::Quota;
 use crate::finding::Code;
 use crate::stack::{Condition, Patterns, QueryPair, Rewrite, Transform};
+
+/// Bytes of annotations that the rules of one Ingress may repeat: each path takes a copy of what its backend's annotations
+/// say, and a small manifest could otherwise ask for any amount of memory.
+const REPEATED: usize = 16 << 20;
 
 /// What the annotations of one backend add to every path that leads to it.
 #[derive(Debug, Clone, Default)]
@@ -23,12 +30,26 @@ impl Compiler<'_> {
             self.reader.read("use-regex-path-match", Code::InvalidValue, parse::go_bool).unwrap_or_default();
         let spec = self.spec.clone();
         let mut rules = Vec::new();
+        let mut extras: BTreeMap<String, Arc<Extras>> = BTreeMap::new();
+        let mut repeated = 0;
         for (number, rule) in spec.rules.iter().flatten().enumerate() {
             let Some(http) = &rule.http else { continue };
             let host = rule.host.as_deref().filter(|host| !host.is_empty());
             for (index, path) in sorted(&http.paths) {
                 let at = format!("spec.rules[{number}].http.paths[{index}]");
-                rules.extend(self.rule(&at, host, path, regex_paths));
+                let service = path.backend.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
+                repeated += self.annotated(&service);
+                if repeated > REPEATED {
+                    self.reader
+                        .report(Code::RuleTooLarge, at, "the rules so far repeat more than 16 MiB of annotations")
+                        .mend = "write fewer paths or shorter conditions, actions and transforms".to_owned();
+                    return (rules, None);
+                }
+                let extras = match extras.get(&service) {
+                    Some(extras) => extras.clone(),
+                    None => extras.entry(service.clone()).or_insert(Arc::new(self.extras(&service))).clone(),
+                };
+                rules.extend(self.rule(&at, host, path, regex_paths, &extras));
             }
         }
         let default = spec.default_backend.as_ref().and_then(|backend| self.default_backend(backend));
@@ -41,14 +62,26 @@ impl Compiler<'_> {
         Some(RuleAsk { path: AT.to_owned(), conditions: Vec::new(), authentication, action, transforms: Vec::new() })
     }
 
-    fn rule(&mut self, at: &str, host: Option<&str>, path: &HTTPIngressPath, regex_paths: bool) -> Option<RuleAsk> {
+    /// Bytes of what annotations add to each rule of a backend.
+    fn annotated(&self, service: &str) -> usize {
+        let kinds = ["conditions", "transforms", "actions"];
+        kinds.iter().filter_map(|kind| self.reader.raw(&format!("{kind}.{service}"))).map(str::len).sum()
+    }
+
+    fn rule(
+        &mut self,
+        at: &str,
+        host: Option<&str>,
+        path: &HTTPIngressPath,
+        regex_paths: bool,
+        extras: &Extras,
+    ) -> Option<RuleAsk> {
         let service = path.backend.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
-        let extras = self.extras(&service);
         let patterns = self.path_patterns(at, path, regex_paths);
         let conditions = self.conditions(at, host, patterns, &extras.conditions, &service);
         self.check_size(at, &conditions);
         let (action, authentication) = self.backend(&path.backend, &format!("{at}.backend"))?;
-        Some(RuleAsk { path: at.to_owned(), conditions, authentication, action, transforms: extras.transforms })
+        Some(RuleAsk { path: at.to_owned(), conditions, authentication, action, transforms: extras.transforms.clone() })
     }
 
     /// What AWS refuses of a rule's conditions together:

@@ -31,7 +31,7 @@ impl Total {
 
     /// Four fifths of a quota are used. That of one rule is a matter of taste until it is over.
     fn is_near(&self) -> bool {
-        self.quota != Quota::ConditionWildcards && self.count * 5 >= self.limit.max * 4
+        self.count > 0 && self.quota != Quota::ConditionWildcards && self.count * 5 >= self.limit.max * 4
     }
 }
 

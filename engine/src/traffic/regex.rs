@@ -29,7 +29,7 @@ impl<'l> Expression<'l> {
     pub(super) fn matches(&self, text: &str) -> Option<bool> {
         let readings = self.readings.get_or_init(|| readings(self.text)).as_ref()?;
         // "Rules apply only to visible ASCII characters."
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
             return None;
         }
         let [first, others @ ..] = readings;
@@ -136,6 +136,7 @@ mod tests {
             // Too large when compiled.
             ("(((a{100}){100}){100}){100}", "a", None),
             ("^/.$", "/ä", None),
+            ("^a b$", "a b", Some(true)),
         ];
         for (expression, text, expected) in rows {
             assert_eq!(Expression::new(expression).matches(text), expected, "{expression} {text}");
