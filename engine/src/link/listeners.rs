@@ -7,7 +7,9 @@ use super::{Linker, Origin, certificates, optimiser};
 use crate::compile::{Fragment, ListenerAsk, RuleAsk};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
-use crate::stack::{Action, Attributes, FixedResponse, Listener, Protocol, Redirect, ResourceId, Rule};
+use crate::stack::{
+    Action, Attributes, FixedResponse, Listener, Protocol, RESOURCE_TAG, Redirect, ResourceId, Rule, Tags,
+};
 
 impl Linker<'_> {
     pub(super) fn listeners(&mut self) -> BTreeMap<u16, Listener> {
@@ -148,7 +150,7 @@ impl Linker<'_> {
                     conditions: ask.conditions.clone(),
                     actions: actions(ask, https),
                     transforms: ask.transforms.clone(),
-                    tags: crate::stack::Tags::new(),
+                    tags: Tags::new(),
                 };
                 rules.push(((fragment, ask), rule));
             }
@@ -167,9 +169,23 @@ impl Linker<'_> {
         });
         let dropped = dropped.collect();
         let numbered = kept.into_iter().zip(1_u32..);
+        // Tags of one member's rules differ in which rule it is alone, and its rules stand together.
+        let mut of_member: Option<(&Key, Tags)> = None;
         let (rules, origins) = numbered
             .map(|((from, rule), priority)| {
-                let tags = self.listener_tags(&ResourceId::rule(port, priority), std::iter::once(from.0));
+                let id = ResourceId::rule(port, priority);
+                let tags = match &mut of_member {
+                    Some((key, tags)) if *key == &from.0.key => {
+                        if let Some(tag) = tags.get_mut(RESOURCE_TAG) {
+                            *tag = id.to_string();
+                        }
+                        tags.clone()
+                    }
+                    _ => {
+                        let tags = self.listener_tags(&id, std::iter::once(from.0));
+                        of_member.insert((&from.0.key, tags)).1.clone()
+                    }
+                };
                 (Rule { priority, tags, ..rule }, origin(from))
             })
             .unzip();
