@@ -10,9 +10,9 @@ use albedo_engine::facts::{Aged, Facts, Quota};
 use albedo_engine::finding::Code;
 use albedo_engine::kinds::{IngressGroup, IngressGroupSpec, IngressGroupStatus};
 use albedo_engine::ledger;
-use albedo_engine::link::{Input, Linked, MemberState, link};
+use albedo_engine::link::{Existing, Input, Linked, MemberState, link};
 use albedo_engine::settings::{CONTROLLER, Settings};
-use albedo_engine::stack::GroupId;
+use albedo_engine::stack::{GroupId, Scheme};
 use albedo_engine::world::{Object, Overlay, World};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
@@ -59,9 +59,13 @@ fn world(members: Vec<Ingress>) -> World {
 }
 
 fn linked(world: &World, facts: &Facts) -> Linked {
+    linked_with(world, facts, None)
+}
+
+fn linked_with(world: &World, facts: &Facts, existing: Option<&Existing>) -> Linked {
     let settings = world.settings();
     let view = world.view(&GroupId::Explicit("g".to_owned()), &Overlay::None);
-    link(Input { settings: &settings, view: &view, facts, existing: None, now: now() })
+    link(Input { settings: &settings, view: &view, facts, existing, now: now() })
 }
 
 /// State and codes of each member, and the number of rules.
@@ -126,6 +130,10 @@ fn who_is_in_aws_already_stays_and_who_grew_keeps_what_it_had() {
     let found = with_ledger(vec![member(0, 6), member(1, 5)]);
     let members: Vec<MemberState> = found.members.iter().map(|member| member.state).collect();
     assert_eq!((members, outcome(&found).1), (vec![MemberState::LastGood, MemberState::Linked], 10));
+    // Nor does one of a load balancer that is taken over, of which no ledger says who is in AWS.
+    let existing = Existing { scheme: Scheme::Internal, subnets: Vec::new(), frontend_nlb: None };
+    let taken_over = world(vec![member(0, 6), member(1, 5)]);
+    assert_eq!(outcome(&linked_with(&taken_over, &ten, Some(&existing))).1, 11);
     // A quota that is lower than what serves takes nothing away.
     let five = facts(&[(Quota::Rules, 5)]);
     let mut unchanged = world(stored.to_vec());

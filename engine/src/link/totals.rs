@@ -37,9 +37,13 @@ impl Total {
 
 impl Linker<'_> {
     /// The most junior of those members whose part AWS would refuse, and why. Who is unchanged stays, for it is in AWS
-    /// already, and so does who is linked from its last good input.
+    /// already, and so does who is linked from its last good input. Of a load balancer that exists and has no ledger, one
+    /// that is taken over, nobody knows who is in AWS: all stay.
     pub(super) fn victims(&self, totals: &[Total]) -> BTreeMap<Key, Vec<Finding>> {
         let mut victims: BTreeMap<Key, Vec<Finding>> = BTreeMap::new();
+        if self.input.existing.is_some() && self.input.view.ledger.is_none() {
+            return victims;
+        }
         for total in totals.iter().filter(|total| total.limit.firm && total.is_over()) {
             let mut over = total.count.saturating_sub(total.limit.max);
             for (key, unchanged) in self.seniority.iter().rev() {
