@@ -125,11 +125,15 @@ fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: A
             return Answer::unavailable("albedo is starting and has not listed every kind yet; try again");
         }
         let facts = account.get();
-        cluster.read(|world| {
+        let answer = cluster.read(|world| {
             let context =
                 admit::Context { world, facts: &facts, settings: &settings, policy: &policy, now: Timestamp::now() };
             admit::review(&request, context)
-        })
+        });
+        if answer.rests_on_facts {
+            account.doubt();
+        }
+        answer
     })
 }
 

@@ -118,6 +118,8 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// Changes, of mutating webhooks alone.
     pub patch: Vec<PatchOp>,
+    /// It would be another if AWS held something else: facts are worth reading again.
+    pub rests_on_facts: bool,
 }
 
 impl Answer {
@@ -132,6 +134,7 @@ impl Answer {
             details: None,
             warnings: Vec::new(),
             patch: Vec::new(),
+            rests_on_facts: false,
         }
     }
 }

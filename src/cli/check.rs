@@ -8,7 +8,6 @@ use std::time::Duration;
 use albedo_engine::admit::{self, Policy};
 use albedo_engine::check::{Look, check};
 use albedo_engine::facts::Facts;
-use albedo_engine::settings::Settings;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -37,6 +36,9 @@ pub struct Check {
     /// What is known of the AWS account: a file that `albedo facts` wrote
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
+    /// Name of the cluster; with it, subnets that are tagged for other clusters are not discovered
+    #[arg(long)]
+    cluster_name: Option<String>,
     /// Region of the load balancers, to check certificates against
     #[arg(long)]
     aws_region: Option<String>,
@@ -56,7 +58,7 @@ pub struct Check {
 
 impl Check {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let settings = Settings::new("");
+        let settings = facts::settings(self.cluster_name.as_deref(), "");
         let sources = files::sources(&self.paths, !self.skip_others)?;
         let manifests =
             if self.cluster { neighbours::read(sources, &settings)? } else { files::manifests(sources, &settings) };

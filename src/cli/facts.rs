@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use albedo_engine::facts::Facts;
+use albedo_engine::settings::{Gate, Settings};
 use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
@@ -73,6 +74,15 @@ fn put(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("albedo: facts are in {}; albedo check --facts {} uses them", path.display(), path.display());
     Ok(())
+}
+
+/// The settings of a cluster of that name. Without a name it cannot be told whose a tagged subnet is: any will do.
+pub fn settings(cluster_name: Option<&str>, otherwise: &str) -> Settings {
+    let mut settings = Settings::new(cluster_name.unwrap_or(otherwise));
+    if cluster_name.is_none() {
+        settings.gates.insert(Gate::SubnetsClusterTagCheck.name().to_owned(), false);
+    }
+    settings
 }
 
 /// The facts of a file that [`Write`] wrote; those of no file are none.

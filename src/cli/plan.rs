@@ -23,9 +23,9 @@ pub struct Show {
     /// What is known of the AWS account: a file that `albedo facts` wrote
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
-    /// Name of the cluster: part of names and tags
-    #[arg(long, default_value = "cluster")]
-    cluster_name: String,
+    /// Name of the cluster: part of names and tags; with it, subnets that are tagged for other clusters are not discovered
+    #[arg(long)]
+    cluster_name: Option<String>,
     /// Scheme of load balancers that do not ask for one
     #[arg(long, default_value = "internal")]
     default_load_balancer_scheme: String,
@@ -45,7 +45,7 @@ impl Show {
                 .context("--default-load-balancer-scheme: internal or internet-facing")?,
             default_target_type: TargetType::parse(&self.default_target_type)
                 .context("--default-target-type: instance or ip")?,
-            ..Settings::new(&self.cluster_name)
+            ..facts::settings(self.cluster_name.as_deref(), "cluster")
         };
         let files = files::read(&self.paths, &settings)?;
         let facts = facts::read(self.facts.as_deref())?;

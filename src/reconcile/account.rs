@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use albedo_engine::facts::{Facts, Subnet};
 use jiff::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Cloud, FactKind};
@@ -25,6 +25,7 @@ pub struct Account {
     refreshing: Arc<Mutex<()>>,
     /// Kinds that could not be read the last time.
     failing: Arc<SyncMutex<BTreeSet<FactKind>>>,
+    doubted: Arc<Notify>,
 }
 
 impl Account {
@@ -40,6 +41,11 @@ impl Account {
     #[must_use]
     pub fn get(&self) -> Arc<Facts> {
         self.facts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Somebody was answered by facts that may have changed since: they are read again soon, for the next try.
+    pub fn doubt(&self) {
+        self.doubted.notify_one();
     }
 
     /// Where we are was found out.
@@ -106,6 +112,12 @@ impl Account {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(EVERY) => self.refresh(&cloud).await,
+                () = self.doubted.notified() => while !self.refresh_unless_young(&cloud).await {
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(YOUNG) => {}
+                    }
+                },
             }
         }
     }

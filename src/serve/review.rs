@@ -177,6 +177,7 @@ fn malformed(row: &Row, name: &str, root: &str, path: &str, error: &serde_json::
         }),
         warnings: Vec::new(),
         patch: Vec::new(),
+        rests_on_facts: false,
     }
 }
 
@@ -190,6 +191,7 @@ pub(super) fn broken(row: &Row, uid: &str) -> Answer {
         details: None,
         warnings: Vec::new(),
         patch: Vec::new(),
+        rests_on_facts: false,
     }
 }
 

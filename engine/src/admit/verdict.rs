@@ -182,6 +182,7 @@ fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &P
     let (denying, warning): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| policy.denies(finding, acknowledged));
     let mut answer = Answer::allow();
+    answer.rests_on_facts = findings.iter().any(|finding| finding.age.is_some());
     answer.warnings = warning.iter().map(|finding| brief(finding)).collect();
     if denying.is_empty() {
         answer.warnings.extend(plan.iter().cloned());

@@ -164,6 +164,7 @@ fn a_denial_has_the_shape_that_kubectl_prints() {
         }),
         warnings: vec!["look".to_owned()],
         patch: vec![PatchOp { op: "add", path: "/a".to_owned(), value: Some(json!("b")) }],
+        rests_on_facts: false,
     };
     let encoded: Value = serde_json::from_slice(&encode("u", &denial).unwrap()).unwrap();
     assert_eq!(
