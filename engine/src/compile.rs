@@ -9,6 +9,7 @@ mod keys;
 mod listeners;
 mod load_balancer;
 mod reader;
+mod requested_certificates;
 mod rules;
 mod target_groups;
 
@@ -201,6 +202,7 @@ pub struct Context<'a> {
 pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     let mut compiler = Compiler::new(member, context);
     compiler.check_keys();
+    compiler.check_requested_certificates();
     let fragment = compiler.fragment();
     compiler.check_attributes();
     compiler.check_values();

@@ -105,11 +105,13 @@ pub enum Gate {
     LbCapacityReservation,
     /// `--default-tags` give way to tags of objects.
     EnableDefaultTagsLowPriority,
+    /// Certificates are requested from ACM, which this version does not do: members that rely on it wait.
+    EnableCertificateManagement,
 }
 
 impl Gate {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ListenerRulesTagging,
         Self::EnableIpTargetType,
         Self::AlbSingleSubnet,
@@ -117,6 +119,7 @@ impl Gate {
         Self::SubnetDiscoveryByReachability,
         Self::LbCapacityReservation,
         Self::EnableDefaultTagsLowPriority,
+        Self::EnableCertificateManagement,
     ];
 
     /// The name in `--feature-gates`.
@@ -130,12 +133,13 @@ impl Gate {
             Self::SubnetDiscoveryByReachability => "SubnetDiscoveryByReachability",
             Self::LbCapacityReservation => "LBCapacityReservation",
             Self::EnableDefaultTagsLowPriority => "EnableDefaultTagsLowPriority",
+            Self::EnableCertificateManagement => "EnableCertificateManagement",
         }
     }
 
     /// Open or shut when the flag does not say.
     #[must_use]
     pub fn default(self) -> bool {
-        !matches!(self, Self::AlbSingleSubnet | Self::EnableDefaultTagsLowPriority)
+        !matches!(self, Self::AlbSingleSubnet | Self::EnableDefaultTagsLowPriority | Self::EnableCertificateManagement)
     }
 }

@@ -40,7 +40,7 @@ pub const IGNORED: [&str; 23] = [
 ];
 
 /// Gates of the predecessor that mean nothing here.
-const IGNORED_GATES: [&str; 16] = [
+const IGNORED_GATES: [&str; 15] = [
     "WeightedTargetGroups",
     "ServiceTypeLoadBalancerOnly",
     "EndpointsFailOpen",
@@ -55,7 +55,6 @@ const IGNORED_GATES: [&str; 16] = [
     "EnhancedDefaultBehavior",
     "ALBTargetControlAgent",
     "GatewayListenerSet",
-    "EnableCertificateManagement",
     "IngressPlanAnnotation",
 ];
 
@@ -294,6 +293,11 @@ impl Run {
                 bail!("--feature-gates: {name} is none of {}", known.join(", "));
             }
             let open = value.parse().with_context(|| format!("--feature-gates: {name}={value}: true or false"))?;
+            if open && name == Gate::EnableCertificateManagement.name() {
+                eprintln!(
+                    "albedo: feature gate {name}: no certificates are requested from ACM; Ingresses with create-acm-cert: \"true\" and no certificate-arn are set aside"
+                );
+            }
             gates.insert(name, open);
         }
         Ok(gates)

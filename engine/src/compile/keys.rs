@@ -1,11 +1,8 @@
-//! Keys under our prefix that nothing reads, and those that this version does not act on yet.
+//! Keys under our prefix that nothing reads, and values that nothing read.
 
 use super::Compiler;
-use crate::annotation::{Grammar, PREFIX, catalogue, check, nearest};
+use crate::annotation::{PREFIX, catalogue, check, nearest};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
-
-/// Keys that are known and not acted on yet.
-const NOT_YET: [&str; 2] = ["create-acm-cert", "acm-pca-arn"];
 
 /// Keys whose values are checked by what reads them, in this group or class.
 const NOT_CHECKED: [&str; 2] = ["group.name", "subnets"];
@@ -37,14 +34,8 @@ fn code_of(key: &str) -> Code {
 impl Compiler<'_> {
     pub(super) fn check_keys(&mut self) {
         for (suffix, value) in self.reader.suffixes() {
-            match catalogue::row(suffix) {
-                None => self.unknown_key(suffix, value),
-                Some(_) if NOT_YET.contains(&suffix) => {
-                    let message = format!("{suffix} is not provisioned by this version");
-                    self.reader.refuse(Code::NotYetProvisioned, suffix, value, message);
-                    self.check_scalar(suffix, value);
-                }
-                Some(_) => {}
+            if catalogue::row(suffix).is_none() {
+                self.unknown_key(suffix, value);
             }
         }
     }
@@ -60,16 +51,6 @@ impl Compiler<'_> {
             }
             for error in check(row, value) {
                 self.reader.fault(suffix, value, code_of(row.key), error).effect = Effect::Nothing;
-            }
-        }
-    }
-
-    /// A value that cannot even be read keeps the Ingress out, whether anything acts on it or not: so it does elsewhere.
-    fn check_scalar(&mut self, suffix: &str, value: &str) {
-        let Some(row) = catalogue::row(suffix).filter(|row| row.key != "create-acm-cert") else { return };
-        if matches!(row.grammar, Grammar::Bool | Grammar::Int32 { .. } | Grammar::Map) {
-            for error in check(row, value) {
-                self.reader.refuse(Code::InvalidValue, suffix, value, error.message);
             }
         }
     }

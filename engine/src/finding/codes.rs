@@ -175,9 +175,9 @@ codes! {
         accepts: "annotations: {'{p}actions.deny': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"statusCode\": \"403\"}}'}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: deny, port: {name: use-annotation}}}}]}}]}",
         refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: deny, port: {name: use-annotation}}}}]}}]}";
     NotYetProvisioned = "ALB020", Static, contradiction, Nothing, "not provisioned by this version",
-        "The annotation is known, but this version does not act on it yet; the load balancer would lack what it asks for.",
-        "remove it, or stay with the predecessor for this Ingress until it is there",
-        accepts: "{}",
+        "The annotation is known, but this version does not act on it: it requests no certificates from ACM.",
+        "have ACM issue the certificate and name it in certificate-arn, or leave it to be discovered",
+        accepts: "annotations: {'{p}create-acm-cert': 'false'}",
         refuses: "annotations: {'{p}create-acm-cert': 'true'}";
     InvalidTags = "ALB021", Static, contradiction, MemberSetAside, "tags that cannot be set",
         "Tags are key=value pairs; keys in --external-managed-tags belong to somebody else.",

@@ -1,9 +1,12 @@
 //! Certificates: given ones as they are, discovered ones for every host.
 
+use std::collections::BTreeSet;
+
 use super::Linker;
 use crate::compile::{CertificatesAsk, Fragment};
 use crate::facts::Certificate;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::kinds::Key;
 use crate::stack::Protocol;
 
 impl Linker<'_> {
@@ -15,7 +18,19 @@ impl Linker<'_> {
                 kept.push(fragment);
             }
         }
+        let bare: BTreeSet<Key> = kept
+            .iter()
+            .filter(|fragment| is_bare(fragment) && !is_served(fragment, &kept))
+            .map(|fragment| fragment.key.clone())
+            .collect();
+        kept.retain(|fragment| !bare.contains(&fragment.key));
         self.fragments = kept;
+        for key in bare {
+            let subject = ObjectRef::ingress(&key.namespace, &key.name);
+            let message = "a certificate must be specified for HTTPS listeners: no host to find one for, and certificate-arn names none";
+            let path = FieldPath::annotation(&format!("{}certificate-arn", crate::annotation::PREFIX));
+            self.report(&key, Finding::new(Code::CertificateNotFound, subject, path, message));
+        }
     }
 
     fn place(&mut self, fragment: &mut Fragment) -> bool {
@@ -32,7 +47,7 @@ impl Linker<'_> {
         };
         let age = known.age(self.input.now);
         let allowed = &self.input.settings.allowed_certificate_authorities;
-        let mut arns = std::collections::BTreeSet::new();
+        let mut arns = BTreeSet::new();
         let mut faults = Vec::new();
         for host in hosts {
             let found: Vec<&Certificate> =
@@ -45,11 +60,6 @@ impl Linker<'_> {
             }
             arns.extend(found.into_iter().map(|one| one.arn.clone()));
         }
-        if faults.is_empty() && arns.is_empty() {
-            let message = "a certificate must be specified for HTTPS listeners: no host to find one for, and certificate-arn names none";
-            let path = FieldPath::annotation(&format!("{}certificate-arn", crate::annotation::PREFIX));
-            faults.push(Finding::new(Code::CertificateNotFound, subject, path, message).age(age));
-        }
         let good = faults.is_empty();
         for finding in faults {
             self.report(&fragment.key.clone(), finding);
@@ -57,6 +67,22 @@ impl Linker<'_> {
         fragment.certificates = CertificatesAsk::Explicit(arns.into_iter().collect());
         good
     }
+}
+
+/// Whether a member listens for HTTPS and brings no certificate along.
+fn is_bare(fragment: &Fragment) -> bool {
+    matches!(&fragment.certificates, CertificatesAsk::Explicit(arns) if arns.is_empty())
+        && fragment.listeners.values().any(|ask| ask.protocol == Protocol::Https)
+}
+
+/// Whether others bring certificates to every port on which a member listens for HTTPS.
+fn is_served(fragment: &Fragment, all: &[Fragment]) -> bool {
+    let brings = |other: &Fragment, port: u16| {
+        other.listeners.contains_key(&port)
+            && matches!(&other.certificates, CertificatesAsk::Explicit(arns) if !arns.is_empty())
+    };
+    let mut secure = fragment.listeners.iter().filter(|(_, ask)| ask.protocol == Protocol::Https);
+    secure.all(|(port, _)| all.iter().any(|other| brings(other, *port)))
 }
 
 fn usable(certificate: &Certificate, allowed: &[String]) -> bool {

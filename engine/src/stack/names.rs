@@ -135,6 +135,7 @@ mod tests {
             ("cluster-dummy", implicit("ns-1", "ing-1"), Scheme::Internal, "k8s-ns1-ing1-b7e914000d"),
             ("cluster-dummy", implicit("ns-1", "ing-1"), Scheme::InternetFacing, "k8s-ns1-ing1-159dd7a143"),
             ("my-eks-cluster", implicit("default", "web"), Scheme::Internal, "k8s-default-web-50f70bf8ca"),
+            ("my-eks-cluster", implicit("default", "web"), Scheme::InternetFacing, "k8s-default-web-cb397b418b"),
             (
                 "my-eks-cluster",
                 explicit("shared.public-group-with-long-name"),
@@ -159,7 +160,9 @@ mod tests {
             ("cluster-dummy", implicit("ns-1", "ing-1"), "k8s-ns1-ing1-bd83176788"),
             ("", implicit("awesome-ns", "ing-1"), "k8s-awesomen-ing1-8141b78499"),
             ("", explicit("explicit-group"), "k8s-explicitgroup-f2c5bd7b07"),
+            ("my-eks-cluster", implicit("default", "web"), "k8s-default-web-e01f4edc63"),
             ("my-eks-cluster", explicit("shared.public-group-with-long-name"), "k8s-sharedpublicgroup-f0c11c87ca"),
+            ("prod", implicit("team-payments", "checkout-api"), "k8s-teampaym-checkout-17e8d55373"),
         ];
         for (cluster, group, name) in cases {
             assert_eq!(managed_security_group_name(cluster, &group), name);
@@ -167,6 +170,7 @@ mod tests {
         for (cluster, name) in [
             ("testCluster", "k8s-traffic-testCluster-411a1bcdb1"),
             ("my-eks-cluster", "k8s-traffic-myekscluster-3a5309e36f"),
+            ("prod", "k8s-traffic-prod-6754af9632"),
             ("a.b_c-d/e", "k8s-traffic-abcde-2efe3bea25"),
         ] {
             assert_eq!(backend_security_group_name(cluster), name);
@@ -197,6 +201,51 @@ mod tests {
         assert_eq!(TargetGroupName { target_type: TargetType::Instance, ..first }.build(), "k8s-ns1-name1-f4adfdc175");
         assert_eq!(TargetGroupName { protocol: Protocol::Https, ..first }.build(), "k8s-ns1-name1-22fbce26a7");
         assert_eq!(TargetGroupName { target_control_port: Some(80), ..first }.build(), "k8s-ns1-name1-7ed91338c9");
+        let own = implicit("ns-1", "ing-1");
+        let second = TargetGroupName {
+            cluster: "cluster-dummy",
+            group: &own,
+            ingress: "ing-1",
+            service: "svc-1",
+            service_uid: "",
+            target_port: 32768,
+            target_type: TargetType::Instance,
+            ..first
+        };
+        assert_eq!(second.build(), "k8s-ns1-svc1-9889425938");
+        let https = ServicePort::Name("https".to_owned());
+        let third = TargetGroupName {
+            service: "svc-3",
+            port: &https,
+            target_port: 8443,
+            target_type: TargetType::Ip,
+            protocol: Protocol::Https,
+            ..second
+        };
+        assert_eq!(third.build(), "k8s-ns1-svc3-bf42870fba");
+        let (web, shared) = (implicit("default", "web"), explicit("shared"));
+        let fourth = TargetGroupName {
+            cluster: "my-eks-cluster",
+            group: &web,
+            namespace: "default",
+            ingress: "web",
+            service: "web-svc",
+            service_uid: "7a0e0c1e-1f0a-4f44-9d26-3c7a6f1c2b11",
+            port: &ServicePort::Number(80),
+            target_port: 30080,
+            target_type: TargetType::Instance,
+            ..first
+        };
+        assert_eq!(fourth.build(), "k8s-default-websvc-f9eba23a57");
+        let fifth = TargetGroupName {
+            group: &shared,
+            port: &http,
+            target_port: 8080,
+            target_type: TargetType::Ip,
+            protocol_version: ProtocolVersion::Grpc,
+            ..fourth
+        };
+        assert_eq!(fifth.build(), "k8s-default-websvc-5fa2579939");
     }
 
     #[test]
