@@ -1,6 +1,7 @@
 //! YAML as a tree in which every key and every value knows where it stands.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
@@ -9,7 +10,67 @@ use serde_saphyr::{Location, Spanned};
 const DEEPEST: usize = 64;
 
 /// A value and where it stands.
-pub(super) type Node = Spanned<Shape>;
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    pub(super) value: Shape,
+    at: At,
+}
+
+/// A key and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Name {
+    pub(super) value: String,
+    at: At,
+}
+
+/// Bytes in the text it was parsed from, narrow because every key and every value has its own. Behind an alias, those of
+/// the definition: that is what has to be mended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct At {
+    start: u32,
+    length: u32,
+}
+
+impl At {
+    fn of(referenced: Location, defined: Location) -> Self {
+        let bytes = bytes(defined).or_else(|| bytes(referenced)).unwrap_or_default();
+        let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { start: narrow(bytes.start), length: narrow(bytes.len()) }
+    }
+
+    fn bytes(self) -> Range<usize> {
+        let start = usize::try_from(self.start).unwrap_or(usize::MAX);
+        start..start.saturating_add(usize::try_from(self.length).unwrap_or(usize::MAX))
+    }
+}
+
+impl Node {
+    /// The bytes that it takes in the text it was parsed from.
+    pub(super) fn bytes(&self) -> Range<usize> {
+        self.at.bytes()
+    }
+}
+
+impl Name {
+    /// The bytes that it takes in the text it was parsed from.
+    pub(super) fn bytes(&self) -> Range<usize> {
+        self.at.bytes()
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value, referenced, defined } = Spanned::<Shape>::deserialize(deserializer)?;
+        Ok(Self { value, at: At::of(referenced, defined) })
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Spanned { value, referenced, defined } = Spanned::<String>::deserialize(deserializer)?;
+        Ok(Self { value, at: At::of(referenced, defined) })
+    }
+}
 
 /// What a value is.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +82,7 @@ pub(super) enum Shape {
     Float(f64),
     Text(String),
     List(Vec<Node>),
-    Map(Vec<(Spanned<String>, Node)>),
+    Map(Vec<(Name, Node)>),
 }
 
 impl Shape {
@@ -44,7 +105,7 @@ pub(super) fn get<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
 }
 
 /// A key and its value.
-pub(super) fn entry<'a>(node: &'a Node, key: &str) -> Option<(&'a Spanned<String>, &'a Node)> {
+pub(super) fn entry<'a>(node: &'a Node, key: &str) -> Option<(&'a Name, &'a Node)> {
     let Shape::Map(entries) = &node.value else { return None };
     entries.iter().find(|(name, _)| name.value == key).map(|(name, value)| (name, value))
 }
@@ -75,8 +136,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, serde_saphyr::Error> {
     serde_saphyr::from_multiple_with_options(text, options)
 }
 
-/// The bytes that a value or key takes in the text it was parsed from. Behind an alias: those of the alias.
-pub(super) fn bytes(at: Location) -> Option<std::ops::Range<usize>> {
+fn bytes(at: Location) -> Option<Range<usize>> {
     let span = at.span();
     let start = usize::try_from(span.byte_offset()?).ok()?;
     let length = usize::try_from(span.byte_len()?).ok()?;
@@ -156,7 +216,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
 }
 
 /// Where in the text an error is: some give bytes, some lines and columns alone.
-pub(super) fn place(error: &serde_saphyr::Error, text: &str) -> Option<std::ops::Range<usize>> {
+pub(super) fn place(error: &serde_saphyr::Error, text: &str) -> Option<Range<usize>> {
     let at = error.location()?;
     bytes(at).or_else(|| {
         let line = usize::try_from(at.line()).ok()?.checked_sub(1)?;

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use serde_saphyr::{Location, Spanned};
-
-use super::node::{Node, Shape, bytes, entry};
+use super::node::{Name, Node, Shape, entry};
 
 /// A stretch of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +62,7 @@ pub enum Part<'a> {
 /// the nearest that is.
 pub(super) fn locate(text: &str, root: &Node, path: &str, part: Part<'_>) -> Option<Range<usize>> {
     let mut node = root;
-    let mut name: Option<&Spanned<String>> = None;
+    let mut name: Option<&Name> = None;
     let mut whole = true;
     for step in steps(path) {
         let next = match (&step, &node.value) {
@@ -79,7 +77,7 @@ pub(super) fn locate(text: &str, root: &Node, path: &str, part: Part<'_>) -> Opt
         name = key.or(name.filter(|_| matches!(step, Step::Index(_))));
         node = value;
     }
-    let of_key = name.and_then(|name| bytes(place_of(name.referenced, name.defined)));
+    let of_key = name.map(Name::bytes);
     match (part, &node.value) {
         (Part::Key, _) => of_key.or_else(|| first_line(text, node)),
         _ if !whole => of_key.or_else(|| first_line(text, node)),
@@ -89,13 +87,8 @@ pub(super) fn locate(text: &str, root: &Node, path: &str, part: Part<'_>) -> Opt
     }
 }
 
-/// Behind an alias the definition is what has to be mended.
-fn place_of(referenced: Location, defined: Location) -> Location {
-    if bytes(defined).is_some() { defined } else { referenced }
-}
-
 fn first_line(text: &str, node: &Node) -> Option<Range<usize>> {
-    let range = bytes(place_of(node.referenced, node.defined))?;
+    let range = node.bytes();
     let line = text.get(range.start..)?.lines().next().unwrap_or_default();
     let end = range.end.min(range.start + line.len());
     Some(range.start..end.max(range.start))
@@ -103,7 +96,7 @@ fn first_line(text: &str, node: &Node) -> Option<Range<usize>> {
 
 /// A stretch of a scalar's value, in its source.
 fn in_text(text: &str, node: &Node, value: &str, part: Part<'_>) -> Option<Range<usize>> {
-    let scalar = bytes(place_of(node.referenced, node.defined))?;
+    let scalar = node.bytes();
     let raw = text.get(scalar.clone())?;
     let (from, length) = match part {
         Part::Bytes(from, length) => (from, length),

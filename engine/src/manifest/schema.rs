@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::node::{Node, Shape, bytes, get_mut};
+use super::node::{Node, Shape, get_mut};
 
 /// A fault of a field: its path, whether its name is meant, what is wrong, what to write.
 pub(super) struct Misfit {
@@ -107,7 +107,7 @@ pub(super) fn strings(object: &mut Node, text: &str) -> Vec<Misfit> {
     for field in ["annotations", "labels"] {
         let Some(Shape::Map(entries)) = get_mut(metadata, field).map(|node| &mut node.value) else { continue };
         for (key, value) in entries {
-            let raw = bytes(value.defined).and_then(|bytes| text.get(bytes)).unwrap_or_default().trim_end();
+            let raw = text.get(value.bytes()).unwrap_or_default().trim_end();
             let string: Cow<'_, str> = match &value.value {
                 Shape::Text(word) if !(word == raw && is_boolean(word)) => continue,
                 // An absent value is an empty string to the API server.
