@@ -7,6 +7,7 @@ mod group;
 mod leaving;
 mod metrics;
 mod node_rules;
+mod planning;
 mod queue;
 
 use std::sync::Arc;
@@ -48,6 +49,9 @@ pub enum TurnError {
     /// What was planned from has changed since.
     #[error("{0}")]
     Stale(String),
+    /// No plan leads to the desired state without misrouting requests on the way: a defect.
+    #[error("every plan would misroute requests: {0}")]
+    Misrouting(String),
     /// Load balancers cannot be let in to all targets.
     #[error("{0}")]
     Networking(String),

@@ -2,14 +2,21 @@
 
 mod addons;
 mod assume;
+mod check;
 mod diff;
 mod equal;
 mod frontend_nlb;
+mod health;
 mod operation;
+mod order;
 mod rules;
+mod schedule;
 mod shape;
 mod show;
+mod stage;
+mod table;
 mod tags;
+mod walk;
 
 use std::collections::BTreeMap;
 
@@ -18,10 +25,21 @@ use serde::Serialize;
 use crate::stack::{Binding, ResourceId};
 
 pub use assume::as_observed;
-pub use diff::{Input, diff};
+pub use check::{Misroute, check};
+pub use diff::{Difference, Input, diff};
+pub use health::{Targets, TargetsByArn, asks};
 pub use operation::{AwsOperation, KubeOperation, Operation};
+pub use order::{order, order_slowly};
+pub use rules::Routing;
 pub use shape::shape;
-pub use show::{show, show_desired};
+pub use show::{rule, show, show_desired};
+pub use stage::Stage;
+
+/// The next turn.
+#[must_use]
+pub fn plan(input: Input<'_>) -> Plan {
+    order(diff(input), input)
+}
 
 /// One turn: operations in their order, every prefix of which is safe.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -34,6 +52,17 @@ pub struct Plan {
     pub waits: Vec<String>,
     /// What is still missing although nothing waits for it: to be looked at again after a while.
     pub later: Vec<String>,
+    /// What cannot be avoided: the quota leaves no room for an order without.
+    pub gaps: Vec<Gap>,
+}
+
+/// A kind of requests that gets neither its old nor its new answer for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// Index of the operation after which it begins.
+    pub after: usize,
+    /// One of the requests.
+    pub request: String,
 }
 
 impl Plan {

@@ -7,6 +7,7 @@
 //! | the same many times, without the reasons | [`Router::decide`] |
 //! | what the client gets | [`reply`] |
 //! | which rules are never reached | [`unreachable`] |
+//! | which kinds of requests rules tell apart | [`classes`], [`meets`] |
 //!
 //! Sources: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>,
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-action-types.html> and
@@ -15,25 +16,32 @@
 //! Where AWS does not say how it reads something (the dialect of regular expressions, percent-encoding), all readings are
 //! tried; if they differ the outcome is [`Outcome::Unknown`], and the answer below it is not certain. A guess would be worse.
 
+mod classes;
 mod cover;
 mod glob;
 mod health;
 mod matcher;
+mod product;
 mod regex;
 mod reply;
 mod request;
 mod router;
+mod set;
 mod show;
 
 use std::collections::BTreeMap;
 
 use crate::stack::{Action, Condition, Listener, Rule};
 
+pub use classes::{Class, Classes, classes};
 pub use cover::unreachable;
 pub use health::Health;
 pub use reply::{Reply, Share, reply};
 pub use request::Request;
 pub use router::{Decision, Router};
+pub use set::Set;
+
+use matcher::{Matcher, Truth};
 
 /// What a request gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +100,16 @@ pub enum Doubt {
 #[must_use]
 pub fn answer<'l>(listeners: &'l BTreeMap<u16, Listener>, request: &Request) -> Option<Answer<'l>> {
     Router::new(listeners).answer(request)
+}
+
+/// Whether a request meets all of some conditions; `None`: that can't be told.
+#[must_use]
+pub fn meets(conditions: &[Condition], request: &Request) -> Option<bool> {
+    let tested: Vec<Truth> = conditions.iter().map(|condition| Matcher::of(condition).test(request)).collect();
+    if tested.contains(&Truth::No) {
+        return Some(false);
+    }
+    (!tested.iter().any(|truth| matches!(truth, Truth::Unknown(_)))).then_some(true)
 }
 
 /// The rules with their indices, in the order in which they are tried.

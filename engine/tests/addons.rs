@@ -236,13 +236,15 @@ fn everything() -> Linked {
 fn replan(desired: &Desired, change: impl FnOnce(&mut albedo_engine::stack::ObservedLoadBalancer)) -> Plan {
     let (mut observed, bindings) = as_observed(desired);
     change(observed.load_balancers.first_mut().expect("a load balancer"));
-    plan::diff(plan::Input {
+    plan::plan(plan::Input {
         desired,
         observed: &observed,
         bindings: &bindings,
         cluster: "demo",
         external_tags: &[],
         default_tags: &Tags::new(),
+        rule_quota: 100,
+        targets: None,
     })
 }
 

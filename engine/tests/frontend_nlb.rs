@@ -267,7 +267,8 @@ fn subnets_of_an_nlb_that_exists_stay() {
 
 fn replan(desired: &Desired, observed: &Observed, bindings: &[ObservedBinding]) -> Plan {
     let (external_tags, default_tags) = (&[][..], &Tags::new());
-    plan::diff(plan::Input { desired, observed, bindings, cluster: "demo", external_tags, default_tags })
+    let (cluster, rule_quota, targets) = ("demo", 100, None);
+    plan::plan(plan::Input { desired, observed, bindings, cluster, external_tags, default_tags, rule_quota, targets })
 }
 
 fn lines(plan: &Plan) -> Vec<String> {

@@ -88,13 +88,15 @@ fn again(desired: &Desired) -> Plan {
 }
 
 fn replan(desired: &Desired, observed: &albedo_engine::stack::Observed, bindings: &[plan::ObservedBinding]) -> Plan {
-    plan::diff(plan::Input {
+    plan::plan(plan::Input {
         desired,
         observed,
         bindings,
         cluster: "cluster-dummy",
         external_tags: &[],
         default_tags: &Tags::new(),
+        rule_quota: 100,
+        targets: None,
     })
 }
 
@@ -290,7 +292,7 @@ fn an_edit_leads_to_the_calls_that_it_needs_and_then_to_none() {
     let (observed, bindings) = as_observed(desired(&before));
     let plan = replan(desired(&after), &observed, &bindings);
     let text = plan::show(&plan);
-    assert!(text.starts_with("~ SetRulePriorities of 2 rules\n+ CreateRule 80 1:"), "{text}");
+    assert!(text.starts_with("+ CreateRule 80 3:") && text.contains("\n~ SetRulePriorities 80:1 to 2"), "{text}");
     assert!(text.lines().skip(2).all(|line| line.starts_with("~ AddTags")), "{text}");
     let back = replan(desired(&before), &as_observed(desired(&after)).0, &bindings);
     assert_eq!(plan::show(&back).lines().filter(|line| line.starts_with("- DeleteRule")).count(), 1);

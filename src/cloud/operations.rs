@@ -69,7 +69,9 @@ impl Cloud {
             known.forget(arn);
         }
         if let Op::SetRulePriorities { priorities } = operation {
-            known.reprioritize(priorities);
+            let moved = |(rule, to): &(Ref, u32)| Some((known.resolve(rule)?.to_owned(), *to));
+            let moved: Vec<(String, u32)> = priorities.iter().filter_map(moved).collect();
+            known.reprioritize(&moved);
         }
         Ok(made)
     }

@@ -9,7 +9,7 @@ use albedo_engine::facts::Facts;
 use albedo_engine::finding::{Code, Effect, Tier};
 use albedo_engine::kinds::Key;
 use albedo_engine::link::{self, Existing, ExistingFrontendNlb, Linked, MemberState};
-use albedo_engine::plan::{self, AwsOperation, KubeOperation, ObservedBinding, Operation, Plan};
+use albedo_engine::plan::{self, AwsOperation, KubeOperation, Operation, Plan};
 use albedo_engine::report::{self, Outcome, Reached};
 use albedo_engine::stack::{GroupId, Observed, ObservedFrontendNlb, Ref, ResourceId};
 use albedo_engine::targets;
@@ -192,20 +192,6 @@ impl Reconciler {
         Ok(())
     }
 
-    fn plan(&self, view: &View, linked: &Linked, observed: &Observed) -> Option<Plan> {
-        let bindings: Vec<ObservedBinding> =
-            view.bindings.iter().filter_map(|binding| observed_binding(binding)).collect();
-        let settings = &self.shared.settings;
-        Some(plan::diff(plan::Input {
-            desired: linked.desired.as_ref()?,
-            observed,
-            bindings: &bindings,
-            cluster: &settings.cluster_name,
-            external_tags: &settings.external_managed_tags,
-            default_tags: &settings.default_tags,
-        }))
-    }
-
     /// One turn of the plan.
     async fn converge(
         &self,
@@ -224,7 +210,7 @@ impl Reconciler {
             None
         };
         self.observe_addons(linked, observed).await?;
-        let Some(plan) = self.plan(view, linked, observed) else {
+        let Some(plan) = self.plan(view, linked, observed).await? else {
             return Ok((Outcome::Blocked, Reached::default()));
         };
         if !plan.operations.is_empty() {
@@ -335,18 +321,6 @@ impl Reconciler {
 fn existing_frontend_nlb(found: &ObservedFrontendNlb) -> ExistingFrontendNlb {
     let subnets = found.is.subnets.iter().map(|mapping| mapping.subnet.clone()).collect();
     ExistingFrontendNlb { scheme: found.is.scheme, subnets }
-}
-
-fn observed_binding(binding: &albedo_engine::kinds::TargetGroupBinding) -> Option<ObservedBinding> {
-    let is = targets::from_kind(binding)?;
-    let Ref::Known(target_group) = is.target_group.clone() else { return None };
-    let registered = binding.status.as_ref().and_then(|status| status.observed_generation);
-    Some(ObservedBinding {
-        target_group,
-        registered: registered.is_some() && registered == binding.metadata.generation,
-        deleting: binding.metadata.deletion_timestamp.is_some(),
-        is,
-    })
 }
 
 /// Keeps the ARN of what was made.

@@ -19,6 +19,7 @@ pub struct Metrics {
     failures: Family<UnitLabel, Counter>,
     waiting: Gauge,
     leading: Gauge,
+    defects: Counter,
 }
 
 impl Metrics {
@@ -26,6 +27,8 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register("albedo_turns", "Turns of the reconciler by kind of unit", self.turns.clone());
         registry.register("albedo_turn_failures", "Turns that failed by kind of unit", self.failures.clone());
+        let defects = "Plans that would have misrouted requests and were not applied";
+        registry.register("albedo_plan_defects", defects, self.defects.clone());
         registry.register("albedo_queue_waiting", "Units that wait for a turn", self.waiting.clone());
         registry.register("albedo_leader", "1 while this replica may write", self.leading.clone());
     }
@@ -41,6 +44,10 @@ impl Metrics {
     /// Whether this replica may write.
     pub fn leads(&self, leads: bool) {
         self.leading.set(i64::from(leads));
+    }
+
+    pub(super) fn defect(&self) {
+        self.defects.inc();
     }
 
     pub(super) fn depth(&self, waiting: usize) {

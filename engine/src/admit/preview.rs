@@ -4,6 +4,9 @@ use crate::link::Linked;
 use crate::plan::{self, Input};
 use crate::stack::Tags;
 
+/// A preview has no account at hand: as many rules as AWS gives everybody.
+const RULES: usize = 100;
+
 /// The plan from the desired state before to the one after; nothing, when one of them cannot be told.
 pub(super) fn lines(before: &Linked, after: &Linked, cluster: &str) -> Vec<String> {
     let Some(after) = &after.desired else { return Vec::new() };
@@ -18,8 +21,10 @@ pub(super) fn lines(before: &Linked, after: &Linked, cluster: &str) -> Vec<Strin
         cluster,
         external_tags: &[],
         default_tags: &Tags::new(),
+        rule_quota: RULES,
+        targets: None,
     };
-    let plan = plan::diff(input);
+    let plan = plan::plan(input);
     let lines: Vec<String> =
         plan::show(&plan).lines().filter(|line| !line.contains("Tags ")).map(str::to_owned).collect();
     if lines.is_empty() {

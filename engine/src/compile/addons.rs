@@ -9,9 +9,9 @@ use crate::stack::WebAcl;
 /// What a member says of what is attached to the load balancer; `None`: nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AddonsAsk {
-    /// WAFv2 by name: the name, and the web ACL of that name.
+    /// `WAFv2` by name: the name, and the web ACL of that name.
     pub wafv2_name: Option<(String, WebAcl)>,
-    /// WAFv2 by ARN.
+    /// `WAFv2` by ARN.
     pub wafv2_arn: Option<WebAcl>,
     /// WAF Classic Regional.
     pub waf_classic: Option<WebAcl>,

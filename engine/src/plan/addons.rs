@@ -2,6 +2,7 @@
 
 use super::diff::{Differ, Input};
 use super::operation::AwsOperation;
+use super::stage::Stage;
 use crate::stack::{Addons, LoadBalancerState, ObservedAddons, ObservedLoadBalancer, Ref, ResourceId, Shield, WebAcl};
 
 impl Differ<'_> {
@@ -33,18 +34,21 @@ impl Differ<'_> {
         let load_balancer = load_balancer.clone();
         match differing(asked.wafv2.as_ref(), there.wafv2.as_ref()).cloned() {
             Some(WebAcl::Associated(web_acl)) => {
-                self.aws(AwsOperation::AssociateWebAcl { load_balancer: load_balancer.clone(), web_acl });
+                self.aws(
+                    Stage::Attach,
+                    AwsOperation::AssociateWebAcl { load_balancer: load_balancer.clone(), web_acl },
+                );
             }
             Some(WebAcl::Nothing) => {
-                self.aws(AwsOperation::DisassociateWebAcl { load_balancer: load_balancer.clone() });
+                self.aws(Stage::Attach, AwsOperation::DisassociateWebAcl { load_balancer: load_balancer.clone() });
             }
             None => {}
         }
         match differing(asked.waf_classic.as_ref(), there.waf_classic.as_ref()).cloned() {
             Some(WebAcl::Associated(web_acl)) => {
-                self.aws(AwsOperation::AssociateClassicWebAcl { load_balancer, web_acl });
+                self.aws(Stage::Attach, AwsOperation::AssociateClassicWebAcl { load_balancer, web_acl });
             }
-            Some(WebAcl::Nothing) => self.aws(AwsOperation::DisassociateClassicWebAcl { load_balancer }),
+            Some(WebAcl::Nothing) => self.aws(Stage::Attach, AwsOperation::DisassociateClassicWebAcl { load_balancer }),
             None => {}
         }
     }
@@ -52,12 +56,15 @@ impl Differ<'_> {
     fn shield(&mut self, load_balancer: &Ref, asked: &Addons, there: &ObservedAddons) {
         match (asked.shield, &there.shield) {
             (Some(true), Some(Shield::Unprotected)) => {
-                self.aws(AwsOperation::CreateProtection { load_balancer: load_balancer.clone() });
+                self.aws(Stage::Attach, AwsOperation::CreateProtection { load_balancer: load_balancer.clone() });
             }
             (Some(false), Some(shield)) => {
                 if let Some(protection) = shield.ours() {
                     let protection = protection.to_owned();
-                    self.aws(AwsOperation::DeleteProtection { load_balancer: load_balancer.clone(), protection });
+                    self.aws(
+                        Stage::Attach,
+                        AwsOperation::DeleteProtection { load_balancer: load_balancer.clone(), protection },
+                    );
                 }
             }
             _ => {}
@@ -68,7 +75,10 @@ impl Differ<'_> {
     fn capacity(&mut self, load_balancer: &Ref, asked: &Addons, there: &ObservedAddons, active: bool) {
         let Some(&units) = differing(asked.capacity_units.as_ref(), there.capacity_units.as_ref()) else { return };
         if active {
-            self.aws(AwsOperation::ModifyCapacityReservation { load_balancer: load_balancer.clone(), units });
+            self.aws(
+                Stage::Attach,
+                AwsOperation::ModifyCapacityReservation { load_balancer: load_balancer.clone(), units },
+            );
         } else {
             self.later(format!("the load balancer to be active before {units} capacity units are reserved"));
         }

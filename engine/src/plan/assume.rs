@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ObservedBinding;
 use crate::stack::{
-    Addons, CLUSTER_TAG, Desired, Found, FrontendListener, FrontendNlb, Listener, LoadBalancerState, Observed,
+    Action, Addons, CLUSTER_TAG, Desired, Found, FrontendListener, FrontendNlb, Listener, LoadBalancerState, Observed,
     ObservedAddons, ObservedFrontendListener, ObservedFrontendNlb, ObservedFrontendTargetGroup, ObservedListener,
     ObservedLoadBalancer, Ref, ResourceId, Rule, SHARED_RESOURCE_TAG, SHIELD_PROTECTION, SecurityGroup, Shield, Target,
 };
@@ -118,9 +118,21 @@ fn known(reference: &Ref) -> Ref {
     }
 }
 
+fn action(action: &Action) -> Action {
+    let mut action = action.clone();
+    if let Action::Forward(forward) = &mut action {
+        forward.target_groups.iter_mut().for_each(|tuple| tuple.target_group = known(&tuple.target_group));
+    }
+    action
+}
+
 fn listener(is: &Listener) -> ObservedListener {
-    let rule = |rule: &Rule| Found { arn: ResourceId::rule(is.port, rule.priority).0, is: rule.clone() };
+    let rule = |rule: &Rule| {
+        let actions = rule.actions.iter().map(action).collect();
+        Found { arn: ResourceId::rule(is.port, rule.priority).0, is: Rule { actions, ..rule.clone() } }
+    };
     let mut seen = is.clone();
+    seen.default_actions = is.default_actions.iter().map(action).collect();
     seen.rules = Vec::new();
     // The default certificate is among the others too, as it is after a listener was made.
     if let Some((default, _)) = is.certificates.split_first() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::stack::{
     Action, Attributes, Authenticate, Condition, Forward, MutualAuthentication, Redirect, Ref, ResourceId, Rule,
+    Transform,
 };
 
 /// ARNs by resource id.
@@ -91,6 +92,33 @@ fn authenticate(desired: &Authenticate, observed: &Authenticate) -> bool {
         && desired.scope == observed.scope
         && desired.session_cookie_name == observed.session_cookie_name
         && desired.session_timeout == observed.session_timeout
+}
+
+/// Whether requests cannot tell two answers apart: those who get none of them do not count.
+pub(super) fn answers(one: (&[Action], &[Transform]), other: (&[Action], &[Transform]), known: &Known) -> bool {
+    let sorted = |transforms: &[Transform]| {
+        let mut transforms = transforms.to_vec();
+        transforms.sort();
+        transforms
+    };
+    let (actions_of_one, actions_of_other) = (effective(one.0), effective(other.0));
+    // What is left out of one leaves what the other has.
+    let same = actions(&actions_of_one, &actions_of_other, known) || actions(&actions_of_other, &actions_of_one, known);
+    same && sorted(one.1) == sorted(other.1)
+}
+
+/// Without the target groups that get no request.
+fn effective(actions: &[Action]) -> Vec<Action> {
+    let weighted = |forward: &Forward| forward.target_groups.iter().any(|tuple| tuple.weight != Some(0));
+    let mut actions = actions.to_vec();
+    for action in &mut actions {
+        if let Action::Forward(forward) = action
+            && weighted(forward)
+        {
+            forward.target_groups.retain(|tuple| tuple.weight != Some(0));
+        }
+    }
+    actions
 }
 
 /// Whether two rules match and do the same, priority and tags aside.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::diff::Differ;
 use super::equal;
 use super::operation::AwsOperation;
+use super::stage::Stage;
 use crate::stack::{
     DELETION_PROTECTION, FrontendListener, FrontendNlb, FrontendTargetGroup, LoadBalancerState, ObservedFrontendNlb,
     ObservedFrontendTargetGroup, ProtocolVersion, RESOURCE_TAG, Ref, ResourceId, SubnetMapping, Target,
@@ -41,24 +42,28 @@ impl<'a> Differ<'a> {
             };
             let targets: Vec<Target> = group.targets.iter().filter(|target| !stays(target)).cloned().collect();
             if !targets.is_empty() {
-                self.aws(AwsOperation::DeregisterTargets { target_group: group.arn.clone(), targets });
+                let stage = if kept.is_some() { Stage::Unlisten } else { Stage::Replaced };
+                self.aws(stage, AwsOperation::DeregisterTargets { target_group: group.arn.clone(), targets });
             }
         }
     }
 
-    /// Makes the NLB right; gives back target groups that are not needed any more.
-    pub(super) fn frontend_nlb(&mut self) -> Vec<String> {
+    /// Makes the NLB right.
+    pub(super) fn frontend_nlb(&mut self) {
         let (desired, observed) = (self.input().desired, self.input().observed);
         if desired.keep_frontend_nlb {
-            return Vec::new();
+            return;
         }
         let stale_groups =
             observed.frontend_target_groups.iter().filter(|group| self.frontend_listener_of(group).is_none());
-        let stale_groups = stale_groups.map(|group| group.arn.clone()).collect();
+        let stale_groups: Vec<String> = stale_groups.map(|group| group.arn.clone()).collect();
+        for target_group in stale_groups {
+            self.aws(Stage::Ungroup, AwsOperation::DeleteTargetGroup { target_group });
+        }
         let mut stale: Vec<&ObservedFrontendNlb> = observed.frontend_nlbs.iter().collect();
         let Some(wanted) = &desired.frontend_nlb else {
             self.delete_frontend_nlbs(&stale);
-            return stale_groups;
+            return;
         };
         let kept = stale.iter().position(|found| found.is.scheme == wanted.scheme).map(|index| stale.remove(index));
         self.delete_frontend_nlbs(&stale);
@@ -70,7 +75,6 @@ impl<'a> Differ<'a> {
             Some(found) => self.update_frontend_nlb(wanted, found),
         }
         self.register_load_balancer(&wanted.listeners);
-        stale_groups
     }
 
     /// The desired listener whose target group an observed one is.
@@ -91,35 +95,41 @@ impl<'a> Differ<'a> {
             if found.is.attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "true") {
                 let off = [(DELETION_PROTECTION.to_owned(), "false".to_owned())];
                 let load_balancer = Ref::Known(found.arn.clone());
-                self.aws(AwsOperation::ModifyLoadBalancerAttributes { load_balancer, attributes: off.into() });
+                self.aws(
+                    Stage::Frontend,
+                    AwsOperation::ModifyLoadBalancerAttributes { load_balancer, attributes: off.into() },
+                );
             }
-            self.aws(AwsOperation::DeleteLoadBalancer { load_balancer: found.arn.clone() });
+            self.aws(Stage::Frontend, AwsOperation::DeleteLoadBalancer { load_balancer: found.arn.clone() });
         }
     }
 
     fn frontend_target_group(&mut self, port: u16, desired: &FrontendTargetGroup) {
         let id = ResourceId::frontend_target_group(port);
         let Some(found) = self.observed_target_group(port) else {
-            self.aws(AwsOperation::CreateFrontendTargetGroup { id, is: desired.clone() });
+            self.aws(Stage::Frontend, AwsOperation::CreateFrontendTargetGroup { id, is: desired.clone() });
             return;
         };
         self.know(id, &found.arn);
         self.retag(&found.arn, &desired.tags, &found.is.tags);
         if desired.health_check != found.is.health_check {
-            self.aws(AwsOperation::ModifyTargetGroup {
-                target_group: found.arn.clone(),
-                protocol_version: ProtocolVersion::Http1,
-                health_check: desired.health_check.clone(),
-            });
+            self.aws(
+                Stage::Frontend,
+                AwsOperation::ModifyTargetGroup {
+                    target_group: found.arn.clone(),
+                    protocol_version: ProtocolVersion::Http1,
+                    health_check: desired.health_check.clone(),
+                },
+            );
         }
     }
 
     fn create_frontend_nlb(&mut self, desired: &FrontendNlb) {
         let nlb = Ref::Of(ResourceId::frontend_nlb());
-        self.aws(AwsOperation::CreateFrontendNlb { is: desired.clone() });
+        self.aws(Stage::Frontend, AwsOperation::CreateFrontendNlb { is: desired.clone() });
         if !desired.attributes.is_empty() {
             let (load_balancer, attributes) = (nlb.clone(), desired.attributes.clone());
-            self.aws(AwsOperation::ModifyLoadBalancerAttributes { load_balancer, attributes });
+            self.aws(Stage::Frontend, AwsOperation::ModifyLoadBalancerAttributes { load_balancer, attributes });
         }
         for (port, listener) in &desired.listeners {
             self.create_frontend_listener(&nlb, *port, listener);
@@ -127,12 +137,15 @@ impl<'a> Differ<'a> {
     }
 
     fn create_frontend_listener(&mut self, nlb: &Ref, port: u16, listener: &FrontendListener) {
-        self.aws(AwsOperation::CreateFrontendListener {
-            load_balancer: nlb.clone(),
-            port,
-            target_group: self.frontend_target_group_ref(port),
-            tags: listener.tags.clone(),
-        });
+        self.aws(
+            Stage::Frontend,
+            AwsOperation::CreateFrontendListener {
+                load_balancer: nlb.clone(),
+                port,
+                target_group: self.frontend_target_group_ref(port),
+                tags: listener.tags.clone(),
+            },
+        );
     }
 
     fn frontend_target_group_ref(&self, port: u16) -> Ref {
@@ -148,26 +161,26 @@ impl<'a> Differ<'a> {
         };
         if groups(&desired.security_groups, self.known()) != groups(&found.is.security_groups, self.known()) {
             let security_groups = desired.security_groups.clone();
-            self.aws(AwsOperation::SetSecurityGroups { load_balancer: arn.clone(), security_groups });
+            self.aws(Stage::Frontend, AwsOperation::SetSecurityGroups { load_balancer: arn.clone(), security_groups });
         }
         let set = |subnets: &[SubnetMapping]| -> BTreeSet<String> {
             subnets.iter().map(|mapping| mapping.subnet.clone()).collect()
         };
         if set(&desired.subnets) != set(&found.is.subnets) {
             let subnets = desired.subnets.clone();
-            self.aws(AwsOperation::SetFrontendSubnets { load_balancer: arn.clone(), subnets });
+            self.aws(Stage::Frontend, AwsOperation::SetFrontendSubnets { load_balancer: arn.clone(), subnets });
         }
         if desired.ip_address_type != found.is.ip_address_type {
             let ip_address_type = desired.ip_address_type;
-            self.aws(AwsOperation::SetIpAddressType { load_balancer: arn.clone(), ip_address_type });
+            self.aws(Stage::Frontend, AwsOperation::SetIpAddressType { load_balancer: arn.clone(), ip_address_type });
         }
         let attributes = equal::attributes(&desired.attributes, &found.is.attributes);
         if !attributes.is_empty() {
             let load_balancer = Ref::Known(arn.clone());
-            self.aws(AwsOperation::ModifyLoadBalancerAttributes { load_balancer, attributes });
+            self.aws(Stage::Frontend, AwsOperation::ModifyLoadBalancerAttributes { load_balancer, attributes });
         }
         for stale in found.listeners.iter().filter(|listener| !desired.listeners.contains_key(&listener.port)) {
-            self.aws(AwsOperation::DeleteListener { listener: stale.arn.clone() });
+            self.aws(Stage::Frontend, AwsOperation::DeleteListener { listener: stale.arn.clone() });
         }
         for (port, listener) in &desired.listeners {
             let Some(there) = found.listeners.iter().find(|there| there.port == *port) else {
@@ -178,11 +191,10 @@ impl<'a> Differ<'a> {
             self.retag(&there.arn, &listener.tags, &there.tags);
             let target_group = self.frontend_target_group_ref(*port);
             if there.forwards_to.iter().map(|arn| Ref::Known(arn.clone())).ne([target_group.clone()]) {
-                self.aws(AwsOperation::ModifyFrontendListener {
-                    listener: there.arn.clone(),
-                    port: *port,
-                    target_group,
-                });
+                self.aws(
+                    Stage::Frontend,
+                    AwsOperation::ModifyFrontendListener { listener: there.arn.clone(), port: *port, target_group },
+                );
             }
         }
     }
@@ -205,7 +217,10 @@ impl<'a> Differ<'a> {
                 return;
             };
             let target_group = self.frontend_target_group_ref(*port);
-            self.aws(AwsOperation::RegisterLoadBalancer { target_group, load_balancer, port: target_port });
+            self.aws(
+                Stage::Frontend,
+                AwsOperation::RegisterLoadBalancer { target_group, load_balancer, port: target_port },
+            );
         }
     }
 }

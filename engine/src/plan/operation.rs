@@ -296,8 +296,8 @@ pub enum AwsOperation {
     },
     /// `elbv2:SetRulePriorities`, all at once.
     SetRulePriorities {
-        /// ARN and new priority.
-        priorities: Vec<(String, u32)>,
+        /// Rule and new priority.
+        priorities: Vec<(Ref, u32)>,
     },
     /// `elbv2:DeleteRule`.
     DeleteRule {

@@ -1,116 +1,78 @@
-//! Rules of one listener: moved, changed, made and deleted so that no request is without its rule in between.
+//! What differs in how one listener answers: its rules, told apart by what they match and do, and its default actions.
 
-use super::diff::Differ;
-use super::equal;
-use super::operation::AwsOperation;
-use crate::stack::{Found, Listener, Ref, Rule};
+use super::equal::{self, Known};
+use crate::stack::{Action, Found, Listener, ObservedListener, Ref, Rule};
 
-/// The highest priority; rules on their way out are parked from here downwards.
-const LAST_PRIORITY: u32 = 50_000;
+/// A listener whose answers, or anything else that one call of `ModifyListener` sets, differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routing {
+    /// The listener, which may not be there yet.
+    pub listener: Ref,
+    /// As it is; `None` when it is made in this turn.
+    pub before: Option<Listener>,
+    /// As it should be.
+    pub after: Listener,
+    /// The listener itself, its rules aside, has to be modified.
+    pub modify: bool,
+    /// The rules that are there.
+    pub there: Vec<Found<Rule>>,
+    /// For each rule that should be there, in their order: the one of [`Routing::there`] that matches and does the same, at
+    /// whatever priority.
+    pub kept: Vec<Option<usize>>,
+}
 
-impl Differ<'_> {
-    /// The operations that bring the rules of a listener to what they should be.
-    pub(super) fn rules(&mut self, listener: &Ref, desired: &Listener, observed: &[Found<Rule>]) {
-        let matches = self.match_rules(&desired.rules, observed);
-        self.move_rules(&matches, &desired.rules, observed);
-        let mut pairs: Vec<(&Rule, &Found<Rule>)> = Vec::new();
-        let mut fresh: Vec<&Rule> = Vec::new();
-        for (rule, found) in desired.rules.iter().zip(&matches.of_desired) {
-            match found {
-                Match::Same(found) | Match::Moved(found) => pairs.push((rule, found)),
-                Match::Changed(found) => {
-                    self.aws(AwsOperation::ModifyRule { rule: found.arn.clone(), is: rule.clone() });
-                    pairs.push((rule, found));
-                }
-                Match::None => fresh.push(rule),
-            }
-        }
-        for rule in fresh {
-            let operation =
-                AwsOperation::CreateRule { listener: listener.clone(), port: desired.port, is: rule.clone() };
-            self.aws(operation);
-        }
-        for stale in &matches.stale {
-            self.aws(AwsOperation::DeleteRule { rule: stale.arn.clone() });
-        }
-        for (rule, found) in pairs {
-            self.retag(&found.arn, &rule.tags, &found.is.tags);
-        }
+impl Routing {
+    /// Compares a listener that should be with what is there of it.
+    pub(super) fn new(listener: &Listener, reference: Ref, found: Option<&ObservedListener>, known: &Known) -> Self {
+        let there = found.map(|found| found.rules.clone()).unwrap_or_default();
+        let kept = kept(&listener.rules, &there, known);
+        let modify = found.is_some_and(|found| differs(listener, &found.is, known));
+        let before = found.map(|found| found.is.clone());
+        Self { listener: reference, before, after: listener.clone(), modify, there, kept }
     }
 
-    /// Which existing rule becomes which desired one: equal ones first, then those that share a priority.
-    fn match_rules<'o>(&self, desired: &[Rule], observed: &'o [Found<Rule>]) -> Matches<'o> {
-        let mut free: Vec<&Found<Rule>> = observed.iter().collect();
-        let mut take = |wanted: &dyn Fn(&Found<Rule>) -> bool| {
-            let index = free.iter().position(|found| wanted(found))?;
-            Some(free.remove(index))
-        };
-        let mut of_desired: Vec<Match<'o>> = Vec::new();
-        for rule in desired {
-            let same = take(&|found| found.is.priority == rule.priority && equal::rule(rule, &found.is, self.known()));
-            of_desired.push(same.map_or(Match::None, Match::Same));
-        }
-        for (rule, slot) in desired.iter().zip(&mut of_desired) {
-            if matches!(slot, Match::None) {
-                *slot = take(&|found| equal::rule(rule, &found.is, self.known())).map_or(Match::None, Match::Moved);
-            }
-        }
-        for (rule, slot) in desired.iter().zip(&mut of_desired) {
-            if matches!(slot, Match::None) {
-                *slot = take(&|found| found.is.priority == rule.priority).map_or(Match::None, Match::Changed);
-            }
-        }
-        Matches { of_desired, stale: free }
-    }
-
-    /// One atomic call gives moved rules their priorities and parks those on their way out behind all others.
-    fn move_rules(&mut self, matches: &Matches<'_>, desired: &[Rule], observed: &[Found<Rule>]) {
-        let moved: Vec<(String, u32)> = desired
-            .iter()
-            .zip(&matches.of_desired)
-            .filter_map(|(rule, found)| match found {
-                Match::Moved(found) => Some((found.arn.clone(), rule.priority)),
-                _ => None,
+    /// Whether nothing has to be done but, at most, tags.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.modify
+            && self.there.len() == self.after.rules.len()
+            && self.after.rules.iter().zip(&self.kept).all(|(rule, kept)| {
+                kept.and_then(|kept| self.there.get(kept)).is_some_and(|found| found.is.priority == rule.priority)
             })
-            .collect();
-        // A stale rule may also stand where a new one is to be made.
-        let wanted: Vec<u32> = desired
-            .iter()
-            .zip(&matches.of_desired)
-            .filter(|(_, found)| matches!(found, Match::None))
-            .map(|(rule, _)| rule.priority)
-            .collect();
-        let in_the_way = matches.stale.iter().any(|stale| wanted.contains(&stale.is.priority));
-        if moved.is_empty() && !in_the_way {
-            return;
-        }
-        let mut parked: Vec<&&Found<Rule>> = matches.stale.iter().collect();
-        parked.sort_by_key(|found| std::cmp::Reverse(found.is.priority));
-        let taken: Vec<u32> = observed
-            .iter()
-            .filter(|found| !parked.iter().any(|stale| stale.arn == found.arn))
-            .map(|found| found.is.priority)
-            .collect();
-        let places = (1..=LAST_PRIORITY).rev().filter(|priority| !taken.contains(priority));
-        let parked = parked.into_iter().zip(places).map(|(found, place)| (found.arn.clone(), place));
-        let priorities: Vec<(String, u32)> = moved.into_iter().chain(parked).collect();
-        self.aws(AwsOperation::SetRulePriorities { priorities });
+    }
+
+    /// The default actions that are there.
+    pub(super) fn default_before(&self) -> Option<&[Action]> {
+        self.before.as_ref().map(|before| before.default_actions.as_slice())
     }
 }
 
-/// What became of a desired rule.
-enum Match<'o> {
-    /// It exists at its priority.
-    Same(&'o Found<Rule>),
-    /// It exists at another priority.
-    Moved(&'o Found<Rule>),
-    /// Another one stands at its priority.
-    Changed(&'o Found<Rule>),
-    /// It does not exist.
-    None,
+/// Whether what `ModifyListener` sets differs.
+fn differs(desired: &Listener, observed: &Listener, known: &Known) -> bool {
+    desired.protocol != observed.protocol
+        || !equal::actions(&desired.default_actions, &observed.default_actions, known)
+        || desired.certificates.first() != observed.certificates.first()
+        || (desired.ssl_policy.is_some() && desired.ssl_policy != observed.ssl_policy)
+        || !equal::mutual(desired.mutual_authentication.as_ref(), observed.mutual_authentication.as_ref())
 }
 
-struct Matches<'o> {
-    of_desired: Vec<Match<'o>>,
-    stale: Vec<&'o Found<Rule>>,
+/// Which existing rule is which desired one: those at the same priority first.
+fn kept(desired: &[Rule], there: &[Found<Rule>], known: &Known) -> Vec<Option<usize>> {
+    let mut free: Vec<bool> = vec![true; there.len()];
+    let mut take = |wanted: &dyn Fn(&Rule) -> bool| {
+        let index = there.iter().zip(&free).position(|(found, free)| *free && wanted(&found.is))?;
+        if let Some(free) = free.get_mut(index) {
+            *free = false;
+        }
+        Some(index)
+    };
+    let mut kept: Vec<Option<usize>> = Vec::new();
+    for rule in desired {
+        kept.push(take(&|found| found.priority == rule.priority && equal::rule(rule, found, known)));
+    }
+    for (rule, slot) in desired.iter().zip(&mut kept) {
+        if slot.is_none() {
+            *slot = take(&|found| equal::rule(rule, found, known));
+        }
+    }
+    kept
 }

@@ -14,6 +14,9 @@ pub fn show(plan: &Plan) -> String {
         text.push_str(&line(operation));
         text.push('\n');
     }
+    for gap in &plan.gaps {
+        text.push_str(&format!("gap after operation {}, for want of room: {}\n", gap.after + 1, gap.request));
+    }
     for wait in &plan.waits {
         text.push_str(&format!("wait for {wait}\n"));
     }
@@ -37,6 +40,7 @@ pub fn line(operation: &Operation) -> String {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: one row an operation")]
 fn aws(operation: &Aws) -> String {
     let keys = |map: &std::collections::BTreeMap<String, String>| map.keys().cloned().collect::<Vec<_>>().join(", ");
     match operation {
@@ -110,7 +114,10 @@ fn aws(operation: &Aws) -> String {
         Aws::DeleteListener { listener } => format!("- DeleteListener {listener}"),
         Aws::CreateRule { port, is, .. } => format!("+ CreateRule {port} {}", rule(is)),
         Aws::ModifyRule { is, .. } => format!("~ ModifyRule {}", rule(is)),
-        Aws::SetRulePriorities { priorities } => format!("~ SetRulePriorities of {} rules", priorities.len()),
+        Aws::SetRulePriorities { priorities } => {
+            let list: Vec<String> = priorities.iter().map(|(rule, to)| format!("{rule} to {to}")).collect();
+            format!("~ SetRulePriorities {}", list.join(", "))
+        }
         Aws::DeleteRule { rule } => format!("- DeleteRule {rule}"),
         Aws::AddTags { resource, tags } => format!("~ AddTags {resource}: {}", keys(tags)),
         Aws::RemoveTags { resource, keys } => format!("~ RemoveTags {resource}: {}", keys.join(", ")),
@@ -246,7 +253,7 @@ fn condition(condition: &Condition) -> String {
     }
 }
 
-fn actions(actions: &[Action]) -> String {
+pub(super) fn actions(actions: &[Action]) -> String {
     let all: Vec<String> = actions
         .iter()
         .map(|action| match action {

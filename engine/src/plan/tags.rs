@@ -1,6 +1,8 @@
 //! Which tags have to be set and which removed; tags of AWS, of the predecessors and of others stay.
 
-use crate::stack::Tags;
+use super::diff::Input;
+use super::operation::AwsOperation;
+use crate::stack::{Ref, Tags};
 
 /// Keys that older controllers set and that are never touched.
 const LEGACY: [&str; 6] = [
@@ -35,4 +37,17 @@ pub(super) fn change(desired: &Tags, observed: &Tags, cluster: &str, external: &
             .collect(),
         remove: observed.keys().filter(|key| !foreign(key) && !desired.contains_key(*key)).cloned().collect(),
     }
+}
+
+/// The calls that bring the tags of a resource of Elastic Load Balancing to what they should be.
+pub(super) fn retag(arn: &str, desired: &Tags, observed: &Tags, input: Input<'_>) -> Vec<AwsOperation> {
+    let change = change(desired, observed, input.cluster, input.external_tags);
+    let mut operations = Vec::new();
+    if !change.set.is_empty() {
+        operations.push(AwsOperation::AddTags { resource: Ref::Known(arn.to_owned()), tags: change.set });
+    }
+    if !change.remove.is_empty() {
+        operations.push(AwsOperation::RemoveTags { resource: arn.to_owned(), keys: change.remove });
+    }
+    operations
 }

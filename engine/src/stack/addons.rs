@@ -13,7 +13,7 @@ pub const SHIELD_PROTECTION: &str = "managed by aws-load-balancer-controller";
 /// What should be attached; `None`: nobody says anything, and what is there stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Addons {
-    /// Regional web ACL of WAFv2, by ARN: <https://docs.aws.amazon.com/waf/latest/APIReference/API_AssociateWebACL.html>.
+    /// Regional web ACL of `WAFv2`, by ARN: <https://docs.aws.amazon.com/waf/latest/APIReference/API_AssociateWebACL.html>.
     pub wafv2: Option<WebAcl>,
     /// Web ACL of WAF Classic Regional, by id:
     /// <https://docs.aws.amazon.com/waf/latest/APIReference/API_wafRegional_AssociateWebACL.html>.
@@ -37,7 +37,7 @@ impl Addons {
 /// The web ACL of a load balancer, which has at most one of a kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WebAcl {
-    /// This one, by ARN (WAFv2) or id (WAF Classic).
+    /// This one, by ARN (`WAFv2`) or id (WAF Classic).
     Associated(String),
     /// None.
     Nothing,
@@ -63,7 +63,7 @@ impl fmt::Display for WebAcl {
 /// What is attached; `None`: not read, because nobody says anything of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ObservedAddons {
-    /// Web ACL of WAFv2.
+    /// Web ACL of `WAFv2`.
     pub wafv2: Option<WebAcl>,
     /// Web ACL of WAF Classic Regional.
     pub waf_classic: Option<WebAcl>,

@@ -24,8 +24,9 @@ pub(super) struct Glob {
     behind: usize,
 }
 
+/// A part of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
+pub(super) enum Token {
     /// `*`.
     Many,
     /// `?`.
@@ -97,6 +98,19 @@ impl Glob {
         let literal = tokens.iter().map_while(char).collect();
         let behind = tokens.iter().rposition(|token| char(token).is_none()).map_or(0, |place| place + 1);
         Self { literal, behind, tokens, fold_case: syntax.fold_case }
+    }
+
+    /// The part at a place; `None` behind the last.
+    pub(super) fn token(&self, place: usize) -> Option<Token> {
+        self.tokens.get(place).copied()
+    }
+
+    /// The characters that it names.
+    pub(super) fn characters(&self) -> impl Iterator<Item = char> + '_ {
+        self.tokens.iter().filter_map(|token| match token {
+            Token::Char(char) => Some(*char),
+            Token::Many | Token::One => None,
+        })
     }
 
     /// What every text that fits begins with, folded.

@@ -11,11 +11,11 @@ use super::{Doubt, Request};
 use crate::stack::{Condition, Patterns};
 
 /// Hosts and headers: case means nothing.
-const FOLDED: Syntax = Syntax { fold_case: true, escapes: false };
+pub(super) const FOLDED: Syntax = Syntax { fold_case: true, escapes: false };
 /// Paths: case counts.
-const EXACT: Syntax = Syntax { fold_case: false, escapes: false };
+pub(super) const EXACT: Syntax = Syntax { fold_case: false, escapes: false };
 /// Queries: case means nothing, and the wildcards can be escaped.
-const ESCAPED: Syntax = Syntax { fold_case: true, escapes: true };
+pub(super) const ESCAPED: Syntax = Syntax { fold_case: true, escapes: true };
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Doubt, Outcome, Tried};
+use super::{Doubt, Outcome, Request, Tried};
 use crate::stack::{Condition, Patterns};
 
 impl fmt::Display for Tried<'_> {
@@ -56,4 +56,18 @@ impl fmt::Display for Shown<'_> {
 fn patterns(patterns: &Patterns) -> String {
     let regexes = patterns.regex_values.iter().map(|regex| format!("~{regex}"));
     patterns.values.iter().cloned().chain(regexes).collect::<Vec<_>>().join(", ")
+}
+
+/// As one would write it: `GET host:port/path?query`, then headers and the client's address.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}:{}{}", self.method, self.host, self.port, self.path)?;
+        if !self.query.is_empty() {
+            write!(f, "?{}", self.query)?;
+        }
+        for (name, value) in &self.headers {
+            write!(f, " {name}: {value}")?;
+        }
+        self.source_ip.iter().try_for_each(|address| write!(f, " from {address}"))
+    }
 }

@@ -118,12 +118,15 @@ impl Writing<'_> {
         self.send(op, || request.clone().send()).await.map(|_| ())
     }
 
-    pub(super) async fn set_rule_priorities(&self, priorities: &[(String, u32)]) -> Result<(), CloudError> {
-        let pair =
-            |(arn, to): &(String, u32)| RulePriorityPair::builder().rule_arn(arn).priority(priority(*to)).build();
-        let pairs = priorities.iter().map(pair).collect();
+    pub(super) async fn set_rule_priorities(&self, priorities: &[(Ref, u32)]) -> Result<(), CloudError> {
+        let op = elbv2("SetRulePriorities");
+        let names = self.names(op);
+        let pair = |(rule, to): &(Ref, u32)| {
+            Ok(RulePriorityPair::builder().rule_arn(names.resolve(rule)?).priority(priority(*to)).build())
+        };
+        let pairs = priorities.iter().map(pair).collect::<Result<_, CloudError>>()?;
         let request = self.cloud.write().elbv2.set_rule_priorities().set_rule_priorities(Some(pairs));
-        self.send(elbv2("SetRulePriorities"), || request.clone().send()).await.map(|_| ())
+        self.send(op, || request.clone().send()).await.map(|_| ())
     }
 
     pub(super) async fn delete_rule(&self, arn: &str) -> Result<(), CloudError> {

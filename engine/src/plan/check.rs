@@ -1,0 +1,317 @@
+//! A plan played against the model of traffic before it is applied: what each kind of request gets after each operation.
+//!
+//! This looks at whole turns and knows nothing of how they were put in order. A plan that misroutes anybody, but where it
+//! says itself that the quota leaves no other way, has a defect and is not applied.
+//!
+//! Not covered: regular expressions are taken to match or not each on its own, and where that makes more kinds than can be
+//! told apart some are left out ([`classes`]); which certificate a client is shown; stickiness.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::Plan;
+use super::diff::Input;
+use super::equal::{self, Known};
+use super::health::{self, serves};
+use super::operation::{AwsOperation, KubeOperation, Operation};
+use crate::stack::{Action, Condition, Listener, Ref, ResourceId, Rule, Transform};
+use crate::traffic::{Class, classes, meets};
+
+/// A kind of requests that would get neither its old nor its new answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misroute {
+    /// Index of the operation after which; as many as there are operations: at the end.
+    pub after: usize,
+    /// One of the requests.
+    pub request: String,
+    /// What it would get.
+    pub gets: String,
+}
+
+impl fmt::Display for Misroute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "after operation {}: {} {}", self.after + 1, self.request, self.gets)
+    }
+}
+
+/// What would go wrong, of each operation and kind of requests once. Nothing does with a new load balancer: nobody uses it.
+#[must_use]
+pub fn check(plan: &Plan, input: Input<'_>) -> Vec<Misroute> {
+    let arn = plan.known.get(&ResourceId::load_balancer());
+    let Some(found) = input.observed.load_balancers.iter().find(|found| Some(&found.arn) == arn) else {
+        return Vec::new();
+    };
+    let before = found.listeners.iter().map(|listener| {
+        let rules = listener.rules.iter().map(|rule| (rule.is.priority, (rule.arn.clone(), Content::of(&rule.is))));
+        let state = State { default: listener.is.default_actions.clone(), rules: rules.collect() };
+        (listener.is.port, (listener.arn.clone(), state))
+    });
+    let mut course = Play::new(before.collect(), &plan.known, input);
+    let mut wrong = Vec::new();
+    for (after, operation) in plan.operations.iter().enumerate() {
+        if course.apply(operation) {
+            wrong.extend(course.misrouted(after));
+        }
+    }
+    if plan.waits.is_empty() {
+        wrong.extend(course.unfinished(plan.operations.len()));
+    }
+    wrong.retain(|one| !plan.gaps.iter().any(|gap| gap.after <= one.after && gap.request == one.request));
+    wrong
+}
+
+/// What a rule is, its place aside.
+#[derive(Debug, Clone)]
+struct Content {
+    conditions: Vec<Condition>,
+    actions: Vec<Action>,
+    transforms: Vec<Transform>,
+}
+
+impl Content {
+    fn of(rule: &Rule) -> Self {
+        Self { conditions: rule.conditions.clone(), actions: rule.actions.clone(), transforms: rule.transforms.clone() }
+    }
+}
+
+/// A listener at some moment.
+#[derive(Debug, Clone)]
+struct State {
+    default: Vec<Action>,
+    /// By priority: what the rule is known by, and what it is.
+    rules: BTreeMap<u32, (String, Content)>,
+}
+
+/// What is done with a request; `None`: nobody listens.
+type Answer<'s> = Option<(&'s [Action], &'s [Transform])>;
+
+/// A port, the kinds of requests that come to it, and what each gets in the end and got in the beginning.
+struct Port {
+    kinds: Vec<Class>,
+    /// For each list of conditions, which kinds meet it.
+    meets: Vec<(Vec<Condition>, Vec<bool>)>,
+    ends: [Option<State>; 2],
+}
+
+struct Play<'a> {
+    known: &'a Known,
+    input: Input<'a>,
+    /// Listeners by port: ARN and state.
+    listeners: BTreeMap<u16, (String, State)>,
+    ports: BTreeMap<u16, Port>,
+    /// Target groups that are gone or let go of their targets.
+    gone: BTreeSet<String>,
+    touched: BTreeSet<u16>,
+}
+
+impl<'a> Play<'a> {
+    fn new(listeners: BTreeMap<u16, (String, State)>, known: &'a Known, input: Input<'a>) -> Self {
+        let desired = &input.desired.listeners;
+        let numbers: BTreeSet<u16> = listeners.keys().chain(desired.keys()).copied().collect();
+        let ports = numbers.into_iter().map(|port| {
+            let before = listeners.get(&port).map(|(_, state)| state.clone());
+            let after = desired.get(&port).map(State::desired);
+            (port, Port::new(port, [before, after]))
+        });
+        Self { known, input, ports: ports.collect(), listeners, gone: BTreeSet::new(), touched: BTreeSet::new() }
+    }
+
+    /// Whether it changes what requests get.
+    fn apply(&mut self, operation: &Operation) -> bool {
+        self.touched.clear();
+        match operation {
+            Operation::Aws(operation) => self.apply_aws(operation),
+            Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
+                let of = |found: &&super::ObservedBinding| found.is.namespace == *namespace && found.is.name == *name;
+                self.gone.extend(self.input.bindings.iter().find(of).map(|found| found.target_group.clone()));
+                self.touched.extend(self.ports.keys());
+            }
+            Operation::Kube(KubeOperation::ApplyBinding(_)) => {}
+        }
+        !self.touched.is_empty()
+    }
+
+    fn apply_aws(&mut self, operation: &AwsOperation) {
+        match operation {
+            AwsOperation::CreateListener { is, .. } => {
+                let name = Ref::Of(ResourceId::listener(is.port)).to_string();
+                self.listeners
+                    .insert(is.port, (name, State { default: is.default_actions.clone(), rules: BTreeMap::new() }));
+                self.touched.insert(is.port);
+            }
+            AwsOperation::ModifyListener { is, .. } => {
+                self.listeners
+                    .get_mut(&is.port)
+                    .into_iter()
+                    .for_each(|(_, state)| state.default.clone_from(&is.default_actions));
+                self.touched.insert(is.port);
+            }
+            AwsOperation::DeleteListener { listener } => {
+                self.touched
+                    .extend(self.listeners.iter().filter(|(_, (arn, _))| arn == listener).map(|(port, _)| *port));
+                self.listeners.retain(|_, (arn, _)| arn != listener);
+            }
+            AwsOperation::CreateRule { port, is, .. } => {
+                let name = Ref::Of(ResourceId::rule(*port, is.priority)).to_string();
+                if let Some((_, state)) = self.listeners.get_mut(port) {
+                    state.rules.insert(is.priority, (name, Content::of(is)));
+                }
+                self.touched.insert(*port);
+            }
+            AwsOperation::ModifyRule { rule, is } => self.edit(rule, |rules, place| {
+                rules.insert(place, (rule.clone(), Content::of(is)));
+            }),
+            AwsOperation::DeleteRule { rule } => self.edit(rule, |rules, place| {
+                rules.remove(&place);
+            }),
+            AwsOperation::SetRulePriorities { priorities } => self.reprioritize(priorities),
+            AwsOperation::DeleteTargetGroup { target_group } => {
+                self.gone.insert(target_group.clone());
+                self.touched.extend(self.ports.keys());
+            }
+            _ => {}
+        }
+    }
+
+    fn edit(&mut self, rule: &str, change: impl Fn(&mut BTreeMap<u32, (String, Content)>, u32)) {
+        for (port, (_, state)) in &mut self.listeners {
+            let place = state.rules.iter().find(|(_, (name, _))| name == rule).map(|(place, _)| *place);
+            if let Some(place) = place {
+                change(&mut state.rules, place);
+                self.touched.insert(*port);
+            }
+        }
+    }
+
+    fn reprioritize(&mut self, priorities: &[(Ref, u32)]) {
+        for (port, (_, state)) in &mut self.listeners {
+            let mut moved = Vec::new();
+            for (rule, to) in priorities {
+                let name = rule.to_string();
+                let place = state.rules.iter().find(|(_, (known, _))| *known == name).map(|(place, _)| *place);
+                moved.extend(place.and_then(|place| state.rules.remove(&place)).map(|rule| (*to, rule)));
+            }
+            if !moved.is_empty() {
+                self.touched.insert(*port);
+                state.rules.extend(moved);
+            }
+        }
+    }
+
+    fn misrouted(&self, after: usize) -> Vec<Misroute> {
+        let mut wrong = Vec::new();
+        for number in &self.touched {
+            let Some(port) = self.ports.get(number) else { continue };
+            let state = self.listeners.get(number).map(|(_, state)| state);
+            for kind in 0..port.kinds.len() {
+                let got = port.answer(state, kind);
+                let problem = self.problem(port, kind, got, state);
+                wrong.extend(problem.map(|gets| Misroute { after, request: port.example(kind), gets }));
+            }
+        }
+        wrong
+    }
+
+    fn problem(&self, port: &Port, kind: usize, got: Answer<'_>, state: Option<&State>) -> Option<String> {
+        let [old, new] = [0, 1].map(|end| port.answer(port.ends.get(end).and_then(Option::as_ref), kind));
+        let is = |one: Answer<'_>| same(got, one, self.known);
+        let Some((actions, _)) = got else {
+            return (!is(old) && !is(new)).then(|| "finds nobody who listens".to_owned());
+        };
+        let listens_newly = old.is_none() && state.is_some_and(|state| std::ptr::eq(state.default.as_slice(), actions));
+        if !is(old) && !is(new) && !listens_newly {
+            return Some(format!("gets {}, neither its old answer nor its new one", super::show::actions(actions)));
+        }
+        let targets = health::target_groups(actions);
+        let gone = targets.iter().find_map(|one| match equal::resolve(one, self.known) {
+            Ref::Known(arn) if self.gone.contains(&arn) => Some(arn),
+            _ => None,
+        });
+        if let Some(gone) = gone {
+            return Some(format!("is forwarded to {gone}, which is gone"));
+        }
+        let none = health::TargetsByArn::new();
+        let targets = self.input.targets.unwrap_or(&none);
+        let served =
+            self.input.targets.is_some() && old.is_some_and(|(actions, _)| serves(actions, self.known, targets));
+        if !is(old) && served && !health::is_ready(actions, self.known, targets) {
+            return Some(format!("gets {}, which has no usable target yet", super::show::actions(actions)));
+        }
+        let lands = actions.iter().find_map(landing)?;
+        let lacks = self.input.desired.listeners.contains_key(&lands) && !self.listeners.contains_key(&lands);
+        (lacks && !is(old)).then(|| format!("is redirected to port {lands}, where nobody listens yet"))
+    }
+
+    /// What differs from what should be in the end.
+    fn unfinished(&self, after: usize) -> Vec<Misroute> {
+        let mut wrong = Vec::new();
+        for (number, port) in &self.ports {
+            let state = self.listeners.get(number).map(|(_, state)| state);
+            for kind in 0..port.kinds.len() {
+                let new = port.answer(port.ends.get(1).and_then(Option::as_ref), kind);
+                if !same(port.answer(state, kind), new, self.known) {
+                    let gets = "does not get its new answer in the end".to_owned();
+                    wrong.push(Misroute { after, request: port.example(kind), gets });
+                }
+            }
+        }
+        wrong
+    }
+}
+
+impl State {
+    fn desired(listener: &Listener) -> Self {
+        let rules = listener.rules.iter().map(|rule| (rule.priority, (String::new(), Content::of(rule))));
+        Self { default: listener.default_actions.clone(), rules: rules.collect() }
+    }
+}
+
+impl Port {
+    fn new(port: u16, ends: [Option<State>; 2]) -> Self {
+        let contents = ends.iter().flatten().flat_map(|state| state.rules.values().map(|(_, content)| content));
+        let mut conditions: Vec<Vec<Condition>> = Vec::new();
+        for content in contents {
+            if !conditions.contains(&content.conditions) {
+                conditions.push(content.conditions.clone());
+            }
+        }
+        let lists: Vec<&[Condition]> = conditions.iter().map(Vec::as_slice).collect();
+        let kinds = classes(port, &lists).all;
+        let meeting = |(place, conditions): (usize, Vec<Condition>)| {
+            let of =
+                |class: &Class| meets(&conditions, &class.example).unwrap_or_else(|| class.matches.contains(place));
+            let met = kinds.iter().map(of).collect();
+            (conditions, met)
+        };
+        let meets = conditions.into_iter().enumerate().map(meeting).collect();
+        Self { kinds, meets, ends }
+    }
+
+    fn answer<'s>(&self, state: Option<&'s State>, kind: usize) -> Answer<'s> {
+        let state = state?;
+        let taken = state.rules.values().map(|(_, content)| content).find(|content| {
+            let known = self.meets.iter().find(|(conditions, _)| *conditions == content.conditions);
+            known.and_then(|(_, met)| met.get(kind)).copied().unwrap_or(false)
+        });
+        Some(taken.map_or((state.default.as_slice(), [].as_slice()), |content| (&content.actions, &content.transforms)))
+    }
+
+    fn example(&self, kind: usize) -> String {
+        self.kinds.get(kind).map(|class| class.example.to_string()).unwrap_or_default()
+    }
+}
+
+fn same(one: Answer<'_>, other: Answer<'_>, known: &Known) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => equal::answers(one, other, known),
+        _ => false,
+    }
+}
+
+/// The port of the same host that a redirect leads to.
+fn landing(action: &Action) -> Option<u16> {
+    let Action::Redirect(redirect) = action else { return None };
+    let stays = redirect.host.as_deref().is_none_or(|host| host == "#{host}");
+    redirect.port.as_deref().filter(|_| stays)?.parse().ok()
+}

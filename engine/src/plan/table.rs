@@ -1,0 +1,152 @@
+//! What every request gets from a table of rules while it is changed: its old answer, its new one, or neither.
+
+use std::collections::BTreeSet;
+
+use super::equal::{self, Known};
+use super::rules::Routing;
+use crate::stack::{Action, Condition, Found, Rule, Transform};
+use crate::traffic::{Class, Classes, Set, classes};
+
+/// A rule as far as it decides who gets what: an index into the rules that are there or, behind those, that should be.
+pub(super) type Content = usize;
+
+/// The requests that the rules of a listener tell apart, before and after.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// One of each kind.
+    pub classes: Vec<Class>,
+    contents: Vec<Kinds>,
+    /// The distinct pairs of an old and a new answer: 0 and 1 are the old and new default, a rule's is its content + 2.
+    pairs: BTreeSet<[usize; 2]>,
+    /// Kinds for which the default actions are right, as they are and as they should be.
+    defaults: Vec<Set>,
+}
+
+/// The kinds of requests that a rule matches, and those for which its answer is the old or the new one.
+#[derive(Debug)]
+struct Kinds {
+    matched: Set,
+    right: Set,
+}
+
+/// What is done with a request.
+type Answer<'r> = (&'r [Action], &'r [Transform]);
+
+impl Table {
+    /// Tells the requests of a listener apart. `None`: they are too many.
+    pub(super) fn of(routing: &Routing, known: &Known) -> Option<Self> {
+        let rules: Vec<&Rule> = all(routing);
+        let conditions: Vec<&[Condition]> = rules.iter().map(|rule| rule.conditions.as_slice()).collect();
+        let Classes { all: classes, complete } = classes(routing.after.port, &conditions);
+        if !complete {
+            return None;
+        }
+        let before = routing.default_before().unwrap_or_default();
+        let mut answers: Vec<Answer<'_>> = vec![(before, &[]), (&routing.after.default_actions, &[])];
+        answers.extend(rules.iter().map(|rule| (rule.actions.as_slice(), rule.transforms.as_slice())));
+        // Which answers are the same: each has the number of the first like it.
+        let mut numbers: Vec<usize> = Vec::with_capacity(answers.len());
+        for (index, answer) in answers.iter().enumerate() {
+            let first = answers.iter().take(index).position(|earlier| equal::answers(*answer, *earlier, known));
+            numbers.push(first.unwrap_or(index));
+        }
+        let number = |answer: usize| numbers.get(answer).copied().unwrap_or(answer);
+        let size = classes.len();
+        let kinds = |content: Content| {
+            let mut matched = Set::none(size);
+            classes
+                .iter()
+                .enumerate()
+                .filter(|(_, class)| class.matches.contains(content))
+                .for_each(|(kind, _)| matched.insert(kind));
+            matched
+        };
+        let mut contents: Vec<Kinds> =
+            (0..rules.len()).map(|content| Kinds { matched: kinds(content), right: Set::none(size) }).collect();
+        let mut table = Self {
+            classes: Vec::new(),
+            contents: Vec::new(),
+            pairs: BTreeSet::new(),
+            defaults: vec![Set::none(size); 2],
+        };
+        for (kind, [old, new]) in ends(routing, &contents, size).into_iter().enumerate() {
+            let right = [number(old), number(new)];
+            table.pairs.insert([old, new]);
+            for (content, one) in contents.iter_mut().enumerate() {
+                if right.contains(&number(content + 2)) {
+                    one.right.insert(kind);
+                }
+            }
+            for (which, default) in table.defaults.iter_mut().enumerate() {
+                // Where nobody listened yet, what is not there yet may be missing.
+                if right.contains(&number(which)) || routing.before.is_none() {
+                    default.insert(kind);
+                }
+            }
+        }
+        table.classes = classes;
+        table.contents = contents;
+        Some(table)
+    }
+
+    /// Which actions take over from which others.
+    pub(super) fn taken_over<'r>(&self, routing: &'r Routing) -> Vec<[&'r [Action]; 2]> {
+        let rules = all(routing);
+        let before = routing.default_before().unwrap_or_default();
+        let actions = |answer: usize| match answer {
+            0 => before,
+            1 => routing.after.default_actions.as_slice(),
+            rule => rules.get(rule - 2).map_or(&[][..], |rule| rule.actions.as_slice()),
+        };
+        self.pairs.iter().filter(|[old, new]| old != new).map(|[old, new]| [actions(*old), actions(*new)]).collect()
+    }
+
+    /// The kinds of requests that get neither their old nor their new answer from these rules, in their order, and the
+    /// default actions, old or new.
+    pub(super) fn misrouted(&self, rules: impl Iterator<Item = Content>, new_default: bool) -> Set {
+        let mut left = Set::all(self.classes.len());
+        let mut wrong = Set::none(self.classes.len());
+        let of_default = self.defaults.get(usize::from(new_default));
+        for content in rules {
+            let Some(kinds) = self.contents.get(content) else { continue };
+            if !left.both_are_within(&kinds.matched, &kinds.right) {
+                wrong.unite(&left.both_without(&kinds.matched, &kinds.right));
+            }
+            left.subtract(&kinds.matched);
+        }
+        if let Some(right) = of_default {
+            left.subtract(right);
+            wrong.unite(&left);
+        }
+        wrong
+    }
+}
+
+/// The rules that are there, and behind them those that should be.
+fn all(routing: &Routing) -> Vec<&Rule> {
+    let there = routing.there.iter().map(|Found { is, .. }| is);
+    there.chain(&routing.after.rules).collect()
+}
+
+/// For each kind its old and its new answer: 0 and 1 are the old and new default, a rule's is its content + 2.
+fn ends(routing: &Routing, contents: &[Kinds], size: usize) -> Vec<[usize; 2]> {
+    let mut ends = vec![[0, 1]; size];
+    let there = routing.there.len();
+    let mut before: Vec<(u32, Content)> =
+        routing.there.iter().enumerate().map(|(index, found)| (found.is.priority, index)).collect();
+    let mut after: Vec<(u32, Content)> =
+        routing.after.rules.iter().enumerate().map(|(index, rule)| (rule.priority, there + index)).collect();
+    before.sort_unstable();
+    after.sort_unstable();
+    for (which, order) in [before, after].into_iter().enumerate() {
+        let mut left = Set::all(size);
+        for (_, content) in order {
+            let Some(kinds) = contents.get(content) else { continue };
+            for kind in left.both_without(&kinds.matched, &Set::none(size)).numbers() {
+                ends.get_mut(kind).and_then(|ends| ends.get_mut(which)).into_iter().for_each(|end| *end = content + 2);
+            }
+            left.subtract(&kinds.matched);
+        }
+    }
+    ends
+}

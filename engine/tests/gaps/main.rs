@@ -1,0 +1,151 @@
+//! No gap while rules move: generated pairs of rule sets, each plan played call by call, and its calls against the fewest that
+//! any order takes.
+//!
+//! `PAIRS` says how many pairs (10 000 unless told), `SEED` which the first is.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is what a test has for a fault"
+)]
+
+mod generate;
+mod minimum;
+mod play;
+mod soundness;
+
+use albedo_engine::plan::{AwsOperation, Operation};
+
+use generate::Pair;
+use play::{Found, play};
+
+fn pairs() -> u64 {
+    std::env::var("PAIRS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000)
+}
+
+fn first() -> u64 {
+    std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Runs a check on every pair, on two threads.
+fn on_all(check: fn(&Pair)) {
+    let (first, last) = (first(), first() + pairs());
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            scope.spawn(move || (first..last).filter(|seed| seed % 2 == half).for_each(|seed| check(&Pair::of(seed))));
+        }
+    });
+}
+
+#[test]
+fn every_request_gets_its_old_or_its_new_answer_all_the_time() {
+    on_all(|pair| {
+        let plan = pair.plan();
+        let found = play(pair, &plan.operations);
+        let misroutes = pair.check(&plan);
+        assert!(misroutes.is_empty(), "seed {}: {:?}\n{}", pair.seed, misroutes, pair.describe(&plan));
+        if !pair.tight {
+            let slow = pair.plan_slowly();
+            let wrong = play(pair, &slow.operations);
+            assert!(wrong.is_empty(), "seed {}: the slow order\n{}", pair.seed, pair.describe(&slow));
+        }
+        let said: Vec<usize> = plan.gaps.iter().map(|gap| gap.after).collect();
+        for Found { after, request } in &found {
+            assert!(
+                said.contains(after),
+                "seed {}: {request} is misrouted after operation {after} and the plan does not say so\n{}",
+                pair.seed,
+                pair.describe(&plan)
+            );
+        }
+        assert!(
+            plan.gaps.is_empty() || pair.tight,
+            "seed {}: a gap although there is room\n{}",
+            pair.seed,
+            pair.describe(&plan)
+        );
+        assert!(found.len() >= said.len(), "seed {}: a gap that is none\n{}", pair.seed, pair.describe(&plan));
+    });
+}
+
+/// With the order switched off the test above has to fail: it looks at something.
+#[test]
+fn another_order_is_found_out() {
+    let (mut changed, mut caught) = (0, 0);
+    for seed in 0..300 {
+        let pair = Pair::of(seed);
+        let plan = pair.plan();
+        let routing = |operation: &Operation| {
+            matches!(
+                operation,
+                Operation::Aws(
+                    AwsOperation::CreateRule { .. } | AwsOperation::ModifyRule { .. } | AwsOperation::DeleteRule { .. }
+                )
+            )
+        };
+        if plan.operations.iter().filter(|operation| routing(operation)).count() < 2 || !plan.gaps.is_empty() {
+            continue;
+        }
+        changed += 1;
+        // Deletes first, as an order by kind alone would have it.
+        let mut reordered = plan.operations.clone();
+        reordered.sort_by_key(|operation| !matches!(operation, Operation::Aws(AwsOperation::DeleteRule { .. })));
+        let mut backwards = plan.operations.clone();
+        backwards.reverse();
+        let wrong = !play::play_loosely(&pair, &reordered).is_empty();
+        let said = !pair.check(&albedo_engine::plan::Plan { operations: reordered, ..plan.clone() }).is_empty();
+        assert_eq!(wrong, said, "seed {seed}: the check before a plan is applied sees what the play sees");
+        caught += usize::from(wrong);
+        caught += usize::from(!play::play_loosely(&pair, &backwards).is_empty());
+    }
+    assert!(changed > 50 && caught > changed / 3, "{caught} wrong orders found out of {changed} plans");
+}
+
+#[test]
+fn calls_are_few() {
+    let mut ratios: Vec<(f64, u64)> = Vec::new();
+    let many = (pairs() / 10).max(200);
+    for seed in first()..first() + many {
+        let pair = Pair::small(seed);
+        let plan = pair.plan();
+        let calls = plan.operations.iter().filter(|operation| play::moves_rules(operation)).count();
+        if calls == 0 || !plan.gaps.is_empty() {
+            continue;
+        }
+        let fewest = minimum::fewest(&pair, calls);
+        assert!(fewest > 0, "seed {seed}");
+        let number = |count: usize| f64::from(u32::try_from(count).expect("a few"));
+        ratios.push((number(calls) / number(fewest), seed));
+    }
+    ratios.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (median, most) = (ratios[ratios.len() / 2], ratios[ratios.len() - 1]);
+    let fewest = ratios.iter().filter(|(ratio, _)| *ratio <= 1.0).count();
+    println!(
+        "{fewest} of {} pairs take the fewest calls; median {:.2}, most {:.2} (seed {})",
+        ratios.len(),
+        median.0,
+        most.0,
+        most.1
+    );
+    let pair = Pair::small(most.1);
+    assert!(median.0 <= 1.2 && most.0 <= 1.5, "most {most:?}\n{}", pair.describe(&pair.plan()));
+}
+
+/// Where a plan says that a gap cannot be avoided, no order at all avoids it.
+#[test]
+fn a_gap_that_is_reported_cannot_be_avoided() {
+    let mut gaps = 0;
+    for seed in first()..first() + pairs().min(20_000) {
+        let pair = Pair::small(seed);
+        let plan = pair.plan();
+        if plan.gaps.is_empty() {
+            continue;
+        }
+        gaps += 1;
+        let calls = plan.operations.iter().filter(|operation| play::moves_rules(operation)).count();
+        let fewest = minimum::fewest(&pair, calls + 1);
+        assert!(fewest > calls, "seed {seed}: {fewest} calls do without a gap\n{}", pair.describe(&plan));
+    }
+    println!("{gaps} gaps");
+}

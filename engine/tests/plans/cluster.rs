@@ -1,0 +1,52 @@
+//! A cluster of a few Services, and what its Ingresses should become.
+
+use std::collections::BTreeMap;
+
+use albedo_engine::facts::Facts;
+use albedo_engine::link::{Existing, Input, link};
+use albedo_engine::settings::{CONTROLLER, Settings};
+use albedo_engine::stack::{Desired, Scheme};
+use albedo_engine::world::{Object, Overlay, World};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use serde_json::{Value, json};
+
+const P: &str = "alb.ingress.kubernetes.io/";
+
+#[expect(clippy::needless_pass_by_value, reason = "every caller makes the rules on the spot")]
+pub fn member(name: &str, annotations: &[(&str, &str)], rules: Vec<Value>) -> Ingress {
+    let annotations: BTreeMap<String, String> =
+        annotations.iter().map(|(key, value)| (format!("{P}{key}"), (*value).to_owned())).collect();
+    let object = json!({"metadata": {"name": name, "namespace": "ns-1", "uid": name, "annotations": annotations},
+        "spec": {"ingressClassName": "alb", "rules": rules}});
+    serde_json::from_value(object).expect("an Ingress")
+}
+
+pub fn rule(host: &str, path: &str, service: &str) -> Value {
+    json!({"host": host, "http": {"paths": [{"path": path, "pathType": "Exact",
+        "backend": {"service": {"name": service, "port": {"name": "http"}}}}]}})
+}
+
+/// What the group of the first of these should be.
+pub fn desired(ingresses: Vec<Ingress>) -> Desired {
+    let mut world = World::new(Settings::new("demo"));
+    let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": CONTROLLER}});
+    let class: IngressClass = serde_json::from_value(class).expect("a class");
+    world.apply(Object::IngressClass(Box::new(class)));
+    for name in ["svc-1", "svc-2"] {
+        let service = json!({"metadata": {"name": name, "namespace": "ns-1", "uid": name}, "spec": {"type": "NodePort",
+            "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 32768}]}});
+        let service: Service = serde_json::from_value(service).expect("a Service");
+        world.apply(Object::Service(Box::new(service)));
+    }
+    for one in ingresses {
+        world.apply(Object::Ingress(Box::new(one)));
+    }
+    let group = world.group_ids().into_iter().next().expect("a group");
+    let (view, settings, facts) = (world.view(&group, &Overlay::None), world.settings(), Facts::default());
+    let existing = Existing { scheme: Scheme::Internal, subnets: vec!["subnet-1".to_owned()], frontend_nlb: None };
+    let now = Timestamp::UNIX_EPOCH;
+    let linked = link(Input { settings: &settings, view: &view, facts: &facts, existing: Some(&existing), now });
+    linked.desired.unwrap_or_else(|| panic!("blocked: {:?}", linked.members))
+}

@@ -1,0 +1,122 @@
+//! A group's plan: what its targets allow, and never applied before the model of traffic has seen it through.
+
+use std::time::Duration;
+
+use albedo_engine::facts::Quota;
+use albedo_engine::link::Linked;
+use albedo_engine::plan::{self, Difference, Input, Misroute, ObservedBinding, Plan, Targets, TargetsByArn};
+use albedo_engine::stack::{Observed, Ref};
+use albedo_engine::targets;
+use albedo_engine::world::View;
+use futures::FutureExt as _;
+use jiff::Timestamp;
+
+use super::{Reconciler, TurnError};
+use crate::cloud::CloudError;
+
+impl Reconciler {
+    /// The next turn; `None` when the group is blocked.
+    pub(super) async fn plan(
+        &self,
+        view: &View,
+        linked: &Linked,
+        observed: &Observed,
+    ) -> Result<Option<Plan>, TurnError> {
+        let Some(desired) = &linked.desired else { return Ok(None) };
+        let bindings: Vec<ObservedBinding> =
+            view.bindings.iter().filter_map(|binding| observed_binding(binding)).collect();
+        let settings = &self.shared.settings;
+        let rules = self.shared.account.get().limit(Quota::Rules, Timestamp::now());
+        let input = Input {
+            desired,
+            observed,
+            bindings: &bindings,
+            cluster: &settings.cluster_name,
+            external_tags: &settings.external_managed_tags,
+            default_tags: &settings.default_tags,
+            rule_quota: usize::try_from(rules.max).unwrap_or(usize::MAX),
+            targets: None,
+        };
+        let difference = plan::diff(input);
+        let targets = self.targets(view, &difference, input).await?;
+        self.checked(view, difference, Input { targets: Some(&targets), ..input }).map(Some)
+    }
+
+    /// What is known of the targets that decide whether rules may change now. Nearly always nothing has to be asked.
+    async fn targets(&self, view: &View, difference: &Difference, input: Input<'_>) -> Result<TargetsByArn, TurnError> {
+        let mut targets = TargetsByArn::new();
+        let asked = plan::asks(difference);
+        // Of target groups that others made nobody here knows what to wait for.
+        for found in input.observed.target_groups.iter().filter(|found| asked.contains(&found.arn)) {
+            let health = match self.shared.cloud.target_health(&found.arn).boxed().await {
+                Ok(health) => health,
+                Err(CloudError::NotFound(_)) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let binding = input.bindings.iter().find(|binding| binding.target_group == found.arn);
+            let registered = binding.is_some_and(|binding| binding.registered);
+            let waited = binding.map_or(Duration::ZERO, |binding| age(view, binding));
+            targets.insert(found.arn.clone(), Targets::of(&health, registered, waited));
+        }
+        Ok(targets)
+    }
+
+    /// The plan, or a slower one where the first would misroute somebody, which is a defect.
+    fn checked(&self, view: &View, difference: Difference, input: Input<'_>) -> Result<Plan, TurnError> {
+        let plan = plan::order(difference.clone(), input);
+        let wrong = plan::check(&plan, input);
+        if wrong.is_empty() {
+            for gap in &plan.gaps {
+                tracing::warn!(group = %view.group, request = gap.request, "the quota of rules leaves no order without a gap");
+            }
+            return Ok(plan);
+        }
+        self.defect(view, &plan, &wrong, "a slower order is taken");
+        let slow = plan::order_slowly(difference, input);
+        match plan::check(&slow, input).first() {
+            None => Ok(slow),
+            Some(first) => {
+                self.defect(view, &slow, &wrong, "nothing is changed");
+                Err(TurnError::Misrouting(first.to_string()))
+            }
+        }
+    }
+
+    /// A plan that is not applied, in the log, the metrics and the events of the group's members.
+    fn defect(&self, view: &View, plan: &Plan, wrong: &[Misroute], then: &str) {
+        let first = wrong.first().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(
+            group = %view.group, misroutes = wrong.len(), first,
+            "a defect of albedo: this plan would misroute requests and is not applied; {then}\n{}", plan::show(plan)
+        );
+        self.shared.metrics.defect();
+        for member in &view.members {
+            let text =
+                format!("a defect of albedo: a plan would misroute requests and is not applied; {then}: {first}");
+            self.warn(&member.ingress, "PlanDefect", text);
+        }
+    }
+}
+
+/// How long a binding has been there.
+fn age(view: &View, binding: &ObservedBinding) -> Duration {
+    let same = |kind: &&std::sync::Arc<albedo_engine::kinds::TargetGroupBinding>| {
+        kind.metadata.name.as_deref() == Some(&binding.is.name)
+            && kind.metadata.namespace.as_deref() == Some(&binding.is.namespace)
+    };
+    let created = view.bindings.iter().find(same).and_then(|kind| kind.metadata.creation_timestamp.as_ref());
+    let age = created.map(|created| Timestamp::now().duration_since(created.0));
+    age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
+}
+
+fn observed_binding(binding: &albedo_engine::kinds::TargetGroupBinding) -> Option<ObservedBinding> {
+    let is = targets::from_kind(binding)?;
+    let Ref::Known(target_group) = is.target_group.clone() else { return None };
+    let registered = binding.status.as_ref().and_then(|status| status.observed_generation);
+    Some(ObservedBinding {
+        target_group,
+        registered: registered.is_some() && registered == binding.metadata.generation,
+        deleting: binding.metadata.deletion_timestamp.is_some(),
+        is,
+    })
+}
