@@ -23,13 +23,13 @@ struct Step {
 }
 
 /// What a step led to without trouble.
-struct Done {
+pub struct Done {
     whole: String,
-    writes: Vec<String>,
+    pub writes: Vec<String>,
 }
 
-struct Walk {
-    stage: Stage,
+pub struct Walk {
+    pub stage: Stage,
     gate: Gate,
     steps: Vec<Step>,
 }
@@ -39,7 +39,7 @@ const API: Path = ("/api", "Prefix", "api", 8000);
 const WEB: Path = ("/", "Prefix", "web", 80);
 
 impl Walk {
-    async fn open(base: &Arc<Base>, name: &str) -> Result<Self> {
+    pub async fn open(base: &Arc<Base>, name: &str) -> Result<Self> {
         let mut stage = Stage::open(base, name).await?;
         let gate = stage.gate().await?;
         stage.start().await?;
@@ -55,8 +55,30 @@ impl Walk {
         Ok(Self { stage, gate, steps })
     }
 
+    /// Leaves out all other steps.
+    pub fn only(&mut self, names: &[&str]) {
+        self.steps.retain(|step| names.contains(&step.name));
+    }
+
+    /// The walk again, as it is.
+    pub async fn once_more(&mut self, done: &[Done]) -> Result<()> {
+        for (index, done) in done.iter().enumerate() {
+            self.step(index, done).await?;
+        }
+        Ok(())
+    }
+
+    /// One step again, as it is.
+    pub async fn step(&mut self, index: usize, done: &Done) -> Result<()> {
+        let step = self.steps.get(index).context("no such step")?;
+        self.gate.reset();
+        self.take(step).await?;
+        let at = || format!("{} with {:?}\n{}", step.name, self.gate.writes(), tail(&self.stage.log()));
+        self.becomes(&done.whole).await.with_context(at)
+    }
+
     /// The walk without trouble.
-    async fn first(&self) -> Result<Vec<Done>> {
+    pub async fn first(&self) -> Result<Vec<Done>> {
         let mut done = Vec::new();
         for step in &self.steps {
             self.gate.reset();
@@ -165,7 +187,7 @@ impl Walk {
         Ok(without_ids(text, &state))
     }
 
-    async fn close(self) -> Result<()> {
+    pub async fn close(self) -> Result<()> {
         self.stage.close().await
     }
 }
@@ -282,13 +304,13 @@ fn without_ids(mut text: String, state: &State) -> String {
 }
 
 /// Two numbers that seem random and are the same in every run: which write of a step is the one.
-fn sample(seed: usize, step: usize, writes: usize) -> usize {
+pub fn sample(seed: usize, step: usize, writes: usize) -> usize {
     let mixed = (seed * 1_000_003 + step).wrapping_mul(0x9e37_79b9_7f4a_7c15_usize) >> 33;
     mixed % writes + 1
 }
 
 /// Seed of the sample; `ALBEDO_SEED` takes another.
-fn seed() -> usize {
+pub fn seed() -> usize {
     std::env::var("ALBEDO_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(7)
 }
 

@@ -22,6 +22,7 @@ mod objects;
 mod older;
 mod replicas;
 mod stage;
+mod weather;
 mod wire;
 
 use std::process::ExitCode;
@@ -78,6 +79,10 @@ const TESTS: &[(&str, Test)] = tests![
     older::what_older_versions_left_is_brought_up_to_date,
     crash::killed_somewhere,
     crash::an_answer_is_lost_somewhere,
+    weather::throttles_only_slow_it_down,
+    weather::failures_are_tried_again,
+    weather::describes_that_lag_make_no_double,
+    weather::what_takes_its_time_is_waited_for,
     emulator::it_keeps_its_word,
     replicas::one_writes_at_a_time,
     wire::what_is_no_review_is_answered,

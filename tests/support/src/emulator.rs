@@ -138,6 +138,12 @@ impl Emulator {
         self.post::<Value>("health", region, &body).await.map(drop)
     }
 
+    /// How often faults of a region have struck.
+    pub async fn struck(&self, region: &str) -> Result<u64> {
+        let rules: Vec<Value> = self.get("faults", region, "").await?;
+        Ok(rules.iter().filter_map(|rule| rule.get("struck")?.as_u64()).sum())
+    }
+
     /// What of a region takes its time, `{"targets": {"initialSeconds": 1}, "provisioningSeconds": 1, "lagSeconds": 1}`; null: nothing.
     /// See tests/aws/README.md.
     pub async fn life(&self, region: &str, life: &Value) -> Result<()> {
