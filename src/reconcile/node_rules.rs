@@ -46,7 +46,7 @@ pub(super) struct Memory {
     said: BTreeMap<(Key, String), Instant>,
 }
 
-/// Security groups as they were read, or nothing once one was written to.
+/// Security groups as they were read and have been written to since, or nothing when a write failed.
 #[derive(Debug, Default)]
 struct Groups {
     read_at: Option<Instant>,
@@ -119,10 +119,14 @@ impl Reconciler {
         let mut refusals = Vec::new();
         for mut change in changes {
             let known = memory.set_aside(&mut change);
-            if !change.authorize.is_empty() || !change.revoke.is_empty() {
-                memory.groups.forget();
-            }
+            let written = change.clone();
+            // Unknown while it is written: who is cut short does not know what has been done.
+            let mut groups = std::mem::take(&mut memory.groups);
             let fresh = self.change(change, &known).await;
+            if known.is_empty() && fresh.is_empty() {
+                groups.wrote(written);
+                memory.groups = groups;
+            }
             memory
                 .refused
                 .extend(fresh.iter().filter(|one| is_of_one(&one.error)).map(|one| (Instant::now(), one.clone())));
@@ -350,6 +354,13 @@ impl Groups {
         self.asked = attached;
         self.read_at = Some(Instant::now());
         Ok(())
+    }
+
+    /// Remembers what was written: AWS may show for some seconds what was there before.
+    fn wrote(&mut self, change: Change) {
+        let Some(group) = self.found.get_mut(&change.group) else { return };
+        group.ingress.retain(|permission| !change.revoke.contains(permission));
+        group.ingress.extend(change.authorize);
     }
 
     fn forget(&mut self) {

@@ -13,7 +13,7 @@ use crate::crash::{Done, Walk, sample, seed};
 /// What AWS throttles by default is a bucket a family of operations; these are small enough to be emptied.
 fn buckets() -> Value {
     json!([
-        {"service": "elbv2", "operation": "^Describe", "rate": 12, "burst": 12},
+        {"service": "elbv2", "operation": "^Describe", "rate": 8, "burst": 4},
         {"service": "elbv2", "operation": "^(Register|Deregister)Targets", "rate": 2, "burst": 1},
         {"service": "elbv2", "operation": "^(Create|Modify|Set|Add|Remove)", "rate": 4, "burst": 3},
         {"service": "ec2", "operation": "^(Create|Authorize|Revoke|Delete)", "rate": 2, "burst": 1},
