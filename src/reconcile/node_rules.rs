@@ -119,11 +119,11 @@ impl Reconciler {
         let mut refusals = Vec::new();
         for mut change in changes {
             let known = memory.set_aside(&mut change);
-            let written = change.clone();
+            let (written, idle) = (change.clone(), change.authorize.is_empty() && change.revoke.is_empty());
             // Unknown while it is written: who is cut short does not know what has been done.
             let mut groups = std::mem::take(&mut memory.groups);
             let fresh = self.change(change, &known).await;
-            if known.is_empty() && fresh.is_empty() {
+            if idle || (known.is_empty() && fresh.is_empty()) {
                 groups.wrote(written);
                 memory.groups = groups;
             }
