@@ -36,13 +36,13 @@ impl Older {
         Ok(Self { stage, gate })
     }
 
-    async fn call(&self, service: &str, operation: &str, params: Value) -> Result<()> {
+    async fn call(&self, service: &str, operation: &str, params: &Value) -> Result<()> {
         let (emulator, region) = (self.stage.scope.emulator(), &self.stage.scope.region);
-        emulator.call(region, service, operation, &params).await.map(drop)
+        emulator.call(region, service, operation, params).await.map(drop)
     }
 
     async fn untag(&self, arns: &[&str], key: &str) -> Result<()> {
-        self.call("elbv2", "RemoveTags", json!({"ResourceArns": arns, "TagKeys": [key]})).await
+        self.call("elbv2", "RemoveTags", &json!({"ResourceArns": arns, "TagKeys": [key]})).await
     }
 
     /// `kubectl patch`, JSON, of the status or of the object.
@@ -74,7 +74,7 @@ impl Older {
                 let default = listener.all_certificates.first().and_then(|one| one["CertificateArn"].as_str());
                 let certificates = json!([{"CertificateArn": default.context("no certificate")?}]);
                 let params = json!({"ListenerArn": listener.arn, "Certificates": certificates});
-                self.call("elbv2", "RemoveListenerCertificates", params).await
+                self.call("elbv2", "RemoveListenerCertificates", &params).await
             }
             "before 2.17: a status without ports" => {
                 let patch = json!([{"op": "remove", "path": format!("{entry}/ports")}]);
@@ -95,14 +95,14 @@ impl Older {
             "version 1: the cluster in another tag" => {
                 let arns = [balancer.arn.as_str(), group.arn.as_str()];
                 let tag = json!([{"Key": "ingress.k8s.aws/cluster", "Value": self.stage.scope.cluster}]);
-                self.call("elbv2", "AddTags", json!({"ResourceArns": arns, "Tags": tag})).await?;
+                self.call("elbv2", "AddTags", &json!({"ResourceArns": arns, "Tags": tag})).await?;
                 self.untag(&arns, "elbv2.k8s.aws/cluster").await?;
                 let stack =
                     |tags: &std::collections::BTreeMap<String, String>| tags.contains_key("ingress.k8s.aws/stack");
                 let managed = state.security_groups.iter().find(|one| stack(&one.tags)).context("no security group")?;
-                self.call("ec2", "CreateTags", json!({"Resources": [managed.id], "Tags": tag})).await?;
+                self.call("ec2", "CreateTags", &json!({"Resources": [managed.id], "Tags": tag})).await?;
                 let gone = json!({"Resources": [managed.id], "Tags": [{"Key": "elbv2.k8s.aws/cluster"}]});
-                self.call("ec2", "DeleteTags", gone).await
+                self.call("ec2", "DeleteTags", &gone).await
             }
             other => anyhow::bail!("nothing is known of {other}"),
         }
