@@ -21,7 +21,9 @@ impl Cloud {
             Ok((Some(acls), next))
         })
         .await?;
-        Ok(acls.into_iter().filter_map(|acl| acl.name.zip(acl.arn)).collect())
+        // Names are unique in a region; an ACL of another one cannot be meant.
+        let here = |arn: &str| arn.split(':').nth(3) == Some(self.config().region.as_str());
+        Ok(acls.into_iter().filter_map(|acl| acl.name.zip(acl.arn)).filter(|(_, arn)| here(arn)).collect())
     }
 
     /// ARNs of trust stores by name.
