@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use albedo_engine::admit::{self, Answer, Policy};
+use albedo_engine::compile::Cache;
 use albedo_engine::settings::Settings;
 use albedo_engine::world::World;
 use anyhow::Context;
@@ -24,6 +25,8 @@ use crate::serve::{Config, Decide, Files, Limits, Readiness, Serve, SharedRegist
 const WHERE: Duration = Duration::from_secs(10);
 /// How often it is said what the world still lacks.
 const SAY_MISSING: Duration = Duration::from_secs(15);
+/// Ingresses whose compilation admission remembers; each takes some kilobytes.
+const REMEMBERED: usize = 4096;
 /// Longest that the end may take once webhooks have drained: Kubernetes grants 30 s in all.
 const END: Duration = Duration::from_secs(15);
 
@@ -119,6 +122,7 @@ fn with(registry: &SharedRegistry, register: impl FnOnce(&mut Registry)) {
 
 /// What admission answers, from what is known at this moment.
 fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: Arc<Policy>) -> Decide {
+    let cache = Mutex::new(Cache::new(REMEMBERED));
     Arc::new(move |request| {
         if request.row.resource == "ingresses" && !cluster.is_ready() {
             // Nothing may be concluded from what has not been listed: the API server's failure policy decides.
@@ -128,7 +132,10 @@ fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: A
         let answer = cluster.read(|world| {
             let context =
                 admit::Context { world, facts: &facts, settings: &settings, policy: &policy, now: Timestamp::now() };
-            admit::review(&request, context)
+            // A cache is whole after a panic too: what is in it was compiled.
+            let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.know(&facts);
+            admit::review_with(&request, context, &mut cache)
         });
         if answer.rests_on_facts {
             account.doubt();

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use albedo_engine::compile::Cache;
 use albedo_engine::settings::Settings;
 use albedo_engine::world::{Changes, Unit};
 use tokio::sync::Mutex;
@@ -30,6 +31,8 @@ use queue::{Crew, Lane, Queue};
 
 /// How often each group is looked at although nothing said that it changed: drift made by hand is found then.
 const AUDIT: Duration = Duration::from_hours(1);
+/// Ingresses whose compilation is remembered; each takes some kilobytes.
+const REMEMBERED: usize = 4096;
 
 /// Why a turn could not be ended.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +118,8 @@ struct Shared {
     metrics: Metrics,
     /// Pause between looks at a load balancer that is not active yet.
     stabilization: Duration,
+    /// What members were compiled to. A turn compiles those that changed.
+    cache: std::sync::Mutex<Cache>,
     /// Held while the shared backend security group is made or deleted: it is nobody's group's own. Since when something keeps it from
     /// being deleted.
     backend: Mutex<Option<Instant>>,
@@ -139,6 +144,7 @@ impl Reconciler {
             queue: Queue::default(),
             metrics,
             stabilization,
+            cache: std::sync::Mutex::new(Cache::new(REMEMBERED)),
             backend: Mutex::default(),
             rules_begun: AtomicU64::new(0),
             node_rules: Mutex::default(),

@@ -13,8 +13,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use albedo_engine::compile::Cache;
 use albedo_engine::kinds::{Endpoint, EndpointPort, Endpoints, Key, Pod};
-use albedo_engine::link::link;
+use albedo_engine::link::{link, relink};
 use albedo_engine::settings::Settings;
 use albedo_engine::stack::GroupId;
 use albedo_engine::traffic::{Request, Router};
@@ -176,6 +177,18 @@ fn links(bounds: &mut Bounds) {
     let hundred = view(&world(100, 5));
     let cold = shortest(|| link(input(&settings, &hundred, &facts)));
     bounds.time("cold link of 100 members × 5 rules", cold, Duration::from_millis(5));
+    // One member is another one each time; the rest is remembered.
+    let mut changing = world(100, 5);
+    let editions = (0..21).map(|edition| {
+        changing.apply(Object::Ingress(Box::new(ingress(Some(GROUP), 50, 5, edition))));
+        view(&changing)
+    });
+    let editions: Vec<_> = editions.collect();
+    let (mut cache, mut next) = (Cache::new(128), editions.iter().cycle());
+    let facts = Arc::new(facts);
+    cache.know(&facts);
+    let warm = shortest(|| next.next().map(|view| relink(input(&settings, view, &facts), &mut cache)));
+    bounds.time("link of 100 members × 5 rules, one of them changed", warm, Duration::from_millis(1));
 }
 
 /// What somebody makes to be slow.

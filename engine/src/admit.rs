@@ -11,6 +11,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::compile::Cache;
 use crate::facts::Facts;
 use crate::finding::Finding;
 use crate::settings::Settings;
@@ -168,9 +169,16 @@ pub struct Context<'a> {
     pub now: Timestamp,
 }
 
-/// Answers a review. What is not an Ingress is allowed: after a switch of images the predecessor's registrations go on.
+/// Answers a review, from nothing.
 #[must_use]
 pub fn review(request: &Request, context: Context<'_>) -> Answer {
+    review_with(request, context, &mut Cache::default())
+}
+
+/// Answers a review; what was compiled before from the same inputs is taken from the cache. The answer is the same.
+/// What is not an Ingress is allowed: after a switch of images the predecessor's registrations go on.
+#[must_use]
+pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> Answer {
     let Some(Object::Ingress(ingress)) = &request.object else { return Answer::allow() };
     if request.operation == Operation::Delete || ingress.metadata.deletion_timestamp.is_some() {
         return Answer::allow();
@@ -182,7 +190,7 @@ pub fn review(request: &Request, context: Context<'_>) -> Answer {
     let candidate = named(ingress, request);
     match request.row.kind {
         registration::Kind::Mutating => defaults::mutate(&candidate, old.as_ref(), context),
-        registration::Kind::Validating => verdict::validate(request, &candidate, old.as_ref(), context),
+        registration::Kind::Validating => verdict::validate(request, &candidate, old.as_ref(), context, cache),
     }
 }
 

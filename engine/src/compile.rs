@@ -4,6 +4,7 @@ mod actions;
 mod addons;
 mod attributes;
 mod authentication;
+mod cache;
 mod frontend_nlb;
 mod keys;
 mod listeners;
@@ -32,6 +33,7 @@ use crate::stack::{
 use crate::world::{ClassifiedMember, View};
 
 pub use addons::AddonsAsk;
+pub use cache::Cache;
 pub use frontend_nlb::{FrontendHealthCheckAsk, FrontendNlbAsk};
 pub use reader::Reader;
 
@@ -181,7 +183,7 @@ pub struct Compiled {
     /// The Ingress.
     pub key: Key,
     /// What it asks, if that could be understood.
-    pub fragment: Option<Fragment>,
+    pub fragment: Option<Arc<Fragment>>,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
 }
@@ -208,7 +210,7 @@ pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     compiler.check_values();
     let findings = compiler.reader.findings;
     let linkable = !findings.iter().any(|finding| finding.effect == Effect::MemberSetAside);
-    Compiled { key: member.key(), fragment: linkable.then_some(fragment), findings }
+    Compiled { key: member.key(), fragment: linkable.then(|| Arc::new(fragment)), findings }
 }
 
 /// The state of one compilation.

@@ -31,26 +31,31 @@ fn entry<'l>(ledger: Option<&'l IngressGroup>, key: &Key) -> Option<&'l LastGood
     kept.iter().find(|one| one.namespace == key.namespace && one.name == key.name)
 }
 
-/// Whether a member is as it was when it was last linked.
-#[must_use]
-pub fn is_unchanged(ledger: Option<&IngressGroup>, member: &ClassifiedMember) -> bool {
-    entry(ledger, &member.key()).is_some_and(|kept| *kept == input_of(&member.ingress))
+/// How a member stands to what was linked last.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    /// It was not linked before, or nobody remembers.
+    New,
+    /// It is as it was.
+    Unchanged,
+    /// It was otherwise: the member as it was.
+    Changed(Box<ClassifiedMember>),
 }
 
-/// The member as it was when it was last linked, if that is another state than its present one.
+/// How a member stands to what was linked last. A last input that cannot be read counts as none.
 #[must_use]
-pub fn last_good(ledger: Option<&IngressGroup>, member: &ClassifiedMember) -> Option<ClassifiedMember> {
-    let kept = entry(ledger, &member.key())?;
+pub fn standing(ledger: Option<&IngressGroup>, member: &ClassifiedMember) -> Standing {
+    let Some(kept) = entry(ledger, &member.key()) else { return Standing::New };
     if *kept == input_of(&member.ingress) {
-        return None;
+        return Standing::Unchanged;
     }
-    let spec: IngressSpec = serde_json::from_str(&kept.spec).ok()?;
+    let Ok(spec) = serde_json::from_str::<IngressSpec>(&kept.spec) else { return Standing::New };
     let mut ingress = (*member.ingress).clone();
     let foreign = ingress.metadata.annotations.take().unwrap_or_default();
     let foreign = foreign.into_iter().filter(|(key, _)| !key.starts_with(crate::annotation::PREFIX));
     ingress.metadata.annotations = Some(foreign.chain(kept.annotations.clone()).collect::<BTreeMap<_, _>>());
     ingress.spec = Some(spec);
-    Some(ClassifiedMember { ingress: Arc::new(ingress), class: member.class.clone() })
+    Standing::Changed(Box::new(ClassifiedMember { ingress: Arc::new(ingress), class: member.class.clone() }))
 }
 
 /// SHA-256 over the desired state, in hexadecimal digits.

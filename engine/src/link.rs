@@ -12,14 +12,15 @@ mod target_groups;
 mod totals;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::compile::{Compiled, Context, Fragment, compile};
+use crate::compile::{Cache, Compiled, Context, Fragment};
 use crate::facts::Facts;
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
-use crate::ledger;
+use crate::ledger::{self, Standing};
 use crate::settings::{Gate, Settings};
 use crate::stack::DELETION_PROTECTION;
 use crate::stack::{
@@ -105,14 +106,57 @@ pub struct Input<'a> {
     pub now: Timestamp,
 }
 
-/// Compiles and links a group.
+/// Compiles and links a group, from nothing.
 #[must_use]
 pub fn link(input: Input<'_>) -> Linked {
+    relink(input, &mut Cache::default())
+}
+
+/// Links a group; what was compiled before from the same inputs is taken from the cache. The result is the same.
+#[must_use]
+pub fn relink(input: Input<'_>, cache: &mut Cache) -> Linked {
+    let candidates = candidates(input, cache);
+    link_compiled(input, candidates)
+}
+
+/// A member, compiled from its present input and, where that is another, from its last good one.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    present: Arc<Compiled>,
+    last_good: Option<Arc<Compiled>>,
+    /// It is as it was when it was last linked.
+    unchanged: bool,
+    created: Option<Timestamp>,
+}
+
+/// The members of a group, compiled: all that linking needs the cache for.
+#[must_use]
+pub fn candidates(input: Input<'_>, cache: &mut Cache) -> Vec<Candidate> {
     let context = Context { settings: input.settings, view: input.view, facts: input.facts };
-    let compiled: Vec<Compiled> = input.view.members.iter().map(|member| compile(member, context)).collect();
+    let members = &input.view.members;
+    let standing = |member: &ClassifiedMember| ledger::standing(input.view.ledger.as_deref(), member);
+    let standings: Vec<Standing> = members.iter().map(standing).collect();
+    let changed = standings.iter().filter_map(|standing| match standing {
+        Standing::Changed(before) => Some(&**before),
+        Standing::New | Standing::Unchanged => None,
+    });
+    let mut before = cache.compile(changed, context).into_iter();
+    let present = cache.compile(members, context);
+    let all = members.iter().zip(present).zip(&standings).map(|((member, present), standing)| Candidate {
+        present,
+        last_good: matches!(standing, Standing::Changed(_)).then(|| before.next()).flatten(),
+        unchanged: matches!(standing, Standing::Unchanged),
+        created: member.ingress.metadata.creation_timestamp.as_ref().map(|time| time.0),
+    });
+    all.collect()
+}
+
+/// Links what was compiled.
+#[must_use]
+pub fn link_compiled(input: Input<'_>, candidates: Vec<Candidate>) -> Linked {
     let mut linker = Linker::new(input);
-    linker.take(compiled, context);
-    let desired = linker.within_quotas(context);
+    linker.take(candidates);
+    let desired = linker.within_quotas();
     linker.finish(desired)
 }
 
@@ -129,9 +173,11 @@ pub struct Origin {
 struct Linker<'a> {
     input: Input<'a>,
     /// What is linked, in group order.
-    fragments: Vec<Fragment>,
+    fragments: Vec<Arc<Fragment>>,
     states: BTreeMap<Key, MemberState>,
     findings: BTreeMap<Key, Vec<Finding>>,
+    /// What members asked for when they were last linked, of those that ask for something else now.
+    last_good: BTreeMap<Key, Arc<Fragment>>,
     /// What linking found, for nothing is said twice.
     reported: BTreeSet<Finding>,
     /// Who comes before whom, and who is as it was when it was last linked.
@@ -151,6 +197,7 @@ impl<'a> Linker<'a> {
             fragments: Vec::new(),
             states: BTreeMap::new(),
             findings: BTreeMap::new(),
+            last_good: BTreeMap::new(),
             reported: BTreeSet::new(),
             seniority: Vec::new(),
             speakers: Speakers::default(),
@@ -161,7 +208,7 @@ impl<'a> Linker<'a> {
     }
 
     /// The desired state without those members that would make it larger than AWS allows.
-    fn within_quotas(&mut self, context: Context<'_>) -> Option<Desired> {
+    fn within_quotas(&mut self) -> Option<Desired> {
         loop {
             self.place_certificates();
             let known: BTreeMap<Key, usize> =
@@ -178,39 +225,29 @@ impl<'a> Linker<'a> {
                 findings.truncate(known.get(key).copied().unwrap_or_default());
             }
             self.reported.clear();
-            self.set_aside(victims, context);
+            self.set_aside(victims);
         }
     }
 
     /// Takes in members by seniority, so that of two that contradict each other the younger is set aside.
-    fn take(&mut self, compiled: Vec<Compiled>, context: Context<'_>) {
-        let members: BTreeMap<Key, &ClassifiedMember> =
-            self.input.view.members.iter().map(|member| (member.key(), member)).collect();
-        self.web_acl_by_name =
-            compiled.iter().flat_map(|one| &one.fragment).any(|fragment| fragment.addons.wafv2_name.is_some());
-        let ledger = self.input.view.ledger.as_deref();
-        let mut by_seniority: Vec<_> = compiled
-            .into_iter()
-            .map(|one| {
-                let member = members.get(&one.key);
-                let unchanged = member.is_some_and(|member| ledger::is_unchanged(ledger, member));
-                let created = member.and_then(|member| member.ingress.metadata.creation_timestamp.as_ref());
-                ((!unchanged, created.map(|time| time.0), one.key.clone()), one)
-            })
-            .collect();
-        by_seniority.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for ((changed, ..), one) in by_seniority {
-            let Compiled { key, fragment, findings } = one;
-            self.seniority.push((key.clone(), !changed));
-            let findings: Vec<Finding> = findings.into_iter().map(|finding| self.aged(finding)).collect();
+    fn take(&mut self, mut candidates: Vec<Candidate>) {
+        let mut fragments = candidates.iter().filter_map(|one| one.present.fragment.as_ref());
+        self.web_acl_by_name = fragments.any(|fragment| fragment.addons.wafv2_name.is_some());
+        candidates.sort_by(|a, b| {
+            // Under review an Ingress may have no time of creation yet: then it is the youngest.
+            let rank = |one: &Candidate| (!one.unchanged, one.created.is_none(), one.created);
+            rank(a).cmp(&rank(b)).then_with(|| a.present.key.cmp(&b.present.key))
+        });
+        for Candidate { present, last_good, unchanged, .. } in candidates {
+            let key = present.key.clone();
+            self.seniority.push((key.clone(), unchanged));
+            self.last_good.extend(last_good.and_then(|one| one.fragment.clone()).map(|good| (key.clone(), good)));
+            let findings: Vec<Finding> = present.findings.iter().map(|finding| self.aged(finding.clone())).collect();
             self.findings.entry(key.clone()).or_default().extend(findings);
-            let present = fragment.filter(|fragment| self.admit(fragment, true));
-            let taken = match (present, members.get(&key)) {
-                (Some(fragment), _) => Some((MemberState::Linked, fragment)),
-                (None, Some(member)) => {
-                    self.last_good(member, context).map(|fragment| (MemberState::LastGood, fragment))
-                }
-                (None, None) => None,
+            let good = present.fragment.clone().filter(|fragment| self.admit(fragment, true));
+            let taken = match good {
+                Some(fragment) => Some((MemberState::Linked, fragment)),
+                None => self.last_good(&key).map(|fragment| (MemberState::LastGood, fragment)),
             };
             let state = taken.as_ref().map_or(MemberState::SetAside, |(state, _)| *state);
             self.states.insert(key, state);
@@ -220,12 +257,11 @@ impl<'a> Linker<'a> {
     }
 
     /// What a member asked for when it was last linked, if that goes together with those taken so far.
-    fn last_good(&mut self, member: &ClassifiedMember, context: Context<'_>) -> Option<Fragment> {
-        let kept = ledger::last_good(self.input.view.ledger.as_deref(), member)?;
-        compile(&kept, context).fragment.filter(|fragment| self.admit(fragment, false))
+    fn last_good(&mut self, key: &Key) -> Option<Arc<Fragment>> {
+        self.last_good.get(key).cloned().filter(|fragment| self.admit(fragment, false))
     }
 
-    fn take_in(&mut self, fragment: Option<Fragment>) {
+    fn take_in(&mut self, fragment: Option<Arc<Fragment>>) {
         let place = self.fragments.len();
         self.fragments.extend(fragment);
         self.speakers.hear(&self.fragments, place);
@@ -322,7 +358,7 @@ impl<'a> Linker<'a> {
             customer_owned_ipv4_pool: self.first(|fragment| fragment.load_balancer.customer_owned_ipv4_pool.clone()),
             ipv4_ipam_pool_id: self.ipam_pool(),
             attributes: self.attributes(),
-            tags: self.tags(&ResourceId::load_balancer(), self.fragments.iter()),
+            tags: self.tags(&ResourceId::load_balancer(), self.fragments()),
         };
         let frontend_nlb = self.frontend_nlb(&load_balancer);
         Some(Desired {
@@ -341,8 +377,13 @@ impl<'a> Linker<'a> {
         })
     }
 
+    /// What is linked, in group order.
+    fn fragments(&self) -> impl Iterator<Item = &Fragment> {
+        self.fragments.iter().map(|fragment| &**fragment)
+    }
+
     fn first<T>(&self, get: impl Fn(&Fragment) -> Option<T>) -> Option<T> {
-        self.fragments.iter().find_map(get)
+        self.fragments().find_map(get)
     }
 
     /// Attributes of all members; where the parameters of the first member's class set one, they win.

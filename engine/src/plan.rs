@@ -3,6 +3,7 @@
 mod addons;
 mod assume;
 mod check;
+mod compare;
 mod diff;
 mod equal;
 mod frontend_nlb;
@@ -26,6 +27,7 @@ use crate::stack::{Binding, ResourceId};
 
 pub use assume::as_observed;
 pub use check::{Misroute, check};
+pub use compare::{Change, compare, show_changes};
 pub use diff::{Difference, Input, diff};
 pub use health::{Targets, TargetsByArn, asks};
 pub use operation::{AwsOperation, KubeOperation, Operation};

@@ -34,7 +34,7 @@ pub use security_group::{PeerSource, Permission, SecurityGroup};
 pub use tags::{CLUSTER_TAG, RESOURCE_TAG, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags, tracking};
 pub use target_group::{
     Binding, HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ServicePort, Target, TargetGroup, TargetHealth,
-    TargetType,
+    TargetType, UNALLOCATED_NODE_PORT,
 };
 
 /// Attributes of a resource as AWS names them (`idle_timeout.timeout_seconds`), value as text.

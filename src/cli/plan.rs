@@ -3,23 +3,35 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use albedo_engine::facts::Facts;
+use albedo_engine::kinds::Key;
 use albedo_engine::link::{self, MemberState};
 use albedo_engine::plan;
 use albedo_engine::settings::Settings;
-use albedo_engine::stack::{Desired, Scheme, TargetType};
-use albedo_engine::world::Overlay;
+use albedo_engine::stack::{Desired, Protocol, Scheme, TargetType};
+use albedo_engine::world::{Overlay, View};
 use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{facts, files};
 
-/// Prints the desired state.
+/// What only a cluster or an account knows.
+const UNKNOWN: &str = "?";
+
+/// Prints the desired state, or how it differs from another one.
 #[derive(Debug, Args)]
 pub struct Show {
     /// Files, folders, or - for standard input
-    #[arg(required = true)]
+    #[arg(required_unless_present = "filename")]
     paths: Vec<PathBuf>,
+    /// The same as a flag
+    #[arg(short, long, num_args = 1.., value_name = "FILE")]
+    filename: Vec<PathBuf>,
+    /// Prints what changes from these files or folders to those
+    #[arg(long, num_args = 1.., value_name = "OTHER")]
+    diff: Vec<PathBuf>,
     /// What is known of the AWS account: a file that `albedo facts` wrote
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
@@ -47,53 +59,94 @@ impl Show {
                 .context("--default-target-type: instance or ip")?,
             ..facts::settings(self.cluster_name.as_deref(), "cluster")
         };
-        let files = files::read(&self.paths, &settings)?;
+        let json = match self.output.as_str() {
+            "text" => false,
+            "json" => true,
+            other => anyhow::bail!("--output {other}: text or json"),
+        };
         let facts = facts::read(self.facts.as_deref())?;
-        let mut plans = Vec::new();
-        let mut whole = files.faults.is_empty();
-        for fault in &files.faults {
-            eprintln!("{}", files.told(fault));
-        }
-        for group in files.world.group_ids() {
-            let view = files.world.view(&group, &Overlay::None);
-            let input =
-                link::Input { settings: &settings, view: &view, facts: &facts, existing: None, now: Timestamp::now() };
-            let linked = link::link(input);
-            for member in linked.members.iter().filter(|member| member.state != MemberState::Linked) {
-                whole = false;
-                for finding in &member.findings {
-                    eprintln!("{} is not part of it: {finding}", member.key);
+        let paths: Vec<PathBuf> = self.paths.into_iter().chain(self.filename).collect();
+        let (plans, mut whole) = desired(&paths, &settings, &facts)?;
+        let shapes = |plans: &[Desired]| plans.iter().map(plan::shape).collect::<Vec<Value>>();
+        if self.diff.is_empty() {
+            if json {
+                println!("{}", serde_json::to_string_pretty(&shapes(&plans))?);
+            } else {
+                for desired in &plans {
+                    print!("{}", plan::show_desired(desired));
                 }
             }
-            plans.extend(linked.desired.map(|desired| without_guesses(desired, &view)));
-        }
-        if self.output == "json" {
-            println!("{}", serde_json::to_string_pretty(&plans)?);
         } else {
-            for desired in &plans {
-                print!("{}", plan::show_desired(desired));
+            let (before, sound) = desired(&self.diff, &settings, &facts)?;
+            whole &= sound;
+            let changes = plan::compare(&shapes(&before), &shapes(&plans));
+            if json {
+                println!("{}", serde_json::to_string_pretty(&changes)?);
+            } else if changes.is_empty() {
+                println!("nothing changes");
+            } else {
+                print!("{}", plan::show_changes(&changes));
             }
         }
         Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
 }
 
-/// Names that hash the uid of a Service which has none yet end in `?`.
-fn without_guesses(mut desired: Desired, view: &albedo_engine::world::View) -> Desired {
+/// The desired state of each group that files make, and whether all that is in them is part of it.
+fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Result<(Vec<Desired>, bool)> {
+    let files = files::read(paths, settings)?;
+    let mut whole = files.faults.is_empty();
+    for fault in &files.faults {
+        eprintln!("{}", files.told(fault));
+    }
+    let mut all = Vec::new();
+    for group in files.world.group_ids() {
+        let view = files.world.view(&group, &Overlay::None);
+        let linked = link::link(link::Input { settings, view: &view, facts, existing: None, now: Timestamp::now() });
+        for member in linked.members.iter().filter(|member| member.state != MemberState::Linked) {
+            whole = false;
+            for finding in &member.findings {
+                eprintln!("{} is not part of it: {finding}", member.key);
+            }
+        }
+        if linked.desired.is_none() && linked.members.iter().any(|member| member.state == MemberState::Linked) {
+            whole = false;
+            for finding in linked.findings() {
+                eprintln!("group {group} is blocked: {finding}");
+            }
+        }
+        all.extend(linked.desired.map(|desired| without_guesses(desired, &view)));
+    }
+    Ok((all, whole))
+}
+
+/// Puts `?` for what is not known: names that hash the uid of a Service which has none yet, subnets and certificates that
+/// would be discovered, the VPC.
+fn without_guesses(mut desired: Desired, view: &View) -> Desired {
     let unborn = |name: &str, namespace: &str| {
-        let key = albedo_engine::kinds::Key::new(namespace, name);
-        view.services.get(&key).is_none_or(|service| service.metadata.uid.is_none())
+        let service = view.services.get(&Key::new(namespace, name));
+        service.is_none_or(|service| service.metadata.uid.is_none())
     };
     for (id, binding) in &mut desired.bindings {
+        if binding.vpc_id.is_empty() {
+            binding.vpc_id = UNKNOWN.to_owned();
+        }
         if !unborn(&binding.service, &binding.namespace) {
             continue;
         }
         if let Some((stem, _)) = binding.name.rsplit_once('-') {
-            binding.name = format!("{stem}-?");
+            binding.name = format!("{stem}-{UNKNOWN}");
         }
         if let Some(group) = desired.target_groups.get_mut(id) {
             group.name.clone_from(&binding.name);
         }
+    }
+    if let Some(balancer) = desired.load_balancer.as_mut().filter(|balancer| balancer.subnets.is_empty()) {
+        balancer.subnets.push(UNKNOWN.to_owned());
+    }
+    let secure = desired.listeners.values_mut().filter(|listener| listener.protocol == Protocol::Https);
+    for listener in secure.filter(|listener| listener.certificates.is_empty()) {
+        listener.certificates.push(UNKNOWN.to_owned());
     }
     desired
 }

@@ -2,7 +2,7 @@
 
 use futures::FutureExt as _;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use albedo_engine::facts::Facts;
@@ -178,7 +178,13 @@ impl Reconciler {
 
     fn link_with(&self, view: &View, facts: &Arc<Facts>, existing: Option<&Existing>) -> Linked {
         let settings = &self.shared.settings;
-        link::link(link::Input { settings, view, facts, existing, now: Timestamp::now() })
+        let input = link::Input { settings, view, facts, existing, now: Timestamp::now() };
+        let candidates = {
+            let mut cache = self.shared.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.know(facts);
+            link::candidates(input, &mut cache)
+        };
+        link::link_compiled(input, candidates)
     }
 
     /// Reads what is attached to the load balancer, as far as somebody says something of it.

@@ -133,6 +133,30 @@ pub async fn plan_prints_what_would_be(_: Arc<Base>) -> Result<()> {
     Ok(())
 }
 
+pub async fn plan_tells_what_changes(_: Arc<Base>) -> Result<()> {
+    const BEFORE: &str = "tests/it/plan/before.yaml";
+    const AFTER: &str = "tests/it/plan/after.yaml";
+    let facts = "--facts=tests/it/plan/aws.json";
+    let (code, said) = run(&["plan", "-f", BEFORE]).await?;
+    ensure!(code == Some(0), "{said}");
+    golden::holds("plan-unknown.txt", &said)?;
+    let (code, said) = run(&["plan", "-f", AFTER, facts, "--output=json"]).await?;
+    ensure!(code == Some(0), "{said}");
+    golden::holds("plan-facts.json", &said)?;
+    let (code, said) = run(&["plan", "-f", AFTER, facts, "--diff", BEFORE]).await?;
+    ensure!(code == Some(0), "{said}");
+    golden::holds("plan-diff.txt", &said)?;
+    let (_, json) = run(&["plan", "-f", AFTER, facts, "--diff", BEFORE, "--output=json"]).await?;
+    let changes: serde_json::Value = serde_json::from_str(&json).with_context(|| json.clone())?;
+    let told = changes.as_array().map_or(0, Vec::len);
+    ensure!(told == said.lines().count(), "{told} changes as JSON, as text:\n{said}");
+    let (code, said) = run(&["plan", BEFORE, "--diff", BEFORE]).await?;
+    ensure!(code == Some(0) && said == "nothing changes\n", "{said}");
+    let (code, said) = run(&["plan", BEFORE, "--facts=tests/it/plan/before.yaml"]).await?;
+    ensure!(code == Some(2) && said.contains("before.yaml holds no facts"), "{said}");
+    Ok(())
+}
+
 /// What is checked in is what the program prints.
 pub async fn generated_manifests_are_up_to_date(_: Arc<Base>) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

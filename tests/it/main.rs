@@ -100,6 +100,7 @@ const TESTS: &[(&str, Test)] = tests![
     cli::check_looks_into_the_cluster,
     cli::check_speaks_to_programs,
     cli::plan_prints_what_would_be,
+    cli::plan_tells_what_changes,
     cli::generated_manifests_are_up_to_date,
     cli::the_predecessors_arguments_start_it,
 ];

@@ -7,9 +7,10 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use super::{ALLOW_REPLACEMENT, Answer, Cause, Context, Details, Mode, Policy, Request, preview};
 use crate::annotation::PREFIX;
+use crate::compile::Cache;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
-use crate::link::{Input, Linked, grows_not, is_total, link};
+use crate::link::{Input, Linked, grows_not, is_total, relink};
 use crate::stack::GroupId;
 use crate::world::{ClassError, Kind, Membership, Overlay};
 
@@ -17,7 +18,13 @@ use crate::world::{ClassError, Kind, Membership, Overlay};
 const MODE_LABEL: &str = "albedo.dev/admission";
 
 /// The verdict on an Ingress that would be stored.
-pub(super) fn validate(request: &Request, candidate: &Ingress, old: Option<&Ingress>, context: Context<'_>) -> Answer {
+pub(super) fn validate(
+    request: &Request,
+    candidate: &Ingress,
+    old: Option<&Ingress>,
+    context: Context<'_>,
+    cache: &mut Cache,
+) -> Answer {
     let policy = policy_for(candidate, context);
     if policy.mode == Mode::Off || old.is_some_and(|old| means_the_same(old, candidate)) {
         return Answer::allow();
@@ -29,11 +36,9 @@ pub(super) fn validate(request: &Request, candidate: &Ingress, old: Option<&Ingr
         Membership::Unknown(error) => (vec![unusable_class(&subject, &error)], Vec::new()),
         Membership::InvalidGroup(name) => (vec![invalid_group(&subject, &name)], Vec::new()),
         Membership::Member(group, _) => {
-            let before = old.map_or_else(
-                || linked(&group, &Overlay::Delete(key.clone()), context),
-                |old| linked(&group, &Overlay::Put(Arc::new(old.clone())), context),
-            );
-            let after = linked(&group, &Overlay::Put(Arc::new(candidate.clone())), context);
+            let overlay = old.map_or(Overlay::Delete(key.clone()), |old| Overlay::Put(Arc::new(old.clone())));
+            let before = linked(&group, &overlay, context, cache);
+            let after = linked(&group, &Overlay::Put(Arc::new(candidate.clone())), context, cache);
             let mut found = new_findings(&before, &after, &subject);
             found.extend(replacement(&group, &subject, candidate, &before, &after, context));
             found.extend(frontend_removal(&subject, candidate, &before, &after));
@@ -61,8 +66,9 @@ pub(super) fn survey(context: Context<'_>) -> Vec<Finding> {
             Membership::Member(..) => {}
         }
     }
+    let mut cache = Cache::default();
     for group in context.world.group_ids() {
-        findings.extend(linked(&group, &Overlay::None, context).findings().cloned());
+        findings.extend(linked(&group, &Overlay::None, context, &mut cache).findings().cloned());
     }
     findings
 }
@@ -79,9 +85,11 @@ fn means_the_same(old: &Ingress, new: &Ingress) -> bool {
     old.spec == new.spec && old.metadata.annotations == new.metadata.annotations
 }
 
-fn linked(group: &GroupId, overlay: &Overlay, context: Context<'_>) -> Linked {
+fn linked(group: &GroupId, overlay: &Overlay, context: Context<'_>, cache: &mut Cache) -> Linked {
     let view = context.world.view(group, overlay);
-    link(Input { settings: context.settings, view: &view, facts: context.facts, existing: None, now: context.now })
+    let input =
+        Input { settings: context.settings, view: &view, facts: context.facts, existing: None, now: context.now };
+    relink(input, cache)
 }
 
 /// Findings that were not there before and that the candidate takes part in.

@@ -1,6 +1,7 @@
 //! Certificates: given ones as they are, discovered ones for every host.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Linker;
 use crate::compile::{CertificatesAsk, Fragment};
@@ -14,9 +15,13 @@ impl Linker<'_> {
     pub(super) fn place_certificates(&mut self) {
         let mut kept = Vec::new();
         for mut fragment in std::mem::take(&mut self.fragments) {
-            if self.place(&mut fragment) {
-                kept.push(fragment);
+            match self.place(&fragment) {
+                Placed::AsIs => {}
+                // What was compiled may be used again with other facts: it stays as it is.
+                Placed::At(arns) => Arc::make_mut(&mut fragment).certificates = CertificatesAsk::Explicit(arns),
+                Placed::Nowhere => continue,
             }
+            kept.push(fragment);
         }
         let bare: BTreeSet<Key> = kept
             .iter()
@@ -33,17 +38,16 @@ impl Linker<'_> {
         }
     }
 
-    fn place(&mut self, fragment: &mut Fragment) -> bool {
+    fn place(&mut self, fragment: &Fragment) -> Placed {
         let https = fragment.listeners.values().any(|ask| ask.protocol == Protocol::Https);
-        let CertificatesAsk::Discover(hosts) = &fragment.certificates else { return true };
+        let CertificatesAsk::Discover(hosts) = &fragment.certificates else { return Placed::AsIs };
         if !https {
-            fragment.certificates = CertificatesAsk::Explicit(Vec::new());
-            return true;
+            return Placed::AsIs;
         }
         let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
         let Some(known) = &self.input.facts.certificates else {
             // Not known yet: admission lets it pass, and the reconciler reads the facts before it links.
-            return true;
+            return Placed::AsIs;
         };
         let age = known.age(self.input.now);
         let allowed = &self.input.settings.allowed_certificate_authorities;
@@ -64,8 +68,7 @@ impl Linker<'_> {
         for finding in faults {
             self.report(&fragment.key.clone(), finding);
         }
-        fragment.certificates = CertificatesAsk::Explicit(arns.into_iter().collect());
-        good
+        if good { Placed::At(arns.into_iter().collect()) } else { Placed::Nowhere }
     }
 }
 
@@ -76,13 +79,23 @@ fn is_bare(fragment: &Fragment) -> bool {
 }
 
 /// Whether others bring certificates to every port on which a member listens for HTTPS.
-fn is_served(fragment: &Fragment, all: &[Fragment]) -> bool {
+fn is_served(fragment: &Fragment, all: &[Arc<Fragment>]) -> bool {
     let brings = |other: &Fragment, port: u16| {
         other.listeners.contains_key(&port)
             && matches!(&other.certificates, CertificatesAsk::Explicit(arns) if !arns.is_empty())
     };
     let mut secure = fragment.listeners.iter().filter(|(_, ask)| ask.protocol == Protocol::Https);
     secure.all(|(port, _)| all.iter().any(|other| brings(other, *port)))
+}
+
+/// What became of a member's wish for certificates.
+enum Placed {
+    /// It names them itself, needs none, or they cannot be told.
+    AsIs,
+    /// These were found.
+    At(Vec<String>),
+    /// There are none for some of its hosts.
+    Nowhere,
 }
 
 fn usable(certificate: &Certificate, allowed: &[String]) -> bool {

@@ -142,7 +142,7 @@ impl Linker<'_> {
 
     /// Tags of the NLB and its parts: its own in place of the ALB's, under the tracking tags.
     fn frontend_tags(&self, id: &ResourceId, own: Option<&Tags>) -> Tags {
-        let Some(own) = own else { return self.tags(id, self.fragments.iter()) };
+        let Some(own) = own else { return self.tags(id, self.fragments()) };
         let mut tags = own.clone();
         tags.extend(tracking(&self.input.settings.cluster_name, self.group(), id));
         tags

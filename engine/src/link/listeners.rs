@@ -72,7 +72,7 @@ impl Linker<'_> {
     }
 
     fn on(&self, port: u16) -> impl Iterator<Item = (&Fragment, &ListenerAsk)> {
-        self.fragments.iter().filter_map(move |fragment| Some((fragment, fragment.listeners.get(&port)?)))
+        self.fragments().filter_map(move |fragment| Some((fragment, fragment.listeners.get(&port)?)))
     }
 
     /// A listener, where each of its rules comes from, and the rules that were left out.

@@ -125,7 +125,7 @@ impl Linker<'_> {
             name: managed_security_group_name(&self.input.settings.cluster_name, self.group()),
             description: DESCRIPTION.to_owned(),
             ingress,
-            tags: self.tags(&ResourceId::managed_security_group(), self.fragments.iter()),
+            tags: self.tags(&ResourceId::managed_security_group(), self.fragments()),
         }
     }
 }

@@ -21,7 +21,7 @@ impl Linker<'_> {
         let routes = |fragment: &&Fragment| {
             redirects.is_none() || fragment.listeners.values().any(|ask| ask.protocol == Protocol::Https)
         };
-        for fragment in self.fragments.iter().filter(routes) {
+        for fragment in self.fragments().filter(routes) {
             for (id, ask) in &fragment.target_groups {
                 if ask.target_group.ipv6 && !ip_address_type.is_dualstack() {
                     let message = format!(

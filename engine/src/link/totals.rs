@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::contradiction::Speakers;
 use super::{Linker, MemberState};
 use crate::annotation::PREFIX;
-use crate::compile::{CertificatesAsk, Context, Fragment};
+use crate::compile::{CertificatesAsk, Fragment};
 use crate::facts::{Limit, Quota};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
@@ -59,16 +59,14 @@ impl Linker<'_> {
     }
 
     /// Sets members aside; those that were linked before are linked from what they asked for then.
-    pub(super) fn set_aside(&mut self, victims: BTreeMap<Key, Vec<Finding>>, context: Context<'_>) {
+    pub(super) fn set_aside(&mut self, victims: BTreeMap<Key, Vec<Finding>>) {
         self.fragments.retain(|fragment| !victims.contains_key(&fragment.key));
         self.speakers = Speakers::of(&self.fragments);
         for (key, findings) in victims {
             for finding in findings {
                 self.report(&key, finding);
             }
-            let members = &self.input.view.members;
-            let member = members.iter().find(|member| member.key() == key);
-            let kept = member.and_then(|member| self.last_good(member, context));
+            let kept = self.last_good(&key);
             self.states.insert(key, if kept.is_some() { MemberState::LastGood } else { MemberState::SetAside });
             self.take_in(kept);
         }

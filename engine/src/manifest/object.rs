@@ -10,6 +10,7 @@ use super::node::{Node, get, text};
 use super::schema::Misfit;
 use crate::finding::ObjectRef;
 use crate::kinds::{IngressClassParams, Key};
+use crate::stack::UNALLOCATED_NODE_PORT;
 use crate::world::{Object, SecretKeys};
 
 /// A kind that is looked at.
@@ -114,10 +115,10 @@ fn service(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
     let mut service: Service = read(node)?;
     place(&mut service.metadata, subject);
     if let Some(spec) = &mut service.spec {
-        // A NodePort is allocated when a Service is applied; before that any number stands for it.
+        // A NodePort is allocated when a Service is applied; before that this one stands for it.
         let has_node_ports = matches!(spec.type_.as_deref(), Some("NodePort" | "LoadBalancer"));
         for port in spec.ports.iter_mut().flatten().filter(|_| has_node_ports) {
-            port.node_port.get_or_insert(30_000);
+            port.node_port.get_or_insert(UNALLOCATED_NODE_PORT.into());
         }
     }
     Ok(Object::Service(Box::new(service)))

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::stack::{
     Action, AdditionalClaim, Attributes, Authenticate, Binding, Condition, Desired, FixedResponse, Forward,
     HealthCheck, Listener, LoadBalancer, MutualAuthentication, Patterns, PeerSource, Permission, ProtocolVersion,
-    QueryPair, Redirect, Ref, ResourceId, Rewrite, Rule, SHIELD_PROTECTION, SecurityGroup, Tags, TargetGroup,
-    Transform, WebAcl,
+    QueryPair, Redirect, Ref, ResourceId, Rewrite, Rule, SHIELD_PROTECTION, SecurityGroup, ServicePort, Tags,
+    TargetGroup, TargetType, Transform, UNALLOCATED_NODE_PORT, WebAcl,
 };
 
 /// The desired state of a group as one JSON object.
@@ -45,7 +45,7 @@ pub fn shape(desired: &Desired) -> Value {
         ("Listeners", listeners.values().map(listener).collect()),
         ("FrontendNlb", nlb.as_ref().map(frontend_nlb::frontend_nlb).into()),
         ("TargetGroups", target_groups.iter().map(|(id, is)| target_group(id, is)).chain(of_nlb).collect()),
-        ("SecurityGroups", security_group.iter().map(managed).collect()),
+        ("ManagedSecurityGroups", security_group.iter().map(managed).collect()),
         ("BackendSecurityGroup", backend_security_group.then(|| json!(ResourceId::backend_security_group().0)).into()),
         ("TargetGroupBindings", bindings.values().map(binding).collect()),
     ])
@@ -296,6 +296,20 @@ fn transform(from: &Transform) -> Value {
     json!({"Type": kind, config: {"Rewrites": rewrites.iter().map(rewrite).collect::<Vec<_>>()}})
 }
 
+/// The port of a target group, `?` for a `NodePort` that no cluster has allocated yet.
+pub(super) fn port(of: &TargetGroup) -> String {
+    if of.target_type == TargetType::Instance && of.port == UNALLOCATED_NODE_PORT {
+        "?".to_owned()
+    } else {
+        of.port.to_string()
+    }
+}
+
+/// A number, or `?` as text.
+fn number(text: String) -> Value {
+    text.parse::<u16>().map_or(Value::String(text), |number| json!(number))
+}
+
 fn target_group(id: &ResourceId, from: &TargetGroup) -> Value {
     let TargetGroup {
         name,
@@ -303,7 +317,7 @@ fn target_group(id: &ResourceId, from: &TargetGroup) -> Value {
         protocol,
         protocol_version,
         target_control_port,
-        port,
+        port: _,
         ipv6,
         health_check: check,
         attributes: of,
@@ -315,7 +329,7 @@ fn target_group(id: &ResourceId, from: &TargetGroup) -> Value {
         ("TargetType", json!(target_type.as_str())),
         ("Protocol", json!(protocol.as_str())),
         ("ProtocolVersion", json!(protocol_version.as_str())),
-        ("Port", json!(port)),
+        ("Port", number(port(from))),
         ("TargetControlPort", json!(target_control_port)),
         ("IpAddressType", json!(if *ipv6 { "ipv6" } else { "ipv4" })),
         ("Attributes", attributes(of)),
@@ -400,7 +414,11 @@ fn binding(from: &Binding) -> Value {
     } = from;
     let ingress = networking.iter().flat_map(|(source, ports)| {
         ports.iter().map(move |port| {
-            let open = members([("protocol", json!("TCP")), ("port", json!(port))]);
+            let port = match port {
+                Some(ServicePort::Number(number)) if *number == i32::from(UNALLOCATED_NODE_PORT) => json!("?"),
+                other => json!(other),
+            };
+            let open = members([("protocol", json!("TCP")), ("port", port)]);
             json!({"from": [{"securityGroup": {"groupID": reference(source)}}], "ports": [open]})
         })
     });

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use super::Plan;
 use super::operation::{AwsOperation as Aws, KubeOperation, Operation};
-use crate::stack::{Action, Addons, Condition, Desired, FrontendNlb, Listener, Patterns, Rule};
+use crate::stack::{
+    Action, Addons, Attributes, Condition, Desired, FrontendNlb, Listener, Patterns, ResourceId, Rule, TRACKING_TAGS,
+    Tags, TargetGroup,
+};
 
 /// A plan, one line an operation.
 #[must_use]
@@ -143,9 +146,13 @@ pub fn show_desired(desired: &Desired) -> String {
         put(1, format!("load balancer {name} ({}, {})", load_balancer.scheme, load_balancer.ip_address_type.as_str()));
         let subnets = if load_balancer.subnets.is_empty() { "?".to_owned() } else { load_balancer.subnets.join(", ") };
         put(2, format!("subnets {subnets}"));
-        for (key, value) in &load_balancer.attributes {
-            put(2, format!("attribute {key} = {value}"));
+        let groups: Vec<String> = load_balancer.security_groups.iter().map(ToString::to_string).collect();
+        put(2, format!("security groups {}", groups.join(", ")));
+        for pool in [&load_balancer.customer_owned_ipv4_pool, &load_balancer.ipv4_ipam_pool_id].into_iter().flatten() {
+            put(2, format!("addresses from {pool}"));
         }
+        attribute_lines(&load_balancer.attributes, &mut put);
+        tag_line(&load_balancer.tags, &mut put);
         addon_lines(&desired.addons, &mut put);
     }
     if let Some(group) = &desired.security_group {
@@ -161,23 +168,40 @@ pub fn show_desired(desired: &Desired) -> String {
         frontend_lines(nlb, &mut put);
     }
     for (id, group) in &desired.target_groups {
-        put(
-            1,
-            format!(
-                "target group {id}: {} ({}, {} {}, port {})",
-                group.name, group.target_type, group.protocol, group.protocol_version, group.port
-            ),
-        );
-        let check = &group.health_check;
-        put(
-            2,
-            format!(
-                "health check {} {} on {} every {} s",
-                check.protocol, check.path, check.port, check.interval_seconds
-            ),
-        );
+        target_group_lines(id, group, &mut put);
     }
     text
+}
+
+fn target_group_lines(id: &ResourceId, group: &TargetGroup, put: &mut impl FnMut(usize, String)) {
+    put(
+        1,
+        format!(
+            "target group {id}: {} ({}, {} {}, port {})",
+            group.name,
+            group.target_type,
+            group.protocol,
+            group.protocol_version,
+            super::shape::port(group)
+        ),
+    );
+    let check = &group.health_check;
+    put(
+        2,
+        format!(
+            "health check {} {} on {} every {} s for {} s: {}, healthy after {}, unhealthy after {}",
+            check.protocol,
+            check.path,
+            check.port,
+            check.interval_seconds,
+            check.timeout_seconds,
+            check.success_codes,
+            check.healthy_threshold,
+            check.unhealthy_threshold
+        ),
+    );
+    attribute_lines(&group.attributes, put);
+    tag_line(&group.tags, put);
 }
 
 fn frontend_lines(nlb: &FrontendNlb, put: &mut impl FnMut(usize, String)) {
@@ -214,11 +238,34 @@ fn addon_lines(addons: &Addons, put: &mut impl FnMut(usize, String)) {
     }
 }
 
+fn attribute_lines(attributes: &Attributes, put: &mut impl FnMut(usize, String)) {
+    for (key, value) in attributes {
+        put(2, format!("attribute {key} = {value}"));
+    }
+}
+
+/// The tags that are not there for us to find the resource again.
+fn tag_line(tags: &Tags, put: &mut impl FnMut(usize, String)) {
+    let own = tags.iter().filter(|(key, _)| !TRACKING_TAGS.contains(&key.as_str()));
+    let own: Vec<String> = own.map(|(key, value)| format!("{key}={value}")).collect();
+    if !own.is_empty() {
+        put(2, format!("tags {}", own.join(", ")));
+    }
+}
+
 fn listener_lines(listener: &Listener, put: &mut impl FnMut(usize, String)) {
     put(1, format!("listener {} {}", listener.protocol, listener.port));
     for certificate in &listener.certificates {
         put(2, format!("certificate {certificate}"));
     }
+    if let Some(policy) = &listener.ssl_policy {
+        put(2, format!("policy {policy}"));
+    }
+    if let Some(mutual) = &listener.mutual_authentication {
+        let store = mutual.trust_store_arn.as_ref().map(|store| format!(" against {store}")).unwrap_or_default();
+        put(2, format!("client certificates: {}{store}", mutual.mode));
+    }
+    attribute_lines(&listener.attributes, put);
     for one in &listener.rules {
         put(2, rule(one));
     }
@@ -229,7 +276,8 @@ fn listener_lines(listener: &Listener, put: &mut impl FnMut(usize, String)) {
 #[must_use]
 pub fn rule(rule: &Rule) -> String {
     let conditions: Vec<String> = rule.conditions.iter().map(condition).collect();
-    format!("{}: {} -> {}", rule.priority, conditions.join(" and "), actions(&rule.actions))
+    let rewrites = if rule.transforms.is_empty() { "" } else { "rewrite, then " };
+    format!("{}: {} -> {rewrites}{}", rule.priority, conditions.join(" and "), actions(&rule.actions))
 }
 
 fn condition(condition: &Condition) -> String {

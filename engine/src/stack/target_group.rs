@@ -71,6 +71,9 @@ words! {
     }
 }
 
+/// Stands for the `NodePort` of a Service that no cluster has allocated yet: no cluster allocates it.
+pub const UNALLOCATED_NODE_PORT: u16 = 1;
+
 /// A port of a Service as an object refers to it: by number or by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]

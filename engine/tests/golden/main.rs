@@ -12,3 +12,4 @@ mod account;
 mod case;
 mod normal;
 mod provisioned;
+mod shown;

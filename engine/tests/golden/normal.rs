@@ -86,7 +86,10 @@ pub fn of(all: &[Desired], cluster: &Cluster) -> Value {
         let balancers = balancers.into_iter().filter_map(|(key, listeners)| is.get(key).map(|is| (is, listeners)));
         lists.entry(LISTS[0]).or_default().extend(balancers.map(|(is, listeners)| normal.load_balancer(is, listeners)));
         lists.entry(LISTS[1]).or_default().extend(items(&is["TargetGroups"]).map(|is| normal.target_group(is)));
-        lists.entry(LISTS[2]).or_default().extend(items(&is["SecurityGroups"]).map(|is| normal.security_group(is)));
+        lists
+            .entry(LISTS[2])
+            .or_default()
+            .extend(items(&is["ManagedSecurityGroups"]).map(|is| normal.security_group(is)));
         lists.entry(LISTS[3]).or_default().extend(items(&is["TargetGroupBindings"]).map(|is| normal.binding(is)));
     }
     canonical(json!(lists))
@@ -208,7 +211,7 @@ impl Normal<'_> {
 
     fn named(&self, id: &str) -> String {
         if id == "ManagedLBSecurityGroup" {
-            let name = self.shape["SecurityGroups"][0]["GroupName"].as_str().unwrap_or("missing");
+            let name = self.shape["ManagedSecurityGroups"][0]["GroupName"].as_str().unwrap_or("missing");
             return format!("sg({name})");
         }
         let standard = account::SUBNETS.iter().find(|(_, known, ..)| *known == id).map(|(name, ..)| *name);

@@ -1,6 +1,7 @@
 //! Whether two members contradict each other in what they say of the NLB in front of the load balancer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Pair, Said, set};
 use crate::compile::{Fragment, FrontendHealthCheckAsk};
@@ -39,9 +40,9 @@ const CHECKS: [(&str, SaidOfCheck); 8] = [
 
 /// The contradictions that a newcomer brings with it, each a finding on the newcomer: its own with each senior, and, when
 /// it is the one that asks for an NLB, those among the seniors that meant nothing until then.
-pub(in crate::link) fn brought_by(newcomer: &Fragment, seniors: &[Fragment]) -> Vec<Finding> {
+pub(in crate::link) fn brought_by(newcomer: &Fragment, seniors: &[Arc<Fragment>]) -> Vec<Finding> {
     let asks = |fragment: &Fragment| fragment.frontend_nlb.enabled == Some(true);
-    let asked = seniors.iter().any(asks);
+    let asked = seniors.iter().any(|senior| asks(senior));
     if !asked && !asks(newcomer) {
         return Vec::new();
     }

@@ -2,6 +2,7 @@
 //! The others say the same of it, for they were compared when they came; so a group costs as much time as its members say.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::{EXCLUSIVE, PER_PORT};
 use crate::compile::Fragment;
@@ -25,7 +26,7 @@ pub(in crate::link) struct Speakers {
 
 impl Speakers {
     /// The speakers of fragments that agree.
-    pub(in crate::link) fn of(fragments: &[Fragment]) -> Self {
+    pub(in crate::link) fn of(fragments: &[Arc<Fragment>]) -> Self {
         let mut speakers = Self::default();
         for place in 0..fragments.len() {
             speakers.hear(fragments, place);
@@ -34,7 +35,7 @@ impl Speakers {
     }
 
     /// Takes note of what the fragment at a place says.
-    pub(in crate::link) fn hear(&mut self, fragments: &[Fragment], place: usize) {
+    pub(in crate::link) fn hear(&mut self, fragments: &[Arc<Fragment>], place: usize) {
         let Some(fragment) = fragments.get(place) else { return };
         let before = |one: usize, other: usize| match (fragments.get(one), fragments.get(other)) {
             (Some(one), Some(other)) => super::comes_before(one, other),
@@ -52,10 +53,10 @@ impl Speakers {
     }
 
     /// Those who say something of what a newcomer says something of, in the order in which they came.
-    pub(in crate::link) fn on<'f>(&self, newcomer: &Fragment, fragments: &'f [Fragment]) -> Vec<&'f Fragment> {
+    pub(in crate::link) fn on<'f>(&self, newcomer: &Fragment, fragments: &'f [Arc<Fragment>]) -> Vec<&'f Fragment> {
         let places = things(newcomer).into_iter().filter_map(|thing| self.of.get(&thing));
         let places: BTreeSet<usize> = places.flat_map(|(first, last)| [*first, *last]).collect();
-        places.into_iter().filter_map(|place| fragments.get(place)).collect()
+        places.into_iter().filter_map(|place| fragments.get(place)).map(|fragment| &**fragment).collect()
     }
 }
 
@@ -102,7 +103,7 @@ mod tests {
         ("security-groups", &["sg-1", "sg-2"]),
     ];
 
-    fn fragments(members: &[(Vec<Option<usize>>, bool)]) -> Vec<Fragment> {
+    fn fragments(members: &[(Vec<Option<usize>>, bool)]) -> Vec<Arc<Fragment>> {
         let mut world = World::new(Settings::new("test"));
         let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": CONTROLLER}});
         let class: IngressClass = serde_json::from_value(class).unwrap();
@@ -138,7 +139,7 @@ mod tests {
         /// Who agrees with the speakers agrees with all, whatever the order in which members come.
         #[test]
         fn speakers_speak_for_all(members in prop::collection::vec(any_member(), 2..10)) {
-            let mut taken: Vec<Fragment> = Vec::new();
+            let mut taken: Vec<Arc<Fragment>> = Vec::new();
             let mut speakers = Speakers::default();
             let mut agreed = 0;
             for newcomer in fragments(&members) {

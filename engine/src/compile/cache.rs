@@ -1,0 +1,187 @@
+//! Compilation remembered: a member whose inputs are those of an earlier time is not compiled again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::Ingress;
+
+use super::{Compiled, Context, compile};
+use crate::facts::Facts;
+use crate::kinds::Key;
+use crate::settings::Settings;
+use crate::stack::GroupId;
+use crate::world::{Class, ClassifiedMember, SecretKeys, View, secret_refs, service_refs};
+
+/// Compilations that are kept of one Ingress: as it is stored, as it was last good, as a review would have it.
+const VARIANTS: usize = 3;
+
+/// What was compiled, with what it was compiled from. The caller owns it; it is never wrong, only empty.
+///
+/// An entry counts while its inputs are equal to those at hand. Objects of the world are shared, so that comparing them is
+/// comparing pointers; only what comes from elsewhere (a candidate under review) is compared by value. Operator's
+/// settings and facts are the same for all entries: when they change, all are dropped.
+#[derive(Debug, Default)]
+pub struct Cache {
+    capacity: usize,
+    compilations: u64,
+    settings: Option<Settings>,
+    facts: Option<Arc<Facts>>,
+    /// What was used since the last time that it was full.
+    young: BTreeMap<Key, Vec<Entry>>,
+    /// What was used before that: dropped when the young are full again.
+    old: BTreeMap<Key, Vec<Entry>>,
+}
+
+/// One compilation and all that it looked at.
+#[derive(Debug)]
+struct Entry {
+    group: GroupId,
+    ingress: Arc<Ingress>,
+    class: Class,
+    services: Vec<(Key, Option<Arc<Service>>)>,
+    secrets: Vec<(Key, Option<Arc<SecretKeys>>)>,
+    /// Services that there are, from which a missing one's likely name is taken; only if one is missing.
+    names: Option<Vec<Key>>,
+    compiled: Arc<Compiled>,
+}
+
+impl Cache {
+    /// Keeps compilations of `capacity` Ingresses, of twice as many for a while. [`Default`] keeps none.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, ..Self::default() }
+    }
+
+    /// The facts that will be asked with: comparing them is then comparing pointers.
+    pub fn know(&mut self, facts: &Arc<Facts>) {
+        let same = self.facts.as_ref().is_some_and(|known| same(known, facts));
+        if !same {
+            self.forget();
+        }
+        self.facts = Some(facts.clone());
+    }
+
+    /// How many times something had to be compiled.
+    #[must_use]
+    pub fn compilations(&self) -> u64 {
+        self.compilations
+    }
+
+    /// Compiles members, each unless that was done from the same inputs before.
+    pub fn compile<'m>(
+        &mut self,
+        members: impl IntoIterator<Item = &'m ClassifiedMember>,
+        context: Context<'_>,
+    ) -> Vec<Arc<Compiled>> {
+        self.settle(context);
+        members.into_iter().map(|member| self.one(member, context)).collect()
+    }
+
+    fn one(&mut self, member: &ClassifiedMember, context: Context<'_>) -> Arc<Compiled> {
+        let key = member.key();
+        if let Some(known) = self.find(&key, member, context.view) {
+            return known;
+        }
+        self.compilations += 1;
+        let compiled = Arc::new(compile(member, context));
+        if self.capacity > 0 {
+            self.keep(key, Entry::new(member, context.view, compiled.clone()));
+        }
+        compiled
+    }
+
+    fn forget(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+
+    /// Drops everything if the settings or facts are others than before.
+    fn settle(&mut self, context: Context<'_>) {
+        if self.capacity == 0 {
+            return;
+        }
+        if self.settings.as_ref() != Some(context.settings) {
+            self.forget();
+            self.settings = Some(context.settings.clone());
+        }
+        let known = self.facts.as_deref();
+        let same = known.is_some_and(|known| std::ptr::eq(known, context.facts) || known == context.facts);
+        if !same {
+            self.forget();
+            self.facts = Some(Arc::new(context.facts.clone()));
+        }
+    }
+
+    fn find(&mut self, key: &Key, member: &ClassifiedMember, view: &View) -> Option<Arc<Compiled>> {
+        let counts = |entry: &Entry| entry.counts(member, view);
+        if let Some(entry) = self.young.get(key).into_iter().flatten().find(|entry| counts(entry)) {
+            return Some(entry.compiled.clone());
+        }
+        let entry = self.old.remove(key)?.into_iter().find(counts)?;
+        let compiled = entry.compiled.clone();
+        self.keep(key.clone(), entry);
+        Some(compiled)
+    }
+
+    fn keep(&mut self, key: Key, entry: Entry) {
+        if self.young.len() >= self.capacity && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        let variants = self.young.entry(key).or_default();
+        variants.insert(0, entry);
+        variants.truncate(VARIANTS);
+    }
+}
+
+impl Entry {
+    fn new(member: &ClassifiedMember, view: &View, compiled: Arc<Compiled>) -> Self {
+        let namespace = member.key().namespace;
+        let services: Vec<_> = service_refs(&member.ingress)
+            .into_iter()
+            .map(|name| Key::new(&namespace, &name))
+            .map(|key| (key.clone(), view.services.get(&key).cloned()))
+            .collect();
+        let missing = services.iter().any(|(_, service)| service.is_none());
+        Self {
+            group: view.group.clone(),
+            ingress: member.ingress.clone(),
+            class: member.class.clone(),
+            secrets: secret_refs(&member.ingress, &view.services)
+                .into_iter()
+                .map(|key| (key.clone(), view.secrets.get(&key).cloned()))
+                .collect(),
+            names: missing.then(|| names(view, &namespace).cloned().collect()),
+            services,
+            compiled,
+        }
+    }
+
+    /// Whether it was compiled from what is at hand.
+    fn counts(&self, member: &ClassifiedMember, view: &View) -> bool {
+        let class = self.class.name == member.class.name
+            && same_or_none(self.class.params.as_ref(), member.class.params.as_ref());
+        class
+            && same(&self.ingress, &member.ingress)
+            && self.group == view.group
+            && self.services.iter().all(|(key, was)| same_or_none(was.as_ref(), view.services.get(key)))
+            && self.secrets.iter().all(|(key, was)| same_or_none(was.as_ref(), view.secrets.get(key)))
+            && self.names.as_ref().is_none_or(|were| were.iter().eq(names(view, &self.compiled.key.namespace)))
+    }
+}
+
+fn names<'v>(view: &'v View, namespace: &'v str) -> impl Iterator<Item = &'v Key> {
+    view.service_names.iter().filter(move |key| key.namespace == namespace)
+}
+
+fn same<T: PartialEq>(was: &Arc<T>, is: &Arc<T>) -> bool {
+    Arc::ptr_eq(was, is) || was == is
+}
+
+fn same_or_none<T: PartialEq>(was: Option<&Arc<T>>, is: Option<&Arc<T>>) -> bool {
+    match (was, is) {
+        (Some(was), Some(is)) => same(was, is),
+        (None, None) => true,
+        _ => false,
+    }
+}

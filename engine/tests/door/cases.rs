@@ -1,0 +1,182 @@
+//! Mistakes from real reports, and what looks like one and is none.
+
+use serde_json::{Value, json};
+
+use crate::stage::{CERTIFICATE, Stage, ingress, says};
+
+fn to(service: &str, port: &Value, path: &str, kind: &str) -> Value {
+    json!({"rules": [{"host": "a.example.com", "http": {"paths": [
+        {"path": path, "pathType": kind, "backend": {"service": {"name": service, "port": port}}}]}}]})
+}
+
+/// The Ingress is let in without a word.
+#[track_caller]
+fn accepts(short: &Value, spec: &Value) {
+    let answer = Stage::new().answer(&ingress("a", short, spec));
+    assert!(answer.allowed && answer.warnings.is_empty(), "{short}: {} {:?}", answer.message, answer.warnings);
+}
+
+/// The Ingress is refused, in these words among others.
+#[track_caller]
+fn rejects(short: &Value, spec: &Value, words: &[&str]) {
+    rejects_at(&Stage::new(), short, spec, words);
+}
+
+#[track_caller]
+fn rejects_at(stage: &Stage, short: &Value, spec: &Value, words: &[&str]) {
+    let answer = stage.answer(&ingress("a", short, spec));
+    assert!(!answer.allowed, "{short} is let in: {:?}", answer.warnings);
+    let causes = answer.details.expect("details").causes;
+    let told: Vec<String> = causes.into_iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+    says(&short.to_string(), &told.join("; "), words);
+}
+
+/// The Ingress is let in with a warning; with `strict` it is not.
+#[track_caller]
+fn warns(short: &Value, spec: &Value, words: &[&str]) {
+    let mut stage = Stage::new();
+    let answer = stage.answer(&ingress("a", short, spec));
+    assert!(answer.allowed, "{short}: {}", answer.message);
+    says(&short.to_string(), &answer.warnings.join("; "), words);
+    stage.policy.strict = true;
+    rejects_at(&stage, short, spec, words);
+}
+
+#[test]
+fn keys_in_camel_case_are_each_told_their_name() {
+    rejects(
+        &json!({"listenPorts": r#"[{"HTTP": 80}]"#, "targetType": "ip", "sslPolicy": "x"}),
+        &json!({}),
+        &["ALB001", "`listen-ports`", "`target-type`", "`ssl-policy`"],
+    );
+}
+
+#[test]
+fn a_target_type_is_one_of_two() {
+    rejects(&json!({"target-type": "pod"}), &json!({}), &["ALB003", "\"pod\"", "ip (pods", "instance (nodes"]);
+}
+
+#[test]
+fn instance_needs_a_node_port() {
+    let spec = to("inner", &json!({"number": 80}), "/", "Prefix");
+    let words = ["ALB103", "inner", "ClusterIP", "NodePort", "target-type: ip"];
+    rejects(&json!({}), &spec, &[&words[..], &["--default-target-type"]].concat());
+    rejects(&json!({"target-type": "instance"}), &spec, &[&words[..], &["the Ingress's annotation"]].concat());
+    accepts(&json!({"target-type": "ip"}), &spec);
+    let mut stage = Stage::new();
+    stage.class("alb", "ingress.k8s.aws/alb", Some(&json!({"targetType": "instance"})));
+    rejects_at(&stage, &json!({"target-type": "ip"}), &spec, &[&words[..], &["the class's parameters"]].concat());
+}
+
+#[test]
+fn a_service_that_is_missing_may_come_later() {
+    warns(&json!({}), &to("wbe", &json!({"number": 80}), "/", "Prefix"), &["ALB101", "wbe", "503", "web"]);
+    rejects(&json!({}), &to("web", &json!({"number": 81}), "/", "Prefix"), &["ALB102", "81", "80 (http)"]);
+}
+
+#[test]
+fn certificates_are_of_the_region_and_well_formed() {
+    let elsewhere = CERTIFICATE.replace("eu-central-1", "us-east-1");
+    rejects(&json!({"certificate-arn": elsewhere}), &json!({}), &["ALB205", "us-east-1", "eu-central-1"]);
+    let twice = CERTIFICATE.replace("arn:aws", "arn:arn:aws");
+    rejects(&json!({"certificate-arn": twice}), &json!({}), &["ALB005", "arn:arn:", "twice"]);
+    accepts(&json!({"certificate-arn": format!("{CERTIFICATE},")}), &json!({}));
+}
+
+#[test]
+fn actions_are_json_and_exist() {
+    rejects(
+        &json!({"actions.ssl-redirect": "443"}),
+        &json!({}),
+        &["ALB012", "actions.ssl-redirect", "a JSON action object", "ssl-redirect: \"443\""],
+    );
+    let redirect = r#"{"type": "redirect", "redirectConfig": {"host": "b.example.com", "statusCode": "HTTP_301"}}"#;
+    rejects(
+        &json!({"actions.jmp": redirect}),
+        &to("jump", &json!({"name": "use-annotation"}), "/", "Prefix"),
+        &["ALB019", "spec.rules[0].http.paths[0]", "actions.jump", "actions.jmp"],
+    );
+    let pascal = r#"{"Type": "redirect", "RedirectConfig": {"Host": "b.example.com", "StatusCode": "HTTP_301"}}"#;
+    accepts(&json!({"actions.jump": pascal}), &to("jump", &json!({"name": "use-annotation"}), "/", "Prefix"));
+}
+
+#[test]
+fn a_condition_has_values() {
+    rejects(
+        &json!({"conditions.web": r#"[{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "X", "values": []}}]"#}),
+        &json!({}),
+        &["ALB013", "conditions.web", "httpHeaderConfig", "values"],
+    );
+}
+
+#[test]
+fn wildcards_belong_to_implementation_specific_paths() {
+    let number = json!({"number": 80});
+    rejects(
+        &json!({}),
+        &to("web", &number, "/*", "Prefix"),
+        &["ALB009", "path: / with pathType: Prefix", "path: /* with pathType: ImplementationSpecific"],
+    );
+    accepts(&json!({}), &to("web", &number, "/*", "ImplementationSpecific"));
+}
+
+#[test]
+fn attributes_are_known() {
+    rejects(
+        &json!({"load-balancer-attributes": "deletion_protection.enable=true"}),
+        &json!({}),
+        &["deletion_protection.enable", "deletion_protection.enabled"],
+    );
+}
+
+#[test]
+fn subnets_are_in_two_zones() {
+    rejects(&json!({"subnets": "subnet-0a11,subnet-0a12"}), &json!({}), &["ALB202", "eu-central-1a", "two zones"]);
+    rejects(&json!({"subnets": "subnet-0a11,subnet-0c33"}), &json!({}), &["ALB201", "subnet-0c33"]);
+    accepts(&json!({"subnets": "subnet-0a11,subnet-0b22"}), &json!({}));
+    // What is known of AWS is too old to refuse for.
+    let mut stage = Stage::new();
+    if let Some(aged) = &mut stage.facts.subnets {
+        aged.read_at = jiff::Timestamp::from_second(1_799_000_000).expect("a time");
+    }
+    let answer = stage.answer(&ingress("a", &json!({"subnets": "subnet-0a11,subnet-0a12"}), &json!({})));
+    assert!(answer.allowed && answer.warnings.iter().any(|told| told.contains("ALB202")), "{:?}", answer.warnings);
+}
+
+#[test]
+fn a_secret_that_is_missing_keeps_one_ingress_waiting() {
+    let oidc = r#"{"issuer":"https://i","authorizationEndpoint":"https://i/a","tokenEndpoint":"https://i/t","userInfoEndpoint":"https://i/u","secretName":"client"}"#;
+    let short = json!({"auth-type": "oidc", "auth-idp-oidc": oidc, "group.name": "g", "certificate-arn": CERTIFICATE});
+    warns(&short, &json!({}), &["ALB107", "client"]);
+    let mut stage = Stage::new();
+    stage.store("b", &json!({"group.name": "g"}), &json!({}));
+    let linked = stage.with(&ingress("a", &short, &json!({})));
+    let rules = linked.desired.expect("the rest of the group").listeners[&80].rules.len();
+    assert_eq!(rules, 1);
+}
+
+#[test]
+fn what_the_predecessor_accepts_is_accepted() {
+    accepts(&json!({"listen-ports": r#"[{"HTTP": 80, "HTTPS": 443}]"#, "certificate-arn": CERTIFICATE}), &json!({}));
+    accepts(&json!({"kubernetes.io/ingress.class": "alb"}), &json!({"ingressClassName": null}));
+}
+
+#[test]
+fn annotations_that_nobody_reads_are_told_of() {
+    let mut stage = Stage::new();
+    stage.class("nginx", "k8s.io/ingress-nginx", None);
+    let answer = stage.answer(&ingress("a", &json!({"scheme": "internal"}), &json!({"ingressClassName": "nginx"})));
+    assert!(answer.allowed);
+    says("another's class", &answer.warnings.join("; "), &["ALB108", "nginx", "alb"]);
+}
+
+#[test]
+fn an_old_fault_refuses_nothing() {
+    let mut stage = Stage::new();
+    stage.store("a", &json!({"target-type": "pod", "schema": "internal"}), &json!({}));
+    let edited = ingress("a", &json!({"target-type": "pod", "schema": "internal", "tags": "a=b"}), &json!({}));
+    let answer = stage.answer(&edited);
+    assert!(answer.allowed, "{}", answer.message);
+    let worse = ingress("a", &json!({"target-type": "pod", "schema": "internal", "scheme": "public"}), &json!({}));
+    assert!(!stage.answer(&worse).allowed, "a new fault beside the old ones");
+}
