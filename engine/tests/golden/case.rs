@@ -235,7 +235,7 @@ impl Cluster {
     }
 
     /// An Ingress keeps its uid, its finalizers and the time it was created when it is applied again.
-    fn ingress(&mut self, object: &Value) -> Option<Ingress> {
+    pub fn ingress(&mut self, object: &Value) -> Option<Ingress> {
         let mut ingress: Ingress = self.decode(object)?;
         let key = key_of(object);
         let created = Timestamp::from_second(now().as_second() - 100_000 + self.applied).expect("a time");
