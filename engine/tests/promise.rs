@@ -7,7 +7,6 @@
     clippy::indexing_slicing,
     reason = "a panic is what a test has for a fault, and a table of the test is indexed by its own generator"
 )]
-#![expect(clippy::print_stdout, reason = "how far the generated groups reach belongs to the result")]
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

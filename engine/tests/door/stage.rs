@@ -87,7 +87,7 @@ pub fn ingress(name: &str, short: &Value, spec: &Value) -> Ingress {
     serde_json::from_value(whole).expect("an Ingress")
 }
 
-/// A cluster: a class, Services `web` (NodePort) and `inner` (ClusterIP), and the Ingresses that are stored.
+/// A cluster: a class, Services `web` (`NodePort`) and `inner` (`ClusterIP`), and the Ingresses that are stored.
 pub struct Stage {
     pub world: World,
     pub facts: Facts,
