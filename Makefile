@@ -77,6 +77,14 @@ exhaustive: ground ## the engine's property tests with CASES=20000 cases each, a
 	PROPTEST_CASES=$(or $(CASES),20000) cargo test $(CARGO_FLAGS) -p albedo-engine
 	ALBEDO_EXHAUSTIVE=1 cargo test $(WORKSPACE) --test it
 
+.PHONY: fuzz
+fuzz: ## every grammar of annotations against RUNS=1000000 values that are nearly right (half an hour)
+	PROPTEST_CASES=$(or $(RUNS),1000000) cargo test $(CARGO_FLAGS) -p albedo-engine --test grammars
+
+.PHONY: bench
+bench: ## times and allocations of the engine
+	cargo bench $(CARGO_FLAGS) -p albedo-engine
+
 .PHONY: ground
 ground: tools ## builds the control plane, tools and AWS emulator that tests use into the cache
 	tests/ground.sh all

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "what a command has to say to its user beside its output")]
 
 mod check;
+mod explain;
 mod facts;
 mod files;
 mod flags;
@@ -34,6 +35,8 @@ enum Command {
     Check(check::Check),
     /// Write what is known of the AWS account to a file, for check and plan to go by.
     Facts(facts::Write),
+    /// Explain an annotation, an attribute or a finding's code.
+    Explain(explain::Explain),
     /// Print the load balancers that manifests ask for.
     Plan(plan::Show),
     /// Print what the load balancers that manifests ask for answer to a request, and why.
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Run(flags) => run::run(*flags),
         Command::Check(check) => check.run(),
         Command::Facts(write) => write.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Plan(plan) => plan.run(),
         Command::Trace(trace) => trace.run(),
         Command::Crds => {

@@ -1,6 +1,7 @@
 //! Findings → verdict, and defaults: what admission answers to a review.
 
 mod defaults;
+mod parameters;
 mod policy;
 mod preview;
 pub mod registration;
@@ -176,9 +177,20 @@ pub fn review(request: &Request, context: Context<'_>) -> Answer {
 }
 
 /// Answers a review; what was compiled before from the same inputs is taken from the cache. The answer is the same.
-/// What is not an Ingress is allowed: after a switch of images the predecessor's registrations go on.
+/// What is neither an Ingress nor parameters of a class is allowed: after a switch of images the predecessor's registrations go on.
 #[must_use]
 pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> Answer {
+    if let (Some(Object::Other(object)), "ingressclassparams") = (&request.object, request.row.resource) {
+        let old = match &request.old_object {
+            Some(Object::Other(old)) => Some(old),
+            _ => None,
+        };
+        return if request.operation == Operation::Delete {
+            Answer::allow()
+        } else {
+            parameters::validate(object, old, &request.name, context.policy)
+        };
+    }
     let Some(Object::Ingress(ingress)) = &request.object else { return Answer::allow() };
     if request.operation == Operation::Delete || ingress.metadata.deletion_timestamp.is_some() {
         return Answer::allow();

@@ -2,10 +2,10 @@
 
 mod actions;
 mod addons;
-mod attributes;
 mod authentication;
 mod cache;
 mod frontend_nlb;
+mod idle;
 mod keys;
 mod listeners;
 mod load_balancer;
@@ -206,8 +206,9 @@ pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     compiler.check_keys();
     compiler.check_requested_certificates();
     let fragment = compiler.fragment();
-    compiler.check_attributes();
     compiler.check_values();
+    compiler.check_params();
+    compiler.check_effects();
     let findings = compiler.reader.findings;
     let linkable = !findings.iter().any(|finding| finding.effect == Effect::MemberSetAside);
     Compiled { key: member.key(), fragment: linkable.then(|| Arc::new(fragment)), findings }
@@ -222,6 +223,8 @@ struct Compiler<'a> {
     spec: IngressSpec,
     params: Option<Arc<IngressClassParams>>,
     reader: Reader<'a>,
+    /// One of its listeners has TLS.
+    tls: bool,
     target_groups: BTreeMap<ResourceId, TargetGroupAsk>,
 }
 
@@ -238,6 +241,7 @@ impl<'a> Compiler<'a> {
             params: member.class.params.clone(),
             reader: Reader::new(subject, meta.annotations.as_ref(), context.view.group.is_explicit()),
             key,
+            tls: false,
             target_groups: BTreeMap::new(),
         }
     }

@@ -158,6 +158,9 @@ impl Finding {
     /// Longest value that a finding carries, in characters.
     pub const VALUE_LIMIT: usize = 200;
 
+    /// Longest message, in characters.
+    pub const MESSAGE_LIMIT: usize = 1000;
+
     /// A finding with the effect that its code has by default.
     #[must_use]
     pub fn new(code: Code, subject: ObjectRef, path: FieldPath, message: impl Into<String>) -> Self {
@@ -169,7 +172,7 @@ impl Finding {
             place: None,
             value: None,
             allowed: Vec::new(),
-            message: message.into(),
+            message: cut(&message.into(), Self::MESSAGE_LIMIT),
             mend: code.row().mend.to_owned(),
             effect: code.row().effect,
             age: None,
@@ -179,11 +182,7 @@ impl Finding {
     /// With the value that was found, cut at a sane length.
     #[must_use]
     pub fn value(mut self, value: &str) -> Self {
-        let mut cut: String = value.chars().take(Self::VALUE_LIMIT).collect();
-        if cut.len() < value.len() {
-            cut.push('…');
-        }
-        self.value = Some(cut);
+        self.value = Some(cut(value, Self::VALUE_LIMIT));
         self
     }
 
@@ -245,6 +244,14 @@ impl Finding {
             text.push_str(&self.mend);
         }
         text
+    }
+}
+
+/// At most so many characters of a text.
+fn cut(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 

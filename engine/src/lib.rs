@@ -9,6 +9,7 @@
 //! | [`facts`] | what is known of the AWS account |
 //! | [`stack`] | AWS resources of one group, desired and observed in the same words |
 //! | [`annotation`] | every annotation: grammar, scope, default, merge rule |
+//! | [`explain`] | annotations and findings as text, for the terminal and the docs |
 //! | [`world`] | the objects of a cluster, indexed by group |
 //! | [`compile`] | one Ingress → fragment and findings |
 //! | [`link`] | the fragments of a group → desired state and findings |
@@ -25,6 +26,7 @@ pub mod admit;
 pub mod annotation;
 pub mod check;
 pub mod compile;
+pub mod explain;
 pub mod facts;
 pub mod finding;
 pub mod kinds;

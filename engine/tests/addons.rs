@@ -125,10 +125,10 @@ fn what_cannot_be_meant_sets_its_member_aside() {
         (
             "wafv2-acl-arn",
             concat!("arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/web/1", "\n"),
-            Code::InvalidValue,
+            Code::InvalidArn,
         ),
-        ("wafv2-acl-arn", "web", Code::InvalidValue),
-        ("wafv2-acl-arn", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/web/1", Code::InvalidValue),
+        ("wafv2-acl-arn", "web", Code::InvalidArn),
+        ("wafv2-acl-arn", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/web/1", Code::InvalidArn),
         ("wafv2-acl-arn", "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/web/9", Code::WebAclNotFound),
         ("wafv2-acl-name", "wbe", Code::WebAclNotFound),
         ("shield-advanced-protection", "yes", Code::InvalidValue),

@@ -14,6 +14,7 @@ use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy,
 use albedo_engine::annotation::PREFIX;
 use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact, Subnet};
 use albedo_engine::finding::CODES;
+use albedo_engine::kinds::IngressClassParams;
 use albedo_engine::settings::Settings;
 use albedo_engine::world::{Kind, Object, World};
 use jiff::Timestamp;
@@ -115,6 +116,10 @@ fn world(example: &Value) -> World {
             Some("IngressClass") => {
                 let class: IngressClass = serde_json::from_value(object).expect("a class");
                 world.apply(Object::IngressClass(Box::new(class)));
+            }
+            Some("IngressClassParams") => {
+                let params: IngressClassParams = serde_json::from_value(object).expect("IngressClassParams");
+                world.apply(Object::IngressClassParams(Box::new(params)));
             }
             other => panic!("no such kind in examples: {other:?}"),
         }

@@ -44,6 +44,7 @@ pub const ENGINE: &[Row] = rows! {
     facts:      ["finding", "stack"] [];
     settings:   ["finding", "stack"] [];
     annotation: ["finding", "stack", "kinds", "facts", "settings"] [];
+    explain:    ["finding", "annotation"] [];
     world:      ["finding", "stack", "kinds", "facts", "settings", "annotation"] [TYPES];
     compile:    ["finding", "stack", "kinds", "facts", "settings", "annotation", "world"] [TYPES];
     traffic:    ["finding", "stack", "settings"] [];

@@ -130,7 +130,7 @@ pub async fn a_web_acl_has_to_exist(base: Arc<Base>) -> Result<()> {
     let folded = format!("{}\n", guarded.acl);
     let rows = [
         ("wafv2-acl-name", "frnt", "ALB207", "did you mean front?"),
-        ("wafv2-acl-arn", folded.as_str(), "ALB011", "remove the white space"),
+        ("wafv2-acl-arn", folded.as_str(), "ALB027", "remove the white space"),
         ("shield-advanced-protection", "yes", "ALB011", ""),
     ];
     for (key, value, code, mend) in rows {

@@ -64,6 +64,26 @@ pub async fn check_tells_what_the_door_would(base: Arc<Base>) -> Result<()> {
     Ok(())
 }
 
+pub async fn explain_tells_what_words_mean(base: Arc<Base>) -> Result<()> {
+    let rows: [(&[&str], i32, &[&str]); 6] = [
+        (&["explain"], 0, &["target-type", "actions.<service>", "kubernetes.io/ingress.class", "ALB103"]),
+        (&["explain", "target-type"], 0, &["one of instance, ip", "spec.targetType of IngressClassParams", "ALB003"]),
+        (&["explain", "alb.ingress.kubernetes.io/actions.web"], 0, &["use-annotation", "ALB012"]),
+        (&["explain", "idle_timeout.timeout_seconds", "alb005"], 0, &["from 1 to 4000", "not a certificate's ARN"]),
+        (&["explain", "targetType"], 2, &["did you mean `target-type`?"]),
+        (&["explain", "ALB0O5"], 2, &["did you mean `ALB005`?"]),
+    ];
+    for (args, code, facts) in rows {
+        let (is, said) = run(args).await?;
+        ensure!(is == Some(code), "albedo {args:?}: {is:?}\n{said}");
+        for fact in facts {
+            ensure!(said.contains(fact), "albedo {args:?} does not say {fact:?}:\n{said}");
+        }
+    }
+    drop(base);
+    Ok(())
+}
+
 /// What files lack comes from the cluster, whose state is only read.
 pub async fn check_looks_into_the_cluster(base: Arc<Base>) -> Result<()> {
     let stage = Stage::open(&base, "neighbours").await?;

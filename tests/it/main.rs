@@ -99,6 +99,7 @@ const TESTS: &[(&str, Test)] = tests![
     cli::check_tells_what_the_door_would,
     cli::check_looks_into_the_cluster,
     cli::check_speaks_to_programs,
+    cli::explain_tells_what_words_mean,
     cli::plan_prints_what_would_be,
     cli::plan_tells_what_changes,
     cli::generated_manifests_are_up_to_date,

@@ -69,8 +69,7 @@ impl Policy {
         let row = finding.code.row();
         self.mode == Mode::Enforce
             && match row.tier {
-                Tier::Static => true,
-                Tier::Cluster => self.strict || !row.absence,
+                Tier::Static | Tier::Cluster => self.strict || !row.absence,
                 Tier::Aws => (self.strict || !row.absence) && finding.age.is_none_or(|age| age <= self.fresh),
                 Tier::Consequence => !acknowledged,
             }

@@ -186,7 +186,19 @@ fn acknowledged(candidate: &Ingress) -> bool {
 }
 
 fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &Policy) -> Answer {
-    let acknowledged = acknowledged(candidate);
+    let name = candidate.metadata.name.clone().unwrap_or_default();
+    let about = Details { kind: "Ingress".to_owned(), name, group: "networking.k8s.io".to_owned(), causes: Vec::new() };
+    answer_about(about, findings, plan, policy, acknowledged(candidate))
+}
+
+/// The answer to findings on an object; `about` names it.
+pub(super) fn answer_about(
+    about: Details,
+    findings: &[Finding],
+    plan: &[String],
+    policy: &Policy,
+    acknowledged: bool,
+) -> Answer {
     let (denying, warning): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| policy.denies(finding, acknowledged));
     let mut answer = Answer::allow();
@@ -196,23 +208,23 @@ fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &P
         answer.warnings.extend(plan.iter().cloned());
         return answer;
     }
-    let name = candidate.metadata.name.clone().unwrap_or_default();
     let all: Vec<String> = denying.iter().map(ToString::to_string).collect();
     answer.allowed = false;
     answer.code = 422;
     answer.reason = "Invalid".to_owned();
-    answer.message = format!("Ingress.networking.k8s.io \"{name}\" is invalid: {}", all.join("; "));
+    let Details { kind, group, name, .. } = &about;
+    answer.message = format!("{kind}.{group} \"{name}\" is invalid: {}", all.join("; "));
     let cause = |finding: &&Finding| Cause {
         reason: "FieldValueInvalid".to_owned(),
-        message: cause_text(finding),
+        message: if finding.subject.kind == about.kind {
+            cause_text(finding)
+        } else {
+            format!("{}: {}", finding.subject, cause_text(finding))
+        },
         field: finding.path.to_string(),
     };
-    answer.details = Some(Details {
-        kind: "Ingress".to_owned(),
-        name,
-        group: "networking.k8s.io".to_owned(),
-        causes: denying.iter().map(cause).collect(),
-    });
+    let causes = denying.iter().map(cause).collect();
+    answer.details = Some(Details { causes, ..about });
     answer
 }
 

@@ -1,6 +1,8 @@
 //! What the `ELBv2` API refuses in an action though LBC lets it pass (API reference: `CreateRule`).
 
 use super::action::{Action, FixedResponseConfig, ForwardConfig, RedirectConfig};
+use super::arn;
+use super::nearest::did_you_mean;
 use super::parse::ParseError;
 
 const CONTENT_TYPES: [&str; 5] = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"];
@@ -13,7 +15,10 @@ impl Action {
         match self.r#type.as_str() {
             "fixed-response" => self.fixed_response_config.iter().for_each(|config| fixed_response(config, &mut found)),
             "redirect" => self.redirect_config.iter().for_each(|config| redirect(config, &mut found)),
-            "forward" => self.forward_config.iter().for_each(|config| forward(config, &mut found)),
+            "forward" => {
+                self.forward_config.iter().for_each(|config| forward(config, &mut found));
+                self.target_group_arn.iter().for_each(|arn| target_group_arn(arn, "/targetGroupARN", &mut found));
+            }
             _ => {}
         }
         found
@@ -59,6 +64,7 @@ fn redirect(config: &RedirectConfig, found: &mut Vec<ParseError>) {
         let message = format!("port `{port}` must be a number from 1 to 65535 or #{{port}}");
         found.push(ParseError::at_json(message, at("port")));
     }
+    placeholders(config, &at, found);
     if let Some(path) = &config.path {
         if !path.starts_with('/') {
             let message = format!("path `{path}` must start with `/`; did you mean `/{path}`?");
@@ -81,6 +87,28 @@ fn redirect(config: &RedirectConfig, found: &mut Vec<ParseError>) {
     }
 }
 
+/// Keywords that a field can reuse of the request (API reference: `RedirectActionConfig`). What looks like one and isn't
+/// would be sent to clients as it is.
+fn placeholders(config: &RedirectConfig, at: &dyn Fn(&str) -> String, found: &mut Vec<ParseError>) {
+    const ALL: [&str; 5] = ["#{protocol}", "#{host}", "#{port}", "#{path}", "#{query}"];
+    let fields: [(&str, Option<&String>, &[&str]); 3] = [
+        ("host", config.host.as_ref(), &["#{host}"]),
+        ("path", config.path.as_ref(), &["#{host}", "#{path}", "#{port}"]),
+        ("query", config.query.as_ref(), &ALL),
+    ];
+    for (field, text, known) in fields {
+        for (start, _) in text.map(|text| text.match_indices("#{")).into_iter().flatten() {
+            let rest = text.and_then(|text| text.get(start..)).unwrap_or_default();
+            let placeholder = rest.find('}').and_then(|end| rest.get(..=end)).unwrap_or(rest);
+            if !known.contains(&placeholder) {
+                let near = did_you_mean(placeholder, known.iter().copied());
+                let message = format!("{field} has the keyword `{placeholder}`, it takes {}{near}", known.join(", "));
+                found.push(ParseError::at_json(message, at(field)).doubt());
+            }
+        }
+    }
+}
+
 fn forward(config: &ForwardConfig, found: &mut Vec<ParseError>) {
     let count = config.target_groups.len();
     if !(1..=5).contains(&count) {
@@ -88,6 +116,9 @@ fn forward(config: &ForwardConfig, found: &mut Vec<ParseError>) {
         found.push(ParseError::at_json(message, "/forwardConfig/targetGroups"));
     }
     for (index, tuple) in config.target_groups.iter().enumerate() {
+        if let Some(arn) = &tuple.target_group_arn {
+            target_group_arn(arn, &format!("/forwardConfig/targetGroups/{index}/targetGroupARN"), found);
+        }
         if let Some(weight) = tuple.weight.filter(|weight| !(0..=999).contains(weight)) {
             let message = format!("weight {weight} must be within [0, 999]");
             found.push(ParseError::at_json(message, format!("/forwardConfig/targetGroups/{index}/weight")));
@@ -106,6 +137,12 @@ fn forward(config: &ForwardConfig, found: &mut Vec<ParseError>) {
             found.push(ParseError::at_json(message, pointer));
         }
         _ => {}
+    }
+}
+
+fn target_group_arn(text: &str, pointer: &str, found: &mut Vec<ParseError>) {
+    if let Err(error) = arn::Kind::TargetGroup.parse(text) {
+        found.push(ParseError::at_json(error.message, pointer));
     }
 }
 
@@ -133,7 +170,7 @@ mod tests {
                 "protocol":"#{protocol}","query":"#{query}","statusCode":"HTTP_302"}}"##,
             r#"{"type":"redirect","redirectConfig":{"port":"443","protocol":"HTTPS","query":"","statusCode":"HTTP_301"}}"#,
             r#"{"type":"fixed-response","fixedResponseConfig":{"statusCode":"503","contentType":"text/plain"}}"#,
-            r#"{"type":"forward","targetGroupARN":"x"}"#,
+            r#"{"type":"forward","targetGroupARN":"arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/a/0123456789abcdef"}"#,
             r#"{"type":"forward","forwardConfig":{"targetGroups":[{"serviceName":"a","servicePort":1,"weight":999}],
                 "targetGroupStickinessConfig":{"enabled":true,"durationSeconds":200}}}"#,
             r#"{"type":"redirect","fixedResponseConfig":{"statusCode":"999"},"redirectConfig":{"statusCode":"HTTP_301"}}"#,
@@ -159,10 +196,22 @@ mod tests {
             (r#"{"type":"redirect","redirectConfig":{"statusCode":"HTTP_301","path":"a"}}"#, "did you mean `/a`?"),
             (r#"{"type":"redirect","redirectConfig":{"statusCode":"HTTP_301","query":"?a=b"}}"#, "query"),
             (r#"{"type":"redirect","redirectConfig":{"statusCode":"HTTP_301","host":""}}"#, "host"),
-            (r#"{"type":"forward","forwardConfig":{"targetGroups":[]}}"#, "0 entries"),
-            (r#"{"type":"forward","forwardConfig":{"targetGroups":[{"targetGroupARN":"x","weight":1000}]}}"#, "1000"),
+            (r#"{"type":"forward","targetGroupARN":"tg-arn"}"#, "`tg-arn` is no ARN"),
             (
-                r#"{"type":"forward","forwardConfig":{"targetGroups":[{"targetGroupARN":"x"}],
+                r##"{"type":"redirect","redirectConfig":{"statusCode":"HTTP_301","host":"#{hots}"}}"##,
+                "did you mean `#{host}`?",
+            ),
+            (
+                r#"{"type":"redirect","redirectConfig":{"statusCode":"HTTP_301","path":"/#{query}"}}"#,
+                "it takes #{host}, #{path}, #{port}",
+            ),
+            (r#"{"type":"forward","forwardConfig":{"targetGroups":[]}}"#, "0 entries"),
+            (
+                r#"{"type":"forward","forwardConfig":{"targetGroups":[{"targetGroupARN":"arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/a/0123456789abcdef","weight":1000}]}}"#,
+                "1000",
+            ),
+            (
+                r#"{"type":"forward","forwardConfig":{"targetGroups":[{"targetGroupARN":"arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/a/0123456789abcdef"}],
                     "targetGroupStickinessConfig":{"enabled":true}}}"#,
                 "durationSeconds must be set",
             ),

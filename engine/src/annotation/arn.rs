@@ -45,7 +45,10 @@ impl Arn {
         if resource.is_empty() {
             return fail("its form is arn:partition:service:region:account:resource".to_owned());
         }
-        if !PARTITIONS.contains(&partition) {
+        // AWS adds a partition every few years.
+        let is_partition =
+            partition.starts_with("aws-") && partition.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        if !PARTITIONS.contains(&partition) && !is_partition {
             let near = did_you_mean(partition, PARTITIONS);
             return fail(format!("partition `{partition}` doesn't exist{near}"));
         }
@@ -54,9 +57,11 @@ impl Arn {
         if service.is_empty() || !is_word(service) {
             return fail(format!("`{service}` can't be a service"));
         }
-        let is_region = is_word(region) && region.contains('-');
-        if !(region.is_empty() || is_region) {
+        if !(region.is_empty() || is_region(region)) {
             return fail(format!("`{region}` can't be a region"));
+        }
+        if !region.is_empty() && partition_of(region) != partition && PARTITIONS.contains(&partition) {
+            return fail(format!("region {region} is in partition {}, not {partition}", partition_of(region)));
         }
         // `aws` stands for what AWS itself owns, managed policies for instance.
         if !account.is_empty() && account != "aws" && !is_account(account) {
@@ -79,6 +84,125 @@ impl fmt::Display for Arn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { partition, service, region, account, resource } = self;
         write!(f, "arn:{partition}:{service}:{region}:{account}:{resource}")
+    }
+}
+
+/// The service whose ARNs an annotation takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A web ACL of `WAFv2` for regional resources
+    WebAcl,
+    /// A private certificate authority
+    PrivateCa,
+    /// A target group
+    TargetGroup,
+    /// A trust store
+    TrustStore,
+    /// A Cognito user pool
+    UserPool,
+}
+
+impl Kind {
+    /// Service, beginning of the resource, and the whole form.
+    const fn form(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::WebAcl => ("wafv2", "regional/webacl/", "arn:PARTITION:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID"),
+            Self::PrivateCa => {
+                ("acm-pca", "certificate-authority/", "arn:PARTITION:acm-pca:REGION:ACCOUNT:certificate-authority/ID")
+            }
+            Self::TargetGroup => (
+                "elasticloadbalancing",
+                "targetgroup/",
+                "arn:PARTITION:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID",
+            ),
+            Self::TrustStore => (
+                "elasticloadbalancing",
+                "truststore/",
+                "arn:PARTITION:elasticloadbalancing:REGION:ACCOUNT:truststore/NAME/ID",
+            ),
+            Self::UserPool => {
+                ("cognito-idp", "userpool/", "arn:PARTITION:cognito-idp:REGION:ACCOUNT:userpool/REGION_ID")
+            }
+        }
+    }
+
+    /// The form of its ARNs.
+    #[must_use]
+    pub const fn shape(self) -> &'static str {
+        self.form().2
+    }
+
+    /// Reads an ARN of this kind. Source of the forms: the services' pages of the service authorization reference
+    /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/>), "Resource types defined".
+    ///
+    /// # Errors
+    /// When it is no ARN, or one of another kind.
+    pub fn parse(self, text: &str) -> Result<Arn, ParseError> {
+        let (service, start, shape) = self.form();
+        let arn = Arn::parse(text)?;
+        let fail = |cause: String| Err(ParseError::new(format!("`{text}` {cause}; its form is {shape}")));
+        if self == Self::WebAcl && matches!(arn.service.as_str(), "waf" | "waf-regional") {
+            return fail("is a web ACL of WAF Classic, for which there is waf-acl-id".to_owned());
+        }
+        if arn.service != service {
+            return fail(format!("is of service {}, one of {service} belongs there", arn.service));
+        }
+        if self == Self::WebAcl && arn.resource.starts_with("global/") {
+            return fail("is a global web ACL, which only CloudFront takes; an ALB takes a regional one".to_owned());
+        }
+        let parts = arn.resource.strip_prefix(start).unwrap_or_default();
+        if arn.region.is_empty() || arn.account.is_empty() {
+            return fail("lacks region or account".to_owned());
+        }
+        let mut names = parts.split('/');
+        let (name, id) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+        let is_word = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        let fits = names.next().is_none()
+            && is_word(name)
+            && match self {
+                Self::PrivateCa => id.is_empty(),
+                Self::UserPool => {
+                    id.is_empty()
+                        && name
+                            .strip_prefix(arn.region.as_str())
+                            .is_some_and(|rest| rest.len() > 1 && rest.starts_with('_'))
+                }
+                Self::WebAcl => is_word(id),
+                Self::TargetGroup | Self::TrustStore => {
+                    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+                }
+            };
+        if fits { Ok(arn) } else { fail(format!("has resource `{}`", arn.resource)) }
+    }
+}
+
+/// The partition that a region belongs to.
+#[must_use]
+pub fn partition_of(region: &str) -> &'static str {
+    const OTHERS: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+        ("eusc-", "aws-eusc"),
+    ];
+    OTHERS.iter().find(|(start, _)| region.starts_with(start)).map_or("aws", |(_, partition)| *partition)
+}
+
+/// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`: words and a number.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    match parts.split_last() {
+        Some((number, words)) if words.len() >= 2 => {
+            number.parse::<u8>().is_ok()
+                && words.iter().all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+        }
+        _ => false,
     }
 }
 
@@ -131,6 +255,9 @@ impl AcmCertificateArn {
             let cause = if is_acm { "it lacks the region" } else { "IAM is global, the region must be empty" };
             return fail(cause.to_owned());
         }
+        if is_acm && !is_uuid(id) {
+            return fail(format!("`{id}` can't be a certificate's id, which is a UUID"));
+        }
         let is_id = |c: char| {
             c.is_ascii_alphanumeric() || c == '-' || (!is_acm && matches!(c, '_' | '+' | '=' | ',' | '.' | '@' | '/'))
         };
@@ -140,45 +267,12 @@ impl AcmCertificateArn {
         let id = id.to_owned();
         Ok(Self { arn, store, id })
     }
-
-    /// Whether the id looks like those that ACM gives out: a UUID. What doesn't was typed or shortened by hand.
-    #[must_use]
-    pub fn is_uuid(&self) -> bool {
-        let lengths = self.id.split('-').map(str::len);
-        lengths.eq([8, 4, 4, 4, 12]) && self.id.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
-    }
 }
 
-/// The ARN of a web ACL that a load balancer takes: `arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct WebAclArn {
-    /// The whole ARN
-    pub arn: Arn,
-}
-
-impl WebAclArn {
-    /// Reads the ARN of a regional web ACL of `WAFv2`.
-    ///
-    /// # Errors
-    /// When it is no ARN, or one that a load balancer can't use.
-    pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let arn = Arn::parse(text)?;
-        let fail = |cause: String| Err(ParseError::new(format!("`{text}` is no web ACL for a load balancer: {cause}")));
-        if arn.service != "wafv2" {
-            return fail(format!("service `{}` must be wafv2", arn.service));
-        }
-        if arn.resource.starts_with("global/") {
-            return fail("a global one is for CloudFront, a load balancer takes a regional one".to_owned());
-        }
-        let parts: Vec<&str> = arn.resource.split('/').collect();
-        if !matches!(parts.as_slice(), ["regional", "webacl", name, id] if !name.is_empty() && !id.is_empty()) {
-            return fail(format!("its resource `{}` must be regional/webacl/NAME/ID", arn.resource));
-        }
-        if arn.region.is_empty() || !is_account(&arn.account) {
-            return fail("it lacks the region or the account".to_owned());
-        }
-        Ok(Self { arn })
-    }
+/// Whether an id is like those that ACM gives out. What isn't was typed, or shortened by hand.
+fn is_uuid(id: &str) -> bool {
+    let lengths = id.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && id.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -205,6 +299,60 @@ mod tests {
     }
 
     #[test]
+    fn kinds() {
+        let id = "2a4e6f80-1234-4abc-9def-0123456789ab";
+        for (kind, good) in [
+            (Kind::WebAcl, format!("arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/web-1_a/{id}")),
+            (Kind::PrivateCa, format!("arn:aws-us-gov:acm-pca:us-gov-west-1:123456789012:certificate-authority/{id}")),
+            (
+                Kind::TargetGroup,
+                "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/a-b/0123456789abcdef".to_owned(),
+            ),
+            (
+                Kind::TrustStore,
+                "arn:aws-cn:elasticloadbalancing:cn-north-1:123456789012:truststore/t/0123456789abcdef".to_owned(),
+            ),
+            (Kind::UserPool, "arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_AbC123".to_owned()),
+        ] {
+            assert_eq!(kind.parse(&good).unwrap().to_string(), good);
+        }
+        for (kind, bad, expected) in [
+            (
+                Kind::WebAcl,
+                format!("arn:aws:wafv2:us-east-1:123456789012:global/webacl/web/{id}"),
+                "is a global web ACL",
+            ),
+            (Kind::WebAcl, "arn:aws:waf-regional:us-east-1:123456789012:webacl/x".to_owned(), "there is waf-acl-id"),
+            (Kind::WebAcl, "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/web".to_owned(), "its form is"),
+            (Kind::WebAcl, "arn:aws:wafv2:...".to_owned(), "its form is arn:partition"),
+            (Kind::PrivateCa, ACM.to_owned(), "is of service acm, one of acm-pca belongs there"),
+            (
+                Kind::TargetGroup,
+                "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/a/01".to_owned(),
+                "has resource",
+            ),
+            (
+                Kind::TrustStore,
+                "arn:aws:elasticloadbalancing:eu-west-1::truststore/t/01".to_owned(),
+                "lacks region or account",
+            ),
+            (
+                Kind::UserPool,
+                "arn:aws:cognito-idp:us-east-1:123456789012:userpool/eu-west-1_a".to_owned(),
+                "has resource",
+            ),
+            (
+                Kind::UserPool,
+                "arn:aws:cognito-idp:cn-north-1:123456789012:userpool/cn-north-1_a".to_owned(),
+                "is in partition aws-cn, not aws",
+            ),
+        ] {
+            let message = kind.parse(&bad).unwrap_err().message;
+            assert!(message.contains(expected), "{bad}: {message}");
+        }
+    }
+
+    #[test]
     fn what_is_no_arn() {
         for (text, expected) in [
             ("arn:arn:aws:acm:eu-west-1:123456789012:certificate/a", "it begins with `arn:` twice"),
@@ -226,17 +374,23 @@ mod tests {
     #[test]
     fn certificates() {
         let acm = AcmCertificateArn::parse(ACM).unwrap();
-        assert_eq!((acm.store, acm.is_uuid()), (CertificateStore::Acm, true));
+        assert_eq!(acm.store, CertificateStore::Acm);
         let iam = AcmCertificateArn::parse("arn:aws:iam::123456789012:server-certificate/team/web.example_1").unwrap();
-        assert_eq!((iam.store, iam.id.as_str(), iam.is_uuid()), (CertificateStore::Iam, "team/web.example_1", false));
-        assert!(!AcmCertificateArn::parse("arn:aws:acm:eu-west-1:123456789012:certificate/abc").unwrap().is_uuid());
+        assert_eq!((iam.store, iam.id.as_str()), (CertificateStore::Iam, "team/web.example_1"));
         for (text, expected) in [
             ("arn:aws:acm-pca:eu-west-1:123456789012:certificate-authority/a", "service `acm-pca` must be acm or iam"),
             ("arn:aws:acm:eu-west-1:123456789012:cert/a", "its resource `cert/a` must begin with `certificate/`"),
             ("arn:aws:acm:eu-west-1::certificate/a", "it lacks the account"),
             ("arn:aws:acm::123456789012:certificate/a", "it lacks the region"),
             ("arn:aws:iam:us-east-1:123456789012:server-certificate/a", "IAM is global, the region must be empty"),
-            ("arn:aws:acm:eu-west-1:123456789012:certificate/<id>", "`<id>` can't be a certificate's id"),
+            (
+                "arn:aws:acm:eu-west-1:123456789012:certificate/<id>",
+                "`<id>` can't be a certificate's id, which is a UUID",
+            ),
+            (
+                "arn:aws:acm:eu-west-1:123456789012:certificate/0d1b6a9c",
+                "`0d1b6a9c` can't be a certificate's id, which is a UUID",
+            ),
             ("arn:aws:iam::123456789012:server-certificate/a/", "`a/` can't be a certificate's name"),
         ] {
             let message = AcmCertificateArn::parse(text).unwrap_err().message;
@@ -244,34 +398,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn web_acls() {
-        const ACL: &str =
-            "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/web/2a4e6f80-1234-4abc-9def-0123456789ab";
-        assert_eq!(WebAclArn::parse(ACL).unwrap().arn.region, "eu-west-1");
-        for (text, expected) in [
-            (ACM, "service `acm` must be wafv2"),
-            (
-                "arn:aws:wafv2:us-east-1:123456789012:global/webacl/web/1",
-                "a global one is for CloudFront, a load balancer takes a regional one",
-            ),
-            (
-                "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/web",
-                "its resource `regional/webacl/web` must be regional/webacl/NAME/ID",
-            ),
-            ("arn:aws:wafv2:us-east-1::regional/webacl/web/1", "it lacks the region or the account"),
-        ] {
-            let message = WebAclArn::parse(text).unwrap_err().message;
-            assert!(message.ends_with(expected), "{message}");
-        }
-        assert!(WebAclArn::parse(&format!("{ACL}\n")).unwrap_err().message.ends_with("it contains white space"));
-    }
-
     proptest! {
         #[test]
         fn never_panics(raw in any::<String>(), near in "arn:[a-z:/0-9-]{0,30}") {
             let _ = (AcmCertificateArn::parse(&raw), AcmCertificateArn::parse(&near));
-            let _ = (WebAclArn::parse(&raw), WebAclArn::parse(&near));
+            let _ = (Kind::WebAcl.parse(&raw), Kind::UserPool.parse(&near));
         }
     }
 }

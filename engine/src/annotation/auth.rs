@@ -3,9 +3,11 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::arn;
 use super::decode::{self, object};
 use super::nearest::did_you_mean;
 use super::parse::{ParseError, go_int64};
+use super::url;
 
 /// Who authenticates users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -81,6 +83,17 @@ impl CognitoConfig {
             ("userPoolClientID", &self.user_pool_client_id),
             ("userPoolDomain", &self.user_pool_domain),
         ]);
+        if let Err(error) = arn::Kind::UserPool.parse(&self.user_pool_arn)
+            && !self.user_pool_arn.is_empty()
+        {
+            found.push(ParseError::at_json(error.message, "/userPoolARN"));
+        }
+        let domain = &self.user_pool_domain;
+        if !domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
+            let message =
+                format!("userPoolDomain `{domain}` must be a domain's prefix or its full name, without https://");
+            found.push(ParseError::at_json(message, "/userPoolDomain"));
+        }
         found.extend(extra_params(&self.authentication_request_extra_params));
         found
     }
@@ -135,9 +148,9 @@ impl OidcConfig {
         let mut found = required(&urls);
         found.extend(required(&[("secretName", &self.secret_name)]));
         for (field, url) in urls {
-            if !url.is_empty() && !url.starts_with("https://") {
-                let message = format!("{field} `{url}` must be a URL that starts with https://");
-                found.push(ParseError::at_json(message, format!("/{field}")));
+            // The URL isn't repeated: some carry what is a secret of the provider's.
+            if let Some(cause) = url::https_fault(url).filter(|_| !url.is_empty()) {
+                found.push(ParseError::at_json(format!("{field} {cause}"), format!("/{field}")));
             }
         }
         found.extend(extra_params(&self.authentication_request_extra_params));
@@ -267,8 +280,8 @@ mod tests {
             [
                 "authorizationEndpoint must be set",
                 "userInfoEndpoint must be set",
-                "issuer `xxx` must be a URL that starts with https://",
-                "tokenEndpoint `http://c` must be a URL that starts with https://",
+                "issuer must be a URL that starts with https://",
+                "tokenEndpoint must be a URL that starts with https://",
             ]
         );
         assert_eq!(CognitoConfig::default().limits().len(), 3);

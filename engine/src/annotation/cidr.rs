@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::parse::{ParseError, string_list};
+use super::parse::{ParseError, items};
 
 /// A CIDR with its text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,7 +58,8 @@ fn network(text: &str) -> Option<IpNet> {
 /// # Errors
 /// One for every item that is no CIDR.
 pub fn parse_list(raw: &str) -> Result<Vec<Cidr>, Vec<ParseError>> {
-    let (good, bad): (Vec<_>, Vec<_>) = string_list(raw).iter().map(|item| Cidr::parse(item)).partition(Result::is_ok);
+    let read = items(raw).map(|item| Cidr::parse(item.text).map_err(|error| error.within(&item)));
+    let (good, bad): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
     if bad.is_empty() {
         Ok(good.into_iter().flatten().collect())
     } else {

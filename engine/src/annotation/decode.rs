@@ -1,12 +1,14 @@
 //! From JSON to structs with the leniency of Go's `encoding/json`: names match in any case, unknown ones are skipped,
 //! `null` changes nothing, of duplicates the last wins.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 
 use super::json::{self, Node, Value};
-use super::parse::ParseError;
+use super::nearest::did_you_mean;
+use super::parse::{ParseError, shown};
 
 /// Reads a whole annotation value.
 ///
@@ -17,6 +19,17 @@ pub fn decode<T: Decode + Default>(raw: &str) -> Result<T, ParseError> {
     let mut value = T::default();
     value.decode(&node, &Path::ROOT)?;
     Ok(value)
+}
+
+/// The same, and a doubt for each member that nothing reads: Go skips it without a word.
+pub fn decode_all<T: Decode + Default>(raw: &str) -> (Result<T, ParseError>, Vec<ParseError>) {
+    let strays = RefCell::new(Vec::new());
+    let read = json::read(raw).and_then(|node| {
+        let mut value = T::default();
+        value.decode(&node, &Path { strays: Some(&strays), ..Path::ROOT })?;
+        Ok(value)
+    });
+    (read, strays.into_inner())
 }
 
 /// What a JSON value can be read into. It updates in place, because Go merges duplicate members into one struct.
@@ -35,6 +48,8 @@ pub trait Decode {
 #[derive(Clone, Copy, Debug)]
 pub struct Path<'a> {
     last: Option<(&'a Path<'a>, Step<'a>)>,
+    /// Where members are told that nothing reads.
+    strays: Option<&'a RefCell<Vec<ParseError>>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +60,10 @@ enum Step<'a> {
 }
 
 impl<'a> Path<'a> {
-    const ROOT: Path<'static> = Path { last: None };
+    const ROOT: Path<'static> = Path { last: None, strays: None };
 
     const fn then(&'a self, step: Step<'a>) -> Self {
-        Self { last: Some((self, step)) }
+        Self { last: Some((self, step)), strays: self.strays }
     }
 
     fn steps(&self) -> Vec<Step<'a>> {
@@ -60,6 +75,16 @@ impl<'a> Path<'a> {
         }
         steps.reverse();
         steps
+    }
+
+    fn stray(&self, written: &str, names: &[&'static str]) {
+        let Some(strays) = self.strays else { return };
+        let near = did_you_mean(written, names.iter().copied());
+        let near = if near.is_empty() { format!("; {} are read here", names.join(", ")) } else { near };
+        let pointer = self.then(Step::Key(written)).pointer();
+        strays
+            .borrow_mut()
+            .push(ParseError::at_json(format!("nothing reads `{}`{near}", shown(written)), pointer).doubt());
     }
 
     /// RFC 6901, with the members' names as the user wrote them.
@@ -119,8 +144,9 @@ pub(super) fn decode_members<T: Decode>(
     for (written, member) in members {
         let exact = names.iter().find(|name| *name == written);
         let name = exact.or_else(|| names.iter().find(|name| folds_equal(name, written)));
-        if let Some(&name) = name {
-            field(name, member, &at.then(Step::Field { of, name, written }))?;
+        match name {
+            Some(&name) => field(name, member, &at.then(Step::Field { of, name, written }))?,
+            None => at.stray(written, names),
         }
     }
     Ok(())

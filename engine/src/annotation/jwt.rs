@@ -5,9 +5,13 @@ use serde::Serialize;
 use super::decode::{self, object};
 use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use super::url;
 
 /// The values of [`JwtAdditionalClaim::format`] that AWS knows.
 pub const FORMATS: [&str; 3] = ["single-string", "string-array", "space-separated-values"];
+
+/// Claims that AWS validates in every token.
+const ALWAYS: [&str; 4] = ["exp", "iss", "nbf", "iat"];
 
 /// The annotation as written; nothing is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -72,15 +76,38 @@ impl JwtValidation {
     #[must_use]
     pub fn limits(&self) -> Vec<ParseError> {
         let mut found = Vec::new();
-        if !self.jwks_endpoint.is_empty() && !self.jwks_endpoint.starts_with("https://") {
-            let message = format!("jwksEndpoint `{}` must be a URL that starts with https://", self.jwks_endpoint);
-            found.push(ParseError::at_json(message, "/jwksEndpoint"));
+        let mut fault = |message: String, pointer: String| found.push(ParseError::at_json(message, pointer));
+        if let Some(cause) = url::https_fault(&self.jwks_endpoint).filter(|_| !self.jwks_endpoint.is_empty()) {
+            fault(format!("jwksEndpoint `{}` {cause}", self.jwks_endpoint), "/jwksEndpoint".to_owned());
+        }
+        for (field, text) in [("jwksEndpoint", &self.jwks_endpoint), ("issuer", &self.issuer)] {
+            if text.chars().count() > 256 {
+                fault(format!("{field} is longer than the 256 characters that AWS takes"), format!("/{field}"));
+            }
+        }
+        if self.additional_claims.len() > 10 {
+            let message = format!("additionalClaims has {} entries, AWS takes 10", self.additional_claims.len());
+            fault(message, "/additionalClaims".to_owned());
         }
         for (index, claim) in self.additional_claims.iter().enumerate() {
+            let at = |field: &str| format!("/additionalClaims/{index}/{field}");
+            if ALWAYS.contains(&claim.name.as_str()) {
+                fault(format!("claim {} is always validated and can't be asked for", claim.name), at("name"));
+            }
+            if claim.values.len() > 10 {
+                fault(format!("a claim has {} values, AWS takes 10", claim.values.len()), at("values"));
+            }
+            for (place, value) in claim.values.iter().enumerate() {
+                let pointer = format!("{}/{place}", at("values"));
+                if value.chars().count() > 256 {
+                    fault("a claim's value is longer than the 256 characters that AWS takes".to_owned(), pointer);
+                } else if claim.format == "space-separated-values" && value.contains(' ') {
+                    fault(format!("value `{value}` must have no space with format space-separated-values"), pointer);
+                }
+            }
             if !claim.format.is_empty() && !FORMATS.contains(&claim.format.as_str()) {
                 let near = did_you_mean(&claim.format, FORMATS);
-                let message = format!("format `{}` must be one of {}{near}", claim.format, FORMATS.join(", "));
-                found.push(ParseError::at_json(message, format!("/additionalClaims/{index}/format")));
+                fault(format!("format `{}` must be one of {}{near}", claim.format, FORMATS.join(", ")), at("format"));
             }
         }
         found

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::decode::{decode, push_token};
 use super::nearest::did_you_mean;
-use super::parse::ParseError;
+use super::parse::{ParseError, shown};
 
 /// A listener's protocol, written in capitals as the `ELBv2` API does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -56,12 +56,12 @@ impl fmt::Display for Protocol {
 pub fn parse(raw: &str) -> Result<Vec<(Protocol, u16)>, Vec<ParseError>> {
     let entries: Vec<IndexMap<String, i32>> = decode(raw).map_err(|cause| {
         vec![ParseError {
-            message: format!("failed to parse listen-ports configuration: `{raw}`: {}", cause.message),
+            message: format!("failed to parse listen-ports configuration: `{}`: {}", shown(raw), cause.message),
             ..cause
         }]
     })?;
     if entries.is_empty() {
-        let message = format!("empty listen-ports configuration: `{raw}`");
+        let message = format!("empty listen-ports configuration: `{}`", shown(raw));
         return Err(vec![ParseError::new(message)]);
     }
     let mut pairs = Vec::new();

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::arn;
 use super::decode::{self, object};
 use super::nearest::did_you_mean;
-use super::parse::ParseError;
+use super::parse::{ParseError, shown};
 
 /// The values of [`MutualAuthentication::mode`].
 pub const MODES: [&str; 3] = ["off", "passthrough", "verify"];
@@ -42,7 +43,8 @@ object!(MutualAuthentication as "MutualAuthenticationConfig" {
 pub fn parse(raw: &str) -> Result<Vec<MutualAuthentication>, ParseError> {
     decode::decode(raw).map_err(|cause| ParseError {
         message: format!(
-            "failed to parse mutualAuthentication configuration from ingress annotation: `{raw}`: {}",
+            "failed to parse mutualAuthentication configuration from ingress annotation: `{}`: {}",
+            shown(raw),
             cause.message
         ),
         ..cause
@@ -54,6 +56,17 @@ pub fn parse(raw: &str) -> Result<Vec<MutualAuthentication>, ParseError> {
 pub fn validate(entries: &[MutualAuthentication]) -> Vec<ParseError> {
     let faults = entries.iter().enumerate();
     faults.flat_map(|(index, entry)| entry.faults(&format!("/{index}"))).collect()
+}
+
+/// Everything else that AWS would refuse: a trust store that is given by an ARN of something else.
+#[must_use]
+pub fn limits(entries: &[MutualAuthentication]) -> Vec<ParseError> {
+    let stores = entries.iter().enumerate().filter_map(|(index, entry)| Some((index, entry.trust_store.as_deref()?)));
+    let fault = |(index, store): (usize, &str)| {
+        let error = arn::Kind::TrustStore.parse(store).err().filter(|_| store.starts_with("arn:"))?;
+        Some(ParseError::at_json(error.message, format!("/{index}/trustStore")))
+    };
+    stores.filter_map(fault).collect()
 }
 
 impl MutualAuthentication {

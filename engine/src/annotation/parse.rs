@@ -262,6 +262,16 @@ fn escape_into(text: &mut String, part: &str) {
     }
 }
 
+/// A value for a message: all of it, or its beginning when it is long.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// Quotes as `strconv.Quote` does, so that hidden characters in a value can be seen.
 #[must_use]
 pub fn go_quote(text: &str) -> String {

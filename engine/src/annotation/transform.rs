@@ -5,9 +5,13 @@ use serde::Serialize;
 use super::decode::{self, object};
 use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use super::regex;
 
 /// The values of a [`Transform`]'s type.
 pub const TYPES: [&str; 2] = ["host-header-rewrite", "url-rewrite"];
+
+/// Longest expression and longest replacement, in characters.
+const LONGEST: usize = 1024;
 
 /// One transform as written; nothing is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -59,6 +63,40 @@ pub fn parse(raw: &str) -> Result<Vec<Transform>, ParseError> {
 pub fn validate(transforms: &[Transform]) -> Vec<ParseError> {
     let faults = transforms.iter().enumerate();
     faults.filter_map(|(index, transform)| transform.fault(&format!("/{index}"))).collect()
+}
+
+/// Everything else that AWS would refuse (API reference: `RuleTransform`, `RewriteConfig`; ALB user guide, "Transforms for
+/// listener rules").
+#[must_use]
+pub fn limits(transforms: &[Transform]) -> Vec<ParseError> {
+    let mut found = Vec::new();
+    for (index, transform) in transforms.iter().enumerate() {
+        if transforms.iter().take(index).any(|earlier| earlier.r#type == transform.r#type) {
+            let message = format!("a rule takes one {} transform, this is another", transform.r#type);
+            found.push(ParseError::at_json(message, format!("/{index}/type")));
+        }
+        let config = if transform.r#type == "url-rewrite" { "urlRewriteConfig" } else { "hostHeaderRewriteConfig" };
+        let rewrites = transform.rewrites().map(|config| config.rewrites.as_slice()).unwrap_or_default();
+        if rewrites.len() > 1 {
+            let message = format!("a transform has one rewrite, this has {}", rewrites.len());
+            found.push(ParseError::at_json(message, format!("/{index}/{config}/rewrites")).doubt());
+        }
+        for (place, rewrite) in rewrites.iter().enumerate() {
+            let at = |field: &str| format!("/{index}/{config}/rewrites/{place}/{field}");
+            if let Some(cause) = regex::fault(&rewrite.regex) {
+                let message = format!("regular expression `{}`: {cause}", rewrite.regex);
+                found.push(ParseError::at_json(message, at("regex")));
+            }
+            for (field, text) in [("regex", &rewrite.regex), ("replace", &rewrite.replace)] {
+                let length = text.chars().count();
+                if length > LONGEST {
+                    let message = format!("{field} has {length} characters, AWS takes {LONGEST}");
+                    found.push(ParseError::at_json(message, at(field)));
+                }
+            }
+        }
+    }
+    found
 }
 
 impl Transform {
@@ -134,11 +172,29 @@ mod tests {
         assert!(parse("{}").is_err());
     }
 
+    #[test]
+    fn limits_of_aws() {
+        let rewrite = |regex: &str, replace: &str| {
+            let raw = format!(
+                r#"[{{"type":"url-rewrite","urlRewriteConfig":{{"rewrites":[{{"regex":"{regex}","replace":"{replace}"}}]}}}}]"#
+            );
+            limits(&parse(&raw).unwrap()).into_iter().map(|error| error.message).collect::<Vec<_>>()
+        };
+        assert_eq!(rewrite("^/a/(.*)$", "/$1"), Vec::<String>::new());
+        assert_eq!(
+            rewrite("^/a/(?!b)", "/"),
+            ["regular expression `^/a/(?!b)`: `(?!`: lookaheads are not supported by ALBs"]
+        );
+        assert_eq!(rewrite("a", &"x".repeat(1025)), ["replace has 1025 characters, AWS takes 1024"]);
+        let two = r#"[{"type":"url-rewrite"},{"type":"url-rewrite"}]"#;
+        assert_eq!(limits(&parse(two).unwrap())[0].message, "a rule takes one url-rewrite transform, this is another");
+    }
+
     proptest! {
         #[test]
         fn never_panics(raw in any::<String>()) {
             if let Ok(transforms) = parse(&raw) {
-                let _ = validate(&transforms);
+                let _ = (validate(&transforms), limits(&transforms));
             }
         }
     }

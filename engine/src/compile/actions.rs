@@ -10,7 +10,7 @@ use crate::kinds::Key;
 use crate::stack::{Action, FixedResponse, Forward, Redirect, Ref, ServicePort, Stickiness, TargetGroupTuple};
 
 /// The port name that says: look for an `actions.NAME` annotation.
-const USE_ANNOTATION: &str = "use-annotation";
+pub(super) const USE_ANNOTATION: &str = "use-annotation";
 
 impl Compiler<'_> {
     /// The routing action of a backend and the authentication before it.

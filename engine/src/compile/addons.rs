@@ -1,8 +1,7 @@
 //! What a member says of web ACLs, Shield and reserved capacity.
 
 use super::Compiler;
-use crate::annotation::arn::WebAclArn;
-use crate::annotation::{nearest, parse};
+use crate::annotation::{arn, nearest, parse};
 use crate::finding::{Code, Effect, Finding, ObjectRef};
 use crate::stack::WebAcl;
 
@@ -86,11 +85,11 @@ impl Compiler<'_> {
         if asked == WebAcl::Nothing {
             return Some(asked);
         }
-        let arn = match WebAclArn::parse(&value) {
-            Ok(parsed) => parsed.arn,
+        let arn = match arn::Kind::WebAcl.parse(&value) {
+            Ok(arn) => arn,
             Err(error) => {
-                let trimmed = WebAclArn::parse(value.trim()).is_ok();
-                let finding = self.blame(Code::InvalidValue, ARN, &value, enforced, error.message);
+                let trimmed = arn::Kind::WebAcl.parse(value.trim()).is_ok();
+                let finding = self.blame(Code::InvalidArn, ARN, &value, enforced, error.message);
                 if trimmed {
                     finding.mend = format!(
                         "remove the white space around {}: in YAML a folded block (>) ends in a newline, >- does not",

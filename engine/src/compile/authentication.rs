@@ -24,7 +24,7 @@ impl Compiler<'_> {
         by_identity.or(by_token)
     }
 
-    fn listens_with_tls(&self) -> bool {
+    pub(super) fn listens_with_tls(&self) -> bool {
         match self.reader.raw("listen-ports") {
             Some(raw) => raw.contains("HTTPS"),
             None => {
@@ -64,7 +64,7 @@ impl Compiler<'_> {
         };
         let (config, extra_params, secret) = if kind == "oidc" { self.oidc(&raw)? } else { self.cognito(&raw)? };
         let timeout = get(self, "auth-session-timeout").map_or(Some(604_800), |raw| {
-            self.reader.check("auth-session-timeout", &raw, Code::InvalidValue, parse::go_int64)
+            self.reader.check("auth-session-timeout", &raw, Code::InvalidAuthentication, parse::go_int64)
         })?;
         let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
         let action = Authenticate {
@@ -125,7 +125,7 @@ impl Compiler<'_> {
     fn by_token(&mut self) -> Option<Action> {
         let given = self.reader.json(
             "jwt-validation",
-            Code::InvalidAuthentication,
+            Code::InvalidJwtValidation,
             jwt::JwtValidation::parse,
             jwt::JwtValidation::validate,
         )?;

@@ -73,7 +73,7 @@ impl Compiler<'_> {
             eip_allocations: self.reader.list("frontend-nlb-eip-allocations").unwrap_or_default(),
             port_mapping: mapping.unwrap_or_default(),
             health_check: self.frontend_health_check(),
-            attributes: self.frontend_map("frontend-nlb-attributes", Code::InvalidValue),
+            attributes: self.frontend_map("frontend-nlb-attributes", Code::InvalidAttribute),
             tags: self.frontend_map("frontend-nlb-tags", Code::InvalidTags),
             keys: self
                 .reader
@@ -97,9 +97,8 @@ impl Compiler<'_> {
     fn frontend_subnets(&mut self) -> Option<Vec<String>> {
         const SUFFIX: &str = "frontend-nlb-subnets";
         let raw = self.reader.raw(SUFFIX)?;
-        let list = parse::string_list(raw);
-        self.check_subnets(SUFFIX, raw, &list);
-        Some(list)
+        self.reader.checked(SUFFIX);
+        Some(parse::string_list(raw))
     }
 
     fn frontend_map(&mut self, suffix: &str, code: Code) -> Option<BTreeMap<String, String>> {

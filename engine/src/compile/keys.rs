@@ -1,38 +1,17 @@
 //! Keys under our prefix that nothing reads, and values that nothing read.
 
 use super::Compiler;
-use crate::annotation::{PREFIX, catalogue, check, nearest};
+use crate::annotation::{PREFIX, Row, Scope, catalogue, check, misspelt_prefix, nearest, params, parse};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
-
-/// Keys whose values are checked by what reads them, in this group or class.
-const NOT_CHECKED: [&str; 2] = ["group.name", "subnets"];
-
-/// The code of a fault in a value, by the key or family.
-fn code_of(key: &str) -> Code {
-    const CODES: [(&str, Code); 17] = [
-        ("scheme", Code::InvalidScheme),
-        ("target-type", Code::InvalidTargetType),
-        ("certificate-arn", Code::InvalidCertificateArn),
-        ("listen-ports", Code::InvalidListenPorts),
-        ("group.order", Code::InvalidGroupOrder),
-        ("actions.", Code::InvalidAction),
-        ("conditions.", Code::InvalidCondition),
-        ("transforms.", Code::InvalidTransform),
-        ("auth-type", Code::InvalidAuthentication),
-        ("auth-idp-oidc", Code::InvalidAuthentication),
-        ("auth-idp-cognito", Code::InvalidAuthentication),
-        ("jwt-validation", Code::InvalidAuthentication),
-        ("mutual-authentication", Code::InvalidAuthentication),
-        ("inbound-cidrs", Code::InvalidCidr),
-        ("load-balancer-name", Code::InvalidName),
-        ("ssl-redirect", Code::InvalidSslRedirect),
-        ("tags", Code::InvalidTags),
-    ];
-    CODES.iter().find(|(name, _)| *name == key).map_or(Code::InvalidValue, |(_, code)| *code)
-}
 
 impl Compiler<'_> {
     pub(super) fn check_keys(&mut self) {
+        for (key, suffix) in self.reader.keys().filter_map(|key| Some((key, misspelt_prefix(key)?))) {
+            let message = format!("unknown annotation {key}: its domain is misspelt");
+            let subject = ObjectRef::ingress(&self.key.namespace, &self.key.name);
+            let finding = Finding::new(Code::UnknownAnnotation, subject, FieldPath::annotation(key), message);
+            self.reader.push(finding.allowed([suffix]).mend(format!("did you mean `{PREFIX}{suffix}`?")));
+        }
         for (suffix, value) in self.reader.suffixes() {
             if catalogue::row(suffix).is_none() {
                 self.unknown_key(suffix, value);
@@ -44,14 +23,55 @@ impl Compiler<'_> {
     /// read. They change nothing in AWS: what could be read was, and AWS has the last word on the rest.
     pub(super) fn check_values(&mut self) {
         for (suffix, value) in self.reader.suffixes() {
-            let Some(row) = catalogue::row(suffix) else { continue };
-            let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-            if NOT_CHECKED.contains(&row.key) || self.reader.findings.iter().any(|finding| finding.path == path) {
-                continue;
+            let Some(row) = catalogue::row(suffix).filter(|row| row.scope != Scope::Output) else { continue };
+            if self.overridden(row) {
+                let field = row.params_field.unwrap_or_default();
+                let message = format!("spec.{field} of the class's IngressClassParams wins over this annotation");
+                self.reader.refuse(Code::Overridden, suffix, value, message);
+            } else if !self.unread(row) {
+                for error in check(row, value) {
+                    self.reader.also(row, suffix, value, error);
+                }
             }
-            for error in check(row, value) {
-                self.reader.fault(suffix, value, code_of(row.key), error).effect = Effect::Nothing;
+        }
+    }
+
+    fn overridden(&self, row: &Row) -> bool {
+        row.params_field.is_some_and(|field| self.class_says(field))
+    }
+
+    /// Whether the class's parameters say something that wins over the annotation whose field this is.
+    pub(super) fn class_says(&self, field: &str) -> bool {
+        self.params.as_ref().is_some_and(|params| params::overrides(&params.spec, field))
+    }
+
+    /// Whether nothing looks at the value, whatever it is.
+    fn unread(&self, row: &Row) -> bool {
+        match row.key {
+            // A group's name is read before anything is compiled.
+            "group.name" => true,
+            // What cannot be read counts as false.
+            "create-acm-cert" => true,
+            "certificate-arn" | "ssl-policy" => !self.tls,
+            "enable-frontend-nlb" => false,
+            _ if row.scope == Scope::FrontendNlb => {
+                !self.reader.raw("enable-frontend-nlb").is_some_and(|raw| parse::go_bool(raw) == Ok(true))
             }
+            _ => false,
+        }
+    }
+
+    /// What the class's parameters say counts as if the Ingress said it; but who has to mend it is another.
+    pub(super) fn check_params(&mut self) {
+        let Some(object) = self.params.clone() else { return };
+        let name = object.metadata.name.clone().unwrap_or_default();
+        for fault in params::check(&object.spec) {
+            let code = if fault.error.unfamiliar { Code::UnfamiliarValue } else { Code::InvalidParameters };
+            let subject = ObjectRef::new("IngressClassParams", "", &name);
+            let finding = Finding::new(code, subject, FieldPath::at(fault.path), fault.error.message);
+            let ingress = ObjectRef::ingress(&self.key.namespace, &self.key.name);
+            let effect = if fault.grave { Effect::MemberSetAside } else { Effect::Nothing };
+            self.reader.push(finding.related([ingress]).effect(effect));
         }
     }
 
@@ -61,7 +81,11 @@ impl Compiler<'_> {
         let subject = ObjectRef::ingress(&self.key.namespace, &self.key.name);
         let near = nearest(suffix);
         let message = format!("unknown annotation {PREFIX}{suffix}");
-        let mut finding = Finding::new(Code::UnknownAnnotation, subject, path, message).value(value);
+        let mut finding = Finding::new(Code::UnknownAnnotation, subject, path, message);
+        // What it would have been is not known: it may be a secret.
+        if !["secret", "password", "token", "oidc"].iter().any(|word| suffix.to_ascii_lowercase().contains(word)) {
+            finding = finding.value(value);
+        }
         match near {
             Some(near) => {
                 finding.mend = near.to_string();

@@ -17,27 +17,15 @@ impl Compiler<'_> {
         let Some(arns) = self.reader.list("certificate-arn") else {
             return CertificatesAsk::Discover(self.hosts());
         };
-        for given in &arns {
-            self.check_certificate(given);
-        }
         CertificatesAsk::Explicit(arns)
     }
 
-    fn check_certificate(&mut self, given: &str) {
-        match arn::AcmCertificateArn::parse(given) {
-            Err(error) => {
-                self.reader.refuse(Code::InvalidCertificateArn, "certificate-arn", given, error.message);
-            }
-            Ok(certificate) => {
-                let arn = certificate.arn;
-                let Some(region) = &self.context.facts.region else { return };
-                if !arn.region.is_empty() && arn.region != *region {
-                    let message =
-                        format!("the certificate is in region {}, the load balancer will be in {region}", arn.region);
-                    let mend = format!("use a certificate of region {region}");
-                    self.reader.refuse(Code::CertificateElsewhere, "certificate-arn", given, message).mend = mend;
-                }
-            }
+    fn check_region(&mut self, given: &str) {
+        let Some((arn, region)) = arn::Arn::parse(given).ok().zip(self.context.facts.region.as_ref()) else { return };
+        if !arn.region.is_empty() && arn.region != *region {
+            let message = format!("the certificate is in region {}, the load balancer will be in {region}", arn.region);
+            let mend = format!("use a certificate of region {region}");
+            self.reader.refuse(Code::CertificateElsewhere, "certificate-arn", given, message).mend = mend;
         }
     }
 
@@ -49,6 +37,15 @@ impl Compiler<'_> {
 
     pub(super) fn listeners(&mut self, certificates: &CertificatesAsk) -> BTreeMap<u16, ListenerAsk> {
         let ports = self.listen_ports(certificates);
+        // Ports that cannot be read may well be HTTPS.
+        self.tls = ports.is_empty() || ports.values().any(|protocol| *protocol == Protocol::Https);
+        if self.tls && !self.class_says("certificateArn") {
+            // Without a listener that takes them they do no harm.
+            self.reader.checked("certificate-arn");
+            for given in self.reader.list("certificate-arn").unwrap_or_default() {
+                self.check_region(&given);
+            }
+        }
         let inbound_cidrs = self.inbound_cidrs();
         let prefix_lists = self.prefix_lists();
         let params = self.params.clone();
@@ -86,12 +83,14 @@ impl Compiler<'_> {
 
     fn inbound_cidrs(&mut self) -> Vec<String> {
         let enforced = self.params.as_ref().and_then(|params| params.spec.inbound_cidrs.clone());
-        let enforced = enforced.filter(|cidrs| !cidrs.is_empty());
-        let given = enforced.or_else(|| self.reader.list("inbound-cidrs")).unwrap_or_default();
-        for block in &given {
-            let _ = self.reader.check("inbound-cidrs", block, Code::InvalidCidr, cidr::Cidr::parse);
-        }
-        given
+        // What the class enforces is checked as the class's.
+        enforced.filter(|cidrs| !cidrs.is_empty()).unwrap_or_else(|| {
+            let _ = self
+                .reader
+                .raw("inbound-cidrs")
+                .map(|raw| self.reader.check_all("inbound-cidrs", raw, Code::InvalidCidr, cidr::parse_list));
+            self.reader.list("inbound-cidrs").unwrap_or_default()
+        })
     }
 
     fn prefix_lists(&mut self) -> Vec<String> {
@@ -105,14 +104,14 @@ impl Compiler<'_> {
 
     fn listener_attributes(&mut self, protocol: Protocol, port: u16) -> Attributes {
         let suffix = format!("listener-attributes.{protocol}-{port}");
-        self.reader.map(&suffix, Code::InvalidValue).into_iter().flatten().collect()
+        self.reader.map(&suffix, Code::InvalidAttribute).into_iter().flatten().collect()
     }
 
     fn mutual_authentication(&mut self) -> BTreeMap<u16, MutualAuthentication> {
         const SUFFIX: &str = "mutual-authentication";
         let Some(raw) = self.reader.raw(SUFFIX) else { return BTreeMap::new() };
         let (parse, validate) = (mutual_authentication::parse, |given: &Vec<_>| mutual_authentication::validate(given));
-        let parsed = self.reader.json(SUFFIX, Code::InvalidAuthentication, parse, validate);
+        let parsed = self.reader.json(SUFFIX, Code::InvalidMutualAuthentication, parse, validate);
         let mut by_port = BTreeMap::new();
         for config in parsed.unwrap_or_default() {
             let trust_store_arn = config.trust_store.and_then(|store| self.trust_store(store, raw));

@@ -27,27 +27,22 @@ impl Compiler<'_> {
             manage_backend_rules: self.reader.bool("manage-backend-security-group-rules"),
             customer_owned_ipv4_pool: self.customer_owned_ipv4_pool(),
             ipv4_ipam_pool_id: self.reader.raw("ipam-ipv4-pool-id").filter(|id| !id.is_empty()).map(str::to_owned),
-            attributes: self.reader.map("load-balancer-attributes", Code::InvalidValue).into_iter().flatten().collect(),
+            attributes: self
+                .reader
+                .map("load-balancer-attributes", Code::InvalidAttribute)
+                .into_iter()
+                .flatten()
+                .collect(),
             ssl_redirect: self.ssl_redirect(&params),
         }
     }
 
     fn name(&mut self, params: &IngressClassParamsSpec) -> Option<String> {
         let enforced = params.load_balancer_name.as_deref().filter(|name| !name.is_empty());
-        let name = enforced.or_else(|| self.reader.raw("load-balancer-name"))?;
-        let shaped = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !name.starts_with('-')
-            && !name.ends_with('-')
-            && !name.starts_with("internal-")
-            && !name.is_empty();
-        if name.len() > 32 {
-            let message = format!("{name:?} has {} characters, 32 is the limit", name.len());
-            self.reader.refuse(Code::InvalidName, "load-balancer-name", name, message);
-        } else if !shaped {
-            let message = format!("{name:?} is not a load balancer's name");
-            self.reader.refuse(Code::InvalidName, "load-balancer-name", name, message);
+        if enforced.is_none() {
+            self.reader.checked("load-balancer-name");
         }
-        Some(name.to_owned())
+        enforced.or_else(|| self.reader.raw("load-balancer-name")).map(str::to_owned)
     }
 
     fn scheme(&mut self, params: &IngressClassParamsSpec) -> Option<Scheme> {
@@ -85,30 +80,8 @@ impl Compiler<'_> {
             return selector.tags.clone().map(SubnetsAsk::Tags);
         }
         let raw = self.reader.raw("subnets")?;
-        let list = parse::string_list(raw);
-        self.check_subnets("subnets", raw, &list);
-        Some(SubnetsAsk::Annotated(list))
-    }
-
-    /// Shape, count and duplicates of a list of subnets, before AWS is asked.
-    pub(super) fn check_subnets(&mut self, suffix: &str, raw: &str, list: &[String]) {
-        let mut refuse = |value: &str, message: String| {
-            self.reader.refuse(Code::InvalidSubnets, suffix, value, message);
-        };
-        if list.is_empty() {
-            refuse(raw, "no subnet is named: unable to resolve at least one subnet".to_owned());
-        }
-        for (index, subnet) in list.iter().enumerate() {
-            let hexadecimal = subnet.strip_prefix("subnet-").map(|id| {
-                !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-            });
-            if hexadecimal == Some(false) {
-                refuse(subnet, format!("{subnet} is no subnet id: subnet- is followed by hexadecimal digits"));
-            }
-            if hexadecimal.is_some() && list.iter().take(index).any(|earlier| earlier == subnet) {
-                refuse(subnet, format!("{subnet} is named twice"));
-            }
-        }
+        self.reader.checked("subnets");
+        Some(SubnetsAsk::Annotated(parse::string_list(raw)))
     }
 
     fn ssl_redirect(&mut self, params: &IngressClassParamsSpec) -> Option<u16> {

@@ -5,9 +5,12 @@ use std::fmt::Display;
 
 use indexmap::IndexMap;
 
+use crate::annotation::check::{self, check};
 use crate::annotation::parse::{self, ParseError};
-use crate::annotation::{DEFAULTED, PREFIX, Pointer, Scope, nearest, place, row};
-use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::annotation::{DEFAULTED, PREFIX, Pointer, Row, Scope, nearest, place, row};
+use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
+use crate::kinds::Key;
+use k8s_openapi::api::core::v1::Service;
 
 /// Annotations under our prefix of one Ingress, and the findings on them.
 #[derive(Debug)]
@@ -37,6 +40,11 @@ impl<'a> Reader<'a> {
             .into_iter()
             .flatten()
             .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, value.as_str())))
+    }
+
+    /// All keys, of whatever domain.
+    pub fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.annotations.into_iter().flatten().map(|(key, _)| key.as_str())
     }
 
     /// The raw value of an annotation.
@@ -123,14 +131,58 @@ impl<'a> Reader<'a> {
     /// Keeps a fault in a value.
     pub fn fault(&mut self, suffix: &str, raw: &str, code: Code, error: ParseError) -> &mut Finding {
         let place = error.at.as_ref().map(|at| place(raw, at));
-        let finding = self.refuse(code, suffix, raw, plain(error.message));
-        finding.place = place.or(finding.place.take());
+        let found = place.as_ref().filter(|place| place.length > 1);
+        let stretch = found.and_then(|place| raw.get(place.offset..place.offset + place.length)).unwrap_or(raw);
+        let confidential = row(suffix).is_some_and(|row| row.confidential);
+        let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
+        let mut finding = Finding::new(code, self.subject.clone(), path, plain(error.message)).place(place);
+        if !confidential {
+            finding = finding.value(stretch);
+        }
+        let finding = self.push(finding);
         if let Some(port) = suffix.strip_prefix("actions.").and_then(|_| raw.trim().parse::<u16>().ok()) {
             finding.mend = format!(
                 "a JSON action object belongs there; to redirect HTTP to HTTPS write {PREFIX}ssl-redirect: \"{port}\""
             );
         }
         finding
+    }
+
+    /// Keeps a fault that nothing has told yet. It changes nothing in AWS: what reads the value did so.
+    pub fn also(&mut self, row: &Row, suffix: &str, raw: &str, error: ParseError) {
+        let code = if error.unfamiliar { Code::UnfamiliarValue } else { row.code };
+        let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
+        let at = error.at.as_ref().map(|at| place(raw, at));
+        let is_same = |told: &Finding| {
+            [code, Code::InvalidValue].contains(&told.code)
+                && told.path == path
+                && (told.place.is_none() || told.place == at)
+        };
+        if !self.findings.iter().any(is_same) {
+            self.fault(suffix, raw, code, error).effect = Effect::Nothing;
+        }
+    }
+
+    /// Keeps everything that is wrong with a value which is not read otherwise, with the effect that its code has.
+    pub fn checked(&mut self, suffix: &str) {
+        let Some((row, raw)) = row(suffix).zip(self.raw(suffix)) else { return };
+        for error in check(row, raw).into_iter().filter(|error| !error.unfamiliar) {
+            self.fault(suffix, raw, row.code, error);
+        }
+    }
+
+    /// Findings since the first so many that are about annotations which a Service has: it is the Service that has to be
+    /// mended, for this Ingress.
+    pub fn blame(&mut self, since: usize, service: &Service, ingress: &Key) {
+        let Some(annotations) = &service.metadata.annotations else { return };
+        let key = Key::of(&service.metadata);
+        let subject = ObjectRef::new("Service", &key.namespace, &key.name);
+        for finding in self.findings.iter_mut().skip(since) {
+            if finding.path.annotation_key().is_some_and(|key| annotations.contains_key(key)) {
+                finding.subject = subject.clone();
+                finding.related.push(ObjectRef::ingress(&ingress.namespace, &ingress.name));
+            }
+        }
     }
 
     /// A JSON value: read first, then checked for all that is wrong in it.
@@ -184,7 +236,11 @@ impl<'a> Reader<'a> {
             let message = format!("unknown value {raw:?}");
             let finding = self.refuse(code, suffix, raw, message);
             finding.allowed = words.iter().map(|word| (*word).to_owned()).collect();
-            finding.mend = if code.row().mend.is_empty() || near.is_some() { mend } else { code.row().mend.to_owned() };
+            finding.mend = match check::other_key(suffix, raw) {
+                Some(hint) => hint,
+                None if code.row().mend.is_empty() || near.is_some() => mend,
+                None => code.row().mend.to_owned(),
+            };
         }
         value
     }

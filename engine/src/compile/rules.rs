@@ -8,9 +8,9 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 use super::{Compiler, RuleAsk};
 use crate::annotation::condition::{self, Condition as Given};
 use crate::annotation::transform::{self, Transform as GivenTransform};
-use crate::annotation::{PREFIX, parse};
+use crate::annotation::{self, PREFIX, parse};
 use crate::facts::Quota;
-use crate::finding::Code;
+use crate::finding::{Code, Effect};
 use crate::stack::{Condition, Patterns, QueryPair, Rewrite, Transform};
 
 /// Bytes of annotations that the rules of one Ingress may repeat: each path takes a copy of what its backend's annotations
@@ -78,6 +78,7 @@ impl Compiler<'_> {
     ) -> Option<RuleAsk> {
         let service = path.backend.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
         let patterns = self.path_patterns(at, path, regex_paths);
+        self.check_pattern(at, path, &patterns);
         let conditions = self.conditions(at, host, patterns, &extras.conditions, &service);
         self.check_size(at, &conditions);
         let (action, authentication) = self.backend(&path.backend, &format!("{at}.backend"))?;
@@ -152,6 +153,22 @@ impl Compiler<'_> {
                 self.reader.report(Code::InvalidPath, format!("{at}.pathType"), message);
                 Patterns::default()
             }
+        }
+    }
+
+    /// What AWS refuses of a path (API reference: `PathPatternConditionConfig`). It has the last word.
+    fn check_pattern(&mut self, at: &str, path: &HTTPIngressPath, patterns: &Patterns) {
+        const LONGEST: usize = 128;
+        let text = path.path.as_deref().unwrap_or_default();
+        let fault = patterns.regex_values.iter().find_map(|regex| annotation::regex::fault(regex));
+        let fault = fault.map(|cause| format!("regular expression {text}: {cause}"));
+        let longest = patterns.values.iter().chain(&patterns.regex_values).map(|value| value.chars().count()).max();
+        let long = longest.filter(|length| *length > LONGEST);
+        let long = long.map(|length| format!("the path's condition has {length} characters, AWS takes {LONGEST}"));
+        if let Some(message) = fault.or(long) {
+            let finding = self.reader.report(Code::InvalidPath, format!("{at}.path"), message);
+            finding.effect = Effect::Nothing;
+            finding.mend = "shorten or correct the path".to_owned();
         }
     }
 

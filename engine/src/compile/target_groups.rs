@@ -7,9 +7,8 @@ use k8s_openapi::api::core::v1::{Service, ServicePort as KubePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Compiler, TargetGroupAsk};
-use crate::annotation::PREFIX;
-use crate::annotation::parse;
-use crate::finding::{Code, ObjectRef};
+use crate::annotation::{PREFIX, check, parse, row};
+use crate::finding::{Code, Effect, ObjectRef};
 use crate::stack::{
     HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ResourceId, ServicePort, TargetGroup, TargetGroupName,
     TargetType,
@@ -32,6 +31,32 @@ impl Compiler<'_> {
         if self.target_groups.contains_key(&id) {
             return Some(id);
         }
+        let before = self.reader.findings.len();
+        let made = self.make_target_group(&id, object, service, port, at);
+        self.check_service(object);
+        self.reader.blame(before, object, &self.key);
+        made.map(|()| id)
+    }
+
+    /// What AWS is known to refuse of a Service's annotations, and nothing has told yet.
+    fn check_service(&mut self, object: &Service) {
+        for (key, value) in object.metadata.annotations.iter().flatten() {
+            let Some(suffix) = key.strip_prefix(PREFIX) else { continue };
+            let Some(row) = row(suffix).filter(|row| row.on_service) else { continue };
+            for error in check(row, value) {
+                self.reader.also(row, suffix, value, error);
+            }
+        }
+    }
+
+    fn make_target_group(
+        &mut self,
+        id: &ResourceId,
+        object: &Service,
+        service: &str,
+        port: &ServicePort,
+        at: &str,
+    ) -> Option<()> {
         let spec = object.spec.clone().unwrap_or_default();
         let kube_port = self.service_port(object, service, port, at)?;
         let over = Overlaid { service: object.metadata.annotations.as_ref() };
@@ -84,7 +109,7 @@ impl Compiler<'_> {
             multi_cluster: self.multi_cluster(&over),
         };
         self.target_groups.insert(id.clone(), ask);
-        Some(id)
+        Some(())
     }
 
     fn service_port(&mut self, object: &Service, service: &str, port: &ServicePort, at: &str) -> Option<KubePort> {
@@ -211,7 +236,7 @@ impl Compiler<'_> {
         };
         let path = text(self, "healthcheck-path", "/", "/AWS.ALB/healthcheck");
         let success_codes = text(self, "success-codes", "200", "12");
-        Some(HealthCheck {
+        let check = HealthCheck {
             port: self.health_check_port(over, object, port, target_type)?,
             protocol: self.words(over, "healthcheck-protocol", Protocol::ALL, Protocol::parse)?.unwrap_or(protocol),
             path,
@@ -220,7 +245,37 @@ impl Compiler<'_> {
             healthy_threshold: self.ranged(over, "healthy-threshold-count", 2, 2..=10)?,
             unhealthy_threshold: self.ranged(over, "unhealthy-threshold-count", 2, 2..=10)?,
             success_codes,
-        })
+        };
+        self.check_together(over, &check, grpc);
+        Some(check)
+    }
+
+    /// Settings of a health check that AWS refuses beside each other, defaults included. It has the last word.
+    fn check_together(&mut self, over: &Overlaid<'_>, check: &HealthCheck, grpc: bool) {
+        let (interval, timeout) = (check.interval_seconds, check.timeout_seconds);
+        let written = |compiler: &Self, suffix: &str| compiler.overlaid(over, suffix).is_some();
+        if timeout >= interval && interval >= 5 {
+            let suffixes = ["healthcheck-timeout-seconds", "healthcheck-interval-seconds"];
+            let suffix =
+                suffixes.into_iter().find(|suffix| written(self, suffix)).unwrap_or("healthcheck-timeout-seconds");
+            let message = format!("the timeout, {timeout} s, has to be less than the interval, {interval} s");
+            let value = self.overlaid(over, suffix).unwrap_or_default();
+            let finding = self.reader.refuse(Code::InvalidHealthCheck, suffix, &value, message);
+            finding.effect = Effect::Nothing;
+            finding.mend =
+                "write a longer healthcheck-interval-seconds or a shorter healthcheck-timeout-seconds".to_owned();
+        }
+        // API reference: Matcher.
+        let (range, kind) = if grpc { (0..=99, "gRPC") } else { (200..=499, "HTTP") };
+        let codes = check.success_codes.split([',', '-']).filter_map(|code| code.trim().parse::<u16>().ok());
+        if let Some(code) = codes.into_iter().find(|code| !range.contains(code)) {
+            let (first, last) = (range.start(), range.end());
+            let message = format!("{code} is no {kind} status that a health check can ask for: {first} to {last} are");
+            let codes = &check.success_codes;
+            let finding = self.reader.refuse(Code::InvalidHealthCheck, "success-codes", codes, message);
+            finding.effect = Effect::Nothing;
+            finding.mend = format!("write {kind} statuses from {first} to {last}, or another backend-protocol-version");
+        }
     }
 
     fn health_check_port(
@@ -317,7 +372,7 @@ impl Compiler<'_> {
 
     fn overlaid_map(&mut self, over: &Overlaid<'_>, suffix: &str) -> IndexMap<String, String> {
         let Some(raw) = self.overlaid(over, suffix) else { return IndexMap::new() };
-        self.reader.check(suffix, &raw, Code::InvalidValue, parse::string_map).unwrap_or_default()
+        self.reader.check(suffix, &raw, code_of(suffix), parse::string_map).unwrap_or_default()
     }
 
     /// One of AWS's words: `None` when it is none, `Some(None)` when nothing is said.
@@ -330,6 +385,10 @@ impl Compiler<'_> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<Option<T>> {
         let Some(raw) = self.overlaid(over, suffix) else { return Some(None) };
-        self.reader.word(suffix, &raw, Code::InvalidValue, words, parse).map(Some)
+        self.reader.word(suffix, &raw, code_of(suffix), words, parse).map(Some)
     }
+}
+
+fn code_of(suffix: &str) -> Code {
+    row(suffix).map_or(Code::InvalidValue, |row| row.code)
 }

@@ -15,7 +15,8 @@ pub struct CodeRow {
     pub id: &'static str,
     /// How sure its fact is.
     pub tier: Tier,
-    /// It reports that something is absent, which may come later: a warning at the door unless `strict`.
+    /// It reports that something is absent, which may come later, or not known, which may be right all the same: a
+    /// warning at the door unless `strict`.
     pub absence: bool,
     /// What it changes in AWS unless a finding says otherwise.
     pub effect: Effect,
@@ -199,11 +200,51 @@ codes! {
         "correct the frontend-nlb annotation",
         accepts: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internet-facing, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22', '{p}frontend-nlb-listener-port-mapping': 8080=80}",
         refuses: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internal, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22'}";
+    InvalidAttribute = "ALB025", Static, contradiction, MemberSetAside, "attribute that AWS does not take",
+        "Load balancers, target groups and listeners have attributes of their own, each with the values that it takes; AWS refuses others.",
+        "write an attribute and a value from the table of the annotation in docs/annotations.md",
+        accepts: "annotations: {'{p}load-balancer-attributes': 'idle_timeout.timeout_seconds=600'}",
+        refuses: "annotations: {'{p}load-balancer-attributes': 'idle_timeout.timeout_seconds=86400'}";
+    UnfamiliarValue = "ALB026", Static, absence, Nothing, "value that this version does not know",
+        "AWS has more TLS policies, attributes and fields every year than a version of Albedo knows: such a value is passed on as it is, and AWS decides.",
+        "check the spelling, or go on if it is newer than this version of Albedo",
+        accepts: "annotations: {'{p}load-balancer-attributes': 'routing.http2.enabled=true'}",
+        refuses: "annotations: {'{p}load-balancer-attributes': 'routing.http3.enabled=true'}";
+    InvalidArn = "ALB027", Static, contradiction, MemberSetAside, "not an ARN of the kind that belongs there",
+        "An ARN names partition, service, region, account and resource; each annotation takes those of one service.",
+        "copy the ARN from the service's console",
+        accepts: "{}",
+        refuses: "annotations: {'{p}acm-pca-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}";
+    InvalidSslPolicy = "ALB028", Static, contradiction, MemberSetAside, "not a TLS policy",
+        "HTTPS listeners take predefined TLS policies, whose names begin with ELBSecurityPolicy-; custom ones do not exist.",
+        "name a policy, such as ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
+        accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}ssl-policy': ELBSecurityPolicy-TLS13-1-2-Res-2021-06}",
+        refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}ssl-policy': TLS-1-2}";
+    InvalidMutualAuthentication = "ALB029", Static, contradiction, MemberSetAside, "mutual authentication that cannot be set",
+        "mutual-authentication is a JSON list with an object for each HTTPS port: its mode is off, passthrough, or verify with a trust store.",
+        "write for example [{\"port\": 443, \"mode\": \"verify\", \"trustStore\": \"arn:aws:elasticloadbalancing:…\"}]",
+        accepts: "annotations: {'{p}mutual-authentication': '[{\"port\": 443, \"mode\": \"passthrough\"}]'}",
+        refuses: "annotations: {'{p}mutual-authentication': '{\"port\": 443, \"mode\": \"passthrough\"}'}";
+    InvalidJwtValidation = "ALB030", Static, contradiction, MemberSetAside, "JSON web token validation that cannot be set",
+        "jwt-validation is a JSON object with the HTTPS endpoint of the issuer's keys (jwksEndpoint), the issuer, and additionalClaims if wanted.",
+        "write for example {\"jwksEndpoint\": \"https://id.example.com/jwks.json\", \"issuer\": \"https://id.example.com\"}",
+        accepts: "annotations: {'{p}jwt-validation': '{\"jwksEndpoint\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}",
+        refuses: "annotations: {'{p}jwt-validation': '{\"jwksUri\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}";
     RuleTooLarge = "ALB031", Static, contradiction, MemberSetAside, "rule that AWS refuses for its size",
         "A rule has at most five values in all its conditions together, and one condition each on host, path, method and source; a Prefix path is two values.",
         "split the rule: fewer hosts, paths or values for each backend",
         accepts: "annotations: {'{p}conditions.app': '[{\"field\": \"source-ip\", \"sourceIpConfig\": {\"values\": [\"10.0.0.0/8\", \"10.1.0.0/16\", \"10.2.0.0/16\", \"10.3.0.0/16\"]}}]'}",
         refuses: "annotations: {'{p}conditions.app': '[{\"field\": \"source-ip\", \"sourceIpConfig\": {\"values\": [\"10.0.0.0/8\", \"10.1.0.0/16\", \"10.2.0.0/16\", \"10.3.0.0/16\", \"10.4.0.0/16\"]}}]'}";
+    InvalidParameters = "ALB032", Static, contradiction, MemberSetAside, "class parameters that cannot be used",
+        "What an IngressClassParams object says counts for every Ingress of its classes; this cannot be used.",
+        "correct the field of the IngressClassParams object",
+        accepts: "{}",
+        refuses: "objects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: own}, spec: {controller: ingress.k8s.aws/alb, parameters: {apiGroup: elbv2.k8s.aws, kind: IngressClassParams, name: own}}}, {apiVersion: elbv2.k8s.aws/v1beta1, kind: IngressClassParams, metadata: {name: own}, spec: {inboundCIDRs: [10.0.0.1]}}]\nspec: {ingressClassName: own}";
+    WithoutEffect = "ALB033", Static, absence, Nothing, "annotation without effect",
+        "The annotation can be read, but nothing in this Ingress uses it: an action that no rule names, a login on listeners without TLS.",
+        "remove it, or write what makes it count",
+        accepts: "annotations: {'{p}actions.deny': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"statusCode\": \"403\"}}'}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: deny, port: {name: use-annotation}}}}]}}]}",
+        refuses: "annotations: {'{p}actions.deny': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"statusCode\": \"403\"}}'}";
     MissingService = "ALB101", Cluster, absence, Nothing, "Service that does not exist",
         "Requests to a backend whose Service does not exist are answered with 503 until it does.",
         "create the Service, or correct its name",
@@ -259,6 +300,11 @@ codes! {
         "set enable-frontend-nlb: \"true\", or remove the annotation",
         accepts: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internal}",
         refuses: "annotations: {'{p}frontend-nlb-scheme': internal}";
+    Overridden = "ALB112", Cluster, absence, Nothing, "annotation that the class overrides",
+        "The parameters of the Ingress's class say the same thing, and they win over the annotation.",
+        "remove the annotation, or use a class that leaves this open",
+        accepts: "annotations: {'{p}scheme': internal}",
+        refuses: "objects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: own}, spec: {controller: ingress.k8s.aws/alb, parameters: {apiGroup: elbv2.k8s.aws, kind: IngressClassParams, name: own}}}, {apiVersion: elbv2.k8s.aws/v1beta1, kind: IngressClassParams, metadata: {name: own}, spec: {scheme: internet-facing}}]\nspec: {ingressClassName: own}\nannotations: {'{p}scheme': internal}";
     QuotaNear = "ALB132", Cluster, absence, Nothing, "quota that is nearly used up",
         "A load balancer has room for so many rules, certificates and target groups; AWS refuses what comes after.",
         "use another group.name, or have AWS raise the quota before it is used up",

@@ -1,6 +1,7 @@
 //! Keys that belong to the network load balancer which gives a group fixed addresses.
 
-use super::{Grammar, Merge, Row, Scope};
+use super::{Grammar, Merge, Owner, Row, Scope};
+use crate::finding::Code;
 use Scope::FrontendNlb;
 
 pub(super) const ROWS: &[Row] = &[
@@ -12,6 +13,7 @@ pub(super) const ROWS: &[Row] = &[
         "true",
         "Puts an NLB in front of the ALB.",
     )
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("false"),
     Row::new(
         "frontend-nlb-scheme",
@@ -22,31 +24,37 @@ pub(super) const ROWS: &[Row] = &[
         "Whether the NLB has public addresses. The flag `--default-load-balancer-scheme` sets the default, not the ALB's \
          scheme.",
     )
+    .code(Code::InvalidScheme)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("internal"),
     Row::new(
         "frontend-nlb-subnets",
         FrontendNlb,
-        Grammar::List,
+        Grammar::IdsOrNames("subnet-"),
         Merge::SameSet,
         "subnet-0a1b2c3d4e5f60718, public-b",
         "The NLB's subnets, by id or Name tag; by default those that the tags and routes of the VPC give for its scheme.",
-    ),
+    )
+    .code(Code::InvalidSubnets)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff]),
     Row::new(
         "frontend-nlb-security-groups",
         FrontendNlb,
-        Grammar::List,
+        Grammar::IdsOrNames("sg-"),
         Merge::SameList,
         "sg-0a1b2c3d4e5f60718",
         "The NLB's security groups, by id or Name tag; by default the ALB's.",
-    ),
+    )
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff]),
     Row::new(
         "frontend-nlb-eip-allocations",
         FrontendNlb,
-        Grammar::List,
+        Grammar::Ids("eipalloc-"),
         Merge::SameSet,
         "eipalloc-0a1b2c3d4e5f60718, eipalloc-0a1b2c3d4e5f60719",
         "Elastic addresses for an internet-facing NLB, by allocation id, as many as subnets.",
-    ),
+    )
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff]),
     Row::new(
         "frontend-nlb-listener-port-mapping",
         FrontendNlb,
@@ -54,7 +62,8 @@ pub(super) const ROWS: &[Row] = &[
         Merge::SamePerPort,
         "8443=443",
         "The NLB's ports and the ALB's ports they lead to; by default each ALB port under its own number.",
-    ),
+    )
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff]),
     Row::new(
         "frontend-nlb-healthcheck-port",
         FrontendNlb,
@@ -63,6 +72,8 @@ pub(super) const ROWS: &[Row] = &[
         "80",
         "Port of the ALB that the NLB checks.",
     )
+    .code(Code::InvalidHealthCheck)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("traffic-port"),
     Row::new(
         "frontend-nlb-healthcheck-protocol",
@@ -72,15 +83,19 @@ pub(super) const ROWS: &[Row] = &[
         "HTTPS",
         "Protocol of the NLB's health checks.",
     )
+    .code(Code::InvalidHealthCheck)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("HTTP"),
     Row::new(
         "frontend-nlb-healthcheck-path",
         FrontendNlb,
-        Grammar::Text,
+        Grammar::Path,
         Merge::SamePerPort,
         "/healthz",
         "Path of the NLB's health checks.",
     )
+    .code(Code::InvalidHealthCheck)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("/"),
     Row::new(
         "frontend-nlb-healthcheck-interval-seconds",
@@ -90,6 +105,8 @@ pub(super) const ROWS: &[Row] = &[
         "15",
         "Seconds from one health check of the NLB to the next.",
     )
+    .code(Code::InvalidHealthCheck)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("15"),
     Row::new(
         "frontend-nlb-healthcheck-timeout-seconds",
@@ -99,6 +116,8 @@ pub(super) const ROWS: &[Row] = &[
         "5",
         "Seconds after which a health check of the NLB has failed.",
     )
+    .code(Code::InvalidHealthCheck)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("5"),
     Row::new(
         "frontend-nlb-healthcheck-healthy-threshold-count",
@@ -108,6 +127,8 @@ pub(super) const ROWS: &[Row] = &[
         "2",
         "Successes in a row after which the NLB takes the ALB for healthy.",
     )
+    .code(Code::InvalidHealthCheck)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("2"),
     Row::new(
         "frontend-nlb-healthcheck-unhealthy-threshold-count",
@@ -117,30 +138,38 @@ pub(super) const ROWS: &[Row] = &[
         "2",
         "Failures in a row after which the NLB takes the ALB for unhealthy.",
     )
+    .code(Code::InvalidHealthCheck)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("2"),
     Row::new(
         "frontend-nlb-healthcheck-success-codes",
         FrontendNlb,
-        Grammar::StatusCodes,
+        Grammar::StatusCodes(599),
         Merge::SamePerPort,
         "200-399",
         "HTTP statuses from 200 to 599 that count as healthy for the NLB.",
     )
+    .code(Code::InvalidHealthCheck)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("200"),
     Row::new(
         "frontend-nlb-attributes",
         FrontendNlb,
-        Grammar::Map,
+        Grammar::Attributes(Owner::NetworkLoadBalancer),
         Merge::Identical,
         "load_balancing.cross_zone.enabled=true",
         "Attributes of the NLB, named as in the ELBv2 API's LoadBalancerAttribute.",
-    ),
+    )
+    .code(Code::InvalidAttribute)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff, Code::UnfamiliarValue]),
     Row::new(
         "frontend-nlb-tags",
         FrontendNlb,
-        Grammar::Map,
+        Grammar::Tags,
         Merge::Identical,
         "team=web",
         "AWS tags of the NLB, its listeners and target groups, in place of all that the ALB has, default tags included.",
-    ),
+    )
+    .code(Code::InvalidTags)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff]),
 ];

@@ -1,6 +1,7 @@
 //! Keys that belong to the load balancer as a whole.
 
-use super::{Grammar, Merge, Row, Scope};
+use super::{Grammar, Merge, Owner, Row, Scope};
+use crate::finding::Code;
 use Scope::{GroupExclusive, GroupMergeable, Ingress, Output};
 
 pub(super) const ROWS: &[Row] = &[
@@ -13,6 +14,8 @@ pub(super) const ROWS: &[Row] = &[
         "Puts the Ingress into a group; all Ingresses of a group, in whatever namespace, share one ALB. At most 63 lower \
          case letters, digits, `-` and `.`. Without it an Ingress has an ALB of its own.",
     )
+    .code(Code::InvalidGroupName)
+    .also(&[Code::Overridden])
     .params("group.name"),
     Row::new(
         "group.order",
@@ -22,16 +25,19 @@ pub(super) const ROWS: &[Row] = &[
         "10",
         "Place among the group's members: rules of lower numbers are tried first, equal ones go by namespace/name.",
     )
+    .code(Code::InvalidGroupOrder)
     .default("0"),
     Row::new(
         "load-balancer-name",
         GroupExclusive,
-        Grammar::Text,
+        Grammar::LoadBalancerName,
         Merge::Same,
         "team-web",
         "The ALB's name, at most 32 letters, digits and hyphens. Only counts when the ALB is created; by default a name \
          is made from the group's or the Ingress'. See the ELBv2 API, CreateLoadBalancer.",
     )
+    .code(Code::InvalidName)
+    .also(&[Code::GroupConflict, Code::Overridden])
     .params("loadBalancerName"),
     Row::new(
         "scheme",
@@ -42,6 +48,8 @@ pub(super) const ROWS: &[Row] = &[
         "Whether the ALB has public addresses. A change replaces the ALB and its DNS name. The flag \
          `--default-load-balancer-scheme` sets the default.",
     )
+    .code(Code::InvalidScheme)
+    .also(&[Code::GroupConflict, Code::NoSubnets, Code::ReplacesLoadBalancer, Code::Overridden])
     .default("internal")
     .params("scheme"),
     Row::new(
@@ -52,27 +60,31 @@ pub(super) const ROWS: &[Row] = &[
         "dualstack",
         "The kinds of addresses that clients can use. Dualstack needs subnets with IPv6 ranges.",
     )
+    .also(&[Code::GroupConflict, Code::NoSubnets, Code::Overridden])
     .default("ipv4")
     .params("ipAddressType"),
     Row::new(
         "subnets",
         GroupExclusive,
-        Grammar::List,
+        Grammar::IdsOrNames("subnet-"),
         Merge::SameSet,
         "subnet-0a1b2c3d4e5f60718, public-b",
         "The ALB's subnets, by id or by the value of their Name tag, in at least two zones. By default they are found by \
          the role tags `kubernetes.io/role/elb` and `kubernetes.io/role/internal-elb`.",
     )
+    .code(Code::InvalidSubnets)
+    .also(&[Code::GroupConflict, Code::SubnetsNotFound, Code::SubnetsUnusable, Code::Overridden])
     .params("subnets"),
     Row::new(
         "security-groups",
         GroupExclusive,
-        Grammar::List,
+        Grammar::IdsOrNames("sg-"),
         Merge::SameList,
         "sg-0a1b2c3d4e5f60718",
         "Security groups for the ALB, by id or by the value of their Name tag. By default one is made that lets clients \
          reach the listeners' ports; with this annotation `inbound-cidrs` has no effect.",
-    ),
+    )
+    .also(&[Code::GroupConflict, Code::SecurityGroupNotFound]),
     Row::new(
         "manage-backend-security-group-rules",
         GroupExclusive,
@@ -82,51 +94,59 @@ pub(super) const ROWS: &[Row] = &[
         "Whether nodes and pods are opened towards the ALB although `security-groups` is given. The flag \
          `--enable-manage-backend-security-group-rules` sets the default.",
     )
+    .also(&[Code::GroupConflict])
     .default("false"),
     Row::new(
         "customer-owned-ipv4-pool",
         GroupExclusive,
-        Grammar::Text,
+        Grammar::Id("ipv4pool-coip-"),
         Merge::Same,
         "ipv4pool-coip-0a1b2c3d4e5f60718",
         "Pool of customer-owned addresses on an Outpost. Only counts when the ALB is created.",
-    ),
+    )
+    .also(&[Code::GroupConflict, Code::UnfamiliarValue]),
     Row::new(
         "ipam-ipv4-pool-id",
         GroupExclusive,
-        Grammar::Text,
+        Grammar::Id("ipam-pool-"),
         Merge::SameNonEmpty,
         "ipam-pool-0a1b2c3d4e5f60718",
         "IPAM pool from which an internet-facing ALB takes its public IPv4 addresses.",
     )
+    .also(&[Code::GroupConflict, Code::UnfamiliarValue, Code::Overridden])
     .params("ipamConfiguration.ipv4IPAMPoolId"),
     Row::new(
         "load-balancer-attributes",
         GroupMergeable,
-        Grammar::Map,
+        Grammar::Attributes(Owner::LoadBalancer),
         Merge::KeyUnion,
         "deletion_protection.enabled=true, idle_timeout.timeout_seconds=120",
         "Attributes of the ALB, named as in the ELBv2 API's LoadBalancerAttribute. Taking one away doesn't reset it in AWS.",
     )
+    .code(Code::InvalidAttribute)
+    .also(&[Code::GroupConflict, Code::UnfamiliarValue])
     .params("loadBalancerAttributes"),
     Row::new(
         "minimum-load-balancer-capacity",
         GroupMergeable,
-        Grammar::Map,
+        Grammar::Capacity,
         Merge::KeyUnion,
         "CapacityUnits=1000",
         "Capacity that AWS keeps ready, in load balancer capacity units; the only key is CapacityUnits, and 0 gives the \
          reservation back.",
     )
+    .also(&[Code::GroupConflict, Code::Overridden])
     .params("minimumLoadBalancerCapacity.capacityUnits"),
     Row::new(
         "wafv2-acl-arn",
         GroupExclusive,
-        Grammar::ArnOrNone,
+        Grammar::WebAcl,
         Merge::Same,
         "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/web/2a4e6f80-1234-4abc-9def-0123456789ab",
         "Regional WAFv2 web ACL for the ALB. `none` takes an associated one away, absence leaves it alone.",
     )
+    .code(Code::InvalidArn)
+    .also(&[Code::WebAclNotFound, Code::GroupConflict, Code::Overridden])
     .params("wafv2AclArn"),
     Row::new(
         "wafv2-acl-name",
@@ -136,6 +156,7 @@ pub(super) const ROWS: &[Row] = &[
         "web",
         "The same by the web ACL's name. When any member of the group names one, the members' ARNs don't count.",
     )
+    .also(&[Code::WebAclNotFound, Code::GroupConflict, Code::Overridden])
     .params("wafv2AclName"),
     Row::new(
         "waf-acl-id",
@@ -144,7 +165,8 @@ pub(super) const ROWS: &[Row] = &[
         Merge::Same,
         "499e8b99-6671-4614-a86d-adb1810b7fbe",
         "Web ACL of WAF Classic Regional, or `none`. AWS has closed WAF Classic to new users: prefer `wafv2-acl-arn`.",
-    ),
+    )
+    .also(&[Code::GroupConflict]),
     Row::new(
         "web-acl-id",
         GroupExclusive,
@@ -152,7 +174,8 @@ pub(super) const ROWS: &[Row] = &[
         Merge::Same,
         "499e8b99-6671-4614-a86d-adb1810b7fbe",
         "Old name of `waf-acl-id`, which wins when both are there.",
-    ),
+    )
+    .also(&[Code::GroupConflict]),
     Row::new(
         "shield-advanced-protection",
         GroupExclusive,
@@ -160,15 +183,18 @@ pub(super) const ROWS: &[Row] = &[
         Merge::Same,
         "true",
         "Turns Shield Advanced on or off for the ALB; the account has to be subscribed. Absence leaves it alone.",
-    ),
+    )
+    .also(&[Code::ShieldNotSubscribed, Code::GroupConflict]),
     Row::new(
         "tags",
         GroupMergeable,
-        Grammar::Map,
+        Grammar::Tags,
         Merge::KeyUnion,
         "team=web, env=prod",
         "AWS tags for what is made for this Ingress. A Service's tags are added to its target groups and win there by key.",
     )
+    .code(Code::InvalidTags)
+    .also(&[Code::GroupConflict])
     .params("tags")
     .on_service(),
     Row::new(

@@ -1,18 +1,21 @@
 //! Keys that belong to listeners, by port.
 
-use super::{Grammar, Merge, Row, Scope};
+use super::{ArnKind, Grammar, Merge, Owner, Row, Scope, Shape};
+use crate::finding::Code;
 use Scope::{Ingress, Listener};
 
 pub(super) const ROWS: &[Row] = &[
     Row::new(
         "listen-ports",
         Listener,
-        Grammar::Json("listen-ports"),
+        Grammar::Json(Shape::ListenPorts),
         Merge::PortUnion,
         r#"[{"HTTP": 80}, {"HTTPS": 443}]"#,
         "The ports that the ALB listens on for this Ingress, as a JSON list of objects {protocol: port}. Without it: \
          HTTPS on 443 when the Ingress has certificates of its own, HTTP on 80 otherwise.",
     )
+    .code(Code::InvalidListenPorts)
+    .also(&[Code::ListenerConflict])
     .default(r#"[{"HTTP":80}]"#),
     Row::new(
         "ssl-redirect",
@@ -23,6 +26,8 @@ pub(super) const ROWS: &[Row] = &[
         "An HTTPS listener's port to which every HTTP listener of the group sends its clients, by 301. HTTP listeners have \
          no rules then.",
     )
+    .code(Code::InvalidSslRedirect)
+    .also(&[Code::GroupConflict, Code::Overridden])
     .params("sslRedirectPort"),
     Row::new(
         "inbound-cidrs",
@@ -33,56 +38,67 @@ pub(super) const ROWS: &[Row] = &[
         "Client addresses that the managed security group lets in; everybody when neither this nor \
          `security-group-prefix-lists` is given. No effect beside `security-groups`.",
     )
+    .code(Code::InvalidCidr)
+    .also(&[Code::ListenerConflict, Code::Overridden])
     .default("0.0.0.0/0, ::/0")
     .params("inboundCIDRs"),
     Row::new(
         "security-group-prefix-lists",
         Listener,
-        Grammar::List,
+        Grammar::Ids("pl-"),
         Merge::SameSetPerPort,
         "pl-0a1b2c3d4e5f60718",
         "Managed prefix lists, by id, that the managed security group lets in.",
     )
+    .also(&[Code::ListenerConflict, Code::Overridden])
     .params("prefixListsIDs"),
     Row::new(
         "certificate-arn",
         Listener,
-        Grammar::Arns,
+        Grammar::Certificates,
         Merge::JoinPerPort,
         "arn:aws:acm:eu-west-1:123456789012:certificate/2a4e6f80-1234-4abc-9def-0123456789ab",
         "Certificates for the HTTPS listeners, in ACM or IAM, in the ALB's region; the first is the default one, the others \
          are chosen by SNI. Without it certificates are looked up in ACM by host.",
     )
+    .code(Code::InvalidCertificateArn)
+    .also(&[Code::CertificateNotFound, Code::CertificateElsewhere, Code::Overridden])
     .params("certificateArn"),
     Row::new(
         "ssl-policy",
         Listener,
-        Grammar::Text,
+        Grammar::SslPolicy,
         Merge::SamePerPort,
         "ELBSecurityPolicy-TLS13-1-2-2021-06",
         "TLS versions and ciphers of the HTTPS listeners, by the policy's name in the ALB user guide. The flag \
          `--default-ssl-policy` sets the default.",
     )
+    .code(Code::InvalidSslPolicy)
+    .also(&[Code::ListenerConflict, Code::UnfamiliarValue, Code::Overridden])
     .default("ELBSecurityPolicy-2016-08")
     .params("sslPolicy"),
     Row::new(
         "mutual-authentication",
         Listener,
-        Grammar::Json("mutual-authentication"),
+        Grammar::Json(Shape::MutualAuthentication),
         Merge::SamePerPort,
         r#"[{"port": 443, "mode": "verify", "trustStore": "partners"}]"#,
         "Whether clients show certificates, a JSON list with an entry for each HTTPS port: mode off, passthrough or verify \
          with a trust store's name or ARN.",
-    ),
+    )
+    .code(Code::InvalidMutualAuthentication)
+    .also(&[Code::ListenerConflict, Code::TrustStoreNotFound, Code::UnfamiliarValue]),
     Row::new(
         "listener-attributes.",
         Listener,
-        Grammar::Map,
+        Grammar::Attributes(Owner::Listener),
         Merge::KeyUnionPerPort,
         "routing.http.response.server.enabled=false",
         "Attributes of one listener, which the key names: `listener-attributes.HTTPS-443`. Named as in the ELBv2 API's \
          ListenerAttribute; taking one away doesn't reset it in AWS.",
     )
+    .code(Code::InvalidAttribute)
+    .also(&[Code::GroupConflict, Code::ListenerConflict, Code::UnfamiliarValue])
     .params("listeners"),
     Row::new(
         "create-acm-cert",
@@ -92,14 +108,17 @@ pub(super) const ROWS: &[Row] = &[
         "true",
         "Asks ACM for a certificate for the Ingress' hosts. Needs the gate EnableCertificateManagement.",
     )
+    .also(&[Code::NotYetProvisioned])
     .default("false"),
     Row::new(
         "acm-pca-arn",
         Ingress,
-        Grammar::Arn,
+        Grammar::Arn(ArnKind::PrivateCa),
         Merge::Own,
         "arn:aws:acm-pca:eu-west-1:123456789012:certificate-authority/2a4e6f80-1234-4abc-9def-0123456789ab",
         "Private certificate authority that signs the certificate of `create-acm-cert`. The flag `--default-pca-arn` sets \
          the default.",
-    ),
+    )
+    .code(Code::InvalidArn)
+    .also(&[Code::NotYetProvisioned]),
 ];

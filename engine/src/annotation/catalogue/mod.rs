@@ -3,13 +3,21 @@
 mod frontend_nlb;
 mod group;
 mod listener;
+mod other;
 mod rule;
 mod target_group;
+
+use super::PREFIX;
+use super::arn::Kind as ArnKind;
+use super::attributes::Owner;
+use crate::finding::Code;
 
 /// One annotation key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// What follows [`super::PREFIX`]; a family's ends with a dot and the user's part comes after it.
+    /// What stands before the key: [`PREFIX`], but for the few of other domains.
+    pub prefix: &'static str,
+    /// What follows the prefix; a family's ends with a dot and the user's part comes after it.
     pub key: &'static str,
     /// Whether the key is only the beginning of keys.
     pub family: bool,
@@ -25,6 +33,12 @@ pub struct Row {
     pub merge: Merge,
     /// The field below `spec` of `IngressClassParams` that overrides it.
     pub params_field: Option<&'static str>,
+    /// The code of a fault in the value itself.
+    pub code: Code,
+    /// Codes of other findings about it: what contradicts other objects or AWS.
+    pub other_codes: &'static [Code],
+    /// The value may hold what is nobody's business: it is never shown.
+    pub confidential: bool,
     /// What it is for, with units.
     pub doc: &'static str,
     /// A value that can be copied.
@@ -73,30 +87,67 @@ pub enum Grammar {
         /// Largest
         max: i64,
     },
-    /// Items separated by commas
-    List,
-    /// `key=value` pairs separated by commas
-    Map,
+    /// Ids that begin so, or values of the tag Name, separated by commas
+    IdsOrNames(&'static str),
+    /// Ids that begin so, separated by commas
+    Ids(&'static str),
+    /// One id that begins so
+    Id(&'static str),
+    /// Labels of nodes, `key=value` pairs separated by commas
+    Labels,
+    /// Attributes of a resource, `key=value` pairs separated by commas
+    Attributes(Owner),
+    /// AWS tags, `key=value` pairs separated by commas
+    Tags,
+    /// `CapacityUnits=number`
+    Capacity,
     /// One of these, spelt exactly so
     OneOf(&'static [&'static str]),
-    /// JSON, of the named shape
-    Json(&'static str),
-    /// One ARN
-    Arn,
-    /// ARNs separated by commas
-    Arns,
-    /// The ARN of a web ACL, or `none`, which takes away what is associated
-    ArnOrNone,
+    /// JSON
+    Json(Shape),
+    /// One ARN of a kind
+    Arn(ArnKind),
+    /// ARNs of certificates in ACM or IAM, separated by commas
+    Certificates,
+    /// One ARN of a regional web ACL, or `none`, which takes away what is associated
+    WebAcl,
+    /// A load balancer's name
+    LoadBalancerName,
+    /// The name of a TLS policy
+    SslPolicy,
+    /// A path that begins with a slash
+    Path,
     /// CIDRs separated by commas
     Cidrs,
     /// An `IngressGroup`'s name
     GroupName,
     /// A port number, `traffic-port`, or the name of a Service's port
     HealthCheckPort,
-    /// Status codes and ranges separated by commas: `200,301-302`
-    StatusCodes,
+    /// Status codes and ranges up to the given end, separated by commas: `200,301-302`
+    StatusCodes(u16),
     /// `port=port` pairs separated by commas
     PortMap,
+}
+
+/// What JSON holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// A list of objects {protocol: port}
+    ListenPorts,
+    /// One object: what is done with a request
+    Action,
+    /// A list of objects: what a request must be like
+    Conditions,
+    /// A list of objects: how a request is rewritten
+    Transforms,
+    /// A list of objects, one a port: client certificates
+    MutualAuthentication,
+    /// One object: a Cognito user pool
+    Cognito,
+    /// One object: an identity provider of `OpenID` Connect
+    Oidc,
+    /// One object: which JSON web tokens are valid
+    Jwt,
 }
 
 /// What happens when several members of a group have an annotation.
@@ -138,6 +189,7 @@ impl Row {
         doc: &'static str,
     ) -> Self {
         Self {
+            prefix: PREFIX,
             key,
             family: matches!(key.as_bytes().last(), Some(b'.')),
             scope,
@@ -146,6 +198,9 @@ impl Row {
             default: "",
             merge,
             params_field: None,
+            code: Code::InvalidValue,
+            other_codes: &[],
+            confidential: false,
             doc,
             example,
         }
@@ -161,13 +216,51 @@ impl Row {
         self
     }
 
+    const fn of(mut self, prefix: &'static str) -> Self {
+        self.prefix = prefix;
+        self
+    }
+
+    const fn code(mut self, code: Code) -> Self {
+        self.code = code;
+        self
+    }
+
+    const fn also(mut self, codes: &'static [Code]) -> Self {
+        self.other_codes = codes;
+        self
+    }
+
+    const fn confidential(mut self) -> Self {
+        self.confidential = true;
+        self
+    }
+
     const fn on_service(mut self) -> Self {
         self.on_service = true;
         self
     }
 }
 
-/// Every row, the scopes together.
+impl Row {
+    /// The whole key, or the beginning of a family's keys.
+    #[must_use]
+    pub fn full_key(&self) -> String {
+        format!("{}{}", self.prefix, self.key)
+    }
+
+    /// Every code that a finding about it can have.
+    pub fn codes(&self) -> impl Iterator<Item = Code> + use<> {
+        [self.code].into_iter().chain(self.other_codes.iter().copied())
+    }
+}
+
+/// Every annotation that means something, those of other domains last.
+pub fn every_row() -> impl Iterator<Item = &'static Row> {
+    rows().chain(other::ROWS)
+}
+
+/// Every row under our prefix, the scopes together.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
     [group::ROWS, listener::ROWS, rule::ROWS, target_group::ROWS, frontend_nlb::ROWS].into_iter().flatten()
 }
@@ -202,13 +295,13 @@ mod tests {
     #[test]
     fn keys_are_unique_and_rows_are_complete() {
         let mut keys = HashSet::new();
-        for row in rows() {
-            assert!(keys.insert(row.key), "{} twice", row.key);
+        for row in every_row() {
+            assert!(keys.insert(row.full_key()), "{} twice", row.key);
             assert!(!row.doc.is_empty() && row.doc.ends_with('.'), "{}: doc", row.key);
             assert_eq!(row.family, row.key.ends_with('.'), "{}", row.key);
             assert!(row.scope == Scope::Output || !row.example.is_empty(), "{}: example", row.key);
         }
-        assert_eq!(keys.len(), 72);
+        assert_eq!(keys.len(), 75);
     }
 
     #[test]

@@ -1,34 +1,41 @@
 //! Keys that belong to the rules of an Ingress: actions, conditions, rewrites, authentication.
 
-use super::{Grammar, Merge, Row, Scope};
+use super::{Grammar, Merge, Row, Scope, Shape};
+use crate::finding::Code;
 use Scope::Rule;
 
 pub(super) const ROWS: &[Row] = &[
     Row::new(
         "actions.",
         Rule,
-        Grammar::Json("action"),
+        Grammar::Json(Shape::Action),
         Merge::Own,
         r#"{"type": "redirect", "redirectConfig": {"host": "www.example.com", "statusCode": "HTTP_301"}}"#,
         "What rules do whose backend is the Service named in the key with the port name `use-annotation`: a fixed response, \
          a redirect, or a forward to weighted target groups.",
-    ),
+    )
+    .code(Code::InvalidAction)
+    .also(&[Code::MissingService, Code::MissingServicePort, Code::ServiceTypeMismatch, Code::TargetGroupNotFound, Code::UnfamiliarValue]),
     Row::new(
         "conditions.",
         Rule,
-        Grammar::Json("conditions"),
+        Grammar::Json(Shape::Conditions),
         Merge::Own,
         r#"[{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "x-canary", "values": ["yes"]}}]"#,
         "What requests must be like, beyond host and path, for every rule whose backend is the Service named in the key.",
-    ),
+    )
+    .code(Code::InvalidCondition)
+    .also(&[Code::RuleTooLarge, Code::UnfamiliarValue]),
     Row::new(
         "transforms.",
         Rule,
-        Grammar::Json("transforms"),
+        Grammar::Json(Shape::Transforms),
         Merge::Own,
         r#"[{"type": "url-rewrite", "urlRewriteConfig": {"rewrites": [{"regex": "^/api/(.*)$", "replace": "/$1"}]}}]"#,
         "How host header and URL are rewritten before a request goes to the Service named in the key.",
-    ),
+    )
+    .code(Code::InvalidTransform)
+    .also(&[Code::UnfamiliarValue]),
     Row::new(
         "use-regex-path-match",
         Rule,
@@ -46,25 +53,32 @@ pub(super) const ROWS: &[Row] = &[
         "oidc",
         "How users log in before a request is forwarded. Only on HTTPS listeners: on HTTP ones the backend is open.",
     )
+    .code(Code::InvalidAuthentication)
     .default("none")
     .on_service(),
     Row::new(
         "auth-idp-cognito",
         Rule,
-        Grammar::Json("auth-idp-cognito"),
+        Grammar::Json(Shape::Cognito),
         Merge::Own,
         r#"{"userPoolARN": "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_abc", "userPoolClientID": "client", "userPoolDomain": "users"}"#,
         "The Cognito user pool for `auth-type: cognito`.",
     )
+    .code(Code::InvalidAuthentication)
+    .also(&[Code::UnfamiliarValue])
+    .confidential()
     .on_service(),
     Row::new(
         "auth-idp-oidc",
         Rule,
-        Grammar::Json("auth-idp-oidc"),
+        Grammar::Json(Shape::Oidc),
         Merge::Own,
         r#"{"issuer": "https://id.example.com", "authorizationEndpoint": "https://id.example.com/auth", "tokenEndpoint": "https://id.example.com/token", "userInfoEndpoint": "https://id.example.com/userinfo", "secretName": "oidc"}"#,
         "The identity provider for `auth-type: oidc`. The Secret, in the Ingress' namespace, holds clientID and clientSecret.",
     )
+    .code(Code::InvalidAuthentication)
+    .also(&[Code::MissingSecret, Code::UnfamiliarValue])
+    .confidential()
     .on_service(),
     Row::new(
         "auth-on-unauthenticated-request",
@@ -74,6 +88,7 @@ pub(super) const ROWS: &[Row] = &[
         "deny",
         "What happens to a request of nobody: a login page, forwarding as it is, or status 401.",
     )
+    .code(Code::InvalidAuthentication)
     .default("authenticate")
     .on_service(),
     Row::new(
@@ -84,6 +99,7 @@ pub(super) const ROWS: &[Row] = &[
         "openid email",
         "Scopes asked of the identity provider, separated by spaces; they have to include openid.",
     )
+    .code(Code::InvalidAuthentication)
     .default("openid")
     .on_service(),
     Row::new(
@@ -94,6 +110,7 @@ pub(super) const ROWS: &[Row] = &[
         "team-web-session",
         "Name of the cookie that keeps the session.",
     )
+    .code(Code::InvalidAuthentication)
     .default("AWSELBAuthSessionCookie")
     .on_service(),
     Row::new(
@@ -104,15 +121,18 @@ pub(super) const ROWS: &[Row] = &[
         "86400",
         "How long a session lasts, in seconds, at most a week.",
     )
+    .code(Code::InvalidAuthentication)
     .default("604800")
     .on_service(),
     Row::new(
         "jwt-validation",
         Rule,
-        Grammar::Json("jwt-validation"),
+        Grammar::Json(Shape::Jwt),
         Merge::Own,
         r#"{"jwksEndpoint": "https://id.example.com/jwks.json", "issuer": "https://id.example.com"}"#,
         "Requires a valid JSON web token in the Authorization header, and claims if wanted. Only on HTTPS listeners, and not \
          together with `auth-type`.",
-    ),
+    )
+    .code(Code::InvalidJwtValidation)
+    .also(&[Code::ConflictingAuthentication, Code::UnfamiliarValue]),
 ];

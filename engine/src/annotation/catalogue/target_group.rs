@@ -1,6 +1,7 @@
 //! Keys that belong to target groups; all may stand on a Service too, whose value then counts.
 
-use super::{Grammar, Merge, Row, Scope};
+use super::{Grammar, Merge, Owner, Row, Scope};
+use crate::finding::Code;
 use Scope::TargetGroup;
 
 const PROTOCOLS: &[&str] = &["HTTP", "HTTPS"];
@@ -15,6 +16,8 @@ pub(super) const ROWS: &[Row] = &[
         "What is registered: `ip` the pods' addresses, `instance` the nodes with a NodePort, for which the Service must be \
          of type NodePort or LoadBalancer. The flag `--default-target-type` sets the default.",
     )
+    .code(Code::InvalidTargetType)
+    .also(&[Code::ServiceTypeMismatch, Code::Overridden])
     .default("instance")
     .params("targetType")
     .on_service(),
@@ -41,12 +44,14 @@ pub(super) const ROWS: &[Row] = &[
     Row::new(
         "target-group-attributes",
         TargetGroup,
-        Grammar::Map,
+        Grammar::Attributes(Owner::TargetGroup),
         Merge::Own,
         "deregistration_delay.timeout_seconds=30, stickiness.enabled=true, stickiness.type=lb_cookie",
         "Attributes of the target groups, named as in the ELBv2 API's TargetGroupAttribute. A Service's value replaces all \
          of the Ingress' one; taking one away doesn't reset it in AWS.",
     )
+    .code(Code::InvalidAttribute)
+    .also(&[Code::UnfamiliarValue])
     .on_service(),
     Row::new(
         "healthcheck-port",
@@ -56,6 +61,7 @@ pub(super) const ROWS: &[Row] = &[
         "traffic-port",
         "Port that health checks go to: a number, the name of a Service's port, or the one that serves.",
     )
+    .code(Code::InvalidHealthCheck)
     .default("traffic-port")
     .on_service(),
     Row::new(
@@ -66,15 +72,17 @@ pub(super) const ROWS: &[Row] = &[
         "HTTPS",
         "Protocol of health checks; by default that of `backend-protocol`.",
     )
+    .code(Code::InvalidHealthCheck)
     .on_service(),
     Row::new(
         "healthcheck-path",
         TargetGroup,
-        Grammar::Text,
+        Grammar::Path,
         Merge::Own,
         "/healthz",
         "Path of health checks; for GRPC a method, by default /AWS.ALB/healthcheck.",
     )
+    .code(Code::InvalidHealthCheck)
     .default("/")
     .on_service(),
     Row::new(
@@ -85,6 +93,7 @@ pub(super) const ROWS: &[Row] = &[
         "10",
         "Seconds from one health check to the next; has to be more than the timeout.",
     )
+    .code(Code::InvalidHealthCheck)
     .default("15")
     .on_service(),
     Row::new(
@@ -95,6 +104,7 @@ pub(super) const ROWS: &[Row] = &[
         "5",
         "Seconds after which a health check without an answer has failed.",
     )
+    .code(Code::InvalidHealthCheck)
     .default("5")
     .on_service(),
     Row::new(
@@ -105,6 +115,7 @@ pub(super) const ROWS: &[Row] = &[
         "2",
         "Health checks in a row that have to succeed before a target is healthy.",
     )
+    .code(Code::InvalidHealthCheck)
     .default("2")
     .on_service(),
     Row::new(
@@ -115,22 +126,24 @@ pub(super) const ROWS: &[Row] = &[
         "2",
         "Health checks in a row that have to fail before a target is unhealthy.",
     )
+    .code(Code::InvalidHealthCheck)
     .default("2")
     .on_service(),
     Row::new(
         "success-codes",
         TargetGroup,
-        Grammar::StatusCodes,
+        Grammar::StatusCodes(499),
         Merge::Own,
         "200-299",
         "Statuses that count as healthy: HTTP ones from 200 to 499, for GRPC from 0 to 99, there 12 by default.",
     )
+    .code(Code::InvalidHealthCheck)
     .default("200")
     .on_service(),
     Row::new(
         "target-node-labels",
         TargetGroup,
-        Grammar::Map,
+        Grammar::Labels,
         Merge::Own,
         "pool=web",
         "With target type instance, only nodes that have these labels are registered.",

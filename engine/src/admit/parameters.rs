@@ -1,0 +1,68 @@
+//! The verdict on an `IngressClassParams` object: what is new and wrong in it, before any Ingress depends on it.
+
+use serde_json::Value;
+
+use super::verdict::answer_about;
+use super::{Answer, Details, Mode, Policy};
+use crate::annotation::params::{self, Fault};
+use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::kinds::IngressClassParams;
+
+/// The verdict on an object as it would be stored, and as it is. What the CRD's schema refuses never comes here.
+pub(super) fn validate(object: &Value, old: Option<&Value>, name: &str, policy: &Policy) -> Answer {
+    let faults = |object: &Value| -> Vec<Fault> {
+        let read: Result<IngressClassParams, _> = serde_json::from_value(object.clone());
+        read.map_or_else(|_| Vec::new(), |params| params::check(&params.spec))
+    };
+    let before = old.map(faults).unwrap_or_default();
+    if policy.mode == Mode::Off {
+        return Answer::allow();
+    }
+    let subject = ObjectRef::new("IngressClassParams", "", name);
+    let found: Vec<Finding> = faults(object)
+        .into_iter()
+        .filter(|fault| !before.contains(fault))
+        .map(|fault| {
+            let code = if fault.error.unfamiliar { Code::UnfamiliarValue } else { Code::InvalidParameters };
+            Finding::new(code, subject.clone(), FieldPath::at(fault.path), fault.error.message)
+        })
+        .collect();
+    let about = Details {
+        kind: subject.kind.clone(),
+        name: name.to_owned(),
+        group: "elbv2.k8s.aws".to_owned(),
+        causes: Vec::new(),
+    };
+    answer_about(about, &found, &[], policy, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(spec: &Value) -> Value {
+        json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "IngressClassParams", "metadata": {"name": "own"}, "spec": spec})
+    }
+
+    #[test]
+    fn what_is_new_and_wrong_is_refused() {
+        let policy = Policy::default();
+        let bad = object(&json!({"inboundCIDRs": ["10.0.0.1"], "sslRedirectPort": "yes"}));
+        let answer = validate(&bad, None, "own", &policy);
+        assert!(!answer.allowed && answer.code == 422);
+        assert!(
+            answer
+                .message
+                .starts_with("IngressClassParams.elbv2.k8s.aws \"own\" is invalid: spec.inboundCIDRs[0]: ALB032")
+        );
+        assert_eq!(answer.details.map(|details| details.causes.len()), Some(1));
+        // sslRedirectPort, which only switches the redirect off, is a warning.
+        assert_eq!(answer.warnings.len(), 1);
+        assert!(validate(&bad, Some(&bad), "own", &policy).allowed);
+        assert!(validate(&object(&json!({"scheme": "internal"})), None, "own", &policy).allowed);
+        assert!(validate(&json!("odd"), None, "own", &policy).allowed);
+        assert!(validate(&bad, None, "own", &Policy { mode: Mode::Off, ..policy }).allowed);
+    }
+}

@@ -1,0 +1,42 @@
+//! Keys of other domains: the class as it was named once, and Albedo's own.
+
+use super::{Grammar, Merge, Row, Scope};
+use crate::finding::Code;
+use Scope::{Ingress, Output};
+
+/// What Albedo's own keys begin with.
+const OWN: &str = "albedo.dev/";
+
+pub(super) const ROWS: &[Row] = &[
+    Row::new(
+        "ingress.class",
+        Ingress,
+        Grammar::Text,
+        Merge::Own,
+        "alb",
+        "The class of an Ingress as it was named before `spec.ingressClassName`, which it takes precedence over. It has to \
+         be the word of `--ingress-class`; no IngressClass and no IngressClassParams is looked at then. Kubernetes refuses it \
+         beside a different `spec.ingressClassName` when an Ingress is created.",
+    )
+    .of("kubernetes.io/")
+    .code(Code::NotOurs),
+    Row::new(
+        "allow-replacement",
+        Ingress,
+        Grammar::OneOf(&["true"]),
+        Merge::Own,
+        "true",
+        "Acknowledges that a change deletes the load balancer and makes another with another DNS name.",
+    )
+    .of(OWN)
+    .code(Code::ReplacesLoadBalancer),
+    Row::new(
+        "defaulted",
+        Output,
+        Grammar::Text,
+        Merge::Own,
+        "",
+        "Written by admission: the keys, without their prefix, that it added as defaults.",
+    )
+    .of(OWN),
+];

@@ -1,0 +1,302 @@
+//! What an `IngressClassParams` object says, checked field by field with the grammars of the annotations that it overrides.
+
+use std::collections::BTreeSet;
+
+use super::arn::AcmCertificateArn;
+use super::attributes::{self, Owner};
+use super::catalogue::row;
+use super::check::check as check_value;
+use super::cidr::Cidr;
+use super::group;
+use super::parse::ParseError;
+use super::tags;
+use crate::kinds::IngressClassParamsSpec;
+
+/// One thing that is wrong with a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Path of the field: `spec.inboundCIDRs[0]`.
+    pub path: String,
+    /// What is wrong.
+    pub error: ParseError,
+    /// Nothing can be built of it; else AWS has the last word.
+    pub grave: bool,
+}
+
+/// Everything that is wrong, in the order of the fields.
+#[must_use]
+pub fn check(spec: &IngressClassParamsSpec) -> Vec<Fault> {
+    let mut found = Found::default();
+    found.load_balancer(spec);
+    found.listeners(spec);
+    found.subnets(spec);
+    found.tags_and_attributes(spec);
+    found.0
+}
+
+/// Whether the object says something that wins over the whole of an annotation; `field` as in
+/// [`super::Row::params_field`]. Tags and attributes win by key and are not meant.
+#[must_use]
+pub fn overrides(spec: &IngressClassParamsSpec, field: &str) -> bool {
+    let text = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    let list = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    match field {
+        "group.name" => spec.group.is_some(),
+        "loadBalancerName" => text(&spec.load_balancer_name),
+        "scheme" => text(&spec.scheme),
+        "ipAddressType" => text(&spec.ip_address_type),
+        "subnets" => spec.subnets.is_some(),
+        "targetType" => text(&spec.target_type),
+        "certificateArn" => list(&spec.certificate_arn),
+        "inboundCIDRs" => list(&spec.inbound_cidrs),
+        "prefixListsIDs" => list(&spec.prefix_lists_ids) || list(&spec.legacy_prefix_lists_ids),
+        "sslPolicy" => text(&spec.ssl_policy),
+        "sslRedirectPort" => spec.ssl_redirect_port.is_some(),
+        "minimumLoadBalancerCapacity.capacityUnits" => spec.minimum_load_balancer_capacity.is_some(),
+        "ipamConfiguration.ipv4IPAMPoolId" => {
+            spec.ipam_configuration.as_ref().is_some_and(|ipam| text(&ipam.ipv4_ipam_pool_id))
+        }
+        "wafv2AclArn" => text(&spec.wafv2_acl_arn),
+        "wafv2AclName" => text(&spec.wafv2_acl_name),
+        _ => false,
+    }
+}
+
+#[derive(Default)]
+struct Found(Vec<Fault>);
+
+impl Found {
+    fn add(&mut self, path: impl Into<String>, error: ParseError) {
+        self.0.push(Fault { path: path.into(), error, grave: false });
+    }
+
+    fn add_grave(&mut self, path: impl Into<String>, error: ParseError) {
+        self.0.push(Fault { path: path.into(), error, grave: true });
+    }
+
+    /// A field by the grammar of the annotation that it overrides.
+    fn like(&mut self, path: &str, key: &str, value: Option<&String>) {
+        let Some((row, value)) = row(key).zip(value.filter(|value| !value.is_empty())) else { return };
+        for error in check_value(row, value) {
+            // The place is one in an annotation's value; here the path says it all.
+            self.add(path, ParseError { at: None, ..error });
+        }
+    }
+
+    fn load_balancer(&mut self, spec: &IngressClassParamsSpec) {
+        if let Some(name) = spec.load_balancer_name.as_ref().filter(|name| name.len() > 32) {
+            let message = format!("load balancer name cannot be longer than 32 characters: {name} has {}", name.len());
+            self.add_grave("spec.loadBalancerName", ParseError::new(message));
+        } else {
+            self.like("spec.loadBalancerName", "load-balancer-name", spec.load_balancer_name.as_ref());
+        }
+        if let Some(error) = spec.group.as_ref().and_then(|group| group::name(&group.name).err()) {
+            self.add_grave("spec.group.name", error);
+        }
+        self.like("spec.scheme", "scheme", spec.scheme.as_ref());
+        self.like("spec.ipAddressType", "ip-address-type", spec.ip_address_type.as_ref());
+        self.like("spec.targetType", "target-type", spec.target_type.as_ref());
+        self.like("spec.wafv2AclArn", "wafv2-acl-arn", spec.wafv2_acl_arn.as_ref());
+        self.like("spec.wafv2AclName", "wafv2-acl-name", spec.wafv2_acl_name.as_ref());
+        if spec.wafv2_acl_arn.is_some() && spec.wafv2_acl_name.is_some() {
+            let error = ParseError::new("wafv2AclName is given too, and the name wins over the ARN");
+            self.add("spec.wafv2AclArn", error.doubt());
+        }
+        if let Some(capacity) =
+            spec.minimum_load_balancer_capacity.as_ref().filter(|capacity| capacity.capacity_units < 0)
+        {
+            let message = format!("{} can't be a number of capacity units", capacity.capacity_units);
+            self.add("spec.minimumLoadBalancerCapacity.capacityUnits", ParseError::new(message));
+        }
+        let pool = spec.ipam_configuration.as_ref().and_then(|ipam| ipam.ipv4_ipam_pool_id.as_ref());
+        self.like("spec.ipamConfiguration.ipv4IPAMPoolId", "ipam-ipv4-pool-id", pool);
+    }
+
+    fn listeners(&mut self, spec: &IngressClassParamsSpec) {
+        for (index, arn) in spec.certificate_arn.iter().flatten().enumerate() {
+            if let Err(error) = AcmCertificateArn::parse(arn) {
+                self.add(format!("spec.certificateArn[{index}]"), error);
+            }
+        }
+        for (index, block) in spec.inbound_cidrs.iter().flatten().enumerate() {
+            let path = format!("spec.inboundCIDRs[{index}]");
+            match Cidr::parse(block) {
+                Err(error) => self.add_grave(path, error),
+                Ok(cidr) if !cidr.canonical && !cidr.is_ipv6() => {
+                    let message = format!("{block} has bits set outside its prefix; did you mean `{}`?", cidr.net);
+                    self.add(path, ParseError::new(message).doubt());
+                }
+                Ok(_) => {}
+            }
+        }
+        self.like("spec.sslPolicy", "ssl-policy", spec.ssl_policy.as_ref());
+        if let Some(port) = spec.ssl_redirect_port.as_ref()
+            && !port.parse::<u16>().is_ok_and(|number| number > 0)
+        {
+            let message = format!("`{port}` is no port: nothing is redirected to HTTPS then");
+            self.add("spec.sslRedirectPort", ParseError::new(message).doubt());
+        }
+        for (field, lists) in
+            [("prefixListsIDs", &spec.prefix_lists_ids), ("PrefixListsIDs", &spec.legacy_prefix_lists_ids)]
+        {
+            for (index, list) in lists.iter().flatten().enumerate() {
+                self.like(&format!("spec.{field}[{index}]"), "security-group-prefix-lists", Some(list));
+            }
+        }
+        if spec.prefix_lists_ids.is_some() && spec.legacy_prefix_lists_ids.is_some() {
+            let error = ParseError::new("cannot specify both 'prefixListsIDs' and 'PrefixListsIDs' fields");
+            self.add("spec.PrefixListsIDs", error);
+        }
+    }
+
+    fn subnets(&mut self, spec: &IngressClassParamsSpec) {
+        let Some(selector) = &spec.subnets else { return };
+        match (&selector.ids, &selector.tags) {
+            (None, None) => self.add_grave("spec.subnets", ParseError::new("must have either `ids` or `tags`")),
+            (Some(_), Some(_)) => self.add("spec.subnets", ParseError::new("may not have both `ids` and `tags` set")),
+            _ => {}
+        }
+        let mut seen = BTreeSet::new();
+        for (index, id) in selector.ids.iter().flatten().enumerate() {
+            let path = format!("spec.subnets.ids[{index}]");
+            let digits = id.strip_prefix("subnet-").unwrap_or_default();
+            if digits.is_empty() || !digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+                self.add(
+                    path,
+                    ParseError::new(format!("{id} is no subnet id: subnet- and hexadecimal digits make one")),
+                );
+            } else if !seen.insert(id) {
+                self.add(path, ParseError::new(format!("{id} is named twice")));
+            }
+        }
+        if selector.tags.as_ref().is_some_and(std::collections::BTreeMap::is_empty) {
+            self.add("spec.subnets.tags", ParseError::new("must have at least one tag key"));
+        }
+        for (key, values) in selector.tags.iter().flatten() {
+            let mut seen = BTreeSet::new();
+            for (index, value) in values.iter().enumerate().filter(|(_, value)| !seen.insert(value.as_str())) {
+                let error = ParseError::new(format!("value `{value}` is there twice"));
+                self.add(format!("spec.subnets.tags[{key}][{index}]"), error.doubt());
+            }
+        }
+    }
+
+    fn tags_and_attributes(&mut self, spec: &IngressClassParamsSpec) {
+        for (index, tag) in spec.tags.iter().enumerate() {
+            for fault in tags::faults(&tag.key, &tag.value) {
+                self.add(format!("spec.tags[{index}]"), ParseError::new(fault));
+            }
+        }
+        let keys: BTreeSet<&str> = spec.tags.iter().map(|tag| tag.key.as_str()).collect();
+        if let Some(message) = tags::too_many(&keys) {
+            self.add("spec.tags", ParseError::new(message));
+        }
+        for (index, attribute) in spec.load_balancer_attributes.iter().enumerate() {
+            if let Some(error) = attributes::fault(Owner::LoadBalancer, &attribute.key, &attribute.value) {
+                self.add(format!("spec.loadBalancerAttributes[{index}]"), error);
+            }
+        }
+        for (index, listener) in spec.listeners.iter().enumerate() {
+            let path = format!("spec.listeners[{index}]");
+            if !matches!(listener.protocol.as_str(), "HTTP" | "HTTPS") {
+                let message = format!("protocol `{}` must be HTTP or HTTPS: no listener has it", listener.protocol);
+                self.add(format!("{path}.protocol"), ParseError::new(message).doubt());
+            }
+            if !(1..=65535).contains(&listener.port) {
+                let message = format!("{} is no port: no listener has it", listener.port);
+                self.add(format!("{path}.port"), ParseError::new(message).doubt());
+            }
+            for (place, attribute) in listener.listener_attributes.iter().enumerate() {
+                if let Some(error) = attributes::fault(Owner::Listener, &attribute.key, &attribute.value) {
+                    self.add(format!("{path}.listenerAttributes[{place}]"), error);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::catalogue::rows;
+    use super::*;
+
+    fn spec(value: serde_json::Value) -> IngressClassParamsSpec {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn every_field() {
+        let good = spec(json!({
+            "loadBalancerName": "shop", "group": {"name": "shop"}, "scheme": "internal", "ipAddressType": "ipv4",
+            "targetType": "ip", "inboundCIDRs": ["10.0.0.0/8", "2001:db8::/32"], "sslRedirectPort": "443",
+            "sslPolicy": "ELBSecurityPolicy-2016-08", "prefixListsIDs": ["pl-0a"], "tags": [{"key": "a", "value": "b"}],
+            "subnets": {"tags": {"role": ["a", "b"]}}, "minimumLoadBalancerCapacity": {"capacityUnits": 0},
+            "loadBalancerAttributes": [{"key": "routing.http2.enabled", "value": "true"}],
+            "listeners": [{"protocol": "HTTP", "port": 80, "listenerAttributes": [
+                {"key": "routing.http.response.server.enabled", "value": "false"}]}],
+            "ipamConfiguration": {"ipv4IPAMPoolId": "ipam-pool-0a"}, "wafv2AclName": "web"
+        }));
+        assert_eq!(check(&good), []);
+        for (bad, path, grave, doubt) in [
+            (json!({"loadBalancerName": "x".repeat(33)}), "spec.loadBalancerName", true, false),
+            (json!({"loadBalancerName": "a_b"}), "spec.loadBalancerName", false, false),
+            (json!({"group": {"name": "A"}}), "spec.group.name", true, false),
+            (json!({"certificateArn": ["x"]}), "spec.certificateArn[0]", false, false),
+            (json!({"inboundCIDRs": ["::/0", "10.0.0.1"]}), "spec.inboundCIDRs[1]", true, false),
+            (json!({"inboundCIDRs": ["10.0.0.1/8"]}), "spec.inboundCIDRs[0]", false, true),
+            (json!({"sslPolicy": "x"}), "spec.sslPolicy", false, false),
+            (json!({"sslRedirectPort": "yes"}), "spec.sslRedirectPort", false, true),
+            (json!({"subnets": {}}), "spec.subnets", true, false),
+            (json!({"subnets": {"ids": ["subnet-x"]}}), "spec.subnets.ids[0]", false, false),
+            (json!({"subnets": {"ids": ["subnet-1", "subnet-1"]}}), "spec.subnets.ids[1]", false, false),
+            (json!({"subnets": {"tags": {}}}), "spec.subnets.tags", false, false),
+            (json!({"subnets": {"tags": {"a": ["b", "b"]}}}), "spec.subnets.tags[a][1]", false, true),
+            (json!({"tags": [{"key": "aws:a", "value": "b"}]}), "spec.tags[0]", false, false),
+            (
+                json!({"loadBalancerAttributes": [{"key": "idle_timeout.timeout_seconds", "value": "0"}]}),
+                "spec.loadBalancerAttributes[0]",
+                false,
+                false,
+            ),
+            (json!({"listeners": [{"protocol": "TCP", "port": 80}]}), "spec.listeners[0].protocol", false, true),
+            (json!({"listeners": [{"protocol": "HTTP", "port": 0}]}), "spec.listeners[0].port", false, true),
+            (
+                json!({"minimumLoadBalancerCapacity": {"capacityUnits": -1}}),
+                "spec.minimumLoadBalancerCapacity.capacityUnits",
+                false,
+                false,
+            ),
+            (
+                json!({"ipamConfiguration": {"ipv4IPAMPoolId": "x"}}),
+                "spec.ipamConfiguration.ipv4IPAMPoolId",
+                false,
+                true,
+            ),
+            (json!({"prefixListsIDs": ["x"]}), "spec.prefixListsIDs[0]", false, false),
+            (json!({"PrefixListsIDs": [], "prefixListsIDs": []}), "spec.PrefixListsIDs", false, false),
+            (json!({"wafv2AclArn": "x"}), "spec.wafv2AclArn", false, false),
+            (json!({"wafv2AclName": "a b"}), "spec.wafv2AclName", false, false),
+        ] {
+            let found = check(&spec(bad.clone()));
+            let [fault] = found.as_slice() else { panic!("{bad}: {found:?}") };
+            assert_eq!((fault.path.as_str(), fault.grave, fault.error.unfamiliar), (path, grave, doubt), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_catalogue_is_known() {
+        let by_key = ["tags", "loadBalancerAttributes", "listeners"];
+        let all = spec(json!({
+            "loadBalancerName": "a", "group": {"name": "a"}, "scheme": "internal", "ipAddressType": "ipv4", "targetType": "ip",
+            "certificateArn": ["a"], "inboundCIDRs": ["a"], "prefixListsIDs": ["a"], "sslPolicy": "a", "sslRedirectPort": "1",
+            "subnets": {}, "minimumLoadBalancerCapacity": {"capacityUnits": 1}, "wafv2AclArn": "a", "wafv2AclName": "a",
+            "ipamConfiguration": {"ipv4IPAMPoolId": "a"}
+        }));
+        for field in rows().filter_map(|row| row.params_field) {
+            assert_eq!(overrides(&all, field), !by_key.contains(&field), "{field}");
+            assert!(!overrides(&IngressClassParamsSpec::default(), field), "{field}");
+        }
+    }
+}

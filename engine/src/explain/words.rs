@@ -1,0 +1,133 @@
+//! The catalogue's enums in words.
+
+use crate::annotation::{Grammar, Merge, PREFIX, Row, Scope, catalogue::Shape};
+
+/// What stands for the user's part of a family's key.
+pub(super) fn placeholder(row: &Row) -> &'static str {
+    match row.key {
+        "listener-attributes." => "<PROTOCOL>-<PORT>",
+        "target-control-port." => "<service>.<port>",
+        _ if row.family => "<service>",
+        _ => "",
+    }
+}
+
+/// The user's part of a family's key in an example.
+pub(super) fn example_name(row: &Row) -> &'static str {
+    match row.key {
+        "listener-attributes." => "HTTPS-443",
+        "target-control-port." => "app.80",
+        _ if row.family => "app",
+        _ => "",
+    }
+}
+
+/// A value as YAML that is read as a string: JSON and text in single quotes.
+pub(super) fn yaml(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
+}
+
+pub(super) fn first_sentence(doc: &str) -> &str {
+    doc.find(". ").and_then(|end| doc.get(..=end)).unwrap_or(doc)
+}
+
+/// What there is to say of a row, by name.
+pub(super) fn facts(row: &Row) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("value", takes(row.grammar)), ("belongs to", scope(row.scope).to_owned())];
+    let mut fact = |name, value: &str| {
+        if !value.is_empty() {
+            facts.push((name, value.to_owned()));
+        }
+    };
+    fact("default", row.default);
+    fact("in a group", merge(row.merge));
+    fact("on a Service", if row.on_service { service(row) } else { "" });
+    fact(
+        "overridden by",
+        &row.params_field.map(|field| format!("spec.{field} of IngressClassParams")).unwrap_or_default(),
+    );
+    let codes: Vec<String> = row.codes().map(|code| code.to_string()).collect();
+    fact("findings", &if row.scope == Scope::Output { String::new() } else { codes.join(", ") });
+    facts
+}
+
+fn service(row: &Row) -> &'static str {
+    if row.key == "tags" { "yes, added by key" } else { "yes, its value takes the place of the Ingress's" }
+}
+
+fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::GroupExclusive | Scope::GroupMergeable => "the load balancer",
+        Scope::Listener => "listeners, by port",
+        Scope::Ingress => "this Ingress alone",
+        Scope::Rule => "the rules of this Ingress",
+        Scope::TargetGroup => "the target groups of this Ingress's backends",
+        Scope::FrontendNlb => "the network load balancer in front",
+        Scope::Output => "nobody: it is written by the controller",
+    }
+}
+
+fn merge(merge: Merge) -> &'static str {
+    match merge {
+        Merge::Own => "",
+        Merge::Same => "all who say something must say the same",
+        Merge::SameSet => "the same items, in any order",
+        Merge::SameList => "the same items in the same order",
+        Merge::SameNonEmpty => "the same among those who say something that isn't empty",
+        Merge::Identical => "the same in every member, and absent in all if it is absent in the first",
+        Merge::KeyUnion => "united by key; one key with two values is a conflict",
+        Merge::PortUnion => "united by port",
+        Merge::SamePerPort => "those who listen on a port and say something must say the same",
+        Merge::SameSetPerPort => "those who listen on a port and say something must name the same items, in any order",
+        Merge::KeyUnionPerPort => "united by key for each port",
+        Merge::JoinPerPort => "joined in the group's order for each port",
+    }
+}
+
+fn takes(grammar: Grammar) -> String {
+    match grammar {
+        Grammar::Text => "text".to_owned(),
+        Grammar::Bool => "true or false (or 1, t, T, TRUE, True, 0, f, F, FALSE, False)".to_owned(),
+        Grammar::Int32 { min, max } => format!("a whole number from {min} to {max}"),
+        Grammar::Int64 { min, max } => format!("a whole number from {min} to {max}"),
+        Grammar::IdsOrNames(prefix) => format!("ids ({prefix}…) or values of the tag Name, separated by commas"),
+        Grammar::Ids(prefix) => format!("ids ({prefix}…), separated by commas"),
+        Grammar::Id(prefix) => format!("an id ({prefix}…)"),
+        Grammar::Labels => "labels, key=value, separated by commas".to_owned(),
+        Grammar::Attributes(owner) => format!("attributes of {}, key=value, separated by commas", owner.name()),
+        Grammar::Tags => "tags, key=value, separated by commas; a comma in a value is written \\,".to_owned(),
+        Grammar::Capacity => "CapacityUnits=number".to_owned(),
+        Grammar::OneOf(words) => format!("one of {}", words.join(", ")),
+        Grammar::Json(shape) => json(shape).to_owned(),
+        Grammar::Arn(kind) => kind.shape().to_owned(),
+        Grammar::Certificates => "ARNs of certificates in ACM or IAM, separated by commas".to_owned(),
+        Grammar::WebAcl => "arn:PARTITION:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID, or none".to_owned(),
+        Grammar::LoadBalancerName => "a name of at most 32 letters, digits and hyphens".to_owned(),
+        Grammar::SslPolicy => "the name of a TLS policy".to_owned(),
+        Grammar::Path => "a path that begins with /".to_owned(),
+        Grammar::Cidrs => "CIDRs, separated by commas".to_owned(),
+        Grammar::GroupName => "a name of at most 63 lower-case letters, digits, - and .".to_owned(),
+        Grammar::HealthCheckPort => "a port number, traffic-port, or the name of a port of the Service".to_owned(),
+        Grammar::StatusCodes(last) => format!("statuses and ranges up to {last}, separated by commas"),
+        Grammar::PortMap => "port=port, separated by commas".to_owned(),
+    }
+}
+
+fn json(shape: Shape) -> &'static str {
+    match shape {
+        Shape::ListenPorts => "JSON: a list of objects {protocol: port}",
+        Shape::Action => "JSON: an object with type and the configuration that belongs to it",
+        Shape::Conditions => "JSON: a list of objects with field and the configuration that belongs to it",
+        Shape::Transforms => "JSON: a list of objects with type and the configuration that belongs to it",
+        Shape::MutualAuthentication => "JSON: a list of objects with port, mode and trustStore",
+        Shape::Cognito => "JSON: an object with userPoolARN, userPoolClientID and userPoolDomain",
+        Shape::Oidc => "JSON: an object with issuer, three endpoints and secretName",
+        Shape::Jwt => "JSON: an object with jwksEndpoint, issuer and additionalClaims",
+    }
+}
+
+/// The key as one writes it in prose: without the prefix where it is ours.
+pub(super) fn short_key(row: &Row) -> String {
+    let key = if row.prefix == PREFIX { row.key.to_owned() } else { row.full_key() };
+    key + placeholder(row)
+}
