@@ -78,8 +78,9 @@ exhaustive: ground ## the engine's property tests with CASES=20000 cases each, a
 	ALBEDO_EXHAUSTIVE=1 cargo test $(WORKSPACE) --test it
 
 .PHONY: fuzz
-fuzz: ## every grammar of annotations against RUNS=1000000 values that are nearly right (half an hour)
+fuzz: ## every grammar and `albedo check` against RUNS=1000000 values and files that are nearly right (an hour)
 	PROPTEST_CASES=$(or $(RUNS),1000000) cargo test $(CARGO_FLAGS) -p albedo-engine --test grammars
+	PROPTEST_CASES=$(or $(RUNS),1000000) cargo test $(CARGO_FLAGS) -p albedo-engine --test check -- fuzz::
 
 .PHONY: bench
 bench: ## times and allocations of the engine

@@ -1,5 +1,5 @@
 //! Whatever a file holds: no panic, every place lies in its text, and every output can be read.
-//! `make exhaustive CASES=1000000` runs it that often.
+//! `make fuzz` runs it a million times.
 
 use albedo_engine::check::Look;
 use proptest::prelude::*;

@@ -12,5 +12,5 @@ mod account;
 mod case;
 mod normal;
 mod provisioned;
-mod refused;
 mod shown;
+mod verdicts;
