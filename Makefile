@@ -45,6 +45,10 @@ golden: ground build ## replays what LBC made of each golden case; ID="f001 s002
 	"$$aws/python" tests/golden/golden.py --stage $(TARGET)/debug/examples/stage --albedo $(TARGET)/debug/albedo \
 		--kubectl "$$controlplane/kubectl" $(ID)
 
+.PHONY: bench-aws
+bench-aws: ground build ## AWS calls, seconds, CPU and memory of creating, restarting, editing, deleting; ALBS=50,300
+	ALBEDO_BIN=$(TARGET)/debug/albedo $(if $(ALBS),ALBS=$(ALBS)) $(TARGET)/debug/examples/bench-aws
+
 .PHONY: check-house
 check-house: ## the house rules: what may use what, purity, sizes and names (seconds)
 	cargo test $(CARGO_FLAGS) -p albedo-engine --test house

@@ -1,0 +1,258 @@
+//! The steps that are measured, one after the other on one ground.
+
+use std::path::Path;
+use std::process::Output;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use albedo_ground::{Albedo, Authority, Call, Ground, Launch, Scope, eventually, http_get, settled};
+use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::Api;
+use kube::api::ListParams;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::figures::{Row, Table, Usage};
+
+/// Longest that one step may take.
+const LIMIT: Duration = Duration::from_mins(15);
+/// Members of the group.
+const GROUP: usize = 50;
+const PREFIX: &str = "alb.ingress.kubernetes.io";
+
+pub struct Course {
+    size: usize,
+    launch: Launch,
+    albedo: Albedo,
+    scope: Scope,
+    ground: Arc<Ground>,
+}
+
+impl Course {
+    pub async fn start(binary: &Path, size: usize) -> Result<Self> {
+        let ground = Arc::new(Ground::start().await?);
+        let crds = ground.dir().join("crds.yaml");
+        std::fs::write(&crds, stdout(Command::new(binary).arg("crds").output().await?)?)?;
+        let crds = crds.to_string_lossy().into_owned();
+        ground.plane().kubectl_ok(["apply", "--server-side", "-f", &crds]).await?;
+        ground.plane().kubectl_ok(["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds]).await?;
+        let scope = ground.scope("bench").await?;
+        let certificates = ground.dir().join("serving");
+        Authority::new("bench")?.server(&["127.0.0.1"])?.write(&certificates, "tls")?;
+        let mut launch = scope
+            .launch(binary, "one")?
+            .env("RUST_LOG", "warn")
+            .arg("--bind-address=127.0.0.1")
+            .arg(format!("--webhook-cert-dir={}", certificates.display()))
+            .arg("--admission-mode=off")
+            .arg("--admission-defaults=none")
+            .arg(format!("--watch-namespace={}", scope.namespace))
+            .arg("--shutdown-linger-seconds=0")
+            .arg("--aws-api-throttle=Elastic Load Balancing v2:^None=1:1,ACM:^None=1:1");
+        launch.args.insert(0, "run".into());
+        let albedo = launch.start().await?;
+        let course = Self { size, launch, albedo, scope, ground };
+        let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
+            "metadata": {"name": course.scope.class}, "spec": {"controller": "ingress.k8s.aws/alb"}});
+        let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
+            "replicas": 2, "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {
+                "containers": [{"name": "app", "image": "none", "ports": [{"containerPort": 8080}]}]}}}});
+        let services = (0..size.max(GROUP + 1)).map(|n| {
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": format!("web-{n}")}, "spec": {
+                "selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}})
+        });
+        course.apply([class, deployment].into_iter().chain(services).collect()).await?;
+        course.scope.kubectl(&["rollout", "status", "deployment", "web", "--timeout=60s"]).await?;
+        course.quiet().await?;
+        Ok(course)
+    }
+
+    pub async fn run(&mut self, table: &mut Table) -> Result<()> {
+        let (size, small) = (self.size, self.size <= GROUP);
+        let per = |of_50, of_300| if small { of_50 } else { of_300 };
+        let own: Vec<Value> = (0..size).map(|n| self.own(n)).collect();
+        let step = self.measured(async |course: &Self| {
+            course.apply(own.clone()).await?;
+            course.addressed(size).await
+        });
+        table.add(row(format!("{size} ALBs created"), size, step.await?, per("22.6 an ALB", "26.9 an ALB")));
+
+        let before = self.mark().await?;
+        ensure!(self.albedo.stop().await?.success(), "albedo did not end well");
+        self.albedo = self.launch.start().await?;
+        let began = Instant::now();
+        self.quiet().await?;
+        let step = Step { calls: self.since(before).await?, took: began.elapsed(), usage: self.usage()? };
+        ensure!(step.calls.iter().all(|call| !call.write), "a restart wrote to AWS: {:?}", writes(&step.calls));
+        table.add(row(format!("restart on {size} ALBs"), size, step, per("16.2 an ALB", "26.3 an ALB, 322 s")));
+
+        let step = self.measured(async |course: &Self| {
+            course.scope.kubectl(&["label", "ingress", "own-0", "team=shop"]).await.map(drop)
+        });
+        table.add(row("a label on one of them".to_owned(), 1, step.await?, "0 calls"));
+
+        let step = self.measured(async |course: &Self| course.replace_pod().await);
+        table.add(row(format!("one pod of {size} target groups replaced"), size, step.await?, ""));
+
+        let step = self.measured(async |course: &Self| {
+            course.scope.kubectl(&["delete", "ingress", "--all", "--timeout=600s"]).await.map(drop)
+        });
+        table.add(row(format!("{size} ALBs deleted"), size, step.await?, ""));
+        if small {
+            self.group(table).await?;
+        }
+        Ok(())
+    }
+
+    async fn group(&mut self, table: &mut Table) -> Result<()> {
+        let members: Vec<Value> = (0..GROUP).map(|n| self.member(n, &[n])).collect();
+        let step = self.measured(async |course: &Self| {
+            course.apply(members.clone()).await?;
+            course.addressed(GROUP).await
+        });
+        table.add(row(format!("a group of {GROUP} created"), 1, step.await?, "372 calls"));
+        let edited = self.member(0, &[0, GROUP]);
+        let before = self.mark().await?;
+        let step = self.measured(async |course: &Self| course.apply(vec![edited.clone()]).await);
+        let step = step.await?;
+        // The new rule answers from its making on; what comes after is bookkeeping.
+        let until = self.since(before).await?;
+        let made = until.iter().position(|call| call.operation == "CreateRule").map_or(until.len(), |at| at + 1);
+        table.add(row("one path added in it".to_owned(), 1, step, "119 calls"));
+        println!("    the new path answers after {made} calls");
+        let step = self.measured(async |course: &Self| {
+            course.scope.kubectl(&["delete", "ingress", "--all", "--timeout=600s"]).await.map(drop)
+        });
+        table.add(row("the group deleted".to_owned(), 1, step.await?, ""));
+        Ok(())
+    }
+
+    pub fn log_tail(&self) -> String {
+        let log = self.albedo.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.split_at(lines.len().saturating_sub(10)).1.join("\n")
+    }
+
+    pub async fn stop(mut self) -> Result<()> {
+        self.albedo.stop().await?;
+        drop(self.scope);
+        Arc::into_inner(self.ground).context("the ground is still in use")?.stop().await
+    }
+
+    /// Does something, waits until Albedo rests, and says what it cost.
+    async fn measured(&self, act: impl AsyncFn(&Self) -> Result<()>) -> Result<Step> {
+        let (mark, before, began) = (self.mark().await?, self.usage()?, Instant::now());
+        act(self).await?;
+        self.quiet().await?;
+        let (took, after) = (began.elapsed(), self.usage()?);
+        let usage = Usage { cpu: after.cpu.saturating_sub(before.cpu), resident: after.resident };
+        Ok(Step { calls: self.since(mark).await?, took, usage })
+    }
+
+    /// An Ingress with a load balancer of its own.
+    fn own(&self, n: usize) -> Value {
+        self.ingress(&format!("own-{n}"), json!({}), &[n])
+    }
+
+    /// An Ingress of the group.
+    fn member(&self, n: usize, services: &[usize]) -> Value {
+        self.ingress(&format!("member-{n}"), json!({format!("{PREFIX}/group.name"): "bench"}), services)
+    }
+
+    fn ingress(&self, name: &str, mut annotations: Value, services: &[usize]) -> Value {
+        if let Some(map) = annotations.as_object_mut() {
+            map.insert(format!("{PREFIX}/target-type"), json!("ip"));
+        }
+        let paths: Vec<Value> = services
+            .iter()
+            .map(|n| {
+                json!({"path": format!("/{n}"), "pathType": "Prefix",
+                    "backend": {"service": {"name": format!("web-{n}"), "port": {"number": 80}}}})
+            })
+            .collect();
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+            "metadata": {"name": name, "annotations": annotations},
+            "spec": {"ingressClassName": self.scope.class, "rules": [{"host": format!("{name}.example.com"), "http": {"paths": paths}}]}})
+    }
+
+    async fn apply(&self, items: Vec<Value>) -> Result<()> {
+        let file = self.ground.dir().join("applied.json");
+        std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())?;
+        self.scope.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await.map(drop)
+    }
+
+    /// Waits until so many Ingresses have an address.
+    async fn addressed(&self, count: usize) -> Result<()> {
+        let api: Api<Ingress> = self.scope.api();
+        eventually("every Ingress has an address", LIMIT, async || {
+            let all = api.list(&ListParams::default()).await?.items;
+            let has = |ingress: &&Ingress| {
+                ingress.status.as_ref().and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref()).is_some()
+            };
+            Ok((all.iter().filter(has).count() >= count).then_some(()))
+        })
+        .await
+    }
+
+    async fn replace_pod(&self) -> Result<()> {
+        let api: Api<Pod> = self.scope.api();
+        let pods = api.list(&ListParams::default().labels("app=web")).await?.items;
+        let name = pods.first().and_then(|pod| pod.metadata.name.clone()).context("there is no pod")?;
+        self.scope.kubectl(&["delete", "pod", &name, "--timeout=60s"]).await?;
+        self.scope.kubectl(&["rollout", "status", "deployment", "web", "--timeout=60s"]).await.map(drop)
+    }
+
+    /// Waits until Albedo has no work left and does nothing any more.
+    async fn quiet(&self) -> Result<()> {
+        let address =
+            self.launch.value("metrics-bind-addr").context("albedo is started without --metrics-bind-addr")?;
+        let url = format!("http://{address}/metrics");
+        settled("albedo rests", LIMIT, async || {
+            let (_, body) = http_get(&url).await?;
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let idle = text.lines().any(|line| line == "albedo_queue_waiting 0");
+            let turns: Vec<String> =
+                text.lines().filter(|line| line.starts_with("albedo_turn")).map(ToOwned::to_owned).collect();
+            let last = self.mark().await?;
+            Ok((idle && !turns.is_empty()).then_some((turns, last)))
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn mark(&self) -> Result<u64> {
+        self.scope.emulator().mark().await
+    }
+
+    async fn since(&self, mark: u64) -> Result<Vec<Call>> {
+        self.scope.emulator().calls_since(&self.scope.region, mark).await
+    }
+
+    fn usage(&self) -> Result<Usage> {
+        Usage::of(self.albedo.pid())
+    }
+}
+
+/// What a step cost.
+struct Step {
+    calls: Vec<Call>,
+    took: Duration,
+    usage: Usage,
+}
+
+fn row(step: String, balancers: usize, cost: Step, lbc: &'static str) -> Row {
+    let Step { calls, took, usage } = cost;
+    Row { step, balancers, calls, took, cpu: usage.cpu, resident: usage.resident, lbc }
+}
+
+fn writes(calls: &[Call]) -> Vec<&str> {
+    calls.iter().filter(|call| call.write).map(|call| call.operation.as_str()).collect()
+}
+
+fn stdout(output: Output) -> Result<Vec<u8>> {
+    ensure!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    Ok(output.stdout)
+}

@@ -1,0 +1,93 @@
+//! What one step cost: calls by kind, seconds, CPU and memory of the process, as rows of a table.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use albedo_ground::Call;
+use anyhow::{Context as _, Result};
+
+/// CPU time and memory of a process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    /// User and system time.
+    pub cpu: Duration,
+    /// Resident set, in bytes.
+    pub resident: u64,
+}
+
+impl Usage {
+    /// Of a running process, from procfs (proc(5)).
+    pub fn of(pid: u32) -> Result<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("reading its CPU time")?;
+        // The command's name is in parentheses and may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or_default();
+        // utime and stime are fields 14 and 15, in hundredths of a second on every Linux.
+        let cpu = Duration::from_millis((ticks(11) + ticks(12)) * 10);
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("reading its memory")?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+        Ok(Self { cpu, resident: kib.unwrap_or(0_u64) * 1024 })
+    }
+}
+
+/// One step.
+#[derive(Debug)]
+pub struct Row {
+    pub step: String,
+    /// Load balancers that the step is about, to divide by.
+    pub balancers: usize,
+    pub calls: Vec<Call>,
+    pub took: Duration,
+    pub cpu: Duration,
+    pub resident: u64,
+    /// What the predecessor needs with the same emulator, as it was measured.
+    pub lbc: &'static str,
+}
+
+/// All steps.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<Row>,
+}
+
+impl Table {
+    /// Adds a step and prints which operations it called.
+    pub fn add(&mut self, row: Row) {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for call in &row.calls {
+            *counts.entry(call.operation.as_str()).or_default() += 1;
+        }
+        let counts: Vec<String> = counts.iter().map(|(operation, count)| format!("{operation} {count}")).collect();
+        println!("{}: {}", row.step, counts.join(", "));
+        self.rows.push(row);
+    }
+
+    /// Prints all of it.
+    pub fn print(&self) {
+        println!(
+            "\n{:<44} {:>7} {:>7} {:>9} {:>8} {:>7} {:>8}  predecessor",
+            "step", "reads", "writes", "per ALB", "seconds", "CPU s", "RSS MB"
+        );
+        for row in &self.rows {
+            let writes = row.calls.iter().filter(|call| call.write).count();
+            let per = tenths(row.calls.len(), row.balancers.max(1));
+            println!(
+                "{:<44} {:>7} {:>7} {:>9} {:>8.1} {:>7.1} {:>8}  {}",
+                row.step,
+                row.calls.len() - writes,
+                writes,
+                per,
+                row.took.as_secs_f64(),
+                row.cpu.as_secs_f64(),
+                row.resident / 1_000_000,
+                row.lbc
+            );
+        }
+    }
+}
+
+/// A quotient with one decimal.
+fn tenths(of: usize, by: usize) -> String {
+    let tenths = (of * 10 + by / 2) / by;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
