@@ -214,7 +214,8 @@ async fn reconcile(
     account.refresh(&cloud).await;
     let keeper = tokio::spawn(account.clone().keep(cloud.clone(), stop.clone()));
     let stabilization = flags.lb_stabilization_monitor_interval;
-    let parts = Parts { cluster, cloud, account, settings, events, metrics, stabilization };
+    let sync_period = flags.sync_period;
+    let parts = Parts { cluster, cloud, account, settings, events, metrics, stabilization, sync_period };
     write_while_allowed(&flags, parts, stop).await;
     keeper.await.context("the keeper of facts failed")
 }

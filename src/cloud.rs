@@ -42,7 +42,7 @@ pub use error::CloudError;
 pub use facts::FactKind;
 pub use identity::{Asked, NodePlace, identify};
 pub use interfaces::InterfaceFact;
-pub use known::{Known, OidcClient, Warrant};
+pub use known::{Applied, Known, OidcClient, Warrant};
 pub use metrics::Metrics;
 pub use sdk::Service;
 pub use throttle::Throttle;

@@ -5,8 +5,10 @@ mod backend;
 mod binding;
 mod group;
 mod leaving;
+mod looks;
 mod metrics;
 mod node_rules;
+mod observing;
 mod planning;
 mod queue;
 
@@ -26,11 +28,10 @@ use crate::cloud::{Cloud, CloudError};
 use crate::cluster::{Cluster, Events, ReadError, Tenure, WriteError, with_sources};
 
 pub use account::Account;
+use looks::Looks;
 pub use metrics::Metrics;
 use queue::{Crew, Lane, Queue};
 
-/// How often each group is looked at although nothing said that it changed: drift made by hand is found then.
-const AUDIT: Duration = Duration::from_hours(1);
 /// Ingresses whose compilation is remembered; each takes some kilobytes.
 const REMEMBERED: usize = 4096;
 
@@ -104,6 +105,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Pause between looks at a load balancer that is not active yet.
     pub stabilization: Duration,
+    /// How long what is known of AWS is believed.
+    pub sync_period: Duration,
 }
 
 struct Shared {
@@ -115,6 +118,7 @@ struct Shared {
     /// The right to write, which every write takes.
     tenure: Tenure,
     queue: Queue,
+    looks: Looks,
     metrics: Metrics,
     /// Pause between looks at a load balancer that is not active yet.
     stabilization: Duration,
@@ -133,7 +137,7 @@ impl Reconciler {
     /// A reconciler of one tenure, which does nothing yet.
     #[must_use]
     pub fn new(parts: Parts, tenure: Tenure) -> Self {
-        let Parts { cluster, cloud, account, settings, events, metrics, stabilization } = parts;
+        let Parts { cluster, cloud, account, settings, events, metrics, stabilization, sync_period } = parts;
         let shared = Shared {
             cluster,
             cloud,
@@ -142,6 +146,7 @@ impl Reconciler {
             events,
             tenure,
             queue: Queue::default(),
+            looks: Looks::new(sync_period),
             metrics,
             stabilization,
             cache: std::sync::Mutex::new(Cache::new(REMEMBERED)),
@@ -198,12 +203,16 @@ impl Reconciler {
         }
     }
 
-    /// Looks at everything on a slow clock.
+    /// Looks at everything on a slow clock: drift made by hand is found then.
     async fn audit(self, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(AUDIT) => self.take(self.everything(), Lane::Resync),
+                () = tokio::time::sleep(self.shared.looks.pause()) => {
+                    let there = self.everything();
+                    self.shared.looks.retain(|unit| there.contains(unit));
+                    self.take(self.shared.looks.due().into_iter().collect(), Lane::Resync);
+                }
             }
         }
     }
@@ -243,7 +252,11 @@ impl Reconciler {
             Unit::Group(group) => self.group(group).await,
             Unit::Binding(key) => self.binding(key).await,
             Unit::BackendGroup => self.backend_group().await,
-            Unit::NodeRules => self.node_rules().await,
+            Unit::NodeRules => {
+                let turn = self.node_rules().await;
+                self.shared.looks.looked(Unit::NodeRules);
+                turn
+            }
         }
     }
 }

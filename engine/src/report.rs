@@ -96,6 +96,17 @@ fn was_linked(ledger: Option<&IngressGroup>, key: &Key) -> bool {
     })
 }
 
+/// The ledger while a turn changes AWS: nothing of what was applied last can be relied on. `None` if it says so already.
+#[must_use]
+pub fn begun(ledger: &IngressGroup) -> Option<IngressGroup> {
+    ledger.status.as_ref()?.applied.as_ref()?;
+    let mut begun = ledger.clone();
+    if let Some(status) = &mut begun.status {
+        status.applied = None;
+    }
+    Some(begun)
+}
+
 /// The ledger of a group after a turn.
 #[must_use]
 pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached, now: Timestamp) -> IngressGroup {
@@ -109,7 +120,8 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
         set_aside_count: i32::try_from(members.iter().filter(|member| member.state != "Linked").count())
             .unwrap_or(i32::MAX),
         members,
-        applied: before.applied.clone(),
+        // A turn that ended half-way leaves something that nobody has written down.
+        applied: before.applied.clone().filter(|_| matches!(outcome, Outcome::Reached { .. } | Outcome::Blocked)),
         resources: before.resources.clone(),
         last_good: last_good(view, linked, &before, there),
         conditions: vec![condition(outcome, &before, now)],

@@ -3,12 +3,14 @@
 
 mod binding;
 mod brake;
+mod checkpoint;
 mod endpoints;
 mod networking;
 mod registration;
 
 pub use binding::{from_kind, to_kind};
 pub use brake::{BrakePolicy, Verdict, brake};
+pub use checkpoint::{CHECKPOINT, CHECKPOINT_TIMESTAMP, checkpoint, checkpoint_of};
 pub use endpoints::{
     Origin, Resolution, Resolved, ServiceRead, SkipReason, Skipped, Sources, TargetsError, readiness_gate, resolve,
 };

@@ -13,8 +13,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 /// Flags of the predecessor that mean nothing here: accepted with one warning each, so that its arguments still start.
-pub const IGNORED: [&str; 23] = [
-    "sync-period",
+pub const IGNORED: [&str; 22] = [
     "enable-endpoint-slices",
     "enable-pod-readiness-gate-inject",
     "enable-service-mutator-webhook",
@@ -152,6 +151,9 @@ pub struct Run {
     /// Pause between looks at a load balancer that has to be active before capacity is reserved for it: 90s, 2m0s
     #[arg(long, env = "ALBEDO_LB_STABILIZATION_MONITOR_INTERVAL", default_value = "2m0s", value_parser = duration)]
     pub lb_stabilization_monitor_interval: Duration,
+    /// How long what is known of AWS is believed: after it everything is read again, and what another hand changed is put back
+    #[arg(long, env = "ALBEDO_SYNC_PERIOD", default_value = "1h", value_parser = duration)]
+    pub sync_period: Duration,
     /// Gates: `Name=true,…`
     #[arg(long, env = "ALBEDO_FEATURE_GATES", default_value = "")]
     pub feature_gates: String,

@@ -86,6 +86,12 @@ impl Known {
         self.arns.extend(moved);
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn names(&self) -> &BTreeMap<ResourceId, String> {
+        &self.arns
+    }
+
     /// The ARN (or id) behind a reference, if it is known.
     #[must_use]
     pub fn resolve<'a>(&'a self, reference: &'a Ref) -> Option<&'a str> {

@@ -54,6 +54,41 @@ impl Cloud {
         })
     }
 
+    /// As much of [`Cloud::observe`] as the index has, which is read for all groups together: load balancers without
+    /// attributes and listeners, target groups without attributes. `None` for a group with a frontend NLB.
+    ///
+    /// # Errors
+    ///
+    /// Whatever AWS says.
+    pub async fn outline(&self, group: &GroupId) -> Result<Option<Observed>, CloudError> {
+        let (held, backend) = self.held(group).await?;
+        let is_nlb = |balancer: &sdk::LoadBalancer| balancer.r#type() == Some(&sdk::LoadBalancerTypeEnum::Network);
+        if held.load_balancers.values().any(|(balancer, _)| is_nlb(balancer)) {
+            return Ok(None);
+        }
+        let balancer = |(arn, (balancer, tags)): (String, Tagged<sdk::LoadBalancer>)| {
+            Ok(ObservedLoadBalancer {
+                dns_name: need("DescribeLoadBalancers", "DNSName", balancer.dns_name.clone())?,
+                state: read::state(&balancer)?,
+                is: read::load_balancer(&balancer, tags, Attributes::new())?,
+                addons: ObservedAddons::default(),
+                listeners: Vec::new(),
+                arn,
+            })
+        };
+        let target_group = |(arn, (group, tags)): (String, Tagged<sdk::TargetGroup>)| {
+            Ok(Found { is: read::target_group(&group, tags, Attributes::new())?, arn })
+        };
+        Ok(Some(Observed {
+            load_balancers: held.load_balancers.into_iter().map(balancer).collect::<Result<_, CloudError>>()?,
+            target_groups: held.target_groups.into_iter().map(target_group).collect::<Result<_, CloudError>>()?,
+            frontend_nlbs: Vec::new(),
+            frontend_target_groups: Vec::new(),
+            security_groups: held.security_groups.into_iter().map(security_group).collect::<Result<_, _>>()?,
+            backend_security_group: backend.map(security_group).transpose()?,
+        }))
+    }
+
     async fn observe_load_balancer(
         &self,
         arn: String,

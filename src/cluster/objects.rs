@@ -1,5 +1,6 @@
 //! Writes on the objects that are ours: bindings, which hand targets over, and the ledger's groups.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use albedo_engine::kinds::{IngressGroup, IngressGroupStatus, Key, TargetGroupBinding};
@@ -68,6 +69,27 @@ impl Cluster {
         change.make(binding, difference).await.map(drop)
     }
 
+    /// Notes in annotations of a binding what was registered for it, and when; an empty line says that nobody knows.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub async fn update_checkpoint(
+        &self,
+        tenure: &Tenure,
+        binding: &TargetGroupBinding,
+        notes: &BTreeMap<&str, String>,
+    ) -> Result<TargetGroupBinding, WriteError> {
+        let api = namespaced(self.client(), binding);
+        let what = format!("write the checkpoint of the TargetGroupBinding {}", Key::of(&binding.metadata));
+        let change = Change { tenure, api: &api, door: Door::Object, what: &what };
+        let difference = |current: &TargetGroupBinding| {
+            let held = current.metadata.annotations.as_ref();
+            let same = |(key, value): (&&str, &String)| held.and_then(|held| held.get(*key)) == Some(value);
+            Ok((!notes.iter().all(same)).then(|| json!({"metadata": {"annotations": notes}})))
+        };
+        change.make(binding, difference).await
+    }
+
     /// Writes the ledger of a group: creates the object if there is none, and patches its status if that says something
     /// else. A later time of the same thing is nothing else.
     ///
@@ -127,7 +149,7 @@ fn binding_patch(
     desired: &TargetGroupBinding,
 ) -> Result<Option<Value>, serde_json::Error> {
     let (is, wanted) = (&current.metadata, &desired.metadata);
-    let empty = std::collections::BTreeMap::new();
+    let empty = BTreeMap::new();
     let labels = merge_patch(is.labels.as_ref().unwrap_or(&empty), wanted.labels.as_ref().unwrap_or(&empty))?;
     let held = is.annotations.as_ref().unwrap_or(&empty);
     let annotations: serde_json::Map<String, Value> = wanted

@@ -7,7 +7,7 @@ use std::time::Duration;
 use albedo_engine::kinds::{Key, TargetGroupBinding};
 use albedo_engine::plan::AwsOperation;
 use albedo_engine::stack::Target;
-use albedo_engine::targets::{self, Registration, Resolution, ServiceRead, Sources, TargetsError};
+use albedo_engine::targets::{self, Origin, Registration, Resolution, ServiceRead, Sources, TargetsError};
 use albedo_engine::world::Unit;
 use k8s_openapi::api::core::v1::Service;
 
@@ -55,10 +55,16 @@ impl Reconciler {
             Err(TurnError::Targets(error)) => return self.unresolved(&binding, &error).await,
             Err(error) => return Err(error),
         };
-        let (desired, unseen) = match resolved {
+        let (desired, line, unseen) = match resolved {
             Resolution::Targets(resolved) => {
                 let unseen = resolved.skipped.iter().any(|one| one.reason == targets::SkipReason::PodNotSeen);
-                (resolved.targets, unseen)
+                let line = self.shared.cluster.read(|world| {
+                    targets::checkpoint(&binding, &resolved, |origin| match origin {
+                        Origin::Pod(key) => world.pod(key).map_or(0, |pod| pod.created_ms),
+                        Origin::Node(name) => world.node(name).map_or(0, |node| node.created_ms),
+                    })
+                });
+                (resolved.targets, line, unseen)
             }
             Resolution::Gone => {
                 let service = &binding.spec.service_ref.name;
@@ -67,17 +73,24 @@ impl Reconciler {
                     "BackendNotFound",
                     format!("Service {service} was deleted: its targets are deregistered"),
                 );
-                (std::collections::BTreeSet::new(), false)
+                (std::collections::BTreeSet::new(), String::new(), false)
             }
         };
-        let observed = self.shared.cloud.target_health(&target_group).boxed().await?;
-        let change = targets::diff(&desired, &observed, None);
-        if !change.register.is_empty() && binding.spec.networking.is_some() {
-            self.let_in_first().await;
+        let unit = Unit::Binding(key.clone());
+        if !unseen && is_registered(&binding, &line) && !self.shared.looks.is_due(&unit) {
+            return Ok(Next::Rest);
         }
-        self.register(key, &target_group, change).await?;
+        // Nobody can have registered anything with what was made in this very process.
+        let observed = if self.shared.looks.take_fresh(&target_group) {
+            Vec::new()
+        } else {
+            self.shared.cloud.target_health(&target_group).boxed().await?
+        };
+        let change = targets::diff(&desired, &observed, None);
+        let stored = self.register(&binding, &target_group, change, &line).await?;
+        self.shared.looks.looked(unit);
         if let Some(generation) = binding.metadata.generation {
-            self.shared.cluster.update_binding_status(&self.shared.tenure, &binding, generation).await?;
+            self.shared.cluster.update_binding_status(&self.shared.tenure, &stored, generation).await?;
         }
         Ok(if unseen { Next::Again(UNSEEN) } else { Next::Rest })
     }
@@ -137,21 +150,50 @@ impl Reconciler {
         Ok(Next::Rest)
     }
 
-    async fn register(&self, key: &Key, target_group: &str, change: Registration) -> Result<(), TurnError> {
+    /// Registers and deregisters, and notes what is registered then. An unchanged binding is not written to.
+    async fn register(
+        &self,
+        binding: &TargetGroupBinding,
+        target_group: &str,
+        change: Registration,
+        line: &str,
+    ) -> Result<TargetGroupBinding, TurnError> {
         if change.is_empty() {
-            return Ok(());
+            return Ok(binding.clone());
         }
         tracing::info!(
-            binding = %key, register = change.register.len(), deregister = change.deregister.len(), "targets change"
+            binding = %Key::of(&binding.metadata),
+            register = change.register.len(),
+            deregister = change.deregister.len(),
+            "targets change"
         );
+        let mut stored = binding.clone();
+        if targets::checkpoint_of(binding).is_some() {
+            // Whoever comes after a crash in between has to look.
+            stored = self.write_checkpoint(&stored, String::new()).await?;
+        }
         if !change.register.is_empty() {
+            if binding.spec.networking.is_some() {
+                self.let_in_first().await;
+            }
             self.send(AwsOperation::RegisterTargets {
                 target_group: target_group.to_owned(),
                 targets: change.register,
             })
             .await?;
         }
-        self.deregister(target_group, change.deregister).await
+        self.deregister(target_group, change.deregister).await?;
+        self.write_checkpoint(&stored, line.to_owned()).await
+    }
+
+    async fn write_checkpoint(
+        &self,
+        binding: &TargetGroupBinding,
+        line: String,
+    ) -> Result<TargetGroupBinding, TurnError> {
+        let now = jiff::Timestamp::now().as_second().to_string();
+        let notes = [(targets::CHECKPOINT, line), (targets::CHECKPOINT_TIMESTAMP, now)].into();
+        Ok(self.shared.cluster.update_checkpoint(&self.shared.tenure, binding, &notes).await?)
     }
 
     async fn deregister(&self, target_group: &str, targets: Vec<Target>) -> Result<(), TurnError> {
@@ -191,4 +233,10 @@ impl Reconciler {
         let subject = Subject::binding(binding);
         self.shared.events.publish(Note { subject, severity: Severity::Warning, reason: reason.to_owned(), text });
     }
+}
+
+/// Whether a binding says that these targets are registered for it as it is now.
+fn is_registered(binding: &TargetGroupBinding, line: &str) -> bool {
+    let observed = binding.status.as_ref().and_then(|status| status.observed_generation);
+    targets::checkpoint_of(binding) == Some(line) && observed.is_some() && observed == binding.metadata.generation
 }

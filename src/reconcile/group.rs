@@ -8,17 +8,19 @@ use std::time::Duration;
 use albedo_engine::facts::Facts;
 use albedo_engine::finding::{Code, Effect, Tier};
 use albedo_engine::kinds::Key;
-use albedo_engine::link::{self, Existing, ExistingFrontendNlb, Linked, MemberState};
+use albedo_engine::ledger;
+use albedo_engine::link::{self, Existing, Linked, MemberState};
 use albedo_engine::plan::{self, AwsOperation, KubeOperation, Operation, Plan};
 use albedo_engine::report::{self, Outcome, Reached};
-use albedo_engine::stack::{GroupId, Observed, ObservedFrontendNlb, Ref, ResourceId};
+use albedo_engine::stack::{Desired, GroupId, Observed, Ref};
 use albedo_engine::targets;
 use albedo_engine::world::{Overlay, Unit, View, secret_refs};
 use jiff::Timestamp;
 
+use super::observing::{Seen, existing, start};
 use super::queue::Lane;
 use super::{Next, Reconciler, TurnError};
-use crate::cloud::{Known, OidcClient, Warrant};
+use crate::cloud::{Applied, Known, OidcClient, Warrant};
 use crate::cluster::{Host, Note, ReadError, Severity, Subject, with_sources};
 
 /// Pause before the next turn of a plan that waits for something.
@@ -40,7 +42,7 @@ impl Reconciler {
         if self.is_held_by_the_unknown(&view) {
             return Ok(Next::Rest);
         }
-        let (clients, mut observed) = match self.prepare(&view).await {
+        let (clients, mut seen) = match self.prepare(&view).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.explain_failure_to_all(&view, &error);
@@ -48,11 +50,16 @@ impl Reconciler {
             }
         };
         view = self.view(group);
-        let linked = self.link(&view, &observed).await;
+        let linked = self.link(&view, &seen.observed).await;
         let result = match &linked.desired {
             None => Ok((Outcome::Blocked, Reached::default())),
-            Some(_) => self.converge(&view, &linked, &mut observed, &clients).await,
+            Some(_) => self.converge(&view, &linked, &mut seen, &clients).await,
         };
+        match &result {
+            Ok((Outcome::Reached { .. }, reached)) => self.keep(&view, &linked, &seen.observed, reached),
+            Ok((Outcome::Blocked, _)) => {}
+            _ => self.shared.looks.forget(group),
+        }
         let (outcome, reached) = match &result {
             Ok((outcome, reached)) => (outcome.clone(), reached.clone()),
             Err(error) if error.is_passing() => return result.map(|_| Next::Rest),
@@ -81,12 +88,12 @@ impl Reconciler {
     }
 
     /// What a turn needs before it can tell what to do: clients of identity providers, held members, what AWS holds.
-    async fn prepare(&self, view: &View) -> Result<(Clients, Observed), TurnError> {
+    async fn prepare(&self, view: &View) -> Result<(Clients, Seen), TurnError> {
         let clients = self.read_secrets(view).await?;
         self.hold(view).await?;
         self.confirm_leaving(view).await?;
-        let observed = self.shared.cloud.observe(&view.group).boxed().await?;
-        Ok((clients, observed))
+        let seen = self.observed(view).await?;
+        Ok((clients, seen))
     }
 
     fn view(&self, group: &GroupId) -> View {
@@ -149,11 +156,7 @@ impl Reconciler {
 
     /// Links; when a finding rests on AWS's facts, they are read anew and it is linked once more.
     async fn link(&self, view: &View, observed: &Observed) -> Linked {
-        let existing = observed.load_balancers.first().map(|found| Existing {
-            scheme: found.is.scheme,
-            subnets: found.is.subnets.clone(),
-            frontend_nlb: observed.frontend_nlbs.first().map(existing_frontend_nlb),
-        });
+        let existing = existing(observed);
         let facts = self.shared.account.get();
         let linked = self.link_with(view, &facts, existing.as_ref());
         let rests_on_aws = |linked: &Linked| {
@@ -176,7 +179,7 @@ impl Reconciler {
         self.link_with(view, &facts, existing.as_ref())
     }
 
-    fn link_with(&self, view: &View, facts: &Arc<Facts>, existing: Option<&Existing>) -> Linked {
+    pub(super) fn link_with(&self, view: &View, facts: &Arc<Facts>, existing: Option<&Existing>) -> Linked {
         let settings = &self.shared.settings;
         let input = link::Input { settings, view, facts, existing, now: Timestamp::now() };
         let candidates = {
@@ -187,50 +190,34 @@ impl Reconciler {
         link::link_compiled(input, candidates)
     }
 
-    /// Reads what is attached to the load balancer, as far as somebody says something of it.
-    async fn observe_addons(&self, linked: &Linked, observed: &mut Observed) -> Result<(), TurnError> {
-        let Some(desired) = linked.desired.as_ref().filter(|desired| !desired.addons.is_empty()) else {
-            return Ok(());
-        };
-        for balancer in &mut observed.load_balancers {
-            self.shared.cloud.observe_addons(&desired.addons, balancer).boxed().await?;
-        }
-        Ok(())
-    }
-
     /// One turn of the plan.
     async fn converge(
         &self,
         view: &View,
         linked: &Linked,
-        observed: &mut Observed,
+        seen: &mut Seen,
         clients: &Clients,
     ) -> Result<(Outcome, Reached), TurnError> {
         let needs_backend = linked.desired.as_ref().is_some_and(|desired| desired.backend_security_group);
         // Two groups that both find it missing must not both make it.
-        let _alone = if needs_backend && observed.backend_security_group.is_none() {
+        let _alone = if needs_backend && seen.observed.backend_security_group.is_none() {
             let alone = self.shared.backend.lock().await;
-            *observed = self.shared.cloud.observe(&view.group).boxed().await?;
+            *seen = self.read_anew(&view.group).await?;
             Some(alone)
         } else {
             None
         };
+        let observed = &mut seen.observed;
         self.observe_addons(linked, observed).await?;
         let Some(plan) = self.plan(view, linked, observed).await? else {
             return Ok((Outcome::Blocked, Reached::default()));
         };
         if !plan.operations.is_empty() {
             tracing::info!(group = %view.group, operations = plan.operations.len(), "plan\n{}", plan::show(&plan));
+            self.begin(view, linked, &plan, seen.is_fresh).await?;
         }
-        let mut reached = Reached { resources: plan.known.clone(), ..Reached::default() };
-        if let Some(found) = observed.load_balancers.first() {
-            reached.arn.clone_from(&found.arn);
-            reached.dns_name.clone_from(&found.dns_name);
-        }
-        if let Some(found) = observed.frontend_nlbs.first() {
-            reached.frontend_dns_name.clone_from(&found.dns_name);
-        }
-        self.apply(&plan, observed, clients, &mut reached).await?;
+        let mut reached = start(&seen.observed);
+        self.apply(&plan, &seen.observed, clients, &mut reached).await?;
         if !plan.waits.is_empty() {
             return Ok((Outcome::Waiting(plan.waits), reached));
         }
@@ -252,6 +239,20 @@ impl Reconciler {
         Ok((Outcome::Reached { changed: !plan.operations.is_empty() }, reached))
     }
 
+    /// Before anything changes the ledger says so: who comes after a crash must not believe it.
+    async fn begin(&self, view: &View, linked: &Linked, plan: &Plan, is_fresh: bool) -> Result<(), TurnError> {
+        let applied = view.ledger.as_ref().and_then(|ledger| ledger.status.as_ref()?.applied.as_ref());
+        let same = |desired: &Desired| applied.is_some_and(|known| known.fingerprint == ledger::fingerprint(desired));
+        if is_fresh && linked.desired.as_ref().is_some_and(same) {
+            tracing::warn!(group = %view.group, "AWS was changed by another hand; it is put back");
+            self.shared.metrics.drift(plan.operations.len());
+        }
+        if let Some(begun) = view.ledger.as_deref().and_then(report::begun) {
+            self.shared.cluster.write_group(&self.shared.tenure, &begun).await?;
+        }
+        Ok(())
+    }
+
     /// Applies operations in their order; the first that fails ends the turn.
     async fn apply(
         &self,
@@ -269,7 +270,7 @@ impl Reconciler {
             match operation {
                 Operation::Aws(operation) => {
                     let applied = self.shared.cloud.apply(operation, &mut known, &warrant).boxed().await?;
-                    note(operation, applied.arn, applied.dns_name, reached);
+                    self.note(operation, applied, reached);
                 }
                 Operation::Kube(KubeOperation::ApplyBinding(binding)) => {
                     let resolve = |reference: &Ref| known.resolve(reference).map(str::to_owned);
@@ -289,7 +290,27 @@ impl Reconciler {
                 }
             }
         }
+        reached.resources.clone_from(known.names());
         Ok(())
+    }
+
+    /// Keeps what is told of nothing but once.
+    fn note(&self, operation: &AwsOperation, applied: Applied, reached: &mut Reached) {
+        match operation {
+            AwsOperation::CreateLoadBalancer { .. } => {
+                reached.arn = applied.arn.unwrap_or_default();
+                reached.dns_name = applied.dns_name.unwrap_or_default();
+            }
+            AwsOperation::CreateFrontendNlb { .. } => {
+                reached.frontend_dns_name = applied.dns_name.unwrap_or_default();
+            }
+            AwsOperation::CreateTargetGroup { .. } => {
+                if let Some(arn) = applied.arn {
+                    self.shared.looks.made(arn);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Says what came of the turn: the ledger, and events on those whom it concerns.
@@ -322,32 +343,4 @@ impl Reconciler {
         self.shared.cluster.write_group(&self.shared.tenure, &ledger).await?;
         Ok(())
     }
-}
-
-fn existing_frontend_nlb(found: &ObservedFrontendNlb) -> ExistingFrontendNlb {
-    let subnets = found.is.subnets.iter().map(|mapping| mapping.subnet.clone()).collect();
-    ExistingFrontendNlb { scheme: found.is.scheme, subnets }
-}
-
-/// Keeps the ARN of what was made.
-fn note(operation: &AwsOperation, arn: Option<String>, dns_name: Option<String>, reached: &mut Reached) {
-    let Some(arn) = arn else { return };
-    let id = match operation {
-        AwsOperation::CreateLoadBalancer { .. } => {
-            reached.arn.clone_from(&arn);
-            reached.dns_name = dns_name.unwrap_or_default();
-            ResourceId::load_balancer()
-        }
-        AwsOperation::CreateFrontendNlb { .. } => {
-            reached.frontend_dns_name = dns_name.unwrap_or_default();
-            ResourceId::frontend_nlb()
-        }
-        AwsOperation::CreateSecurityGroup { id, .. }
-        | AwsOperation::CreateTargetGroup { id, .. }
-        | AwsOperation::CreateFrontendTargetGroup { id, .. } => id.clone(),
-        AwsOperation::CreateListener { is, .. } => ResourceId::listener(is.port),
-        AwsOperation::CreateFrontendListener { port, .. } => ResourceId::frontend_listener(*port),
-        _ => return,
-    };
-    reached.resources.insert(id, arn);
 }

@@ -19,6 +19,7 @@ pub struct Metrics {
     failures: Family<UnitLabel, Counter>,
     waiting: Gauge,
     leading: Gauge,
+    drift: Counter,
     defects: Counter,
 }
 
@@ -30,6 +31,8 @@ impl Metrics {
         let defects = "Plans that would have misrouted requests and were not applied";
         registry.register("albedo_plan_defects", defects, self.defects.clone());
         registry.register("albedo_queue_waiting", "Units that wait for a turn", self.waiting.clone());
+        let drift = "Operations that put back what another hand changed in AWS";
+        registry.register("albedo_drift_repairs", drift, self.drift.clone());
         registry.register("albedo_leader", "1 while this replica may write", self.leading.clone());
     }
 
@@ -39,6 +42,10 @@ impl Metrics {
 
     pub(super) fn failed(&self, unit: &Unit) {
         self.failures.get_or_create(&UnitLabel { unit: word(unit) }).inc();
+    }
+
+    pub(super) fn drift(&self, operations: usize) {
+        self.drift.inc_by(u64::try_from(operations).unwrap_or(u64::MAX));
     }
 
     /// Whether this replica may write.

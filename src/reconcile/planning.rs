@@ -5,7 +5,7 @@ use std::time::Duration;
 use albedo_engine::facts::Quota;
 use albedo_engine::link::Linked;
 use albedo_engine::plan::{self, Difference, Input, Misroute, ObservedBinding, Plan, Targets, TargetsByArn};
-use albedo_engine::stack::{Observed, Ref};
+use albedo_engine::stack::{Desired, Observed, Ref};
 use albedo_engine::targets;
 use albedo_engine::world::View;
 use futures::FutureExt as _;
@@ -23,23 +23,31 @@ impl Reconciler {
         observed: &Observed,
     ) -> Result<Option<Plan>, TurnError> {
         let Some(desired) = &linked.desired else { return Ok(None) };
-        let bindings: Vec<ObservedBinding> =
-            view.bindings.iter().filter_map(|binding| observed_binding(binding)).collect();
+        let bindings = observed_bindings(view);
+        let input = self.input(desired, observed, &bindings);
+        let difference = plan::diff(input);
+        let targets = self.targets(view, &difference, input).await?;
+        self.checked(view, difference, Input { targets: Some(&targets), ..input }).map(Some)
+    }
+
+    fn input<'a>(&'a self, desired: &'a Desired, observed: &'a Observed, bindings: &'a [ObservedBinding]) -> Input<'a> {
         let settings = &self.shared.settings;
         let rules = self.shared.account.get().limit(Quota::Rules, Timestamp::now());
-        let input = Input {
+        Input {
             desired,
             observed,
-            bindings: &bindings,
+            bindings,
             cluster: &settings.cluster_name,
             external_tags: &settings.external_managed_tags,
             default_tags: &settings.default_tags,
             rule_quota: usize::try_from(rules.max).unwrap_or(usize::MAX),
             targets: None,
-        };
-        let difference = plan::diff(input);
-        let targets = self.targets(view, &difference, input).await?;
-        self.checked(view, difference, Input { targets: Some(&targets), ..input }).map(Some)
+        }
+    }
+
+    /// Whether there would be nothing to do.
+    pub(super) fn is_reached(&self, view: &View, desired: &Desired, observed: &Observed) -> bool {
+        plan::plan(self.input(desired, observed, &observed_bindings(view))).is_empty()
     }
 
     /// What is known of the targets that decide whether rules may change now. Nearly always nothing has to be asked.
@@ -107,6 +115,10 @@ fn age(view: &View, binding: &ObservedBinding) -> Duration {
     let created = view.bindings.iter().find(same).and_then(|kind| kind.metadata.creation_timestamp.as_ref());
     let age = created.map(|created| Timestamp::now().duration_since(created.0));
     age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
+}
+
+fn observed_bindings(view: &View) -> Vec<ObservedBinding> {
+    view.bindings.iter().filter_map(|binding| observed_binding(binding)).collect()
 }
 
 fn observed_binding(binding: &albedo_engine::kinds::TargetGroupBinding) -> Option<ObservedBinding> {

@@ -295,6 +295,9 @@ fn without_ids(mut text: String, state: &State) -> String {
     let ends = |arn: &str| arn.rsplit('/').next().map(str::to_owned);
     for balancer in &state.load_balancers {
         for listener in &balancer.listeners {
+            for rule in &listener.rules {
+                text = text.replace(&rule.arn, &format!("rule {}", rule.priority));
+            }
             text = text.replace(&listener.arn, &format!("listener {}", listener.port));
         }
         text = text.replace(&balancer.arn, &balancer.name);

@@ -311,6 +311,11 @@ pub async fn a_restart_writes_nothing(base: Arc<Base>) -> Result<()> {
     shop.stage.start().await?;
     shop.stage.looked_at(mark).await?;
     shop.stage.quiet().await?;
+    // What is listed for all groups together agrees with the ledger, and the bindings say what is registered.
+    let single = ["DescribeRules", "DescribeListeners", "DescribeTargetHealth", "DescribeTargetGroupAttributes"];
+    let calls = shop.stage.scope.emulator().calls_since(&shop.stage.scope.region, mark).await?;
+    let asked = calls.into_iter().find(|call| single.contains(&call.operation.as_str()));
+    ensure!(asked.is_none(), "a restart read a single resource: {asked:?}");
     let writes = shop.stage.writes_since(mark).await?;
     ensure!(writes.is_empty(), "a restart wrote {writes:?}");
     let after = shop.stage.versions("shop").await?;

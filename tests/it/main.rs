@@ -13,6 +13,7 @@ mod base;
 mod certificates;
 mod cli;
 mod crash;
+mod drift;
 mod emulator;
 mod golden;
 mod groups;
@@ -84,6 +85,7 @@ const TESTS: &[(&str, Test)] = tests![
     weather::describes_that_lag_make_no_double,
     weather::what_takes_its_time_is_waited_for,
     emulator::it_keeps_its_word,
+    drift::drift_is_put_back,
     replicas::one_writes_at_a_time,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,

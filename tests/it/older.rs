@@ -41,6 +41,13 @@ impl Older {
         emulator.call(region, service, operation, params).await.map(drop)
     }
 
+    /// Deletes the ledger.
+    async fn forget(&self) -> Result<()> {
+        let all = self.stage.kubectl(&["get", "ingressgroups", "-o", "name"]).await?;
+        let own = all.lines().find(|name| name.contains(&self.stage.scope.namespace)).context("no ledger")?;
+        self.stage.kubectl(&["delete", own]).await.map(drop)
+    }
+
     async fn untag(&self, arns: &[&str], key: &str) -> Result<()> {
         self.call("elbv2", "RemoveTags", &json!({"ResourceArns": arns, "TagKeys": [key]})).await
     }
@@ -132,6 +139,8 @@ pub async fn what_older_versions_left_is_brought_up_to_date(base: Arc<Base>) -> 
         older.stage.albedo()?.stop().await?;
         let state = older.stage.state().await?;
         older.age(what, &state).await.with_context(|| what.to_owned())?;
+        // No older version has left a ledger; one would be believed for a while.
+        older.forget().await?;
         older.gate.reset();
         let mark = older.stage.mark().await?;
         older.stage.start().await?;

@@ -210,7 +210,7 @@ impl Stage {
 
     /// Waits until a group or a binding of the region has been looked at since then: Albedo may rest because it has not begun.
     pub async fn looked_at(&self, mark: u64) -> Result<()> {
-        let looks = ["DescribeRules", "DescribeTargetHealth"];
+        let looks = ["DescribeTags", "DescribeRules", "DescribeTargetHealth"];
         eventually("something is looked at", SOON, async || {
             let calls = self.scope.emulator().calls_since(&self.scope.region, mark).await?;
             Ok(calls.iter().any(|call| looks.contains(&call.operation.as_str())).then_some(()))

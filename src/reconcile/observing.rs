@@ -1,0 +1,125 @@
+//! What AWS holds of a group: remembered from the last turn, believed of the ledger, or read; and what is kept of it afterwards.
+
+use std::sync::Arc;
+
+use albedo_engine::ledger;
+use albedo_engine::link::{Existing, ExistingFrontendNlb, Linked};
+use albedo_engine::plan;
+use albedo_engine::report::Reached;
+use albedo_engine::stack::{GroupId, Observed, ObservedFrontendNlb};
+use albedo_engine::world::{Unit, View};
+use futures::FutureExt as _;
+
+use super::{Reconciler, TurnError};
+use crate::cloud::Known;
+
+/// What AWS holds, and whether it was all read just now.
+pub(super) struct Seen {
+    pub(super) observed: Observed,
+    pub(super) is_fresh: bool,
+}
+
+impl Reconciler {
+    /// What AWS holds of a group. What the last turn left is believed for a while, and so is what the ledger says was
+    /// applied last, as long as reads that cover all groups together agree with it.
+    pub(super) async fn observed(&self, view: &View) -> Result<Seen, TurnError> {
+        let unit = Unit::Group(view.group.clone());
+        if !self.shared.looks.is_due(&unit) {
+            if let Some(known) = self.shared.looks.recall(&view.group) {
+                return Ok(Seen { observed: (*known).clone(), is_fresh: false });
+            }
+            if let Some(observed) = self.believed(view).await? {
+                self.shared.looks.remember(view.group.clone(), Arc::new(observed.clone()));
+                return Ok(Seen { observed, is_fresh: false });
+            }
+        }
+        self.read_anew(&view.group).await
+    }
+
+    /// Reads all of it.
+    pub(super) async fn read_anew(&self, group: &GroupId) -> Result<Seen, TurnError> {
+        self.shared.looks.forget(group);
+        let observed = self.shared.cloud.observe(group).boxed().await?;
+        self.shared.looks.looked(Unit::Group(group.clone()));
+        Ok(Seen { observed, is_fresh: true })
+    }
+
+    /// What the ledger says was applied last, if that is what is desired now and what AWS lists fits to it.
+    async fn believed(&self, view: &View) -> Result<Option<Observed>, TurnError> {
+        let status = view.ledger.as_ref().and_then(|ledger| ledger.status.as_ref());
+        let Some((status, applied)) = status.and_then(|status| Some((status, status.applied.as_ref()?))) else {
+            return Ok(None);
+        };
+        let Some(outline) = self.shared.cloud.outline(&view.group).boxed().await? else { return Ok(None) };
+        let facts = self.shared.account.get();
+        let linked = self.link_with(view, &facts, existing(&outline).as_ref());
+        let Some(desired) = &linked.desired else { return Ok(None) };
+        if ledger::fingerprint(desired) != applied.fingerprint {
+            return Ok(None);
+        }
+        let arn = |id: &albedo_engine::stack::ResourceId| status.resources.get(&id.0).cloned();
+        let remembered = plan::remember(desired, arn, &outline);
+        let Some(observed) = remembered.and_then(|remembered| plan::confirm(remembered, &outline)) else {
+            return Ok(None);
+        };
+        Ok(self.is_reached(view, desired, &observed).then_some(observed))
+    }
+
+    /// Keeps what a turn that reached the desired state has left, or forgets what was known.
+    pub(super) fn keep(&self, view: &View, linked: &Linked, observed: &Observed, reached: &Reached) {
+        let desired = linked.desired.as_ref().filter(|desired| desired.load_balancer.is_some() && !reached.later);
+        let arn = |id: &albedo_engine::stack::ResourceId| reached.resources.get(id).cloned();
+        let kept = desired.and_then(|desired| plan::remember(desired, arn, observed)).map(|mut kept| {
+            for found in &mut kept.load_balancers {
+                found.dns_name.clone_from(&reached.dns_name);
+            }
+            for found in &mut kept.frontend_nlbs {
+                found.dns_name.clone_from(&reached.frontend_dns_name);
+            }
+            kept
+        });
+        match kept {
+            Some(kept) => self.shared.looks.remember(view.group.clone(), Arc::new(kept)),
+            None => self.shared.looks.forget(&view.group),
+        }
+    }
+
+    /// Reads what is attached to the load balancer, as far as somebody says something of it.
+    pub(super) async fn observe_addons(&self, linked: &Linked, observed: &mut Observed) -> Result<(), TurnError> {
+        let Some(desired) = linked.desired.as_ref().filter(|desired| !desired.addons.is_empty()) else {
+            return Ok(());
+        };
+        for balancer in &mut observed.load_balancers {
+            self.shared.cloud.observe_addons(&desired.addons, balancer).boxed().await?;
+        }
+        Ok(())
+    }
+}
+
+/// What linking has to know of what exists.
+pub(super) fn existing(observed: &Observed) -> Option<Existing> {
+    observed.load_balancers.first().map(|found| Existing {
+        scheme: found.is.scheme,
+        subnets: found.is.subnets.clone(),
+        frontend_nlb: observed.frontend_nlbs.first().map(existing_frontend_nlb),
+    })
+}
+
+fn existing_frontend_nlb(found: &ObservedFrontendNlb) -> ExistingFrontendNlb {
+    let subnets = found.is.subnets.iter().map(|mapping| mapping.subnet.clone()).collect();
+    ExistingFrontendNlb { scheme: found.is.scheme, subnets }
+}
+
+/// What is known of a group when its turn begins.
+pub(super) fn start(observed: &Observed) -> Reached {
+    let mut reached = Reached::default();
+    if let Some(found) = observed.load_balancers.first() {
+        reached.arn.clone_from(&found.arn);
+        reached.dns_name.clone_from(&found.dns_name);
+    }
+    if let Some(found) = observed.frontend_nlbs.first() {
+        reached.frontend_dns_name.clone_from(&found.dns_name);
+    }
+    reached.resources = Known::of(observed).names().clone();
+    reached
+}
