@@ -242,8 +242,7 @@ async fn write_while_allowed(flags: &Run, parts: Parts, stop: CancellationToken)
         Reconciler::new(parts.clone(), tenure).run(workers, turns).await;
         parts.metrics.leads(false);
         done.cancel();
-        let (kept, watched) = tokio::join!(keeper, watcher);
-        match (kept, watched) {
+        match tokio::join!(keeper, watcher) {
             (Ok(back), Ok(())) => lease = back,
             (Err(error), _) | (_, Err(error)) => {
                 tracing::error!(%error, "keeping the lease failed");

@@ -230,7 +230,7 @@ fn bad_input(bounds: &mut Bounds) {
         vec![one]
     });
     curve("members that contradict each other", &[10, 100, 1000], &|size| {
-        let scheme = |n: usize| if n % 2 == 0 { "internal" } else { "internet-facing" };
+        let scheme = |n: usize| if n.is_multiple_of(2) { "internal" } else { "internet-facing" };
         let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
         for (n, one) in members.iter_mut().enumerate() {
             let annotations = one.metadata.annotations.get_or_insert_default();

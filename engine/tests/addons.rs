@@ -87,24 +87,30 @@ fn states(linked: &Linked) -> Vec<MemberState> {
     linked.members.iter().map(|member| member.state).collect()
 }
 
-fn acl(arn: &str) -> Option<WebAcl> {
-    Some(WebAcl::Associated(arn.to_owned()))
+fn acl(arn: &str) -> WebAcl {
+    WebAcl::Associated(arn.to_owned())
 }
+
+/// Annotations of each member, ours without their prefix.
+type Members<'a> = &'a [&'a [(&'a str, &'a str)]];
 
 #[test]
 fn what_the_group_asks() {
-    let rows: [(&[&[(&str, &str)]], Addons); 10] = [
+    let rows: [(Members<'_>, Addons); 10] = [
         (&[&[]], Addons::default()),
-        (&[&[("wafv2-acl-arn", WEB)], &[]], Addons { wafv2: acl(WEB), ..Addons::default() }),
+        (&[&[("wafv2-acl-arn", WEB)], &[]], Addons { wafv2: Some(acl(WEB)), ..Addons::default() }),
         (&[&[("wafv2-acl-arn", "none")]], Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() }),
         (&[&[("wafv2-acl-arn", "")]], Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() }),
-        (&[&[("wafv2-acl-name", "api")]], Addons { wafv2: acl(API), ..Addons::default() }),
+        (&[&[("wafv2-acl-name", "api")]], Addons { wafv2: Some(acl(API)), ..Addons::default() }),
         // A name goes before any ARN of the group, even before two that contradict each other.
         (
             &[&[("wafv2-acl-arn", WEB)], &[("wafv2-acl-name", "none")], &[("wafv2-acl-arn", API)]],
             Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() },
         ),
-        (&[&[("web-acl-id", "old"), ("waf-acl-id", "new")]], Addons { waf_classic: acl("new"), ..Addons::default() }),
+        (
+            &[&[("web-acl-id", "old"), ("waf-acl-id", "new")]],
+            Addons { waf_classic: Some(acl("new")), ..Addons::default() },
+        ),
         (&[&[("web-acl-id", "none")]], Addons { waf_classic: Some(WebAcl::Nothing), ..Addons::default() }),
         (&[&[("shield-advanced-protection", "f")]], Addons { shield: Some(false), ..Addons::default() }),
         (
@@ -159,7 +165,7 @@ fn an_acl_of_another_region_is_told_and_left_to_aws() {
     let elsewhere = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/web/1";
     let linked = Scene::of(&[&[("wafv2-acl-arn", elsewhere)]]).link();
     assert!(linked.findings().any(|finding| finding.code == Code::WebAclNotFound));
-    assert_eq!(desired(&linked).addons.wafv2, acl(elsewhere));
+    assert_eq!(desired(&linked).addons.wafv2, Some(acl(elsewhere)));
 }
 
 #[test]
@@ -182,9 +188,9 @@ fn members_that_disagree() {
 fn parameters_go_before_annotations() {
     let mut scene = Scene::of(&[&[("wafv2-acl-arn", WEB), ("minimum-load-balancer-capacity", "CapacityUnits=500")]]);
     scene.params = json!({"wafv2AclArn": API, "minimumLoadBalancerCapacity": {"capacityUnits": 900}});
-    assert_eq!(scene.addons(), Addons { wafv2: acl(API), capacity_units: Some(900), ..Addons::default() });
+    assert_eq!(scene.addons(), Addons { wafv2: Some(acl(API)), capacity_units: Some(900), ..Addons::default() });
     scene.params = json!({"wafv2AclName": "api"});
-    assert_eq!(scene.addons().wafv2, acl(API));
+    assert_eq!(scene.addons().wafv2, Some(acl(API)));
     scene.params = json!({"wafv2AclName": "wbe"});
     let linked = scene.link();
     let finding = linked.findings().find(|finding| finding.code == Code::WebAclNotFound).expect("a finding");
@@ -220,7 +226,7 @@ fn without_a_subscription_shield_is_left_alone() {
 fn names_are_taken_as_they_are_while_nothing_is_known() {
     let mut scene = Scene::of(&[&[("wafv2-acl-name", "web")]]);
     scene.facts = Facts::default();
-    assert_eq!(scene.addons().wafv2, acl("web"));
+    assert_eq!(scene.addons().wafv2, Some(acl("web")));
 }
 
 fn everything() -> Linked {
@@ -266,7 +272,7 @@ fn what_was_not_read_is_left_alone() {
 fn what_is_missing_is_attached() {
     let linked = everything();
     let plan = replan(desired(&linked), |found| {
-        found.addons.wafv2 = acl(API);
+        found.addons.wafv2 = Some(acl(API));
         found.addons.waf_classic = Some(WebAcl::Nothing);
         found.addons.shield = Some(Shield::Unprotected);
         found.addons.capacity_units = Some(0);
@@ -305,8 +311,8 @@ fn what_is_asked_away_is_taken_away() {
     let with = |name: &str| {
         let name = name.to_owned();
         replan(desired(&linked), move |found| {
-            found.addons.wafv2 = acl(WEB);
-            found.addons.waf_classic = acl("classic");
+            found.addons.wafv2 = Some(acl(WEB));
+            found.addons.waf_classic = Some(acl("classic"));
             found.addons.shield = Some(Shield::Protected { id: "p-1".to_owned(), name });
             found.addons.capacity_units = Some(500);
         })

@@ -1,7 +1,5 @@
 //! What reading annotations may cost: allocations, counted and budgeted. Times are in benches/annotations.rs.
 
-#![expect(clippy::expect_used, reason = "a panic is what a test has for a fault")]
-
 use albedo_engine::annotation::{check, row};
 use allocation_counter::measure;
 use indexmap::IndexMap;

@@ -88,7 +88,8 @@ impl Walk {
             let extension = entry.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
             if hidden {
                 continue;
-            } else if entry.is_dir() {
+            }
+            if entry.is_dir() {
                 self.folder(&entry);
             } else if matches!(extension, "yaml" | "yml" | "json") && entry.is_file() {
                 self.file(&entry, false);

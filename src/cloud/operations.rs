@@ -94,6 +94,7 @@ impl Cloud {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table: one row an operation")]
     async fn dispatch(&self, operation: &Op, known: &Known, warrant: Warrant<'_>) -> Result<Applied, CloudError> {
         let writing = Writing { cloud: self, known, warrant };
         match operation {

@@ -158,7 +158,7 @@ impl Lease {
         let what = format!("take the lease {}/{}", self.namespace, self.name);
         let Some(found) = read(&what, self.api.get(&self.name)).await? else {
             let first = self.object(None);
-            let stored = write(&what, self.api.create(&self.params(), &first)).await?;
+            let stored = write(&what, self.api.create(&params(), &first)).await?;
             self.see(stored, Instant::now());
             return Ok(());
         };
@@ -171,13 +171,9 @@ impl Lease {
         }
         // With the version that was seen: of two that both find it free one is refused.
         let next = self.object(Some(&seen.object));
-        let stored = write(&what, self.api.replace(&self.name, &self.params(), &next)).await?;
+        let stored = write(&what, self.api.replace(&self.name, &params(), &next)).await?;
         self.see(stored, Instant::now());
         Ok(())
-    }
-
-    fn params(&self) -> PostParams {
-        PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
     }
 
     /// Only a change restarts the waiting.
@@ -210,6 +206,10 @@ impl Lease {
     fn pause(&self) -> Duration {
         RETRY + RETRY.mul_f64(f64::from(jitter(&self.identity)) / f64::from(u32::MAX) / 5.0)
     }
+}
+
+fn params() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 
 fn jitter(identity: &str) -> u32 {
@@ -284,12 +284,12 @@ impl Held {
             ..object.spec.unwrap_or_default()
         });
         let what = format!("let go of the lease {}", self.lease);
-        let params = self.lease.params();
+        let params = params();
         let sent = write(&what, self.lease.api.replace(&self.lease.name, &params, &object));
         match timeout(TRY, sent).await.map_err(|_| Missed::NoAnswer).and_then(|sent| sent.map_err(Missed::from)) {
             Ok(_) => tracing::info!(lease = %self.lease, "let go of the lease"),
             Err(missed) => {
-                tracing::warn!(lease = %self.lease, why = with_sources(&missed), "the lease runs out by itself")
+                tracing::warn!(lease = %self.lease, why = with_sources(&missed), "the lease runs out by itself");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A binding's turn: its targets are registered with its target group, and those that are none any more deregistered.
 
 use futures::FutureExt as _;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,27 +56,7 @@ impl Reconciler {
             Err(TurnError::Targets(error)) => return self.unresolved(&binding, &error).await,
             Err(error) => return Err(error),
         };
-        let (desired, line, unseen) = match resolved {
-            Resolution::Targets(resolved) => {
-                let unseen = resolved.skipped.iter().any(|one| one.reason == targets::SkipReason::PodNotSeen);
-                let line = self.shared.cluster.read(|world| {
-                    targets::checkpoint(&binding, &resolved, |origin| match origin {
-                        Origin::Pod(key) => world.pod(key).map_or(0, |pod| pod.created_ms),
-                        Origin::Node(name) => world.node(name).map_or(0, |node| node.created_ms),
-                    })
-                });
-                (resolved.targets, line, unseen)
-            }
-            Resolution::Gone => {
-                let service = &binding.spec.service_ref.name;
-                self.say(
-                    &binding,
-                    "BackendNotFound",
-                    format!("Service {service} was deleted: its targets are deregistered"),
-                );
-                (std::collections::BTreeSet::new(), String::new(), false)
-            }
-        };
+        let Wanted { targets: desired, line, unseen } = self.wanted(&binding, resolved);
         let unit = Unit::Binding(key.clone());
         if !unseen && is_registered(&binding, &line) && !self.shared.looks.is_due(&unit) {
             return Ok(Next::Rest);
@@ -93,6 +74,26 @@ impl Reconciler {
             self.shared.cluster.update_binding_status(&self.shared.tenure, &stored, generation).await?;
         }
         Ok(if unseen { Next::Again(UNSEEN) } else { Next::Rest })
+    }
+
+    fn wanted(&self, binding: &TargetGroupBinding, resolved: Resolution) -> Wanted {
+        let resolved = match resolved {
+            Resolution::Targets(resolved) => resolved,
+            Resolution::Gone => {
+                let service = &binding.spec.service_ref.name;
+                let text = format!("Service {service} was deleted: its targets are deregistered");
+                self.say(binding, "BackendNotFound", text);
+                return Wanted::default();
+            }
+        };
+        let unseen = resolved.skipped.iter().any(|one| one.reason == targets::SkipReason::PodNotSeen);
+        let line = self.shared.cluster.read(|world| {
+            targets::checkpoint(binding, &resolved, |origin| match origin {
+                Origin::Pod(key) => world.pod(key).map_or(0, |pod| pod.created_ms),
+                Origin::Node(name) => world.node(name).map_or(0, |node| node.created_ms),
+            })
+        });
+        Wanted { targets: resolved.targets, line, unseen }
     }
 
     fn target_group_of(&self, binding: &TargetGroupBinding) -> Option<String> {
@@ -222,7 +223,7 @@ impl Reconciler {
             Err(CloudError::NotFound(_) | CloudError::Invalid(_)) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        let change = targets::diff(&std::collections::BTreeSet::new(), &observed, None);
+        let change = targets::diff(&BTreeSet::new(), &observed, None);
         self.deregister(target_group, change.deregister).await?;
         self.shared.cluster.remove_binding_finalizer(&self.shared.tenure, binding, FINALIZER).await?;
         self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
@@ -233,6 +234,16 @@ impl Reconciler {
         let subject = Subject::binding(binding);
         self.shared.events.publish(Note { subject, severity: Severity::Warning, reason: reason.to_owned(), text });
     }
+}
+
+/// What should be registered for a binding.
+#[derive(Default)]
+struct Wanted {
+    targets: BTreeSet<Target>,
+    /// The checkpoint that says so.
+    line: String,
+    /// Some pod has not been seen yet.
+    unseen: bool,
 }
 
 /// Whether a binding says that these targets are registered for it as it is now.

@@ -39,7 +39,7 @@ impl Looks {
     }
 
     fn believed(&self) -> Duration {
-        self.period - self.period / LOOKS * 2
+        self.period.saturating_sub(self.period / LOOKS * 2)
     }
 
     /// Whether a unit has to be compared with AWS whatever is known of it. One that was never looked at is believed from

@@ -4,7 +4,6 @@
 //! Counts are exact and the same on every machine; seconds and CPU are of this machine and this run. `ALBS=50,300` says how
 //! many load balancers, `ALBEDO_BIN` which program. Throttles are lifted: what is counted is the need, not the waiting.
 #![expect(clippy::print_stdout, reason = "the table is what it prints")]
-#![expect(clippy::large_futures, reason = "there is one")]
 #![forbid(unsafe_code)]
 
 mod course;

@@ -178,6 +178,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn target_groups() {
         let no_group = explicit("");
         let http = ServicePort::Name("http".to_owned());

@@ -104,6 +104,6 @@ fn for_pull_requests() {
         let (_, data) = line.split_once("::").and_then(|(_, rest)| rest.split_once("::")).expect("a command");
         assert!(!data.contains(['\r', '\n']));
     }
-    assert_eq!(report.text(Look::Plain).matches("\u{1b}").count(), 0);
+    assert_eq!(report.text(Look::Plain).matches('\u{1b}').count(), 0);
     assert!(report.text(Look::Coloured).contains("\u{1b}["));
 }
