@@ -28,18 +28,20 @@ fn files() -> Vec<(String, String)> {
 #[expect(clippy::too_many_lines, reason = "one text")]
 fn file(number: usize) -> String {
     let target_type = if number.is_multiple_of(10) { "pod" } else { "ip" };
-    format!(
-        r#"# Source: shop/templates/ingress.yaml
+    FILE.replace("NUMBER", &number.to_string()).replace("TARGET-TYPE", target_type)
+}
+
+const FILE: &str = r#"# Source: shop/templates/ingress.yaml
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
-  name: app-{number}
+  name: app-NUMBER
   namespace: shop
-  labels: {{app.kubernetes.io/name: app-{number}, app.kubernetes.io/managed-by: Helm}}
+  labels: {app.kubernetes.io/name: app-NUMBER, app.kubernetes.io/managed-by: Helm}
   annotations:
     alb.ingress.kubernetes.io/scheme: internet-facing
-    alb.ingress.kubernetes.io/target-type: {target_type}
-    alb.ingress.kubernetes.io/listen-ports: '[{{"HTTP": 80}}, {{"HTTPS": 443}}]'
+    alb.ingress.kubernetes.io/target-type: TARGET-TYPE
+    alb.ingress.kubernetes.io/listen-ports: '[{"HTTP": 80}, {"HTTPS": 443}]'
     alb.ingress.kubernetes.io/ssl-redirect: "443"
     alb.ingress.kubernetes.io/certificate-arn: arn:aws:acm:us-east-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab
     alb.ingress.kubernetes.io/healthcheck-path: /health
@@ -47,29 +49,29 @@ metadata:
     alb.ingress.kubernetes.io/load-balancer-attributes: idle_timeout.timeout_seconds=120,routing.http2.enabled=true
     alb.ingress.kubernetes.io/tags: team=shop,stage=production
     alb.ingress.kubernetes.io/actions.old: >
-      {{"type": "redirect", "redirectConfig": {{"host": "new.example.com", "statusCode": "HTTP_301"}}}}
+      {"type": "redirect", "redirectConfig": {"host": "new.example.com", "statusCode": "HTTP_301"}}
 spec:
   ingressClassName: alb
   rules:
-    - host: app-{number}.example.com
+    - host: app-NUMBER.example.com
       http:
         paths:
-          - {{path: /old, pathType: Prefix, backend: {{service: {{name: old, port: {{name: use-annotation}}}}}}}}
+          - {path: /old, pathType: Prefix, backend: {service: {name: old, port: {name: use-annotation}}}}
           - path: /
             pathType: Prefix
             backend:
               service:
-                name: app-{number}
+                name: app-NUMBER
                 port:
                   number: 80
 ---
 apiVersion: v1
 kind: Service
 metadata:
-  name: app-{number}
+  name: app-NUMBER
   namespace: shop
 spec:
-  selector: {{app.kubernetes.io/name: app-{number}}}
+  selector: {app.kubernetes.io/name: app-NUMBER}
   ports:
     - name: http
       port: 80
@@ -78,15 +80,15 @@ spec:
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: app-{number}
+  name: app-NUMBER
   namespace: shop
 spec:
   replicas: 3
   selector:
-    matchLabels: {{app.kubernetes.io/name: app-{number}}}
+    matchLabels: {app.kubernetes.io/name: app-NUMBER}
   template:
     metadata:
-      labels: {{app.kubernetes.io/name: app-{number}}}
+      labels: {app.kubernetes.io/name: app-NUMBER}
     spec:
       containers:
         - name: app
@@ -98,24 +100,22 @@ spec:
             - name: LOG_LEVEL
               value: info
           readinessProbe:
-            httpGet: {{path: /health, port: http}}
+            httpGet: {path: /health, port: http}
           resources:
-            requests: {{cpu: 100m, memory: 128Mi}}
-            limits: {{memory: 256Mi}}
+            requests: {cpu: 100m, memory: 128Mi}
+            limits: {memory: 256Mi}
 ---
 apiVersion: v1
 kind: ConfigMap
 metadata:
-  name: app-{number}
+  name: app-NUMBER
   namespace: shop
 data:
   settings.yaml: |
     feature: on
     limits:
       requests: 10
-"#
-    )
-}
+"#;
 
 /// What a parser alone takes, into the plainest tree there is.
 #[divan::bench]
