@@ -25,7 +25,6 @@ fn files() -> Vec<(String, String)> {
     (0..count / 4).map(|number| (format!("app-{number}.yaml"), file(number))).collect()
 }
 
-#[expect(clippy::too_many_lines, reason = "one text")]
 fn file(number: usize) -> String {
     let target_type = if number.is_multiple_of(10) { "pod" } else { "ip" };
     FILE.replace("NUMBER", &number.to_string()).replace("TARGET-TYPE", target_type)
