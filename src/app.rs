@@ -214,7 +214,8 @@ async fn reconcile(
     account.refresh(&cloud).await;
     let keeper = tokio::spawn(account.clone().keep(cloud.clone(), stop.clone()));
     let stabilization = flags.lb_stabilization_monitor_interval;
-    let sync_period = flags.sync_period;
+    // Nothing would be believed for less than a look takes, and AWS asked without a pause.
+    let sync_period = flags.sync_period.max(Duration::from_secs(1));
     let parts = Parts { cluster, cloud, account, settings, events, metrics, stabilization, sync_period };
     write_while_allowed(&flags, parts, stop).await;
     keeper.await.context("the keeper of facts failed")
