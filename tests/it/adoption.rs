@@ -55,7 +55,8 @@ impl Adoption {
     /// Starts an Albedo that believes nothing for long, and waits until it has made the rules be these.
     async fn repairs(&mut self, wanted: &[String]) -> Result<()> {
         self.gate.reset();
-        self.launch.args.push("--sync-period=3s".into());
+        // Long enough for a whole look at all of them under the throttle.
+        self.launch.args.push("--sync-period=15s".into());
         self.albedo = Some(self.launch.start().await?);
         self.launch.args.pop();
         eventually("the rules are there again", SOON, async || {
