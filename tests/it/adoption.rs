@@ -59,7 +59,7 @@ impl Adoption {
         self.launch.args.push("--sync-period=15s".into());
         self.albedo = Some(self.launch.start().await?);
         self.launch.args.pop();
-        eventually("the rules are there again", SOON, async || {
+        eventually("the rules are there again", SOON * 2, async || {
             let is = rules(&self.state().await?);
             ensure!(is == wanted, "the rules are\n{}\nand were\n{}", is.join("\n"), wanted.join("\n"));
             Ok(Some(()))
