@@ -33,10 +33,8 @@ impl Cloud {
 
     async fn observe_now(&self, group: &GroupId) -> Result<Observed, CloudError> {
         let (held, backend) = self.held(group).await?;
-        let is_nlb = |(_, (balancer, _)): &(String, Tagged<sdk::LoadBalancer>)| {
-            balancer.r#type() == Some(&sdk::LoadBalancerTypeEnum::Network)
-        };
-        let (nlbs, balancers): (Vec<_>, Vec<_>) = held.load_balancers.into_iter().partition(is_nlb);
+        let (nlbs, balancers): (Vec<_>, Vec<_>) =
+            held.load_balancers.into_iter().partition(|(_, (balancer, _))| is_nlb(balancer));
         let (frontends, groups): (Vec<_>, Vec<_>) =
             held.target_groups.into_iter().partition(|(_, (group, _))| has_alb(group));
         let balancers = balancers.into_iter().map(|(arn, held)| self.observe_load_balancer(arn, held));
@@ -62,20 +60,10 @@ impl Cloud {
     /// Whatever AWS says.
     pub async fn outline(&self, group: &GroupId) -> Result<Option<Observed>, CloudError> {
         let (held, backend) = self.held(group).await?;
-        let is_nlb = |balancer: &sdk::LoadBalancer| balancer.r#type() == Some(&sdk::LoadBalancerTypeEnum::Network);
         if held.load_balancers.values().any(|(balancer, _)| is_nlb(balancer)) {
             return Ok(None);
         }
-        let balancer = |(arn, (balancer, tags)): (String, Tagged<sdk::LoadBalancer>)| {
-            Ok(ObservedLoadBalancer {
-                dns_name: need("DescribeLoadBalancers", "DNSName", balancer.dns_name.clone())?,
-                state: read::state(&balancer)?,
-                is: read::load_balancer(&balancer, tags, Attributes::new())?,
-                addons: ObservedAddons::default(),
-                listeners: Vec::new(),
-                arn,
-            })
-        };
+        let balancer = |(arn, held)| load_balancer(arn, held, Attributes::new(), Vec::new());
         let target_group = |(arn, (group, tags)): (String, Tagged<sdk::TargetGroup>)| {
             Ok(Found { is: read::target_group(&group, tags, Attributes::new())?, arn })
         };
@@ -92,18 +80,11 @@ impl Cloud {
     async fn observe_load_balancer(
         &self,
         arn: String,
-        (balancer, tags): Tagged<sdk::LoadBalancer>,
+        held: Tagged<sdk::LoadBalancer>,
     ) -> Result<ObservedLoadBalancer, CloudError> {
         let (attributes, listeners) =
             try_join(self.load_balancer_attributes(&arn), self.observe_listeners(&arn)).await?;
-        Ok(ObservedLoadBalancer {
-            dns_name: need("DescribeLoadBalancers", "DNSName", balancer.dns_name.clone())?,
-            state: read::state(&balancer)?,
-            is: read::load_balancer(&balancer, tags, attributes)?,
-            addons: ObservedAddons::default(),
-            listeners,
-            arn,
-        })
+        load_balancer(arn, held, attributes, listeners)
     }
 
     pub(super) async fn listeners(&self, balancer: &str) -> Result<Vec<sdk::Listener>, CloudError> {
@@ -232,6 +213,26 @@ struct ReadListener {
     certificates: Vec<String>,
     /// The default rule included.
     rules: Vec<sdk::Rule>,
+}
+
+fn is_nlb(balancer: &sdk::LoadBalancer) -> bool {
+    balancer.r#type() == Some(&sdk::LoadBalancerTypeEnum::Network)
+}
+
+fn load_balancer(
+    arn: String,
+    (balancer, tags): Tagged<sdk::LoadBalancer>,
+    attributes: Attributes,
+    listeners: Vec<ObservedListener>,
+) -> Result<ObservedLoadBalancer, CloudError> {
+    Ok(ObservedLoadBalancer {
+        dns_name: need("DescribeLoadBalancers", "DNSName", balancer.dns_name.clone())?,
+        state: read::state(&balancer)?,
+        is: read::load_balancer(&balancer, tags, attributes)?,
+        addons: ObservedAddons::default(),
+        listeners,
+        arn,
+    })
 }
 
 fn security_group(

@@ -25,7 +25,7 @@ use super::{Cluster, FIELD_MANAGER, ReadError, WriteError, with_sources};
 const LEASE: Duration = Duration::from_secs(15);
 /// A holder that could not renew for this long gives up.
 const RENEW_WITHIN: Duration = Duration::from_secs(10);
-/// Pause between two tries, to take and to renew. As much again, by chance, keeps replicas apart.
+/// Pause between two tries, to take and to renew. Up to a fifth more, by chance, keeps replicas apart.
 const RETRY: Duration = Duration::from_secs(2);
 /// Longest try.
 const TRY: Duration = Duration::from_secs(2);
