@@ -161,6 +161,79 @@ class Balancers(Case):
         self.assertGreater(eventually(lambda: self.state() == "active"), 0.3)
 
 
+class Frontend(Case):
+    """A load balancer as the target of another."""
+
+    def setUp(self):
+        super().setUp()
+        self.lb, self.tg = self.balancer(), self.alb_group("front")
+        self.arn = self.lb["LoadBalancerArn"]
+
+    def alb_group(self, name):
+        made = self.elb.create_target_group(Name=name, Protocol="TCP", Port=80, VpcId=self.world["vpcId"], TargetType="alb", HealthCheckProtocol="HTTP")
+        return made["TargetGroups"][0]["TargetGroupArn"]
+
+    def register(self, port=80, to=None):
+        self.elb.register_targets(TargetGroupArn=self.tg, Targets=[{"Id": to or self.arn, "Port": port}])
+
+    def nlb(self):
+        subnets = [s["id"] for s in self.world["subnets"] if s["public"]]
+        return self.elb.create_load_balancer(Name="nlb", Type="network", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+
+    def forward(self, protocol, lb):
+        to = [{"Type": "forward", "TargetGroupArn": self.tg}]
+        return self.elb.create_listener(LoadBalancerArn=lb, Protocol=protocol, Port=80, DefaultActions=to)["Listeners"][0]["ListenerArn"]
+
+    def test_a_target_has_a_listener_on_the_port(self):
+        self.refused("ValidationError", self.register)
+        self.listener(self.lb, self.group())
+        self.refused("ValidationError", self.register, port=81)
+        self.register()
+        self.assertEqual(self.health(self.tg, self.arn), "unused")
+        self.forward("TCP", self.nlb())
+        self.assertEqual(self.health(self.tg, self.arn), "healthy")
+
+    def test_a_target_is_active(self):
+        door("life", self.region, {"provisioningSeconds": 0.6})
+        self.lb = self.balancer("late")
+        self.listener(self.lb, self.group())
+        self.refused("InvalidTarget", self.register, to=self.lb["LoadBalancerArn"])
+        time.sleep(0.7)
+        self.register(to=self.lb["LoadBalancerArn"])
+
+    def test_a_target_is_an_application_load_balancer(self):
+        self.refused("InvalidTarget", self.register, to=self.nlb())
+        self.refused("InvalidTarget", self.register, to="10.77.33.1")
+
+    def test_there_is_one_target(self):
+        other = self.balancer("other")
+        for lb, tg in ((self.lb, "one"), (other, "two")):
+            self.listener(lb, self.group(tg))
+        self.register()
+        self.refused("TooManyTargets", self.register, to=other["LoadBalancerArn"])
+
+    def test_a_target_stays_with_its_listener(self):
+        kept, free = (self.listener(self.lb, self.group(f"tg-{port}"), port) for port in (80, 81))
+        self.register()
+        self.refused("ResourceInUse", self.elb.delete_listener, ListenerArn=kept)
+        self.elb.delete_listener(ListenerArn=free)
+        self.refused("ResourceInUse", self.elb.delete_load_balancer, LoadBalancerArn=self.arn)
+        self.deregister(self.tg, self.arn)
+        self.elb.delete_listener(ListenerArn=kept)
+        self.elb.delete_load_balancer(LoadBalancerArn=self.arn)
+
+    def test_its_group_is_for_network_load_balancers(self):
+        self.refused("InvalidConfigurationRequest", self.forward, protocol="HTTP", lb=self.arn)
+        nlb = self.nlb()
+        self.refused("InvalidConfigurationRequest", self.forward, protocol="UDP", lb=nlb)
+        self.forward("TCP", nlb)
+        self.refused("ResourceInUse", self.elb.delete_target_group, TargetGroupArn=self.tg)
+
+    def test_its_attributes_stay(self):
+        attributes = [{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}]
+        self.refused("InvalidConfigurationRequest", self.elb.modify_target_group_attributes, TargetGroupArn=self.tg, Attributes=attributes)
+
+
 class Lag(Case):
     def names(self):
         return [lb["LoadBalancerName"] for lb in self.elb.describe_load_balancers()["LoadBalancers"]]

@@ -20,6 +20,7 @@ from moto.server import DomainDispatcherApplication, create_backend_app  # noqa:
 from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
 
 import balancers  # noqa: E402
+import frontend  # noqa: E402
 import journal  # noqa: E402
 import listeners  # noqa: E402
 import model  # noqa: E402
@@ -33,7 +34,7 @@ from door import Door, Lost  # noqa: E402
 
 
 def install():
-    for part in (journal, strict, targets, provisioning, rules, listeners, balancers, model):  # the model's checks come first of all, so they are put on last
+    for part in (journal, strict, targets, provisioning, frontend, rules, listeners, balancers, model):  # the model's checks come first of all, so they are put on last
         part.install()
 
 

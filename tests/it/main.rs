@@ -15,6 +15,7 @@ mod cli;
 mod crash;
 mod drift;
 mod emulator;
+mod frontend_nlb;
 mod golden;
 mod groups;
 mod lifecycle;
@@ -86,6 +87,8 @@ const TESTS: &[(&str, Test)] = tests![
     weather::what_takes_its_time_is_waited_for,
     emulator::it_keeps_its_word,
     drift::drift_is_put_back,
+    frontend_nlb::it_leads_to_the_load_balancer,
+    frontend_nlb::it_goes_with_its_group,
     replicas::one_writes_at_a_time,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
