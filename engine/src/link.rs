@@ -6,6 +6,7 @@ mod contradiction;
 mod frontend_nlb;
 mod listeners;
 mod optimiser;
+mod protection;
 mod security_groups;
 mod subnets;
 mod target_groups;
@@ -22,11 +23,10 @@ use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
 use crate::ledger::{self, Standing};
 use crate::settings::{Gate, Settings};
-use crate::stack::DELETION_PROTECTION;
 use crate::stack::{
     Desired, GroupId, IpAddressType, LoadBalancer, Ref, ResourceId, Scheme, Tags, load_balancer_name, tracking,
 };
-use crate::world::{ClassifiedMember, Leaving, View};
+use crate::world::{ClassifiedMember, View};
 
 use contradiction::Speakers;
 pub use totals::{grows_not, is_total};
@@ -327,10 +327,9 @@ impl<'a> Linker<'a> {
 
     fn desired(&mut self) -> Option<Desired> {
         if self.input.view.members.is_empty() {
-            let lift = |suffix| self.input.view.leaving.iter().any(|leaving| unprotected(leaving, suffix));
             return Some(Desired {
-                lift_deletion_protection: lift("load-balancer-attributes"),
-                lift_frontend_deletion_protection: lift("frontend-nlb-attributes"),
+                lift_deletion_protection: self.leavers_lift("load-balancer-attributes"),
+                lift_frontend_deletion_protection: self.leavers_lift("frontend-nlb-attributes"),
                 ..Desired::empty(self.group().clone())
             });
         }
@@ -361,6 +360,8 @@ impl<'a> Linker<'a> {
             tags: self.tags(&ResourceId::load_balancer(), self.fragments()),
         };
         let frontend_nlb = self.frontend_nlb(&load_balancer);
+        let lift_deletion_protection =
+            self.members_lift(&[&load_balancer.attributes], |fragment| Some(&fragment.load_balancer.attributes));
         Some(Desired {
             group: self.group().clone(),
             frontend_nlb,
@@ -373,7 +374,7 @@ impl<'a> Linker<'a> {
             target_groups,
             bindings,
             backend_security_group: groups.backend,
-            lift_deletion_protection: false,
+            lift_deletion_protection,
         })
     }
 
@@ -431,15 +432,6 @@ impl<'a> Linker<'a> {
         let members = members.collect();
         Linked { members, desired: desired.filter(|_| !self.blocked), origins: self.origins }
     }
-}
-
-/// Whether an Ingress that leaves says that its load balancer is not protected.
-fn unprotected(leaving: &Leaving, suffix: &str) -> bool {
-    let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;
-    let key = format!("{}{suffix}", crate::annotation::PREFIX);
-    let raw = ingress.metadata.annotations.as_ref().and_then(|map| map.get(&key));
-    let attributes = raw.and_then(|raw| crate::annotation::parse::string_map(raw).ok()).unwrap_or_default();
-    attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "false")
 }
 
 /// The security groups of a group's load balancer.

@@ -54,6 +54,8 @@ pub struct Plan {
     pub known: BTreeMap<ResourceId, String>,
     /// What the turn has to wait for before the next one is derived; empty when the desired state is reached after it.
     pub waits: Vec<String>,
+    /// What only a person can end. Until then nothing of the group is touched: there are no operations.
+    pub held: Vec<String>,
     /// What is still missing although nothing waits for it: to be looked at again after a while.
     pub later: Vec<String>,
     /// What cannot be avoided: the quota leaves no room for an order without.
@@ -73,7 +75,7 @@ impl Plan {
     /// Whether there is nothing to do and nothing to wait for, now or later.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.operations.is_empty() && self.waits.is_empty() && self.later.is_empty()
+        self.operations.is_empty() && self.waits.is_empty() && self.held.is_empty() && self.later.is_empty()
     }
 }
 

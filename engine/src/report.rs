@@ -38,6 +38,8 @@ pub enum Outcome {
     },
     /// It is on its way: what the next turn waits for.
     Waiting(Vec<String>),
+    /// Only a person can end what keeps it: deletion protection of what would have to go. Nothing was touched.
+    Held(Vec<String>),
     /// Findings block the group.
     Blocked,
     /// AWS or Kubernetes refused, in its own words.
@@ -75,6 +77,7 @@ fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>
     }
     match outcome {
         Outcome::Failed(error) => warn("FailedDeployModel", format!("Failed deploy model due to {error}")),
+        Outcome::Held(by) => warn("FailedDeployModel", format!("Failed deploy model: waiting for {}", by.join("; "))),
         Outcome::Blocked | Outcome::Waiting(_) => None,
         Outcome::Reached { changed } if *changed || !was_linked(ledger, &member.key) => Some(MemberEvent {
             key: member.key.clone(),
@@ -121,7 +124,10 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
             .unwrap_or(i32::MAX),
         members,
         // A turn that ended half-way leaves something that nobody has written down.
-        applied: before.applied.clone().filter(|_| matches!(outcome, Outcome::Reached { .. } | Outcome::Blocked)),
+        applied: before
+            .applied
+            .clone()
+            .filter(|_| matches!(outcome, Outcome::Reached { .. } | Outcome::Blocked | Outcome::Held(_))),
         resources: before.resources.clone(),
         last_good: last_good(view, linked, &before, there),
         conditions: vec![condition(outcome, &before, now)],
@@ -143,7 +149,7 @@ fn state(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Reached { .. } => "Ready",
         Outcome::Waiting(_) | Outcome::Failed(_) => "Converging",
-        Outcome::Blocked => "Blocked",
+        Outcome::Blocked | Outcome::Held(_) => "Blocked",
     }
 }
 
@@ -207,6 +213,7 @@ fn condition(outcome: &Outcome, before: &IngressGroupStatus, now: Timestamp) -> 
     let (status, reason, message) = match outcome {
         Outcome::Reached { .. } => ("True", "Reconciled", "the load balancer is as the Ingresses ask".to_owned()),
         Outcome::Waiting(waits) => ("False", "Waiting", waits.join("; ")),
+        Outcome::Held(by) => ("False", "Held", by.join("; ")),
         Outcome::Blocked => ("False", "Blocked", "findings on members keep the group as it is".to_owned()),
         Outcome::Failed(error) => ("False", "Failed", error.clone()),
     };

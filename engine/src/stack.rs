@@ -160,9 +160,10 @@ pub struct Desired {
     pub keep_frontend_nlb: bool,
     /// Whether the load balancer carries the shared backend security group, which then has to exist.
     pub backend_security_group: bool,
-    /// Whether the Ingresses that leave say in so many words that deletion protection is off: only then it is lifted.
+    /// Whether deletion protection of a load balancer that has to go is lifted: only when Ingresses say in so many words that it
+    /// is off, or take back in the same edit that they asked for it.
     pub lift_deletion_protection: bool,
-    /// The same for the frontend NLB, which members can turn off while they stay.
+    /// The same for the frontend NLB.
     pub lift_frontend_deletion_protection: bool,
 }
 

@@ -309,7 +309,7 @@ fn deletion_protection_holds_everything_until_it_is_lifted() {
     let (observed, bindings) = as_observed(desired(&linked));
     let empty = Desired::empty(GroupId::Explicit("g".to_owned()));
     let plan = replan(&empty, &observed, &bindings);
-    assert!(plan.operations.is_empty() && plan.waits.len() == 1, "{}", plan::show(&plan));
+    assert!(plan.operations.is_empty() && plan.held.len() == 1, "{}", plan::show(&plan));
     let plan = replan(&Desired { lift_deletion_protection: true, ..empty }, &observed, &bindings);
     let text = plan::show(&plan);
     assert!(text.starts_with("~ ModifyLoadBalancerAttributes") && text.contains("- DeleteLoadBalancer"), "{text}");

@@ -73,7 +73,11 @@ impl Reconciler {
         match outcome {
             Outcome::Waiting(waits) => {
                 self.explain_wait(&view, &waits);
-                Ok(Next::Again(if view.members.is_empty() { BLOCKED } else { WAIT }))
+                Ok(Next::Again(WAIT))
+            }
+            Outcome::Held(by) => {
+                self.explain_wait(&view, &by);
+                Ok(Next::Again(BLOCKED))
             }
             Outcome::Reached { changed } => {
                 self.release(&view).await?;
@@ -218,6 +222,9 @@ impl Reconciler {
         }
         let mut reached = start(&seen.observed);
         self.apply(&plan, &seen.observed, clients, &mut reached).await?;
+        if !plan.held.is_empty() {
+            return Ok((Outcome::Held(plan.held), reached));
+        }
         if !plan.waits.is_empty() {
             return Ok((Outcome::Waiting(plan.waits), reached));
         }

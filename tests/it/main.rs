@@ -22,6 +22,7 @@ mod lifecycle;
 mod names;
 mod objects;
 mod older;
+mod protection;
 mod replicas;
 mod stage;
 mod weather;
@@ -89,6 +90,7 @@ const TESTS: &[(&str, Test)] = tests![
     drift::drift_is_put_back,
     frontend_nlb::it_leads_to_the_load_balancer,
     frontend_nlb::it_goes_with_its_group,
+    protection::protection_holds_what_nobody_took_back,
     replicas::one_writes_at_a_time,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,

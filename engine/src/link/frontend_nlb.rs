@@ -9,8 +9,8 @@ use crate::compile::{Fragment, FrontendHealthCheckAsk, SubnetsAsk};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::settings::Gate;
 use crate::stack::{
-    DELETION_PROTECTION, FrontendListener, FrontendNlb, FrontendTargetGroup, HealthCheck, IpAddressType, LoadBalancer,
-    Protocol, ResourceId, Scheme, SubnetMapping, Tags, frontend_nlb_name, frontend_target_group_name, tracking,
+    FrontendListener, FrontendNlb, FrontendTargetGroup, HealthCheck, IpAddressType, LoadBalancer, Protocol, ResourceId,
+    Scheme, SubnetMapping, Tags, frontend_nlb_name, frontend_target_group_name, tracking,
 };
 
 const ENABLE: &str = "enable-frontend-nlb";
@@ -63,10 +63,10 @@ impl Linker<'_> {
             })
     }
 
-    /// Whether a member says in so many words that the NLB is not protected.
+    /// Whether members take the NLB's deletion protection away.
     pub(super) fn unprotects_frontend_nlb(&self) -> bool {
-        let attributes = self.fragments.iter().filter_map(|fragment| fragment.frontend_nlb.attributes.as_ref());
-        attributes.into_iter().any(|map| map.get(DELETION_PROTECTION).is_some_and(|value| value == "false"))
+        let now: Vec<_> = self.fragments().filter_map(|fragment| fragment.frontend_nlb.attributes.as_ref()).collect();
+        self.members_lift(&now, |fragment| fragment.frontend_nlb.attributes.as_ref())
     }
 
     /// Subnets and the addresses in them, in the order in which both are given.

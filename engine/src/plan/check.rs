@@ -53,7 +53,7 @@ pub fn check(plan: &Plan, input: Input<'_>) -> Vec<Misroute> {
             wrong.extend(course.misrouted(after));
         }
     }
-    if plan.waits.is_empty() {
+    if plan.waits.is_empty() && plan.held.is_empty() {
         wrong.extend(course.unfinished(plan.operations.len()));
     }
     wrong.retain(|one| !plan.gaps.iter().any(|gap| gap.after <= one.after && gap.request == one.request));

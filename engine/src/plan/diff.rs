@@ -49,6 +49,8 @@ pub struct Difference {
     pub known: Known,
     /// What the turn has to wait for before the next one is derived.
     pub waits: Vec<String>,
+    /// What only a person can end; then nothing else is in here.
+    pub held: Vec<String>,
     /// What is still missing although nothing waits for it.
     pub later: Vec<String>,
 }
@@ -115,14 +117,14 @@ impl<'a> Differ<'a> {
         let protected = |found: &&ObservedLoadBalancer| {
             kept != Some(found.is.scheme) && is_protected(found) && !desired.lift_deletion_protection
         };
-        let waits = self.input.observed.load_balancers.iter().filter(protected).map(|found| {
+        let held = self.input.observed.load_balancers.iter().filter(protected).map(|found| {
             format!(
                 "deletion protection of load balancer {} to be lifted: set {DELETION_PROTECTION}=false in load-balancer-attributes",
                 found.is.name
             )
         });
-        self.found.waits = waits.chain(self.protected_frontend_nlbs()).collect();
-        !self.found.waits.is_empty()
+        self.found.held = held.chain(self.protected_frontend_nlbs()).collect();
+        !self.found.held.is_empty()
     }
 
     fn security_groups(&mut self) {
@@ -313,7 +315,7 @@ impl<'a> Differ<'a> {
         let kept = desired.and_then(|desired| stale.iter().position(|found| found.is.scheme == desired.scheme));
         let kept = kept.map(|index| stale.remove(index));
         for found in stale {
-            if desired.is_none() && is_protected(found) {
+            if is_protected(found) {
                 let off = [(DELETION_PROTECTION.to_owned(), "false".to_owned())];
                 let load_balancer = Ref::Known(found.arn.clone());
                 self.aws(

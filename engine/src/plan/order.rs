@@ -30,20 +30,20 @@ enum Pace {
 }
 
 fn order_by(difference: Difference, input: Input<'_>, pace: Pace) -> Plan {
-    let Difference { mut changes, mut routing, known, waits, later } = difference;
+    let Difference { mut changes, mut routing, known, waits, held, later } = difference;
     changes.sort_by_key(|(stage, _)| *stage);
     let mut behind = changes.split_off(changes.partition_point(|(stage, _)| *stage < Stage::Routing));
     let operations = changes.into_iter().map(|(_, operation)| operation).collect();
-    let mut plan = Plan { operations, known, waits, later, gaps: Vec::new() };
+    let mut plan = Plan { operations, known, waits, held, later, gaps: Vec::new() };
     let mut room = Room::new(&mut routing, input);
-    let mut held = false;
+    let mut waiting = false;
     for one in &routing {
         match plan.route(one, room.of(one), input, pace) {
             Some(tags) => behind.extend(tags),
-            None => held = true,
+            None => waiting = true,
         }
     }
-    if !held {
+    if !waiting {
         behind.sort_by_key(|(stage, _)| *stage);
         plan.operations.extend(behind.into_iter().map(|(_, operation)| operation));
     }

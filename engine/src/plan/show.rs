@@ -20,7 +20,7 @@ pub fn show(plan: &Plan) -> String {
     for gap in &plan.gaps {
         text.push_str(&format!("gap after operation {}, for want of room: {}\n", gap.after + 1, gap.request));
     }
-    for wait in &plan.waits {
+    for wait in plan.waits.iter().chain(&plan.held) {
         text.push_str(&format!("wait for {wait}\n"));
     }
     for later in &plan.later {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use albedo_engine::facts::Facts;
+use albedo_engine::kinds::{IngressGroup, IngressGroupSpec, IngressGroupStatus};
+use albedo_engine::ledger::input_of;
 use albedo_engine::link::{Existing, Input, link};
 use albedo_engine::settings::{CONTROLLER, Settings};
 use albedo_engine::stack::{Desired, Scheme};
@@ -28,8 +30,13 @@ pub fn rule(host: &str, path: &str, service: &str) -> Value {
         "backend": {"service": {"name": service, "port": {"name": "http"}}}}]}})
 }
 
-/// What the group of the first of these should be.
+/// What the group of the first of these should be, as far as nobody remembers anything.
 pub fn desired(ingresses: Vec<Ingress>) -> Desired {
+    desired_after(&[], ingresses)
+}
+
+/// What the group of the first of these should be, if the ledger has it that these others were linked last.
+pub fn desired_after(linked: &[Ingress], ingresses: Vec<Ingress>) -> Desired {
     let mut world = World::new(Settings::new("demo"));
     let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": CONTROLLER}});
     let class: IngressClass = serde_json::from_value(class).expect("a class");
@@ -44,6 +51,12 @@ pub fn desired(ingresses: Vec<Ingress>) -> Desired {
         world.apply(Object::Ingress(Box::new(one)));
     }
     let group = world.group_ids().into_iter().next().expect("a group");
+    if !linked.is_empty() {
+        let mut ledger = IngressGroup::new(&group.object_name(), IngressGroupSpec { stack: group.to_string() });
+        let last_good = linked.iter().map(input_of).collect();
+        ledger.status = Some(IngressGroupStatus { last_good, ..IngressGroupStatus::default() });
+        world.apply(Object::Group(Box::new(ledger)));
+    }
     let (view, settings, facts) = (world.view(&group, &Overlay::None), world.settings(), Facts::default());
     let existing = Existing { scheme: Scheme::Internal, subnets: vec!["subnet-1".to_owned()], frontend_nlb: None };
     let now = Timestamp::UNIX_EPOCH;

@@ -12,7 +12,7 @@ use std::path::Path;
 use albedo_engine::plan::{self, Input, ObservedBinding, Plan, Targets, TargetsByArn, as_observed};
 use albedo_engine::stack::{Action, Binding, Desired, Found, GroupId, Observed, Ref, Tags, TargetGroupTuple};
 
-use cluster::{desired, member, rule};
+use cluster::{desired, desired_after, member, rule};
 
 const CERTIFICATE: &str = "arn:aws:acm:eu-central-1:123456789012:certificate/00000000-0000-4000-8000-00000000000";
 
@@ -210,6 +210,32 @@ fn scheme() {
     let of =
         |scheme: &str| desired(vec![member("web", &[("scheme", scheme)], vec![rule("a.example.com", "/", "svc-1")])]);
     holds("scheme", &[("acknowledged: the old one goes first", edit(&of("internal"), &of("internet-facing")))]);
+}
+
+/// Protection that the edit itself takes back does not hold up what the edit asks for; protection of anybody else does.
+#[test]
+fn scheme_of_a_protected_one() {
+    let of = |scheme: &str, attributes: Option<&str>| {
+        let mut annotations = vec![("scheme", scheme)];
+        annotations.extend(attributes.map(|attributes| ("load-balancer-attributes", attributes)));
+        vec![member("web", &annotations, vec![rule("a.example.com", "/", "svc-1")])]
+    };
+    let (on, off) = (Some("deletion_protection.enabled=true"), Some("deletion_protection.enabled=false"));
+    let before = desired(of("internal", on));
+    let (observed, bindings) = as_observed(&before);
+    let turn = |after: &Desired| next(after, &observed, &bindings, &TargetsByArn::new());
+    let taken_back = desired_after(&of("internal", on), of("internet-facing", None));
+    holds(
+        "scheme-protected",
+        &[
+            ("switched off in the same edit", edit(&before, &desired(of("internet-facing", off)))),
+            ("taken back in the same edit", edit(&before, &taken_back)),
+            ("still asked for", turn(&desired_after(&of("internal", on), of("internet-facing", on)))),
+            ("by another hand", turn(&desired_after(&of("internal", None), of("internet-facing", None)))),
+            ("nobody remembers", turn(&desired(of("internet-facing", None)))),
+            ("the scheme stays", turn(&desired_after(&of("internal", on), of("internal", None)))),
+        ],
+    );
 }
 
 #[test]

@@ -1,0 +1,37 @@
+//! Whether deletion protection of a load balancer that has to go is lifted: when an Ingress says in so many words that it is off,
+//! or when the very edit takes back what the Ingress asked for. What anybody else switched on stays on.
+
+use crate::annotation::{PREFIX, parse};
+use crate::compile::Fragment;
+use crate::stack::{Attributes, DELETION_PROTECTION};
+use crate::world::Leaving;
+
+use super::Linker;
+
+impl Linker<'_> {
+    /// Of a load balancer that nobody is a member of any more: by the annotations of those that leave.
+    pub(super) fn leavers_lift(&self, suffix: &str) -> bool {
+        let key = format!("{PREFIX}{suffix}");
+        self.input.view.leaving.iter().any(|leaving| {
+            let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;
+            let raw = ingress.metadata.annotations.as_ref().and_then(|map| map.get(&key));
+            let attributes = raw.and_then(|raw| parse::string_map(raw).ok()).unwrap_or_default();
+            attributes.get(DELETION_PROTECTION).is_some_and(|asked| asked == "false")
+        })
+    }
+
+    /// Of a load balancer that members would replace or do without. `now` are the attributes that are asked for, `of` those
+    /// of one member: the ledger knows the member as it was until the edit is applied whole.
+    pub(super) fn members_lift(&self, now: &[&Attributes], of: fn(&Fragment) -> Option<&Attributes>) -> bool {
+        let says = |value| now.iter().any(|attributes| asks(Some(attributes), value));
+        let taken_back = || {
+            let before = self.fragments.iter().filter_map(|fragment| self.last_good.get(&fragment.key));
+            before.into_iter().any(|before| asks(of(before), "true"))
+        };
+        says("false") || !says("true") && taken_back()
+    }
+}
+
+fn asks(attributes: Option<&Attributes>, value: &str) -> bool {
+    attributes.and_then(|attributes| attributes.get(DELETION_PROTECTION)).is_some_and(|asked| asked == value)
+}
