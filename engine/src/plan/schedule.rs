@@ -5,7 +5,8 @@
 //! take only what got the default until now; give all rules their places in one atomic call, the old ones behind all new;
 //! delete the old ones from behind. Changing an old rule into a new one in its place saves a call, and leaving the
 //! places as they are saves the atomic one, but not every pair and not every order is safe: those that are tried are walked
-//! through with all kinds of requests first.
+//! through with all kinds of requests first. At the quota, where no walk that takes each safe step for good arrives, orders
+//! are tried step by step; a gap is taken only when none of those is without one.
 
 use std::collections::BTreeSet;
 
@@ -19,6 +20,9 @@ pub(super) const LAST_PRIORITY: u32 = 50_000;
 
 /// Orders that are walked through at most, for pairs that are tried all together.
 const ATTEMPTS: usize = 200;
+
+/// Tables that are looked at, at most, for an order without a gap where room is short.
+const TABLES: usize = 20_000;
 
 /// Rules that change at most, for pairs to be looked for one by one.
 const MANY: usize = 400;
@@ -131,6 +135,9 @@ pub(super) fn schedule(change: &Change<'_>, table: Option<&Table>) -> Schedule {
     match other.or(found) {
         Some(steps) => Schedule { steps, gaps: Vec::new() },
         None => {
+            if let Some(steps) = thorough(&attempt).or_else(|| thorough(&attempt_unmoved)) {
+                return Schedule { steps, gaps: Vec::new() };
+            }
             let schedules = forced(&attempt).into_iter().chain(forced(&attempt_unmoved));
             schedules.min_by_key(|schedule| (schedule.gaps.len(), schedule.steps.len())).unwrap_or_else(|| slow(change))
         }
@@ -192,6 +199,23 @@ fn paired(attempt: &Attempt<'_>) -> Option<Vec<Step>> {
         }
     }
     best
+}
+
+/// Where room is short, a step that is safe may lead nowhere: tries all orders of as many pairs as can be, then of fewer.
+fn thorough(attempt: &Attempt<'_>) -> Option<Vec<Step>> {
+    let change = attempt.change;
+    let mut tables = TABLES;
+    for pairs in (0..=change.stale.len().min(change.fresh.len())).rev() {
+        for pairs in choices(change, pairs, ATTEMPTS) {
+            if tables == 0 {
+                return None;
+            }
+            if let Some(steps) = attempt.search(&pairs, &mut tables) {
+                return Some(steps);
+            }
+        }
+    }
+    None
 }
 
 /// No order is without a gap: the one with the fewest.

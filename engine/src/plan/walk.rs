@@ -31,6 +31,35 @@ struct State {
     new_default: bool,
 }
 
+/// Some steps, where they lead, and what is left to do.
+struct Branch {
+    state: State,
+    items: Vec<Item>,
+    steps: Vec<Step>,
+    /// Priorities are set at most once.
+    moved: bool,
+}
+
+impl Branch {
+    /// A step further; `done`: the item that it does, none if it sets priorities.
+    fn to(&self, state: State, step: Step, done: Option<usize>) -> Self {
+        let mut items = self.items.clone();
+        done.into_iter().for_each(|done| {
+            items.remove(done);
+        });
+        let steps = self.steps.iter().cloned().chain([step]).collect();
+        Self { state, items, steps, moved: self.moved }
+    }
+
+    /// The rule that the last step has made, as long as it may be moved again.
+    fn last_made(&self) -> Option<Row> {
+        match self.steps.last()? {
+            Step::Create(rule, _) if !self.moved => Some(Row::Made(*rule)),
+            _ => None,
+        }
+    }
+}
+
 /// Walks through orders of one change.
 pub(super) struct Attempt<'a> {
     pub change: &'a Change<'a>,
@@ -57,6 +86,56 @@ impl Attempt<'_> {
             self.drain(&mut state, &mut items, &mut steps, false);
         }
         (items.is_empty() && self.is_reached(&state)).then_some(steps)
+    }
+
+    /// The steps, if any order of these pairs is safe: depth first, looking at so many tables at most. Unlike `walk` it takes
+    /// no step for good.
+    pub(super) fn search(&self, pairs: &[(usize, usize)], tables: &mut usize) -> Option<Vec<Step>> {
+        let branch = Branch { state: self.start(), items: items(self.change, pairs), steps: Vec::new(), moved: false };
+        let mut open = vec![branch];
+        let mut seen: BTreeSet<(Vec<(u32, Content)>, bool, bool)> = BTreeSet::new();
+        while let Some(branch) = open.pop() {
+            if branch.items.is_empty() && self.is_reached(&branch.state) {
+                return Some(branch.steps);
+            }
+            let mut next: Vec<Branch> =
+                branch.last_made().into_iter().flat_map(|row| self.elsewhere(&branch, row)).collect();
+            if !branch.moved {
+                let (state, step) = self.placed(&branch.state, pairs);
+                next.extend(step.map(|step| Branch { moved: true, ..branch.to(state, step, None) }));
+            }
+            for (index, item) in branch.items.iter().enumerate().rev() {
+                let after = self.after(&branch.state, *item, !branch.moved).into_iter().rev();
+                next.extend(after.map(|(state, step)| branch.to(state, step, Some(index))));
+            }
+            for branch in next {
+                *tables = tables.checked_sub(1)?;
+                let rows = branch.state.rows.iter().map(|placed| (placed.priority, placed.content)).collect();
+                if seen.insert((rows, branch.state.new_default, branch.moved))
+                    && self.misrouted(&branch.state).is_empty()
+                {
+                    open.push(branch);
+                }
+            }
+        }
+        None
+    }
+
+    /// A rule that was made behind all others, at each of the other places.
+    fn elsewhere(&self, branch: &Branch, row: Row) -> Vec<Branch> {
+        let others: Vec<Placed> = branch.state.rows.iter().filter(|placed| placed.row != row).copied().collect();
+        let Some(made) = branch.state.rows.iter().find(|placed| placed.row == row) else { return Vec::new() };
+        let at = |place: usize| {
+            let (before, behind) = others.split_at(place);
+            let order = before.iter().chain([made]).chain(behind);
+            let rows: Vec<Placed> = order.zip(1..).map(|(placed, priority)| Placed { priority, ..*placed }).collect();
+            let was =
+                |row: Row| branch.state.rows.iter().find(|placed| placed.row == row).map(|placed| placed.priority);
+            let moved = rows.iter().filter(|placed| was(placed.row) != Some(placed.priority));
+            let step = Step::Priorities(moved.map(|placed| (placed.row, placed.priority)).collect());
+            branch.to(State { rows, ..branch.state.clone() }, step, None)
+        };
+        (0..others.len()).map(at).collect()
     }
 
     /// The steps with these pairs, gaps or not: at each place where no step is safe, the one that hurts the fewest kinds.
