@@ -7,6 +7,7 @@ mod explain;
 mod facts;
 mod files;
 mod flags;
+mod ingress;
 mod manifests;
 mod neighbours;
 mod plan;
@@ -35,8 +36,8 @@ enum Command {
     Check(check::Check),
     /// Write what is known of the AWS account to a file, for check and plan to go by.
     Facts(facts::Write),
-    /// Explain an annotation, an attribute or a finding's code.
-    Explain(explain::Explain),
+    /// Explain an annotation, an attribute or a finding's code; or what became of an Ingress.
+    Explain(Box<explain::Explain>),
     /// Print the load balancers that manifests ask for.
     Plan(plan::Show),
     /// Print what the load balancers that manifests ask for answer to a request, and why.

@@ -17,6 +17,7 @@
 //! | [`targets`] | a binding → its targets |
 //! | [`plan`] | desired − observed → one turn of operations |
 //! | [`ledger`] | what was applied last |
+//! | [`describe`] | what an Ingress became, what it waits for and what is wrong, from the cluster alone |
 //! | [`admit`] | findings → verdict; defaults |
 //! | [`report`] | status and events as data |
 //! | [`manifest`] | manifests as text → a world, with the place of every field |
@@ -26,6 +27,7 @@ pub mod admit;
 pub mod annotation;
 pub mod check;
 pub mod compile;
+pub mod describe;
 pub mod explain;
 pub mod facts;
 pub mod finding;

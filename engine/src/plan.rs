@@ -36,7 +36,7 @@ pub use order::{order, order_slowly};
 pub use remember::{confirm, remember};
 pub use rules::Routing;
 pub use shape::shape;
-pub use show::{rule, show, show_desired};
+pub use show::{actions, rule, show, show_desired};
 pub use stage::Stage;
 
 /// The next turn.

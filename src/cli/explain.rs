@@ -1,4 +1,4 @@
-//! `albedo explain`: what an annotation, an attribute or a finding code means.
+//! `albedo explain`: what an annotation, an attribute or a finding code means, or what became of an Ingress.
 
 use std::process::ExitCode;
 
@@ -6,16 +6,23 @@ use albedo_engine::explain;
 use anyhow::bail;
 use clap::Args;
 
-/// Explains words; without one it lists what there is.
+use super::ingress::{Reading, named};
+
+/// Explains words, or an Ingress of a cluster; without any it lists the words there are.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// Keys of annotations (with or without their prefix) or of attributes, or codes such as ALB005
+    /// Keys of annotations (with or without their prefix) or of attributes, or codes such as ALB005; or `ingress NS/NAME`
     words: Vec<String>,
+    #[command(flatten, next_help_heading = "With an Ingress")]
+    reading: Reading,
 }
 
 impl Explain {
     #[expect(clippy::print_stdout, reason = "what was asked for")]
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some((namespace, name)) = named(&self.words)? {
+            return self.reading.explain(namespace, &name);
+        }
         if self.words.is_empty() {
             print!("{}", explain::list());
         }

@@ -53,6 +53,7 @@ pub const ENGINE: &[Row] = rows! {
     link:       ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger"] [TYPES];
     targets:    ["finding", "stack", "settings", "kinds"] [TYPES];
     plan:       ["finding", "stack", "settings", "traffic", "ledger"] [];
+    describe:   ["finding", "stack", "kinds", "facts", "settings", "world", "ledger", "link", "plan"] [TYPES];
     admit:      ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "plan"] [TYPES];
     check:      ["finding", "admit", "manifest"] [];
     report:     ["finding", "stack", "settings", "kinds", "world", "ledger", "link", "plan"] [TYPES];

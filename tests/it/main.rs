@@ -15,6 +15,7 @@ mod cli;
 mod crash;
 mod drift;
 mod emulator;
+mod explain;
 mod frontend_nlb;
 mod golden;
 mod groups;
@@ -91,6 +92,9 @@ const TESTS: &[(&str, Test)] = tests![
     frontend_nlb::it_leads_to_the_load_balancer,
     frontend_nlb::it_goes_with_its_group,
     protection::protection_holds_what_nobody_took_back,
+    explain::what_an_ingress_became,
+    explain::what_is_wrong_with_an_ingress,
+    explain::whoever_may_read_little_is_told_so,
     replicas::one_writes_at_a_time,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,

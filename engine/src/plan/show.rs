@@ -301,7 +301,9 @@ fn condition(condition: &Condition) -> String {
     }
 }
 
-pub(super) fn actions(actions: &[Action]) -> String {
+/// Actions in one line, in the order in which they are done.
+#[must_use]
+pub fn actions(actions: &[Action]) -> String {
     let all: Vec<String> = actions
         .iter()
         .map(|action| match action {

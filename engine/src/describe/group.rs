@@ -1,0 +1,362 @@
+//! One group of an Ingress: its load balancer, what of it comes from this Ingress, and how the Ingress stands in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::findings::{Fault, SeenBy, of_member, of_siblings};
+use super::{Input, State, hosts, left};
+use crate::kinds::{IngressGroupStatus, Key, MemberStatus, TargetGroupBinding};
+use crate::ledger::{self, Standing};
+use crate::link::{self, Linked};
+use crate::plan;
+use crate::stack::{Action, Ref, ResourceId};
+use crate::world::{Leaving, View};
+
+/// A group.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Group {
+    /// As the tag `ingress.k8s.aws/stack` has it: its name, or `namespace/name` of a lone Ingress.
+    pub name: String,
+    /// Its `IngressGroup` object.
+    pub object: String,
+    /// Whether the Ingress is on its way out of it.
+    pub is_leaving: bool,
+    /// `Ready`, `Converging` or `Blocked`; empty while the reconciler has not been at it.
+    pub state: String,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// How many Ingresses it has.
+    pub members: usize,
+    /// Its load balancer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_balancer: Option<LoadBalancer>,
+    /// Listeners that the Ingress takes part in.
+    pub listeners: Vec<Listener>,
+    /// Target groups that it leads to.
+    pub target_groups: Vec<TargetGroup>,
+    /// `TargetGroupBinding`s that are being deleted, while the Ingress leaves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub going: Vec<String>,
+    /// What the reconciler left in AWS and has not deleted yet, ARNs by resource id, while the Ingress leaves.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub remains: BTreeMap<String, String>,
+}
+
+/// The load balancer of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadBalancer {
+    /// Name.
+    pub name: String,
+    /// ARN.
+    pub arn: String,
+    /// DNS name.
+    pub dns_name: String,
+    /// `internal` or `internet-facing`.
+    pub scheme: String,
+}
+
+/// A listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listener {
+    /// Port.
+    pub port: u16,
+    /// HTTP or HTTPS.
+    pub protocol: String,
+    /// ARN; absent while it is not made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// The rules that come from this Ingress, in their order.
+    pub rules: Vec<Rule>,
+    /// What answers a request that no rule takes.
+    pub default: String,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    /// Priority.
+    pub priority: u32,
+    /// The path of the Ingress that it comes from, `spec.rules[0].http.paths[0]`.
+    pub path: String,
+    /// Conditions and actions, in one line.
+    pub text: String,
+    /// Target groups by resource id, or ARN where they are others'.
+    pub target_groups: Vec<String>,
+}
+
+/// A target group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetGroup {
+    /// Resource id; the ARN where it is another's.
+    pub id: String,
+    /// ARN; absent while it is not made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// `namespace/name:port` of the Service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The `TargetGroupBinding`, `namespace/name`, that keeps its targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<String>,
+    /// Whether the targets were registered as the binding is now.
+    pub registered: bool,
+}
+
+impl Group {
+    /// The bindings that are the Ingress's own business, as events name them.
+    pub(super) fn bindings(&self) -> impl Iterator<Item = String> {
+        let led_to = self.target_groups.iter().filter_map(|one| one.binding.as_ref());
+        led_to.chain(&self.going).map(|binding| format!("TargetGroupBinding {binding}"))
+    }
+}
+
+/// A group, and what it says of the Ingress.
+pub(super) struct Part {
+    pub(super) group: Group,
+    pub(super) state: State,
+    pub(super) summary: String,
+    pub(super) waits: Vec<String>,
+    pub(super) faults: Vec<Fault>,
+}
+
+/// Describes what a group is to an Ingress.
+pub(super) fn part(key: &Key, view: &View, input: Input<'_>) -> Part {
+    let linked =
+        link::link(link::Input { settings: input.settings, view, facts: input.facts, existing: None, now: input.now });
+    let status = view.ledger.as_deref().and_then(|ledger| ledger.status.as_ref());
+    let leaving = left(key, view);
+    let group = group(key, view, &linked, status, leaving.is_some());
+    let faults = faults(key, view, &linked, status, input);
+    let mut part = Part { group, state: State::UnderWay, summary: String::new(), waits: Vec::new(), faults };
+    match leaving {
+        Some(leaving) => part.leaves(leaving, view, status),
+        None => part.stays(key, view, status, input),
+    }
+    part
+}
+
+/// The condition by which tools wait.
+fn ready(status: &IngressGroupStatus) -> (&str, &str) {
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    ready.map_or(("", ""), |ready| (ready.reason.as_str(), ready.message.as_str()))
+}
+
+fn faults(
+    key: &Key,
+    view: &View,
+    linked: &Linked,
+    status: Option<&IngressGroupStatus>,
+    input: Input<'_>,
+) -> Vec<Fault> {
+    let entry = entry(key, status);
+    let now = linked.members.iter().find(|member| member.key == *key).map(|member| member.findings.as_slice());
+    // The reconciler has seen it as it is, with the operator's settings and the account's facts, and knows better.
+    let seen = entry.is_some() && standing(key, view).is_some_and(|standing| matches!(standing, Standing::Unchanged));
+    let mut faults = of_member(entry, now.unwrap_or_default(), input.unread.is_empty());
+    faults.retain(|fault| !seen || fault.seen_by != SeenBy::Now);
+    let Some(status) = status else { return faults };
+    if status.state == "Blocked" {
+        faults.extend(of_siblings(key, &status.members));
+    }
+    if let ("Failed", message) = ready(status) {
+        faults.push(Fault::refusal(message));
+    }
+    faults
+}
+
+fn standing(key: &Key, view: &View) -> Option<Standing> {
+    let member = view.members.iter().find(|member| member.key() == *key)?;
+    Some(ledger::standing(view.ledger.as_deref(), member))
+}
+
+fn entry<'s>(key: &Key, status: Option<&'s IngressGroupStatus>) -> Option<&'s MemberStatus> {
+    status?.members.iter().find(|member| member.namespace == key.namespace && member.name == key.name)
+}
+
+impl Part {
+    fn is(&mut self, state: State, summary: impl Into<String>) {
+        (self.state, self.summary) = (state, summary.into());
+    }
+
+    /// How a member stands, by what the reconciler said last of it and of the group.
+    fn stays(&mut self, key: &Key, view: &View, status: Option<&IngressGroupStatus>, input: Input<'_>) {
+        let standing = standing(key, view);
+        let Some((status, entry)) = status.and_then(|status| Some((status, entry(key, Some(status))?))) else {
+            if status.is_none() && !input.unread.is_empty() {
+                let there = input.world.ingress(key).is_some_and(|ingress| !hosts(ingress).is_empty());
+                return match there {
+                    true => self.is(
+                        State::Served,
+                        "its status names a load balancer; what the controller says of it could not be read",
+                    ),
+                    false => self.is(
+                        State::UnderWay,
+                        "its status names no load balancer; what the controller says of it could not be read",
+                    ),
+                };
+            }
+            self.waits
+                .push("the controller to look at it: `kubectl get events` and its log tell why it does not".to_owned());
+            return self.is(State::UnderWay, "the controller has said nothing of it yet");
+        };
+        let (reason, message) = ready(status);
+        let edited = matches!(standing, Some(Standing::Changed(_)));
+        if reason == "Waiting" {
+            self.waits.push(message.to_owned());
+        }
+        for one in self.group.target_groups.iter().filter(|one| one.binding.is_some() && !one.registered) {
+            let binding = one.binding.as_deref().unwrap_or_default();
+            self.waits.push(format!("TargetGroupBinding {binding} to register its targets"));
+        }
+        match (entry.state.as_str(), status.state.as_str(), reason) {
+            ("SetAside", ..) if edited => {
+                self.is(State::Kept, "it cannot be used as it is now; AWS does what it asked for when it last could");
+            }
+            ("SetAside", ..) => self.is(State::SetAside, "nothing of it is in AWS, because of what is wrong with it"),
+            (_, "Blocked", _) => self.is(State::Blocked, "nothing of its group changes until what is wrong is mended"),
+            (_, _, "Failed") => self.is(State::Failing, "AWS or Kubernetes refused; it is tried again"),
+            (_, "Ready", _) if edited => {
+                self.waits.push("the controller to take over the last edit".to_owned());
+                self.is(State::UnderWay, "AWS does what it asked for before its last edit");
+            }
+            (_, "Ready", _) => self.is(State::Served, "AWS does what it asks for"),
+            _ => self.is(State::UnderWay, "the load balancer is on its way"),
+        }
+    }
+
+    /// What holds one that leaves.
+    fn leaves(&mut self, leaving: &Leaving, view: &View, status: Option<&IngressGroupStatus>) {
+        let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;
+        for binding in going(view) {
+            let held = binding.metadata.finalizers.iter().flatten().cloned().collect::<Vec<_>>().join(", ");
+            self.waits.push(format!(
+                "TargetGroupBinding {} to let go of its targets (finalizers {held})",
+                Key::of(&binding.metadata)
+            ));
+        }
+        let own = view.group.finalizer();
+        let others = ingress.metadata.finalizers.iter().flatten().filter(|finalizer| **finalizer != own);
+        for other in others.filter(|_| ingress.metadata.deletion_timestamp.is_some()) {
+            self.waits.push(format!("whoever owns the finalizer {other}"));
+        }
+        let (reason, message) = status.map(ready).unwrap_or_default();
+        if let Leaving::Unknown(_, error) = leaving {
+            self.faults.push(Fault::refusal(&error.to_string()));
+            return self.is(State::Held, "whose it is cannot be told, so that nothing of it is deleted");
+        }
+        let goes = if ingress.metadata.deletion_timestamp.is_some() { "it is being deleted" } else { "it has left" };
+        match reason {
+            "Held" => {
+                self.waits.push(message.to_owned());
+                self.is(State::Held, format!("{goes}, and waits for somebody to act"));
+            }
+            "Failed" => self.is(State::Held, format!("{goes}, and AWS or Kubernetes refuses; it is tried again")),
+            "Waiting" => {
+                self.waits.push(message.to_owned());
+                self.is(State::Leaving, format!("{goes}; what is its own in AWS goes"));
+            }
+            _ => self.is(State::Leaving, format!("{goes}; what is its own in AWS goes")),
+        }
+    }
+}
+
+fn group(key: &Key, view: &View, linked: &Linked, status: Option<&IngressGroupStatus>, is_leaving: bool) -> Group {
+    let none = BTreeMap::new();
+    let arns = status.map_or(&none, |status| &status.resources);
+    let listeners = if is_leaving { Vec::new() } else { listeners(key, linked, arns) };
+    let ids: BTreeSet<&String> =
+        listeners.iter().flat_map(|listener| &listener.rules).flat_map(|rule| &rule.target_groups).collect();
+    let ready = status.and_then(|status| status.conditions.iter().find(|condition| condition.type_ == "Ready"));
+    Group {
+        name: view.group.to_string(),
+        object: view.group.object_name(),
+        is_leaving,
+        state: status.map(|status| status.state.clone()).unwrap_or_default(),
+        since: ready.map(|ready| ready.last_transition_time.0),
+        members: view.members.len(),
+        load_balancer: status.and_then(|status| status.load_balancer.as_ref()).map(|is| LoadBalancer {
+            name: is.name.clone(),
+            arn: is.arn.clone(),
+            dns_name: is.dns_name.clone(),
+            scheme: is.scheme.clone(),
+        }),
+        target_groups: ids.into_iter().map(|id| target_group(id, linked, arns, &view.bindings)).collect(),
+        listeners,
+        going: if is_leaving {
+            going(view).map(|binding| Key::of(&binding.metadata).to_string()).collect()
+        } else {
+            Vec::new()
+        },
+        remains: if is_leaving { arns.clone() } else { BTreeMap::new() },
+    }
+}
+
+/// Bindings that are being deleted.
+fn going(view: &View) -> impl Iterator<Item = &std::sync::Arc<TargetGroupBinding>> {
+    view.bindings.iter().filter(|binding| binding.metadata.deletion_timestamp.is_some())
+}
+
+fn listeners(key: &Key, linked: &Linked, arns: &BTreeMap<String, String>) -> Vec<Listener> {
+    let Some(desired) = &linked.desired else { return Vec::new() };
+    let own = desired.listeners.iter().map(|(port, is)| {
+        let origins = linked.origins.get(port).into_iter().flatten();
+        let rules = is.rules.iter().zip(origins).filter(|(_, origin)| origin.key == *key);
+        Listener {
+            port: *port,
+            protocol: is.protocol.to_string(),
+            arn: arns.get(&ResourceId::listener(*port).0).cloned(),
+            rules: rules
+                .map(|(rule, origin)| Rule {
+                    priority: rule.priority,
+                    path: origin.path.clone(),
+                    text: plan::rule(rule),
+                    target_groups: targets(&rule.actions),
+                })
+                .collect(),
+            default: plan::actions(&is.default_actions),
+        }
+    });
+    own.filter(|listener| !listener.rules.is_empty()).collect()
+}
+
+fn targets(actions: &[Action]) -> Vec<String> {
+    let forwards = actions.iter().filter_map(|action| match action {
+        Action::Forward(forward) => Some(&forward.target_groups),
+        _ => None,
+    });
+    let name = |of: &Ref| match of {
+        Ref::Known(arn) => arn.clone(),
+        Ref::Of(id) => id.to_string(),
+    };
+    forwards.flatten().map(|tuple| name(&tuple.target_group)).collect()
+}
+
+fn target_group(
+    id: &str,
+    linked: &Linked,
+    arns: &BTreeMap<String, String>,
+    bindings: &[std::sync::Arc<TargetGroupBinding>],
+) -> TargetGroup {
+    let wanted = linked.desired.as_ref().and_then(|desired| desired.bindings.get(&ResourceId(id.to_owned())));
+    let arn = arns.get(id).cloned().or_else(|| id.starts_with("arn:").then(|| id.to_owned()));
+    let found = bindings.iter().find(|binding| arn.is_some() && binding.spec.target_group_arn == arn);
+    let registered = found.is_some_and(|binding| {
+        let observed = binding.status.as_ref().and_then(|status| status.observed_generation);
+        observed.is_some() && observed == binding.metadata.generation
+    });
+    TargetGroup {
+        id: id.to_owned(),
+        arn,
+        service: wanted.map(|wanted| format!("{}/{}:{}", wanted.namespace, wanted.service, wanted.service_port)),
+        binding: found.map(|binding| Key::of(&binding.metadata).to_string()),
+        registered,
+    }
+}

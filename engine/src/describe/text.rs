@@ -1,0 +1,133 @@
+//! A description for people.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::{Description, Event, Fault, Group, SeenBy, State};
+
+/// Events that are shown.
+const EVENTS: usize = 10;
+
+pub(super) fn text(of: &Description, now: Timestamp) -> String {
+    let mut lines = Lines::default();
+    lines.put(0, format!("Ingress {}/{}: {}", of.namespace, of.name, word(of.state)));
+    lines.put(1, &of.summary);
+    for host in &of.hosts {
+        lines.put(1, format!("http(s)://{host}"));
+    }
+    for group in &of.groups {
+        group_lines(group, now, &mut lines);
+    }
+    lines.list("waits for", of.waits.iter().cloned());
+    lines.list("is wrong", of.faults.iter().map(fault));
+    lines.list("could not be read, so that more may be wrong", of.unread.iter().cloned());
+    let more = of.events.len().saturating_sub(EVENTS);
+    let shown = of.events.iter().take(EVENTS).map(|one| event(one, now));
+    let more = (more > 0).then(|| format!("and {more} before"));
+    lines.list("was said", shown.chain(more));
+    lines.0
+}
+
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn put(&mut self, depth: usize, line: impl AsRef<str>) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "{:width$}{}", "", line.as_ref(), width = depth * 2);
+    }
+
+    /// A chapter, if there is something in it.
+    fn list(&mut self, title: &str, items: impl Iterator<Item = String>) {
+        let mut items = items.peekable();
+        if items.peek().is_some() {
+            self.put(0, format!("\n{title}"));
+            items.for_each(|item| self.put(1, item));
+        }
+    }
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Served => "served",
+        State::UnderWay => "under way",
+        State::Failing => "failing",
+        State::Kept => "kept as it last could be used",
+        State::SetAside => "set aside",
+        State::Blocked => "blocked",
+        State::Leaving => "leaving",
+        State::Held => "held",
+        State::Misplaced => "belongs nowhere",
+        State::Foreign => "not Albedo's",
+    }
+}
+
+fn group_lines(group: &Group, now: Timestamp, lines: &mut Lines) {
+    let state = if group.state.is_empty() { "not seen by the controller yet" } else { &group.state };
+    let since = group.since.map(|since| format!(" for {}", age(since, now))).unwrap_or_default();
+    let leaves = if group.is_leaving { ", which it leaves" } else { "" };
+    let members = if group.members == 1 { "1 member".to_owned() } else { format!("{} members", group.members) };
+    lines.put(0, format!("\ngroup {}{leaves}: {state}{since}, {members}", group.name));
+    lines.put(1, format!("kubectl get ingressgroup {}", group.object));
+    if let Some(balancer) = &group.load_balancer {
+        lines.put(1, format!("load balancer {} ({})", balancer.name, balancer.scheme));
+        lines.put(2, &balancer.arn);
+        lines.put(2, &balancer.dns_name);
+    }
+    for listener in &group.listeners {
+        lines.put(1, format!("listener {} {}", listener.protocol, listener.port));
+        lines.put(2, listener.arn.as_deref().unwrap_or("not made yet"));
+        for rule in &listener.rules {
+            lines.put(2, format!("{}   ({})", rule.text, rule.path));
+        }
+        lines.put(2, format!("otherwise {}", listener.default));
+    }
+    for one in &group.target_groups {
+        lines.put(1, format!("target group <{}>", one.id));
+        lines.put(2, one.arn.as_deref().unwrap_or("not made yet"));
+        let service = one.service.as_ref().map(|service| format!("Service {service}")).unwrap_or_default();
+        match (&one.binding, one.registered) {
+            (Some(binding), true) => {
+                lines.put(2, format!("{service}, TargetGroupBinding {binding}: targets are registered"))
+            }
+            (Some(binding), false) => {
+                lines.put(2, format!("{service}, TargetGroupBinding {binding}: targets are not registered yet"))
+            }
+            (None, _) if service.is_empty() => {}
+            (None, _) => lines.put(2, format!("{service}, no TargetGroupBinding yet")),
+        }
+    }
+    for (id, arn) in &group.remains {
+        lines.put(1, format!("still there, or not known to be gone: {id}, {arn}"));
+    }
+}
+
+fn fault(fault: &Fault) -> String {
+    let code = fault.code.as_ref().map(|code| format!("{code} ")).unwrap_or_default();
+    let whose = fault.ingress.as_ref().map(|ingress| format!("Ingress {ingress}, ")).unwrap_or_default();
+    let path = if fault.path.is_empty() { String::new() } else { format!("{}: ", fault.path) };
+    let seen = match fault.seen_by {
+        SeenBy::Both => "",
+        SeenBy::Controller => " (the controller saw it; the objects do not show it any more)",
+        SeenBy::Now => " (the controller has not seen it yet)",
+    };
+    format!("{code}{whose}{path}{}{seen}", fault.message)
+}
+
+fn event(event: &Event, now: Timestamp) -> String {
+    let at = event.at.map(|at| format!("{} ago  ", age(at, now))).unwrap_or_default();
+    let times = if event.count > 1 { format!(" (x{})", event.count) } else { String::new() };
+    format!("{at}{} {} on {}{times}: {}", event.severity, event.reason, event.object, event.text)
+}
+
+/// A time as kubectl's columns have it: `45s`, `12m`, `5h`, `3d`.
+fn age(from: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(from).as_secs().max(0);
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
