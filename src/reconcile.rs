@@ -53,6 +53,9 @@ pub enum TurnError {
     /// What was planned from has changed since.
     #[error("{0}")]
     Stale(String),
+    /// A binding that was deleted is still there: what the turn waits for.
+    #[error("waiting for {0}")]
+    Unreleased(String),
     /// No plan leads to the desired state without misrouting requests on the way: a defect.
     #[error("every plan would misroute requests: {0}")]
     Misrouting(String),
@@ -62,6 +65,26 @@ pub enum TurnError {
 }
 
 impl TurnError {
+    /// For people: what was refused, its causes, and what to do about it where that is known.
+    fn told(&self) -> String {
+        let mend = match self {
+            Self::Cloud(error) => error.mend(),
+            _ => None,
+        };
+        mend.map_or_else(|| with_sources(self), |mend| format!("{}; {mend}", with_sources(self)))
+    }
+
+    /// Whether it may pass without anybody doing something.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Cloud(error) => error.may_pass(),
+            Self::Write(error) => !matches!(error, WriteError::Forbidden { .. } | WriteError::Invalid { .. }),
+            Self::Read(error) => !matches!(error, ReadError::Forbidden { .. }),
+            Self::Misrouting(_) => false,
+            Self::Targets(_) | Self::Stale(_) | Self::Unreleased(_) | Self::Networking(_) => true,
+        }
+    }
+
     /// Whether nothing is wrong with any object: the next turn, or the next holder of the lease, does what is left.
     fn is_passing(&self) -> bool {
         matches!(
@@ -80,6 +103,8 @@ pub enum Next {
     Rest,
     /// Another turn after this time.
     Again(Duration),
+    /// Another turn when what is waited for may be there: soon at first, then less often.
+    Wait,
 }
 
 /// The reconciler; a clone is another handle to the same.
@@ -231,6 +256,7 @@ impl Reconciler {
             match turn.await {
                 Ok(Ok(Next::Rest)) => self.shared.queue.done(&unit, None),
                 Ok(Ok(Next::Again(after))) => self.shared.queue.done(&unit, Some(after)),
+                Ok(Ok(Next::Wait)) => self.shared.queue.waits(&unit),
                 Ok(Err(error)) => {
                     tracing::warn!(unit = ?unit, error = with_sources(&error), "a turn failed; it is tried again");
                     self.shared.metrics.failed(&unit);
@@ -250,7 +276,13 @@ impl Reconciler {
         self.shared.metrics.turn(unit);
         match unit {
             Unit::Group(group) => self.group(group).await,
-            Unit::Binding(key) => self.binding(key).await,
+            Unit::Binding(key) => {
+                let turn = self.binding(key).await;
+                if let Err(error) = &turn {
+                    self.explain_binding(key, error);
+                }
+                turn
+            }
             Unit::BackendGroup => self.backend_group().await,
             Unit::NodeRules => {
                 let turn = self.node_rules().await;

@@ -1,9 +1,11 @@
 //! What is said about a turn: events for members, the ledger's status, as data.
 
+mod conditions;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::finding::{Effect, Finding};
 use crate::kinds::{
@@ -14,6 +16,8 @@ use crate::ledger;
 use crate::link::{Linked, LinkedMember, MemberState};
 use crate::stack::{Desired, ResourceId};
 use crate::world::View;
+
+use conditions::CONVERGING;
 
 /// An event on a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +46,13 @@ pub enum Outcome {
     Held(Vec<String>),
     /// Findings block the group.
     Blocked,
-    /// AWS or Kubernetes refused, in its own words.
-    Failed(String),
+    /// AWS or Kubernetes refused, or gave no answer.
+    Failed {
+        /// In its own words.
+        error: String,
+        /// Whether it may pass without anybody doing something: a throttle, an outage.
+        passes: bool,
+    },
 }
 
 /// A load balancer as it was found or made.
@@ -76,7 +85,7 @@ fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>
         return warn("FailedBuildModel", format!("Failed build model due to {}{kept}", all.join("; ")));
     }
     match outcome {
-        Outcome::Failed(error) => warn("FailedDeployModel", format!("Failed deploy model due to {error}")),
+        Outcome::Failed { error, .. } => warn("FailedDeployModel", format!("Failed deploy model due to {error}")),
         Outcome::Held(by) => warn("FailedDeployModel", format!("Failed deploy model: waiting for {}", by.join("; "))),
         Outcome::Blocked | Outcome::Waiting(_) => None,
         Outcome::Reached { changed } if *changed || !was_linked(ledger, &member.key) => Some(MemberEvent {
@@ -101,11 +110,13 @@ fn was_linked(ledger: Option<&IngressGroup>, key: &Key) -> bool {
 
 /// The ledger while a turn changes AWS: nothing of what was applied last can be relied on. `None` if it says so already.
 #[must_use]
-pub fn begun(ledger: &IngressGroup) -> Option<IngressGroup> {
+pub fn begun(ledger: &IngressGroup, now: Timestamp) -> Option<IngressGroup> {
     ledger.status.as_ref()?.applied.as_ref()?;
     let mut begun = ledger.clone();
     if let Some(status) = &mut begun.status {
         status.applied = None;
+        CONVERGING.clone_into(&mut status.state);
+        status.conditions = conditions::begun(&status.conditions, status.observed_generation, now);
     }
     Some(begun)
 }
@@ -116,8 +127,12 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
     let before = view.ledger.as_ref().and_then(|group| group.status.clone()).unwrap_or_default();
     let members: Vec<MemberStatus> = linked.members.iter().map(|member| member_status(view, member)).collect();
     let there = matches!(outcome, Outcome::Reached { .. });
+    // Nobody writes the spec but whoever made the object, which is its first generation.
+    let generation = view.ledger.as_ref().and_then(|group| group.metadata.generation).unwrap_or(1);
+    let standing = conditions::Standing::of(outcome, linked);
     let mut status = IngressGroupStatus {
-        state: state(outcome).to_owned(),
+        observed_generation: Some(generation),
+        state: standing.state.to_owned(),
         load_balancer: load_balancer(linked.desired.as_ref(), reached).or_else(|| before.load_balancer.clone()),
         member_count: i32::try_from(members.len()).unwrap_or(i32::MAX),
         set_aside_count: i32::try_from(members.iter().filter(|member| member.state != "Linked").count())
@@ -130,7 +145,7 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
             .filter(|_| matches!(outcome, Outcome::Reached { .. } | Outcome::Blocked | Outcome::Held(_))),
         resources: before.resources.clone(),
         last_good: last_good(view, linked, &before, there),
-        conditions: vec![condition(outcome, &before, now)],
+        conditions: standing.conditions(&before.conditions, Some(generation), now),
     };
     if let (true, Some(desired)) = (there, &linked.desired) {
         let fingerprint = ledger::fingerprint(desired);
@@ -143,14 +158,6 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
     let mut group = IngressGroup::new(&view.group.object_name(), IngressGroupSpec { stack: view.group.to_string() });
     group.status = Some(status);
     group
-}
-
-fn state(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Reached { .. } => "Ready",
-        Outcome::Waiting(_) | Outcome::Failed(_) => "Converging",
-        Outcome::Blocked | Outcome::Held(_) => "Blocked",
-    }
 }
 
 fn load_balancer(desired: Option<&Desired>, reached: &Reached) -> Option<LoadBalancerStatus> {
@@ -207,23 +214,4 @@ fn last_good(view: &View, linked: &Linked, before: &IngressGroupStatus, there: b
             _ => kept(&member.key),
         })
         .collect()
-}
-
-fn condition(outcome: &Outcome, before: &IngressGroupStatus, now: Timestamp) -> Condition {
-    let (status, reason, message) = match outcome {
-        Outcome::Reached { .. } => ("True", "Reconciled", "the load balancer is as the Ingresses ask".to_owned()),
-        Outcome::Waiting(waits) => ("False", "Waiting", waits.join("; ")),
-        Outcome::Held(by) => ("False", "Held", by.join("; ")),
-        Outcome::Blocked => ("False", "Blocked", "findings on members keep the group as it is".to_owned()),
-        Outcome::Failed(error) => ("False", "Failed", error.clone()),
-    };
-    let earlier = before.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == status);
-    Condition {
-        type_: "Ready".to_owned(),
-        status: status.to_owned(),
-        reason: reason.to_owned(),
-        message,
-        observed_generation: None,
-        last_transition_time: earlier.map_or(Time(now), |condition| condition.last_transition_time.clone()),
-    }
 }

@@ -118,6 +118,38 @@ impl CloudError {
         matches!(self, Self::Transient(_) | Self::Unknown(_) | Self::Incomplete { .. })
     }
 
+    /// Whether it may pass without anybody doing something.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Denied(_) | Self::TooMany(_) | Self::Invalid(_) | Self::DeletionProtected(_) => false,
+            Self::NoClient { .. } | Self::Unlisted { .. } => false,
+            Self::NotFound(_) | Self::AlreadyExists(_) | Self::Throttled(_) | Self::InUse(_) => true,
+            Self::Transient(_) | Self::Unknown(_) => true,
+            Self::Incomplete { .. } | Self::Unresolved { .. } | Self::NotTenured { .. } => true,
+        }
+    }
+
+    /// What somebody has to do, where AWS's own words do not say it.
+    #[must_use]
+    pub fn mend(&self) -> Option<&'static str> {
+        match self {
+            Self::Denied(_) => Some("grant it to the controller's role, see deploy/iam-policy.json"),
+            Self::DeletionProtected(_) => {
+                Some("set deletion_protection.enabled=false in load-balancer-attributes, or switch it off in AWS")
+            }
+            Self::InUse(answer) if answer.operation == "DeleteSecurityGroup" => Some(
+                "a network interface or a rule of another security group that albedo did not make uses it: \
+                 `aws ec2 describe-network-interfaces --filters Name=group-id,Values=GROUP` and `aws ec2 \
+                 describe-security-groups --filters Name=ip-permission.group-id,Values=GROUP` show which",
+            ),
+            Self::InUse(answer) if answer.operation == "DeleteTargetGroup" => {
+                Some("a listener or rule that albedo did not make forwards to it")
+            }
+            _ => None,
+        }
+    }
+
     /// Sorts an error of the SDK into its class.
     pub(super) fn of<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where

@@ -230,6 +230,17 @@ impl Reconciler {
         Ok(Next::Rest)
     }
 
+    /// A binding hears what keeps its targets from being registered, or from being let go.
+    pub(super) fn explain_binding(&self, key: &Key, error: &TurnError) {
+        let Some(binding) = self.shared.cluster.read(|world| world.binding(key).cloned()) else { return };
+        if error.is_passing() {
+            return;
+        }
+        let deleted = binding.metadata.deletion_timestamp.is_some();
+        let reason = if deleted { "FailedCleanup" } else { "FailedReconcile" };
+        self.say(&binding, reason, error.told());
+    }
+
     pub(super) fn say(&self, binding: &TargetGroupBinding, reason: &str, text: String) {
         let subject = Subject::binding(binding);
         self.shared.events.publish(Note { subject, severity: Severity::Warning, reason: reason.to_owned(), text });

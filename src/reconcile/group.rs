@@ -21,10 +21,10 @@ use super::observing::{Seen, existing, start};
 use super::queue::Lane;
 use super::{Next, Reconciler, TurnError};
 use crate::cloud::{Applied, Known, OidcClient, Warrant};
-use crate::cluster::{Host, Note, ReadError, Severity, Subject, with_sources};
+use crate::cluster::{Host, Note, ReadError, Severity, Subject};
 
-/// Pause before the next turn of a plan that waits for something.
-const WAIT: Duration = Duration::from_secs(1);
+/// Pause before another look at what was just made.
+const MADE: Duration = Duration::from_secs(1);
 
 /// Pause before another look at what only a person can change.
 const BLOCKED: Duration = Duration::from_secs(30);
@@ -53,7 +53,10 @@ impl Reconciler {
         let linked = self.link(&view, &seen.observed).await;
         let result = match &linked.desired {
             None => Ok((Outcome::Blocked, Reached::default())),
-            Some(_) => self.converge(&view, &linked, &mut seen, &clients).await,
+            Some(_) => match self.converge(&view, &linked, &mut seen, &clients).await {
+                Err(TurnError::Unreleased(binding)) => Ok((Outcome::Waiting(vec![binding]), Reached::default())),
+                other => other,
+            },
         };
         match &result {
             Ok((Outcome::Reached { .. }, reached)) => self.keep(&view, &linked, &seen.observed, reached),
@@ -63,7 +66,7 @@ impl Reconciler {
         let (outcome, reached) = match &result {
             Ok((outcome, reached)) => (outcome.clone(), reached.clone()),
             Err(error) if error.is_passing() => return result.map(|_| Next::Rest),
-            Err(error) => (Outcome::Failed(with_sources(&error)), Reached::default()),
+            Err(error) => (Outcome::Failed { error: error.told(), passes: error.may_pass() }, Reached::default()),
         };
         self.report(&view, &linked, &outcome, &reached).await?;
         if let Err(error) = &result {
@@ -73,7 +76,7 @@ impl Reconciler {
         match outcome {
             Outcome::Waiting(waits) => {
                 self.explain_wait(&view, &waits);
-                Ok(Next::Again(WAIT))
+                Ok(Next::Wait)
             }
             Outcome::Held(by) => {
                 self.explain_wait(&view, &by);
@@ -82,12 +85,15 @@ impl Reconciler {
             Outcome::Reached { changed } => {
                 self.release(&view).await?;
                 // What has just been made may be there in a moment; what is not by then takes minutes.
-                let pause = if changed { WAIT } else { self.shared.stabilization };
+                let pause = if changed { MADE } else { self.shared.stabilization };
                 Ok(if reached.later { Next::Again(pause) } else { Next::Rest })
             }
             // A group-wide finding rests on facts: they may have changed by then.
-            Outcome::Blocked => Ok(Next::Again(BLOCKED)),
-            Outcome::Failed(_) => Ok(Next::Rest),
+            Outcome::Blocked => {
+                self.explain_wait(&view, &blocking(&linked));
+                Ok(Next::Again(BLOCKED))
+            }
+            Outcome::Failed { .. } => Ok(Next::Rest),
         }
     }
 
@@ -254,7 +260,7 @@ impl Reconciler {
             tracing::warn!(group = %view.group, "AWS was changed by another hand; it is put back");
             self.shared.metrics.drift(plan.operations.len());
         }
-        if let Some(begun) = view.ledger.as_deref().and_then(report::begun) {
+        if let Some(begun) = view.ledger.as_deref().and_then(|ledger| report::begun(ledger, Timestamp::now())) {
             self.shared.cluster.write_group(&self.shared.tenure, &begun).await?;
         }
         Ok(())
@@ -350,4 +356,13 @@ impl Reconciler {
         self.shared.cluster.write_group(&self.shared.tenure, &ledger).await?;
         Ok(())
     }
+}
+
+/// The findings that keep a group as it is, as something to wait for.
+fn blocking(linked: &Linked) -> Vec<String> {
+    let grave = linked.findings().filter(|finding| finding.effect != Effect::Nothing);
+    let (blocking, others): (Vec<_>, Vec<_>) = grave.partition(|finding| finding.effect == Effect::GroupBlocked);
+    // Without one of them it is that no member is left whose rules could stand beside what goes.
+    let named = if blocking.is_empty() { others } else { blocking };
+    named.into_iter().map(|finding| format!("{} to be mended: {finding}", finding.subject)).collect()
 }

@@ -8,24 +8,30 @@ use albedo_engine::world::{Leaving, Membership, View};
 use k8s_openapi::api::networking::v1::Ingress;
 
 use super::{Reconciler, TurnError};
-use crate::cluster::{Note, Severity, Subject, with_sources};
+use crate::cluster::{Note, Severity, Subject};
 
-/// How long a deleted binding may take to let go of its targets.
-const LETTING_GO: Duration = Duration::from_mins(1);
+/// How long a deleted binding may take to let go of its targets before the Ingress is told, and others get the worker.
+const LETTING_GO: Duration = Duration::from_secs(20);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Reconciler {
     /// Whether a member whose class or group cannot be told holds the group as it is: absence never deletes.
     pub(super) fn is_held_by_the_unknown(&self, view: &View) -> bool {
-        let mut held = false;
+        let mut waits = Vec::new();
         for leaving in &view.leaving {
             if let Leaving::Unknown(ingress, error) = leaving {
                 self.warn(ingress, "FailedLoadGroupID", format!("failed load groupID due to {error}"));
-                held = true;
+                waits.push(format!(
+                    "Ingress {}, of which cannot be told whose it is: {error}",
+                    Key::of(&ingress.metadata)
+                ));
             }
         }
-        held
+        if !waits.is_empty() {
+            self.explain_wait(view, &waits);
+        }
+        !waits.is_empty()
     }
 
     /// Reads those that leave past every cache, before the first delete.
@@ -57,11 +63,7 @@ impl Reconciler {
             return;
         }
         for member in &view.members {
-            self.warn(
-                &member.ingress,
-                "FailedDeployModel",
-                format!("Failed deploy model due to {}", with_sources(&error)),
-            );
+            self.warn(&member.ingress, "FailedDeployModel", format!("Failed deploy model due to {}", error.told()));
         }
         self.explain_failure(view, error);
     }
@@ -70,7 +72,7 @@ impl Reconciler {
     pub(super) fn explain_failure(&self, view: &View, error: &TurnError) {
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
-                self.warn(ingress, "FailedDeployModel", format!("Failed deploy model due to {}", with_sources(&error)));
+                self.warn(ingress, "FailedDeployModel", format!("Failed deploy model due to {}", error.told()));
             }
         }
     }
@@ -98,9 +100,12 @@ impl Reconciler {
                 tokio::time::sleep(LOOK).await;
             }
         };
-        tokio::time::timeout(LETTING_GO, gone)
-            .await
-            .map_err(|_| TurnError::Stale(format!("TargetGroupBinding {key} is still being deleted")))
+        tokio::time::timeout(LETTING_GO, gone).await.map_err(|_| {
+            let held = lookup().and_then(|binding| binding.metadata.finalizers.clone()).unwrap_or_default().join(", ");
+            TurnError::Unreleased(format!(
+                "TargetGroupBinding {key} to let go of its targets, which its events tell about (finalizers {held})"
+            ))
+        })
     }
 
     /// An Ingress that belongs to no group because something about it is wrong hears so.

@@ -14,6 +14,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
+/// Pauses of a unit that waits for something in AWS, in seconds; the last one again and again. Targets become healthy within
+/// seconds, a load balancer active after minutes, and each look reads the group anew: none is later than by half of the time that was waited.
+const WAITS: [u64; 9] = [1, 1, 1, 1, 2, 2, 3, 5, 10];
+
 /// Which units go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lane {
@@ -56,6 +60,8 @@ struct Inner {
     /// Units in work, and whether they were touched since their turn began.
     running: BTreeMap<Unit, Option<Lane>>,
     failures: BTreeMap<Unit, u32>,
+    /// How often in a row a unit found that it has to wait.
+    waits: BTreeMap<Unit, usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -120,8 +126,24 @@ impl Queue {
 
     /// The unit's turn is over; `again` asks for another one.
     pub(super) fn done(&self, unit: &Unit, again: Option<Duration>) {
-        self.lock().failures.remove(unit);
+        let mut inner = self.lock();
+        inner.failures.remove(unit);
+        inner.waits.remove(unit);
+        drop(inner);
         self.end(unit, again.map(|after| (Lane::Change, after)));
+    }
+
+    /// The unit's turn is over and waits for something: it comes back after a pause, a longer one each time.
+    pub(super) fn waits(&self, unit: &Unit) {
+        let pause = {
+            let mut inner = self.lock();
+            inner.failures.remove(unit);
+            let waited = inner.waits.entry(unit.clone()).or_default();
+            let pause = WAITS.get(*waited).or(WAITS.last()).copied().unwrap_or_default();
+            *waited = (*waited + 1).min(WAITS.len());
+            Duration::from_secs(pause)
+        };
+        self.end(unit, Some((Lane::Change, pause)));
     }
 
     /// The unit's turn failed: it comes back after a pause.
@@ -201,6 +223,28 @@ mod tests {
         queue.add(Unit::NodeRules, Lane::Resync, Duration::from_millis(50));
         assert_eq!(queue.next(Crew::Targets).await, Unit::NodeRules);
         assert_eq!(queue.next(Crew::Groups).await, Unit::BackendGroup);
+    }
+
+    #[tokio::test]
+    async fn who_waits_looks_less_and_less_often() {
+        let queue = Queue::default();
+        let due = || queue.lock().waiting.get(&unit("a")).map(|slot| slot.due - Instant::now());
+        let mut pauses = Vec::new();
+        for _ in 0..WAITS.len() + 2 {
+            queue.add(unit("a"), Lane::Change, Duration::ZERO);
+            assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+            queue.waits(&unit("a"));
+            pauses.push(due().unwrap_or_default().as_secs_f64().round());
+        }
+        assert_eq!(pauses, [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0, 10.0, 10.0, 10.0]);
+        // What was waited for is there: the next wait begins anew.
+        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+        queue.done(&unit("a"), None);
+        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+        queue.waits(&unit("a"));
+        assert_eq!(due().unwrap_or_default().as_secs_f64().round(), 1.0);
     }
 
     #[tokio::test]

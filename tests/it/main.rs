@@ -19,6 +19,7 @@ mod explain;
 mod frontend_nlb;
 mod golden;
 mod groups;
+mod leaving;
 mod lifecycle;
 mod names;
 mod objects;
@@ -95,6 +96,9 @@ const TESTS: &[(&str, Test)] = tests![
     explain::what_an_ingress_became,
     explain::what_is_wrong_with_an_ingress,
     explain::whoever_may_read_little_is_told_so,
+    leaving::a_faulty_ingress_is_deleted_when_protection_ends,
+    leaving::deletion_says_what_it_waits_for,
+    leaving::a_sibling_may_hold_it,
     replicas::one_writes_at_a_time,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,

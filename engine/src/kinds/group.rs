@@ -34,6 +34,9 @@ pub struct IngressGroupSpec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IngressGroupStatus {
+    /// `metadata.generation` that the rest is about: with the conditions what tools that wait go by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
     /// `Ready`, `Converging` or `Blocked`.
     pub state: String,
     /// The load balancer.
@@ -55,7 +58,8 @@ pub struct IngressGroupStatus {
     /// The last input of each member that could be linked; never Secret data.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub last_good: Vec<LastGood>,
-    /// `Ready` for tools that wait.
+    /// `Ready`, `Reconciling` and `Stalled`, for tools that wait:
+    /// <https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus>.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

@@ -1,0 +1,163 @@
+//! The conditions of an `IngressGroup`, in the words by which tools wait: `Ready`; `Reconciling` while it goes on by itself, `Stalled`
+//! when it does not. <https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus>
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::Outcome;
+use crate::link::{Linked, MemberState};
+
+/// A group on its way.
+pub(super) const CONVERGING: &str = "Converging";
+const READY: &str = "Ready";
+const BLOCKED: &str = "Blocked";
+
+/// How a group stands after a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// For the column.
+    pub(super) state: &'static str,
+    course: Course,
+    reason: &'static str,
+    message: String,
+}
+
+/// What is to be expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// It is there.
+    There,
+    /// It goes on by itself.
+    Goes,
+    /// Somebody has to act.
+    Stuck,
+}
+
+impl Standing {
+    pub(super) fn of(outcome: &Outcome, linked: &Linked) -> Self {
+        use Course::{Goes, Stuck, There};
+        let (state, course, reason, message) = match outcome {
+            Outcome::Reached { .. } => return Self::reached(linked),
+            Outcome::Waiting(waits) => (CONVERGING, Goes, "Waiting", waits.join("; ")),
+            Outcome::Held(by) => (BLOCKED, Stuck, "Held", by.join("; ")),
+            Outcome::Blocked => (BLOCKED, Stuck, "Blocked", "findings on members keep the group as it is".to_owned()),
+            Outcome::Failed { error, passes } => {
+                (CONVERGING, if *passes { Goes } else { Stuck }, "Failed", error.clone())
+            }
+        };
+        debug_assert_ne!(course, There);
+        Self { state, course, reason, message }
+    }
+
+    /// A group goes on without those that are set aside; if that is all of them, nobody is served as asked.
+    fn reached(linked: &Linked) -> Self {
+        let aside = linked.members.iter().filter(|member| member.state != MemberState::Linked);
+        let aside: Vec<String> = aside.map(|member| member.key.to_string()).collect();
+        let there = "the load balancer is as the Ingresses ask";
+        let (course, reason, message) = match (aside.len(), linked.members.len()) {
+            (0, _) => (Course::There, "Reconciled", there.to_owned()),
+            (some, all) if some < all => {
+                let message = format!("{there}, but for {some} of {all} that are set aside: {}", aside.join(", "));
+                (Course::There, "Reconciled", message)
+            }
+            _ => (
+                Course::Stuck,
+                "SetAside",
+                format!("what {} asked for last, before it could not be used, is in AWS", aside.join(", ")),
+            ),
+        };
+        let state = if course == Course::There { READY } else { BLOCKED };
+        Self { state, course, reason, message }
+    }
+
+    /// All three, each with the time since when it is so.
+    pub(super) fn conditions(&self, before: &[Condition], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
+        let rows = [("Ready", Course::There), ("Reconciling", Course::Goes), ("Stalled", Course::Stuck)].map(
+            |(type_, when)| {
+                let status = if self.course == when { "True" } else { "False" };
+                let earlier = before.iter().find(|earlier| earlier.type_ == type_ && earlier.status == status);
+                Condition {
+                    type_: type_.to_owned(),
+                    status: status.to_owned(),
+                    reason: self.reason.to_owned(),
+                    message: self.message.clone(),
+                    observed_generation: generation,
+                    last_transition_time: earlier.map_or(Time(now), |earlier| earlier.last_transition_time.clone()),
+                }
+            },
+        );
+        rows.into()
+    }
+}
+
+/// While a turn changes AWS.
+pub(super) fn begun(before: &[Condition], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
+    let message = "AWS is being changed".to_owned();
+    let standing = Standing { state: CONVERGING, course: Course::Goes, reason: "Progressing", message };
+    standing.conditions(before, generation, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::kinds::Key;
+    use crate::link::LinkedMember;
+
+    /// What kstatus' generic rules make of conditions.
+    fn kstatus(conditions: &[Condition]) -> &'static str {
+        let is = |type_: &str| conditions.iter().any(|one| one.type_ == type_ && one.status == "True");
+        match (is("Reconciling"), is("Stalled"), is("Ready")) {
+            (true, ..) => "InProgress",
+            (_, true, _) => "Failed",
+            (.., true) => "Current",
+            _ => "InProgress",
+        }
+    }
+
+    fn linked(states: &[MemberState]) -> Linked {
+        let member = |(index, state): (usize, &MemberState)| LinkedMember {
+            key: Key::new("ns", &index.to_string()),
+            state: *state,
+            findings: Vec::new(),
+        };
+        let members = states.iter().enumerate().map(member).collect();
+        Linked { desired: None, origins: BTreeMap::new(), members }
+    }
+
+    #[test]
+    fn tools_that_wait_are_told_what_to_expect() {
+        use MemberState::{LastGood, Linked as Good, SetAside};
+        let reached = Outcome::Reached { changed: true };
+        let failed = |passes| Outcome::Failed { error: "no".to_owned(), passes };
+        let rows: [(&Outcome, &[MemberState], &str, &str); 9] = [
+            (&reached, &[Good], "Ready", "Current"),
+            (&reached, &[Good, SetAside, LastGood], "Ready", "Current"),
+            (&reached, &[LastGood], "Blocked", "Failed"),
+            (&reached, &[], "Ready", "Current"),
+            (&Outcome::Waiting(vec!["x".to_owned()]), &[Good], "Converging", "InProgress"),
+            (&Outcome::Held(vec!["x".to_owned()]), &[Good], "Blocked", "Failed"),
+            (&Outcome::Blocked, &[Good], "Blocked", "Failed"),
+            (&failed(true), &[Good], "Converging", "InProgress"),
+            (&failed(false), &[Good], "Converging", "Failed"),
+        ];
+        for (outcome, members, state, expected) in rows {
+            let standing = Standing::of(outcome, &linked(members));
+            let conditions = standing.conditions(&[], Some(1), Timestamp::UNIX_EPOCH);
+            assert_eq!((standing.state, kstatus(&conditions)), (state, expected), "{outcome:?} {members:?}");
+            assert!(conditions.iter().all(|one| one.observed_generation == Some(1) && !one.message.is_empty()));
+        }
+        assert_eq!(kstatus(&begun(&[], None, Timestamp::UNIX_EPOCH)), "InProgress");
+    }
+
+    #[test]
+    fn what_stays_the_same_keeps_its_time() {
+        let (first, later) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + std::time::Duration::from_secs(60));
+        let waiting = Standing::of(&Outcome::Waiting(vec!["x".to_owned()]), &linked(&[]));
+        let before = waiting.conditions(&[], None, first);
+        let after = Standing::of(&Outcome::Blocked, &linked(&[])).conditions(&before, None, later);
+        let times: Vec<Timestamp> = after.iter().map(|one| one.last_transition_time.0).collect();
+        assert_eq!(times, [first, later, later]);
+    }
+}
