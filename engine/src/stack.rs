@@ -30,7 +30,7 @@ pub use names::{
     TargetGroupName, backend_security_group_name, frontend_nlb_name, frontend_target_group_name, load_balancer_name,
     managed_security_group_name,
 };
-pub use security_group::{PeerSource, Permission, SecurityGroup};
+pub use security_group::{PeerSource, Permission, SecurityGroup, network};
 pub use tags::{CLUSTER_TAG, RESOURCE_TAG, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags, tracking};
 pub use target_group::{
     Binding, HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ServicePort, Target, TargetGroup, TargetHealth,

@@ -1,6 +1,6 @@
 //! Desired − observed → what differs: the operations that it takes, each with its stage, in no order of time yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::equal::{self, Known};
 use super::health::TargetsByArn;
@@ -10,8 +10,8 @@ use super::stage::Stage;
 use super::{ObservedBinding, tags};
 use crate::stack::{
     CLUSTER_TAG, DELETION_PROTECTION, Desired, Found, Listener, LoadBalancer, Observed, ObservedListener,
-    ObservedLoadBalancer, Protocol, RESOURCE_TAG, Ref, ResourceId, SHARED_RESOURCE_TAG, SecurityGroup, Tags,
-    TargetGroup, backend_security_group_name,
+    ObservedLoadBalancer, Permission, Protocol, RESOURCE_TAG, Ref, ResourceId, SHARED_RESOURCE_TAG, SecurityGroup,
+    Tags, TargetGroup, backend_security_group_name,
 };
 
 /// Description of the shared backend security group.
@@ -176,26 +176,24 @@ impl<'a> Differ<'a> {
         tags
     }
 
-    /// Lets in first, shuts out after: descriptions are not compared.
+    /// Lets in first, shuts out after.
     fn permissions(&mut self, group: &Ref, desired: &SecurityGroup, observed: Option<&SecurityGroup>) {
-        let bare = |group: &SecurityGroup| -> BTreeSet<_> {
-            let permissions = group.ingress.iter().cloned();
-            permissions.map(|permission| crate::stack::Permission { description: None, ..permission }).collect()
+        let by_meaning = |group: &SecurityGroup| -> BTreeMap<Permission, Permission> {
+            let bare = |one: &Permission| Permission { description: None, ..one.clone() };
+            group.ingress.iter().map(|one| (one.meaning(), bare(one))).collect()
         };
-        let (wanted, there) = (bare(desired), observed.map(bare).unwrap_or_default());
-        let add: Vec<_> = wanted.difference(&there).cloned().collect();
-        let remove: Vec<_> = there.difference(&wanted).cloned().collect();
+        let (wanted, there) = (by_meaning(desired), observed.map(by_meaning).unwrap_or_default());
+        let without = |some: &BTreeMap<_, Permission>, others: &BTreeMap<Permission, _>| -> Vec<Permission> {
+            some.iter().filter(|(meaning, _)| !others.contains_key(meaning)).map(|(_, one)| one.clone()).collect()
+        };
+        let (add, remove) = (without(&wanted, &there), without(&there, &wanted));
         if !add.is_empty() {
-            self.aws(
-                Stage::LetIn,
-                AwsOperation::AuthorizeSecurityGroupIngress { group: group.clone(), permissions: add },
-            );
+            let authorize = AwsOperation::AuthorizeSecurityGroupIngress { group: group.clone(), permissions: add };
+            self.aws(Stage::LetIn, authorize);
         }
         if !remove.is_empty() {
-            self.aws(
-                Stage::ShutOut,
-                AwsOperation::RevokeSecurityGroupIngress { group: group.clone(), permissions: remove },
-            );
+            let revoke = AwsOperation::RevokeSecurityGroupIngress { group: group.clone(), permissions: remove };
+            self.aws(Stage::ShutOut, revoke);
         }
     }
 

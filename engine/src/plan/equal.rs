@@ -1,10 +1,10 @@
-//! When two states are the same in AWS, although they are written differently.
+//! When two states are the same in AWS, although they are written differently. `equal/tests.rs` has a row for each way.
 
 use std::collections::BTreeMap;
 
 use crate::stack::{
-    Action, Attributes, Authenticate, Condition, Forward, MutualAuthentication, Redirect, Ref, ResourceId, Rule,
-    Transform,
+    Action, AdditionalClaim, Attributes, Authenticate, Condition, Forward, MutualAuthentication, Patterns, QueryPair,
+    Redirect, Ref, ResourceId, Rule, Transform, network,
 };
 
 /// ARNs by resource id.
@@ -44,18 +44,29 @@ fn action(desired: &Action, observed: &Action, known: &Known) -> bool {
                 && body(&d.message_body) == body(&o.message_body)
                 && body(&d.content_type) == body(&o.content_type)
         }
-        (d, o) => d == o,
+        (
+            Action::JwtValidation { jwks_endpoint, issuer, additional_claims },
+            Action::JwtValidation { jwks_endpoint: keys, issuer: by, additional_claims: there },
+        ) => jwks_endpoint == keys && issuer == by && claims(additional_claims) == claims(there),
+        _ => false,
     }
 }
 
-/// Order of target groups and the weight of a lone one mean nothing; stickiness counts where it is asked for.
+/// Every claim has to hold, by one of its values: the order of neither means anything.
+fn claims<'c>(claims: &'c [AdditionalClaim]) -> Vec<(&'c str, &'c str, Vec<&'c String>)> {
+    let claim = |claim: &'c AdditionalClaim| (claim.name.as_str(), claim.format.as_str(), sorted(&claim.values));
+    sorted(claims.iter().map(claim))
+}
+
+/// Order of target groups and the weight of a lone one mean nothing, and a weight that is not told is 1; stickiness counts where
+/// it is asked for, and its duration where it is on.
 fn forward(desired: &Forward, observed: &Forward, known: &Known) -> bool {
     let shares = |forward: &Forward| {
         let lone = forward.target_groups.len() == 1;
         let mut shares: Vec<(Ref, Option<i32>)> = forward
             .target_groups
             .iter()
-            .map(|tuple| (resolve(&tuple.target_group, known), tuple.weight.filter(|_| !lone)))
+            .map(|tuple| (resolve(&tuple.target_group, known), tuple.weight.or(Some(1)).filter(|_| !lone)))
             .collect();
         shares.sort();
         shares
@@ -63,8 +74,9 @@ fn forward(desired: &Forward, observed: &Forward, known: &Known) -> bool {
     let sticky = match (&desired.stickiness, &observed.stickiness) {
         (None, _) => true,
         (Some(d), Some(o)) => {
-            d.enabled.unwrap_or_default() == o.enabled.unwrap_or_default()
-                && (d.duration_seconds.is_none() || d.duration_seconds == o.duration_seconds)
+            let on = d.enabled.unwrap_or_default();
+            on == o.enabled.unwrap_or_default()
+                && (!on || d.duration_seconds.is_none() || d.duration_seconds == o.duration_seconds)
         }
         (Some(d), None) => !d.enabled.unwrap_or_default(),
     };
@@ -96,15 +108,10 @@ fn authenticate(desired: &Authenticate, observed: &Authenticate) -> bool {
 
 /// Whether requests cannot tell two answers apart: those who get none of them do not count.
 pub(super) fn answers(one: (&[Action], &[Transform]), other: (&[Action], &[Transform]), known: &Known) -> bool {
-    let sorted = |transforms: &[Transform]| {
-        let mut transforms = transforms.to_vec();
-        transforms.sort();
-        transforms
-    };
     let (actions_of_one, actions_of_other) = (effective(one.0), effective(other.0));
     // What is left out of one leaves what the other has.
     let same = actions(&actions_of_one, &actions_of_other, known) || actions(&actions_of_other, &actions_of_one, known);
-    same && sorted(one.1) == sorted(other.1)
+    same && sorted(one.1.iter()) == sorted(other.1.iter())
 }
 
 /// Without the target groups that get no request.
@@ -123,30 +130,50 @@ fn effective(actions: &[Action]) -> Vec<Action> {
 
 /// Whether two rules match and do the same, priority and tags aside.
 pub(super) fn rule(desired: &Rule, observed: &Rule, known: &Known) -> bool {
-    let sorted = |rule: &Rule| {
-        let mut conditions: Vec<Condition> = rule.conditions.clone();
-        conditions.sort_by_key(field);
-        conditions
-    };
-    let transforms = |rule: &Rule| {
-        let mut transforms = rule.transforms.clone();
-        transforms.sort();
-        transforms
-    };
-    sorted(desired) == sorted(observed)
-        && transforms(desired) == transforms(observed)
+    sorted(desired.conditions.iter().map(normal)) == sorted(observed.conditions.iter().map(normal))
+        && sorted(&desired.transforms) == sorted(&observed.transforms)
         && actions(&desired.actions, &observed.actions, known)
 }
 
-fn field(condition: &Condition) -> u8 {
+fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.into_iter().collect();
+    items.sort();
+    items
+}
+
+/// A condition as it matches: its field, the header, the values, and those that are regular expressions.
+type Normal = (&'static str, String, Vec<(Option<String>, String)>, Vec<String>);
+
+/// All conditions have to hold, each by one of its values: the order of neither means anything. Case means nothing but in
+/// paths, methods and regular expressions
+/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>).
+fn normal(condition: &Condition) -> Normal {
+    let plain = |values: &[String], form: fn(&str) -> String| {
+        let mut values = sorted(values.iter().map(|value| (None, form(value))));
+        values.dedup();
+        values
+    };
+    let on = |patterns: &Patterns, header: &str, form: fn(&str) -> String| {
+        (condition.field(), folded(header), plain(&patterns.values, form), sorted(patterns.regex_values.clone()))
+    };
+    let others = |values| (condition.field(), String::new(), values, Vec::new());
     match condition {
-        Condition::HostHeader(_) => 0,
-        Condition::HttpHeader { .. } => 1,
-        Condition::HttpRequestMethod { .. } => 2,
-        Condition::PathPattern(_) => 3,
-        Condition::QueryString { .. } => 4,
-        Condition::SourceIp { .. } => 5,
+        Condition::HostHeader(patterns) => on(patterns, "", folded),
+        Condition::PathPattern(patterns) => on(patterns, "", str::to_owned),
+        Condition::HttpHeader { name, patterns } => on(patterns, name, folded),
+        Condition::HttpRequestMethod { values } => others(plain(values, str::to_owned)),
+        Condition::SourceIp { values } => others(plain(values, network)),
+        Condition::QueryString { values } => {
+            let pair = |QueryPair { key, value }: &QueryPair| (key.as_deref().map(folded), folded(value));
+            let mut pairs = sorted(values.iter().map(pair));
+            pairs.dedup();
+            others(pairs)
+        }
     }
+}
+
+fn folded(text: &str) -> String {
+    text.to_ascii_lowercase()
 }
 
 /// Whether client certificates are treated as asked; nothing asked is always so.
@@ -161,3 +188,6 @@ pub(super) fn mutual(desired: Option<&MutualAuthentication>, observed: Option<&M
                 && desired.advertise_trust_store_ca_names.as_deref().unwrap_or("off")
                     == observed.advertise_trust_store_ca_names.as_deref().unwrap_or("off"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{Ref, Tags};
@@ -32,6 +33,26 @@ pub struct Permission {
     pub source: PeerSource,
     /// Description of the rule; not part of what is compared on managed groups.
     pub description: Option<String>,
+}
+
+impl Permission {
+    /// What AWS tells permissions apart by: all but the description, and of a block the network that it stands for
+    /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupIngress.html>).
+    #[must_use]
+    pub fn meaning(&self) -> Self {
+        let source = match &self.source {
+            PeerSource::Ipv4(text) => PeerSource::Ipv4(network(text)),
+            PeerSource::Ipv6(text) => PeerSource::Ipv6(network(text)),
+            other @ (PeerSource::PrefixList(_) | PeerSource::SecurityGroup(_)) => other.clone(),
+        };
+        Self { source, description: None, ..self.clone() }
+    }
+}
+
+/// A block as AWS writes it: without the bits of hosts, IPv6 in its short form and lower case. What is none stays as it is.
+#[must_use]
+pub fn network(text: &str) -> String {
+    text.parse::<IpNet>().map_or_else(|_| text.to_owned(), |block| block.trunc().to_string())
 }
 
 /// Where a permission's traffic comes from.

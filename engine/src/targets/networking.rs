@@ -165,9 +165,8 @@ pub fn diff(wanted: &Wanted, observed: &BTreeMap<String, BTreeSet<Permission>>) 
     changes.filter(|change| !change.authorize.is_empty() || !change.revoke.is_empty()).collect()
 }
 
-/// AWS tells permissions apart by everything but the description.
 fn same(a: &Permission, b: &Permission) -> bool {
-    (&a.protocol, a.ports, &a.source) == (&b.protocol, b.ports, &b.source)
+    a.meaning() == b.meaning()
 }
 
 /// Descriptions are labels, separated by commas.
