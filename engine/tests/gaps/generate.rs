@@ -115,6 +115,18 @@ impl Pair {
     }
 }
 
+/// What a rule matches, its hosts in lower case: to AWS their case means nothing, and no call changes it.
+pub fn folded(rule: &Rule) -> Vec<Condition> {
+    let fold = |condition: &Condition| match condition {
+        Condition::HostHeader(Patterns { values, regex_values }) => Condition::HostHeader(Patterns {
+            values: values.iter().map(|host| host.to_lowercase()).collect(),
+            regex_values: regex_values.clone(),
+        }),
+        other => other.clone(),
+    };
+    rule.conditions.iter().map(fold).collect()
+}
+
 fn desired(listener: &Listener) -> Desired {
     let load_balancer = LoadBalancer {
         name: "lb".to_owned(),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use albedo_engine::stack::{Action, Condition, Rule};
 use albedo_engine::traffic::{Set, classes};
 
-use crate::generate::Pair;
+use crate::generate::{Pair, folded};
 
 /// The fewest calls, `enough` at most.
 pub fn fewest(pair: &Pair, enough: usize) -> usize {
@@ -52,7 +52,7 @@ impl Search {
         let rules: Vec<&Rule> = pair.before.rules.iter().chain(&pair.after.rules).collect();
         let conditions: Vec<&[Condition]> = rules.iter().map(|rule| rule.conditions.as_slice()).collect();
         let all = classes(80, &conditions).all;
-        let same = |one: &Rule, other: &Rule| one.conditions == other.conditions && one.actions == other.actions;
+        let same = |one: &Rule, other: &Rule| folded(one) == folded(other) && one.actions == other.actions;
         let numbers: Vec<usize> =
             rules.iter().map(|rule| rules.iter().position(|first| same(first, rule)).expect("itself")).collect();
         let answer = |class: &albedo_engine::traffic::Class, rules: std::ops::Range<usize>, default: &[Action]| {

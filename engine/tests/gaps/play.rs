@@ -6,7 +6,7 @@ use albedo_engine::plan::{AwsOperation, Operation};
 use albedo_engine::stack::{Action, Condition, Ref, ResourceId, Rule};
 use albedo_engine::traffic::{Class, classes};
 
-use crate::generate::Pair;
+use crate::generate::{Pair, folded};
 
 /// A request that gets neither its old nor its new answer.
 pub struct Found {
@@ -40,9 +40,10 @@ pub fn play(pair: &Pair, operations: &[Operation]) -> Vec<Found> {
         assert!(stage.table.len() <= pair.room(), "seed {}: more rules than the quota after {after}", pair.seed);
         found.extend(stage.misrouted().into_iter().map(|request| Found { after, request }));
     }
-    let rules: Vec<Rule> =
-        stage.table.iter().map(|(priority, (_, rule))| Rule { priority: *priority, ..rule.clone() }).collect();
-    assert_eq!(rules, pair.after.rules, "seed {}: the end", pair.seed);
+    let end = |priority: u32, rule: &Rule| Rule { priority, conditions: folded(rule), ..rule.clone() };
+    let rules: Vec<Rule> = stage.table.iter().map(|(priority, (_, rule))| end(*priority, rule)).collect();
+    let wanted: Vec<Rule> = pair.after.rules.iter().map(|rule| end(rule.priority, rule)).collect();
+    assert_eq!(rules, wanted, "seed {}: the end", pair.seed);
     assert_eq!(stage.default, pair.after.default_actions, "seed {}", pair.seed);
     found
 }
