@@ -1,12 +1,10 @@
 //! From what should be and what is to one turn of operations, as data.
 
-mod addons;
 mod assume;
 mod check;
 mod compare;
 mod diff;
 mod equal;
-mod frontend_nlb;
 mod health;
 mod operation;
 mod order;

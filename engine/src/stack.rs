@@ -25,7 +25,7 @@ pub use listener::{
     Action, AdditionalClaim, Authenticate, Condition, FixedResponse, Forward, Listener, MutualAuthentication, Patterns,
     QueryPair, Redirect, Rewrite, Rule, Stickiness, TargetGroupTuple, Transform,
 };
-pub use load_balancer::{IpAddressType, LoadBalancer, LoadBalancerState, Scheme};
+pub use load_balancer::{IpAddressType, LoadBalancer, LoadBalancerGeneration, LoadBalancerState, Scheme};
 pub use names::{
     TargetGroupName, backend_security_group_name, frontend_nlb_name, frontend_target_group_name, load_balancer_name,
     managed_security_group_name,
@@ -33,8 +33,8 @@ pub use names::{
 pub use security_group::{PeerSource, Permission, SecurityGroup, network};
 pub use tags::{CLUSTER_TAG, RESOURCE_TAG, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags, tracking};
 pub use target_group::{
-    Binding, HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ServicePort, Target, TargetGroup, TargetHealth,
-    TargetType, UNALLOCATED_NODE_PORT,
+    Binding, HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ServicePort, Target, TargetGroup,
+    TargetGroupGeneration, TargetHealth, TargetType, UNALLOCATED_NODE_PORT,
 };
 
 /// Attributes of a resource as AWS names them (`idle_timeout.timeout_seconds`), value as text.

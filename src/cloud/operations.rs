@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Cloud;
 use super::call;
+use super::convert::write;
 use super::error::CloudError;
 use super::inventory::{Inventory, Touch};
 use super::known::{Applied, Known, Names, Warrant};
@@ -121,7 +122,9 @@ impl Cloud {
             Op::SetSecurityGroups { load_balancer, security_groups } => {
                 writing.set_security_groups(load_balancer, security_groups).await
             }
-            Op::SetSubnets { load_balancer, subnets } => writing.set_subnets(load_balancer, subnets).await,
+            Op::SetSubnets { load_balancer, subnets } => {
+                writing.set_subnets(load_balancer, write::subnets(subnets)).await
+            }
             Op::SetIpAddressType { load_balancer, ip_address_type } => {
                 writing.set_ip_address_type(load_balancer, *ip_address_type).await
             }
@@ -145,7 +148,7 @@ impl Cloud {
             Op::CreateFrontendTargetGroup { id: _, is } => return writing.create_frontend_target_group(is).await,
             Op::CreateFrontendNlb { is } => return writing.create_frontend_nlb(is).await,
             Op::SetFrontendSubnets { load_balancer, subnets } => {
-                writing.set_frontend_subnets(load_balancer, subnets).await
+                writing.set_subnets(load_balancer, write::mappings(subnets)).await
             }
             Op::CreateFrontendListener { load_balancer, port, target_group, tags } => {
                 return writing.create_frontend_listener(load_balancer, *port, target_group, tags).await;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attributes, Ref, Tags};
+use super::{Attributes, FrontendNlb, Ref, Tags};
 
 /// Whether the load balancer is reached from the internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,4 +115,25 @@ pub struct LoadBalancer {
     pub attributes: Attributes,
     /// Tags, tracking ones included.
     pub tags: Tags,
+}
+
+/// What a load balancer cannot change while it lives. Its resource id and this are what identifies it: of the same id and
+/// another generation is the one that takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadBalancerGeneration(Scheme);
+
+impl LoadBalancer {
+    /// Its generation.
+    #[must_use]
+    pub fn generation(&self) -> LoadBalancerGeneration {
+        LoadBalancerGeneration(self.scheme)
+    }
+}
+
+impl FrontendNlb {
+    /// Its generation.
+    #[must_use]
+    pub fn generation(&self) -> LoadBalancerGeneration {
+        LoadBalancerGeneration(self.scheme)
+    }
 }

@@ -139,6 +139,25 @@ pub struct TargetGroup {
     pub tags: Tags,
 }
 
+/// What a target group cannot change while it lives. Its resource id and this are what identifies it: of the same id and
+/// another generation is the one that takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetGroupGeneration {
+    target_type: TargetType,
+    protocol: Protocol,
+    protocol_version: ProtocolVersion,
+    target_control_port: Option<u16>,
+}
+
+impl TargetGroup {
+    /// Its generation.
+    #[must_use]
+    pub fn generation(&self) -> TargetGroupGeneration {
+        let Self { target_type, protocol, protocol_version, target_control_port, .. } = *self;
+        TargetGroupGeneration { target_type, protocol, protocol_version, target_control_port }
+    }
+}
+
 /// The `TargetGroupBinding` of a target group: the only hand-over between rules and targets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {

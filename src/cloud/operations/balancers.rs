@@ -1,37 +1,73 @@
 //! Load balancers, and the tags of everything in `ELBv2`.
 
-use albedo_engine::stack::{Attributes, IpAddressType, LoadBalancer, Ref, Tags};
-use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, RemoveIpamPoolEnum};
+use albedo_engine::stack::{Attributes, IpAddressType, LoadBalancer, Ref, Scheme, Tags};
+use aws_sdk_elasticloadbalancingv2::operation::create_load_balancer::builders::CreateLoadBalancerFluentBuilder;
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, RemoveIpamPoolEnum, SubnetMapping};
 
 use super::{Applied, CloudError, Writing, gone_is_fine};
-use crate::cloud::call::elbv2;
+use crate::cloud::call::{Op, elbv2};
 use crate::cloud::convert::write::{self, some};
 use crate::cloud::error::need;
 
+/// What an ALB and the NLB in front of it are made with alike.
+pub(super) struct NewBalancer<'a> {
+    pub kind: LoadBalancerTypeEnum,
+    pub name: &'a str,
+    pub scheme: Scheme,
+    pub ip_address_type: IpAddressType,
+    pub subnets: Vec<SubnetMapping>,
+    pub security_groups: &'a [Ref],
+    pub tags: &'a Tags,
+}
+
 impl Writing<'_> {
     pub(super) async fn create_load_balancer(&self, is: &LoadBalancer) -> Result<Applied, CloudError> {
+        let new = NewBalancer {
+            kind: LoadBalancerTypeEnum::Application,
+            name: &is.name,
+            scheme: is.scheme,
+            ip_address_type: is.ip_address_type,
+            subnets: write::subnets(&is.subnets),
+            security_groups: &is.security_groups,
+            tags: &is.tags,
+        };
+        self.create_balancer(new, |request| {
+            request
+                .set_customer_owned_ipv4_pool(is.customer_owned_ipv4_pool.clone())
+                .set_ipam_pools(is.ipv4_ipam_pool_id.as_deref().map(write::ipam_pools))
+        })
+        .await
+    }
+
+    /// `more` adds what one kind alone takes.
+    pub(super) async fn create_balancer(
+        &self,
+        new: NewBalancer<'_>,
+        more: impl FnOnce(CreateLoadBalancerFluentBuilder) -> CreateLoadBalancerFluentBuilder,
+    ) -> Result<Applied, CloudError> {
         let op = elbv2("CreateLoadBalancer");
-        let names = self.names(op);
-        let groups: Vec<_> =
-            is.security_groups.iter().map(|group| names.resolve(group).map(str::to_owned)).collect::<Result<_, _>>()?;
         let request = self
             .cloud
             .write()
             .elbv2
             .create_load_balancer()
-            .name(&is.name)
-            .r#type(LoadBalancerTypeEnum::Application)
-            .scheme(is.scheme.as_str().into())
-            .ip_address_type(is.ip_address_type.as_str().into())
-            .set_subnet_mappings(some(write::subnets(&is.subnets)))
-            .set_security_groups(some(groups))
-            .set_customer_owned_ipv4_pool(is.customer_owned_ipv4_pool.clone())
-            .set_ipam_pools(is.ipv4_ipam_pool_id.as_deref().map(write::ipam_pools))
-            .set_tags(write::tags(&is.tags));
+            .name(new.name)
+            .r#type(new.kind)
+            .scheme(new.scheme.as_str().into())
+            .ip_address_type(new.ip_address_type.as_str().into())
+            .set_subnet_mappings(some(new.subnets))
+            .set_security_groups(some(self.ids(op, new.security_groups)?))
+            .set_tags(write::tags(new.tags));
+        let request = more(request);
         let answer = self.send(op, || request.clone().send()).await?;
         let made = need(op.name, "LoadBalancers", answer.load_balancers.unwrap_or_default().into_iter().next())?;
         let arn = need(op.name, "LoadBalancerArn", made.load_balancer_arn)?;
         Ok(Applied { arn: Some(arn), dns_name: made.dns_name })
+    }
+
+    fn ids(&self, op: Op, groups: &[Ref]) -> Result<Vec<String>, CloudError> {
+        let names = self.names(op);
+        groups.iter().map(|group| names.resolve(group).map(str::to_owned)).collect()
     }
 
     pub(super) async fn modify_load_balancer_attributes(
@@ -52,17 +88,14 @@ impl Writing<'_> {
 
     pub(super) async fn set_security_groups(&self, arn: &str, groups: &[Ref]) -> Result<(), CloudError> {
         let op = elbv2("SetSecurityGroups");
-        let names = self.names(op);
-        let mut request = self.cloud.write().elbv2.set_security_groups().load_balancer_arn(arn);
-        for group in groups {
-            request = request.security_groups(names.resolve(group)?);
-        }
+        let request = self.cloud.write().elbv2.set_security_groups().load_balancer_arn(arn);
+        let request = request.set_security_groups(Some(self.ids(op, groups)?));
         self.send(op, || request.clone().send()).await.map(|_| ())
     }
 
-    pub(super) async fn set_subnets(&self, arn: &str, subnets: &[String]) -> Result<(), CloudError> {
+    pub(super) async fn set_subnets(&self, arn: &str, subnets: Vec<SubnetMapping>) -> Result<(), CloudError> {
         let request = self.cloud.write().elbv2.set_subnets().load_balancer_arn(arn);
-        let request = request.set_subnet_mappings(some(write::subnets(subnets)));
+        let request = request.set_subnet_mappings(some(subnets));
         self.send(elbv2("SetSubnets"), || request.clone().send()).await.map(|_| ())
     }
 

@@ -1,6 +1,7 @@
 //! Listeners, their certificates, and rules.
 
-use albedo_engine::stack::{Attributes, Listener, Ref, Rule};
+use albedo_engine::stack::{Attributes, Listener, Ref, Rule, Tags};
+use aws_sdk_elasticloadbalancingv2::operation::create_listener::builders::CreateListenerFluentBuilder;
 use aws_sdk_elasticloadbalancingv2::types::RulePriorityPair;
 
 use super::{Applied, CloudError, Writing, gone_is_fine};
@@ -13,18 +14,23 @@ impl Writing<'_> {
         let op = elbv2("CreateListener");
         let names = self.names(op);
         let request = self
-            .cloud
-            .write()
-            .elbv2
-            .create_listener()
-            .load_balancer_arn(names.resolve(balancer)?)
-            .port(is.port.into())
+            .new_listener(names.resolve(balancer)?, is.port, &is.tags)
             .protocol(is.protocol.as_str().into())
             .set_default_actions(Some(write::actions(&is.default_actions, &names)?))
             .set_certificates(is.certificates.first().map(|arn| vec![write::certificate(arn)]))
             .set_ssl_policy(is.ssl_policy.clone())
-            .set_mutual_authentication(is.mutual_authentication.as_ref().map(write::mutual_authentication))
-            .set_tags(write::tags(&is.tags));
+            .set_mutual_authentication(is.mutual_authentication.as_ref().map(write::mutual_authentication));
+        self.send_listener(request).await
+    }
+
+    /// A request for a listener of either kind of load balancer, its protocol and actions aside.
+    pub(super) fn new_listener(&self, balancer: &str, port: u16, tags: &Tags) -> CreateListenerFluentBuilder {
+        let request = self.cloud.write().elbv2.create_listener().load_balancer_arn(balancer);
+        request.port(port.into()).set_tags(write::tags(tags))
+    }
+
+    pub(super) async fn send_listener(&self, request: CreateListenerFluentBuilder) -> Result<Applied, CloudError> {
+        let op = elbv2("CreateListener");
         let answer = self.send(op, || request.clone().send()).await?;
         let made = answer.listeners.unwrap_or_default().into_iter().next();
         Ok(Applied { arn: Some(need(op.name, "ListenerArn", made.and_then(|one| one.listener_arn))?), dns_name: None })

@@ -1,16 +1,18 @@
 //! Web ACLs, Shield and reserved capacity: what is attached to the load balancer, after everything else stands.
 
-use super::diff::{Differ, Input};
-use super::operation::AwsOperation;
-use super::stage::Stage;
+use super::{Differ, Input};
+use crate::plan::operation::AwsOperation;
+use crate::plan::stage::Stage;
 use crate::stack::{Addons, LoadBalancerState, ObservedAddons, ObservedLoadBalancer, Ref, ResourceId, Shield, WebAcl};
 
 impl Differ<'_> {
     /// Last of a turn, so that what AWS refuses here holds up nothing else.
     pub(super) fn addons(&mut self) {
-        let Input { desired, observed, .. } = self.input();
-        let Some(load_balancer) = &desired.load_balancer else { return };
-        let kept = observed.load_balancers.iter().find(|found| found.is.scheme == load_balancer.scheme);
+        let Input { desired, .. } = self.input();
+        if desired.load_balancer.is_none() {
+            return;
+        }
+        let kept = self.kept_load_balancer();
         let reference = kept.map_or_else(
             || Ref::Of(ResourceId::load_balancer()),
             |found: &ObservedLoadBalancer| Ref::Known(found.arn.clone()),

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::diff::Differ;
-use super::equal;
-use super::operation::AwsOperation;
-use super::stage::Stage;
+use super::Differ;
+use crate::plan::equal;
+use crate::plan::operation::AwsOperation;
+use crate::plan::stage::Stage;
 use crate::stack::{
     DELETION_PROTECTION, FrontendListener, FrontendNlb, FrontendTargetGroup, LoadBalancerState, ObservedFrontendNlb,
     ObservedFrontendTargetGroup, ProtocolVersion, RESOURCE_TAG, Ref, ResourceId, SubnetMapping, Target,
@@ -15,9 +15,9 @@ impl<'a> Differ<'a> {
     /// Frontend NLBs that would have to go and are protected.
     pub(super) fn protected_frontend_nlbs(&self) -> impl Iterator<Item = String> + use<'a> {
         let (desired, observed) = (self.input().desired, self.input().observed);
-        let kept = desired.frontend_nlb.as_ref().map(|nlb| nlb.scheme);
+        let kept = desired.frontend_nlb.as_ref().map(FrontendNlb::generation);
         let protected = move |found: &&ObservedFrontendNlb| {
-            kept != Some(found.is.scheme)
+            kept != Some(found.is.generation())
                 && found.is.attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "true")
                 && !desired.lift_frontend_deletion_protection
                 && !desired.keep_frontend_nlb
@@ -65,7 +65,8 @@ impl<'a> Differ<'a> {
             self.delete_frontend_nlbs(&stale);
             return;
         };
-        let kept = stale.iter().position(|found| found.is.scheme == wanted.scheme).map(|index| stale.remove(index));
+        let kept = stale.iter().position(|found| found.is.generation() == wanted.generation());
+        let kept = kept.map(|index| stale.remove(index));
         self.delete_frontend_nlbs(&stale);
         for (port, listener) in &wanted.listeners {
             self.frontend_target_group(*port, &listener.target_group);

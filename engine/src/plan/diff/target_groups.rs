@@ -1,0 +1,98 @@
+//! Target groups and their bindings.
+
+use super::Differ;
+use crate::plan::ObservedBinding;
+use crate::plan::equal;
+use crate::plan::operation::{AwsOperation, KubeOperation};
+use crate::plan::stage::Stage;
+use crate::stack::{Binding, Found, RESOURCE_TAG, Ref, TargetGroup};
+
+impl Differ<'_> {
+    pub(super) fn target_groups(&mut self) {
+        let mut stale: Vec<&Found<TargetGroup>> = self.input.observed.target_groups.iter().collect();
+        for (id, desired) in &self.input.desired.target_groups {
+            let fits = |found: &&Found<TargetGroup>| {
+                found.is.tags.get(RESOURCE_TAG) == Some(&id.0) && found.is.generation() == desired.generation()
+            };
+            match stale.iter().position(fits).map(|index| stale.remove(index)) {
+                None => {
+                    self.aws(
+                        Stage::TargetGroups,
+                        AwsOperation::CreateTargetGroup { id: id.clone(), is: desired.clone() },
+                    );
+                    self.target_group_attributes(&Ref::Of(id.clone()), desired, None);
+                }
+                Some(found) => {
+                    self.found.known.insert(id.clone(), found.arn.clone());
+                    self.retag(&found.arn, &desired.tags, &found.is.tags);
+                    if desired.health_check != found.is.health_check {
+                        self.aws(
+                            Stage::TargetGroups,
+                            AwsOperation::ModifyTargetGroup {
+                                target_group: found.arn.clone(),
+                                protocol_version: desired.protocol_version,
+                                health_check: desired.health_check.clone(),
+                            },
+                        );
+                    }
+                    self.target_group_attributes(&Ref::Known(found.arn.clone()), desired, Some(&found.is));
+                }
+            }
+        }
+        for found in stale {
+            self.aws(Stage::Ungroup, AwsOperation::DeleteTargetGroup { target_group: found.arn.clone() });
+        }
+    }
+
+    fn target_group_attributes(&mut self, group: &Ref, desired: &TargetGroup, observed: Option<&TargetGroup>) {
+        let known = observed.map(|observed| observed.attributes.clone()).unwrap_or_default();
+        let attributes = equal::attributes(&desired.attributes, &known);
+        if !attributes.is_empty() {
+            let target_group = group.clone();
+            self.aws(Stage::TargetGroups, AwsOperation::ModifyTargetGroupAttributes { target_group, attributes });
+        }
+    }
+
+    pub(super) fn bindings(&mut self) {
+        let mut stale: Vec<&ObservedBinding> = self.input.bindings.iter().collect();
+        for (id, desired) in &self.input.desired.bindings {
+            let arn = self.found.known.get(id).cloned();
+            let found = arn.as_ref().and_then(|arn| {
+                let index = stale.iter().position(|found| found.target_group == *arn && !found.deleting)?;
+                Some(stale.remove(index))
+            });
+            match found {
+                Some(found) => {
+                    let wanted = Binding {
+                        // Birth-only.
+                        name: found.is.name.clone(),
+                        target_group: found.is.target_group.clone(),
+                        networking: desired
+                            .networking
+                            .clone()
+                            .map(|(source, ports)| (equal::resolve(&source, self.known()), ports)),
+                        ..desired.clone()
+                    };
+                    if wanted != found.is {
+                        self.kube(Stage::Bindings, KubeOperation::ApplyBinding(Box::new(wanted)));
+                    }
+                }
+                None => {
+                    // A target group keeps the name that it was born with, and its binding has the same.
+                    let name = arn.as_deref().and_then(target_group_name).unwrap_or(&desired.name).to_owned();
+                    let binding = Binding { name, ..desired.clone() };
+                    self.kube(Stage::Bindings, KubeOperation::ApplyBinding(Box::new(binding)));
+                }
+            }
+        }
+        for found in stale {
+            let (namespace, name) = (found.is.namespace.clone(), found.is.name.clone());
+            self.kube(Stage::Unbind, KubeOperation::DeleteBinding { namespace, name });
+        }
+    }
+}
+
+/// The name in a target group's ARN: `…:targetgroup/NAME/ID`.
+fn target_group_name(arn: &str) -> Option<&str> {
+    arn.split(":targetgroup/").nth(1)?.split('/').next()
+}
