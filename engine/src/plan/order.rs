@@ -7,6 +7,7 @@ use super::rules::Routing;
 use super::schedule::{Change, Row, Schedule, Step, schedule};
 use super::stage::Stage;
 use super::table::Table;
+use super::waiting::Waiting;
 use super::{Gap, Plan, health, tags};
 use crate::stack::{Listener, Protocol, Ref, ResourceId, Rule};
 
@@ -36,17 +37,16 @@ fn order_by(difference: Difference, input: Input<'_>, pace: Pace) -> Plan {
     let operations = changes.into_iter().map(|(_, operation)| operation).collect();
     let mut plan = Plan { operations, known, waits, held, later, gaps: Vec::new() };
     let mut room = Room::new(&mut routing, input);
-    let mut waiting = false;
+    let mut waiting = Waiting::default();
     for one in &routing {
         match plan.route(one, room.of(one), input, pace) {
             Some(tags) => behind.extend(tags),
-            None => waiting = true,
+            None => waiting.add(one, &plan.known, input),
         }
     }
-    if !waiting {
-        behind.sort_by_key(|(stage, _)| *stage);
-        plan.operations.extend(behind.into_iter().map(|(_, operation)| operation));
-    }
+    let mut behind = waiting.let_pass(behind, input);
+    behind.sort_by_key(|(stage, _)| *stage);
+    plan.operations.extend(behind.into_iter().map(|(_, operation)| operation));
     plan
 }
 

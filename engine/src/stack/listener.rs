@@ -204,6 +204,16 @@ pub struct Redirect {
     pub status_code: String,
 }
 
+impl Action {
+    /// The port of the same host that a redirect leads to, if it names one.
+    #[must_use]
+    pub fn landing(&self) -> Option<u16> {
+        let Self::Redirect(redirect) = self else { return None };
+        let stays = redirect.host.as_deref().is_none_or(|host| host == "#{host}");
+        redirect.port.as_deref().filter(|_| stays)?.parse().ok()
+    }
+}
+
 /// An answer by the load balancer itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FixedResponse {

@@ -135,6 +135,46 @@ fn change_target_type() {
     holds("change-target-type", &turns);
 }
 
+/// While a listener waits for targets, what its rules do not lean on goes on.
+#[test]
+fn waiting() {
+    let certificate = format!("{CERTIFICATE}1");
+    let of = |ports: &str, kind: &str, rules: Vec<serde_json::Value>| {
+        let redirect =
+            r#"{"type": "redirect", "redirectConfig": {"port": "443", "protocol": "HTTPS", "statusCode": "HTTP_301"}}"#;
+        let annotations = [
+            ("group.name", "g"),
+            ("listen-ports", ports),
+            ("certificate-arn", certificate.as_str()),
+            ("target-type", kind),
+            ("actions.away", redirect),
+        ];
+        member("one", &annotations, rules)
+    };
+    let away = || {
+        serde_json::json!({"host": "a.example.com", "http": {"paths": [{"path": "/old", "pathType": "Exact",
+            "backend": {"service": {"name": "away", "port": {"name": "use-annotation"}}}}]}})
+    };
+    let serves = || rule("a.example.com", "/", "svc-1");
+    let other = |ports: &str| {
+        let annotations = [("group.name", "g"), ("listen-ports", ports), ("certificate-arn", certificate.as_str())];
+        member("two", &annotations, vec![rule("b.example.com", "/", "svc-2")])
+    };
+    let (http, both) = (r#"[{"HTTP": 80}]"#, r#"[{"HTTP": 80}, {"HTTPS": 443}]"#);
+    let before = desired(vec![of(http, "instance", vec![serves()]), other(r#"[{"HTTP": 8080}]"#)]);
+    let shared = desired(vec![of(http, "instance", vec![serves()]), other(http)]);
+    let after = desired(vec![of(http, "ip", vec![serves()])]);
+    let redirects = desired(vec![of(both, "instance", vec![serves(), away()])]);
+    holds(
+        "waiting",
+        &[
+            ("another listener goes, with its target group", edit(&before, &after)),
+            ("what is served by a rule that waits stays", edit(&shared, &after)),
+            ("where a rule that waits redirects to stays", edit(&redirects, &after)),
+        ],
+    );
+}
+
 #[test]
 fn change_service() {
     let to = |service: &str| desired(vec![member("web", &[], vec![rule("a.example.com", "/", service)])]);

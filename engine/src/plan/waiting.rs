@@ -1,0 +1,90 @@
+//! What has to wait while a listener waits for targets: only what the rules that it still has lean on, or what protects them.
+//!
+//! Everything else of the turn goes on. A listener that waits gives its old answers, so those have to stay as they are:
+//! the target groups that it forwards to, the listeners that it redirects to and who may reach them, its certificates,
+//! web ACLs. The tags of its rules name places that they do not have yet.
+
+use std::collections::BTreeSet;
+
+use super::diff::Input;
+use super::equal::{self, Known};
+use super::operation::{AwsOperation as Aws, KubeOperation, Operation};
+use super::rules::Routing;
+use super::stage::Stage;
+use crate::stack::{Action, Permission, Ref, TargetGroupTuple};
+
+/// What listeners that wait lean on.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// Their ARNs.
+    listeners: BTreeSet<String>,
+    /// ARNs of the rules that they have.
+    rules: BTreeSet<String>,
+    /// ARNs of the target groups that those name.
+    target_groups: BTreeSet<String>,
+    /// Ports that those redirect to and that nobody will listen on.
+    ports: BTreeSet<u16>,
+}
+
+impl Waiting {
+    pub(super) fn add(&mut self, routing: &Routing, known: &Known, input: Input<'_>) {
+        let arn = |reference: &Ref| match equal::resolve(reference, known) {
+            Ref::Known(arn) => Some(arn),
+            Ref::Of(_) => None,
+        };
+        self.listeners.extend(arn(&routing.listener));
+        self.rules.extend(routing.there.iter().map(|found| found.arn.clone()));
+        let actions = routing.there.iter().flat_map(|found| &found.is.actions);
+        for action in actions.chain(routing.default_before().unwrap_or_default()) {
+            self.ports.extend(action.landing().filter(|port| !input.desired.listeners.contains_key(port)));
+            if let Action::Forward(forward) = action {
+                let named = |tuple: &TargetGroupTuple| arn(&tuple.target_group);
+                self.target_groups.extend(forward.target_groups.iter().filter_map(named));
+            }
+        }
+    }
+
+    /// What need not wait.
+    pub(super) fn let_pass(&self, mut changes: Vec<(Stage, Operation)>, input: Input<'_>) -> Vec<(Stage, Operation)> {
+        if !self.listeners.is_empty() {
+            changes.retain(|(_, operation)| !self.leans_on(operation, input));
+        }
+        changes
+    }
+
+    fn leans_on(&self, operation: &Operation, input: Input<'_>) -> bool {
+        let aws = match operation {
+            Operation::Kube(KubeOperation::ApplyBinding(_)) => return false,
+            Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
+                let of = |found: &&super::ObservedBinding| found.is.namespace == *namespace && found.is.name == *name;
+                let found = input.bindings.iter().find(of);
+                return found.is_some_and(|found| self.target_groups.contains(&found.target_group));
+            }
+            Operation::Aws(aws) => aws,
+        };
+        match aws {
+            Aws::DeleteListener { listener } => {
+                let all = input.observed.load_balancers.iter().flat_map(|found| &found.listeners);
+                all.into_iter().any(|found| found.arn == *listener && self.ports.contains(&found.is.port))
+            }
+            Aws::RevokeSecurityGroupIngress { permissions, .. } => {
+                permissions.iter().any(|one| self.is_reached_by(one))
+            }
+            Aws::DeleteTargetGroup { target_group } => self.target_groups.contains(target_group),
+            Aws::AddListenerCertificate { listener: Ref::Known(arn), .. }
+            | Aws::RemoveListenerCertificate { listener: arn, .. } => self.listeners.contains(arn),
+            Aws::AddTags { resource: Ref::Known(arn), .. } | Aws::RemoveTags { resource: arn, .. } => {
+                self.rules.contains(arn)
+            }
+            Aws::DisassociateWebAcl { .. } | Aws::DisassociateClassicWebAcl { .. } | Aws::DeleteProtection { .. } => {
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn is_reached_by(&self, permission: &Permission) -> bool {
+        let (first, last) = permission.ports.unwrap_or((0, u16::MAX));
+        self.ports.range(first..=last).next().is_some()
+    }
+}
