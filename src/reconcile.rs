@@ -11,6 +11,7 @@ mod node_rules;
 mod observing;
 mod planning;
 mod queue;
+mod vanished;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

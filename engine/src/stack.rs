@@ -96,6 +96,12 @@ impl ResourceId {
         Self(format!("FrontendNlb-tg-TCP-{port}"))
     }
 
+    /// Whether an id is that of a frontend NLB or of a part of it.
+    #[must_use]
+    pub fn is_of_frontend_nlb(id: &str) -> bool {
+        id.starts_with("FrontendNlb")
+    }
+
     /// The rule of a listener at a priority.
     #[must_use]
     pub fn rule(port: u16, priority: u32) -> Self {

@@ -4,6 +4,7 @@ mod class;
 mod edges;
 mod membership;
 mod object;
+mod unbound;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,9 +131,7 @@ impl World {
             Object::Pod(pod) => self.apply_pod(*pod, &mut changes),
             Object::Node(node) => self.apply_node(*node, &mut changes),
             Object::Binding(binding) => self.apply_binding(*binding, &mut changes),
-            Object::Group(group) => {
-                self.groups.insert(group.metadata.name.clone().unwrap_or_default(), Arc::new(*group));
-            }
+            Object::Group(group) => self.apply_ledger(*group, &mut changes),
         }
         changes
     }

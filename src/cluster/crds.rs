@@ -5,6 +5,9 @@ use albedo_engine::kinds::IngressGroup;
 #[cfg(test)]
 use kube::CustomResourceExt;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+
 use super::error::read;
 use super::{Cluster, ReadError};
 
@@ -24,6 +27,9 @@ const SERVED: [(&str, &str); 3] = [
     ("elbv2.k8s.aws/v1beta1", "ingressclassparams"),
     ("albedo.dev/v1alpha1", "ingressgroups"),
 ];
+
+/// What discovery says of a kind whose CRD is being deleted does not have this.
+const CREATE: &str = "create";
 
 #[cfg(test)]
 const INGRESS_GROUP_HEAD: &str = "\
@@ -47,6 +53,28 @@ impl Cluster {
             }
         }
         Ok(missing)
+    }
+
+    /// Whether the CRD of bindings is gone or being deleted, and every binding with it: nobody decided that about their targets.
+    ///
+    /// Who may not read the CRD asks discovery, which tells it some milliseconds after the first binding is being deleted.
+    ///
+    /// # Errors
+    /// Nobody knows.
+    pub async fn are_bindings_going(&self) -> Result<bool, ReadError> {
+        let ([(name, _), ..], [(version, plural), ..]) = (CRDS, SERVED);
+        let api: Api<CustomResourceDefinition> = Api::all(self.client());
+        match read(&format!("read the CRD {name}"), api.get_metadata(name)).await {
+            Ok(crd) => Ok(crd.is_none_or(|crd| crd.metadata.deletion_timestamp.is_some())),
+            Err(ReadError::Forbidden { .. }) => {
+                let what = format!("ask whether {plural} of {version} are served");
+                let list = read(&what, self.client().list_api_group_resources(version)).await?;
+                let resources = list.into_iter().flat_map(|list| list.resources);
+                let made = |verbs: &[String]| verbs.iter().any(|verb| verb == CREATE);
+                Ok(!resources.into_iter().any(|resource| resource.name == plural && made(&resource.verbs)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn served(&self, version: &str) -> kube::Result<Vec<String>> {

@@ -214,7 +214,7 @@ impl Reconciler {
     /// A binding that is being deleted lets go of its targets, then of its finalizer.
     async fn let_go(&self, binding: &TargetGroupBinding, target_group: &str) -> Result<Next, TurnError> {
         let held = binding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
-        if !held {
+        if !held || self.goes_with_its_kind(binding).await? {
             return Ok(Next::Rest);
         }
         let observed = match self.shared.cloud.target_health(target_group).boxed().await {

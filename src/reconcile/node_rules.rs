@@ -32,6 +32,8 @@ const FIRST: Duration = Duration::from_secs(15);
 const FAILED: &str = "FailedNetworkReconcile";
 /// It is said again after this.
 const SAY_AGAIN: Duration = Duration::from_mins(1);
+/// Pause before another look at what is kept because bindings are missing.
+const MISSING: Duration = Duration::from_secs(30);
 /// A permission that AWS refused is not tried again before this: each try takes some seconds, and others wait meanwhile.
 const REFUSED: Duration = Duration::from_secs(30);
 
@@ -115,7 +117,12 @@ impl Reconciler {
         }
         let founded: Vec<Founded> = standings.into_iter().map(|standing| found(standing, &memory)).collect();
         let needs: Vec<Need<'_>> = founded.iter().filter_map(Founded::need).collect();
-        let (wanted, changes) = self.difference(&needs, &memory.groups);
+        let (wanted, mut changes) = self.difference(&needs, &memory.groups);
+        let shuts_out = changes.iter().any(|change| !change.revoke.is_empty());
+        let misses = shuts_out && self.misses_bindings().await;
+        if misses {
+            changes.iter_mut().for_each(Change::shut_nothing_out);
+        }
         let mut refusals = Vec::new();
         for mut change in changes {
             let known = memory.set_aside(&mut change);
@@ -137,7 +144,8 @@ impl Reconciler {
         self.say_once(&mut memory, said);
         drop(memory);
         let refused = refusals.first().map(|refusal| format!("{}: {}", refusal.group, refusal.error));
-        refused.or(first).map_or(Ok(Next::Rest), |text| Err(TurnError::Networking(text)))
+        let next = if misses { Next::Again(MISSING) } else { Next::Rest };
+        refused.or(first).map_or(Ok(next), |text| Err(TurnError::Networking(text)))
     }
 
     async fn read(&self, memory: &mut Memory, places: &BTreeSet<Place>) -> Result<(), CloudError> {
@@ -193,9 +201,7 @@ impl Reconciler {
         let mut changes = networking_diff(&wanted, &there.collect());
         // What an object that cannot be read needs, nobody knows.
         if self.shared.cluster.unreadable().iter().any(|object| object.kind == Kind::Binding) {
-            for change in &mut changes {
-                change.revoke.clear();
-            }
+            changes.iter_mut().for_each(Change::shut_nothing_out);
         }
         (wanted, changes)
     }

@@ -1,41 +1,84 @@
 //! A cluster that the predecessor ran is taken over without a write: its worlds are thawed, and Albedo is started on them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use albedo_ground::{Albedo, Frozen, Gate, Launch, State, eventually, free_port};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::absence::later;
 use crate::base::{ALBEDO, Base, albedo};
 use crate::objects::PREFIX;
 use crate::stage::{SOON, quiet, tail};
 
 /// A thawed world with an Albedo before it, all of whose requests go through the gate.
-struct Adoption {
-    frozen: Frozen,
-    gate: Gate,
-    launch: Launch,
+pub struct Adoption {
+    pub frozen: Frozen,
+    pub gate: Gate,
+    pub launch: Launch,
     albedo: Option<Albedo>,
+    dir: PathBuf,
+    /// How much of its log is of an earlier start.
+    earlier: usize,
 }
 
 impl Adoption {
     async fn open(base: &Arc<Base>, world: &str) -> Result<Self> {
-        let dir = base.dir().join(format!("adoption-{world}"));
+        Self::open_as(base, world, &format!("adoption-{world}")).await
+    }
+
+    /// A world, in a folder of that name.
+    pub async fn open_as(base: &Arc<Base>, world: &str, name: &str) -> Result<Self> {
+        let dir = base.dir().join(name);
         let frozen = Frozen::thaw(world, &dir).await.with_context(|| format!("thawing {world}"))?;
-        let crds = dir.join("crds.yaml");
-        std::fs::write(&crds, albedo(&["crds"]).await?)?;
-        let apply = ["apply", "--server-side", "--force-conflicts", "-f"];
-        frozen.plane.kubectl_ok(apply.into_iter().chain([&*crds.to_string_lossy()])).await?;
         let gate = Gate::open(frozen.emulator.endpoint(), frozen.plane.client()).await?;
         let launch = launch(base, &frozen, &gate, &dir)?;
-        Ok(Self { frozen, gate, launch, albedo: None })
+        let adoption = Self { frozen, gate, launch, albedo: None, dir, earlier: 0 };
+        adoption.install_crds().await?;
+        Ok(adoption)
+    }
+
+    pub async fn install_crds(&self) -> Result<()> {
+        let crds = self.dir.join("crds.yaml");
+        std::fs::write(&crds, albedo(&["crds"]).await?)?;
+        let crds = crds.to_string_lossy();
+        self.frozen.plane.kubectl_ok(["apply", "--server-side", "--force-conflicts", "-f", &crds]).await?;
+        self.frozen.plane.kubectl_ok(["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds]).await?;
+        Ok(())
+    }
+
+    /// `kubectl apply` of a list of objects.
+    pub async fn apply(&self, file: &str, list: &Value) -> Result<()> {
+        let path = self.dir.join(file);
+        std::fs::write(&path, list.to_string())?;
+        self.frozen.plane.kubectl_ok(["apply", "-f", &path.to_string_lossy()]).await.map(drop)
+    }
+
+    /// Kills Albedo and starts it where it cannot become ready.
+    pub async fn restart_unready(&mut self) -> Result<()> {
+        if let Some(mut albedo) = self.albedo.take() {
+            self.earlier = albedo.log().len();
+            albedo.kill().await?;
+        }
+        self.albedo = Some(self.launch.spawn()?);
+        Ok(())
+    }
+
+    /// Waits until Albedo is ready.
+    pub async fn ready(&mut self) -> Result<()> {
+        self.albedo.as_mut().context("albedo was not started")?.ready().await
+    }
+
+    /// What Albedo has logged since it was started without becoming ready.
+    pub fn log(&self) -> String {
+        later(self.albedo.as_ref().map(Albedo::log).unwrap_or_default(), self.earlier)
     }
 
     /// Starts Albedo and waits until it has seen everything and rests; answers what it wrote, its ledger aside. With a
     /// ledger it believes what lists agree with, unless it may believe nothing for long.
-    async fn start(&mut self, reads_all: bool) -> Result<Vec<String>> {
+    pub async fn start(&mut self, reads_all: bool) -> Result<Vec<String>> {
         let mark = self.frozen.emulator.mark().await?;
         self.gate.reset();
         self.albedo = Some(self.launch.start().await?);
@@ -69,12 +112,12 @@ impl Adoption {
     }
 
     /// What was written since the start or the last `reset` of the gate, the ledger aside.
-    fn writes(&self) -> Vec<String> {
+    pub fn writes(&self) -> Vec<String> {
         self.gate.writes().into_iter().filter(|write| !write.contains(" ingressgroups")).collect()
     }
 
     /// Waits until nothing happens any more; answers what was written since the start or the last `reset` of the gate.
-    async fn rest(&self) -> Result<Vec<String>> {
+    pub async fn rest(&self) -> Result<Vec<String>> {
         quiet(&self.launch, &self.frozen.emulator).await.with_context(|| self.tail())?;
         Ok(self.writes())
     }
@@ -87,13 +130,13 @@ impl Adoption {
         Ok(())
     }
 
-    async fn close(mut self) -> Result<()> {
+    pub async fn close(mut self) -> Result<()> {
         self.stop().await?;
         drop(self.gate);
         self.frozen.stop().await
     }
 
-    fn tail(&self) -> String {
+    pub fn tail(&self) -> String {
         self.albedo.as_ref().map(|albedo| tail(&albedo.log())).unwrap_or_default()
     }
 
@@ -127,7 +170,7 @@ impl Adoption {
     }
 
     /// `kubectl annotate` of an Ingress; a value of None takes the annotation away.
-    async fn annotate(&self, ingress: &(String, String), key: &str, value: Option<&str>) -> Result<()> {
+    pub async fn annotate(&self, ingress: &(String, String), key: &str, value: Option<&str>) -> Result<()> {
         let (namespace, name) = ingress;
         let change = value.map_or_else(|| format!("{PREFIX}{key}-"), |value| format!("{PREFIX}{key}={value}"));
         let args = ["annotate", "ingress", "--namespace", namespace, name, &change];
@@ -135,7 +178,7 @@ impl Adoption {
     }
 
     /// An Ingress that has a load balancer to itself, and the resources that are tagged as its own.
-    async fn lonely(&self) -> Result<(String, String)> {
+    pub async fn lonely(&self) -> Result<(String, String)> {
         let state = self.state().await?;
         let stacks = state.load_balancers.iter().filter_map(|balancer| balancer.tags.get("ingress.k8s.aws/stack"));
         let mut lonely = stacks.filter_map(|stack| stack.split_once('/'));

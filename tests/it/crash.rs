@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::base::Base;
-use crate::objects::{annotations, deployment, rule, service};
+use crate::objects::{annotations, rule};
 use crate::stage::{SOON, Stage, tail};
 
 /// One step: what is applied, what is deleted.
@@ -43,14 +43,7 @@ impl Walk {
         let mut stage = Stage::open(base, name).await?;
         let gate = stage.gate().await?;
         stage.start().await?;
-        let backends = [
-            deployment("web", 2, 8080),
-            service("web", "NodePort", 80, 8080),
-            deployment("api", 1, 9090),
-            service("api", "NodePort", 8000, 9090),
-        ];
-        stage.apply(&backends).await?;
-        stage.kubectl(&["rollout", "status", "deployment", "web", "api", "--timeout=60s"]).await?;
+        stage.backends("NodePort").await?;
         let steps = steps(&stage).await?;
         Ok(Self { stage, gate, steps })
     }

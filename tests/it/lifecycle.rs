@@ -21,14 +21,7 @@ impl Shop {
     async fn open(base: &Arc<Base>, name: &str) -> Result<Self> {
         let stage = Stage::with_webhooks(base, name, &[]).await?;
         let certificate = stage.scope.emulator().certificate(&stage.scope.region, &["*.example.com"]).await?;
-        let backends = [
-            deployment("web", 2, 8080),
-            service("web", "ClusterIP", 80, 8080),
-            deployment("api", 1, 9090),
-            service("api", "ClusterIP", 8000, 9090),
-        ];
-        stage.apply(&backends).await?;
-        stage.kubectl(&["rollout", "status", "deployment", "web", "api", "--timeout=60s"]).await?;
+        stage.backends("ClusterIP").await?;
         let shop = Self { stage, certificate };
         shop.stage.apply(&[shop.ingress(&[], None)]).await?;
         shop.stage.hostname("shop").await?;

@@ -6,6 +6,7 @@
 #![expect(clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 #![expect(clippy::similar_names, clippy::type_complexity, reason = "tables of cases")]
 
+mod absence;
 mod addons;
 mod admission;
 mod adoption;
@@ -82,6 +83,11 @@ const TESTS: &[(&str, Test)] = tests![
     adoption::a_second_cluster_is_taken_over,
     adoption::an_adopted_ingress_is_edited,
     older::what_older_versions_left_is_brought_up_to_date,
+    absence::a_class_that_is_gone,
+    absence::permissions_that_are_gone,
+    absence::the_crd_of_parameters_that_is_gone,
+    absence::the_crd_of_bindings_that_is_gone,
+    absence::an_api_server_that_is_gone,
     crash::killed_somewhere,
     crash::an_answer_is_lost_somewhere,
     weather::throttles_only_slow_it_down,

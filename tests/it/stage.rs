@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use albedo_ground::{Albedo, Call, Emulator, Gate, Launch, Scope, State, eventually, http_get, settled};
 use anyhow::{Context as _, Result, anyhow, ensure};
+use kube::Client;
 use serde_json::{Value, json};
 
 use crate::base::{ALBEDO, Base, albedo};
+use crate::objects::{deployment, service};
 
 /// For whatever has to become true: generous, because it costs only what is needed.
 pub const SOON: Duration = Duration::from_mins(1);
@@ -39,10 +41,14 @@ impl Stage {
             .arg("--enable-leader-election=false");
         launch.args.insert(0, "run".into());
         let stage = Self { scope, launch, albedo: None, base: Arc::clone(base), registered: false };
-        let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
-            "metadata": {"name": stage.scope.class}, "spec": {"controller": "ingress.k8s.aws/alb"}});
-        stage.apply(&[class]).await?;
+        stage.make_class().await?;
         Ok(stage)
+    }
+
+    pub async fn make_class(&self) -> Result<()> {
+        let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
+            "metadata": {"name": self.scope.class}, "spec": {"controller": "ingress.k8s.aws/alb"}});
+        self.apply(&[class]).await
     }
 
     /// A stage with Albedo on it.
@@ -61,9 +67,26 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Two pods behind the Service web, port 80, and one behind api, port 8000; they are there when it ends.
+    pub async fn backends(&self, kind: &str) -> Result<()> {
+        let backends = [
+            deployment("web", 2, 8080),
+            service("web", kind, 80, 8080),
+            deployment("api", 1, 9090),
+            service("api", kind, 8000, 9090),
+        ];
+        self.apply(&backends).await?;
+        self.kubectl(&["rollout", "status", "deployment", "web", "api", "--timeout=60s"]).await.map(drop)
+    }
+
     /// A gate that all requests of Albedo go through from the next start on.
     pub async fn gate(&mut self) -> Result<Gate> {
-        let gate = Gate::open(self.scope.emulator().endpoint(), self.scope.client()).await?;
+        self.gate_as(self.scope.client()).await
+    }
+
+    /// The same; to Kubernetes they are those of a client's user.
+    pub async fn gate_as(&mut self, client: Client) -> Result<Gate> {
+        let gate = Gate::open(self.scope.emulator().endpoint(), client).await?;
         self.launch.env.push(("AWS_ENDPOINT_URL".to_owned(), gate.aws().into()));
         self.launch.env.push(("KUBECONFIG".to_owned(), gate.kubeconfig(self.base.dir())?.into()));
         Ok(gate)
@@ -90,6 +113,12 @@ impl Stage {
 
     pub async fn start(&mut self) -> Result<()> {
         self.albedo = Some(self.launch.start().await?);
+        Ok(())
+    }
+
+    /// Starts Albedo where it cannot become ready.
+    pub fn start_unready(&mut self) -> Result<()> {
+        self.albedo = Some(self.launch.spawn()?);
         Ok(())
     }
 

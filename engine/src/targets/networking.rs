@@ -99,6 +99,24 @@ pub struct Change {
     pub revoke: Vec<Permission>,
 }
 
+impl Change {
+    /// Shuts nothing out: nobody knows what is needed of it. What it lets in already is not let in once more.
+    pub fn shut_nothing_out(&mut self) {
+        let kept = std::mem::take(&mut self.revoke);
+        self.authorize.retain(|new| !kept.iter().any(|old| covers(old, new)));
+    }
+}
+
+/// Whether one permission lets in all that another does.
+fn covers(one: &Permission, other: &Permission) -> bool {
+    let around = match (one.ports, other.ports) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some((from, to)), Some((first, last))) => from <= first && last <= to,
+    };
+    one.source == other.source && one.protocol == other.protocol && around
+}
+
 /// The permissions that all bindings together need. `restricted` collapses the ports of a source that is a security group
 /// to one range; with `--disable-restricted-sg-rules` each port stays by itself. Blocks always stay by themselves.
 #[must_use]

@@ -139,6 +139,11 @@ impl ControlPlane {
         write_kubeconfig(&self.dir, &self.url, &self.authority, user, group)
     }
 
+    /// A client of another user, with only that user's rights.
+    pub async fn client_for(&self, user: &str) -> Result<Client> {
+        client_of(&self.kubeconfig_for(user, None)?).await
+    }
+
     /// The admin's client.
     pub fn client(&self) -> Client {
         self.client.clone()

@@ -49,6 +49,8 @@ struct Shared {
     count: Mutex<Count>,
     /// Whether the armed write has been carried out; writes wait while it says `Closed`.
     state: watch::Sender<State>,
+    /// How often the connections to Kubernetes were cut.
+    cuts: watch::Sender<u32>,
 }
 
 #[derive(Default)]
@@ -65,7 +67,7 @@ enum State {
     Tripped(Trip),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Aws,
     Kubernetes,
@@ -75,8 +77,8 @@ impl Gate {
     /// A gate before an emulator, `http://127.0.0.1:N`, and the API server of a client.
     pub async fn open(emulator: &str, client: Client) -> Result<Self> {
         let emulator = emulator.strip_prefix("http://").context("an emulator without TLS")?.to_owned();
-        let (count, state) = (Mutex::default(), watch::Sender::new(State::Open));
-        let shared = Arc::new(Shared { emulator, client, count, state });
+        let (count, state, cuts) = (Mutex::default(), watch::Sender::new(State::Open), watch::Sender::new(0));
+        let shared = Arc::new(Shared { emulator, client, count, state, cuts });
         let (aws, first) = serve(&shared, Side::Aws).await?;
         let (kubernetes, second) = serve(&shared, Side::Kubernetes).await?;
         Ok(Self { shared, aws, kubernetes, tasks: [first, second] })
@@ -119,6 +121,11 @@ impl Gate {
         !came
     }
 
+    /// Cuts the connections to Kubernetes, watches among them; who comes again is let in.
+    pub fn cut(&self) {
+        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
     fn set(&self, armed: Option<(usize, Trip)>) {
         *self.shared.lock() = Count { writes: Vec::new(), armed };
         self.shared.state.send_replace(State::Open);
@@ -147,15 +154,18 @@ async fn serve(shared: &Arc<Shared>, side: Side) -> Result<(String, JoinHandle<(
     let task = tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let shared = Arc::clone(&shared);
+            let (shared, mut cuts) = (Arc::clone(&shared), shared.cuts.subscribe());
             tokio::spawn(async move {
                 let service = service_fn(|request| {
                     let shared = Arc::clone(&shared);
                     async move { shared.pass(side, request).await }
                 });
+                let server = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 // An error is how a connection is cut, here or by the program's end.
-                let _ =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                tokio::select! {
+                    _ = server => {}
+                    Ok(()) = cuts.changed(), if side == Side::Kubernetes => {}
+                }
             });
         }
     });

@@ -287,3 +287,19 @@ proptest! {
         prop_assert_eq!(diff(&wanted, &held), []);
     }
 }
+
+#[test]
+fn what_shuts_nothing_out_lets_in_what_is_new() {
+    let ports = |change: &Change| change.authorize.iter().filter_map(|one| one.ports).collect::<Vec<_>>();
+    let source = |ports, source: &str| permission(ports, source, None);
+    let mut change = Change {
+        group: "sg-n".to_owned(),
+        authorize: vec![source((8080, 8080), "sg-b"), source((8080, 9091), "sg-b"), source((8081, 8081), "sg-c")],
+        revoke: vec![source((8080, 9090), "sg-b")],
+    };
+    change.shut_nothing_out();
+    assert_eq!(ports(&change), [(8080, 9091), (8081, 8081)]);
+    assert!(change.revoke.is_empty());
+    let all = Permission { protocol: "-1".to_owned(), ports: None, ..source((0, 0), "sg-b") };
+    assert!(covers(&all, &all) && !covers(&source((0, 65535), "sg-b"), &all), "another protocol");
+}

@@ -1,0 +1,143 @@
+//! Groups whose bindings are not there although their target groups are: the CRD was deleted and put back, say.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Changes, Membership, Unit, World};
+use crate::kinds::{IngressGroup, Key};
+use crate::stack::{GroupId, ResourceId};
+
+impl World {
+    /// A ledger that names fewer target groups ends the wait for their bindings.
+    pub(super) fn apply_ledger(&mut self, ledger: IngressGroup, changes: &mut Changes) {
+        let ledger = Arc::new(ledger);
+        let before = self.groups.insert(ledger.metadata.name.clone().unwrap_or_default(), ledger.clone());
+        let now: BTreeSet<&str> = target_groups(&ledger).collect();
+        if before.is_some_and(|before| target_groups(&before).any(|arn| !now.contains(arn))) {
+            changes.insert(Unit::NodeRules);
+        }
+    }
+
+    /// Whether some binding that a group needs is not there: by the group's ledger, or, without one, because a group that has begun
+    /// has no binding at all. Its next turn makes them again. Until then nobody knows what their targets need.
+    #[must_use]
+    pub fn lacks_bindings(&self) -> bool {
+        let bound: BTreeSet<&str> =
+            self.bindings.values().filter_map(|binding| binding.spec.target_group_arn.as_deref()).collect();
+        self.members.iter().any(|(group, members)| {
+            let begun = members.iter().any(|key| self.has_begun(group, key));
+            let lacks = || match self.group_object(group) {
+                Some(ledger) => target_groups(ledger).any(|arn| !bound.contains(arn)),
+                None => self.group_bindings.get(group).is_none_or(BTreeSet::is_empty),
+            };
+            begun && lacks()
+        })
+    }
+
+    /// Whether an Ingress holds the group's finalizer and is not on its way out.
+    fn has_begun(&self, group: &GroupId, key: &Key) -> bool {
+        let finalizer = group.finalizer();
+        let holds = self
+            .ingresses
+            .get(key)
+            .is_some_and(|ingress| ingress.metadata.finalizers.iter().flatten().any(|held| *held == finalizer));
+        holds
+            && match self.memberships.get(key) {
+                Some(Membership::Member(own, _)) => own == group,
+                Some(Membership::Unknown(_)) => true,
+                _ => false,
+            }
+    }
+}
+
+/// ARNs of the target groups that were there when the group's last turn was over, but those of a frontend NLB, which need no binding.
+fn target_groups(ledger: &IngressGroup) -> impl Iterator<Item = &str> {
+    let resources = ledger.status.iter().flat_map(|status| &status.resources);
+    let bound = resources.filter(|(id, arn)| arn.contains(":targetgroup/") && !ResourceId::is_of_frontend_nlb(id));
+    bound.map(|(_, arn)| arn.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::{CONTROLLER, Settings};
+    use crate::world::{Kind, Object};
+
+    const ARN: &str = "arn:aws:elasticloadbalancing:eu-test-1:123456789012:targetgroup/web/0123456789abcdef";
+
+    fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn ingress(deleted: bool) -> Object {
+        let mut meta = json!({"namespace": "n", "name": "shop", "finalizers": ["ingress.k8s.aws/resources"]});
+        if deleted {
+            meta["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        }
+        Object::Ingress(read(json!({"metadata": meta, "spec": {"ingressClassName": "alb"}})))
+    }
+
+    fn binding(arn: &str) -> Object {
+        let labels = json!({"ingress.k8s.aws/stack-namespace": "n", "ingress.k8s.aws/stack-name": "shop"});
+        Object::Binding(read(json!({"metadata": {"namespace": "n", "name": "web", "labels": labels},
+            "spec": {"targetGroupARN": arn, "serviceRef": {"name": "web", "port": 80}}})))
+    }
+
+    fn ledger(resources: Value) -> Object {
+        let name = GroupId::Implicit { namespace: "n".to_owned(), name: "shop".to_owned() }.object_name();
+        let mut object = json!({"metadata": {"name": name}, "spec": {"stack": "n/shop"}});
+        object["status"] = json!({"resources": resources});
+        Object::Group(read(object))
+    }
+
+    fn world() -> World {
+        let mut world = World::new(Settings::new("demo"));
+        world.apply(Object::IngressClass(read(
+            json!({"metadata": {"name": "alb"}, "spec": {"controller": CONTROLLER}}),
+        )));
+        world.apply(ingress(false));
+        world
+    }
+
+    #[test]
+    fn a_group_lacks_what_its_ledger_names() {
+        let mut world = world();
+        world.apply(ledger(json!({"n/shop-web:80": ARN, "FrontendNlb-tg-TCP-80": ARN.replace("web", "front")})));
+        assert!(world.lacks_bindings());
+        world.apply(binding(&ARN.replace("web", "other")));
+        assert!(world.lacks_bindings());
+        world.apply(binding(ARN));
+        assert!(!world.lacks_bindings());
+        world.delete(Kind::Binding, &Key::new("n", "web"));
+        assert!(world.lacks_bindings());
+        let fewer = ledger(json!({"LoadBalancer": ARN.replace("targetgroup", "loadbalancer")}));
+        assert_eq!(world.apply(fewer), Changes::from([Unit::NodeRules]));
+        assert!(!world.lacks_bindings(), "answers of its own need no binding");
+    }
+
+    #[test]
+    fn without_a_ledger_a_group_that_has_begun_lacks_bindings() {
+        let mut world = world();
+        assert!(world.lacks_bindings());
+        world.apply(binding(ARN));
+        assert!(!world.lacks_bindings());
+    }
+
+    #[test]
+    fn what_leaves_lacks_nothing() {
+        let mut world = world();
+        world.apply(ledger(json!({"n/shop-web:80": ARN})));
+        world.apply(ingress(true));
+        assert!(!world.lacks_bindings());
+    }
+
+    #[test]
+    fn a_class_that_is_gone_changes_nothing() {
+        let mut world = world();
+        world.apply(ledger(json!({"n/shop-web:80": ARN})));
+        world.delete(Kind::IngressClass, &Key::new("", "alb"));
+        assert!(world.lacks_bindings());
+    }
+}

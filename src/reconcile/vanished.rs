@@ -1,0 +1,34 @@
+//! Bindings that go with their CRD, and not because somebody wants their targets gone.
+
+use albedo_engine::kinds::TargetGroupBinding;
+
+use super::binding::FINALIZER;
+use super::{Reconciler, TurnError};
+
+impl Reconciler {
+    /// Whether a binding that is being deleted goes because its CRD does. Then it is let go, and its targets stay registered: the group's turn
+    /// makes it again when it can.
+    pub(super) async fn goes_with_its_kind(&self, binding: &TargetGroupBinding) -> Result<bool, TurnError> {
+        let goes = self.shared.cluster.are_bindings_going().await?;
+        if goes {
+            self.say(
+                binding,
+                "KindDeleted",
+                "the CRD of TargetGroupBindings is being deleted: registered targets stay as they are".to_owned(),
+            );
+            self.shared.cluster.remove_binding_finalizer(&self.shared.tenure, binding, FINALIZER).await?;
+        }
+        Ok(goes)
+    }
+
+    /// Whether bindings are missing that nobody gave up. What needs no rule any more cannot be told then.
+    pub(super) async fn misses_bindings(&self) -> bool {
+        if self.shared.cluster.read(albedo_engine::world::World::lacks_bindings) {
+            return true;
+        }
+        self.shared.cluster.are_bindings_going().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "rules of nodes and pods stay: it cannot be told whether bindings are missing");
+            true
+        })
+    }
+}
