@@ -21,9 +21,10 @@ mod walk;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::stack::{Binding, ResourceId};
+use crate::traffic::Request;
 
 pub use assume::as_observed;
 pub use check::{Misroute, check};
@@ -67,7 +68,12 @@ pub struct Gap {
     /// Index of the operation after which it begins.
     pub after: usize,
     /// One of the requests.
-    pub request: String,
+    #[serde(serialize_with = "as_text")]
+    pub request: Request,
+}
+
+fn as_text<S: Serializer>(request: &Request, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(request)
 }
 
 impl Plan {

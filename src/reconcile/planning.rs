@@ -75,7 +75,7 @@ impl Reconciler {
         let wrong = plan::check(&plan, input);
         if wrong.is_empty() {
             for gap in &plan.gaps {
-                tracing::warn!(group = %view.group, request = gap.request, "the quota of rules leaves no order without a gap");
+                tracing::warn!(group = %view.group, request = %gap.request, "the quota of rules leaves no order without a gap");
             }
             return Ok(plan);
         }

@@ -9,13 +9,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::Plan;
 use super::diff::Input;
 use super::equal::{self, Known};
 use super::health::{self, serves};
 use super::operation::{AwsOperation, KubeOperation, Operation};
+use super::{Gap, Plan};
 use crate::stack::{Action, Condition, Listener, Ref, ResourceId, Rule, Transform};
-use crate::traffic::{Class, classes, meets};
+use crate::traffic::{Class, Request, classes, meets};
 
 /// A kind of requests that would get neither its old nor its new answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,13 +50,12 @@ pub fn check(plan: &Plan, input: Input<'_>) -> Vec<Misroute> {
     let mut wrong = Vec::new();
     for (after, operation) in plan.operations.iter().enumerate() {
         if course.apply(operation) {
-            wrong.extend(course.misrouted(after));
+            wrong.extend(course.misrouted(after, &plan.gaps));
         }
     }
     if plan.waits.is_empty() && plan.held.is_empty() {
         wrong.extend(course.unfinished(plan.operations.len()));
     }
-    wrong.retain(|one| !plan.gaps.iter().any(|gap| gap.after <= one.after && gap.request == one.request));
     wrong
 }
 
@@ -198,12 +197,16 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn misrouted(&self, after: usize) -> Vec<Misroute> {
+    fn misrouted(&self, after: usize, told: &[Gap]) -> Vec<Misroute> {
         let mut wrong = Vec::new();
         for number in &self.touched {
             let Some(port) = self.ports.get(number) else { continue };
             let state = self.listeners.get(number).map(|(_, state)| state);
+            let told: Vec<&Gap> = told.iter().filter(|gap| gap.after <= after && gap.request.port == *number).collect();
             for kind in 0..port.kinds.len() {
+                if told.iter().any(|gap| port.is_of(kind, &gap.request)) {
+                    continue;
+                }
                 let got = port.answer(state, kind);
                 let problem = self.problem(port, kind, got, state);
                 wrong.extend(problem.map(|gets| Misroute { after, request: port.example(kind), gets }));
@@ -299,6 +302,13 @@ impl Port {
             known.and_then(|(_, met)| met.get(kind)).copied().unwrap_or(false)
         });
         Some(taken.map_or((state.default.as_slice(), [].as_slice()), |content| (&content.actions, &content.transforms)))
+    }
+
+    /// Whether a request is of a kind: it meets the same conditions. What can't be told decides nothing.
+    fn is_of(&self, kind: usize, request: &Request) -> bool {
+        self.meets.iter().all(|(conditions, met)| {
+            meets(conditions, request).is_none_or(|meets| met.get(kind).is_some_and(|met| *met == meets))
+        })
     }
 
     fn example(&self, kind: usize) -> String {

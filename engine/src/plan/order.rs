@@ -79,7 +79,7 @@ impl Plan {
         let calls = steps.operations(&schedule);
         self.gaps.extend(schedule.gaps.iter().map(|(after, request)| Gap {
             after: first + calls.iter().take_while(|(step, _)| step.is_none_or(|step| step <= *after)).count() - 1,
-            request: request.to_string(),
+            request: request.clone(),
         }));
         self.operations.extend(calls.into_iter().map(|(_, operation)| Operation::Aws(operation)));
         Some(steps.retags(&schedule, input).into_iter().map(|one| (Stage::Tags, Operation::Aws(one))).collect())

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::rules::Routing;
 use super::table::{Content, Table};
-use super::walk::Attempt;
+use super::walk::{Attempt, FEW};
 use crate::traffic::Request;
 
 /// The highest priority.
@@ -21,8 +21,10 @@ pub(super) const LAST_PRIORITY: u32 = 50_000;
 /// Orders that are walked through at most, for pairs that are tried all together.
 const ATTEMPTS: usize = 200;
 
-/// Tables that are looked at, at most, for an order without a gap where room is short.
-const TABLES: usize = 20_000;
+/// Rules that are looked at, at most, for an order without a gap where room is short: over all tables, and over those of one
+/// set of pairs.
+const LOOKS: usize = 4_000_000;
+const LOOKS_OF_ONE: usize = 1_000_000;
 
 /// Rules that change at most, for pairs to be looked for one by one.
 const MANY: usize = 400;
@@ -111,6 +113,11 @@ impl<'r> Change<'r> {
         places.any(|(priority, found)| found.is_some_and(|found| found.is.priority != priority))
     }
 
+    /// Rules that are there or come, 1 at least.
+    fn rows(&self) -> usize {
+        (self.routing.there.len() + self.fresh.len()).max(1)
+    }
+
     /// No order takes fewer calls.
     fn least(&self) -> usize {
         self.stale.len().max(self.fresh.len()) + usize::from(self.moves()) + usize::from(self.default)
@@ -132,16 +139,17 @@ pub(super) fn schedule(change: &Change<'_>, table: Option<&Table>) -> Schedule {
     let attempt_unmoved = Attempt { change: &unmoved, table };
     // To make a rule anew in another's place may be less than to move it.
     let other = (change.moves() && cost > change.least()).then(|| cheapest(&attempt_unmoved, cost)).flatten();
-    match other.or(found) {
-        Some(steps) => Schedule { steps, gaps: Vec::new() },
-        None => {
-            if let Some(steps) = thorough(&attempt).or_else(|| thorough(&attempt_unmoved)) {
-                return Schedule { steps, gaps: Vec::new() };
-            }
-            let schedules = forced(&attempt).into_iter().chain(forced(&attempt_unmoved));
-            schedules.min_by_key(|schedule| (schedule.gaps.len(), schedule.steps.len())).unwrap_or_else(|| slow(change))
-        }
+    let quick = other.or(found);
+    let below = quick.as_ref().map_or(usize::MAX, Vec::len);
+    // Where few rules are there a search costs little.
+    let search = quick.is_none() || (2 * below > 3 * change.least() && change.routing.there.len() <= FEW);
+    let thorough = |attempt| search.then(|| thorough(attempt, below)).flatten();
+    let best = [thorough(&attempt), thorough(&attempt_unmoved)].into_iter().flatten().min_by_key(Vec::len);
+    if let Some(steps) = best.or(quick) {
+        return Schedule { steps, gaps: Vec::new() };
     }
+    let schedules = forced(&attempt).into_iter().chain(forced(&attempt_unmoved));
+    schedules.min_by_key(|schedule| (schedule.gaps.len(), schedule.steps.len())).unwrap_or_else(|| slow(change))
 }
 
 /// What is right without looking at any request, if there is room.
@@ -201,21 +209,26 @@ fn paired(attempt: &Attempt<'_>) -> Option<Vec<Step>> {
     best
 }
 
-/// Where room is short, a step that is safe may lead nowhere: tries all orders of as many pairs as can be, then of fewer.
-fn thorough(attempt: &Attempt<'_>) -> Option<Vec<Step>> {
+/// Where room is short, a step that is safe may lead nowhere: tries all orders of as many pairs as can be, then of fewer, in
+/// fewer steps than `below`.
+fn thorough(attempt: &Attempt<'_>, below: usize) -> Option<Vec<Step>> {
     let change = attempt.change;
-    let mut tables = TABLES;
-    for pairs in (0..=change.stale.len().min(change.fresh.len())).rev() {
-        for pairs in choices(change, pairs, ATTEMPTS) {
-            if tables == 0 {
-                return None;
+    let (stale, fresh, mut left) = (change.stale.len(), change.fresh.len(), LOOKS / change.rows());
+    let mut best: Option<Vec<Step>> = None;
+    for number in (0..=stale.min(fresh)).rev() {
+        let least = stale + fresh - number + usize::from(change.default);
+        for pairs in choices(change, number, ATTEMPTS) {
+            let below = best.as_ref().map_or(below, Vec::len);
+            if least >= below || left == 0 {
+                return best;
             }
-            if let Some(steps) = attempt.search(&pairs, &mut tables) {
-                return Some(steps);
-            }
+            let mut tables = left.min(LOOKS_OF_ONE / change.rows());
+            left -= tables;
+            best = attempt.search(&pairs, below, &mut tables).or(best);
+            left += tables;
         }
     }
-    None
+    best
 }
 
 /// No order is without a gap: the one with the fewest.

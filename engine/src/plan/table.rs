@@ -120,6 +120,48 @@ impl Table {
         }
         wrong
     }
+
+    /// Orders of rules, by their places, in which each request gets its old or its new answer; so many at most.
+    pub(super) fn orders(&self, contents: &[Content], new_default: bool, most: usize) -> Vec<Vec<usize>> {
+        let mut orders = Orders { table: self, contents, new_default, most, found: Vec::new() };
+        orders.extend(&mut Vec::new(), &Set::all(self.classes.len()));
+        orders.found
+    }
+}
+
+/// Puts rules into all safe orders, one rule after the other.
+struct Orders<'t> {
+    table: &'t Table,
+    contents: &'t [Content],
+    new_default: bool,
+    most: usize,
+    found: Vec<Vec<usize>>,
+}
+
+impl Orders<'_> {
+    fn extend(&mut self, chosen: &mut Vec<usize>, left: &Set) {
+        if chosen.len() == self.contents.len() {
+            let right = self.table.defaults.get(usize::from(self.new_default));
+            if right.is_none_or(|right| left.both_without(left, right).is_empty()) {
+                self.found.push(chosen.clone());
+            }
+            return;
+        }
+        for (place, content) in self.contents.iter().enumerate() {
+            let kinds = self.table.contents.get(*content).filter(|_| !chosen.contains(&place));
+            let Some(kinds) = kinds.filter(|kinds| left.both_are_within(&kinds.matched, &kinds.right)) else {
+                continue;
+            };
+            if self.found.len() >= self.most {
+                return;
+            }
+            let mut rest = left.clone();
+            rest.subtract(&kinds.matched);
+            chosen.push(place);
+            self.extend(chosen, &rest);
+            chosen.pop();
+        }
+    }
 }
 
 /// The rules that are there, and behind them those that should be.

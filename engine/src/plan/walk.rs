@@ -1,10 +1,15 @@
 //! One order of a table's changes, walked through step by step with all kinds of requests.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use super::schedule::{Change, LAST_PRIORITY, Row, Schedule, Step, unpaired};
 use super::table::{Content, Table};
 use crate::traffic::Set;
+
+/// So many rules at most are put into another order on the way, and that into so many.
+pub(super) const FEW: usize = 7;
+const ORDERS: usize = 1000;
 
 /// What has to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +55,6 @@ impl Branch {
         let steps = self.steps.iter().cloned().chain([step]).collect();
         Self { state, items, steps, moved: self.moved }
     }
-
-    /// The rule that the last step has made, as long as it may be moved again.
-    fn last_made(&self) -> Option<Row> {
-        match self.steps.last()? {
-            Step::Create(rule, _) if !self.moved => Some(Row::Made(*rule)),
-            _ => None,
-        }
-    }
 }
 
 /// Walks through orders of one change.
@@ -88,54 +85,71 @@ impl Attempt<'_> {
         (items.is_empty() && self.is_reached(&state)).then_some(steps)
     }
 
-    /// The steps, if any order of these pairs is safe: depth first, looking at so many tables at most. Unlike `walk` it takes
-    /// no step for good.
-    pub(super) fn search(&self, pairs: &[(usize, usize)], tables: &mut usize) -> Option<Vec<Step>> {
-        let branch = Branch { state: self.start(), items: items(self.change, pairs), steps: Vec::new(), moved: false };
-        let mut open = vec![branch];
+    /// The fewest steps of any safe order of these pairs, fewer than `below`. Unlike `walk` it takes no step for good; it
+    /// looks at so many tables at most.
+    pub(super) fn search(&self, pairs: &[(usize, usize)], below: usize, tables: &mut usize) -> Option<Vec<Step>> {
+        let first = Branch { state: self.start(), items: items(self.change, pairs), steps: Vec::new(), moved: false };
+        // What is shortest with all that is left to do, first of those what is furthest.
+        let rank = |branch: &Branch, number: usize| {
+            let to_move = usize::from(!branch.moved && !self.is_placed(&branch.state, pairs));
+            let left = branch.items.len() + to_move;
+            Reverse((branch.steps.len() + left, left, number))
+        };
+        let mut open = BinaryHeap::from([rank(&first, 0)]);
+        let mut branches = vec![first];
         let mut seen: BTreeSet<(Vec<(u32, Content)>, bool, bool)> = BTreeSet::new();
-        while let Some(branch) = open.pop() {
+        while let Some(Reverse((length, _, number))) = open.pop() {
+            let branch = branches.get(number).filter(|_| length < below)?;
             if branch.items.is_empty() && self.is_reached(&branch.state) {
-                return Some(branch.steps);
+                return Some(branch.steps.clone());
             }
-            let mut next: Vec<Branch> =
-                branch.last_made().into_iter().flat_map(|row| self.elsewhere(&branch, row)).collect();
-            if !branch.moved {
-                let (state, step) = self.placed(&branch.state, pairs);
-                next.extend(step.map(|step| Branch { moved: true, ..branch.to(state, step, None) }));
-            }
-            for (index, item) in branch.items.iter().enumerate().rev() {
-                let after = self.after(&branch.state, *item, !branch.moved).into_iter().rev();
-                next.extend(after.map(|(state, step)| branch.to(state, step, Some(index))));
-            }
-            for branch in next {
+            for next in self.further(branch, pairs) {
                 *tables = tables.checked_sub(1)?;
-                let rows = branch.state.rows.iter().map(|placed| (placed.priority, placed.content)).collect();
-                if seen.insert((rows, branch.state.new_default, branch.moved))
-                    && self.misrouted(&branch.state).is_empty()
-                {
-                    open.push(branch);
+                let rows = next.state.rows.iter().map(|placed| (placed.priority, placed.content)).collect();
+                let new = seen.insert((rows, next.state.new_default, next.moved));
+                if new && self.misrouted(&next.state).is_empty() {
+                    open.push(rank(&next, branches.len()));
+                    branches.push(next);
                 }
             }
         }
         None
     }
 
-    /// A rule that was made behind all others, at each of the other places.
-    fn elsewhere(&self, branch: &Branch, row: Row) -> Vec<Branch> {
-        let others: Vec<Placed> = branch.state.rows.iter().filter(|placed| placed.row != row).copied().collect();
-        let Some(made) = branch.state.rows.iter().find(|placed| placed.row == row) else { return Vec::new() };
-        let at = |place: usize| {
-            let (before, behind) = others.split_at(place);
-            let order = before.iter().chain([made]).chain(behind);
-            let rows: Vec<Placed> = order.zip(1..).map(|(placed, priority)| Placed { priority, ..*placed }).collect();
-            let was =
-                |row: Row| branch.state.rows.iter().find(|placed| placed.row == row).map(|placed| placed.priority);
-            let moved = rows.iter().filter(|placed| was(placed.row) != Some(placed.priority));
-            let step = Step::Priorities(moved.map(|placed| (placed.row, placed.priority)).collect());
+    /// All that one step leads to.
+    fn further(&self, branch: &Branch, pairs: &[(usize, usize)]) -> Vec<Branch> {
+        let mut next: Vec<Branch> = Vec::new();
+        for (index, item) in branch.items.iter().enumerate() {
+            let after = self.after(&branch.state, *item, !branch.moved);
+            next.extend(after.into_iter().map(|(state, step)| branch.to(state, step, Some(index))));
+        }
+        if !branch.moved {
+            let (state, step) = self.placed(&branch.state, pairs);
+            next.extend(step.map(|step| Branch { moved: true, ..branch.to(state, step, None) }));
+            next.extend(self.reordered(branch));
+        }
+        next
+    }
+
+    /// The rules in other orders that are safe, by one call.
+    fn reordered(&self, branch: &Branch) -> Vec<Branch> {
+        let rows = &branch.state.rows;
+        if rows.len() > FEW {
+            return Vec::new();
+        }
+        let contents: Vec<Content> = rows.iter().map(|placed| placed.content).collect();
+        let orders = self.table.orders(&contents, branch.state.new_default, ORDERS);
+        let in_order = |order: Vec<usize>| {
+            let placed = order.into_iter().filter_map(|place| rows.get(place)).zip(1..);
+            let (moved, rows): (Vec<_>, Vec<_>) = placed
+                .map(|(placed, to)| {
+                    ((placed.priority != to).then_some((placed.row, to)), Placed { priority: to, ..*placed })
+                })
+                .unzip();
+            let step = Step::Priorities(moved.into_iter().flatten().collect());
             branch.to(State { rows, ..branch.state.clone() }, step, None)
         };
-        (0..others.len()).map(at).collect()
+        orders.into_iter().map(in_order).collect()
     }
 
     /// The steps with these pairs, gaps or not: at each place where no step is safe, the one that hurts the fewest kinds.
@@ -259,18 +273,11 @@ impl Attempt<'_> {
 
     /// Everything at its place, what is on its way out behind all others in its order.
     fn placed(&self, state: &State, pairs: &[(usize, usize)]) -> (State, Option<Step>) {
-        let rule_of = |row: Row| match row {
-            Row::Made(rule) => Some(rule),
-            Row::There(there) => pairs
-                .iter()
-                .find_map(|(stale, rule)| (*stale == there).then_some(*rule))
-                .or_else(|| self.change.kept.iter().position(|kept| *kept == Some(there))),
-        };
         let mut next = state.clone();
-        let leaving = next.rows.iter().filter(|placed| rule_of(placed.row).is_none()).count();
+        let leaving = next.rows.iter().filter(|placed| self.rule_of(placed.row, pairs).is_none()).count();
         let mut park = (1..=LAST_PRIORITY).rev().take(leaving).collect::<Vec<u32>>();
         for placed in &mut next.rows {
-            placed.priority = match rule_of(placed.row) {
+            placed.priority = match self.rule_of(placed.row, pairs) {
                 Some(rule) => self.change.priority(rule),
                 None => park.pop().unwrap_or(LAST_PRIORITY),
             };
@@ -279,6 +286,23 @@ impl Attempt<'_> {
         let moved: Vec<(Row, u32)> = moved.map(|(to, _)| (to.row, to.priority)).collect();
         next.rows.sort_by_key(|placed| placed.priority);
         (next, (!moved.is_empty()).then_some(Step::Priorities(moved)))
+    }
+
+    /// Whether what stays is at its place.
+    fn is_placed(&self, state: &State, pairs: &[(usize, usize)]) -> bool {
+        let mut staying = state.rows.iter().filter_map(|placed| Some((placed, self.rule_of(placed.row, pairs)?)));
+        staying.all(|(placed, rule)| placed.priority == self.change.priority(rule))
+    }
+
+    /// What a row is or becomes among the rules that should be there.
+    fn rule_of(&self, row: Row, pairs: &[(usize, usize)]) -> Option<usize> {
+        match row {
+            Row::Made(rule) => Some(rule),
+            Row::There(there) => pairs
+                .iter()
+                .find_map(|(stale, rule)| (*stale == there).then_some(*rule))
+                .or_else(|| self.change.kept.iter().position(|kept| *kept == Some(there))),
+        }
     }
 
     fn misrouted(&self, state: &State) -> Set {
@@ -335,7 +359,7 @@ fn items(change: &Change<'_>, pairs: &[(usize, usize)]) -> Vec<Item> {
     items.extend(unpaired(&change.fresh, &fresh).map(Item::Create));
     items.extend(change.default.then_some(Item::Default));
     let mut leaving: Vec<usize> = unpaired(&change.stale, &stale).collect();
-    leaving.sort_by_key(|there| std::cmp::Reverse(change.routing.there.get(*there).map(|found| found.is.priority)));
+    leaving.sort_by_key(|there| Reverse(change.routing.there.get(*there).map(|found| found.is.priority)));
     items.extend(leaving.into_iter().map(Item::Delete));
     items
 }

@@ -1,7 +1,8 @@
 //! The fewest calls that any order without a gap takes, by trying all: depth first with a growing limit.
 //!
-//! A call modifies, makes or deletes one rule, modifies the default, or gives all rules any order. It is a little more than AWS
-//! allows (a rule can be made between any two others, whatever numbers are free), so that the number is never too high.
+//! A call modifies, makes or deletes one rule, modifies the default, or gives all rules any order. A rule is made at a priority
+//! that is free. Once rules have been put into another order it is a little more than AWS allows (then a rule can be made between
+//! any two others, and the priorities are right in the end), so that the number is never too high.
 
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ use crate::generate::{Pair, folded};
 pub fn fewest(pair: &Pair, enough: usize) -> usize {
     let search = Search::new(pair);
     let start = State {
-        rows: (0..pair.before.rules.len()).map(|row| (search.first(row), Some(row))).collect(),
+        rows: (0..pair.before.rules.len()).map(|row| (search.first(row), row + 1)).collect(),
         default: 0,
         moved: false,
     };
@@ -29,8 +30,8 @@ pub fn fewest(pair: &Pair, enough: usize) -> usize {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct State {
-    /// Content of each rule, and which of the first it was.
-    rows: Vec<(usize, Option<usize>)>,
+    /// Content and priority of each rule, in their order. Once they were moved the priorities are 0.
+    rows: Vec<(usize, usize)>,
     default: usize,
     moved: bool,
 }
@@ -115,8 +116,7 @@ impl Search {
         let contents = state.rows.iter().map(|(content, _)| *content);
         state.default == self.new_default
             && contents.eq(self.target.iter().copied())
-            && (state.moved
-                || state.rows.iter().enumerate().all(|(place, (_, row))| row.is_none_or(|row| row == place)))
+            && (state.moved || state.rows.iter().enumerate().all(|(place, (_, priority))| *priority == place + 1))
     }
 
     fn is_safe(&self, state: &State) -> bool {
@@ -159,10 +159,12 @@ impl Search {
         }
         if state.rows.len() < self.room {
             for place in 0..=state.rows.len() {
-                for content in &contents {
-                    let mut with = state.clone();
-                    with.rows.insert(place, (*content, None));
-                    next.push(with);
+                for priority in self.free(state, place) {
+                    next.extend(contents.iter().map(|content| {
+                        let mut with = state.clone();
+                        with.rows.insert(place, (*content, priority));
+                        with
+                    }));
                 }
             }
         }
@@ -182,19 +184,23 @@ impl Search {
         })
     }
 
+    /// The priorities that a rule can be made at between two others.
+    fn free(&self, state: &State, place: usize) -> Vec<usize> {
+        if state.moved {
+            return vec![0];
+        }
+        let before = place.checked_sub(1).map_or(0, |before| state.rows[before].1);
+        let behind = state.rows.get(place).map_or(before + self.target.len() + 2, |(_, behind)| *behind);
+        (before + 1..behind).collect()
+    }
+
     /// All safe orders of the rules.
-    fn orders(
-        &self,
-        state: &State,
-        chosen: &mut Vec<usize>,
-        left: &Set,
-        orders: &mut Vec<Vec<(usize, Option<usize>)>>,
-    ) {
+    fn orders(&self, state: &State, chosen: &mut Vec<usize>, left: &Set, orders: &mut Vec<Vec<(usize, usize)>>) {
         if chosen.len() == state.rows.len() {
             let mut rest = left.clone();
             rest.subtract(&self.defaults[state.default]);
             if rest.is_empty() {
-                orders.push(chosen.iter().map(|row| state.rows[*row]).collect());
+                orders.push(chosen.iter().map(|row| (state.rows[*row].0, 0)).collect());
             }
             return;
         }
