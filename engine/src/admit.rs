@@ -1,5 +1,6 @@
 //! Findings → verdict, and defaults: what admission answers to a review.
 
+mod consequence;
 mod defaults;
 mod parameters;
 mod policy;

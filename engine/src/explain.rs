@@ -132,9 +132,9 @@ fn code(row: &CodeRow) -> String {
 fn verdict(row: &CodeRow) -> &'static str {
     match (row.tier, row.absence) {
         (Tier::Static | Tier::Cluster, false) => "refused",
-        (Tier::Static | Tier::Cluster, true) => "a warning; refused when admission is strict",
+        (Tier::Static | Tier::Cluster | Tier::Consequence, true) => "a warning; refused when admission is strict",
         (Tier::Aws, _) => "refused while the fact is fresh, else a warning with its age",
-        (Tier::Consequence, _) => "refused until it is acknowledged by annotation",
+        (Tier::Consequence, false) => "refused until it is acknowledged by annotation",
     }
 }
 

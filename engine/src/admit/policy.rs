@@ -71,7 +71,7 @@ impl Policy {
             && match row.tier {
                 Tier::Static | Tier::Cluster => self.strict || !row.absence,
                 Tier::Aws => (self.strict || !row.absence) && finding.age.is_none_or(|age| age <= self.fresh),
-                Tier::Consequence => !acknowledged,
+                Tier::Consequence => !acknowledged && (self.strict || !row.absence),
             }
     }
 }

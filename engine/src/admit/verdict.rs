@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
-use super::{ALLOW_REPLACEMENT, Answer, Cause, Context, Details, Mode, Policy, Request, preview};
+use super::consequence::{Change, acknowledged};
+use super::{Answer, Cause, Context, Details, Mode, Policy, Request, preview};
 use crate::annotation::PREFIX;
 use crate::compile::Cache;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
@@ -40,10 +41,11 @@ pub(super) fn validate(
             let before = linked(&group, &overlay, context, cache);
             let after = linked(&group, &Overlay::Put(Arc::new(candidate.clone())), context, cache);
             let mut found = new_findings(&before, &after, &subject);
-            found.extend(replacement(&group, &subject, candidate, &before, &after, context));
-            found.extend(frontend_removal(&subject, candidate, &before, &after));
+            let (group, subject, before, after) = (&group, &subject, &before, &after);
+            let change = Change { group, subject, candidate, old, before, after, context };
+            found.extend(change.consequences(cache));
             let plan = if request.dry_run {
-                preview::lines(&before, &after, &context.settings.cluster_name)
+                preview::lines(before, after, &context.settings.cluster_name)
             } else {
                 Vec::new()
             };
@@ -85,7 +87,7 @@ fn means_the_same(old: &Ingress, new: &Ingress) -> bool {
     old.spec == new.spec && old.metadata.annotations == new.metadata.annotations
 }
 
-fn linked(group: &GroupId, overlay: &Overlay, context: Context<'_>, cache: &mut Cache) -> Linked {
+pub(super) fn linked(group: &GroupId, overlay: &Overlay, context: Context<'_>, cache: &mut Cache) -> Linked {
     let view = context.world.view(group, overlay);
     let input =
         Input { settings: context.settings, view: &view, facts: context.facts, existing: None, now: context.now };
@@ -134,55 +136,6 @@ fn invalid_group(subject: &ObjectRef, name: &str) -> Finding {
         "groupName must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
     };
     Finding::new(Code::InvalidGroupName, subject.clone(), path, reason).value(name)
-}
-
-/// The load balancer that exists would have to be replaced.
-fn replacement(
-    group: &GroupId,
-    subject: &ObjectRef,
-    candidate: &Ingress,
-    before: &Linked,
-    after: &Linked,
-    context: Context<'_>,
-) -> Option<Finding> {
-    let ledger = context.world.group_object(group).and_then(|object| object.status.as_ref()?.load_balancer.clone());
-    let of = |linked: &Linked| Some(linked.desired.as_ref()?.load_balancer.as_ref()?.scheme.to_string());
-    let was =
-        ledger.as_ref().map(|known| known.scheme.clone()).filter(|scheme| !scheme.is_empty()).or_else(|| of(before))?;
-    let becomes = of(after)?;
-    if was == becomes {
-        return None;
-    }
-    let name = ledger.map(|known| format!(" {} ({})", known.name, known.dns_name)).unwrap_or_default();
-    let message =
-        format!("scheme {was} → {becomes} deletes the load balancer{name} and makes another with another DNS name");
-    let path = FieldPath::annotation(&format!("{PREFIX}scheme"));
-    let acknowledged = acknowledged(candidate);
-    let finding = Finding::new(Code::ReplacesLoadBalancer, subject.clone(), path, message).value(&becomes);
-    Some(if acknowledged { finding.mend("acknowledged") } else { finding })
-}
-
-/// The NLB in front of the load balancer would go, or be another one.
-fn frontend_removal(subject: &ObjectRef, candidate: &Ingress, before: &Linked, after: &Linked) -> Option<Finding> {
-    let was = before.desired.as_ref()?.frontend_nlb.as_ref()?;
-    let after = after.desired.as_ref().filter(|after| !after.keep_frontend_nlb)?;
-    let (suffix, becomes, message) = match &after.frontend_nlb {
-        Some(becomes) if becomes.scheme == was.scheme => return None,
-        Some(becomes) => {
-            let (was, becomes) = (was.scheme, becomes.scheme.to_string());
-            let message =
-                format!("scheme {was} → {becomes} deletes the frontend NLB and makes another with another DNS name");
-            ("frontend-nlb-scheme", becomes, message)
-        }
-        None => ("enable-frontend-nlb", "false".to_owned(), format!("the frontend NLB {} is deleted", was.name)),
-    };
-    let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-    let finding = Finding::new(Code::RemovesFrontendNlb, subject.clone(), path, message).value(&becomes);
-    Some(if acknowledged(candidate) { finding.mend("acknowledged") } else { finding })
-}
-
-fn acknowledged(candidate: &Ingress) -> bool {
-    candidate.metadata.annotations.iter().flatten().any(|(key, value)| key == ALLOW_REPLACEMENT && value == "true")
 }
 
 fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &Policy) -> Answer {

@@ -15,7 +15,7 @@ pub struct CodeRow {
     pub id: &'static str,
     /// How sure its fact is.
     pub tier: Tier,
-    /// It reports that something is absent, which may come later, or not known, which may be right all the same: a
+    /// It reports that something is absent, which may come later, or not known, which may be right all the same, or not done: a
     /// warning at the door unless `strict`.
     pub absence: bool,
     /// What it changes in AWS unless a finding says otherwise.
@@ -375,6 +375,16 @@ codes! {
         "set albedo.dev/allow-replacement: \"true\" on the Ingress if that is meant",
         accepts: "annotations: {'{p}enable-frontend-nlb': 'true'}\nbefore: {annotations: {}}",
         refuses: "annotations: {}\nbefore: {annotations: {'{p}enable-frontend-nlb': 'true'}}";
+    MovesToAnother = "ALB303", Consequence, contradiction, Nothing, "moves to another load balancer",
+        "Each group has a load balancer of its own, with a DNS name of its own: who knows the old one reaches the Ingress no more.",
+        "set albedo.dev/allow-replacement: \"true\" on the Ingress if that is meant",
+        accepts: "annotations: {'{p}group.name': shop, '{p}group.order': '2'}\nbefore: {annotations: {'{p}group.name': shop}}",
+        refuses: "annotations: {'{p}group.name': other}\nbefore: {annotations: {'{p}group.name': shop}}";
+    KeepsItsName = "ALB304", Consequence, absence, Nothing, "a load balancer that keeps its name",
+        "A load balancer cannot be renamed: another name counts for one that is made later.",
+        "leave the name as it is, or delete the Ingress and create it anew",
+        accepts: "annotations: {'{p}load-balancer-name': shop, '{p}scheme': internal}\nbefore: {annotations: {'{p}load-balancer-name': shop}}",
+        refuses: "annotations: {'{p}load-balancer-name': other}\nbefore: {annotations: {'{p}load-balancer-name': shop}}";
 }
 
 impl Code {

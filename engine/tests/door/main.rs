@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 
 mod cases;
+mod consequences;
 mod merge;
 mod seniority;
 mod stage;

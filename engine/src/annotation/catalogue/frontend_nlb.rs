@@ -13,7 +13,7 @@ pub(super) const ROWS: &[Row] = &[
         "true",
         "Puts an NLB in front of the ALB.",
     )
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff, Code::RemovesFrontendNlb])
     .default("false"),
     Row::new(
         "frontend-nlb-scheme",

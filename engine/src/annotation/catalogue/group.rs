@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Row] = &[
          case letters, digits, `-` and `.`. Without it an Ingress has an ALB of its own.",
     )
     .code(Code::InvalidGroupName)
-    .also(&[Code::Overridden])
+    .also(&[Code::Overridden, Code::MovesToAnother])
     .params("group.name"),
     Row::new(
         "group.order",
@@ -37,7 +37,7 @@ pub(super) const ROWS: &[Row] = &[
          is made from the group's or the Ingress'. See the ELBv2 API, CreateLoadBalancer.",
     )
     .code(Code::InvalidName)
-    .also(&[Code::GroupConflict, Code::Overridden])
+    .also(&[Code::GroupConflict, Code::Overridden, Code::KeepsItsName])
     .params("loadBalancerName"),
     Row::new(
         "scheme",

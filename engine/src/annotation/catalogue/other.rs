@@ -26,10 +26,12 @@ pub(super) const ROWS: &[Row] = &[
         Grammar::OneOf(&["true"]),
         Merge::Own,
         "true",
-        "Acknowledges that a change deletes the load balancer and makes another with another DNS name.",
+        "Acknowledges that a change makes another load balancer with another DNS name, takes the frontend NLB away, or moves \
+         the Ingress to another group's load balancer.",
     )
     .of(OWN)
-    .code(Code::ReplacesLoadBalancer),
+    .code(Code::ReplacesLoadBalancer)
+    .also(&[Code::RemovesFrontendNlb, Code::MovesToAnother]),
     Row::new(
         "defaulted",
         Output,

@@ -1,0 +1,142 @@
+//! What a change does to load balancers that exist: another in the place of one, the Ingress at another one, the frontend NLB
+//! gone; or nothing, although another name is asked for. Each is a finding, in one row of [`CONSEQUENCES`].
+//!
+//! Target groups are no such thing: one that cannot be changed is replaced while the load balancer stays.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::networking::v1::Ingress;
+
+use super::verdict::linked;
+use super::{ALLOW_REPLACEMENT, Context};
+use crate::annotation::PREFIX;
+use crate::compile::Cache;
+use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::kinds::{Key, LoadBalancerStatus};
+use crate::link::Linked;
+use crate::stack::{GroupId, LoadBalancer};
+use crate::world::{Membership, Overlay};
+
+/// A change of an Ingress that is a member of a group afterwards.
+pub(super) struct Change<'a> {
+    pub group: &'a GroupId,
+    pub subject: &'a ObjectRef,
+    pub candidate: &'a Ingress,
+    pub old: Option<&'a Ingress>,
+    /// That group without the change, and with it.
+    pub before: &'a Linked,
+    pub after: &'a Linked,
+    pub context: Context<'a>,
+}
+
+/// A consequence: its code, and the annotation, its new value and the message where it happens.
+type Row = (Code, fn(&Change<'_>, &mut Cache) -> Option<(&'static str, String, String)>);
+
+const CONSEQUENCES: [Row; 4] = [
+    (Code::ReplacesLoadBalancer, |change, _| change.replaces()),
+    (Code::RemovesFrontendNlb, |change, _| change.removes_frontend_nlb()),
+    (Code::MovesToAnother, |change, cache| change.moves(cache)),
+    (Code::KeepsItsName, |change, _| change.keeps_its_name()),
+];
+
+impl Change<'_> {
+    /// All that it leads to.
+    pub(super) fn consequences(&self, cache: &mut Cache) -> Vec<Finding> {
+        let meant = acknowledged(self.candidate);
+        let found = CONSEQUENCES.iter().filter_map(|(code, find)| Some((*code, find(self, cache)?)));
+        let finding = |(code, (suffix, value, message)): (Code, (&str, String, String))| {
+            let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
+            let finding = Finding::new(code, self.subject.clone(), path, message).value(&value);
+            if meant && !code.row().absence { finding.mend("acknowledged") } else { finding }
+        };
+        found.map(finding).collect()
+    }
+
+    /// The load balancer of a group as the ledger has it.
+    fn known(&self, group: &GroupId) -> Option<&LoadBalancerStatus> {
+        self.context.world.group_object(group)?.status.as_ref()?.load_balancer.as_ref()
+    }
+
+    /// Another scheme: the load balancer that exists goes.
+    fn replaces(&self) -> Option<(&'static str, String, String)> {
+        let known = self.known(self.group);
+        let before = || Some(load_balancer(self.before)?.scheme.to_string());
+        let was = known.map(|known| known.scheme.clone()).filter(|scheme| !scheme.is_empty()).or_else(before)?;
+        let becomes = load_balancer(self.after)?.scheme.to_string();
+        let name = known.map(named).unwrap_or_default();
+        let message =
+            format!("scheme {was} → {becomes} deletes the load balancer{name} and makes another with another DNS name");
+        (was != becomes).then_some(("scheme", becomes, message))
+    }
+
+    /// The NLB in front of the load balancer would go, or be another one.
+    fn removes_frontend_nlb(&self) -> Option<(&'static str, String, String)> {
+        let was = self.before.desired.as_ref()?.frontend_nlb.as_ref()?;
+        let after = self.after.desired.as_ref().filter(|after| !after.keep_frontend_nlb)?;
+        match &after.frontend_nlb {
+            Some(becomes) if becomes.generation() == was.generation() => None,
+            Some(becomes) => {
+                let (was, becomes) = (was.scheme, becomes.scheme.to_string());
+                let message = format!(
+                    "scheme {was} → {becomes} deletes the frontend NLB and makes another with another DNS name"
+                );
+                Some(("frontend-nlb-scheme", becomes, message))
+            }
+            None => {
+                Some(("enable-frontend-nlb", "false".to_owned(), format!("the frontend NLB {} is deleted", was.name)))
+            }
+        }
+    }
+
+    /// Another group: its rules leave one load balancer and come to another.
+    fn moves(&self, cache: &mut Cache) -> Option<(&'static str, String, String)> {
+        let old = self.old?;
+        let Membership::Member(from, _) = self.context.world.membership(old) else { return None };
+        if from == *self.group {
+            return None;
+        }
+        // Without a ledger nobody knows what was made of it: what should have been is taken for it.
+        let name = if self.context.world.group_object(&from).is_some() {
+            named(self.known(&from)?)
+        } else {
+            let stood = linked(&from, &Overlay::Put(Arc::new(old.clone())), self.context, cache);
+            load_balancer(&stood).map(|_| String::new())?
+        };
+        let others = self.context.world.view(&from, &Overlay::Delete(Key::of(&old.metadata)));
+        let fate =
+            if others.members.is_empty() { "goes and no longer answers for it" } else { "no longer answers for it" };
+        let message = format!(
+            "group {from} → {}: the load balancer{name} {fate}; another does, under another DNS name",
+            self.group
+        );
+        Some(("group.name", self.group.to_string(), message))
+    }
+
+    /// Another name: a load balancer that exists has its own for ever.
+    fn keeps_its_name(&self) -> Option<(&'static str, String, String)> {
+        const KEY: &str = "load-balancer-name";
+        let (before, after) = (load_balancer(self.before)?, load_balancer(self.after)?);
+        let known = self.known(self.group);
+        let was = known.map(|known| known.name.as_str()).filter(|name| !name.is_empty()).unwrap_or(&before.name);
+        let asked = |ingress: &Ingress| {
+            ingress.metadata.annotations.as_ref().and_then(|map| map.get(&format!("{PREFIX}{KEY}")).cloned())
+        };
+        let edited = asked(self.candidate) != self.old.and_then(asked);
+        let message = format!("the load balancer {was} exists and cannot be renamed to {}", after.name);
+        let kept = edited && before.generation() == after.generation() && was != after.name;
+        kept.then(|| (KEY, after.name.clone(), message))
+    }
+}
+
+/// Whether the replacement of a load balancer is meant.
+pub(super) fn acknowledged(candidate: &Ingress) -> bool {
+    candidate.metadata.annotations.iter().flatten().any(|(key, value)| key == ALLOW_REPLACEMENT && value == "true")
+}
+
+fn load_balancer(linked: &Linked) -> Option<&LoadBalancer> {
+    linked.desired.as_ref()?.load_balancer.as_ref()
+}
+
+fn named(known: &LoadBalancerStatus) -> String {
+    format!(" {} ({})", known.name, known.dns_name)
+}
