@@ -4,6 +4,7 @@ mod addons;
 mod certificates;
 mod contradiction;
 mod frontend_nlb;
+mod kept;
 mod listeners;
 mod optimiser;
 mod protection;
@@ -29,6 +30,7 @@ use crate::stack::{
 use crate::world::{ClassifiedMember, View};
 
 use contradiction::Speakers;
+pub use kept::KEPT;
 pub use totals::{grows_not, is_total};
 
 /// How a member takes part in what is built.
@@ -40,6 +42,8 @@ pub enum MemberState {
     LastGood,
     /// Not at all.
     SetAside,
+    /// Not at all, and what AWS holds of it stays: nobody remembers what it asked for.
+    Kept,
 }
 
 /// A member after linking.

@@ -13,7 +13,7 @@ use crate::kinds::{
     MemberStatus,
 };
 use crate::ledger;
-use crate::link::{Linked, LinkedMember, MemberState};
+use crate::link::{self, Linked, LinkedMember, MemberState};
 use crate::stack::{Desired, ResourceId};
 use crate::world::View;
 
@@ -81,7 +81,11 @@ fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>
     let grave: Vec<&Finding> = member.findings.iter().filter(|finding| finding.effect != Effect::Nothing).collect();
     if !grave.is_empty() || member.state != MemberState::Linked {
         let all: Vec<String> = grave.iter().map(ToString::to_string).collect();
-        let kept = if member.state == MemberState::LastGood { " (its last good input stays in effect)" } else { "" };
+        let kept = match member.state {
+            MemberState::LastGood => " (its last good input stays in effect)",
+            MemberState::Kept => " (what AWS holds of it stays)",
+            MemberState::Linked | MemberState::SetAside => "",
+        };
         return warn("FailedBuildModel", format!("Failed build model due to {}{kept}", all.join("; ")));
     }
     match outcome {
@@ -180,6 +184,7 @@ fn member_status(view: &View, member: &LinkedMember) -> MemberStatus {
     let state = match member.state {
         MemberState::Linked => "Linked",
         MemberState::LastGood | MemberState::SetAside => "SetAside",
+        MemberState::Kept => link::KEPT,
     };
     MemberStatus {
         namespace: member.key.namespace.clone(),

@@ -18,6 +18,7 @@ use albedo_engine::world::{Overlay, Unit, View, secret_refs};
 use jiff::Timestamp;
 
 use super::observing::{Seen, existing, start};
+use super::planning::observed_bindings;
 use super::queue::Lane;
 use super::{Next, Reconciler, TurnError};
 use crate::cloud::{Applied, Known, OidcClient, Warrant};
@@ -164,8 +165,20 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Links; when a finding rests on AWS's facts, they are read anew and it is linked once more.
+    /// Links. What AWS may hold of a member that cannot be linked at all is kept.
     async fn link(&self, view: &View, observed: &Observed) -> Linked {
+        let mut linked = self.link_fresh(view, observed).await;
+        let Some(desired) = linked.desired.clone().filter(|_| linked.leaves_out(view)) else { return linked };
+        let kept = plan::keep(desired, observed, &observed_bindings(view));
+        if kept != linked.desired {
+            linked.note_kept(view);
+            linked.desired = kept;
+        }
+        linked
+    }
+
+    /// Links; when a finding rests on AWS's facts, they are read anew and it is linked once more.
+    async fn link_fresh(&self, view: &View, observed: &Observed) -> Linked {
         let existing = existing(observed);
         let facts = self.shared.account.get();
         let linked = self.link_with(view, &facts, existing.as_ref());
@@ -242,7 +255,9 @@ impl Reconciler {
                 hosts.push(Host { hostname: reached.frontend_dns_name.to_lowercase(), ports: BTreeSet::new() });
             }
             let set_aside = |key: &Key| {
-                linked.members.iter().any(|member| member.key == *key && member.state == MemberState::SetAside)
+                linked.members.iter().any(|member| {
+                    member.key == *key && matches!(member.state, MemberState::SetAside | MemberState::Kept)
+                })
             };
             for member in view.members.iter().filter(|member| !set_aside(&member.key())) {
                 self.shared.cluster.update_ingress_status(&self.shared.tenure, &member.ingress, &hosts).await?;

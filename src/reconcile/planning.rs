@@ -117,7 +117,7 @@ fn age(view: &View, binding: &ObservedBinding) -> Duration {
     age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
 }
 
-fn observed_bindings(view: &View) -> Vec<ObservedBinding> {
+pub(super) fn observed_bindings(view: &View) -> Vec<ObservedBinding> {
     view.bindings.iter().filter_map(|binding| observed_binding(binding)).collect()
 }
 

@@ -21,6 +21,7 @@ mod frontend_nlb;
 mod golden;
 mod groups;
 mod leaving;
+mod ledger;
 mod lifecycle;
 mod names;
 mod objects;
@@ -112,6 +113,7 @@ const TESTS: &[(&str, Test)] = tests![
     wire::aws_is_out_of_reach,
     wire::what_was_tried_is_told,
     wire::sigterm_ends_in_time,
+    ledger::a_redirect_that_breaks_answers_on,
     groups::members_share_a_load_balancer,
     groups::the_younger_of_two_that_contradict_waits,
     groups::nodes_are_targets,

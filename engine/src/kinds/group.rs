@@ -88,7 +88,7 @@ pub struct MemberStatus {
     pub name: String,
     /// Uid.
     pub uid: String,
-    /// `Linked`, `SetAside` or `Leaving`.
+    /// `Linked`, `SetAside`, `Kept` or `Leaving`.
     pub state: String,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -130,9 +130,14 @@ fn effective(actions: &[Action]) -> Vec<Action> {
 
 /// Whether two rules match and do the same, priority and tags aside.
 pub(super) fn rule(desired: &Rule, observed: &Rule, known: &Known) -> bool {
-    sorted(desired.conditions.iter().map(normal)) == sorted(observed.conditions.iter().map(normal))
+    conditions(&desired.conditions, &observed.conditions)
         && sorted(&desired.transforms) == sorted(&observed.transforms)
         && actions(&desired.actions, &observed.actions, known)
+}
+
+/// Whether two rules match the same requests by the same conditions.
+pub(super) fn conditions(one: &[Condition], other: &[Condition]) -> bool {
+    sorted(one.iter().map(normal)) == sorted(other.iter().map(normal))
 }
 
 fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {

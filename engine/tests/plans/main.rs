@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a panic is what a test has for a fault")]
 
 mod cluster;
+mod kept;
 mod normalised;
 
 use std::fmt::Write as _;
