@@ -238,6 +238,31 @@ fn bad_input(bounds: &mut Bounds) {
         }
         members
     });
+    // The first half says this and that of an NLB, the other half asks for one.
+    curve("members that contradict each other in their NLB", &[10, 100, 1000], &|size| {
+        let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
+        for (n, one) in members.iter_mut().enumerate() {
+            let annotations = one.metadata.annotations.get_or_insert_default();
+            let mut say = |suffix: &str, value: String| {
+                annotations.insert(format!("alb.ingress.kubernetes.io/{suffix}"), value);
+            };
+            say("frontend-nlb-listener-port-mapping", format!("{}=80", 1000 + n / 2 % 500));
+            say("frontend-nlb-healthcheck-path", format!("/{n}"));
+            if n >= size / 2 {
+                say("enable-frontend-nlb", "true".to_owned());
+            }
+        }
+        members
+    });
+    curve("members behind one NLB", &[10, 100, 1000], &|size| {
+        let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
+        for one in &mut members {
+            let annotations = one.metadata.annotations.get_or_insert_default();
+            annotations.insert("alb.ingress.kubernetes.io/enable-frontend-nlb".to_owned(), "true".to_owned());
+            annotations.insert("alb.ingress.kubernetes.io/frontend-nlb-tags".to_owned(), "a=1".to_owned());
+        }
+        members
+    });
     curve("unknown annotations", &[10, 100, 1000], &|size| {
         let mut one = ingress(Some(GROUP), 0, 1, 0);
         let annotations = one.metadata.annotations.get_or_insert_default();

@@ -12,8 +12,10 @@ mod load_balancer;
 mod reader;
 mod requested_certificates;
 mod rules;
+mod statements;
 mod target_groups;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,6 +38,7 @@ pub use addons::AddonsAsk;
 pub use cache::Cache;
 pub use frontend_nlb::{FrontendHealthCheckAsk, FrontendNlbAsk};
 pub use reader::Reader;
+pub use statements::{FRONTEND_WHOLE, Statement, Thing};
 
 /// What one member asks of its group.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,9 +71,22 @@ pub struct Fragment {
     pub target_groups: BTreeMap<ResourceId, TargetGroupAsk>,
     /// Its own tags and those of its class's parameters, default tags included.
     pub tags: Tags,
+    /// All of this that others may say otherwise.
+    pub statements: Vec<Statement>,
 }
 
 impl Fragment {
+    /// Who stands first in the group: by order, then by `namespace/name` as one text.
+    #[must_use]
+    pub fn in_group_order(&self, other: &Self) -> Ordering {
+        let text = |key: &'_ Key| key.namespace.bytes().chain([b'/']).chain(key.name.bytes()).collect::<Vec<u8>>();
+        let same = self.key.namespace == other.key.namespace;
+        self.order.cmp(&other.order).then_with(|| match same {
+            true => self.key.name.cmp(&other.key.name),
+            false => text(&self.key).cmp(&text(&other.key)),
+        })
+    }
+
     /// The frontend NLB's ports that this member asks for and the listeners they lead to; what leads to none is left out.
     #[must_use]
     pub fn frontend_ports(&self) -> BTreeMap<u16, u16> {
@@ -145,13 +161,22 @@ pub enum CertificatesAsk {
     Discover(Vec<String>),
 }
 
+/// The path of an Ingress that a rule comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The Ingress.
+    pub key: Key,
+    /// `spec.rules[0].http.paths[0]`.
+    pub path: String,
+}
+
 /// A rule of one path, the same on every listener but for authentication, which needs HTTPS.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleAsk {
-    /// Where in the Ingress.
-    pub path: String,
+    /// Where it comes from.
+    pub origin: Arc<Origin>,
     /// Conditions.
-    pub conditions: Vec<Condition>,
+    pub conditions: Arc<[Condition]>,
     /// Authentication, on HTTPS listeners.
     pub authentication: Option<Action>,
     /// What is done in the end.
@@ -255,7 +280,7 @@ impl<'a> Compiler<'a> {
         let certificates = self.certificates();
         let listeners = self.listeners(&certificates);
         let (rules, default_backend) = self.rules();
-        Fragment {
+        let mut fragment = Fragment {
             key: self.key.clone(),
             uid: self.uid.clone(),
             created: self.created,
@@ -270,7 +295,10 @@ impl<'a> Compiler<'a> {
             default_backend,
             target_groups: std::mem::take(&mut self.target_groups),
             tags,
-        }
+            statements: Vec::new(),
+        };
+        fragment.statements = statements::of(&fragment);
+        fragment
     }
 
     fn group(&self) -> &'a GroupId {

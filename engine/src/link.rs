@@ -29,7 +29,8 @@ use crate::stack::{
 };
 use crate::world::{ClassifiedMember, View};
 
-use contradiction::Speakers;
+pub use crate::compile::Origin;
+use contradiction::Agreement;
 pub use kept::KEPT;
 pub use totals::{grows_not, is_total};
 
@@ -63,7 +64,7 @@ pub struct Linked {
     /// What should exist; `None` when the group is blocked and nothing may change.
     pub desired: Option<Desired>,
     /// Where each rule comes from, by port and in the order of the listener's rules.
-    pub origins: BTreeMap<u16, Vec<Origin>>,
+    pub origins: BTreeMap<u16, Vec<Arc<Origin>>>,
     /// The members, by namespace and name.
     pub members: Vec<LinkedMember>,
 }
@@ -164,15 +165,6 @@ pub fn link_compiled(input: Input<'_>, candidates: Vec<Candidate>) -> Linked {
     linker.finish(desired)
 }
 
-/// The path of an Ingress that a rule comes from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin {
-    /// The Ingress.
-    pub key: Key,
-    /// `spec.rules[0].http.paths[0]`.
-    pub path: String,
-}
-
 /// The state of linking one group.
 struct Linker<'a> {
     input: Input<'a>,
@@ -186,12 +178,10 @@ struct Linker<'a> {
     reported: BTreeSet<Finding>,
     /// Who comes before whom, and who is as it was when it was last linked.
     seniority: Vec<(Key, bool)>,
-    /// Whom a member has to agree with.
-    speakers: Speakers,
-    origins: BTreeMap<u16, Vec<Origin>>,
+    /// What those taken so far say.
+    agreement: Agreement,
+    origins: BTreeMap<u16, Vec<Arc<Origin>>>,
     blocked: bool,
-    /// A member names a web ACL, so that ARNs of web ACLs do not count.
-    web_acl_by_name: bool,
 }
 
 impl<'a> Linker<'a> {
@@ -204,10 +194,9 @@ impl<'a> Linker<'a> {
             last_good: BTreeMap::new(),
             reported: BTreeSet::new(),
             seniority: Vec::new(),
-            speakers: Speakers::default(),
+            agreement: Agreement::default(),
             origins: BTreeMap::new(),
             blocked: false,
-            web_acl_by_name: false,
         }
     }
 
@@ -236,7 +225,7 @@ impl<'a> Linker<'a> {
     /// Takes in members by seniority, so that of two that contradict each other the younger is set aside.
     fn take(&mut self, mut candidates: Vec<Candidate>) {
         let mut fragments = candidates.iter().filter_map(|one| one.present.fragment.as_ref());
-        self.web_acl_by_name = fragments.any(|fragment| fragment.addons.wafv2_name.is_some());
+        self.agreement = Agreement::new(fragments.any(|fragment| fragment.addons.wafv2_name.is_some()));
         candidates.sort_by(|a, b| {
             // Under review an Ingress may have no time of creation yet: then it is the youngest.
             let rank = |one: &Candidate| (!one.unchanged, one.created.is_none(), one.created);
@@ -266,23 +255,17 @@ impl<'a> Linker<'a> {
     }
 
     fn take_in(&mut self, fragment: Option<Arc<Fragment>>) {
-        let place = self.fragments.len();
-        self.fragments.extend(fragment);
-        self.speakers.hear(&self.fragments, place);
+        self.fragments.extend(fragment.inspect(|fragment| self.agreement.take_in(fragment)));
     }
 
     /// Puts the fragments into the order of the group.
     fn sort(&mut self) {
-        self.fragments.sort_by_cached_key(|fragment| (fragment.order, fragment.key.to_string()));
+        self.fragments.sort_by(|one, other| one.in_group_order(other));
     }
 
     /// Whether a fragment goes together with those taken so far.
     fn admit(&mut self, fragment: &Fragment, report: bool) -> bool {
-        let speakers = self.speakers.on(fragment, &self.fragments).into_iter();
-        let mut contradictions: Vec<Finding> =
-            speakers.flat_map(|speaker| contradiction::between(fragment, speaker)).collect();
-        contradictions.extend(contradiction::frontend_nlb::brought_by(fragment, &self.fragments));
-        contradictions.retain(|finding| self.counts(finding));
+        let contradictions = self.agreement.contradictions(fragment);
         let agrees = contradictions.is_empty();
         if report {
             for finding in contradictions {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use albedo_engine::link::{self, Linked, MemberState, Origin};
 use albedo_engine::settings::Settings;
@@ -206,7 +207,7 @@ impl Trace {
     }
 }
 
-fn walk(desired: &Desired, origins: &[Origin], request: &Request, scheme: &str) -> Option<Walk> {
+fn walk(desired: &Desired, origins: &[Arc<Origin>], request: &Request, scheme: &str) -> Option<Walk> {
     let router = Router::new(&desired.listeners);
     let answer = router.answer(request)?;
     let listener = answer.listener;

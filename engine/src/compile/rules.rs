@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 
-use super::{Compiler, RuleAsk};
+use super::{Compiler, Origin, RuleAsk};
 use crate::annotation::condition::{self, Condition as Given};
 use crate::annotation::transform::{self, Transform as GivenTransform};
 use crate::annotation::{self, PREFIX, parse};
@@ -59,7 +59,17 @@ impl Compiler<'_> {
     fn default_backend(&mut self, backend: &IngressBackend) -> Option<RuleAsk> {
         const AT: &str = "spec.defaultBackend";
         let (action, authentication) = self.backend(backend, AT)?;
-        Some(RuleAsk { path: AT.to_owned(), conditions: Vec::new(), authentication, action, transforms: Vec::new() })
+        Some(RuleAsk {
+            origin: self.origin(AT),
+            conditions: Arc::default(),
+            authentication,
+            action,
+            transforms: Vec::new(),
+        })
+    }
+
+    fn origin(&self, at: &str) -> Arc<Origin> {
+        Arc::new(Origin { key: self.key.clone(), path: at.to_owned() })
     }
 
     /// Bytes of what annotations add to each rule of a backend.
@@ -82,7 +92,13 @@ impl Compiler<'_> {
         let conditions = self.conditions(at, host, patterns, &extras.conditions, &service);
         self.check_size(at, &conditions);
         let (action, authentication) = self.backend(&path.backend, &format!("{at}.backend"))?;
-        Some(RuleAsk { path: at.to_owned(), conditions, authentication, action, transforms: extras.transforms.clone() })
+        Some(RuleAsk {
+            origin: self.origin(at),
+            conditions: conditions.into(),
+            authentication,
+            action,
+            transforms: extras.transforms.clone(),
+        })
     }
 
     /// What AWS refuses of a rule's conditions together:

@@ -1,7 +1,6 @@
 //! What is attached to the group's load balancer: a web ACL by name goes before one by ARN.
 
 use super::Linker;
-use crate::annotation::PREFIX;
 use crate::facts;
 use crate::finding::{Code, Finding};
 use crate::settings::Gate;
@@ -19,12 +18,6 @@ impl Linker<'_> {
             shield: self.first(|fragment| fragment.addons.shield).filter(|_| settings.enable_shield && subscribed),
             capacity_units: self.capacity_units().filter(|_| settings.gate(Gate::LbCapacityReservation)),
         }
-    }
-
-    /// Whether a contradiction counts: one of ARNs does not in a group in which a web ACL is named.
-    pub(super) fn counts(&self, finding: &Finding) -> bool {
-        let key = format!("{PREFIX}wafv2-acl-arn");
-        !(self.web_acl_by_name && finding.path.annotation_key() == Some(key.as_str()))
     }
 
     /// A finding of a member with the age of the fact that it rests on: members are compiled without a clock.

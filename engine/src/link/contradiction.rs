@@ -1,163 +1,232 @@
-//! Whether two members of a group contradict each other: what both say of one thing must be the same.
+//! Whether members of a group contradict each other: what they say of one thing has to be the same, where it counts.
 
-pub(super) mod frontend_nlb;
-mod speakers;
+mod circumstances;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::annotation::PREFIX;
-use crate::compile::{Fragment, ListenerAsk, SubnetsAsk};
+use crate::compile::{FRONTEND_WHOLE, Fragment, Statement, Thing};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 
-pub(super) use speakers::Speakers;
+/// Contradictions among others that one newcomer is told of.
+const TOLD: usize = 10;
+/// What a member's silence is taken for where it is a statement.
+const SILENCE: &str = "(none)";
 
-/// What a member says of one thing, as text to compare and to show.
-type Said = fn(&Fragment) -> Option<String>;
+/// What the members taken so far say. A newcomer is held against that and not against each member, so a group costs as
+/// much time as its members say.
+#[derive(Debug, Default)]
+pub(super) struct Agreement {
+    said: BTreeMap<Thing, Said>,
+    /// Things of which members say one thing and another, which as things stand does not count.
+    open: BTreeSet<Thing>,
+    /// The first member of the group.
+    first: Option<Arc<Fragment>>,
+    /// The first on each port.
+    first_on: BTreeMap<u16, Arc<Fragment>>,
+    /// Who speaks of [`FRONTEND_WHOLE`], by annotation.
+    whole: BTreeMap<&'static str, Whole>,
+    /// A member asks for an NLB.
+    frontend_nlb: bool,
+    /// A member names a web ACL, so that ARNs of web ACLs do not count.
+    web_acl_by_name: bool,
+}
 
-/// Everything that members of a group say of the load balancer as a whole.
-const EXCLUSIVE: &[(&str, Said)] = &[
-    ("load-balancer-name", |f| f.load_balancer.name.clone()),
-    ("scheme", |f| f.load_balancer.scheme.map(|scheme| scheme.to_string())),
-    ("ip-address-type", |f| f.load_balancer.ip_address_type.map(|kind| kind.as_str().to_owned())),
-    ("subnets", |f| f.load_balancer.subnets.as_ref().map(subnets)),
-    ("security-groups", |f| Some(f.load_balancer.security_groups.join(",")).filter(|groups| !groups.is_empty())),
-    ("manage-backend-security-group-rules", |f| f.load_balancer.manage_backend_rules.map(|on| on.to_string())),
-    ("customer-owned-ipv4-pool", |f| f.load_balancer.customer_owned_ipv4_pool.clone()),
-    ("ipam-ipv4-pool-id", |f| f.load_balancer.ipv4_ipam_pool_id.clone()),
-    ("ssl-redirect", |f| f.load_balancer.ssl_redirect.map(|port| port.to_string())),
-    ("enable-frontend-nlb", |f| f.frontend_nlb.enabled.map(|on| on.to_string())),
-    ("wafv2-acl-name", |f| f.addons.wafv2_name.as_ref().map(|(name, _)| name.clone())),
-    ("wafv2-acl-arn", |f| f.addons.wafv2_arn.as_ref().map(ToString::to_string)),
-    ("waf-acl-id", |f| f.addons.waf_classic.as_ref().map(ToString::to_string)),
-    ("shield-advanced-protection", |f| f.addons.shield.map(|on| on.to_string())),
-    ("minimum-load-balancer-capacity", |f| f.addons.capacity_units.map(|units| format!("CapacityUnits={units}"))),
-];
+/// What is said of a thing: by the most senior who speaks of it, and by the most senior who says otherwise.
+#[derive(Debug)]
+struct Said {
+    text: String,
+    by: Arc<Fragment>,
+    otherwise: Option<(String, Arc<Fragment>)>,
+}
 
-/// What members say of one listener.
-type SaidOfListener = fn(&ListenerAsk) -> Option<String>;
-
-const PER_PORT: [(&str, SaidOfListener); 5] = [
-    ("listen-ports", |ask| Some(ask.protocol.to_string())),
-    ("inbound-cidrs", |ask| Some(set(&ask.inbound_cidrs)).filter(|text| !text.is_empty())),
-    ("security-group-prefix-lists", |ask| Some(set(&ask.prefix_lists)).filter(|text| !text.is_empty())),
-    ("ssl-policy", |ask| ask.ssl_policy.clone()),
-    ("mutual-authentication", |ask| ask.mutual_authentication.as_ref().map(|mutual| format!("{mutual:?}"))),
-];
-
-/// The contradictions of a newcomer with a member that is senior to it, each a finding on the newcomer.
-pub(super) fn between(newcomer: &Fragment, senior: &Fragment) -> Vec<Finding> {
-    let pair = Pair { newcomer, senior };
-    let mut findings = Vec::new();
-    for &(suffix, said) in EXCLUSIVE {
-        findings.extend(pair.differ(Code::GroupConflict, suffix, "", said(newcomer), said(senior)));
-    }
-    findings.extend(pair.maps(
-        "load-balancer-attributes",
-        &newcomer.load_balancer.attributes,
-        &senior.load_balancer.attributes,
-        &pair.enforced(),
-    ));
-    findings.extend(pair.maps("tags", &newcomer.tags, &senior.tags, &BTreeSet::new()));
-    for (port, ask) in &newcomer.listeners {
-        let Some(other) = senior.listeners.get(port) else { continue };
-        let of_port = format!(" on port {port}");
-        for (suffix, said) in PER_PORT {
-            findings.extend(pair.differ(Code::ListenerConflict, suffix, &of_port, said(ask), said(other)));
+impl Said {
+    /// Who says something else than a text, and what.
+    fn against(&self, text: &str) -> Option<(&str, &Fragment)> {
+        if self.text != text {
+            return Some((&self.text, &self.by));
         }
-        let suffix = format!("listener-attributes.{}-{port}", ask.protocol);
-        findings.extend(pair.maps(&suffix, &ask.attributes, &other.attributes, &BTreeSet::new()));
-        if newcomer.default_backend.is_some() && senior.default_backend.is_some() {
-            let message = format!("multiple ingress defined default backend: {} has one{of_port} already", senior.key);
-            let subject = pair.subject();
-            findings.push(
-                Finding::new(Code::ListenerConflict, subject, FieldPath::at("spec.defaultBackend"), message)
-                    .related([pair.related()])
-                    .mend("keep one spec.defaultBackend in the group, or listen on another port"),
-            );
-        }
+        self.otherwise.as_ref().map(|(text, by)| (text.as_str(), &**by))
     }
-    findings
+}
+
+/// Of something that all have to say behind the first that does.
+#[derive(Debug, Default)]
+struct Whole {
+    first_to_speak: Option<Arc<Fragment>>,
+    last_silent: Option<Arc<Fragment>>,
+}
+
+impl Agreement {
+    /// Nobody's yet.
+    pub(super) fn new(web_acl_by_name: bool) -> Self {
+        Self { web_acl_by_name, ..Self::default() }
+    }
+
+    /// That of members that go together.
+    pub(super) fn of(&self, fragments: &[Arc<Fragment>]) -> Self {
+        let mut agreement = Self::new(self.web_acl_by_name);
+        fragments.iter().for_each(|fragment| agreement.take_in(fragment));
+        agreement
+    }
+
+    /// Takes note of what a member says.
+    pub(super) fn take_in(&mut self, member: &Arc<Fragment>) {
+        for Statement { thing, text } in &member.statements {
+            match self.said.get_mut(thing) {
+                None => {
+                    let said = Said { text: text.clone(), by: member.clone(), otherwise: None };
+                    self.said.insert(thing.clone(), said);
+                }
+                Some(said) if said.text != *text && said.otherwise.is_none() => {
+                    said.otherwise = Some((text.clone(), member.clone()));
+                    self.open.insert(thing.clone());
+                }
+                Some(_) => {}
+            }
+        }
+        let is_first = |before: Option<&Arc<Fragment>>| before.is_none_or(|before| comes_before(member, before));
+        if is_first(self.first.as_ref()) {
+            self.first = Some(member.clone());
+        }
+        for port in member.listeners.keys() {
+            if is_first(self.first_on.get(port)) {
+                self.first_on.insert(*port, member.clone());
+            }
+        }
+        for suffix in FRONTEND_WHOLE {
+            let whole = self.whole.entry(suffix).or_default();
+            match spoken(member, suffix) {
+                Some(_) if is_first(whole.first_to_speak.as_ref()) => whole.first_to_speak = Some(member.clone()),
+                None if whole.last_silent.as_ref().is_none_or(|last| comes_before(last, member)) => {
+                    whole.last_silent = Some(member.clone());
+                }
+                _ => {}
+            }
+        }
+        self.frontend_nlb |= asks_for_frontend_nlb(member);
+    }
+
+    /// The contradictions that a newcomer brings with it, each a finding on the newcomer: what it says otherwise than its
+    /// seniors, and what they say otherwise than each other if only with the newcomer that counts.
+    pub(super) fn contradictions(&self, newcomer: &Fragment) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for Statement { thing, text } in &newcomer.statements {
+            let against = self.said.get(thing).and_then(|said| said.against(text));
+            let against = against.filter(|_| self.counts(thing, newcomer));
+            findings.extend(against.map(|(theirs, senior)| conflict(thing, (newcomer, text), (senior, theirs))));
+        }
+        if self.frontend_nlb || asks_for_frontend_nlb(newcomer) {
+            findings.extend(FRONTEND_WHOLE.into_iter().filter_map(|suffix| self.silence(newcomer, suffix)));
+        }
+        findings.extend(self.opened_by(newcomer));
+        findings
+    }
+
+    /// A newcomer that is silent behind one that speaks, or speaks before one that is silent.
+    fn silence(&self, newcomer: &Fragment, suffix: &'static str) -> Option<Finding> {
+        let Whole { first_to_speak, last_silent } = self.whole.get(suffix)?;
+        let thing = Thing::FrontendWhole(suffix);
+        if let Some(text) = spoken(newcomer, suffix) {
+            let silent = last_silent.as_ref().filter(|silent| comes_before(newcomer, silent))?;
+            return Some(conflict(&thing, (newcomer, text), (silent, SILENCE)));
+        }
+        let speaker = first_to_speak.as_ref().filter(|speaker| comes_before(speaker, newcomer))?;
+        Some(conflict(&thing, (newcomer, SILENCE), (speaker, spoken(speaker, suffix)?)))
+    }
+
+    /// What seniors say otherwise than each other and what did not count without a newcomer: it asks for an NLB, or stands
+    /// before the one whose class's parameters settled it.
+    fn opened_by(&self, newcomer: &Fragment) -> Vec<Finding> {
+        let opens = (!self.frontend_nlb && asks_for_frontend_nlb(newcomer)).then_some("enable-frontend-nlb");
+        if opens.is_none() && !self.leads(newcomer) {
+            return Vec::new();
+        }
+        let open = self.open.iter().filter(|thing| self.counts(thing, newcomer));
+        let mut conflicts: Vec<Finding> = open
+            .filter_map(|thing| {
+                let said = self.said.get(thing)?;
+                let (text, by) = said.otherwise.as_ref()?;
+                Some(conflict(thing, (by, text), (&said.by, &said.text)))
+            })
+            .take(TOLD)
+            .collect();
+        if opens.is_some() {
+            conflicts.extend(self.whole.iter().filter_map(|(suffix, whole)| {
+                let (speaker, silent) = whole.first_to_speak.as_ref().zip(whole.last_silent.as_ref())?;
+                let late = comes_before(speaker, silent).then_some(silent)?;
+                let thing = Thing::FrontendWhole(suffix);
+                Some(conflict(&thing, (late, SILENCE), (speaker, spoken(speaker, suffix)?)))
+            }));
+        }
+        let (suffix, consequence) = match opens {
+            Some(suffix) => (suffix, "of members that this would put an NLB in front of"),
+            None => ("group.order", "of members that come behind this one, whose class does not settle it"),
+        };
+        let of_others = |conflict: Finding| {
+            let message = format!("{} {consequence}", conflict.message);
+            let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
+            let finding = Finding::new(Code::GroupConflict, subject(newcomer), path, message);
+            let value = if opens.is_some() { "true".to_owned() } else { newcomer.order.to_string() };
+            finding.value(&value).related([conflict.subject]).related(conflict.related)
+        };
+        conflicts.into_iter().map(of_others).collect()
+    }
 }
 
 /// Whether a member stands before another in the group.
 fn comes_before(one: &Fragment, other: &Fragment) -> bool {
-    one.order < other.order || one.order == other.order && one.key.to_string() < other.key.to_string()
+    one.in_group_order(other).is_lt()
 }
 
-struct Pair<'a> {
-    newcomer: &'a Fragment,
-    senior: &'a Fragment,
+fn asks_for_frontend_nlb(fragment: &Fragment) -> bool {
+    fragment.frontend_nlb.enabled == Some(true)
 }
 
-impl Pair<'_> {
-    fn subject(&self) -> ObjectRef {
-        ObjectRef::ingress(&self.newcomer.key.namespace, &self.newcomer.key.name)
-    }
-
-    fn related(&self) -> ObjectRef {
-        ObjectRef::ingress(&self.senior.key.namespace, &self.senior.key.name)
-    }
-
-    fn differ(
-        &self,
-        code: Code,
-        suffix: &str,
-        place: &str,
-        own: Option<String>,
-        other: Option<String>,
-    ) -> Option<Finding> {
-        let (own, other) = own.zip(other).filter(|(own, other)| own != other)?;
-        let message =
-            format!("conflicting {suffix}{place}, {}: {own} | {}: {other}", self.newcomer.key, self.senior.key);
-        let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-        Some(
-            Finding::new(code, self.subject(), path, message)
-                .value(&own)
-                .allowed([other.clone()])
-                .related([self.related()])
-                .mend(format!("write {other} as {} does, or leave it out, or leave the group", self.senior.key)),
-        )
-    }
-
-    fn maps(
-        &self,
-        suffix: &str,
-        own: &BTreeMap<String, String>,
-        other: &BTreeMap<String, String>,
-        settled: &BTreeSet<String>,
-    ) -> Vec<Finding> {
-        let shared = own.iter().filter(|(key, _)| !settled.contains(*key));
-        shared
-            .filter_map(|(key, value)| {
-                let theirs = other.get(key).filter(|theirs| *theirs != value)?;
-                let place = format!(" {key}");
-                self.differ(Code::GroupConflict, suffix, &place, Some(value.clone()), Some(theirs.clone()))
-            })
-            .collect()
-    }
-
-    /// Whether the newcomer stands before the senior in the group.
-    fn newcomer_is_first(&self) -> bool {
-        comes_before(self.newcomer, self.senior)
-    }
-
-    /// Attributes that the parameters of the group's first member settle anyway.
-    fn enforced(&self) -> BTreeSet<String> {
-        let first = if self.newcomer_is_first() { self.newcomer } else { self.senior };
-        let params = first.params.as_ref().map(|params| params.spec.load_balancer_attributes.clone());
-        params.unwrap_or_default().into_iter().map(|attribute| attribute.key).collect()
-    }
+fn spoken<'f>(fragment: &'f Fragment, suffix: &'static str) -> Option<&'f str> {
+    let statements = fragment.statements.iter();
+    let mut of_it = statements.filter(|one| one.thing == Thing::FrontendWhole(suffix));
+    of_it.next().map(|one| one.text.as_str())
 }
 
-fn subnets(ask: &SubnetsAsk) -> String {
-    match ask {
-        SubnetsAsk::Annotated(list) => set(list),
-        SubnetsAsk::Ids(list) => format!("IngressClassParams ids {}", set(list)),
-        SubnetsAsk::Tags(tags) => format!("IngressClassParams tags {tags:?}"),
-    }
+fn subject(fragment: &Fragment) -> ObjectRef {
+    ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name)
 }
 
-fn set(list: &[String]) -> String {
-    let set: BTreeSet<&str> = list.iter().map(String::as_str).collect();
-    set.into_iter().collect::<Vec<_>>().join(",")
+/// The annotation that says it, where in it, and whether it is said of a listener.
+fn words(thing: &Thing) -> (String, String, Code) {
+    let (suffix, place, code) = match thing {
+        Thing::Group(suffix) | Thing::Frontend(suffix) | Thing::FrontendWhole(suffix) => {
+            (*suffix, String::new(), Code::GroupConflict)
+        }
+        Thing::Attribute(key) => ("load-balancer-attributes", format!(" {key}"), Code::GroupConflict),
+        Thing::Tag(key) => ("tags", format!(" {key}"), Code::GroupConflict),
+        Thing::Listener(port, suffix) => (*suffix, format!(" on port {port}"), Code::ListenerConflict),
+        Thing::FrontendPort(port, suffix) => (*suffix, format!(" on the NLB's port {port}"), Code::ListenerConflict),
+        Thing::ListenerAttribute(port, protocol, key) => {
+            return (format!("listener-attributes.{protocol}-{port}"), format!(" {key}"), Code::GroupConflict);
+        }
+        Thing::DefaultBackend(port) => ("", format!(" on port {port}"), Code::ListenerConflict),
+    };
+    (suffix.to_owned(), place, code)
+}
+
+/// What a newcomer says against what a senior says.
+fn conflict(thing: &Thing, (newcomer, own): (&Fragment, &str), (senior, theirs): (&Fragment, &str)) -> Finding {
+    let (suffix, place, code) = words(thing);
+    if matches!(thing, Thing::DefaultBackend(_)) {
+        let message = format!("multiple ingress defined default backend: {} has one{place} already", senior.key);
+        return Finding::new(code, subject(newcomer), FieldPath::at("spec.defaultBackend"), message)
+            .related([subject(senior)])
+            .mend("keep one spec.defaultBackend in the group, or listen on another port");
+    }
+    let message = format!("conflicting {suffix}{place}, {}: {own} | {}: {theirs}", newcomer.key, senior.key);
+    Finding::new(code, subject(newcomer), FieldPath::annotation(&format!("{PREFIX}{suffix}")), message)
+        .value(own)
+        .allowed([theirs.to_owned()])
+        .related([subject(senior)])
+        .mend(format!("write {theirs} as {} does, or leave it out, or leave the group", senior.key))
 }

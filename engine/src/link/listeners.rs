@@ -1,6 +1,7 @@
 //! Listeners of a group with their default actions and rules.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::optimiser::{Dropped, Optimised};
 use super::{Linker, Origin, certificates, optimiser};
@@ -55,8 +56,11 @@ impl Linker<'_> {
 
     /// Paths whose rules are left out on every port. One that is left out here and not there is as it should be: a redirect
     /// to HTTPS leads back to itself on the HTTPS port.
-    fn report_dropped(&mut self, dropped: Vec<(Origin, Finding)>) {
-        let alive: BTreeSet<Origin> = self.origins.values().flatten().cloned().collect();
+    fn report_dropped(&mut self, dropped: Vec<(Arc<Origin>, Finding)>) {
+        if dropped.is_empty() {
+            return;
+        }
+        let alive: BTreeSet<Arc<Origin>> = self.origins.values().flatten().cloned().collect();
         let mut told = BTreeSet::new();
         for (origin, finding) in dropped {
             if !alive.contains(&origin) && told.insert(origin.clone()) {
@@ -81,7 +85,7 @@ impl Linker<'_> {
         port: u16,
         protocol: Protocol,
         redirect: Option<u16>,
-    ) -> (Listener, Vec<Origin>, Vec<(Origin, Finding)>) {
+    ) -> (Listener, Vec<Arc<Origin>>, Vec<(Arc<Origin>, Finding)>) {
         let https = protocol == Protocol::Https;
         let redirect = redirect.filter(|_| !https);
         let policy = self.on(port).find_map(|(_, ask)| ask.ssl_policy.clone());
@@ -140,7 +144,7 @@ impl Linker<'_> {
         asked.chain(enforced.into_iter().map(|attribute| (attribute.key, attribute.value))).collect()
     }
 
-    fn rules(&self, port: u16, protocol: Protocol) -> (Vec<Rule>, Vec<Origin>, Vec<(Origin, Finding)>) {
+    fn rules(&self, port: u16, protocol: Protocol) -> (Vec<Rule>, Vec<Arc<Origin>>, Vec<(Arc<Origin>, Finding)>) {
         let https = protocol == Protocol::Https;
         let mut rules = Vec::new();
         for (fragment, _) in self.on(port) {
@@ -155,8 +159,7 @@ impl Linker<'_> {
                 rules.push(((fragment, ask), rule));
             }
         }
-        let origin =
-            |(fragment, ask): (&Fragment, &RuleAsk)| Origin { key: fragment.key.clone(), path: ask.path.clone() };
+        let origin = |(_, ask): (&Fragment, &RuleAsk)| ask.origin.clone();
         let Optimised { kept, dropped } = optimiser::optimise(rules, port, protocol);
         let dropped = dropped.into_iter().map(|(from, why)| {
             let by = match why {
@@ -164,7 +167,7 @@ impl Linker<'_> {
                 Dropped::Behind(place) => kept.get(place).map(|(from, _)| origin(*from)),
             };
             let from = origin(from);
-            let finding = left_out(port, &from, by.as_ref());
+            let finding = left_out(port, &from, by.as_deref());
             (from, finding)
         });
         let dropped = dropped.collect();
@@ -208,7 +211,7 @@ fn left_out(port: u16, origin: &Origin, by: Option<&Origin>) -> Finding {
 }
 
 /// Rules that no request reaches, because an earlier one takes all of theirs.
-fn unreached(listener: &Listener, origins: &[Origin]) -> Vec<(Key, Finding)> {
+fn unreached(listener: &Listener, origins: &[Arc<Origin>]) -> Vec<(Key, Finding)> {
     crate::traffic::unreachable(listener)
         .into_iter()
         .filter_map(|(rule, by)| {

@@ -59,6 +59,9 @@ struct Redirects {
 impl Redirects {
     /// Those that may cover a rule, ascending: looked up by the host or path that the fewest name.
     fn candidates(&self, rule: &Rule) -> impl Iterator<Item = usize> + use<> {
+        if self.by_host.is_empty() && self.of_any_host.is_empty() {
+            return Vec::new().into_iter();
+        }
         let by_host = rarest(&self.by_host, &texts(hosts(rule)));
         let by_path = rarest(&self.by_path, &texts(paths(rule)));
         let size = |named: &[usize], others: &[usize]| named.len() + others.len();
@@ -213,7 +216,7 @@ mod tests {
             } else {
                 Action::FixedResponse(FixedResponse { content_type: None, message_body: None, status_code: "200".to_owned() })
             };
-            Rule { priority: 0, conditions, actions: vec![action], transforms: Vec::new(), tags: Tags::new() }
+            Rule { priority: 0, conditions: conditions.into(), actions: vec![action], transforms: Vec::new(), tags: Tags::new() }
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::contradiction::Speakers;
 use super::{Linker, MemberState};
 use crate::annotation::PREFIX;
 use crate::compile::{CertificatesAsk, Fragment};
@@ -61,7 +60,7 @@ impl Linker<'_> {
     /// Sets members aside; those that were linked before are linked from what they asked for then.
     pub(super) fn set_aside(&mut self, victims: BTreeMap<Key, Vec<Finding>>) {
         self.fragments.retain(|fragment| !victims.contains_key(&fragment.key));
-        self.speakers = Speakers::of(&self.fragments);
+        self.agreement = self.agreement.of(&self.fragments);
         for (key, findings) in victims {
             for finding in findings {
                 self.report(&key, finding);

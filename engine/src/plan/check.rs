@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use super::diff::Input;
 use super::equal::{self, Known};
@@ -62,7 +63,7 @@ pub fn check(plan: &Plan, input: Input<'_>) -> Vec<Misroute> {
 /// What a rule is, its place aside.
 #[derive(Debug, Clone)]
 struct Content {
-    conditions: Vec<Condition>,
+    conditions: Arc<[Condition]>,
     actions: Vec<Action>,
     transforms: Vec<Transform>,
 }
@@ -88,7 +89,7 @@ type Answer<'s> = Option<(&'s [Action], &'s [Transform])>;
 struct Port {
     kinds: Vec<Class>,
     /// For each list of conditions, which kinds meet it.
-    meets: Vec<(Vec<Condition>, Vec<bool>)>,
+    meets: Vec<(Arc<[Condition]>, Vec<bool>)>,
     ends: [Option<State>; 2],
 }
 
@@ -277,15 +278,15 @@ impl State {
 impl Port {
     fn new(port: u16, ends: [Option<State>; 2]) -> Self {
         let contents = ends.iter().flatten().flat_map(|state| state.rules.values().map(|(_, content)| content));
-        let mut conditions: Vec<Vec<Condition>> = Vec::new();
+        let mut conditions: Vec<Arc<[Condition]>> = Vec::new();
         for content in contents {
             if !conditions.contains(&content.conditions) {
                 conditions.push(content.conditions.clone());
             }
         }
-        let lists: Vec<&[Condition]> = conditions.iter().map(Vec::as_slice).collect();
+        let lists: Vec<&[Condition]> = conditions.iter().map(|list| &**list).collect();
         let kinds = classes(port, &lists).all;
-        let meeting = |(place, conditions): (usize, Vec<Condition>)| {
+        let meeting = |(place, conditions): (usize, Arc<[Condition]>)| {
             let of =
                 |class: &Class| meets(&conditions, &class.example).unwrap_or_else(|| class.matches.contains(place));
             let met = kinds.iter().map(of).collect();

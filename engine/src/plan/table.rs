@@ -36,7 +36,7 @@ impl Table {
     /// Tells the requests of a listener apart. `None`: they are too many.
     pub(super) fn of(routing: &Routing, known: &Known) -> Option<Self> {
         let rules: Vec<&Rule> = all(routing);
-        let conditions: Vec<&[Condition]> = rules.iter().map(|rule| rule.conditions.as_slice()).collect();
+        let conditions: Vec<&[Condition]> = rules.iter().map(|rule| &*rule.conditions).collect();
         let Classes { all: classes, complete } = classes(routing.after.port, &conditions);
         if !complete {
             return None;

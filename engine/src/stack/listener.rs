@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html>.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,8 +49,8 @@ pub struct MutualAuthentication {
 pub struct Rule {
     /// 1–50000, lower first.
     pub priority: u32,
-    /// All have to match.
-    pub conditions: Vec<Condition>,
+    /// All have to match. Shared by who asked for them and all states that hold the rule.
+    pub conditions: Arc<[Condition]>,
     /// What is done, the routing action last.
     pub actions: Vec<Action>,
     /// Rewrites before routing.

@@ -1,11 +1,13 @@
 //! Rules that never get a request, because an earlier one takes all of theirs.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 
-use super::glob::{Budget, Glob};
+use super::glob::Budget;
 use super::in_order;
 use super::matcher::Matcher;
-use crate::stack::Listener;
+use crate::stack::{Condition, Listener, Patterns, Rule};
 
 /// Work on one rule, in places of patterns looked at. Beyond it nothing more is found, so that a listener costs as much time
 /// as it has rules.
@@ -27,10 +29,8 @@ pub fn unreachable(listener: &Listener) -> Vec<(usize, usize)> {
 
 /// The same, and the work that it took.
 fn measured(listener: &Listener) -> (Vec<(usize, usize)>, usize) {
-    let rules: Vec<One<'_>> = in_order(listener)
-        .into_iter()
-        .map(|(index, rule)| One { index, conditions: rule.conditions.iter().map(Matcher::of).collect() })
-        .collect();
+    let rules: Vec<One<'_>> =
+        in_order(listener).into_iter().map(|(index, rule)| One { index, rule, conditions: OnceCell::new() }).collect();
     let (mut covered, mut work) = (Vec::new(), 0);
     let mut earlier = Earlier::default();
     for (place, one) in rules.iter().enumerate() {
@@ -40,7 +40,7 @@ fn measured(listener: &Listener) -> (Vec<(usize, usize)>, usize) {
             .into_iter()
             .take_while(|_| budget.spend(1))
             .filter_map(|place| rules.get(place))
-            .find(|other| covers(&other.conditions, &one.conditions, &budget));
+            .find(|other| covers(other.conditions(), one.conditions(), &budget));
         covered.extend(first.map(|by| (one.index, by.index)));
         work += WORK - budget.left();
         earlier.push(one, place);
@@ -53,16 +53,51 @@ fn measured(listener: &Listener) -> (Vec<(usize, usize)>, usize) {
 struct One<'l> {
     /// Index into the listener's rules.
     index: usize,
-    conditions: Vec<Matcher<'l>>,
+    rule: &'l Rule,
+    /// Made ready when they are needed: of most rules host and path tell that no other covers them.
+    conditions: OnceCell<Vec<Matcher<'l>>>,
 }
 
-impl One<'_> {
-    fn hosts(&self) -> Option<Vec<&str>> {
-        self.conditions.iter().find_map(Matcher::plain_hosts)
+impl<'l> One<'l> {
+    fn conditions(&self) -> &[Matcher<'l>] {
+        self.conditions.get_or_init(|| self.rule.conditions.iter().map(Matcher::of).collect())
     }
 
-    fn paths(&self) -> Option<&[Glob]> {
-        self.conditions.iter().find_map(Matcher::paths)
+    /// The hosts, lower case, if they are all named without wildcards.
+    fn hosts(&self) -> Option<impl Iterator<Item = Cow<'l, str>>> {
+        let plain = |patterns: &&Patterns| {
+            patterns.regex_values.is_empty() && !patterns.values.iter().any(|value| value.contains(['*', '?']))
+        };
+        let mut hosts = self.rule.conditions.iter().filter_map(|condition| match condition {
+            Condition::HostHeader(patterns) => Some(patterns),
+            _ => None,
+        });
+        hosts.find(plain).map(|hosts| hosts.values.iter().map(|host| folded(host)))
+    }
+
+    /// What the paths begin with, if there are no expressions among them.
+    fn beginnings(&self) -> Option<impl Iterator<Item = &'l str>> {
+        let mut paths = self.rule.conditions.iter().filter_map(|condition| match condition {
+            Condition::PathPattern(patterns) if patterns.regex_values.is_empty() => Some(patterns),
+            _ => None,
+        });
+        paths.next().map(|paths| paths.values.iter().map(|path| beginning(path)))
+    }
+}
+
+fn folded(host: &str) -> Cow<'_, str> {
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    }
+}
+
+/// What every path that fits a pattern begins with; all begin with `/`.
+fn beginning(path: &str) -> &str {
+    match path.split(['*', '?']).next() {
+        None | Some("") => "/",
+        Some(literal) => literal,
     }
 }
 
@@ -70,7 +105,7 @@ impl One<'_> {
 /// begins as the other's does. Most groups have many hosts, and most hosts many paths.
 #[derive(Debug, Default)]
 struct Earlier<'r> {
-    by_host: HashMap<&'r str, Branch<'r>>,
+    by_host: HashMap<Cow<'r, str>, Branch<'r>>,
     of_any_host: Branch<'r>,
 }
 
@@ -78,25 +113,26 @@ impl<'r> Earlier<'r> {
     /// Places of rules that may cover a rule, ascending.
     fn candidates(&self, one: &One<'_>) -> Vec<usize> {
         // One value is enough: who covers the rule covers each of its values.
-        let of_host = one.hosts().and_then(|hosts| self.by_host.get(hosts.first()?));
-        let path = one.paths().and_then(<[Glob]>::first);
+        let of_host = one.hosts().and_then(|mut hosts| self.by_host.get(hosts.next()?.as_ref()));
+        let path = one.beginnings().and_then(|mut beginnings| beginnings.next());
         let mut places = Vec::new();
         for branch in of_host.into_iter().chain([&self.of_any_host]) {
-            branch.candidates(path, &mut places);
+            // Without a condition on paths the rule takes all of them, and so must who covers it: `/*` or `*`.
+            branch.candidates(path.unwrap_or("/"), &mut places);
         }
         places.sort_unstable();
         places.dedup();
         places
     }
 
-    fn push(&mut self, one: &'r One<'_>, place: usize) {
+    fn push(&mut self, one: &One<'r>, place: usize) {
         match one.hosts() {
             Some(hosts) => {
                 for host in hosts {
-                    self.by_host.entry(host).or_default().push(one.paths(), place);
+                    self.by_host.entry(host).or_default().push(one, place);
                 }
             }
-            None => self.of_any_host.push(one.paths(), place),
+            None => self.of_any_host.push(one, place),
         }
     }
 }
@@ -112,32 +148,24 @@ struct Branch<'r> {
 }
 
 impl<'r> Branch<'r> {
-    fn push(&mut self, paths: Option<&'r [Glob]>, place: usize) {
-        let Some(paths) = paths else {
+    fn push(&mut self, one: &One<'r>, place: usize) {
+        let Some(beginnings) = one.beginnings() else {
             self.of_any_path.push(place);
             return;
         };
-        for path in paths {
-            let beginning = beginning(path);
+        for beginning in beginnings {
             self.lengths.insert(beginning.len());
             self.by_beginning.entry(beginning).or_default().push(place);
         }
     }
 
-    fn candidates(&self, path: Option<&Glob>, found: &mut Vec<usize>) {
+    fn candidates(&self, path: &str, found: &mut Vec<usize>) {
         found.extend(self.of_any_path.iter().take(ALIKE));
-        // Without a condition on paths the rule takes all of them, and so must who covers it: `/*` or `*`.
-        let whole = path.map_or("/", beginning);
-        for length in self.lengths.iter().take(ALIKE).take_while(|length| **length <= whole.len()) {
-            let alike = whole.get(..*length).and_then(|beginning| self.by_beginning.get(beginning));
+        for length in self.lengths.iter().take(ALIKE).take_while(|length| **length <= path.len()) {
+            let alike = path.get(..*length).and_then(|beginning| self.by_beginning.get(beginning));
             found.extend(alike.into_iter().flatten().take(ALIKE));
         }
     }
-}
-
-/// What every path that fits begins with; all begin with `/`.
-fn beginning(path: &Glob) -> &str {
-    if path.literal().is_empty() { "/" } else { path.literal() }
 }
 
 fn covers(outer: &[Matcher<'_>], inner: &[Matcher<'_>], budget: &Budget) -> bool {

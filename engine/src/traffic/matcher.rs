@@ -176,14 +176,6 @@ impl<'l> Matcher<'l> {
         let plain = values.expressions.is_empty() && values.globs.iter().all(Glob::is_literal);
         plain.then(|| values.globs.iter().map(Glob::literal).collect())
     }
-
-    /// The paths, if the condition is on paths and has no expressions.
-    pub(super) fn paths(&self) -> Option<&[Glob]> {
-        match self {
-            Self::Path(values) if values.expressions.is_empty() => Some(&values.globs),
-            _ => None,
-        }
-    }
 }
 
 /// Any character of a query can be percent-encoded; whether conditions see it decoded, and `+` as a space, AWS does not say

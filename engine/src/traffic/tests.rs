@@ -55,7 +55,7 @@ fn say(text: &str) -> Vec<Action> {
 pub(super) fn listener(rules: Vec<Vec<Condition>>) -> Listener {
     let rule = |(priority, conditions): (u32, Vec<Condition>)| Rule {
         priority,
-        conditions,
+        conditions: conditions.into(),
         actions: say(&priority.to_string()),
         transforms: Vec::new(),
         tags: BTreeMap::new(),

@@ -207,7 +207,13 @@ fn rule(dice: &mut Dice, hosts: &[&str], paths: &[&str]) -> Rule {
             .push(Condition::SourceIp { values: vec![(*dice.one(&["10.0.0.0/8", "10.1.0.0/16", "::/0"])).to_owned()] }),
         _ => {}
     }
-    Rule { priority: 0, conditions, actions: vec![action(dice)], transforms: Vec::new(), tags: Tags::new() }
+    Rule {
+        priority: 0,
+        conditions: conditions.into(),
+        actions: vec![action(dice)],
+        transforms: Vec::new(),
+        tags: Tags::new(),
+    }
 }
 
 fn patterns(values: &[&str]) -> Patterns {

@@ -51,7 +51,7 @@ struct Search {
 impl Search {
     fn new(pair: &Pair) -> Self {
         let rules: Vec<&Rule> = pair.before.rules.iter().chain(&pair.after.rules).collect();
-        let conditions: Vec<&[Condition]> = rules.iter().map(|rule| rule.conditions.as_slice()).collect();
+        let conditions: Vec<&[Condition]> = rules.iter().map(|rule| &*rule.conditions).collect();
         let all = classes(80, &conditions).all;
         let same = |one: &Rule, other: &Rule| folded(one) == folded(other) && one.actions == other.actions;
         let numbers: Vec<usize> =

@@ -1,6 +1,7 @@
 //! Plays a plan call by call on one listener, as AWS would, and looks at every kind of request in between.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use albedo_engine::plan::{AwsOperation, Operation};
 use albedo_engine::stack::{Action, Condition, Ref, ResourceId, Rule};
@@ -40,7 +41,7 @@ pub fn play(pair: &Pair, operations: &[Operation]) -> Vec<Found> {
         assert!(stage.table.len() <= pair.room(), "seed {}: more rules than the quota after {after}", pair.seed);
         found.extend(stage.misrouted().into_iter().map(|request| Found { after, request }));
     }
-    let end = |priority: u32, rule: &Rule| Rule { priority, conditions: folded(rule), ..rule.clone() };
+    let end = |priority: u32, rule: &Rule| Rule { priority, conditions: folded(rule).into(), ..rule.clone() };
     let rules: Vec<Rule> = stage.table.iter().map(|(priority, (_, rule))| end(*priority, rule)).collect();
     let wanted: Vec<Rule> = pair.after.rules.iter().map(|rule| end(rule.priority, rule)).collect();
     assert_eq!(rules, wanted, "seed {}: the end", pair.seed);
@@ -65,15 +66,15 @@ struct Stage {
     default: Vec<Action>,
     kinds: Vec<Class>,
     /// The rules whose conditions the kinds know.
-    known: Vec<Vec<Condition>>,
+    known: Vec<Arc<[Condition]>>,
     ends: Vec<[Vec<Action>; 2]>,
 }
 
 impl Stage {
     fn new(pair: &Pair) -> Self {
-        let known: Vec<Vec<Condition>> =
+        let known: Vec<Arc<[Condition]>> =
             pair.before.rules.iter().chain(&pair.after.rules).map(|rule| rule.conditions.clone()).collect();
-        let conditions: Vec<&[Condition]> = known.iter().map(Vec::as_slice).collect();
+        let conditions: Vec<&[Condition]> = known.iter().map(|list| &**list).collect();
         let kinds = classes(80, &conditions);
         assert!(kinds.complete);
         let table = |rules: &[Rule]| -> Table {

@@ -38,7 +38,7 @@ fn whatever_a_request_matches_one_of_the_kinds_matches_too() {
     for seed in 0..300 {
         let pair = Pair::of(seed);
         let rules: Vec<&Rule> = pair.before.rules.iter().chain(&pair.after.rules).collect();
-        let conditions: Vec<&[Condition]> = rules.iter().map(|rule| rule.conditions.as_slice()).collect();
+        let conditions: Vec<&[Condition]> = rules.iter().map(|rule| &*rule.conditions).collect();
         let kinds = classes(80, &conditions);
         assert!(kinds.complete);
         for class in &kinds.all {

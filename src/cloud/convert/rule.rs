@@ -22,7 +22,7 @@ pub(in crate::cloud) fn rule_from_aws(from: &sdk::Rule, tags: Tags) -> Option<Ru
     };
     Some(Rule {
         priority: from.priority()?.parse().ok()?,
-        conditions,
+        conditions: conditions.into(),
         actions: actions_from_aws(from.actions()),
         transforms,
         tags,

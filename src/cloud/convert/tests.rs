@@ -66,7 +66,7 @@ fn conditions() {
         Condition::QueryString { values: vec![pair(Some("k"), "v"), pair(None, "w")] },
         Condition::SourceIp { values: texts(&["10.0.0.0/8", "2001:db8::/32"]) },
     ];
-    assert_eq!(there_and_back(&conditions, &[], &[]).conditions, conditions);
+    assert_eq!(there_and_back(&conditions, &[], &[]).conditions, conditions.into());
 }
 
 fn forward(target_group: Ref) -> Action {
@@ -171,7 +171,7 @@ fn old_forms_are_read() {
         .build();
     let read = rule::rule_from_aws(&old, Tags::new()).unwrap();
     let host = Condition::HostHeader(patterns(&["a.example.com"], &[]));
-    assert_eq!(read.conditions, [host, Condition::PathPattern(patterns(&["/a"], &[]))]);
+    assert_eq!(read.conditions, [host, Condition::PathPattern(patterns(&["/a"], &[]))].into());
     let target_groups = vec![TargetGroupTuple { target_group: Ref::Known(text("arn:tg")), weight: None }];
     assert_eq!(read.actions, [Action::Forward(Forward { target_groups, stickiness: None })]);
 }
@@ -184,7 +184,7 @@ fn what_cannot_be_said_never_passes_for_something_else() {
     let known = with_names(|names| write::actions(&[forward(Ref::Known(text("arn:tg")))], names)).unwrap();
     let with = sdk::Rule::builder().priority("1").set_conditions(Some(path));
     let read = rule::rule_from_aws(&with.clone().conditions(new_field).build(), Tags::new()).unwrap();
-    assert_eq!(read.conditions, []);
+    assert_eq!(read.conditions, [].into());
     let read = rule::rule_from_aws(&with.set_actions(Some(known)).actions(new_action).build(), Tags::new()).unwrap();
     assert_eq!((read.conditions.len(), read.actions.len()), (1, 0));
 }
