@@ -14,6 +14,7 @@
 //! | [`convert`] | between AWS's types and the stack's |
 
 mod addons;
+mod attempts;
 mod call;
 mod convert;
 mod describe;
@@ -108,8 +109,8 @@ struct Shared {
 impl Cloud {
     /// Reads the SDK's configuration from the environment; calls nothing yet.
     pub async fn new(config: CloudConfig) -> Self {
-        let sdk = sdk::Sdk::load(&config.region, config.max_attempts, &config.endpoints).await;
         let caller = call::Caller::new(&config.throttle);
+        let sdk = sdk::Sdk::load(&config.region, config.max_attempts, &config.endpoints, &caller.buckets).await;
         let shared = Shared {
             config,
             sdk,

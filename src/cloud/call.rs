@@ -1,6 +1,7 @@
 //! The one function that every AWS call goes through: throttle, bounded concurrency, metrics, error classes.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -57,18 +58,16 @@ pub(super) const fn shield(name: &'static str) -> Op {
 /// Makes calls, and holds what all of them share.
 #[derive(Debug)]
 pub(super) struct Caller {
-    buckets: Buckets,
+    pub(super) buckets: Arc<Buckets>,
     in_flight: Semaphore,
     pub(super) metrics: Metrics,
 }
 
 impl Caller {
     pub(super) fn new(throttle: &Throttle) -> Self {
-        Self {
-            buckets: Buckets::new(throttle, Instant::now()),
-            in_flight: Semaphore::new(IN_FLIGHT),
-            metrics: Metrics::default(),
-        }
+        let metrics = Metrics::default();
+        let buckets = Arc::new(Buckets::new(throttle, metrics.clone(), Instant::now()));
+        Self { buckets, in_flight: Semaphore::new(IN_FLIGHT), metrics }
     }
 
     /// Waits for its turn, sends, counts, and sorts what went wrong. `send` is a request's `send()`: it does nothing until

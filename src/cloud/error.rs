@@ -156,11 +156,7 @@ impl CloudError {
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
         let answer = Answer::of(operation, error);
-        let class = CLASSES
-            .iter()
-            .find(|(of, code, _)| (of.is_empty() || *of == operation) && matches_code(code, &answer.code))
-            .map(|(_, _, class)| *class);
-        match class {
+        match class(operation, &answer.code) {
             Some(class) => class(answer),
             None if answer.status.is_none_or(|status| status >= 500) => Self::Transient(answer),
             None => Self::Unknown(answer),
@@ -298,6 +294,17 @@ fn matches_code(pattern: &str, code: &str) -> bool {
         (None, Some(start)) => code.starts_with(start),
         (None, None) => code == pattern,
     }
+}
+
+fn class(operation: &str, code: &str) -> Option<fn(Answer) -> CloudError> {
+    let fits = |of: &str, pattern: &str| (of.is_empty() || of == operation) && matches_code(pattern, code);
+    CLASSES.iter().find(|(of, pattern, _)| fits(of, pattern)).map(|(_, _, class)| *class)
+}
+
+/// Whether AWS says with this code that there were too many calls.
+pub(super) fn is_throttle(operation: &str, code: &str) -> bool {
+    let bare = Answer { operation: "", status: None, code: String::new(), message: String::new(), source: code.into() };
+    class(operation, code).is_some_and(|class| matches!(class(bare), CloudError::Throttled(_)))
 }
 
 /// Takes a member that the answer has to have.

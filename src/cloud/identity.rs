@@ -185,8 +185,8 @@ async fn vpc(asked: &Asked, nodes: &[NodePlace], metadata: &Metadata, region: &s
     if let Some(id) = search.take("--aws-vpc-id", given) {
         return Ok(id);
     }
-    let network =
-        Network { sdk: Sdk::load(region, 3, &asked.endpoints).await, caller: Caller::new(&Throttle::default()) };
+    let caller = Caller::new(&Throttle::default());
+    let network = Network { sdk: Sdk::load(region, 3, &asked.endpoints, &caller.buckets).await, caller };
     let by_tags = search.take("--aws-vpc-tags", network.vpc_by_tags(&asked.vpc_tags).await);
     if by_tags.is_some() || !asked.vpc_tags.is_empty() {
         // Whoever names tags means that VPC and no other.

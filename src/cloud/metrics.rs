@@ -1,10 +1,12 @@
 //! What is counted of AWS calls. Families and labels are the predecessor's, so that dashboards live on.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -13,6 +15,20 @@ use prometheus_client::registry::Registry;
 pub struct Metrics {
     calls: Family<CallLabels, Counter>,
     durations: Family<OperationLabels, Histogram, fn() -> Histogram>,
+    throttles: Family<ThrottleLabels, Counter>,
+    rates: Family<FamilyLabels, Gauge<f64, AtomicU64>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ThrottleLabels {
+    service: &'static str,
+    operation: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FamilyLabels {
+    service: String,
+    family: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -34,7 +50,12 @@ const BUCKETS: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { calls: Family::default(), durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)) }
+        Self {
+            calls: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            throttles: Family::default(),
+            rates: Family::default(),
+        }
     }
 }
 
@@ -47,6 +68,24 @@ impl Metrics {
             "Time from sending a call of the AWS API to its last answer, retries included",
             self.durations.clone(),
         );
+        let throttles = "Attempts that AWS throttled, those that the SDK repeated included";
+        registry.register("albedo_aws_throttles", throttles, self.throttles.clone());
+        let rates = "Calls a second that a family of operations may make now; AWS's throttles lower it";
+        registry.register("albedo_aws_call_rate", rates, self.rates.clone());
+    }
+
+    /// Counts an attempt that AWS throttled, repeated or not.
+    pub(super) fn throttled(&self, service: &'static str, operation: &str) {
+        self.throttles.get_or_create(&ThrottleLabels { service, operation: operation.to_owned() }).inc();
+    }
+
+    /// Calls a second that a family of operations may make now; `None`: as many as it likes.
+    pub(super) fn rate(&self, service: &str, family: &str, rate: Option<f64>) {
+        let labels = FamilyLabels { service: service.to_owned(), family: family.to_owned() };
+        match rate {
+            Some(rate) => drop(self.rates.get_or_create(&labels).set(rate)),
+            None => drop(self.rates.remove(&labels)),
+        }
     }
 
     /// Counts a call. `status` is 0 and `code` one of ours when there was no answer; `code` is empty on success.

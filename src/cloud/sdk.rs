@@ -1,11 +1,15 @@
 //! The SDK's clients: one set that reads and retries, one that writes and never does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+
+use super::attempts::Attempts;
+use super::throttle::Buckets;
 
 /// Until a connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -89,7 +93,12 @@ pub(super) struct Sdk {
 impl Sdk {
     /// Credentials, profile and endpoints by the SDK's standard chain: environment, profile, web identity, container,
     /// instance metadata; `AWS_ENDPOINT_URL`. Loads no credentials yet.
-    pub(super) async fn load(region: &str, max_attempts: u32, endpoints: &BTreeMap<Service, String>) -> Self {
+    pub(super) async fn load(
+        region: &str,
+        max_attempts: u32,
+        endpoints: &BTreeMap<Service, String>,
+        buckets: &Arc<Buckets>,
+    ) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -104,15 +113,24 @@ impl Sdk {
             loader = loader.app_name(app_name);
         }
         let config = loader.load().await;
-        Self { read: Readers::new(&config, endpoints), write: Writers::new(&config, endpoints) }
+        let clients = Clients { endpoints, buckets };
+        Self { read: Readers::new(&config, clients), write: Writers::new(&config, clients) }
     }
 }
 
-/// A client of a service, at the endpoint that was asked for.
+/// What all clients share.
+#[derive(Clone, Copy)]
+struct Clients<'a> {
+    endpoints: &'a BTreeMap<Service, String>,
+    buckets: &'a Arc<Buckets>,
+}
+
+/// A client of a service, at the endpoint that was asked for, which tells the buckets of each answer.
 macro_rules! client {
-    ($sdk:ident, $service:ident, $config:expr, $endpoints:expr) => {{
-        let mut builder = $sdk::config::Builder::from($config);
-        if let Some(url) = $endpoints.get(&Service::$service) {
+    ($sdk:ident, $service:ident, $config:expr, $clients:expr) => {{
+        let attempts = Attempts { service: Service::$service, buckets: $clients.buckets.clone() };
+        let mut builder = $sdk::config::Builder::from($config).interceptor(attempts);
+        if let Some(url) = $clients.endpoints.get(&Service::$service) {
             builder = builder.endpoint_url(url);
         }
         $sdk::Client::from_conf(builder.build())
@@ -120,20 +138,20 @@ macro_rules! client {
 }
 
 impl Readers {
-    fn new(config: &SdkConfig, endpoints: &BTreeMap<Service, String>) -> Self {
+    fn new(config: &SdkConfig, clients: Clients<'_>) -> Self {
         Self {
-            elbv2: client!(aws_sdk_elasticloadbalancingv2, Elbv2, config, endpoints),
-            ec2: client!(aws_sdk_ec2, Ec2, config, endpoints),
-            acm: client!(aws_sdk_acm, Acm, config, endpoints),
-            wafv2: client!(aws_sdk_wafv2, WafV2, config, endpoints),
-            waf_regional: client!(aws_sdk_wafregional, WafRegional, config, endpoints),
-            shield: client!(aws_sdk_shield, Shield, &in_shields_region(config), endpoints),
+            elbv2: client!(aws_sdk_elasticloadbalancingv2, Elbv2, config, clients),
+            ec2: client!(aws_sdk_ec2, Ec2, config, clients),
+            acm: client!(aws_sdk_acm, Acm, config, clients),
+            wafv2: client!(aws_sdk_wafv2, WafV2, config, clients),
+            waf_regional: client!(aws_sdk_wafregional, WafRegional, config, clients),
+            shield: client!(aws_sdk_shield, Shield, &in_shields_region(config), clients),
         }
     }
 }
 
 impl Writers {
-    fn new(config: &SdkConfig, endpoints: &BTreeMap<Service, String>) -> Self {
+    fn new(config: &SdkConfig, clients: Clients<'_>) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -141,11 +159,11 @@ impl Writers {
             .build();
         let config = &config.to_builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
         Self {
-            elbv2: client!(aws_sdk_elasticloadbalancingv2, Elbv2, config, endpoints),
-            ec2: client!(aws_sdk_ec2, Ec2, config, endpoints),
-            wafv2: client!(aws_sdk_wafv2, WafV2, config, endpoints),
-            waf_regional: client!(aws_sdk_wafregional, WafRegional, config, endpoints),
-            shield: client!(aws_sdk_shield, Shield, &in_shields_region(config), endpoints),
+            elbv2: client!(aws_sdk_elasticloadbalancingv2, Elbv2, config, clients),
+            ec2: client!(aws_sdk_ec2, Ec2, config, clients),
+            wafv2: client!(aws_sdk_wafv2, WafV2, config, clients),
+            waf_regional: client!(aws_sdk_wafregional, WafRegional, config, clients),
+            shield: client!(aws_sdk_shield, Shield, &in_shields_region(config), clients),
         }
     }
 }

@@ -1,11 +1,10 @@
-//! Token buckets in front of AWS: one a family of operations, by the flag `--aws-api-throttle` or its defaults.
+//! How often AWS may be called: a token bucket a family of operations, by the flag `--aws-api-throttle` or its defaults.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-use tokio::time::Instant;
+mod buckets;
 
 use super::sdk::Service;
+
+pub(super) use buckets::Buckets;
 
 /// How often which operations may be called.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +15,8 @@ pub struct Throttle {
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
     service: String,
+    /// As it was written.
+    family: String,
     pattern: Vec<Word>,
     /// Calls a second.
     rate: f64,
@@ -57,8 +58,8 @@ pub struct ThrottleError {
 impl Default for Throttle {
     fn default() -> Self {
         let rows = DEFAULTS.iter().filter_map(|(service, pattern, rate, burst)| {
-            let pattern = words(pattern)?;
-            Some(Row { service: service.id().to_owned(), pattern, rate: *rate, burst: *burst })
+            let (family, pattern) = ((*pattern).to_owned(), words(pattern)?);
+            Some(Row { service: service.id().to_owned(), family, pattern, rate: *rate, burst: *burst })
         });
         Self { rows: rows.collect() }
     }
@@ -91,8 +92,9 @@ fn row(entry: &str) -> Result<Row, &'static str> {
     if !rate.is_finite() || rate <= 0.0 || burst == 0 {
         return Err("rate and burst have to be greater than 0");
     }
-    let pattern = words(pattern).ok_or("the pattern has more than ^, |, $ and a final .*")?;
-    Ok(Row { service: service.to_owned(), pattern, rate, burst: burst.into() })
+    let (family, pattern) =
+        (pattern.to_owned(), words(pattern).ok_or("the pattern has more than ^, |, $ and a final .*")?);
+    Ok(Row { service: service.to_owned(), family, pattern, rate, burst: burst.into() })
 }
 
 fn words(pattern: &str) -> Option<Vec<Word>> {
@@ -108,6 +110,12 @@ fn words(pattern: &str) -> Option<Vec<Word>> {
         .collect()
 }
 
+impl Row {
+    fn is_of(&self, service: Service, operation: &str) -> bool {
+        self.service == service.id() && self.pattern.iter().any(|word| word.matches(operation))
+    }
+}
+
 impl Word {
     fn matches(&self, operation: &str) -> bool {
         match (self.from_start, self.to_end) {
@@ -119,91 +127,16 @@ impl Word {
     }
 }
 
-/// The buckets of a throttle.
-#[derive(Debug)]
-pub(super) struct Buckets {
-    buckets: Vec<(Row, Mutex<Level>)>,
-}
-
-/// Tokens at a moment. Below zero: that many calls wait already.
-#[derive(Debug)]
-struct Level {
-    tokens: f64,
-    at: Instant,
-}
-
-impl Buckets {
-    pub(super) fn new(throttle: &Throttle, now: Instant) -> Self {
-        let full = |row: &Row| (row.clone(), Mutex::new(Level { tokens: row.burst, at: now }));
-        Self { buckets: throttle.rows.iter().map(full).collect() }
-    }
-
-    /// Takes a token from each bucket that the operation draws from and says how long to wait before sending. Waiters are
-    /// served in the order in which they asked.
-    pub(super) fn reserve(&self, service: Service, operation: &str, now: Instant) -> Duration {
-        let drawn = self
-            .buckets
-            .iter()
-            .filter(|(row, _)| row.service == service.id() && row.pattern.iter().any(|word| word.matches(operation)));
-        drawn.map(|(row, level)| take(row, level, now)).max().unwrap_or_default()
-    }
-}
-
-fn take(row: &Row, level: &Mutex<Level>, now: Instant) -> Duration {
-    let mut level = level.lock().unwrap_or_else(PoisonError::into_inner);
-    let passed = now.saturating_duration_since(level.at).as_secs_f64();
-    level.tokens = (level.tokens + passed * row.rate).min(row.burst) - 1.0;
-    level.at = level.at.max(now);
-    if level.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-level.tokens / row.rate) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn burst_then_rate() {
-        let now = Instant::now();
-        let buckets = Buckets::new(&Throttle::default(), now);
-        let waits: Vec<_> = (0..22).map(|_| buckets.reserve(Service::Elbv2, "ModifyRule", now)).collect();
-        assert!(waits.iter().take(20).all(Duration::is_zero));
-        assert_eq!(waits.iter().skip(20).map(Duration::as_millis).collect::<Vec<_>>(), [333, 666]);
-        let later = now + Duration::from_secs(1);
-        assert!(buckets.reserve(Service::Elbv2, "ModifyRule", later).is_zero());
-        assert!(!buckets.reserve(Service::Elbv2, "ModifyRule", later).is_zero());
-    }
-
-    #[test]
-    fn families_are_apart() {
-        let now = Instant::now();
-        let buckets = Buckets::new(&Throttle::default(), now);
-        for _ in 0..50 {
-            buckets.reserve(Service::Elbv2, "RegisterTargets", now);
-        }
-        assert!(!buckets.reserve(Service::Elbv2, "DeregisterTargets", now).is_zero());
-        assert!(buckets.reserve(Service::Elbv2, "DescribeRules", now).is_zero());
-        assert!(buckets.reserve(Service::Elbv2, "CreateRule", now).is_zero());
-        assert!(buckets.reserve(Service::Ec2, "DescribeSubnets", now).is_zero());
-    }
-
-    #[test]
-    fn waf_takes_a_call_in_two_seconds() {
-        let now = Instant::now();
-        let buckets = Buckets::new(&Throttle::default(), now);
-        for service in [Service::WafV2, Service::WafRegional] {
-            assert!(buckets.reserve(service, "AssociateWebACL", now).is_zero());
-            assert_eq!(buckets.reserve(service, "DisassociateWebACL", now), Duration::from_secs(2));
-            assert!(buckets.reserve(service, "GetWebACLForResource", now).is_zero());
-            assert_eq!(buckets.reserve(service, "GetWebACLForResource", now), Duration::from_secs(1));
-        }
-        assert!(buckets.reserve(Service::WafV2, "ListWebACLs", now).is_zero());
-    }
+    use crate::cloud::metrics::Metrics;
 
     #[test]
     fn flag_replaces_a_service() {
         let throttle = Throttle::parse("Elastic Load Balancing v2:^Describe.*=1:1,S3:.*=0.5:1").unwrap();
-        let now = Instant::now();
-        let buckets = Buckets::new(&throttle, now);
+        let now = tokio::time::Instant::now();
+        let buckets = Buckets::new(&throttle, Metrics::default(), now);
         for operation in ["ModifyRule", "DescribeRules"] {
             for _ in 0..30 {
                 buckets.reserve(Service::Elbv2, operation, now);

@@ -29,6 +29,7 @@ mod older;
 mod protection;
 mod replicas;
 mod stage;
+mod throttles;
 mod weather;
 mod wire;
 
@@ -91,6 +92,7 @@ const TESTS: &[(&str, Test)] = tests![
     absence::an_api_server_that_is_gone,
     crash::killed_somewhere,
     crash::an_answer_is_lost_somewhere,
+    throttles::what_was_learnt_spares_throttles,
     weather::throttles_only_slow_it_down,
     weather::failures_are_tried_again,
     weather::describes_that_lag_make_no_double,
