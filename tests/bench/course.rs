@@ -5,7 +5,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use albedo_ground::{Albedo, Authority, Call, Ground, Launch, Scope, eventually, http_get, settled};
+use albedo_ground::{Albedo, Authority, Call, Ground, Launch, Scope, eventually};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -207,20 +207,7 @@ impl Course {
 
     /// Waits until Albedo has no work left and does nothing any more.
     async fn quiet(&self) -> Result<()> {
-        let address =
-            self.launch.value("metrics-bind-addr").context("albedo is started without --metrics-bind-addr")?;
-        let url = format!("http://{address}/metrics");
-        settled("albedo rests", LIMIT, async || {
-            let (_, body) = http_get(&url).await?;
-            let text = String::from_utf8_lossy(&body).into_owned();
-            let idle = text.lines().any(|line| line == "albedo_queue_waiting 0");
-            let turns: Vec<String> =
-                text.lines().filter(|line| line.starts_with("albedo_turn")).map(ToOwned::to_owned).collect();
-            let last = self.mark().await?;
-            Ok((idle && !turns.is_empty()).then_some((turns, last)))
-        })
-        .await
-        .map(drop)
+        self.launch.quiet(self.scope.emulator(), LIMIT).await
     }
 
     async fn mark(&self) -> Result<u64> {

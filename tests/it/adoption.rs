@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::absence::later;
 use crate::base::{ALBEDO, Base, albedo};
 use crate::objects::PREFIX;
-use crate::stage::{SOON, quiet, tail};
+use crate::stage::{SOON, tail};
 
 /// A thawed world with an Albedo before it, all of whose requests go through the gate.
 pub struct Adoption {
@@ -118,7 +118,7 @@ impl Adoption {
 
     /// Waits until nothing happens any more; answers what was written since the start or the last `reset` of the gate.
     pub async fn rest(&self) -> Result<Vec<String>> {
-        quiet(&self.launch, &self.frozen.emulator).await.with_context(|| self.tail())?;
+        self.launch.quiet(&self.frozen.emulator, SOON).await.with_context(|| self.tail())?;
         Ok(self.writes())
     }
 

@@ -5,7 +5,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
-use albedo_ground::{Albedo, Call, Emulator, Gate, Launch, Scope, State, eventually, http_get, settled};
+use albedo_ground::{Albedo, Call, Gate, Launch, Scope, State, eventually, http_get};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use kube::Client;
 use serde_json::{Value, json};
@@ -234,7 +234,10 @@ impl Stage {
 
     /// Waits until Albedo has no work left and does nothing any more.
     pub async fn quiet(&self) -> Result<()> {
-        quiet(&self.launch, self.scope.emulator()).await.map_err(|error| anyhow!("{error:?}\n{}", tail(&self.log())))
+        self.launch
+            .quiet(self.scope.emulator(), SOON)
+            .await
+            .map_err(|error| anyhow!("{error:?}\n{}", tail(&self.log())))
     }
 
     /// Waits until a group or a binding of the region has been looked at since then: Albedo may rest because it has not begun.
@@ -273,23 +276,6 @@ impl Stage {
         self.kubectl(&["delete", "ingressclass", &self.scope.class, "--wait=false"]).await?;
         self.scope.close().await
     }
-}
-
-/// Waits until an Albedo has no work left and nothing happens any more.
-pub async fn quiet(launch: &Launch, emulator: &Emulator) -> Result<()> {
-    let url = format!("http://{}/metrics", launch.value("metrics-bind-addr").context("no metrics")?);
-    settled("albedo rests", SOON, async || {
-        let (status, body) = http_get(&url).await?;
-        ensure!(status == 200, "{url}: {status}");
-        let text = String::from_utf8_lossy(&body).into_owned();
-        let idle = text.lines().any(|line| line == "albedo_queue_waiting 0");
-        let turns: Vec<String> =
-            text.lines().filter(|line| line.starts_with("albedo_turn")).map(ToOwned::to_owned).collect();
-        let last = emulator.mark().await?;
-        Ok(idle.then_some((turns, last)))
-    })
-    .await
-    .map(drop)
 }
 
 /// The end of a log.

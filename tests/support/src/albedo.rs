@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
-use crate::{Process, Signal, http_get};
+use crate::{Emulator, Process, Signal, http_get, settled};
 
 /// How to start an [`Albedo`].
 #[derive(Debug, Clone)]
@@ -43,6 +43,23 @@ impl Launch {
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.env.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// Waits until it has no work left, and neither it nor anybody else calls AWS any more.
+    pub async fn quiet(&self, emulator: &Emulator, limit: Duration) -> Result<()> {
+        let address = self.value("metrics-bind-addr").context("albedo is started without --metrics-bind-addr")?;
+        let url = format!("http://{address}/metrics");
+        settled("albedo rests", limit, async || {
+            let (status, body) = http_get(&url).await?;
+            ensure!(status == 200, "{url}: {status}");
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let idle = text.lines().any(|line| line == "albedo_queue_waiting 0");
+            let turns: Vec<String> =
+                text.lines().filter(|line| line.starts_with("albedo_turn")).map(ToOwned::to_owned).collect();
+            Ok(idle.then_some((turns, emulator.mark().await?)))
+        })
+        .await
+        .map(drop)
     }
 
     /// The value of a flag, `--NAME=VALUE`; the last one counts.
