@@ -87,15 +87,13 @@ fn group_lines(group: &Group, now: Timestamp, lines: &mut Lines) {
         lines.put(1, format!("target group <{}>", one.id));
         lines.put(2, one.arn.as_deref().unwrap_or("not made yet"));
         let service = one.service.as_ref().map(|service| format!("Service {service}")).unwrap_or_default();
-        match (&one.binding, one.registered) {
-            (Some(binding), true) => {
-                lines.put(2, format!("{service}, TargetGroupBinding {binding}: targets are registered"))
+        let yet = if one.registered { "" } else { " not" };
+        match &one.binding {
+            Some(binding) => {
+                lines.put(2, format!("{service}, TargetGroupBinding {binding}: targets are{yet} registered"))
             }
-            (Some(binding), false) => {
-                lines.put(2, format!("{service}, TargetGroupBinding {binding}: targets are not registered yet"))
-            }
-            (None, _) if service.is_empty() => {}
-            (None, _) => lines.put(2, format!("{service}, no TargetGroupBinding yet")),
+            None if service.is_empty() => {}
+            None => lines.put(2, format!("{service}, no TargetGroupBinding yet")),
         }
     }
     for (id, arn) in &group.remains {

@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_stays_the_same_keeps_its_time() {
-        let (first, later) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + std::time::Duration::from_secs(60));
+        let (first, later) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + std::time::Duration::from_mins(1));
         let waiting = Standing::of(&Outcome::Waiting(vec!["x".to_owned()]), &linked(&[]));
         let before = waiting.conditions(&[], None, first);
         let after = Standing::of(&Outcome::Blocked, &linked(&[])).conditions(&before, None, later);
