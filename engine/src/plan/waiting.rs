@@ -11,7 +11,7 @@ use super::equal::{self, Known};
 use super::operation::{AwsOperation as Aws, KubeOperation, Operation};
 use super::rules::Routing;
 use super::stage::Stage;
-use crate::stack::{Action, Permission, Ref, TargetGroupTuple};
+use crate::stack::{Action, Found, ObservedListener, Permission, Ref, Rule, TargetGroupTuple};
 
 /// What listeners that wait lean on.
 #[derive(Debug, Default)]
@@ -27,15 +27,34 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// A listener that waits.
     pub(super) fn add(&mut self, routing: &Routing, known: &Known, input: Input<'_>) {
+        let there = (&routing.listener, routing.there.as_slice(), routing.default_before().unwrap_or_default());
+        self.lean(there, known, input);
+        // What they redirect to and would go stays for as long, and leans on something itself.
+        let listeners = || input.observed.load_balancers.iter().flat_map(|found| &found.listeners);
+        let kept = |waiting: &Self| {
+            let stays = |found: &&ObservedListener| {
+                waiting.ports.contains(&found.is.port) && !waiting.listeners.contains(&found.arn)
+            };
+            listeners().find(stays)
+        };
+        while let Some(found) = kept(self) {
+            let reference = Ref::Known(found.arn.clone());
+            self.lean((&reference, &found.rules, &found.is.default_actions), known, input);
+        }
+    }
+
+    /// On what the rules and default actions of a listener lean.
+    fn lean(&mut self, of: (&Ref, &[Found<Rule>], &[Action]), known: &Known, input: Input<'_>) {
+        let (listener, rules, default) = of;
         let arn = |reference: &Ref| match equal::resolve(reference, known) {
             Ref::Known(arn) => Some(arn),
             Ref::Of(_) => None,
         };
-        self.listeners.extend(arn(&routing.listener));
-        self.rules.extend(routing.there.iter().map(|found| found.arn.clone()));
-        let actions = routing.there.iter().flat_map(|found| &found.is.actions);
-        for action in actions.chain(routing.default_before().unwrap_or_default()) {
+        self.listeners.extend(arn(listener));
+        self.rules.extend(rules.iter().map(|found| found.arn.clone()));
+        for action in rules.iter().flat_map(|found| &found.is.actions).chain(default) {
             self.ports.extend(action.landing().filter(|port| !input.desired.listeners.contains_key(port)));
             if let Action::Forward(forward) = action {
                 let named = |tuple: &TargetGroupTuple| arn(&tuple.target_group);
@@ -63,10 +82,7 @@ impl Waiting {
             Operation::Aws(aws) => aws,
         };
         match aws {
-            Aws::DeleteListener { listener } => {
-                let all = input.observed.load_balancers.iter().flat_map(|found| &found.listeners);
-                all.into_iter().any(|found| found.arn == *listener && self.ports.contains(&found.is.port))
-            }
+            Aws::DeleteListener { listener } => self.listeners.contains(listener),
             Aws::RevokeSecurityGroupIngress { permissions, .. } => {
                 permissions.iter().any(|one| self.is_reached_by(one))
             }

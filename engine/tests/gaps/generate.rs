@@ -87,9 +87,9 @@ impl Pair {
     }
 
     fn with_input<T>(&self, make: impl FnOnce(Input<'_>) -> T) -> T {
-        let (observed, bindings) = plan::as_observed(&desired(&self.before));
+        let (observed, bindings) = plan::as_observed(&desired([self.before.clone()]));
         make(Input {
-            desired: &desired(&self.after),
+            desired: &desired([self.after.clone()]),
             observed: &observed,
             bindings: &bindings,
             cluster: "c",
@@ -127,7 +127,8 @@ pub fn folded(rule: &Rule) -> Vec<Condition> {
     rule.conditions.iter().map(fold).collect()
 }
 
-fn desired(listener: &Listener) -> Desired {
+/// What should be when these listen.
+pub fn desired(listeners: impl IntoIterator<Item = Listener>) -> Desired {
     let load_balancer = LoadBalancer {
         name: "lb".to_owned(),
         scheme: Scheme::Internal,
@@ -141,7 +142,7 @@ fn desired(listener: &Listener) -> Desired {
     };
     Desired {
         load_balancer: Some(load_balancer),
-        listeners: BTreeMap::from([(listener.port, listener.clone())]),
+        listeners: listeners.into_iter().map(|listener| (listener.port, listener)).collect(),
         ..Desired::empty(GroupId::Explicit("g".to_owned()))
     }
 }

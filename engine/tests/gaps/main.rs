@@ -14,6 +14,7 @@ mod generate;
 mod minimum;
 mod play;
 mod soundness;
+mod waiting;
 
 use albedo_engine::plan::{AwsOperation, Operation};
 
