@@ -45,13 +45,16 @@ struct Branch {
     moved: bool,
 }
 
+/// What makes two branches the same: places with what stands there, whether the default is new, whether priorities were set.
+type Seen = (Vec<(u32, Content)>, bool, bool);
+
 impl Branch {
     /// A step further; `done`: the item that it does, none if it sets priorities.
     fn to(&self, state: State, step: Step, done: Option<usize>) -> Self {
         let mut items = self.items.clone();
-        done.into_iter().for_each(|done| {
+        if let Some(done) = done {
             items.remove(done);
-        });
+        }
         let steps = self.steps.iter().cloned().chain([step]).collect();
         Self { state, items, steps, moved: self.moved }
     }
@@ -97,7 +100,7 @@ impl Attempt<'_> {
         };
         let mut open = BinaryHeap::from([rank(&first, 0)]);
         let mut branches = vec![first];
-        let mut seen: BTreeSet<(Vec<(u32, Content)>, bool, bool)> = BTreeSet::new();
+        let mut seen: BTreeSet<Seen> = BTreeSet::new();
         while let Some(Reverse((length, _, number))) = open.pop() {
             let branch = branches.get(number).filter(|_| length < below)?;
             if branch.items.is_empty() && self.is_reached(&branch.state) {
