@@ -43,13 +43,8 @@ impl Reconciler {
         if self.is_held_by_the_unknown(&view) {
             return Ok(Next::Rest);
         }
-        let (clients, mut seen) = match self.prepare(&view).await {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                self.explain_failure_to_all(&view, &error);
-                return Err(error);
-            }
-        };
+        let prepared = self.prepare(&view).await;
+        let (clients, mut seen) = prepared.inspect_err(|error| self.explain_failure_to_all(&view, error))?;
         view = self.view(group);
         let linked = self.link(&view, &seen.observed).await;
         let result = match &linked.desired {

@@ -30,6 +30,7 @@ fn first() -> u64 {
 }
 
 /// Runs a check on every seed, on as many threads as there are processors, and gives back what it found, in no order.
+#[expect(clippy::print_stdout, reason = "the rate, for whoever asks for a million")]
 fn on_all<T: Send>(seeds: std::ops::Range<u64>, check: impl Fn(u64) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let began = std::time::Instant::now();

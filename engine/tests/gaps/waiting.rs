@@ -139,10 +139,10 @@ impl Held {
                 }
             }
             Operation::Aws(AwsOperation::DeleteTargetGroup { target_group: arn })
-            | Operation::Kube(KubeOperation::DeleteBinding { name: arn, .. }) => {
-                if self.actions.values().flatten().cloned().flat_map(groups).any(|named| named == *arn) {
-                    return Err(format!("a rule still names {arn}"));
-                }
+            | Operation::Kube(KubeOperation::DeleteBinding { name: arn, .. })
+                if self.actions.values().flatten().cloned().flat_map(groups).any(|named| named == *arn) =>
+            {
+                return Err(format!("a rule still names {arn}"));
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Plans while a member is left out of which nobody remembers what it asked for: what may be its own stays.
 
 use albedo_engine::plan::{ObservedBinding, TargetsByArn, as_observed, keep};
-use albedo_engine::stack::{Desired, Observed, Protocol, Scheme};
+use albedo_engine::stack::{Desired, Observed, Protocol, Rule, Scheme};
 
 use crate::cluster::{desired, member, rule};
 use crate::next;
@@ -25,7 +25,8 @@ fn there() -> (Observed, Vec<ObservedBinding>) {
 
 fn paths(desired: &Desired, port: u16) -> Vec<String> {
     let rules = desired.listeners.get(&port).into_iter().flat_map(|listener| &listener.rules);
-    rules.map(|rule| format!("{} {}", rule.priority, serde_json::json!(rule.conditions)[1]["values"][0])).collect()
+    let path = |rule: &Rule| serde_json::json!(rule.conditions).pointer("/1/values/0").cloned().unwrap_or_default();
+    rules.map(|rule| format!("{} {}", rule.priority, path(rule))).collect()
 }
 
 #[test]
