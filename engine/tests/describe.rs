@@ -1,5 +1,9 @@
 //! What is said of an Ingress, by how it and its group stand: one row a state.
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests, which clippy does not know as such")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which clippy does not know as such"
+)]
 
 use albedo_engine::describe::{Description, Input, SeenBy, State, describe};
 use albedo_engine::facts::Facts;

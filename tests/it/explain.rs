@@ -61,14 +61,15 @@ pub async fn what_an_ingress_became(base: Arc<Base>) -> Result<()> {
     let listeners: Vec<&str> = balancer.listeners.iter().map(|one| one.arn.as_str()).collect();
     ensure!(texts(group, "/listeners/*/arn") == listeners, "{group:#}\n{listeners:?}");
     for (index, listener) in balancer.listeners.iter().enumerate() {
-        let is = listener.rules.iter().filter(|rule| !rule.is_default).map(|rule| rule.priority.to_string());
+        let is = listener.rules.iter().filter(|rule| !rule.is_default).map(|rule| rule.priority.clone());
         let said = group["listeners"][index]["rules"].as_array().into_iter().flatten();
         let said: Vec<String> = said.map(|rule| rule["priority"].to_string()).collect();
         ensure!(said == is.collect::<Vec<_>>(), "{said:?} {:?}", listener.rules);
     }
     let mut arns: Vec<&str> = state.target_groups.iter().map(|one| one.arn.as_str()).collect();
     let mut said = texts(group, "/targetGroups/*/arn");
-    (arns.sort_unstable(), said.sort_unstable());
+    arns.sort_unstable();
+    said.sort_unstable();
     ensure!(said == arns, "{said:?} {arns:?}");
     let bindings = stage.kubectl(&["get", "targetgroupbindings", "-o", "name"]).await?;
     let bindings: Vec<&str> = bindings.lines().filter_map(|line| line.split('/').nth(1)).collect();

@@ -88,13 +88,12 @@ fn group_lines(group: &Group, now: Timestamp, lines: &mut Lines) {
         lines.put(2, one.arn.as_deref().unwrap_or("not made yet"));
         let service = one.service.as_ref().map(|service| format!("Service {service}")).unwrap_or_default();
         let yet = if one.registered { "" } else { " not" };
-        match &one.binding {
-            Some(binding) => {
-                lines.put(2, format!("{service}, TargetGroupBinding {binding}: targets are{yet} registered"))
-            }
-            None if service.is_empty() => {}
-            None => lines.put(2, format!("{service}, no TargetGroupBinding yet")),
-        }
+        let end = match &one.binding {
+            Some(binding) => format!(", TargetGroupBinding {binding}: targets are{yet} registered"),
+            None if service.is_empty() => continue,
+            None => ", no TargetGroupBinding yet".to_owned(),
+        };
+        lines.put(2, service + &end);
     }
     for (id, arn) in &group.remains {
         lines.put(1, format!("still there, or not known to be gone: {id}, {arn}"));
