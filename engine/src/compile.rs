@@ -202,15 +202,25 @@ pub struct TargetGroupAsk {
     pub multi_cluster: bool,
 }
 
-/// A fragment, unless a finding keeps the member from being linked, and all findings.
+/// A member that was compiled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compiled {
     /// The Ingress.
     pub key: Key,
-    /// What it asks, if that could be understood.
-    pub fragment: Option<Arc<Fragment>>,
+    /// What it asks, as far as that could be understood.
+    pub asked: Arc<Fragment>,
+    /// No finding keeps it from being linked.
+    pub linkable: bool,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
+}
+
+impl Compiled {
+    /// What is linked of it: all that it asks, or nothing.
+    #[must_use]
+    pub fn fragment(&self) -> Option<&Arc<Fragment>> {
+        Some(&self.asked).filter(|_| self.linkable)
+    }
 }
 
 /// What a compilation may look at besides the member.
@@ -236,7 +246,7 @@ pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     compiler.check_effects();
     let findings = compiler.reader.findings;
     let linkable = !findings.iter().any(|finding| finding.effect == Effect::MemberSetAside);
-    Compiled { key: member.key(), fragment: linkable.then(|| Arc::new(fragment)), findings }
+    Compiled { key: member.key(), asked: Arc::new(fragment), linkable, findings }
 }
 
 /// The state of one compilation.

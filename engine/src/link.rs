@@ -6,6 +6,7 @@ mod contradiction;
 mod frontend_nlb;
 mod kept;
 mod listeners;
+mod named;
 mod optimiser;
 mod protection;
 mod security_groups;
@@ -224,7 +225,7 @@ impl<'a> Linker<'a> {
 
     /// Takes in members by seniority, so that of two that contradict each other the younger is set aside.
     fn take(&mut self, mut candidates: Vec<Candidate>) {
-        let mut fragments = candidates.iter().filter_map(|one| one.present.fragment.as_ref());
+        let mut fragments = candidates.iter().filter_map(|one| one.present.fragment());
         self.agreement = Agreement::new(fragments.any(|fragment| fragment.addons.wafv2_name.is_some()));
         candidates.sort_by(|a, b| {
             // Under review an Ingress may have no time of creation yet: then it is the youngest.
@@ -234,10 +235,19 @@ impl<'a> Linker<'a> {
         for Candidate { present, last_good, unchanged, .. } in candidates {
             let key = present.key.clone();
             self.seniority.push((key.clone(), unchanged));
-            self.last_good.extend(last_good.and_then(|one| one.fragment.clone()).map(|good| (key.clone(), good)));
+            self.last_good.extend(last_good.and_then(|one| one.fragment().cloned()).map(|good| (key.clone(), good)));
             let findings: Vec<Finding> = present.findings.iter().map(|finding| self.aged(finding.clone())).collect();
             self.findings.entry(key.clone()).or_default().extend(findings);
-            let good = present.fragment.clone().filter(|fragment| self.admit(fragment, true));
+            // Who is in AWS already, or may be, is not set aside for what is not found: it keeps the group as it is.
+            let absent = if unchanged || self.is_taken_over() { Vec::new() } else { self.absent(&present.asked) };
+            let found = absent.is_empty();
+            for finding in absent {
+                self.report(&key, finding);
+            }
+            if !present.linkable {
+                self.report_uncovered(&present.asked);
+            }
+            let good = present.fragment().cloned().filter(|fragment| self.admit(fragment, true) && found);
             let taken = match good {
                 Some(fragment) => Some((MemberState::Linked, fragment)),
                 None => self.last_good(&key).map(|fragment| (MemberState::LastGood, fragment)),
@@ -306,6 +316,11 @@ impl<'a> Linker<'a> {
             let finding = Finding::new(code, subject, FieldPath::annotation(&key), message);
             self.report(&member, make(finding));
         }
+    }
+
+    /// Whether the load balancer exists and has no ledger: then nobody knows who is in AWS.
+    fn is_taken_over(&self) -> bool {
+        self.input.existing.is_some() && self.input.view.ledger.is_none()
     }
 
     fn group(&self) -> &'a GroupId {

@@ -39,17 +39,29 @@ impl Linker<'_> {
     }
 
     fn place(&mut self, fragment: &Fragment) -> Placed {
-        let https = fragment.listeners.values().any(|ask| ask.protocol == Protocol::Https);
-        let CertificatesAsk::Discover(hosts) = &fragment.certificates else { return Placed::AsIs };
-        if !https {
-            return Placed::AsIs;
+        let Some((arns, faults)) = self.discover(fragment) else { return Placed::AsIs };
+        let good = faults.is_empty();
+        for finding in faults {
+            self.report(&fragment.key, finding);
         }
-        let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
-        let Some(known) = &self.input.facts.certificates else {
-            // Not known yet: admission lets it pass, and the reconciler reads the facts before it links.
-            return Placed::AsIs;
-        };
+        if good { Placed::At(arns.into_iter().collect()) } else { Placed::Nowhere }
+    }
+
+    /// Tells a member that is set aside anyway for which of its hosts there is no certificate.
+    pub(super) fn report_uncovered(&mut self, fragment: &Fragment) {
+        for finding in self.discover(fragment).into_iter().flat_map(|(_, faults)| faults) {
+            self.report(&fragment.key, finding);
+        }
+    }
+
+    /// The certificates that cover a member's hosts, and a finding for each host that none covers. `None`: it names them
+    /// itself, needs none, or they are not known yet: admission lets it pass, and the reconciler reads them before it links.
+    fn discover(&self, fragment: &Fragment) -> Option<(BTreeSet<String>, Vec<Finding>)> {
+        let https = fragment.listeners.values().any(|ask| ask.protocol == Protocol::Https);
+        let CertificatesAsk::Discover(hosts) = &fragment.certificates else { return None };
+        let known = self.input.facts.certificates.as_ref().filter(|_| https)?;
         let age = known.age(self.input.now);
+        let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
         let allowed = &self.input.settings.allowed_certificate_authorities;
         let mut arns = BTreeSet::new();
         let mut faults = Vec::new();
@@ -64,11 +76,7 @@ impl Linker<'_> {
             }
             arns.extend(found.into_iter().map(|one| one.arn.clone()));
         }
-        let good = faults.is_empty();
-        for finding in faults {
-            self.report(&fragment.key.clone(), finding);
-        }
-        if good { Placed::At(arns.into_iter().collect()) } else { Placed::Nowhere }
+        Some((arns, faults))
     }
 }
 

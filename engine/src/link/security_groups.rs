@@ -1,12 +1,20 @@
 //! Security groups of the load balancer: the user's, or a managed one, and the shared backend one.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{Linker, SecurityGroups};
-use crate::finding::Code;
+use crate::finding::{Code, Finding};
 use crate::stack::{
     IpAddressType, PeerSource, Permission, Ref, ResourceId, SecurityGroup, managed_security_group_name,
 };
+
+/// Security groups that are named and not there.
+pub(super) struct Missing {
+    pub message: String,
+    pub value: String,
+    pub age: Duration,
+}
 
 const DESCRIPTION: &str = "[k8s] Managed SecurityGroup for LoadBalancer";
 
@@ -66,11 +74,20 @@ impl Linker<'_> {
 
     /// Ids first, then names, each in the order given.
     pub(super) fn resolve_groups(&mut self, suffix: &str, given: &[String]) -> Vec<Ref> {
+        let (resolved, missing) = self.find_groups(given);
+        if let Some(missing) = missing {
+            let make = |finding: Finding| finding.value(&missing.value).age(missing.age);
+            self.report_group(suffix, make, Code::SecurityGroupNotFound, &missing.message);
+        }
+        resolved
+    }
+
+    /// Those that are found, and what is wrong if some are not.
+    pub(super) fn find_groups(&self, given: &[String]) -> (Vec<Ref>, Option<Missing>) {
         let (ids, names): (Vec<&String>, Vec<&String>) = given.iter().partition(|item| item.starts_with("sg-"));
         let Some(known) = &self.input.facts.security_groups else {
-            return given.iter().map(|id| Ref::Known(id.clone())).collect();
+            return (given.iter().map(|id| Ref::Known(id.clone())).collect(), None);
         };
-        let age = known.age(self.input.now);
         let (mut resolved, mut missing) = (Vec::new(), Vec::new());
         for id in ids {
             if known.value.iter().any(|group| group.id == *id) {
@@ -85,13 +102,13 @@ impl Linker<'_> {
                 None => missing.push(name.clone()),
             }
         }
-        if !missing.is_empty() {
-            let message = format!("couldn't find all security groups: {} not in the VPC", missing.join(", "));
-            let value = missing.join(", ");
-            let make = |finding: crate::finding::Finding| finding.value(&value).age(age);
-            self.report_group(suffix, make, Code::SecurityGroupNotFound, &message);
-        }
-        resolved
+        let value = missing.join(", ");
+        let missing = (!missing.is_empty()).then(|| Missing {
+            message: format!("couldn't find all security groups: {value} not in the VPC"),
+            value,
+            age: known.age(self.input.now),
+        });
+        (resolved, missing)
     }
 
     fn managed(&self, ip_address_type: IpAddressType) -> SecurityGroup {

@@ -96,7 +96,7 @@ impl Linker<'_> {
     }
 
     /// Subnets by id, or by Name tag, where a name that is repeated takes the next subnet of that name.
-    fn named<'s>(&self, list: &[String], subnets: &'s [Subnet]) -> Result<Vec<&'s Subnet>, Fault> {
+    pub(super) fn named<'s>(&self, list: &[String], subnets: &'s [Subnet]) -> Result<Vec<&'s Subnet>, Fault> {
         let mut found: Vec<&Subnet> = Vec::new();
         let mut missing = Vec::new();
         for item in list {
@@ -223,8 +223,8 @@ fn has_tags(subnet: &Subnet, tags: &BTreeMap<String, Vec<String>>) -> bool {
 }
 
 /// Why subnets cannot be used.
-struct Fault {
-    code: Code,
-    message: String,
-    value: String,
+pub(super) struct Fault {
+    pub code: Code,
+    pub message: String,
+    pub value: String,
 }

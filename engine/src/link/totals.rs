@@ -40,7 +40,7 @@ impl Linker<'_> {
     /// that is taken over, nobody knows who is in AWS: all stay.
     pub(super) fn victims(&self, totals: &[Total]) -> BTreeMap<Key, Vec<Finding>> {
         let mut victims: BTreeMap<Key, Vec<Finding>> = BTreeMap::new();
-        if self.input.existing.is_some() && self.input.view.ledger.is_none() {
+        if self.is_taken_over() {
             return victims;
         }
         for total in totals.iter().filter(|total| total.limit.firm && total.is_over()) {

@@ -82,7 +82,7 @@ fn fragments(members: &[Member]) -> Vec<Arc<Fragment>> {
     let (settings, facts) = (world.settings(), Facts::default());
     let view = world.view(&GroupId::Explicit("g".to_owned()), &Overlay::None);
     let context = Context { settings: &settings, view: &view, facts: &facts };
-    view.members.iter().filter_map(|member| compile(member, context).fragment).collect()
+    view.members.iter().filter_map(|member| compile(member, context).fragment().cloned()).collect()
 }
 
 /// Each against each, all of them being there.
