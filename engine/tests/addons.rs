@@ -186,6 +186,11 @@ fn members_that_disagree() {
 
 #[test]
 fn parameters_go_before_annotations() {
+    for name in ["none", "web"] {
+        let mut scene = Scene::of(&[&[("wafv2-acl-name", name)]]);
+        scene.params = json!({"wafv2AclArn": API});
+        assert_eq!(scene.addons().wafv2, Some(acl(API)), "a name does not get round the parameters' ARN");
+    }
     let mut scene = Scene::of(&[&[("wafv2-acl-arn", WEB), ("minimum-load-balancer-capacity", "CapacityUnits=500")]]);
     scene.params = json!({"wafv2AclArn": API, "minimumLoadBalancerCapacity": {"capacityUnits": 900}});
     assert_eq!(scene.addons(), Addons { wafv2: Some(acl(API)), capacity_units: Some(900), ..Addons::default() });

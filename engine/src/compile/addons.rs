@@ -55,7 +55,8 @@ impl Compiler<'_> {
 
     fn web_acl_name(&mut self) -> Option<(String, WebAcl)> {
         let of_params = self.params.as_ref().and_then(|params| params.spec.wafv2_acl_name.clone());
-        let (name, enforced) = self.enforced(NAME, of_params)?;
+        let (name, enforced) =
+            self.enforced(NAME, of_params).filter(|(_, enforced)| *enforced || !self.acl_is_settled())?;
         if name == "none" || !self.settings().enable_wafv2 {
             return Some((name, WebAcl::Nothing));
         }
@@ -76,6 +77,12 @@ impl Compiler<'_> {
         finding.allowed = names;
         finding.mend = mend;
         None
+    }
+
+    /// Whether the class's parameters settle the web ACL by ARN. A name goes before an ARN, but not an annotation before them.
+    pub(super) fn acl_is_settled(&self) -> bool {
+        let arn = self.params.as_ref().and_then(|params| params.spec.wafv2_acl_arn.as_ref());
+        arn.is_some_and(|arn| !arn.is_empty())
     }
 
     fn web_acl_arn(&mut self) -> Option<WebAcl> {

@@ -14,6 +14,9 @@ impl Compiler<'_> {
         self.without_listener();
         self.without_security_group();
         self.without_login();
+        if self.acl_is_settled() {
+            self.idle("wafv2-acl-name", "the parameters of the class settle the web ACL by its ARN");
+        }
         if self.reader.raw("use-regex-path-match").is_some_and(|raw| parse::go_bool(raw) == Ok(true))
             && self.path_types().all(|kind| matches!(kind.as_str(), "Exact" | "Prefix"))
         {

@@ -58,7 +58,6 @@ quotas! {
     Certificates = "certificates-per-application-load-balancer", 25, true, "certificates on a load balancer, default ones aside";
     TargetGroups = "target-groups-per-application-load-balancer", 100, false, "target groups on a load balancer";
     TargetGroupsPerAction = "target-groups-per-action-on-application-load-balancer", 5, false, "target groups of an action";
-    Targets = "targets-per-application-load-balancer", 1000, true, "targets of a load balancer";
     ConditionValues = "condition-values-per-alb-rule", 5, false, "condition values of a rule";
     // Documented as fixed, but accounts have been seen with more: only what AWS says of the account counts.
     ConditionWildcards = "condition-wildcards-per-alb-rule", 5, true, "wildcards of a rule";

@@ -69,7 +69,9 @@ impl Agreement {
     /// That of members that go together.
     pub(super) fn of(&self, fragments: &[Arc<Fragment>]) -> Self {
         let mut agreement = Self::new(self.web_acl_by_name);
-        fragments.iter().for_each(|fragment| agreement.take_in(fragment));
+        for fragment in fragments {
+            agreement.take_in(fragment);
+        }
         agreement
     }
 

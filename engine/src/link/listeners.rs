@@ -12,6 +12,9 @@ use crate::stack::{
     Action, Attributes, FixedResponse, Listener, Protocol, RESOURCE_TAG, Redirect, ResourceId, Rule, Tags,
 };
 
+/// A rule that is left out, and why.
+type LeftOut = (Arc<Origin>, Finding);
+
 impl Linker<'_> {
     pub(super) fn listeners(&mut self) -> BTreeMap<u16, Listener> {
         let mut ports: BTreeMap<u16, Protocol> = BTreeMap::new();
@@ -56,7 +59,7 @@ impl Linker<'_> {
 
     /// Paths whose rules are left out on every port. One that is left out here and not there is as it should be: a redirect
     /// to HTTPS leads back to itself on the HTTPS port.
-    fn report_dropped(&mut self, dropped: Vec<(Arc<Origin>, Finding)>) {
+    fn report_dropped(&mut self, dropped: Vec<LeftOut>) {
         if dropped.is_empty() {
             return;
         }
@@ -85,7 +88,7 @@ impl Linker<'_> {
         port: u16,
         protocol: Protocol,
         redirect: Option<u16>,
-    ) -> (Listener, Vec<Arc<Origin>>, Vec<(Arc<Origin>, Finding)>) {
+    ) -> (Listener, Vec<Arc<Origin>>, Vec<LeftOut>) {
         let https = protocol == Protocol::Https;
         let redirect = redirect.filter(|_| !https);
         let policy = self.on(port).find_map(|(_, ask)| ask.ssl_policy.clone());
@@ -144,7 +147,7 @@ impl Linker<'_> {
         asked.chain(enforced.into_iter().map(|attribute| (attribute.key, attribute.value))).collect()
     }
 
-    fn rules(&self, port: u16, protocol: Protocol) -> (Vec<Rule>, Vec<Arc<Origin>>, Vec<(Arc<Origin>, Finding)>) {
+    fn rules(&self, port: u16, protocol: Protocol) -> (Vec<Rule>, Vec<Arc<Origin>>, Vec<LeftOut>) {
         let https = protocol == Protocol::Https;
         let mut rules = Vec::new();
         for (fragment, _) in self.on(port) {
