@@ -40,10 +40,10 @@ demo: ground build ## a tour on a real API server and an emulated AWS; KEEP=1 le
 
 # The emulator's Python has the YAML reader; a subshell's failure in an argument would go unnoticed.
 .PHONY: golden
-golden: ground build ## replays what LBC made of each golden case; ID="f001 s002" only those
+golden: ground build ## replays what LBC made of each golden case; ID="f001 s002" only those; CASES=DIR others; VERDICT=1 or quick enforces
 	aws=$$(tests/ground.sh aws); controlplane=$$(tests/ground.sh controlplane); \
 	"$$aws/python" tests/golden/golden.py --stage $(TARGET)/debug/examples/stage --albedo $(TARGET)/debug/albedo \
-		--kubectl "$$controlplane/kubectl" $(ID)
+		--kubectl "$$controlplane/kubectl" $(if $(VERDICT),--verdict $(if $(filter quick,$(VERDICT)),--without-solo)) $(foreach dir,$(CASES),--cases $(dir)) $(ID)
 
 .PHONY: bench-aws
 bench-aws: ground build ## AWS calls, seconds, CPU and memory of creating, restarting, editing, deleting; ALBS=50,300

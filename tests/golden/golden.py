@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Holds albedo against the golden cases: starts a stage, replays, and compares with the list of known differences.
 
-  golden.py --stage PATH --albedo PATH --kubectl PATH [--cases DIR]... [id ...]
+  golden.py --stage PATH --albedo PATH --kubectl PATH [--verdict] [--cases DIR]... [id ...]
 
-Exit status 0: every case is as recorded, but for those in differences.tsv, each of which still differs.
+Exit status 0: every case is as recorded, but for those in differences.tsv, each of which still differs.  With --verdict webhooks review
+everything and refuse what they can: 0 if each Ingress is refused, by its code, or provisioned as reasons.tsv and denials.tsv say.
 """
 import argparse
 import json
@@ -17,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import replay  # noqa: E402
 import state  # noqa: E402
+import verdicts  # noqa: E402
 
 
 def free_port():
@@ -40,11 +42,14 @@ def controller(a, folder, probes):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
                     "/CN=albedo", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{folder}/tls.key", "-out", f"{folder}/tls.crt"],
                    check=True, capture_output=True)
+    mode = "enforce" if a.verdict else "off"
+    register = f"'{a.albedo}' webhook-config --url=https://127.0.0.1:{webhook} --ca-file='{folder}/tls.crt' | '{a.kubectl}' apply -f - >/dev/null || exit 1"
     script = f"""#!/bin/sh
 '{a.albedo}' crds | '{a.kubectl}' apply -f - >/dev/null || exit 1
+{register if a.verdict else ""}
 exec '{a.albedo}' run --cluster-name="$CLUSTER_NAME" --aws-region="$AWS_REGION" --aws-vpc-id="$VPC_ID" --bind-address=127.0.0.1 \\
   --webhook-bind-port={webhook} --webhook-cert-dir='{folder}' --health-probe-bind-addr=:{probes} --metrics-bind-addr=0 \\
-  --admission-mode=off --admission-defaults=none --shutdown-linger-seconds=0 $CONTROLLER_FLAGS
+  --admission-mode={mode} --admission-defaults=none --shutdown-linger-seconds=0 $CONTROLLER_FLAGS
 """
     path = os.path.join(folder, "controller.sh")
     with open(path, "w") as f:
@@ -74,10 +79,35 @@ def compare(known):
     return on_result, seen
 
 
+def compare_verdicts(known):
+    """The same for a run in which everything is enforced."""
+    seen, table = {"same": [], "unlisted": [], "listed": set(), "tags": set(), "denied": 0}, verdicts.Table()
+    diverged = set()  # cases of which a step was not let in: what follows is not what was recorded
+
+    def on_result(case, where, got):
+        tag = case.id if where == case.path else f"{case.id}/{os.path.basename(where)}"
+        want = json.load(open(os.path.join(where, "expected.json")))
+        faults, all_in = table.compare(case.id, tag, want, got, known)
+        if not all_in:
+            diverged.add(case.id)
+        seen["denied"] += not all_in
+        if all_in and case.id not in diverged and tag not in known and want["outcome"] not in state.BAD:
+            faults += state.verdict(want, got)[0]
+        seen["unlisted" if faults else "same"].append(tag)
+        if faults:
+            print(f"-- {tag}")
+        for path, wanted, found in faults:
+            print(f"     {path}\n       want {replay.show(wanted)}\n       got  {replay.show(found)}", flush=True)
+
+    return on_result, seen
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("stage", "albedo", "kubectl"):
         p.add_argument(f"--{name}", required=True, type=os.path.abspath)
+    p.add_argument("--verdict", action="store_true", help="enforce everything, and compare what is refused")
+    p.add_argument("--without-solo", action="store_true", help="with --verdict: leave out cases that must be alone")
     p.add_argument("--cases", action="append", help="folder of cases; default: cases beside this script")
     p.add_argument("only", nargs="*", help="case ids or beginnings of ids")
     a = p.parse_args()
@@ -92,7 +122,9 @@ def main():
                     "--controller", controller(a, folder, probes), "--log", os.path.join(folder, "albedo.log")]
             for cases in a.cases or [os.path.join(HERE, "cases")]:
                 argv += ["--cases", cases]
-            on_result, seen = compare(known)
+            if a.verdict:  # what is refused makes nothing; all that can share a region does
+                argv += ["--batch", "200", "--quiet", "2"] + ["--without-solo"] * a.without_solo
+            on_result, seen = (compare_verdicts if a.verdict else compare)(known)
             broken = replay.main(argv + a.only, on_result)
             if seen["unlisted"] or broken:
                 sys.stdout.write("".join(open(os.path.join(folder, "albedo.log"), errors="replace").readlines()[-40:]))
@@ -100,7 +132,11 @@ def main():
             stage.stdin.close()
             stage.wait(30)
     stale = [t for t in known if t in seen["tags"] and t not in seen["listed"]]
-    print(f"{len(seen['same'])} identical, {len(seen['listed'])} listed differences, {len(seen['unlisted'])} unlisted")
+    if a.verdict:
+        stale = []
+        print(f"{len(seen['same'])} as the tables say, {seen['denied']} of them with a refusal, {len(seen['unlisted'])} not")
+    else:
+        print(f"{len(seen['same'])} identical, {len(seen['listed'])} listed differences, {len(seen['unlisted'])} unlisted")
     for tag in seen["unlisted"]:
         print(f"  unlisted: {tag}")
     for tag in stale:

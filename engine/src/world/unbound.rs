@@ -85,7 +85,7 @@ mod tests {
             "spec": {"targetGroupARN": arn, "serviceRef": {"name": "web", "port": 80}}})))
     }
 
-    fn ledger(resources: Value) -> Object {
+    fn ledger(resources: &Value) -> Object {
         let name = GroupId::Implicit { namespace: "n".to_owned(), name: "shop".to_owned() }.object_name();
         let mut object = json!({"metadata": {"name": name}, "spec": {"stack": "n/shop"}});
         object["status"] = json!({"resources": resources});
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_group_lacks_what_its_ledger_names() {
         let mut world = world();
-        world.apply(ledger(json!({"n/shop-web:80": ARN, "FrontendNlb-tg-TCP-80": ARN.replace("web", "front")})));
+        world.apply(ledger(&json!({"n/shop-web:80": ARN, "FrontendNlb-tg-TCP-80": ARN.replace("web", "front")})));
         assert!(world.lacks_bindings());
         world.apply(binding(&ARN.replace("web", "other")));
         assert!(world.lacks_bindings());
@@ -112,7 +112,7 @@ mod tests {
         assert!(!world.lacks_bindings());
         world.delete(Kind::Binding, &Key::new("n", "web"));
         assert!(world.lacks_bindings());
-        let fewer = ledger(json!({"LoadBalancer": ARN.replace("targetgroup", "loadbalancer")}));
+        let fewer = ledger(&json!({"LoadBalancer": ARN.replace("targetgroup", "loadbalancer")}));
         assert_eq!(world.apply(fewer), Changes::from([Unit::NodeRules]));
         assert!(!world.lacks_bindings(), "answers of its own need no binding");
     }
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn what_leaves_lacks_nothing() {
         let mut world = world();
-        world.apply(ledger(json!({"n/shop-web:80": ARN})));
+        world.apply(ledger(&json!({"n/shop-web:80": ARN})));
         world.apply(ingress(true));
         assert!(!world.lacks_bindings());
     }
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_class_that_is_gone_changes_nothing() {
         let mut world = world();
-        world.apply(ledger(json!({"n/shop-web:80": ARN})));
+        world.apply(ledger(&json!({"n/shop-web:80": ARN})));
         world.delete(Kind::IngressClass, &Key::new("", "alb"));
         assert!(world.lacks_bindings());
     }
