@@ -12,7 +12,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use albedo_engine::plan::{self, Input, ObservedBinding, Plan, Targets, TargetsByArn, as_observed};
-use albedo_engine::stack::{Action, Binding, Desired, Found, GroupId, Observed, Ref, Tags, TargetGroupTuple};
+use albedo_engine::stack::{
+    Action, Binding, Desired, Found, GroupId, Observed, ObservedLoadBalancer, Ref, Tags, TargetGroupTuple,
+};
 
 use cluster::{desired, desired_after, member, rule};
 
@@ -267,6 +269,10 @@ fn scheme_of_a_protected_one() {
     let (observed, bindings) = as_observed(&before);
     let turn = |after: &Desired| next(after, &observed, &bindings, &TargetsByArn::new());
     let taken_back = desired_after(&of("internal", on), of("internet-facing", None));
+    let mut doubled = observed.clone();
+    let double = doubled.load_balancers.first().expect("a load balancer").clone();
+    doubled.load_balancers.push(ObservedLoadBalancer { arn: "double".to_owned(), ..double });
+    let plain = desired(of("internal", None));
     holds(
         "scheme-protected",
         &[
@@ -275,6 +281,7 @@ fn scheme_of_a_protected_one() {
             ("still asked for", turn(&desired_after(&of("internal", on), of("internet-facing", on)))),
             ("by another hand", turn(&desired_after(&of("internal", None), of("internet-facing", None)))),
             ("nobody remembers", turn(&desired(of("internet-facing", None)))),
+            ("of two that are alike", next(&plain, &doubled, &bindings, &TargetsByArn::new())),
             ("the scheme stays", turn(&desired_after(&of("internal", on), of("internal", None)))),
         ],
     );

@@ -15,9 +15,12 @@ impl<'a> Differ<'a> {
     /// Frontend NLBs that would have to go and are protected.
     pub(super) fn protected_frontend_nlbs(&self) -> impl Iterator<Item = String> + use<'a> {
         let (desired, observed) = (self.input().desired, self.input().observed);
-        let kept = desired.frontend_nlb.as_ref().map(FrontendNlb::generation);
+        let stays = |found: &&ObservedFrontendNlb| {
+            desired.frontend_nlb.as_ref().is_some_and(|nlb| nlb.generation() == found.is.generation())
+        };
+        let kept = observed.frontend_nlbs.iter().find(stays).map(|found| found.arn.as_str());
         let protected = move |found: &&ObservedFrontendNlb| {
-            kept != Some(found.is.generation())
+            kept != Some(found.arn.as_str())
                 && found.is.attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "true")
                 && !desired.lift_frontend_deletion_protection
                 && !desired.keep_frontend_nlb

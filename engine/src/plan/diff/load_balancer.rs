@@ -11,11 +11,10 @@ use crate::stack::{DELETION_PROTECTION, LoadBalancer, ObservedLoadBalancer, Ref,
 impl<'a> Differ<'a> {
     /// Whether a load balancer that would have to go is protected: then nothing of the group is touched.
     pub(super) fn is_protected(&mut self) -> bool {
-        let desired = self.input.desired;
-        let kept = desired.load_balancer.as_ref().map(LoadBalancer::generation);
-        let protected = |found: &&ObservedLoadBalancer| {
-            kept != Some(found.is.generation()) && is_protected(found) && !desired.lift_deletion_protection
-        };
+        let lifted = self.input.desired.lift_deletion_protection;
+        let kept = self.kept_load_balancer().map(|kept| kept.arn.as_str());
+        let protected =
+            |found: &&ObservedLoadBalancer| kept != Some(found.arn.as_str()) && is_protected(found) && !lifted;
         let held = self.input.observed.load_balancers.iter().filter(protected).map(|found| {
             format!(
                 "deletion protection of load balancer {} to be lifted: set {DELETION_PROTECTION}=false in load-balancer-attributes",
