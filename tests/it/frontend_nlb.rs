@@ -82,7 +82,8 @@ pub async fn it_leads_to_the_load_balancer(base: Arc<Base>) -> Result<()> {
     let (nlb, alb) = (of_type(&state, "network")?, of_type(&state, "application")?);
     ensure!(said[0]["hostname"] == alb.dns_name.to_lowercase() && said[0]["ports"].is_array(), "{said:?}");
     ensure!(said[1] == json!({"hostname": nlb.dns_name.to_lowercase()}), "{said:?}");
-    ensure!(nlb.name == format!("{}-nlb", &alb.name[..28.min(alb.name.len())]), "{} and {}", nlb.name, alb.name);
+    let begins: String = alb.name.chars().take(28).collect();
+    ensure!(nlb.name == format!("{begins}-nlb"), "{} and {}", nlb.name, alb.name);
     ensure!(nlb.security_groups == alb.security_groups, "{:?}", nlb.security_groups);
     ensure!(nlb.tags["ingress.k8s.aws/resource"] == "FrontendNlb", "{:?}", nlb.tags);
     ensure!(ports(&state)? == BTreeMap::from([(80, 80), (8080, 8080)]), "{:?}", ports(&state)?);
