@@ -86,9 +86,9 @@ gaps: ## PAIRS=1000000 generated edits of rules, each plan played call by call (
 	PAIRS=$(or $(PAIRS),1000000) cargo test $(CARGO_FLAGS) --release -p albedo-engine --test gaps -- --nocapture
 
 .PHONY: fuzz
-fuzz: ## every grammar and `albedo check` against RUNS=1000000 values and files that are nearly right (an hour)
-	PROPTEST_CASES=$(or $(RUNS),1000000) cargo test $(CARGO_FLAGS) -p albedo-engine --test grammars
-	PROPTEST_CASES=$(or $(RUNS),1000000) cargo test $(CARGO_FLAGS) -p albedo-engine --test check -- fuzz::
+fuzz: ## every grammar and `albedo check` against RUNS=1000000 values and files that are nearly right (twenty minutes)
+	PROPTEST_CASES=$(or $(RUNS),1000000) cargo test $(CARGO_FLAGS) --release -p albedo-engine --test grammars
+	PROPTEST_CASES=$(or $(RUNS),1000000) cargo test $(CARGO_FLAGS) --release -p albedo-engine --test check -- fuzz::
 
 .PHONY: bench
 bench: ## times and allocations of the engine

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     views(&mut bounds);
     links(&mut bounds);
     bad_input(&mut bounds);
+    bad_groups(&mut bounds);
     requests(&mut bounds);
     println!("{} of {} bounds are broken", bounds.broken, bounds.checked);
     ExitCode::from(u8::from(bounds.broken > 0))
@@ -191,37 +192,39 @@ fn links(bounds: &mut Bounds) {
     bounds.time("link of 100 members × 5 rules, one of them changed", warm, Duration::from_millis(1));
 }
 
-/// What somebody makes to be slow.
-fn bad_input(bounds: &mut Bounds) {
+/// How long it takes to link Ingresses that are made of a number.
+fn grows(bounds: &mut Bounds, name: &str, sizes: &[usize], make: impl Fn(usize) -> Vec<Ingress>) {
     let (settings, facts) = (Settings::new("bench"), facts());
-    let mut curve = |name: &str, sizes: &[usize], make: &dyn Fn(usize) -> Vec<Ingress>| {
-        bounds.curve(name, LINEAR, sizes, |size| {
-            let mut world = empty();
-            world.apply(Object::Service(Box::new(service(0))));
-            for one in make(size) {
-                world.apply(Object::Ingress(Box::new(one)));
-            }
-            let view = view(&world);
-            shortest(|| link(input(&settings, &view, &facts)))
-        });
-    };
-    curve("the same path again and again", &[100, 1000, 10_000], &|size| {
+    bounds.curve(name, LINEAR, sizes, |size| {
+        let mut world = empty();
+        world.apply(Object::Service(Box::new(service(0))));
+        for one in make(size) {
+            world.apply(Object::Ingress(Box::new(one)));
+        }
+        let view = view(&world);
+        shortest(|| link(input(&settings, &view, &facts)))
+    });
+}
+
+/// What somebody makes to be slow, in one Ingress.
+fn bad_input(bounds: &mut Bounds) {
+    grows(bounds, "the same path again and again", &[100, 1000, 10_000], |size| {
         vec![with_paths(vec!["/a".to_owned(); size], "Prefix")]
     });
-    curve("paths of wildcards alone", &[1000, 10_000], &|size| {
+    grows(bounds, "paths of wildcards alone", &[1000, 10_000], |size| {
         vec![with_paths((0..size).map(|n| format!("{}{n}", "*a".repeat(20))).collect(), "ImplementationSpecific")]
     });
-    curve("one path of wildcards", &[100, 1000, 10_000], &|size| {
+    grows(bounds, "one path of wildcards", &[100, 1000, 10_000], |size| {
         vec![with_paths(vec!["*a".repeat(size), "?a*".repeat(size)], "ImplementationSpecific")]
     });
-    curve("paths to redirects", &[100, 1000, 10_000], &|size| {
+    grows(bounds, "paths to redirects", &[100, 1000, 10_000], |size| {
         let mut one = with_paths((0..size).map(|n| format!("/{n}")).collect(), "Exact");
         let action =
             r#"{"type": "redirect", "redirectConfig": {"host": "other.example.com", "statusCode": "HTTP_301"}}"#;
         redirecting(&mut one, action);
         vec![one]
     });
-    curve("paths that repeat large annotations", &[100, 1000, 10_000], &|size| {
+    grows(bounds, "paths that repeat large annotations", &[100, 1000, 10_000], |size| {
         let mut one = with_paths((0..size).map(|n| format!("/{n}")).collect(), "Exact");
         let value =
             json!([{"field": "query-string", "queryStringConfig": {"values": [{"value": "x".repeat(100_000)}]}}]);
@@ -229,7 +232,17 @@ fn bad_input(bounds: &mut Bounds) {
         annotations.insert("alb.ingress.kubernetes.io/conditions.app-0".to_owned(), value.to_string());
         vec![one]
     });
-    curve("members that contradict each other", &[10, 100, 1000], &|size| {
+    grows(bounds, "unknown annotations", &[10, 100, 1000], |size| {
+        let mut one = ingress(Some(GROUP), 0, 1, 0);
+        let annotations = one.metadata.annotations.get_or_insert_default();
+        annotations.extend((0..size).map(|n| (format!("alb.ingress.kubernetes.io/unknown-{n}"), "x".to_owned())));
+        vec![one]
+    });
+}
+
+/// The same, in a group of many.
+fn bad_groups(bounds: &mut Bounds) {
+    grows(bounds, "members that contradict each other", &[10, 100, 1000], |size| {
         let scheme = |n: usize| if n.is_multiple_of(2) { "internal" } else { "internet-facing" };
         let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
         for (n, one) in members.iter_mut().enumerate() {
@@ -239,7 +252,7 @@ fn bad_input(bounds: &mut Bounds) {
         members
     });
     // The first half says this and that of an NLB, the other half asks for one.
-    curve("members that contradict each other in their NLB", &[10, 100, 1000], &|size| {
+    grows(bounds, "members that contradict each other in their NLB", &[10, 100, 1000], |size| {
         let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
         for (n, one) in members.iter_mut().enumerate() {
             let annotations = one.metadata.annotations.get_or_insert_default();
@@ -254,7 +267,7 @@ fn bad_input(bounds: &mut Bounds) {
         }
         members
     });
-    curve("members behind one NLB", &[10, 100, 1000], &|size| {
+    grows(bounds, "members behind one NLB", &[10, 100, 1000], |size| {
         let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
         for one in &mut members {
             let annotations = one.metadata.annotations.get_or_insert_default();
@@ -262,12 +275,6 @@ fn bad_input(bounds: &mut Bounds) {
             annotations.insert("alb.ingress.kubernetes.io/frontend-nlb-tags".to_owned(), "a=1".to_owned());
         }
         members
-    });
-    curve("unknown annotations", &[10, 100, 1000], &|size| {
-        let mut one = ingress(Some(GROUP), 0, 1, 0);
-        let annotations = one.metadata.annotations.get_or_insert_default();
-        annotations.extend((0..size).map(|n| (format!("alb.ingress.kubernetes.io/unknown-{n}"), "x".to_owned())));
-        vec![one]
     });
 }
 
