@@ -6,6 +6,7 @@ mod contradiction;
 mod frontend_nlb;
 mod kept;
 mod listeners;
+mod misfits;
 mod named;
 mod optimiser;
 mod protection;
@@ -162,7 +163,7 @@ pub fn candidates(input: Input<'_>, cache: &mut Cache) -> Vec<Candidate> {
 pub fn link_compiled(input: Input<'_>, candidates: Vec<Candidate>) -> Linked {
     let mut linker = Linker::new(input);
     linker.take(candidates);
-    let desired = linker.within_quotas();
+    let desired = linker.fitting();
     linker.finish(desired)
 }
 
@@ -201,10 +202,15 @@ impl<'a> Linker<'a> {
         }
     }
 
-    /// The desired state without those members that would make it larger than AWS allows.
-    fn within_quotas(&mut self) -> Option<Desired> {
+    /// The desired state without those members that do not fit, or that would make it larger than AWS allows.
+    fn fitting(&mut self) -> Option<Desired> {
         loop {
             self.place_certificates();
+            let misfits = self.misfits();
+            if !misfits.is_empty() {
+                self.set_aside(misfits);
+                continue;
+            }
             let known: BTreeMap<Key, usize> =
                 self.findings.iter().map(|(key, findings)| (key.clone(), findings.len())).collect();
             let desired = self.desired()?;
@@ -298,14 +304,7 @@ impl<'a> Linker<'a> {
     /// A finding on an annotation of every member that carries it, or of all members when none does.
     fn report_group(&mut self, suffix: &str, make: impl Fn(Finding) -> Finding, code: Code, message: &str) {
         let key = format!("{}{suffix}", crate::annotation::PREFIX);
-        let carriers: Vec<Key> = self
-            .input
-            .view
-            .members
-            .iter()
-            .filter(|member| member.ingress.metadata.annotations.as_ref().is_some_and(|map| map.contains_key(&key)))
-            .map(ClassifiedMember::key)
-            .collect();
+        let carriers = self.carriers(suffix);
         let named = if carriers.is_empty() {
             self.fragments.iter().map(|fragment| fragment.key.clone()).collect()
         } else {
@@ -316,6 +315,15 @@ impl<'a> Linker<'a> {
             let finding = Finding::new(code, subject, FieldPath::annotation(&key), message);
             self.report(&member, make(finding));
         }
+    }
+
+    /// The members that carry an annotation.
+    fn carriers(&self, suffix: &str) -> BTreeSet<Key> {
+        let key = format!("{}{suffix}", crate::annotation::PREFIX);
+        let carries = |member: &&ClassifiedMember| {
+            member.ingress.metadata.annotations.as_ref().is_some_and(|map| map.contains_key(&key))
+        };
+        self.input.view.members.iter().filter(carries).map(ClassifiedMember::key).collect()
     }
 
     /// Whether the load balancer exists and has no ledger: then nobody knows who is in AWS.
@@ -339,8 +347,7 @@ impl<'a> Linker<'a> {
             return None;
         }
         let scheme = self.first(|fragment| fragment.load_balancer.scheme).unwrap_or(self.input.settings.default_scheme);
-        let ip_address_type =
-            self.first(|fragment| fragment.load_balancer.ip_address_type).unwrap_or(IpAddressType::Ipv4);
+        let ip_address_type = self.ip_address_type();
         let subnets = self.subnets(scheme, ip_address_type);
         let groups = self.security_groups(ip_address_type);
         let listeners = self.listeners();
@@ -387,6 +394,10 @@ impl<'a> Linker<'a> {
 
     fn first<T>(&self, get: impl Fn(&Fragment) -> Option<T>) -> Option<T> {
         self.fragments().find_map(get)
+    }
+
+    fn ip_address_type(&self) -> IpAddressType {
+        self.first(|fragment| fragment.load_balancer.ip_address_type).unwrap_or(IpAddressType::Ipv4)
     }
 
     /// Attributes of all members; where the parameters of the first member's class set one, they win.

@@ -1,4 +1,5 @@
-//! What a member names in AWS and what is not there: who is set aside for it, who goes on, and what is told beside it.
+//! What a member names in AWS that is not there, or asks of the group that it cannot give: who is set aside for it, who goes on,
+//! and what is told beside it.
 
 #![expect(clippy::expect_used, reason = "a panic is what a test has for a fault")]
 
@@ -57,6 +58,9 @@ fn linked(members: &[Ingress], existing: Option<&Existing>) -> Linked {
     let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": CONTROLLER}});
     let class: IngressClass = from_value(class).expect("a class");
     world.apply(Object::IngressClass(Box::new(class)));
+    let service = json!({"metadata": {"namespace": "ns", "name": "six"},
+        "spec": {"ipFamilies": ["IPv6"], "ports": [{"port": 80, "targetPort": 8080}]}});
+    world.apply(Object::Service(Box::new(from_value(service).expect("a Service"))));
     for one in members {
         world.apply(Object::Ingress(Box::new(one.clone())));
     }
@@ -72,6 +76,38 @@ fn states(linked: &Linked) -> Vec<MemberState> {
 fn codes(linked: &Linked, member: usize) -> Vec<Code> {
     linked.members.get(member).expect("the member").findings.iter().map(|finding| finding.code).collect()
 }
+
+/// The others open HTTP alone and have an IPv4 load balancer.
+#[test]
+fn who_does_not_fit_is_set_aside_alone() {
+    let mut ipv6 = member("a", &[("target-type", "ip")]);
+    let backend = json!({"service": {"name": "six", "port": {"number": 80}}});
+    ipv6.spec.get_or_insert_default().default_backend = from_value(backend).expect("a backend");
+    let rows = [
+        (member("a", &[("ssl-redirect", "443")]), Code::InvalidSslRedirect),
+        (member("a", &[("ssl-redirect", "80")]), Code::InvalidSslRedirect),
+        (ipv6, Code::ServiceTypeMismatch),
+    ];
+    for (one, code) in rows {
+        let both = linked(&[one.clone(), member("b", &[])], None);
+        assert_eq!(states(&both), [MemberState::SetAside, MemberState::Linked], "{code:?}");
+        assert!(codes(&both, 0).contains(&code) && !codes(&both, 1).contains(&code), "{:?}", both.members);
+        let listener = both.desired.expect("the other one's").listeners.remove(&80).expect("a listener");
+        assert_eq!((listener.rules.len(), listener.default_actions.len()), (1, 1), "{code:?}");
+        let alone = linked(std::slice::from_ref(&one), None);
+        assert!(alone.desired.is_none() && codes(&alone, 0).contains(&code), "{code:?}");
+        // Of a load balancer that exists and has no ledger it may be in AWS: then the group stays as it is.
+        let existing = Existing { scheme: Scheme::Internal, subnets: Vec::new(), frontend_nlb: None };
+        assert!(linked(&[one, member("b", &[])], Some(&existing)).desired.is_none(), "{code:?}");
+    }
+    let fits = linked(&[member("a", &[("ssl-redirect", "443")]), member("b", &HTTPS)], None);
+    assert_eq!(states(&fits), [MemberState::Linked; 2]);
+}
+
+const HTTPS: [(&str, &str); 2] = [
+    ("listen-ports", r#"[{"HTTPS": 443}]"#),
+    ("certificate-arn", "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-4000-8000-000000000001"),
+];
 
 #[test]
 fn who_names_what_is_not_there_is_set_aside_alone() {

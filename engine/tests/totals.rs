@@ -8,7 +8,7 @@ use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
 use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request};
 use albedo_engine::facts::{Aged, Facts, Quota};
 use albedo_engine::finding::Code;
-use albedo_engine::kinds::{IngressGroup, IngressGroupSpec, IngressGroupStatus};
+use albedo_engine::kinds::{Endpoint, Endpoints, IngressGroup, IngressGroupSpec, IngressGroupStatus, Key, Node};
 use albedo_engine::ledger;
 use albedo_engine::link::{Existing, Input, Linked, MemberState, link};
 use albedo_engine::settings::{CONTROLLER, Settings};
@@ -108,6 +108,47 @@ fn a_default_that_may_have_been_raised_only_warns() {
         message,
         "group g has 101 rules on a load balancer, default ones aside; AWS allows 100 unless the account's quota was raised"
     );
+}
+
+/// Targets come and go by themselves: whoever makes them too many is told and stays.
+#[test]
+fn targets_are_counted_and_leave_nobody_out() {
+    use MemberState::Linked as In;
+    let slice = |name: &str, family: &str, addresses: usize| {
+        let endpoint = Endpoint { address: "192.0.2.1".to_owned(), ..Endpoint::default() };
+        let key = Key::new("shop", name);
+        let endpoints = vec![endpoint; addresses];
+        Object::Endpoints(Box::new(Endpoints {
+            key,
+            service: "app".to_owned(),
+            address_type: family.to_owned(),
+            ports: Vec::new(),
+            endpoints,
+        }))
+    };
+    let of_type = |minute, kind: &str| {
+        let mut one = member(minute, 1);
+        one.metadata.annotations.get_or_insert_default().insert(format!("{P}target-type"), kind.to_owned());
+        one
+    };
+    let rows = [
+        (vec!["ip"], vec![]),
+        (vec!["ip", "ip"], vec![Code::QuotaNear]),
+        (vec!["ip", "instance"], vec![Code::QuotaNear]),
+        (vec!["instance", "instance"], vec![]),
+    ];
+    for (kinds, last) in rows {
+        let mut world = world((0..).zip(&kinds).map(|(minute, kind)| of_type(minute, kind)).collect());
+        world.apply(slice("app-1", "IPv4", 4));
+        world.apply(slice("app-2", "IPv4", 2));
+        world.apply(slice("app-3", "IPv6", 90));
+        for node in ["a", "b", "c"] {
+            world.apply(Object::Node(Box::new(Node { name: node.to_owned(), ..Node::default() })));
+        }
+        let (found, _) = outcome(&linked(&world, &facts(&[(Quota::Targets, 10)])));
+        assert_eq!(found.last(), Some(&(In, last)), "{kinds:?}");
+        assert!(found.iter().rev().skip(1).all(|one| *one == (In, vec![])), "{kinds:?}");
+    }
 }
 
 #[test]

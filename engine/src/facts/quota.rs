@@ -43,6 +43,12 @@ macro_rules! quotas {
                 match self { $(Self::$quota => $adjustable,)+ }
             }
 
+            /// Whether it is Ingresses that use it up. Targets come and go by themselves: no Ingress is left out for them.
+            #[must_use]
+            pub fn is_of_ingresses(self) -> bool {
+                self != Self::Targets
+            }
+
             /// What is counted, in words.
             #[must_use]
             pub fn words(self) -> &'static str {
@@ -57,6 +63,7 @@ quotas! {
     Listeners = "listeners-per-application-load-balancer", 50, true, "listeners on a load balancer";
     Certificates = "certificates-per-application-load-balancer", 25, true, "certificates on a load balancer, default ones aside";
     TargetGroups = "target-groups-per-application-load-balancer", 100, false, "target groups on a load balancer";
+    Targets = "targets-per-application-load-balancer", 1000, true, "targets of a load balancer";
     TargetGroupsPerAction = "target-groups-per-action-on-application-load-balancer", 5, false, "target groups of an action";
     ConditionValues = "condition-values-per-alb-rule", 5, false, "condition values of a rule";
     // Documented as fixed, but accounts have been seen with more: only what AWS says of the account counts.

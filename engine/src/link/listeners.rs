@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::misfits::{SSL_REDIRECT, redirect_fault};
 use super::optimiser::{Dropped, Optimised};
 use super::{Linker, Origin, certificates, optimiser};
 use crate::compile::{Fragment, ListenerAsk, RuleAsk};
@@ -17,10 +18,7 @@ type LeftOut = (Arc<Origin>, Finding);
 
 impl Linker<'_> {
     pub(super) fn listeners(&mut self) -> BTreeMap<u16, Listener> {
-        let mut ports: BTreeMap<u16, Protocol> = BTreeMap::new();
-        for fragment in &self.fragments {
-            ports.extend(fragment.listeners.iter().map(|(port, ask)| (*port, ask.protocol)));
-        }
+        let ports = self.ports();
         let redirect = self.ssl_redirect(&ports);
         let mut listeners = BTreeMap::new();
         self.origins.clear();
@@ -38,18 +36,25 @@ impl Linker<'_> {
         listeners
     }
 
-    /// The port that HTTP listeners redirect to, if it is one of the group's HTTPS listeners.
+    /// Ports that members open, each with its protocol.
+    pub(super) fn ports(&self) -> BTreeMap<u16, Protocol> {
+        let listeners = self.fragments().flat_map(|fragment| &fragment.listeners);
+        listeners.map(|(port, ask)| (*port, ask.protocol)).collect()
+    }
+
+    /// The port that the group wants HTTP listeners to redirect to.
+    pub(super) fn wanted_redirect(&self) -> Option<u16> {
+        self.first(|fragment| fragment.load_balancer.ssl_redirect)
+    }
+
+    /// The same, if it is one of the group's HTTPS listeners.
     fn ssl_redirect(&mut self, ports: &BTreeMap<u16, Protocol>) -> Option<u16> {
-        let port = self.first(|fragment| fragment.load_balancer.ssl_redirect)?;
-        let message = match ports.get(&port) {
-            Some(Protocol::Https) => return Some(port),
-            Some(Protocol::Http) => format!("listener protocol non-SSL for SSLRedirect port: {port}"),
-            None => format!("listener does not exist for SSLRedirect port: {port}"),
-        };
+        let port = self.wanted_redirect()?;
+        let Some(message) = redirect_fault(port, ports) else { return Some(port) };
         let effect = crate::finding::Effect::GroupBlocked;
         let value = port.to_string();
         self.report_group(
-            "ssl-redirect",
+            SSL_REDIRECT,
             |finding| finding.effect(effect).value(&value),
             Code::InvalidSslRedirect,
             &message,
@@ -74,7 +79,7 @@ impl Linker<'_> {
 
     /// The HTTPS port to which every HTTP listener redirects, if they do.
     pub(super) fn ssl_redirect_port(&self, listeners: &BTreeMap<u16, Listener>) -> Option<u16> {
-        let port = self.first(|fragment| fragment.load_balancer.ssl_redirect)?;
+        let port = self.wanted_redirect()?;
         listeners.get(&port).filter(|listener| listener.protocol == Protocol::Https).map(|listener| listener.port)
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::misfits::without_dualstack;
 use super::{Linker, SecurityGroups};
-use crate::compile::Fragment;
-use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
-use crate::stack::{Binding, IpAddressType, Listener, Protocol, Ref, ResourceId, TargetGroup, tracking};
+use crate::finding::Effect;
+use crate::stack::{Binding, IpAddressType, Listener, Ref, ResourceId, TargetGroup, tracking};
 
 impl Linker<'_> {
     pub(super) fn target_groups(
@@ -17,22 +17,11 @@ impl Linker<'_> {
         let (mut target_groups, mut bindings) = (BTreeMap::new(), BTreeMap::new());
         let mut faults = Vec::new();
         // A member whose every listener only redirects to TLS routes nowhere.
-        let redirects = self.ssl_redirect_port(listeners);
-        let routes = |fragment: &&Fragment| {
-            redirects.is_none() || fragment.listeners.values().any(|ask| ask.protocol == Protocol::Https)
-        };
-        for fragment in self.fragments().filter(routes) {
+        let redirected = self.ssl_redirect_port(listeners).is_some();
+        for fragment in self.fragments().filter(|fragment| fragment.routes(redirected)) {
             for (id, ask) in &fragment.target_groups {
                 if ask.target_group.ipv6 && !ip_address_type.is_dualstack() {
-                    let message = format!(
-                        "unsupported IPv6 configuration, lb not dual-stack: Service {} has IPv6 addresses",
-                        ask.service
-                    );
-                    let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
-                    let finding =
-                        Finding::new(Code::ServiceTypeMismatch, subject, FieldPath::at("spec.rules"), message)
-                            .effect(Effect::GroupBlocked)
-                            .mend("set ip-address-type: dualstack, or give the Service IPv4 addresses alone");
+                    let finding = without_dualstack(&fragment.key, &ask.service).effect(Effect::GroupBlocked);
                     faults.push((fragment.key.clone(), finding));
                 }
                 let mut target_group = ask.target_group.clone();

@@ -8,7 +8,7 @@ use crate::compile::{CertificatesAsk, Fragment};
 use crate::facts::{Limit, Quota};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
-use crate::stack::{Action, Condition, Desired, Listener, PeerSource, Protocol, Ref, Rule};
+use crate::stack::{Action, Binding, Condition, Desired, Listener, PeerSource, Protocol, Ref, Rule, TargetType};
 
 /// Findings name at most so many of the others that take part.
 const NAMED: usize = 10;
@@ -43,7 +43,8 @@ impl Linker<'_> {
         if self.is_taken_over() {
             return victims;
         }
-        for total in totals.iter().filter(|total| total.limit.firm && total.is_over()) {
+        let refused = |total: &&Total| total.limit.firm && total.is_over() && total.quota.is_of_ingresses();
+        for total in totals.iter().filter(refused) {
             let mut over = total.count.saturating_sub(total.limit.max);
             for (key, unchanged) in self.seniority.iter().rev() {
                 let Some(part) = total.parts.get(key).filter(|_| over > 0) else { continue };
@@ -140,6 +141,13 @@ impl Linker<'_> {
         add(Quota::TargetGroups, target_groups(desired), &rules, &|| {
             self.parts(|fragment| fragment.target_groups.len())
         });
+        let count = desired.bindings.values().map(|binding| self.targets(binding)).sum();
+        add(Quota::Targets, count, &rules, &|| {
+            self.parts(|fragment| {
+                let bindings = fragment.target_groups.keys().filter_map(|id| desired.bindings.get(id));
+                bindings.map(|binding| self.targets(binding)).sum()
+            })
+        });
         add(Quota::SecurityGroupRules, security_group_rules(desired), &|| annotation("inbound-cidrs"), &|| {
             self.parts(|fragment| fragment.listeners.values().map(|ask| ask.inbound_cidrs.len().max(1)).sum())
         });
@@ -152,6 +160,17 @@ impl Linker<'_> {
             }
         }
         totals
+    }
+
+    /// About how many targets a binding stands for: nodes, or addresses of its Service's endpoints, ready or not.
+    fn targets(&self, binding: &Binding) -> usize {
+        let view = self.input.view;
+        if binding.target_type == TargetType::Instance {
+            return view.nodes;
+        }
+        let family = if binding.ipv6 { "IPv6" } else { "IPv4" };
+        let slices = view.endpoints.get(&Key::new(&binding.namespace, &binding.service)).into_iter().flatten();
+        slices.filter(|slice| slice.address_type == family).map(|slice| slice.endpoints.len()).sum()
     }
 
     fn parts(&self, part: impl Fn(&Fragment) -> usize) -> BTreeMap<Key, u64> {

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::Ingress;
 
 use super::{Class, ClassError, Membership, SecretKeys, World, service_refs};
-use crate::kinds::{IngressGroup, Key, TargetGroupBinding};
+use crate::kinds::{Endpoints, IngressGroup, Key, TargetGroupBinding};
 use crate::stack::GroupId;
 
 /// A change that has not happened: what admission asks about.
@@ -59,6 +59,10 @@ pub struct View {
     pub leaving: Vec<Leaving>,
     /// The Services that members refer to, those that exist.
     pub services: BTreeMap<Key, Arc<Service>>,
+    /// The `EndpointSlices` of those Services. They come and go without the group being built: only totals look at them.
+    pub endpoints: BTreeMap<Key, Vec<Arc<Endpoints>>>,
+    /// How many nodes the cluster has.
+    pub nodes: usize,
     /// Names of all Services in the members' namespaces, for suggestions.
     pub service_names: Vec<Key>,
     /// The Secrets that members refer to, those that are known.
@@ -94,6 +98,8 @@ impl World {
             members: Vec::new(),
             leaving: Vec::new(),
             services: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            nodes: self.nodes.len(),
             service_names: Vec::new(),
             secrets: BTreeMap::new(),
             bindings: self.bindings_of(group),
@@ -113,6 +119,7 @@ impl World {
                 for service in service_refs(&ingress) {
                     let service = Key::new(&key.namespace, &service);
                     if let Some(object) = self.services.get(&service) {
+                        view.endpoints.insert(service.clone(), self.endpoints(&service));
                         view.services.insert(service, object.clone());
                     }
                 }
