@@ -70,14 +70,15 @@ pub async fn members_share_a_load_balancer(base: Arc<Base>) -> Result<()> {
     stage.close().await
 }
 
-/// One leaves for a load balancer of its own, then the last goes, and the group with it.
+/// One leaves for a load balancer of its own, once that is meant; then the last goes, and the group with it.
 async fn leaving(stage: &Stage, name: &str) -> Result<()> {
-    let alone = stage.ingress(
-        "early",
-        &[("scheme", "internet-facing"), ("target-type", "ip")],
-        &json!([rule(None, &[("/c", "Exact", "web", 80)])]),
-    );
-    stage.apply(&[alone]).await?;
+    let rules = json!([rule(None, &[("/c", "Exact", "web", 80)])]);
+    let (scheme, ip) = (("scheme", "internet-facing"), ("target-type", "ip"));
+    let refused = stage.try_apply(&[stage.ingress("early", &[scheme, ip], &rules)], &[]).await?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    ensure!(!refused.status.success() && said.contains("ALB303") && said.contains(name), "{said}");
+    let meant = ("albedo.dev/allow-replacement", "true");
+    stage.apply(&[stage.ingress("early", &[scheme, ip, meant], &rules)]).await?;
     becomes(stage, name, &["/a", "/b"]).await?;
     let own = names::load_balancer(&stage.scope.cluster, &stage.scope.namespace, "early", "internet-facing");
     becomes(stage, &own, &["/c"]).await?;

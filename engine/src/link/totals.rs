@@ -28,9 +28,9 @@ impl Total {
         self.count > self.limit.max
     }
 
-    /// Four fifths of a quota are used. That of one rule is a matter of taste until it is over.
+    /// Four fifths of a quota are used.
     fn is_near(&self) -> bool {
-        self.count > 0 && self.quota != Quota::ConditionWildcards && self.count * 5 >= self.limit.max * 4
+        self.count > 0 && self.count * 5 >= self.limit.max * 4
     }
 }
 
@@ -151,9 +151,11 @@ impl Linker<'_> {
         add(Quota::SecurityGroupRules, security_group_rules(desired), &|| annotation("inbound-cidrs"), &|| {
             self.parts(|fragment| fragment.listeners.values().map(|ask| ask.inbound_cidrs.len().max(1)).sum())
         });
+        // What a rule does with its quota is a matter of taste until it is over.
+        let most = self.input.facts.limit(Quota::ConditionWildcards, self.input.now).max;
         for (listener, origins) in listeners.values().filter_map(|one| Some((one, self.origins.get(&one.port)?))) {
-            for (rule, origin) in listener.rules.iter().zip(origins) {
-                let count = wildcards(rule);
+            let counted = listener.rules.iter().map(wildcards).zip(origins);
+            for (count, origin) in counted.filter(|(count, _)| *count as u64 > most) {
                 add(Quota::ConditionWildcards, count, &|| FieldPath::at(&origin.path), &|| {
                     BTreeMap::from([(origin.key.clone(), count as u64)])
                 });
