@@ -1,6 +1,9 @@
 //! Members that cannot be linked, neither as they are nor as they were: what AWS may hold of them stays.
 
+use std::collections::BTreeSet;
+
 use super::{Linked, MemberState};
+use crate::kinds::Key;
 use crate::world::{ClassifiedMember, View};
 
 /// How the ledger calls the state of a member of which AWS holds something that nobody can derive.
@@ -16,7 +19,7 @@ impl Linked {
 
     /// Notes of those members that what AWS holds of them was kept.
     pub fn note_kept(&mut self, view: &View) {
-        let kept: Vec<_> = self.left_out(view).map(ClassifiedMember::key).collect();
+        let kept: BTreeSet<Key> = self.left_out(view).map(ClassifiedMember::key).collect();
         for member in self.members.iter_mut().filter(|member| kept.contains(&member.key)) {
             member.state = MemberState::Kept;
         }
@@ -24,18 +27,22 @@ impl Linked {
 
     fn left_out<'v>(&'v self, view: &'v View) -> impl Iterator<Item = &'v ClassifiedMember> {
         let finalizer = view.group.finalizer();
-        let aside = |key| self.members.iter().any(|one| one.key == key && one.state == MemberState::SetAside);
+        let aside: BTreeSet<&Key> =
+            self.members.iter().filter(|one| one.state == MemberState::SetAside).map(|one| &one.key).collect();
+        let linked_before = linked_before(view);
         view.members.iter().filter(move |member| {
+            let key = member.key();
             let holds = member.ingress.metadata.finalizers.iter().flatten().any(|held| *held == finalizer);
-            holds && aside(member.key()) && may_have_been_linked(view, member)
+            let known = |names: &BTreeSet<(&str, &str)>| names.contains(&(&key.namespace, &key.name));
+            holds && aside.contains(&key) && linked_before.as_ref().is_none_or(known)
         })
     }
 }
 
-fn may_have_been_linked(view: &View, member: &ClassifiedMember) -> bool {
-    let Some(status) = view.ledger.as_ref().and_then(|ledger| ledger.status.as_ref()) else { return true };
-    let key = member.key();
-    let named = |namespace: &str, name: &str| namespace == key.namespace && name == key.name;
-    status.last_good.iter().any(|one| named(&one.namespace, &one.name))
-        || status.members.iter().any(|one| named(&one.namespace, &one.name) && one.state == KEPT)
+/// Namespaces and names of those that have been linked, or kept since; `None`: nobody remembers.
+fn linked_before(view: &View) -> Option<BTreeSet<(&str, &str)>> {
+    let status = view.ledger.as_ref()?.status.as_ref()?;
+    let good = status.last_good.iter().map(|one| (one.namespace.as_str(), one.name.as_str()));
+    let kept = status.members.iter().filter(|one| one.state == KEPT);
+    Some(good.chain(kept.map(|one| (one.namespace.as_str(), one.name.as_str()))).collect())
 }
