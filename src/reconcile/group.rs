@@ -163,7 +163,10 @@ impl Reconciler {
     /// Links. What AWS may hold of a member that cannot be linked at all is kept.
     async fn link(&self, view: &View, observed: &Observed) -> Linked {
         let mut linked = self.link_fresh(view, observed).await;
-        let Some(desired) = linked.desired.clone().filter(|_| linked.leaves_out(view)) else { return linked };
+        if !linked.leaves_out(view) {
+            return linked;
+        }
+        let Some(desired) = linked.desired.clone() else { return linked };
         let kept = plan::keep(desired, observed, &observed_bindings(view));
         if kept != linked.desired {
             linked.note_kept(view);
@@ -249,12 +252,12 @@ impl Reconciler {
                 // Without ports, as the predecessor writes it.
                 hosts.push(Host { hostname: reached.frontend_dns_name.to_lowercase(), ports: BTreeSet::new() });
             }
-            let set_aside = |key: &Key| {
-                linked.members.iter().any(|member| {
-                    member.key == *key && matches!(member.state, MemberState::SetAside | MemberState::Kept)
-                })
-            };
-            for member in view.members.iter().filter(|member| !set_aside(&member.key())) {
+            let aside = linked
+                .members
+                .iter()
+                .filter(|member| matches!(member.state, MemberState::SetAside | MemberState::Kept));
+            let aside: BTreeSet<&Key> = aside.map(|member| &member.key).collect();
+            for member in view.members.iter().filter(|member| !aside.contains(&member.key())) {
                 self.shared.cluster.update_ingress_status(&self.shared.tenure, &member.ingress, &hosts).await?;
             }
         }
