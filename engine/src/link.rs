@@ -231,8 +231,7 @@ impl<'a> Linker<'a> {
 
     /// Takes in members by seniority, so that of two that contradict each other the younger is set aside.
     fn take(&mut self, mut candidates: Vec<Candidate>) {
-        let mut fragments = candidates.iter().filter_map(|one| one.present.fragment());
-        self.agreement = Agreement::new(fragments.any(|fragment| fragment.addons.wafv2_name.is_some()));
+        self.agreement = Agreement::new(candidates.iter().filter_map(|one| one.present.fragment()));
         candidates.sort_by(|a, b| {
             // Under review an Ingress may have no time of creation yet: then it is the youngest.
             let rank = |one: &Candidate| (!one.unchanged, one.created.is_none(), one.created);

@@ -54,6 +54,9 @@ pub fn parse(raw: &str) -> Result<Vec<MutualAuthentication>, ParseError> {
 /// Everything for which LBC refuses the list.
 #[must_use]
 pub fn validate(entries: &[MutualAuthentication]) -> Vec<ParseError> {
+    if entries.is_empty() {
+        return vec![ParseError::new("empty mutualAuthentication configuration: the list names no port")];
+    }
     let faults = entries.iter().enumerate();
     faults.flat_map(|(index, entry)| entry.faults(&format!("/{index}"))).collect()
 }
@@ -103,7 +106,7 @@ impl MutualAuthentication {
             }
             mode @ ("off" | "passthrough") => {
                 for (field, set) in [
-                    ("trustStore", self.trust_store.is_some()),
+                    ("trustStore", self.trust_store.as_ref().is_some_and(|store| !store.is_empty())),
                     ("ignoreClientCertificateExpiry", self.ignore_client_certificate_expiry.is_some()),
                     ("advertiseTrustStoreCaNames", self.advertise_trust_store_ca_names.is_some()),
                 ] {
@@ -134,8 +137,7 @@ mod tests {
     #[test]
     fn accepts() {
         for raw in [
-            "[]",
-            r#"[{"port":443,"mode":"off"},{"port":444,"mode":"passthrough"}]"#,
+            r#"[{"port":443,"mode":"off","trustStore":""},{"port":444,"mode":"passthrough"}]"#,
             r#"[{"port":443,"mode":"verify","trustStore":"ts","ignoreClientCertificateExpiry":true,"advertiseTrustStoreCaNames":"on"}]"#,
         ] {
             assert_eq!(complaints(raw), Vec::<String>::new(), "{raw}");
@@ -148,6 +150,8 @@ mod tests {
     #[test]
     fn refuses() {
         let table = [
+            ("[]", "empty mutualAuthentication configuration: the list names no port"),
+            ("null", "empty mutualAuthentication configuration: the list names no port"),
             (r#"[{"mode":"off"}]"#, "listen port must be within [1, 65535]: 0"),
             (r#"[{"port":443}]"#, "mode must be set for port 443: one of off, passthrough, verify"),
             (

@@ -8,7 +8,7 @@ use super::catalogue::row;
 use super::check::check as check_value;
 use super::cidr::Cidr;
 use super::group;
-use super::parse::ParseError;
+use super::parse::{ParseError, go_int32};
 use super::tags;
 use crate::kinds::IngressClassParamsSpec;
 
@@ -51,7 +51,7 @@ pub fn overrides(spec: &IngressClassParamsSpec, field: &str) -> bool {
         "inboundCIDRs" => list(&spec.inbound_cidrs),
         "prefixListsIDs" => list(&spec.prefix_lists_ids) || list(&spec.legacy_prefix_lists_ids),
         "sslPolicy" => text(&spec.ssl_policy),
-        "sslRedirectPort" => spec.ssl_redirect_port.is_some(),
+        "sslRedirectPort" => text(&spec.ssl_redirect_port),
         "minimumLoadBalancerCapacity.capacityUnits" => spec.minimum_load_balancer_capacity.is_some(),
         "ipamConfiguration.ipv4IPAMPoolId" => {
             spec.ipam_configuration.as_ref().is_some_and(|ipam| text(&ipam.ipv4_ipam_pool_id))
@@ -60,6 +60,12 @@ pub fn overrides(spec: &IngressClassParamsSpec, field: &str) -> bool {
         "wafv2AclName" => text(&spec.wafv2_acl_name),
         _ => false,
     }
+}
+
+/// Whether HTTP of a whole group stays as it is, whatever its members ask for: the port to redirect to is no number.
+#[must_use]
+pub fn switches_redirect_off(spec: &IngressClassParamsSpec) -> bool {
+    spec.ssl_redirect_port.as_ref().is_some_and(|port| !port.is_empty() && go_int32(port).is_err())
 }
 
 #[derive(Default)]
@@ -130,11 +136,18 @@ impl Found {
             }
         }
         self.like("spec.sslPolicy", "ssl-policy", spec.ssl_policy.as_ref());
-        if let Some(port) = spec.ssl_redirect_port.as_ref()
-            && !port.parse::<u16>().is_ok_and(|number| number > 0)
-        {
-            let message = format!("`{port}` is no port: nothing is redirected to HTTPS then");
-            self.add("spec.sslRedirectPort", ParseError::new(message).doubt());
+        if let Some(port) = spec.ssl_redirect_port.as_ref().filter(|port| !port.is_empty()) {
+            match go_int32(port) {
+                Ok(1..=65535) => {}
+                Ok(number) => {
+                    let message = format!("{number} is no port: 1 to 65535 are");
+                    self.add_grave("spec.sslRedirectPort", ParseError::new(message));
+                }
+                Err(_) => {
+                    let message = format!("`{port}` is no port: nothing of the group is redirected to HTTPS then");
+                    self.add("spec.sslRedirectPort", ParseError::new(message).doubt());
+                }
+            }
         }
         for (field, lists) in
             [("prefixListsIDs", &spec.prefix_lists_ids), ("PrefixListsIDs", &spec.legacy_prefix_lists_ids)]
@@ -248,6 +261,7 @@ mod tests {
             (json!({"inboundCIDRs": ["10.0.0.1/8"]}), "spec.inboundCIDRs[0]", false, true),
             (json!({"sslPolicy": "x"}), "spec.sslPolicy", false, false),
             (json!({"sslRedirectPort": "yes"}), "spec.sslRedirectPort", false, true),
+            (json!({"sslRedirectPort": "0"}), "spec.sslRedirectPort", true, false),
             (json!({"subnets": {}}), "spec.subnets", true, false),
             (json!({"subnets": {"ids": ["subnet-x"]}}), "spec.subnets.ids[0]", false, false),
             (json!({"subnets": {"ids": ["subnet-1", "subnet-1"]}}), "spec.subnets.ids[1]", false, false),

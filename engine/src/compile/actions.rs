@@ -48,7 +48,8 @@ impl Compiler<'_> {
     fn annotated_action(&mut self, name: &str, at: &str) -> Option<(Action, Option<Action>)> {
         let suffix = format!("actions.{name}");
         if self.reader.raw(&suffix).is_none() {
-            return self.missing_action(name, at).map(|action| (action, None));
+            let action = self.missing_action(name, at)?;
+            return Some((action, self.authentication(None)));
         }
         let given = self.reader.json(&suffix, Code::InvalidAction, Given::parse, Given::validate)?.normalised();
         if let Some(config) = given.redirect_config.filter(|_| given.r#type == "redirect") {

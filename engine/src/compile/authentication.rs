@@ -16,25 +16,12 @@ impl Compiler<'_> {
         let of_service = service.and_then(|service| service.metadata.annotations.as_ref());
         let by_identity = self.by_identity(of_service);
         let by_token = self.by_token();
-        if by_identity.is_some() && by_token.is_some() && self.listens_with_tls() {
+        if by_identity.is_some() && by_token.is_some() && self.tls {
             let raw = self.reader.raw("jwt-validation").unwrap_or_default();
             let message = "authentication and jwt validation can't both be configured";
             self.reader.refuse(Code::ConflictingAuthentication, "jwt-validation", raw, message);
         }
         by_identity.or(by_token)
-    }
-
-    pub(super) fn listens_with_tls(&self) -> bool {
-        match self.reader.raw("listen-ports") {
-            Some(raw) => raw.contains("HTTPS"),
-            None => {
-                self.reader.list("certificate-arn").is_some()
-                    || self
-                        .params
-                        .as_ref()
-                        .is_some_and(|params| params.spec.certificate_arn.as_ref().is_some_and(|arns| !arns.is_empty()))
-            }
-        }
     }
 
     fn by_identity(&mut self, of_service: Option<&BTreeMap<String, String>>) -> Option<Action> {
@@ -57,6 +44,9 @@ impl Compiler<'_> {
             }
         };
         let Some(raw) = get(self, suffix) else {
+            if !self.tls {
+                return None;
+            }
             let config = if kind == "oidc" { "IDPConfigOIDC" } else { "IDPConfigCognito" };
             self.reader.refuse(Code::InvalidAuthentication, "auth-type", &kind, format!("missing {config}")).mend =
                 format!("write the annotation {PREFIX}{suffix}, or auth-type: none");
@@ -94,7 +84,10 @@ impl Compiler<'_> {
     #[expect(clippy::type_complexity, reason = "the three parts of an identity provider's settings")]
     fn oidc(&mut self, raw: &str) -> Option<(BTreeMap<String, String>, BTreeMap<String, String>, Option<String>)> {
         let given = self.reader.check("auth-idp-oidc", raw, Code::InvalidAuthentication, auth::OidcConfig::parse)?;
-        self.check_secret(&given.secret_name);
+        // HTTP listeners authenticate nobody, so that nobody looks for it.
+        if self.tls {
+            self.check_secret(&given.secret_name);
+        }
         let config = BTreeMap::from([
             ("issuer".to_owned(), given.issuer),
             ("authorizationEndpoint".to_owned(), given.authorization_endpoint),

@@ -40,7 +40,7 @@ impl Compiler<'_> {
         rules.flat_map(|http| http.paths.iter().map(|path| &path.backend)).collect()
     }
 
-    fn path_types(&self) -> impl Iterator<Item = &String> {
+    pub(super) fn path_types(&self) -> impl Iterator<Item = &String> {
         let rules = self.spec.rules.iter().flatten().filter_map(|rule| rule.http.as_ref());
         rules.flat_map(|http| http.paths.iter().map(|path| &path.path_type))
     }
@@ -131,10 +131,10 @@ impl Compiler<'_> {
 
     fn without_login(&mut self) {
         let kind = self.reader.raw("auth-type").unwrap_or("none");
-        if matches!(kind, "oidc" | "cognito") && !self.listens_with_tls() {
+        if matches!(kind, "oidc" | "cognito") && !self.tls {
             self.open_to_all("auth-type");
         }
-        if self.reader.raw("jwt-validation").is_some() && !self.listens_with_tls() {
+        if self.reader.raw("jwt-validation").is_some() && !self.tls {
             self.open_to_all("jwt-validation");
         }
     }

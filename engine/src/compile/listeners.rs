@@ -38,7 +38,7 @@ impl Compiler<'_> {
     pub(super) fn listeners(&mut self, certificates: &CertificatesAsk) -> BTreeMap<u16, ListenerAsk> {
         let ports = self.listen_ports(certificates);
         // Ports that cannot be read may well be HTTPS.
-        self.tls = ports.is_empty() || ports.values().any(|protocol| *protocol == Protocol::Https);
+        self.tls = ports.as_ref().is_none_or(|ports| ports.values().any(|protocol| *protocol == Protocol::Https));
         if self.tls && !self.class_says("certificateArn") {
             // Without a listener that takes them they do no harm.
             self.reader.checked("certificate-arn");
@@ -55,7 +55,7 @@ impl Compiler<'_> {
             .or_else(|| self.reader.raw("ssl-policy").map(str::to_owned));
         let mutual = self.mutual_authentication();
         let mut listeners = BTreeMap::new();
-        for (port, protocol) in ports {
+        for (port, protocol) in ports.unwrap_or_default() {
             let https = protocol == Protocol::Https;
             let attributes = self.listener_attributes(protocol, port);
             let ask = ListenerAsk {
@@ -71,14 +71,15 @@ impl Compiler<'_> {
         listeners
     }
 
-    fn listen_ports(&mut self, certificates: &CertificatesAsk) -> BTreeMap<u16, Protocol> {
+    /// Ports with their protocols; `None`: they cannot be read.
+    fn listen_ports(&mut self, certificates: &CertificatesAsk) -> Option<BTreeMap<u16, Protocol>> {
         let Some(raw) = self.reader.raw("listen-ports") else {
             let explicit = matches!(certificates, CertificatesAsk::Explicit(_));
-            return BTreeMap::from([if explicit { (443, Protocol::Https) } else { (80, Protocol::Http) }]);
+            return Some(BTreeMap::from([if explicit { (443, Protocol::Https) } else { (80, Protocol::Http) }]));
         };
-        let pairs = self.reader.check_all("listen-ports", raw, Code::InvalidListenPorts, listen_ports::parse);
-        let pairs = listen_ports::last_wins(&pairs.unwrap_or_default());
-        pairs.into_iter().filter_map(|(protocol, port)| Some((port, Protocol::parse(protocol.as_str())?))).collect()
+        let pairs = self.reader.check_all("listen-ports", raw, Code::InvalidListenPorts, listen_ports::parse)?;
+        let pairs = listen_ports::last_wins(&pairs).into_iter();
+        Some(pairs.filter_map(|(protocol, port)| Some((port, Protocol::parse(protocol.as_str())?))).collect())
     }
 
     fn inbound_cidrs(&mut self) -> Vec<String> {

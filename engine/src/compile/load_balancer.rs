@@ -85,8 +85,9 @@ impl Compiler<'_> {
     }
 
     fn ssl_redirect(&mut self, params: &IngressClassParamsSpec) -> Option<u16> {
-        if let Some(port) = &params.ssl_redirect_port {
-            return port.parse().ok();
+        if let Some(port) = params.ssl_redirect_port.as_ref().filter(|port| !port.is_empty()) {
+            // One that is no number switches it off for the whole group, and one that is no port is a fault of the class's.
+            return parse::go_int32(port).ok().and_then(|port| u16::try_from(port).ok());
         }
         let raw = self.reader.raw("ssl-redirect")?;
         let port = self.reader.read("ssl-redirect", Code::InvalidSslRedirect, parse::go_int32)?;

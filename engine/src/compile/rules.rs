@@ -8,7 +8,7 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 use super::{Compiler, Origin, RuleAsk};
 use crate::annotation::condition::{self, Condition as Given};
 use crate::annotation::transform::{self, Transform as GivenTransform};
-use crate::annotation::{self, PREFIX, parse};
+use crate::annotation::{self, PREFIX};
 use crate::facts::Quota;
 use crate::finding::{Code, Effect};
 use crate::stack::{Condition, Patterns, QueryPair, Rewrite, Transform};
@@ -26,8 +26,9 @@ struct Extras {
 
 impl Compiler<'_> {
     pub(super) fn rules(&mut self) -> (Vec<RuleAsk>, Option<RuleAsk>) {
-        let regex_paths =
-            self.reader.read("use-regex-path-match", Code::InvalidValue, parse::go_bool).unwrap_or_default();
+        // Of other paths nobody reads it, so that it does no harm there.
+        let regex_paths = self.path_types().any(|kind| !matches!(kind.as_str(), "Exact" | "Prefix"))
+            && self.reader.bool("use-regex-path-match").unwrap_or_default();
         let spec = self.spec.clone();
         let mut rules = Vec::new();
         let mut extras: BTreeMap<String, Arc<Extras>> = BTreeMap::new();

@@ -65,7 +65,7 @@ impl Compiler<'_> {
         let protocol = self.words(&over, "backend-protocol", Protocol::ALL, Protocol::parse)?.unwrap_or(Protocol::Http);
         let version = self.words(&over, "backend-protocol-version", ProtocolVersion::ALL, ProtocolVersion::parse)?;
         let protocol_version = version.unwrap_or(ProtocolVersion::Http1);
-        let control = self.target_control_port(service, port, target_type);
+        let control = self.target_control_port(&over, service, port, target_type);
         let health_check = self.health_check(&over, object, &kube_port, protocol, protocol_version, target_type)?;
         let ipv6 = spec.ip_families.iter().flatten().any(|family| family == "IPv6");
         let name = TargetGroupName {
@@ -84,7 +84,10 @@ impl Compiler<'_> {
         }
         .build();
         let attributes = self.overlaid_map(&over, "target-group-attributes").into_iter().collect();
-        let node_labels = self.overlaid_map(&over, "target-node-labels");
+        let node_labels = match target_type {
+            TargetType::Instance => self.overlaid_map(&over, "target-node-labels"),
+            TargetType::Ip => IndexMap::new(),
+        };
         let ask = TargetGroupAsk {
             networking_ports: self.networking_ports(&kube_port, target_type, &health_check, control),
             target_group: TargetGroup {
@@ -101,11 +104,7 @@ impl Compiler<'_> {
             },
             service: service.to_owned(),
             service_port: port.clone(),
-            node_labels: if target_type == TargetType::Instance {
-                node_labels.into_iter().collect()
-            } else {
-                BTreeMap::new()
-            },
+            node_labels: node_labels.into_iter().collect(),
             multi_cluster: self.multi_cluster(&over),
         };
         self.target_groups.insert(id.clone(), ask);
@@ -116,7 +115,7 @@ impl Compiler<'_> {
         let ports = object.spec.as_ref().and_then(|spec| spec.ports.clone()).unwrap_or_default();
         let found = ports.iter().find(|candidate| match port {
             ServicePort::Number(number) => candidate.port == *number,
-            ServicePort::Name(name) => candidate.name.as_deref() == Some(name),
+            ServicePort::Name(name) => name_of(candidate) == name,
         });
         if found.is_none() {
             let key = self.service_key(service);
@@ -204,9 +203,16 @@ impl Compiler<'_> {
         }
     }
 
-    fn target_control_port(&mut self, service: &str, port: &ServicePort, target_type: TargetType) -> Option<u16> {
+    fn target_control_port(
+        &mut self,
+        over: &Overlaid<'_>,
+        service: &str,
+        port: &ServicePort,
+        target_type: TargetType,
+    ) -> Option<u16> {
         let suffix = format!("target-control-port.{service}.{port}");
-        let number = self.reader.read(&suffix, Code::InvalidValue, parse::go_int32)?;
+        let raw = self.overlaid(over, &suffix)?;
+        let number = self.reader.check(&suffix, &raw, Code::InvalidValue, parse::go_int32)?;
         if target_type == TargetType::Instance {
             let message = "target control port is not supported for instance target target group";
             self.reader.refuse(Code::InvalidValue, &suffix, &number.to_string(), message).mend =
@@ -295,7 +301,7 @@ impl Compiler<'_> {
         }
         let ports = object.spec.as_ref().and_then(|spec| spec.ports.clone()).unwrap_or_default();
         let key = crate::kinds::Key::of(&object.metadata);
-        let Some(named) = ports.iter().find(|port| port.name.as_deref() == Some(raw.as_str())) else {
+        let Some(named) = ports.iter().find(|port| name_of(port) == raw) else {
             let message = format!("failed to resolve healthCheckPort: unable to find port {raw} on service {key}");
             self.reader.refuse(Code::InvalidHealthCheck, SUFFIX, &raw, message).mend =
                 "write traffic-port, a number, or the name of a port of the Service".to_owned();
@@ -387,6 +393,11 @@ impl Compiler<'_> {
         let Some(raw) = self.overlaid(over, suffix) else { return Some(None) };
         self.reader.word(suffix, &raw, code_of(suffix), words, parse).map(Some)
     }
+}
+
+/// The port's name; the one port without a name is found under the empty one.
+fn name_of(port: &KubePort) -> &str {
+    port.name.as_deref().unwrap_or_default()
 }
 
 fn code_of(suffix: &str) -> Code {

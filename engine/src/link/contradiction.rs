@@ -33,6 +33,8 @@ pub(super) struct Agreement {
     frontend_nlb: bool,
     /// A member names a web ACL, so that ARNs of web ACLs do not count.
     web_acl_by_name: bool,
+    /// HTTP listeners lead everything to HTTPS, so that default backends do not count there.
+    leads_to_https: bool,
 }
 
 /// What is said of a thing: by the most senior who speaks of it, and by the most senior who says otherwise.
@@ -61,14 +63,20 @@ struct Whole {
 }
 
 impl Agreement {
-    /// Nobody's yet.
-    pub(super) fn new(web_acl_by_name: bool) -> Self {
-        Self { web_acl_by_name, ..Self::default() }
+    /// Nobody's yet, of those that will be put together.
+    pub(super) fn new<'f>(all: impl IntoIterator<Item = &'f Arc<Fragment>>) -> Self {
+        let mut agreement = Self::default();
+        for fragment in all {
+            agreement.web_acl_by_name |= fragment.addons.wafv2_name.is_some();
+            agreement.leads_to_https |= fragment.load_balancer.ssl_redirect.is_some();
+        }
+        agreement
     }
 
     /// That of members that go together.
     pub(super) fn of(&self, fragments: &[Arc<Fragment>]) -> Self {
-        let mut agreement = Self::new(self.web_acl_by_name);
+        let Self { web_acl_by_name, leads_to_https, .. } = *self;
+        let mut agreement = Self { web_acl_by_name, leads_to_https, ..Self::default() };
         for fragment in fragments {
             agreement.take_in(fragment);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::misfits::{SSL_REDIRECT, redirect_fault};
 use super::optimiser::{Dropped, Optimised};
 use super::{Linker, Origin, certificates, optimiser};
+use crate::annotation::params;
 use crate::compile::{Fragment, ListenerAsk, RuleAsk};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
@@ -44,6 +45,10 @@ impl Linker<'_> {
 
     /// The port that the group wants HTTP listeners to redirect to.
     pub(super) fn wanted_redirect(&self) -> Option<u16> {
+        let of_classes = self.fragments().filter_map(|fragment| fragment.params.as_ref());
+        if of_classes.into_iter().any(|params| params::switches_redirect_off(&params.spec)) {
+            return None;
+        }
         self.first(|fragment| fragment.load_balancer.ssl_redirect)
     }
 

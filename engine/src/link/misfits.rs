@@ -52,7 +52,7 @@ impl Linker<'_> {
 impl Fragment {
     /// Whether its rules are made; `redirected`: HTTP listeners lead everything to HTTPS.
     pub(super) fn routes(&self, redirected: bool) -> bool {
-        !redirected || self.listeners.values().any(|ask| ask.protocol == Protocol::Https)
+        self.listeners.values().any(|ask| !redirected || ask.protocol == Protocol::Https)
     }
 }
 

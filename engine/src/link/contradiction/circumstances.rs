@@ -15,6 +15,7 @@ impl Agreement {
         let first = earlier(self.first.as_deref(), newcomer);
         match thing {
             Thing::Group("wafv2-acl-arn") => !self.web_acl_by_name,
+            Thing::DefaultBackend(port) => !(self.leads_to_https && self.is_plain(*port, newcomer)),
             Thing::ListenerAttribute(port, protocol, key) => {
                 let listens = newcomer.listeners.contains_key(port);
                 let before = self.first_on.get(port).map(|fragment| &**fragment);
@@ -23,6 +24,12 @@ impl Agreement {
             }
             thing => !params(first).is_some_and(|params| settles(params, thing)),
         }
+    }
+
+    /// Whether a port speaks HTTP in a group that a newcomer has joined.
+    fn is_plain(&self, port: u16, newcomer: &Fragment) -> bool {
+        let others = || self.first_on.get(&port).and_then(|first| first.listeners.get(&port));
+        newcomer.listeners.get(&port).or_else(others).is_some_and(|ask| ask.protocol == Protocol::Http)
     }
 
     /// Whether a newcomer comes before all others, or before all others on a port.

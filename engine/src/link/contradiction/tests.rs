@@ -122,7 +122,7 @@ proptest! {
     #[test]
     fn a_newcomer_is_told_of_what_does_not_agree(members in prop::collection::vec(any_member(), 2..8)) {
         let mut taken: Vec<Arc<Fragment>> = Vec::new();
-        let mut agreement = Agreement::new(false);
+        let mut agreement = Agreement::default();
         for newcomer in fragments(&members) {
             let contradictions = agreement.contradictions(&newcomer);
             let all: Vec<Arc<Fragment>> = taken.iter().cloned().chain([newcomer.clone()]).collect();

@@ -1,0 +1,243 @@
+//! Edges of what the predecessor takes: what it looks at only where it counts does no harm elsewhere, and what it takes for a
+//! fault is one here.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a panic is what a test has for a fault")]
+
+use std::collections::BTreeMap;
+
+use albedo_engine::facts::{Aged, Facts, Subnet};
+use albedo_engine::finding::{Code, Effect};
+use albedo_engine::link::{Input, Linked, MemberState, link};
+use albedo_engine::manifest::{Manifests, Source};
+use albedo_engine::settings::Settings;
+use albedo_engine::stack::{Action, Desired, Listener, TargetGroup};
+use albedo_engine::world::Overlay;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+const P: &str = "alb.ingress.kubernetes.io/";
+const CERTIFICATE: &str = "arn:aws:acm:eu-central-1:123456789012:certificate/00000000-0000-4000-8000-000000000001";
+const BOTH: &str = r#"[{"HTTP": 80}, {"HTTPS": 443}]"#;
+const OIDC: &str = r#"{"issuer": "https://id.example.com", "authorizationEndpoint": "https://id.example.com/a",
+    "tokenEndpoint": "https://id.example.com/t", "userInfoEndpoint": "https://id.example.com/u", "secretName": "none"}"#;
+
+type Annotations<'a> = &'a [(&'a str, &'a str)];
+
+fn annotated(annotations: Annotations<'_>) -> BTreeMap<String, String> {
+    annotations.iter().map(|(key, value)| (format!("{P}{key}"), (*value).to_owned())).collect()
+}
+
+fn backend(service: &str, port: &Value) -> Value {
+    let kind = if port.is_string() { "name" } else { "number" };
+    json!({"service": {"name": service, "port": {kind: port}}})
+}
+
+fn rules(path: &str, kind: &str, service: &str, port: &Value) -> Value {
+    json!({"rules": [{"http": {"paths": [{"path": path, "pathType": kind, "backend": backend(service, port)}]}}]})
+}
+
+/// The rules of most: all paths to port 80 of the Service `app`.
+fn plain() -> Value {
+    rules("/", "Prefix", "app", &json!(80))
+}
+
+fn ingress(name: &str, annotations: Annotations<'_>, mut spec: Value) -> Value {
+    if spec.get("ingressClassName").is_none() {
+        spec["ingressClassName"] = json!("alb");
+    }
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "spec": spec,
+        "metadata": {"name": name, "namespace": "ns", "annotations": annotated(annotations)}})
+}
+
+fn service(annotations: Annotations<'_>, spec: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "spec": spec,
+        "metadata": {"name": "app", "namespace": "ns", "annotations": annotated(annotations)}})
+}
+
+/// The Service of most: one port without a name, open on the nodes.
+fn app(annotations: Annotations<'_>) -> Value {
+    service(annotations, &json!({"type": "NodePort", "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]}))
+}
+
+/// A class whose parameters say something.
+fn class(name: &str, spec: &Value) -> [Value; 2] {
+    let reference = json!({"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": name});
+    [
+        json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "IngressClassParams", "metadata": {"name": name}, "spec": spec}),
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": name},
+            "spec": {"controller": "ingress.k8s.aws/alb", "parameters": reference}}),
+    ]
+}
+
+fn facts() -> Facts {
+    let subnet = |id: &str, zone: &str| Subnet {
+        id: id.to_owned(),
+        vpc_id: "vpc-1".to_owned(),
+        zone: zone.to_owned(),
+        locale: "availability-zone".to_owned(),
+        free_addresses: 100,
+        ipv6: false,
+        public: Some(false),
+        tags: BTreeMap::from([("kubernetes.io/role/internal-elb".to_owned(), "1".to_owned())]),
+    };
+    let value = vec![subnet("subnet-1", "a"), subnet("subnet-2", "b")];
+    Facts {
+        vpc_id: Some("vpc-1".to_owned()),
+        subnets: Some(Aged { value, read_at: Timestamp::UNIX_EPOCH }),
+        ..Facts::default()
+    }
+}
+
+/// The one group of some objects.
+fn linked(objects: &[Value]) -> Linked {
+    let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    let settings = Settings::new("cluster");
+    let sources = vec![Source::new("objects", text.join("\n---\n").into_bytes(), true)];
+    let mut manifests = Manifests::read(sources, &settings, "default");
+    assert!(manifests.faults.is_empty(), "{:?}", manifests.faults);
+    manifests.assume_classes();
+    let groups: Vec<_> = manifests.world.group_ids().into_iter().collect();
+    let [group] = groups.as_slice() else { panic!("{groups:?}") };
+    let view = manifests.world.view(group, &Overlay::None);
+    link(Input { settings: &settings, view: &view, facts: &facts(), existing: None, now: Timestamp::UNIX_EPOCH })
+}
+
+fn desired(linked: &Linked) -> &Desired {
+    let all = linked.members.iter().all(|member| member.state == MemberState::Linked);
+    linked.desired.as_ref().filter(|_| all).unwrap_or_else(|| panic!("{:#?}", linked.members))
+}
+
+fn listener(linked: &Linked, port: u16) -> &Listener {
+    desired(linked).listeners.get(&port).expect("a listener")
+}
+
+fn target_group(linked: &Linked) -> &TargetGroup {
+    desired(linked).target_groups.values().next().expect("a target group")
+}
+
+/// The code for which the one member is set aside.
+fn fault(linked: &Linked) -> Option<Code> {
+    linked.findings().find(|finding| finding.effect == Effect::MemberSetAside).map(|finding| finding.code)
+}
+
+#[test]
+fn who_asks_for_an_action_that_is_not_written_logs_in_first() {
+    let annotations = [
+        ("certificate-arn", CERTIFICATE),
+        ("listen-ports", BOTH),
+        ("auth-type", "cognito"),
+        (
+            "auth-idp-cognito",
+            r#"{"userPoolARN": "arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_x", "userPoolClientID": "c", "userPoolDomain": "d"}"#,
+        ),
+    ];
+    let linked = linked(&[ingress("a", &annotations, rules("/", "Prefix", "none", &json!("use-annotation")))]);
+    let actions = |port| listener(&linked, port).rules.first().map(|rule| rule.actions.as_slice());
+    assert!(matches!(actions(443), Some([Action::AuthenticateCognito(_), Action::FixedResponse(_)])), "{linked:?}");
+    assert!(matches!(actions(80), Some([Action::FixedResponse(_)])), "{linked:?}");
+}
+
+#[test]
+fn what_logging_in_needs_is_looked_for_on_https_listeners_alone() {
+    let of_type = ("auth-type", "oidc");
+    for annotations in [&[of_type][..], &[of_type, ("auth-idp-oidc", OIDC)]] {
+        let plain_http = linked(&[ingress("a", annotations, plain()), app(&[])]);
+        assert_eq!(listener(&plain_http, 80).rules.first().map(|rule| rule.actions.len()), Some(1));
+        let https = [annotations, &[("certificate-arn", CERTIFICATE)]].concat();
+        let https = linked(&[ingress("a", &https, plain()), app(&[])]);
+        let code = if annotations.len() == 1 { Code::InvalidAuthentication } else { Code::MissingSecret };
+        assert_eq!(fault(&https), Some(code));
+    }
+    let malformed = [of_type, ("auth-idp-oidc", "{")];
+    assert_eq!(fault(&linked(&[ingress("a", &malformed, plain()), app(&[])])), Some(Code::InvalidAuthentication));
+}
+
+#[test]
+fn what_is_read_for_some_paths_and_targets_alone_does_no_harm_to_others() {
+    let regex = [("use-regex-path-match", "yes")];
+    assert_eq!(fault(&linked(&[ingress("a", &regex, plain()), app(&[])])), None);
+    let any = rules("/x", "ImplementationSpecific", "app", &json!(80));
+    assert_eq!(fault(&linked(&[ingress("a", &regex, any), app(&[])])), Some(Code::InvalidValue));
+
+    let labels = |kind| [("target-node-labels", "pool"), ("target-type", kind)];
+    assert_eq!(fault(&linked(&[ingress("a", &labels("ip"), plain()), app(&[])])), None);
+    assert_eq!(fault(&linked(&[ingress("a", &labels("instance"), plain()), app(&[])])), Some(Code::InvalidValue));
+}
+
+#[test]
+fn a_services_target_control_port_wins() {
+    const KEY: &str = "target-control-port.app.80";
+    let of_ingress = [("target-type", "ip"), (KEY, "3000")];
+    for (annotations, of_service, expected) in [
+        (&of_ingress[..], &[][..], 3000),
+        (&of_ingress, &[(KEY, "4000")], 4000),
+        (&of_ingress[..1], &[(KEY, "4000")], 4000),
+    ] {
+        let linked = linked(&[ingress("a", annotations, plain()), app(of_service)]);
+        assert_eq!(target_group(&linked).target_control_port, Some(expected));
+    }
+}
+
+#[test]
+fn the_empty_name_is_that_of_the_port_without_one() {
+    let action =
+        r#"{"type": "forward", "forwardConfig": {"targetGroups": [{"serviceName": "app", "servicePort": ""}]}}"#;
+    let annotations = [("actions.x", action), ("healthcheck-port", "")];
+    let linked = linked(&[ingress("a", &annotations, rules("/", "Prefix", "x", &json!("use-annotation"))), app(&[])]);
+    let group = target_group(&linked);
+    assert_eq!((group.port, group.health_check.port.as_str()), (30080, "30080"));
+}
+
+#[test]
+fn who_opens_no_port_has_neither_rules_nor_target_groups() {
+    let linked = linked(&[ingress("a", &[("listen-ports", "[{}]")], plain()), app(&[])]);
+    let desired = desired(&linked);
+    assert_eq!((desired.listeners.len(), desired.target_groups.len(), desired.bindings.len()), (0, 0, 0));
+    assert!(desired.load_balancer.is_some());
+}
+
+#[test]
+fn mutual_authentication_says_something() {
+    let with = |raw| {
+        let annotations = [("certificate-arn", CERTIFICATE), ("mutual-authentication", raw)];
+        fault(&linked(&[ingress("a", &annotations, plain()), app(&[])]))
+    };
+    assert_eq!(with("[]"), Some(Code::InvalidMutualAuthentication));
+    assert_eq!(with(r#"[{"port": 443, "mode": "off", "trustStore": ""}]"#), None);
+}
+
+/// Members of one group, one of which has a class whose parameters name a port to redirect to.
+#[test]
+fn a_redirect_of_the_class() {
+    let with = |port: &str, annotations: Annotations<'_>| {
+        let both = [("group.name", "g"), ("certificate-arn", CERTIFICATE), ("listen-ports", BOTH)];
+        let mut spec = plain();
+        spec["ingressClassName"] = json!("redirecting");
+        let other = [&both[..], annotations].concat();
+        let mut objects = vec![app(&[]), ingress("a", &both, spec), ingress("b", &other, plain())];
+        objects.extend(class("redirecting", &json!({"sslRedirectPort": port})));
+        linked(&objects)
+    };
+    let redirects = |linked: &Linked| matches!(&listener(linked, 80).default_actions[..], [Action::Redirect(_)]);
+    let asked = [("ssl-redirect", "443")];
+    assert!(redirects(&with("443", &[])));
+    assert!(redirects(&with("+443", &asked)));
+    assert!(redirects(&with("", &asked)), "the empty text says nothing");
+    assert!(!redirects(&with("https", &asked)), "no number: nobody's HTTP is redirected");
+    assert_eq!(fault(&with("70000", &[])), Some(Code::InvalidParameters));
+}
+
+#[test]
+fn default_backends_do_not_contradict_where_http_is_redirected() {
+    let with = |annotations: Annotations<'_>| {
+        let spec = || json!({"defaultBackend": backend("app", &json!(80))});
+        let secure = [("group.name", "g"), ("certificate-arn", CERTIFICATE), ("listen-ports", BOTH)];
+        let first = [&secure[..], annotations].concat();
+        linked(&[app(&[]), ingress("a", &first, spec()), ingress("b", &[("group.name", "g")], spec())])
+    };
+    let redirected = with(&[("ssl-redirect", "443")]);
+    assert!(matches!(&listener(&redirected, 80).default_actions[..], [Action::Redirect(_)]));
+    assert!(matches!(&listener(&redirected, 443).default_actions[..], [Action::Forward(_)]));
+    assert_eq!(desired(&redirected).target_groups.len(), 1, "nothing leads to the other's");
+    assert!(with(&[]).findings().any(|finding| finding.code == Code::ListenerConflict));
+}
