@@ -23,9 +23,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::IngressSpec;
 
-use crate::annotation::PREFIX;
+use crate::annotation::{PREFIX, parse};
 use crate::facts::Facts;
-use crate::finding::{Effect, Finding, ObjectRef};
+use crate::finding::{Code, Effect, Finding, ObjectRef};
 use crate::kinds::{IngressClassParams, Key};
 use crate::settings::Settings;
 use crate::stack::{
@@ -326,11 +326,11 @@ impl<'a> Compiler<'a> {
     /// The tags of a resource of this member, tracking ones aside: defaults, parameters, Service, Ingress.
     fn tags_of(&mut self, service: Option<&Service>) -> Tags {
         let mut layers: Vec<Tags> = Vec::new();
-        let own = self.reader.map("tags", crate::finding::Code::InvalidTags);
+        let own = self.reader.map("tags", Code::InvalidTags);
         let of_service = service
             .and_then(|service| service.metadata.annotations.as_ref())
             .and_then(|map| map.get(&format!("{PREFIX}tags")))
-            .and_then(|raw| crate::annotation::parse::string_map(raw).ok());
+            .and_then(|raw| self.reader.check("tags", raw, Code::InvalidTags, parse::string_map));
         let of_params = self.params.clone().map(|params| params.spec.tags.clone()).unwrap_or_default();
         let defaults = self.settings().default_tags.clone();
         let defaults_last = self.settings().gate(crate::settings::Gate::EnableDefaultTagsLowPriority);

@@ -179,6 +179,17 @@ fn a_services_target_control_port_wins() {
 }
 
 #[test]
+fn what_cannot_be_read_on_a_service_is_no_less_a_fault() {
+    for (annotation, code) in [("tags", Code::InvalidTags), ("multi-cluster-target-group", Code::InvalidValue)] {
+        let linked = linked(&[ingress("a", &[], plain()), app(&[(annotation, "x")])]);
+        assert_eq!(fault(&linked), Some(code), "{annotation}");
+    }
+    let own = [("multi-cluster-target-group", "true")];
+    let bindings = |linked: &Linked| desired(linked).bindings.values().all(|binding| binding.multi_cluster);
+    assert!(bindings(&linked(&[ingress("a", &own, plain()), app(&[("multi-cluster-target-group", "false")])])));
+}
+
+#[test]
 fn the_empty_name_is_that_of_the_port_without_one() {
     let action =
         r#"{"type": "forward", "forwardConfig": {"targetGroups": [{"serviceName": "app", "servicePort": ""}]}}"#;

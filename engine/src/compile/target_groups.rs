@@ -344,9 +344,12 @@ impl Compiler<'_> {
 
     fn multi_cluster(&mut self, over: &Overlaid<'_>) -> bool {
         const SUFFIX: &str = "multi-cluster-target-group";
-        let own = self.reader.bool(SUFFIX).unwrap_or_default();
+        if self.reader.bool(SUFFIX).unwrap_or_default() {
+            return true;
+        }
         let of_service = over.service.and_then(|map| map.get(&format!("{PREFIX}{SUFFIX}")));
-        own || of_service.is_some_and(|raw| parse::go_bool(raw).unwrap_or_default())
+        let of_service = of_service.and_then(|raw| self.reader.check(SUFFIX, raw, Code::InvalidValue, parse::go_bool));
+        of_service.unwrap_or_default()
     }
 
     /// The ports of targets that the load balancer has to reach, each a rule of its own.

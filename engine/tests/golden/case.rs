@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use albedo_engine::facts::Facts;
 use albedo_engine::kinds::{IngressClassParams, Key};
 use albedo_engine::settings::{CONTROLLER, Settings};
+use albedo_engine::stack::{Scheme, TargetType};
 use albedo_engine::world::{Kind, Object, SecretKeys, World};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Pod, Secret, Service};
@@ -127,13 +128,28 @@ fn settings(flags: &Value) -> Settings {
     for flag in flags.as_array().into_iter().flatten() {
         let flag = flag.as_str().unwrap_or_default().trim_start_matches('-');
         let (name, value) = flag.split_once('=').unwrap_or((flag, "true"));
+        let list = || value.split(',').map(str::to_owned).collect();
+        let map =
+            || value.split(',').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let on = value == "true";
         match name {
-            "external-managed-tags" => {
-                settings.external_managed_tags = value.split(',').map(str::to_owned).collect();
-            }
-            "enable-backend-security-group" => settings.enable_backend_security_group = value == "true",
-            "tolerate-non-existent-backend-action" => settings.tolerate_missing_action = value == "true",
-            "tolerate-non-existent-backend-service" => settings.tolerate_missing_service = value == "true",
+            "external-managed-tags" => settings.external_managed_tags = list(),
+            "default-tags" => settings.default_tags = map().collect(),
+            "default-target-type" => settings.default_target_type = TargetType::parse(value).expect("a target type"),
+            "default-load-balancer-scheme" => settings.default_scheme = Scheme::parse(value).expect("a scheme"),
+            "default-ssl-policy" => value.clone_into(&mut settings.default_ssl_policy),
+            "ingress-class" => value.clone_into(&mut settings.ingress_class),
+            "allowed-certificate-authority-arns" => settings.allowed_certificate_authorities = list(),
+            "backend-security-group" => settings.backend_security_group = Some(value.to_owned()),
+            "enable-backend-security-group" => settings.enable_backend_security_group = on,
+            "enable-manage-backend-security-group-rules" => settings.manage_backend_security_group_rules = on,
+            "disable-restricted-sg-rules" => settings.disable_restricted_security_group_rules = on,
+            "tolerate-non-existent-backend-action" => settings.tolerate_missing_action = on,
+            "tolerate-non-existent-backend-service" => settings.tolerate_missing_service = on,
+            "enable-waf" => settings.enable_waf = on,
+            "enable-wafv2" => settings.enable_wafv2 = on,
+            "enable-shield" => settings.enable_shield = on,
+            "feature-gates" => settings.gates.extend(map().map(|(gate, open)| (gate, open == "true"))),
             other => panic!("a case has the flag {other}, which its loader does not know"),
         }
     }
@@ -281,7 +297,9 @@ impl Cluster {
             "Pod" => drop(self.world.delete(Kind::Pod, key)),
             "EndpointSlice" => drop(self.world.delete(Kind::Endpoints, key)),
             "Secret" => drop(self.world.delete(Kind::Secret, key)),
-            "IngressClass" => drop(self.world.delete(Kind::IngressClass, key)),
+            "IngressClass" => drop(self.world.delete(Kind::IngressClass, &Key::new("", &key.name))),
+            "IngressClassParams" => drop(self.world.delete(Kind::IngressClassParams, &Key::new("", &key.name))),
+            "Node" => drop(self.world.delete(Kind::Node, &Key::new("", &key.name))),
             other => panic!("a case deletes a {other}, which its loader does not know"),
         }
     }
