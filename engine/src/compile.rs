@@ -69,7 +69,7 @@ pub struct Fragment {
     pub default_backend: Option<RuleAsk>,
     /// Its target groups.
     pub target_groups: BTreeMap<ResourceId, TargetGroupAsk>,
-    /// Its own tags and those of its class's parameters, default tags included.
+    /// Its own tags and those of its class's parameters.
     pub tags: Tags,
     /// All of this that others may say otherwise.
     pub statements: Vec<Statement>,
@@ -323,31 +323,19 @@ impl<'a> Compiler<'a> {
         self.context.view.services.get(&Key::new(&self.key.namespace, name)).cloned()
     }
 
-    /// The tags of a resource of this member, tracking ones aside: defaults, parameters, Service, Ingress.
+    /// The tags of a resource of this member, tracking and default ones aside: parameters, Service, Ingress.
     fn tags_of(&mut self, service: Option<&Service>) -> Tags {
-        let mut layers: Vec<Tags> = Vec::new();
         let own = self.reader.map("tags", Code::InvalidTags);
         let of_service = service
             .and_then(|service| service.metadata.annotations.as_ref())
             .and_then(|map| map.get(&format!("{PREFIX}tags")))
             .and_then(|raw| self.reader.check("tags", raw, Code::InvalidTags, parse::string_map));
         let of_params = self.params.clone().map(|params| params.spec.tags.clone()).unwrap_or_default();
-        let defaults = self.settings().default_tags.clone();
-        let defaults_last = self.settings().gate(crate::settings::Gate::EnableDefaultTagsLowPriority);
-        if defaults_last {
-            layers.push(defaults.clone());
+        let mut tags: Tags = own.into_iter().chain(of_service).flatten().collect();
+        tags.extend(of_params.into_iter().map(|tag| (tag.key, tag.value)));
+        for key in tags.keys().filter(|key| self.context.settings.external_managed_tags.contains(key)) {
+            self.reader.external_tag(key);
         }
-        layers.push(own.into_iter().flatten().collect());
-        layers.push(of_service.into_iter().flatten().collect());
-        layers.push(of_params.into_iter().map(|tag| (tag.key, tag.value)).collect());
-        for key in layers.iter().flat_map(BTreeMap::keys) {
-            if self.settings().external_managed_tags.contains(key) {
-                self.reader.external_tag(key);
-            }
-        }
-        if !defaults_last {
-            layers.push(defaults);
-        }
-        layers.into_iter().flatten().collect()
+        tags
     }
 }

@@ -1,5 +1,6 @@
 //! What is known of the AWS account, each kind of fact with the time it was read.
 
+mod filter;
 mod quota;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::stack::Tags;
 
+pub use filter::passes;
 pub use quota::{Limit, Quota};
 
 /// Facts of one kind and when they were read; never read is not the same as none there.

@@ -415,12 +415,10 @@ impl<'a> Linker<'a> {
             .or_else(|| self.first(|fragment| fragment.load_balancer.ipv4_ipam_pool_id.clone()))
     }
 
-    /// The tags of a resource: those of the fragments that it comes from, under the tracking tags.
+    /// The tags of a resource: those of the fragments that it comes from and the default ones, under the tracking tags.
     fn tags<'f>(&self, id: &ResourceId, fragments: impl Iterator<Item = &'f Fragment>) -> Tags {
-        let mut tags: Tags = BTreeMap::new();
-        for fragment in fragments {
-            tags.extend(fragment.tags.clone());
-        }
+        let own = fragments.flat_map(|fragment| fragment.tags.clone()).collect();
+        let mut tags = self.input.settings.with_default_tags(own);
         tags.extend(tracking(&self.input.settings.cluster_name, self.group(), id));
         tags
     }

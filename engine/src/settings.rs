@@ -81,6 +81,15 @@ impl Settings {
         }
     }
 
+    /// Tags of a resource with the default ones over them, or under them if the gate says so.
+    #[must_use]
+    pub fn with_default_tags(&self, own: Tags) -> Tags {
+        let defaults = self.default_tags.clone();
+        let (under, over) =
+            if self.gate(Gate::EnableDefaultTagsLowPriority) { (defaults, own) } else { (own, defaults) };
+        under.into_iter().chain(over).collect()
+    }
+
     /// Whether a gate is open.
     #[must_use]
     pub fn gate(&self, gate: Gate) -> bool {

@@ -152,9 +152,10 @@ fn web_acl(raw: &str) -> Option<ParseError> {
     ArnKind::WebAcl.parse(raw).err()
 }
 
-/// An empty name is no opinion: the generated one is used.
 fn load_balancer_name(raw: &str) -> Option<ParseError> {
-    let cause = if raw.len() > 32 {
+    let cause = if raw.is_empty() {
+        return Some(ParseError::new("a load balancer's name cannot be empty; without the annotation one is made up"));
+    } else if raw.len() > 32 {
         return Some(ParseError::new("load balancer name cannot be longer than 32 characters"));
     } else if !raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         "may have only letters, digits and hyphens"

@@ -18,13 +18,15 @@ impl Compiler<'_> {
 
     pub(super) fn load_balancer(&mut self) -> LoadBalancerAsk {
         let params = self.params.clone().map(|params| params.spec.clone()).unwrap_or_default();
+        let security_groups = self.reader.list("security-groups").unwrap_or_default();
+        self.reader.checked("security-groups");
         LoadBalancerAsk {
             name: self.name(&params),
             scheme: self.scheme(&params),
             ip_address_type: self.ip_address_type(&params),
             subnets: self.subnets(&params),
-            security_groups: self.reader.list("security-groups").unwrap_or_default(),
-            manage_backend_rules: self.reader.bool("manage-backend-security-group-rules"),
+            manage_backend_rules: self.manage_backend_rules(!security_groups.is_empty()),
+            security_groups,
             customer_owned_ipv4_pool: self.customer_owned_ipv4_pool(),
             ipv4_ipam_pool_id: self.reader.raw("ipam-ipv4-pool-id").filter(|id| !id.is_empty()).map(str::to_owned),
             attributes: self
@@ -82,6 +84,12 @@ impl Compiler<'_> {
         let raw = self.reader.raw("subnets")?;
         self.reader.checked("subnets");
         Some(SubnetsAsk::Annotated(parse::string_list(raw)))
+    }
+
+    /// Beside a managed security group nothing reads it, so that whatever stands there does no harm.
+    fn manage_backend_rules(&mut self, beside_own: bool) -> Option<bool> {
+        const SUFFIX: &str = "manage-backend-security-group-rules";
+        if beside_own { self.reader.bool(SUFFIX) } else { parse::go_bool(self.reader.raw(SUFFIX)?).ok() }
     }
 
     fn ssl_redirect(&mut self, params: &IngressClassParamsSpec) -> Option<u16> {

@@ -19,7 +19,7 @@ pub enum Thing {
     /// An attribute of a listener.
     ListenerAttribute(u16, Protocol, String),
     /// What answers on a port if no rule does.
-    DefaultBackend(u16),
+    DefaultBackend(u16, Protocol),
     /// What there is one of in an NLB, by its annotation.
     Frontend(&'static str),
     /// The same of which a member's silence is a statement too, behind one that spoke.
@@ -125,7 +125,7 @@ pub(super) fn of(member: &Fragment) -> Vec<Statement> {
         }
         if member.default_backend.is_some() {
             // No two members have the same one.
-            say(Thing::DefaultBackend(*port), member.key.to_string());
+            say(Thing::DefaultBackend(*port, ask.protocol), member.key.to_string());
         }
     }
     of_frontend_nlb(member, &mut say);

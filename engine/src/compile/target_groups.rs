@@ -100,7 +100,7 @@ impl Compiler<'_> {
                 ipv6,
                 health_check,
                 attributes,
-                tags: self.tags_of(Some(object)),
+                tags: self.context.settings.with_default_tags(self.tags_of(Some(object))),
             },
             service: service.to_owned(),
             service_port: port.clone(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::annotation::PREFIX;
 use crate::compile::{FRONTEND_WHOLE, Fragment, Statement, Thing};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use circumstances::Circumstances;
 
 /// Contradictions among others that one newcomer is told of.
 const TOLD: usize = 10;
@@ -31,10 +32,8 @@ pub(super) struct Agreement {
     whole: BTreeMap<&'static str, Whole>,
     /// A member asks for an NLB.
     frontend_nlb: bool,
-    /// A member names a web ACL, so that ARNs of web ACLs do not count.
-    web_acl_by_name: bool,
-    /// HTTP listeners lead everything to HTTPS, so that default backends do not count there.
-    leads_to_https: bool,
+    /// What any of those says who will be put together.
+    circumstances: Circumstances,
 }
 
 /// What is said of a thing: by the most senior who speaks of it, and by the most senior who says otherwise.
@@ -65,18 +64,12 @@ struct Whole {
 impl Agreement {
     /// Nobody's yet, of those that will be put together.
     pub(super) fn new<'f>(all: impl IntoIterator<Item = &'f Arc<Fragment>>) -> Self {
-        let mut agreement = Self::default();
-        for fragment in all {
-            agreement.web_acl_by_name |= fragment.addons.wafv2_name.is_some();
-            agreement.leads_to_https |= fragment.load_balancer.ssl_redirect.is_some();
-        }
-        agreement
+        Self { circumstances: Circumstances::of(all), ..Self::default() }
     }
 
     /// That of members that go together.
     pub(super) fn of(&self, fragments: &[Arc<Fragment>]) -> Self {
-        let Self { web_acl_by_name, leads_to_https, .. } = *self;
-        let mut agreement = Self { web_acl_by_name, leads_to_https, ..Self::default() };
+        let mut agreement = Self { circumstances: self.circumstances, ..Self::default() };
         for fragment in fragments {
             agreement.take_in(fragment);
         }
@@ -219,7 +212,7 @@ fn words(thing: &Thing) -> (String, String, Code) {
         Thing::ListenerAttribute(port, protocol, key) => {
             return (format!("listener-attributes.{protocol}-{port}"), format!(" {key}"), Code::GroupConflict);
         }
-        Thing::DefaultBackend(port) => ("", format!(" on port {port}"), Code::ListenerConflict),
+        Thing::DefaultBackend(port, _) => ("", format!(" on port {port}"), Code::ListenerConflict),
     };
     (suffix.to_owned(), place, code)
 }
@@ -227,7 +220,7 @@ fn words(thing: &Thing) -> (String, String, Code) {
 /// What a newcomer says against what a senior says.
 fn conflict(thing: &Thing, (newcomer, own): (&Fragment, &str), (senior, theirs): (&Fragment, &str)) -> Finding {
     let (suffix, place, code) = words(thing);
-    if matches!(thing, Thing::DefaultBackend(_)) {
+    if matches!(thing, Thing::DefaultBackend(..)) {
         let message = format!("multiple ingress defined default backend: {} has one{place} already", senior.key);
         return Finding::new(code, subject(newcomer), FieldPath::at("spec.defaultBackend"), message)
             .related([subject(senior)])

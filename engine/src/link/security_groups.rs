@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Linker, SecurityGroups};
+use crate::facts::{self, SecurityGroupFact};
 use crate::finding::{Code, Finding};
 use crate::stack::{
     IpAddressType, PeerSource, Permission, Ref, ResourceId, SecurityGroup, managed_security_group_name,
@@ -72,7 +73,7 @@ impl Linker<'_> {
         }
     }
 
-    /// Ids first, then names, each in the order given.
+    /// Ids first, in the order given, then those of the names.
     pub(super) fn resolve_groups(&mut self, suffix: &str, given: &[String]) -> Vec<Ref> {
         let (resolved, missing) = self.find_groups(given);
         if let Some(missing) = missing {
@@ -96,11 +97,19 @@ impl Linker<'_> {
                 missing.push(id.clone());
             }
         }
-        for name in names {
-            match known.value.iter().find(|group| group.tags.get("Name") == Some(name)) {
-                Some(group) => resolved.push(Ref::Known(group.id.clone())),
-                None => missing.push(name.clone()),
-            }
+        // Of EC2 a filter's values are asked for: with wildcards, and of several groups of one name it gives all. As many
+        // names as were asked for have to be among them.
+        let names: BTreeSet<&String> = names.into_iter().collect();
+        let name_of = |group: &'_ SecurityGroupFact| group.tags.get("Name").cloned();
+        let is_meant = |name: &String| names.iter().any(|filter| facts::passes(filter, name));
+        let meant = || known.value.iter().filter(|group| name_of(group).is_some_and(|name| is_meant(&name)));
+        let found: BTreeSet<String> = meant().filter_map(name_of).collect();
+        if found.len() == names.len() {
+            resolved.extend(meant().map(|group| Ref::Known(group.id.clone())));
+        } else {
+            let without = names.iter().filter(|filter| !found.iter().any(|name| facts::passes(filter, name)));
+            let without: Vec<String> = without.map(|name| (*name).clone()).collect();
+            missing.extend(if without.is_empty() { names.into_iter().cloned().collect() } else { without });
         }
         let value = missing.join(", ");
         let missing = (!missing.is_empty()).then(|| Missing {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Linker;
 use crate::compile::SubnetsAsk;
-use crate::facts::Subnet;
+use crate::facts::{self, Subnet};
 use crate::finding::{Code, Finding};
 use crate::settings::Gate;
 use crate::stack::{IpAddressType, Scheme};
@@ -219,7 +219,10 @@ fn check(chosen: &[&Subnet], wanted: &Wanted<'_>) -> Result<(), Fault> {
 }
 
 fn has_tags(subnet: &Subnet, tags: &BTreeMap<String, Vec<String>>) -> bool {
-    tags.iter().all(|(key, values)| subnet.tags.get(key).is_some_and(|value| values.contains(value)))
+    let has = |key, values: &Vec<String>| {
+        subnet.tags.get(key).is_some_and(|value| values.iter().any(|filter| facts::passes(filter, value)))
+    };
+    tags.iter().all(|(key, values)| has(key, values))
 }
 
 /// Why subnets cannot be used.

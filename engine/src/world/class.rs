@@ -118,7 +118,9 @@ impl World {
 
     fn check_namespace(&self, params: &IngressClassParams, namespace: &str) -> Result<(), ClassError> {
         let Some(selector) = &params.spec.namespace_selector else { return Ok(()) };
-        let labels = self.namespaces.get(namespace).cloned().unwrap_or_default();
+        let mut labels = self.namespaces.get(namespace).map(|labels| (**labels).clone()).unwrap_or_default();
+        // The API server gives it to every namespace; one that a file describes, or does not, lacks it.
+        labels.insert("kubernetes.io/metadata.name".to_owned(), namespace.to_owned());
         if selects(selector, &labels) {
             Ok(())
         } else {
@@ -127,19 +129,20 @@ impl World {
     }
 }
 
-/// Whether a label selector selects labels:
+/// Whether a label selector selects labels; one that Kubernetes refuses selects none:
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>.
 #[must_use]
 pub fn selects(selector: &LabelSelector, labels: &std::collections::BTreeMap<String, String>) -> bool {
     let equal = selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
     let expressions = selector.match_expressions.iter().flatten().all(|expression| {
         let value = labels.get(&expression.key);
-        let listed = value.is_some_and(|v| expression.values.iter().flatten().any(|candidate| candidate == v));
-        match expression.operator.as_str() {
-            "In" => listed,
-            "NotIn" => !listed,
-            "Exists" => value.is_some(),
-            "DoesNotExist" => value.is_none(),
+        let values = expression.values.as_deref().unwrap_or_default();
+        let listed = value.is_some_and(|v| values.contains(v));
+        match (expression.operator.as_str(), values.is_empty()) {
+            ("In", false) => listed,
+            ("NotIn", false) => !listed,
+            ("Exists", true) => value.is_some(),
+            ("DoesNotExist", true) => value.is_none(),
             _ => false,
         }
     });

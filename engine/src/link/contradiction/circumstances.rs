@@ -1,10 +1,44 @@
 //! Whether a thing counts of which members say one thing and another: not what the parameters of the first member's class
 //! settle, nor what is said of an NLB that nobody asks for.
 
+use std::sync::Arc;
+
 use super::{Agreement, asks_for_frontend_nlb, comes_before};
+use crate::annotation::params::switches_redirect_off;
 use crate::compile::{Fragment, Thing};
 use crate::kinds::{Attribute, IngressClassParamsSpec};
 use crate::stack::Protocol;
+
+/// What is said by any of those who come, whoever comes first, and decides whether what others say counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Circumstances {
+    /// A web ACL is named, so that ARNs of web ACLs do not count.
+    web_acl_by_name: bool,
+    /// Security groups are named; beside a managed one nothing asks whether those of targets are managed.
+    own_security_groups: bool,
+    /// A redirect to HTTPS is asked for, so that HTTP listeners have no default backends.
+    redirect: bool,
+    /// A class switches the redirect off, wherever it would lead.
+    redirect_off: bool,
+}
+
+impl Circumstances {
+    pub(super) fn of<'f>(all: impl IntoIterator<Item = &'f Arc<Fragment>>) -> Self {
+        let mut circumstances = Self::default();
+        for fragment in all {
+            let balancer = &fragment.load_balancer;
+            circumstances.web_acl_by_name |= fragment.addons.wafv2_name.is_some();
+            circumstances.own_security_groups |= !balancer.security_groups.is_empty();
+            circumstances.redirect |= balancer.ssl_redirect.is_some();
+            circumstances.redirect_off |= params(fragment).is_some_and(switches_redirect_off);
+        }
+        circumstances
+    }
+
+    fn leads_to_https(self) -> bool {
+        self.redirect && !self.redirect_off
+    }
+}
 
 impl Agreement {
     /// Whether it counts in a group that a newcomer has joined.
@@ -14,8 +48,10 @@ impl Agreement {
         }
         let first = earlier(self.first.as_deref(), newcomer);
         match thing {
-            Thing::Group("wafv2-acl-arn") => !self.web_acl_by_name,
-            Thing::DefaultBackend(port) => !(self.leads_to_https && self.is_plain(*port, newcomer)),
+            Thing::Group("wafv2-acl-arn") => !self.circumstances.web_acl_by_name,
+            Thing::Group("manage-backend-security-group-rules") => self.circumstances.own_security_groups,
+            Thing::Group("ssl-redirect") => !self.circumstances.redirect_off,
+            Thing::DefaultBackend(_, Protocol::Http) => !self.circumstances.leads_to_https(),
             Thing::ListenerAttribute(port, protocol, key) => {
                 let listens = newcomer.listeners.contains_key(port);
                 let before = self.first_on.get(port).map(|fragment| &**fragment);
@@ -24,12 +60,6 @@ impl Agreement {
             }
             thing => !params(first).is_some_and(|params| settles(params, thing)),
         }
-    }
-
-    /// Whether a port speaks HTTP in a group that a newcomer has joined.
-    fn is_plain(&self, port: u16, newcomer: &Fragment) -> bool {
-        let others = || self.first_on.get(&port).and_then(|first| first.listeners.get(&port));
-        newcomer.listeners.get(&port).or_else(others).is_some_and(|ask| ask.protocol == Protocol::Http)
     }
 
     /// Whether a newcomer comes before all others, or before all others on a port.
