@@ -29,8 +29,8 @@ use crate::finding::{Code, Effect, Finding, ObjectRef};
 use crate::kinds::{IngressClassParams, Key};
 use crate::settings::Settings;
 use crate::stack::{
-    Action, Attributes, Condition, GroupId, IpAddressType, MutualAuthentication, NetworkingPort, Protocol, ResourceId,
-    Scheme, ServicePort, Tags, TargetGroup, Transform,
+    Action, Attributes, Condition, GroupId, IpAddressType, MutualAuthentication, NetworkingPort, Protocol,
+    RESOURCE_TAG, ResourceId, Scheme, ServicePort, Tags, TargetGroup, Transform, tracking_group,
 };
 use crate::world::{ClassifiedMember, View};
 
@@ -71,6 +71,8 @@ pub struct Fragment {
     pub target_groups: BTreeMap<ResourceId, TargetGroupAsk>,
     /// Its own tags and those of its class's parameters.
     pub tags: Tags,
+    /// Tags of its rules: these and the tracking ones, without the one that says which rule it is.
+    pub rule_tags: Arc<Tags>,
     /// All of this that others may say otherwise.
     pub statements: Vec<Statement>,
 }
@@ -177,19 +179,19 @@ pub struct RuleAsk {
     pub origin: Arc<Origin>,
     /// Conditions.
     pub conditions: Arc<[Condition]>,
-    /// Authentication, on HTTPS listeners.
-    pub authentication: Option<Action>,
-    /// What is done in the end.
-    pub action: Action,
+    /// What is done on HTTP listeners.
+    pub actions: Arc<[Action]>,
+    /// What is done on HTTPS listeners: authentication comes before it.
+    pub secure_actions: Arc<[Action]>,
     /// Rewrites.
-    pub transforms: Vec<Transform>,
+    pub transforms: Arc<[Transform]>,
 }
 
 /// A target group and what its binding needs beyond it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TargetGroupAsk {
-    /// The target group.
-    pub target_group: TargetGroup,
+    /// The target group, tracking tags included.
+    pub target_group: Arc<TargetGroup>,
     /// Service.
     pub service: String,
     /// Its port as the Ingress refers to it.
@@ -284,6 +286,9 @@ impl<'a> Compiler<'a> {
     fn fragment(&mut self) -> Fragment {
         let order = self.order();
         let tags = self.tags_of(None);
+        let mut rule_tags = self.settings().with_default_tags(tags.clone());
+        rule_tags.remove(RESOURCE_TAG);
+        rule_tags.extend(tracking_group(&self.settings().cluster_name, self.group()));
         let load_balancer = self.load_balancer();
         let frontend_nlb = self.frontend_nlb();
         let addons = self.addons();
@@ -304,6 +309,7 @@ impl<'a> Compiler<'a> {
             rules,
             default_backend,
             target_groups: std::mem::take(&mut self.target_groups),
+            rule_tags: Arc::new(rule_tags),
             tags,
             statements: Vec::new(),
         };

@@ -12,6 +12,7 @@ mod target_group;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,9 @@ pub use names::{
     managed_security_group_name,
 };
 pub use security_group::{PeerSource, Permission, SecurityGroup, network};
-pub use tags::{CLUSTER_TAG, RESOURCE_TAG, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags, tracking};
+pub use tags::{
+    CLUSTER_TAG, RESOURCE_TAG, RuleTags, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags, tracking, tracking_group,
+};
 pub use target_group::{
     Binding, HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ServicePort, Target, TargetGroup,
     TargetGroupGeneration, TargetHealth, TargetType, UNALLOCATED_NODE_PORT,
@@ -43,57 +46,57 @@ pub type Attributes = BTreeMap<String, String>;
 /// The attribute that keeps a load balancer from being deleted.
 pub const DELETION_PROTECTION: &str = "deletion_protection.enabled";
 
-/// What identifies a resource inside its stack: the value of the tag `ingress.k8s.aws/resource`.
+/// What identifies a resource inside its stack: the value of the tag `ingress.k8s.aws/resource`. Copies share the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ResourceId(pub String);
+pub struct ResourceId(Arc<str>);
 
 impl ResourceId {
     /// The load balancer of a stack.
     #[must_use]
     pub fn load_balancer() -> Self {
-        Self("LoadBalancer".to_owned())
+        Self::from("LoadBalancer")
     }
 
     /// The security group in front of the load balancer.
     #[must_use]
     pub fn managed_security_group() -> Self {
-        Self("ManagedLBSecurityGroup".to_owned())
+        Self::from("ManagedLBSecurityGroup")
     }
 
     /// The security group shared by all load balancers of a cluster, which pods and nodes admit.
     #[must_use]
     pub fn backend_security_group() -> Self {
-        Self("backend-sg".to_owned())
+        Self::from("backend-sg")
     }
 
     /// The target group of one port of one Service as one Ingress refers to it.
     #[must_use]
     pub fn target_group(namespace: &str, ingress: &str, service: &str, port: &ServicePort) -> Self {
-        Self(format!("{namespace}/{ingress}-{service}:{port}"))
+        Self::from(format!("{namespace}/{ingress}-{service}:{port}"))
     }
 
     /// The listener on a port.
     #[must_use]
     pub fn listener(port: u16) -> Self {
-        Self(port.to_string())
+        Self::from(port.to_string())
     }
 
     /// The NLB in front of a stack's load balancer.
     #[must_use]
     pub fn frontend_nlb() -> Self {
-        Self("FrontendNlb".to_owned())
+        Self::from("FrontendNlb")
     }
 
     /// The listener of the frontend NLB on a port.
     #[must_use]
     pub fn frontend_listener(port: u16) -> Self {
-        Self(format!("FrontendNlb-ls-TCP-{port}"))
+        Self::from(format!("FrontendNlb-ls-TCP-{port}"))
     }
 
     /// The target group of the frontend NLB's listener on a port.
     #[must_use]
     pub fn frontend_target_group(port: u16) -> Self {
-        Self(format!("FrontendNlb-tg-TCP-{port}"))
+        Self::from(format!("FrontendNlb-tg-TCP-{port}"))
     }
 
     /// Whether an id is that of a frontend NLB or of a part of it.
@@ -105,7 +108,25 @@ impl ResourceId {
     /// The rule of a listener at a priority.
     #[must_use]
     pub fn rule(port: u16, priority: u32) -> Self {
-        Self(format!("{port}:{priority}"))
+        Self::from(format!("{port}:{priority}"))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for ResourceId {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<String> for ResourceId {
+    fn from(text: String) -> Self {
+        Self(text.into())
     }
 }
 
@@ -155,8 +176,8 @@ pub struct Desired {
     pub security_group: Option<SecurityGroup>,
     /// Listeners by port.
     pub listeners: BTreeMap<u16, Listener>,
-    /// Target groups by resource id.
-    pub target_groups: BTreeMap<ResourceId, TargetGroup>,
+    /// Target groups by resource id. Shared by who asked for them and all states that hold them.
+    pub target_groups: BTreeMap<ResourceId, Arc<TargetGroup>>,
     /// One binding a target group.
     pub bindings: BTreeMap<ResourceId, Binding>,
     /// The NLB in front of the load balancer, if one is asked for.

@@ -132,7 +132,7 @@ fn who_asks_for_an_action_that_is_not_written_logs_in_first() {
         ),
     ];
     let linked = linked(&[ingress("a", &annotations, rules("/", "Prefix", "none", &json!("use-annotation")))]);
-    let actions = |port| listener(&linked, port).rules.first().map(|rule| rule.actions.as_slice());
+    let actions = |port| listener(&linked, port).rules.first().map(|rule| &*rule.actions);
     assert!(matches!(actions(443), Some([Action::AuthenticateCognito(_), Action::FixedResponse(_)])), "{linked:?}");
     assert!(matches!(actions(80), Some([Action::FixedResponse(_)])), "{linked:?}");
 }

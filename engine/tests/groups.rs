@@ -122,7 +122,7 @@ fn a_whole_build_has_the_names_and_rules_of_the_vectors() {
     assert_eq!(desired.security_group.as_ref().map(|group| group.name.as_str()), Some("k8s-ns1-ing1-bd83176788"));
     let listener = &desired.listeners[&80];
     assert_eq!((listener.protocol, listener.rules.len()), (Protocol::Http, 3));
-    assert_eq!(listener.rules[0].tags["ingress.k8s.aws/resource"], "80:1");
+    assert_eq!(listener.rules[0].tags.all()["ingress.k8s.aws/resource"], "80:1");
     let names: Vec<&str> = desired.target_groups.values().map(|group| group.name.as_str()).collect();
     assert!(names.contains(&"k8s-ns1-svc1-9889425938"), "{names:?}");
     let plan = again(desired);

@@ -261,7 +261,7 @@ fn request(candidate: &Ingress) -> Request {
 fn check_whole(desired: &Desired) -> Result<(), TestCaseError> {
     let rules = desired.listeners.values().flat_map(|listener| &listener.rules);
     let actions =
-        rules.flat_map(|rule| &rule.actions).chain(desired.listeners.values().flat_map(|l| &l.default_actions));
+        rules.flat_map(|rule| rule.actions.iter()).chain(desired.listeners.values().flat_map(|l| &l.default_actions));
     for action in actions {
         let Action::Forward(forward) = action else { continue };
         for tuple in &forward.target_groups {

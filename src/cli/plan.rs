@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use albedo_engine::facts::Facts;
 use albedo_engine::kinds::Key;
@@ -138,7 +139,7 @@ fn without_guesses(mut desired: Desired, view: &View) -> Desired {
             binding.name = format!("{stem}-{UNKNOWN}");
         }
         if let Some(group) = desired.target_groups.get_mut(id) {
-            group.name.clone_from(&binding.name);
+            Arc::make_mut(group).name.clone_from(&binding.name);
         }
     }
     if let Some(balancer) = desired.load_balancer.as_mut().filter(|balancer| balancer.subnets.is_empty()) {

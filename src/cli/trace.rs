@@ -253,7 +253,7 @@ fn before(actions: &[Action], rule: Option<&Rule>) -> Vec<String> {
         Action::JwtValidation { issuer, .. } => Some(format!("validate the token of {issuer}")),
         Action::Forward(_) | Action::Redirect(_) | Action::FixedResponse(_) => None,
     });
-    let rewrites = rule.into_iter().flat_map(|rule| &rule.transforms).flat_map(|transform| {
+    let rewrites = rule.into_iter().flat_map(|rule| rule.transforms.iter()).flat_map(|transform| {
         let (what, rewrites) = match transform {
             Transform::HostHeaderRewrite(rewrites) => ("host", rewrites),
             Transform::UrlRewrite(rewrites) => ("URL", rewrites),

@@ -78,8 +78,8 @@ impl Known {
         let mut moved = Vec::new();
         for (arn, to) in priorities {
             let id = self.arns.iter().find(|(_, known)| *known == arn).map(|(id, _)| id.clone());
-            if let Some((id, (port, _))) = id.as_ref().and_then(|id| Some((id, id.0.split_once(':')?))) {
-                moved.push((ResourceId(format!("{port}:{to}")), arn.clone()));
+            if let Some((id, (port, _))) = id.as_ref().and_then(|id| Some((id, id.as_str().split_once(':')?))) {
+                moved.push((format!("{port}:{to}").into(), arn.clone()));
                 self.arns.remove(id);
             }
         }
@@ -103,7 +103,7 @@ impl Known {
 }
 
 fn resource_id(tags: &Tags) -> Option<ResourceId> {
-    tags.get(RESOURCE_TAG).cloned().map(ResourceId)
+    tags.get(RESOURCE_TAG).map(|id| id.as_str().into())
 }
 
 /// What came of an operation.
@@ -168,7 +168,7 @@ impl<'a> Names<'a> {
             operation: self.operation,
             resource: match reference {
                 Ref::Of(id) => id.clone(),
-                Ref::Known(arn) => ResourceId(arn.clone()),
+                Ref::Known(arn) => arn.as_str().into(),
             },
         })
     }
@@ -199,10 +199,7 @@ mod tests {
                 known.insert(ResourceId::rule(port, priority), rule(listener, priority));
             }
         }
-        known.insert(
-            ResourceId("ns/i-s:80".to_owned()),
-            "arn:aws:elasticloadbalancing:r:1:targetgroup/app/1".to_owned(),
-        );
+        known.insert("ns/i-s:80".into(), "arn:aws:elasticloadbalancing:r:1:targetgroup/app/1".to_owned());
         known.insert(ResourceId::managed_security_group(), "sg-1".to_owned());
         known
     }

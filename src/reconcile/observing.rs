@@ -57,7 +57,7 @@ impl Reconciler {
         if ledger::fingerprint(desired) != applied.fingerprint {
             return Ok(None);
         }
-        let arn = |id: &albedo_engine::stack::ResourceId| status.resources.get(&id.0).cloned();
+        let arn = |id: &albedo_engine::stack::ResourceId| status.resources.get(id.as_str()).cloned();
         let remembered = plan::remember(desired, arn, &outline);
         let Some(observed) = remembered.and_then(|remembered| plan::confirm(remembered, &outline)) else {
             return Ok(None);

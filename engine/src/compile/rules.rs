@@ -11,7 +11,7 @@ use crate::annotation::transform::{self, Transform as GivenTransform};
 use crate::annotation::{self, PREFIX};
 use crate::facts::Quota;
 use crate::finding::{Code, Effect};
-use crate::stack::{Condition, Patterns, QueryPair, Rewrite, Transform};
+use crate::stack::{Action, Condition, Patterns, QueryPair, Rewrite, Transform};
 
 /// Bytes of annotations that the rules of one Ingress may repeat: each path takes a copy of what its backend's annotations
 /// say, and a small manifest could otherwise ask for any amount of memory.
@@ -21,7 +21,18 @@ const REPEATED: usize = 16 << 20;
 #[derive(Debug, Clone, Default)]
 struct Extras {
     conditions: Vec<Given>,
-    transforms: Vec<Transform>,
+    transforms: Arc<[Transform]>,
+}
+
+/// A routing action and the authentication before it, as actions on HTTP and on HTTPS listeners.
+fn on_listeners((action, authentication): (Action, Option<Action>)) -> (Arc<[Action]>, Arc<[Action]>) {
+    match authentication {
+        None => {
+            let actions: Arc<[Action]> = Arc::new([action]);
+            (actions.clone(), actions)
+        }
+        Some(authentication) => (Arc::new([action.clone()]), Arc::new([authentication, action])),
+    }
 }
 
 impl Compiler<'_> {
@@ -59,13 +70,13 @@ impl Compiler<'_> {
 
     fn default_backend(&mut self, backend: &IngressBackend) -> Option<RuleAsk> {
         const AT: &str = "spec.defaultBackend";
-        let (action, authentication) = self.backend(backend, AT)?;
+        let (actions, secure_actions) = on_listeners(self.backend(backend, AT)?);
         Some(RuleAsk {
             origin: self.origin(AT),
             conditions: Arc::default(),
-            authentication,
-            action,
-            transforms: Vec::new(),
+            actions,
+            secure_actions,
+            transforms: Arc::default(),
         })
     }
 
@@ -92,12 +103,12 @@ impl Compiler<'_> {
         self.check_pattern(at, path, &patterns);
         let conditions = self.conditions(at, host, patterns, &extras.conditions, &service);
         self.check_size(at, &conditions);
-        let (action, authentication) = self.backend(&path.backend, &format!("{at}.backend"))?;
+        let (actions, secure_actions) = on_listeners(self.backend(&path.backend, &format!("{at}.backend"))?);
         Some(RuleAsk {
             origin: self.origin(at),
             conditions: conditions.into(),
-            authentication,
-            action,
+            actions,
+            secure_actions,
             transforms: extras.transforms.clone(),
         })
     }

@@ -1,6 +1,7 @@
 //! The target group of one port of one Service, as annotations of the Service and the Ingress ask for it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use k8s_openapi::api::core::v1::{Service, ServicePort as KubePort};
@@ -11,7 +12,7 @@ use crate::annotation::{PREFIX, check, parse, row};
 use crate::finding::{Code, Effect, ObjectRef};
 use crate::stack::{
     HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ResourceId, ServicePort, TargetGroup, TargetGroupName,
-    TargetType,
+    TargetType, tracking,
 };
 
 /// Annotations of a Service laid over those of the Ingress: the Service's value wins whole.
@@ -88,9 +89,11 @@ impl Compiler<'_> {
             TargetType::Instance => self.overlaid_map(&over, "target-node-labels"),
             TargetType::Ip => IndexMap::new(),
         };
+        let mut tags = self.settings().with_default_tags(self.tags_of(Some(object)));
+        tags.extend(tracking(&self.settings().cluster_name, self.group(), id));
         let ask = TargetGroupAsk {
             networking_ports: self.networking_ports(&kube_port, target_type, &health_check, control),
-            target_group: TargetGroup {
+            target_group: Arc::new(TargetGroup {
                 name,
                 target_type,
                 protocol,
@@ -100,8 +103,8 @@ impl Compiler<'_> {
                 ipv6,
                 health_check,
                 attributes,
-                tags: self.context.settings.with_default_tags(self.tags_of(Some(object))),
-            },
+                tags,
+            }),
             service: service.to_owned(),
             service_port: port.clone(),
             node_labels: node_labels.into_iter().collect(),

@@ -312,7 +312,7 @@ fn listeners(key: &Key, linked: &Linked, arns: &BTreeMap<String, String>) -> Vec
         Listener {
             port: *port,
             protocol: is.protocol.to_string(),
-            arn: arns.get(&ResourceId::listener(*port).0).cloned(),
+            arn: arns.get(ResourceId::listener(*port).as_str()).cloned(),
             rules: rules
                 .map(|(rule, origin)| Rule {
                     priority: rule.priority,
@@ -345,7 +345,7 @@ fn target_group(
     arns: &BTreeMap<String, String>,
     bindings: &[std::sync::Arc<TargetGroupBinding>],
 ) -> TargetGroup {
-    let wanted = linked.desired.as_ref().and_then(|desired| desired.bindings.get(&ResourceId(id.to_owned())));
+    let wanted = linked.desired.as_ref().and_then(|desired| desired.bindings.get(&ResourceId::from(id)));
     let arn = arns.get(id).cloned().or_else(|| id.starts_with("arn:").then(|| id.to_owned()));
     let found = bindings.iter().find(|binding| arn.is_some() && binding.spec.target_group_arn == arn);
     let registered = found.is_some_and(|binding| {

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::misfits::{SSL_REDIRECT, redirect_fault};
-use super::optimiser::{Dropped, Optimised};
+use super::optimiser::{Dropped, Optimised, Tried};
 use super::{Linker, Origin, certificates, optimiser};
 use crate::annotation::params;
 use crate::compile::{Fragment, ListenerAsk, RuleAsk};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
-use crate::stack::{
-    Action, Attributes, FixedResponse, Listener, Protocol, RESOURCE_TAG, Redirect, ResourceId, Rule, Tags,
-};
+use crate::settings::Gate;
+use crate::stack::{Action, Attributes, FixedResponse, Listener, Protocol, Redirect, ResourceId, Rule, RuleTags};
 
 /// A rule that is left out, and why.
 type LeftOut = (Arc<Origin>, Finding);
@@ -137,7 +136,7 @@ impl Linker<'_> {
             })];
         }
         match self.on(port).find_map(|(fragment, _)| fragment.default_backend.as_ref()) {
-            Some(backend) => actions(backend, https),
+            Some(backend) => actions(backend, https).to_vec(),
             None => vec![Action::FixedResponse(FixedResponse {
                 content_type: Some("text/plain".to_owned()),
                 message_body: None,
@@ -159,52 +158,29 @@ impl Linker<'_> {
 
     fn rules(&self, port: u16, protocol: Protocol) -> (Vec<Rule>, Vec<Arc<Origin>>, Vec<LeftOut>) {
         let https = protocol == Protocol::Https;
-        let mut rules = Vec::new();
-        for (fragment, _) in self.on(port) {
-            for ask in &fragment.rules {
-                let rule = Rule {
-                    priority: 0,
-                    conditions: ask.conditions.clone(),
-                    actions: actions(ask, https),
-                    transforms: ask.transforms.clone(),
-                    tags: Tags::new(),
-                };
-                rules.push(((fragment, ask), rule));
-            }
-        }
-        let origin = |(_, ask): (&Fragment, &RuleAsk)| ask.origin.clone();
-        let Optimised { kept, dropped } = optimiser::optimise(rules, port, protocol);
-        let dropped = dropped.into_iter().map(|(from, why)| {
+        let asked = self.on(port).flat_map(|(fragment, _)| fragment.rules.iter().map(move |ask| (fragment, ask)));
+        let Optimised { kept, dropped } = optimiser::optimise(asked, |(_, ask)| tried(ask, https), port, protocol);
+        let dropped = dropped.into_iter().map(|((_, ask), why)| {
             let by = match why {
                 Dropped::Loops => None,
-                Dropped::Behind(place) => kept.get(place).map(|(from, _)| origin(*from)),
+                Dropped::Behind(place) => kept.get(place).map(|(_, ask)| &*ask.origin),
             };
-            let from = origin(from);
-            let finding = left_out(port, &from, by.as_deref());
-            (from, finding)
+            (ask.origin.clone(), left_out(port, &ask.origin, by))
         });
         let dropped = dropped.collect();
-        let numbered = kept.into_iter().zip(1_u32..);
-        // Tags of one member's rules differ in which rule it is alone, and its rules stand together.
-        let mut of_member: Option<(&Key, Tags)> = None;
-        let (rules, origins) = numbered
-            .map(|((from, rule), priority)| {
-                let id = ResourceId::rule(port, priority);
-                let tags = match &mut of_member {
-                    Some((key, tags)) if *key == &from.0.key => {
-                        if let Some(tag) = tags.get_mut(RESOURCE_TAG) {
-                            *tag = id.to_string();
-                        }
-                        tags.clone()
-                    }
-                    _ => {
-                        let tags = self.listener_tags(&id, std::iter::once(from.0));
-                        of_member.insert((&from.0.key, tags)).1.clone()
-                    }
-                };
-                (Rule { priority, tags, ..rule }, origin(from))
-            })
-            .unzip();
+        let tagged = self.input.settings.gate(Gate::ListenerRulesTagging);
+        let rule = |(priority, (fragment, ask)): (u32, &(&Fragment, &RuleAsk))| Rule {
+            priority,
+            conditions: ask.conditions.clone(),
+            actions: actions(ask, https).clone(),
+            transforms: ask.transforms.clone(),
+            tags: match tagged {
+                true => RuleTags::new(fragment.rule_tags.clone(), ResourceId::rule(port, priority)),
+                false => RuleTags::default(),
+            },
+        };
+        let rules = (1..).zip(&kept).map(rule).collect();
+        let origins = kept.iter().map(|(_, ask)| ask.origin.clone()).collect();
         (rules, origins, dropped)
     }
 }
@@ -241,7 +217,12 @@ fn unreached(listener: &Listener, origins: &[Arc<Origin>]) -> Vec<(Key, Finding)
         .collect()
 }
 
+/// What of a rule decides whether it ever acts.
+fn tried(ask: &RuleAsk, https: bool) -> Tried<'_> {
+    Tried { conditions: &ask.conditions, actions: actions(ask, https) }
+}
+
 /// The actions of a rule: authentication on HTTPS alone, then where the request goes.
-fn actions(ask: &RuleAsk, https: bool) -> Vec<Action> {
-    ask.authentication.iter().filter(|_| https).chain([&ask.action]).cloned().collect()
+fn actions(ask: &RuleAsk, https: bool) -> &Arc<[Action]> {
+    if https { &ask.secure_actions } else { &ask.actions }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::stack::{Action, Condition, Patterns, Protocol, Redirect, Rule};
+use crate::stack::{Action, Condition, Patterns, Protocol, Redirect};
 
 /// What is left of rules.
 pub(super) struct Optimised<T> {
-    /// The rules that are kept, in order, each with where it comes from.
-    pub kept: Vec<(T, Rule)>,
+    /// The rules that are kept, in order.
+    pub kept: Vec<T>,
     /// Those that are not, in order, and why.
     pub dropped: Vec<(T, Dropped)>,
 }
@@ -21,27 +21,40 @@ pub(super) enum Dropped {
     Behind(usize),
 }
 
-/// Drops what could never act.
-pub(super) fn optimise<T>(rules: Vec<(T, Rule)>, port: u16, protocol: Protocol) -> Optimised<T> {
+/// What of a rule decides.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tried<'r> {
+    /// When it acts.
+    pub conditions: &'r [Condition],
+    /// What it does.
+    pub actions: &'r [Action],
+}
+
+/// Drops what could never act; `tried` says what each does.
+pub(super) fn optimise<'r, T>(
+    rules: impl IntoIterator<Item = T>,
+    tried: impl Fn(&T) -> Tried<'r>,
+    port: u16,
+    protocol: Protocol,
+) -> Optimised<T> {
     let mut optimised: Optimised<T> = Optimised { kept: Vec::new(), dropped: Vec::new() };
     let mut redirects = Redirects::default();
-    for (origin, rule) in rules {
-        let own = redirect(&rule);
-        if own.is_some_and(|redirect| loops(&rule, redirect, port, protocol)) {
-            optimised.dropped.push((origin, Dropped::Loops));
+    for one in rules {
+        let rule = tried(&one);
+        let own = redirect(rule);
+        if own.is_some_and(|redirect| loops(rule, redirect, port, protocol)) {
+            optimised.dropped.push((one, Dropped::Loops));
             continue;
         }
-        let earlier = |place: usize| optimised.kept.get(place).map(|(_, earlier)| earlier);
-        let behind =
-            redirects.candidates(&rule).find(|place| earlier(*place).is_some_and(|earlier| covers(earlier, &rule)));
-        if let Some(place) = behind {
-            optimised.dropped.push((origin, Dropped::Behind(place)));
+        let covering = |place: &usize| optimised.kept.get(*place).is_some_and(|earlier| covers(tried(earlier), rule));
+        if let Some(place) = redirects.candidates(rule).find(covering) {
+            optimised.dropped.push((one, Dropped::Behind(place)));
             continue;
         }
         if own.is_some() {
-            redirects.push(&rule, optimised.kept.len());
+            redirects.push(rule, optimised.kept.len());
         }
-        optimised.kept.push((origin, rule));
+        optimised.kept.push(one);
     }
     optimised
 }
@@ -58,7 +71,7 @@ struct Redirects {
 
 impl Redirects {
     /// Those that may cover a rule, ascending: looked up by the host or path that the fewest name.
-    fn candidates(&self, rule: &Rule) -> impl Iterator<Item = usize> + use<> {
+    fn candidates(&self, rule: Tried<'_>) -> impl Iterator<Item = usize> + use<> {
         if self.by_host.is_empty() && self.of_any_host.is_empty() {
             return Vec::new().into_iter();
         }
@@ -75,7 +88,7 @@ impl Redirects {
         places.into_iter()
     }
 
-    fn push(&mut self, rule: &Rule, place: usize) {
+    fn push(&mut self, rule: Tried<'_>, place: usize) {
         let (hosts, paths) = (texts(hosts(rule)), texts(paths(rule)));
         for host in &hosts {
             self.by_host.entry((*host).clone()).or_default().push(place);
@@ -102,7 +115,7 @@ fn rarest<'p>(places: &'p HashMap<String, Vec<usize>>, texts: &[&String]) -> &'p
 /// The path that takes all paths.
 const ALL: &str = "/*";
 
-fn redirect(rule: &Rule) -> Option<&Redirect> {
+fn redirect(rule: Tried<'_>) -> Option<&Redirect> {
     rule.actions.iter().find_map(|action| match action {
         Action::Redirect(redirect) => Some(redirect),
         _ => None,
@@ -110,7 +123,7 @@ fn redirect(rule: &Rule) -> Option<&Redirect> {
 }
 
 /// Whether a redirect leads back to the rule that it came from.
-fn loops(rule: &Rule, redirect: &Redirect, port: u16, protocol: Protocol) -> bool {
+fn loops(rule: Tried<'_>, redirect: &Redirect, port: u16, protocol: Protocol) -> bool {
     let (hosts, paths) = (hosts(rule), paths(rule));
     if paths.is_some_and(|paths| !paths.regex_values.is_empty()) {
         return false;
@@ -127,7 +140,7 @@ fn loops(rule: &Rule, redirect: &Redirect, port: u16, protocol: Protocol) -> boo
 }
 
 /// Whether everything that the later rule matches, the earlier one matches too, as far as exact comparison tells.
-fn covers(earlier: &Rule, later: &Rule) -> bool {
+fn covers(earlier: Tried<'_>, later: Tried<'_>) -> bool {
     let plain = |c: &Condition| matches!(c, Condition::HostHeader(_) | Condition::PathPattern(_));
     if !earlier.conditions.iter().all(plain) {
         return false;
@@ -149,14 +162,14 @@ fn texts(patterns: Option<&Patterns>) -> Vec<&String> {
     }
 }
 
-fn hosts(rule: &Rule) -> Option<&Patterns> {
+fn hosts(rule: Tried<'_>) -> Option<&Patterns> {
     rule.conditions.iter().find_map(|condition| match condition {
         Condition::HostHeader(patterns) => Some(patterns),
         _ => None,
     })
 }
 
-fn paths(rule: &Rule) -> Option<&Patterns> {
+fn paths(rule: Tried<'_>) -> Option<&Patterns> {
     rule.conditions.iter().find_map(|condition| match condition {
         Condition::PathPattern(patterns) => Some(patterns),
         _ => None,
@@ -168,14 +181,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::stack::{FixedResponse, Tags};
+    use crate::stack::FixedResponse;
+
+    #[derive(Debug, Clone)]
+    struct Rule {
+        conditions: Vec<Condition>,
+        actions: Vec<Action>,
+    }
+
+    fn tried(rule: &Rule) -> Tried<'_> {
+        Tried { conditions: &rule.conditions, actions: &rule.actions }
+    }
 
     /// What the table replaces: every rule against every redirect before it.
     fn one_by_one(rules: Vec<(usize, Rule)>) -> Vec<usize> {
         let mut kept: Vec<(usize, Rule)> = Vec::new();
         for (origin, rule) in rules {
-            let looping = redirect(&rule).is_some_and(|redirect| loops(&rule, redirect, 80, Protocol::Http));
-            let behind = kept.iter().any(|(_, earlier)| redirect(earlier).is_some() && covers(earlier, &rule));
+            let own = tried(&rule);
+            let looping = redirect(own).is_some_and(|redirect| loops(own, redirect, 80, Protocol::Http));
+            let mut earlier = kept.iter().map(|(_, earlier)| tried(earlier));
+            let behind = earlier.any(|earlier| redirect(earlier).is_some() && covers(earlier, own));
             if !looping && !behind {
                 kept.push((origin, rule));
             }
@@ -216,7 +241,7 @@ mod tests {
             } else {
                 Action::FixedResponse(FixedResponse { content_type: None, message_body: None, status_code: "200".to_owned() })
             };
-            Rule { priority: 0, conditions: conditions.into(), actions: vec![action], transforms: Vec::new(), tags: Tags::new() }
+            Rule { conditions, actions: vec![action] }
         }
     }
 
@@ -224,14 +249,14 @@ mod tests {
         #[test]
         fn the_table_finds_what_looking_at_each_finds(rules in prop::collection::vec(any_rule(), 0..12)) {
             let rules: Vec<(usize, Rule)> = rules.into_iter().enumerate().collect();
-            let optimised = optimise(rules.clone(), 80, Protocol::Http);
+            let optimised = optimise(&rules, |(_, rule)| tried(rule), 80, Protocol::Http);
             let kept: Vec<usize> = optimised.kept.iter().map(|(origin, _)| *origin).collect();
             prop_assert_eq!(&kept, &one_by_one(rules.clone()));
-            for (origin, why) in &optimised.dropped {
-                let own = &rules[*origin].1;
+            for ((origin, _), why) in &optimised.dropped {
+                let own = tried(&rules[*origin].1);
                 match why {
                     Dropped::Loops => prop_assert!(loops(own, redirect(own).unwrap(), 80, Protocol::Http)),
-                    Dropped::Behind(place) => prop_assert!(covers(&optimised.kept[*place].1, own)),
+                    Dropped::Behind(place) => prop_assert!(covers(tried(&optimised.kept[*place].1), own)),
                 }
             }
             prop_assert_eq!(kept.len() + optimised.dropped.len(), rules.len());

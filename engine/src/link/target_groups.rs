@@ -1,11 +1,12 @@
 //! Target groups of all members and the binding of each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::misfits::without_dualstack;
 use super::{Linker, SecurityGroups};
 use crate::finding::Effect;
-use crate::stack::{Binding, IpAddressType, Listener, Ref, ResourceId, TargetGroup, tracking};
+use crate::stack::{Binding, IpAddressType, Listener, Ref, ResourceId, TargetGroup};
 
 impl Linker<'_> {
     pub(super) fn target_groups(
@@ -13,7 +14,7 @@ impl Linker<'_> {
         ip_address_type: IpAddressType,
         groups: &SecurityGroups,
         listeners: &BTreeMap<u16, Listener>,
-    ) -> (BTreeMap<ResourceId, TargetGroup>, BTreeMap<ResourceId, Binding>) {
+    ) -> (BTreeMap<ResourceId, Arc<TargetGroup>>, BTreeMap<ResourceId, Binding>) {
         let (mut target_groups, mut bindings) = (BTreeMap::new(), BTreeMap::new());
         let mut faults = Vec::new();
         // A member whose every listener only redirects to TLS routes nowhere.
@@ -24,8 +25,7 @@ impl Linker<'_> {
                     let finding = without_dualstack(&fragment.key, &ask.service).effect(Effect::GroupBlocked);
                     faults.push((fragment.key.clone(), finding));
                 }
-                let mut target_group = ask.target_group.clone();
-                target_group.tags.extend(tracking(&self.input.settings.cluster_name, self.group(), id));
+                let target_group = &ask.target_group;
                 let networking = groups.source.clone().map(|source| (source, ask.networking_ports.clone()));
                 let binding = Binding {
                     name: target_group.name.clone(),
@@ -43,7 +43,7 @@ impl Linker<'_> {
                     multi_cluster: ask.multi_cluster,
                 };
                 bindings.insert(id.clone(), binding);
-                target_groups.insert(id.clone(), target_group);
+                target_groups.insert(id.clone(), target_group.clone());
             }
         }
         for (key, finding) in faults {

@@ -189,7 +189,7 @@ fn annotation(suffix: &str) -> FieldPath {
 fn target_groups(desired: &Desired) -> usize {
     let listeners = desired.listeners.values();
     let actions = listeners.flat_map(|listener| {
-        listener.default_actions.iter().chain(listener.rules.iter().flat_map(|rule| &rule.actions))
+        listener.default_actions.iter().chain(listener.rules.iter().flat_map(|rule| rule.actions.iter()))
     });
     let forwards = actions.filter_map(|action| match action {
         Action::Forward(forward) => Some(&forward.target_groups),

@@ -14,7 +14,7 @@ use crate::stack::{
 pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
     let listeners: Vec<ObservedListener> = desired.listeners.values().map(listener).collect();
     let load_balancers = desired.load_balancer.iter().map(|is| ObservedLoadBalancer {
-        arn: ResourceId::load_balancer().0,
+        arn: ResourceId::load_balancer().to_string(),
         dns_name: String::new(),
         state: LoadBalancerState::Active,
         is: crate::stack::LoadBalancer {
@@ -30,10 +30,10 @@ pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
         target_groups: desired
             .target_groups
             .iter()
-            .map(|(id, is)| Found { arn: id.0.clone(), is: is.clone() })
+            .map(|(id, is)| Found { arn: id.to_string(), is: is.as_ref().clone() })
             .collect(),
         security_groups: managed
-            .map(|is| Found { arn: ResourceId::managed_security_group().0, is: is.clone() })
+            .map(|is| Found { arn: ResourceId::managed_security_group().to_string(), is: is.clone() })
             .collect(),
         backend_security_group: desired.backend_security_group.then(|| backend(desired)),
         frontend_nlbs: desired.frontend_nlb.iter().map(frontend_nlb).collect(),
@@ -45,9 +45,9 @@ pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
             .collect(),
     };
     let bindings = desired.bindings.iter().map(|(id, is)| ObservedBinding {
-        target_group: id.0.clone(),
+        target_group: id.to_string(),
         is: crate::stack::Binding {
-            target_group: Ref::Known(id.0.clone()),
+            target_group: Ref::Known(id.to_string()),
             networking: is.networking.clone().map(|(source, ports)| (known(&source), ports)),
             ..is.clone()
         },
@@ -65,23 +65,23 @@ fn backend(desired: &Desired) -> Found<SecurityGroup> {
         name: String::new(),
         description: String::new(),
         ingress: BTreeSet::new(),
-        tags: [(CLUSTER_TAG.to_owned(), cluster), (SHARED_RESOURCE_TAG.to_owned(), id.0.clone())].into(),
+        tags: [(CLUSTER_TAG.to_owned(), cluster), (SHARED_RESOURCE_TAG.to_owned(), id.to_string())].into(),
     };
-    Found { arn: id.0, is }
+    Found { arn: id.to_string(), is }
 }
 
 fn frontend_nlb(is: &FrontendNlb) -> ObservedFrontendNlb {
     let listener = |(port, listener): (&u16, &FrontendListener)| ObservedFrontendListener {
-        arn: ResourceId::frontend_listener(*port).0,
+        arn: ResourceId::frontend_listener(*port).to_string(),
         port: *port,
-        forwards_to: vec![ResourceId::frontend_target_group(*port).0],
+        forwards_to: vec![ResourceId::frontend_target_group(*port).to_string()],
         tags: listener.tags.clone(),
     };
     let mut seen = is.clone();
     seen.listeners.clear();
     seen.security_groups = is.security_groups.iter().map(known).collect();
     ObservedFrontendNlb {
-        arn: ResourceId::frontend_nlb().0,
+        arn: ResourceId::frontend_nlb().to_string(),
         dns_name: String::new(),
         state: LoadBalancerState::Active,
         is: seen,
@@ -90,10 +90,13 @@ fn frontend_nlb(is: &FrontendNlb) -> ObservedFrontendNlb {
 }
 
 fn frontend_group((port, listener): (&u16, &FrontendListener)) -> ObservedFrontendTargetGroup {
-    let target =
-        Target { id: ResourceId::load_balancer().0, port: listener.target_group.target_port, availability_zone: None };
+    let target = Target {
+        id: ResourceId::load_balancer().to_string(),
+        port: listener.target_group.target_port,
+        availability_zone: None,
+    };
     ObservedFrontendTargetGroup {
-        arn: ResourceId::frontend_target_group(*port).0,
+        arn: ResourceId::frontend_target_group(*port).to_string(),
         is: listener.target_group.clone(),
         targets: vec![target],
     }
@@ -113,7 +116,7 @@ fn addons(asked: &Addons) -> ObservedAddons {
 
 fn known(reference: &Ref) -> Ref {
     match reference {
-        Ref::Of(id) => Ref::Known(id.0.clone()),
+        Ref::Of(id) => Ref::Known(id.to_string()),
         Ref::Known(_) => reference.clone(),
     }
 }
@@ -129,7 +132,7 @@ fn action(action: &Action) -> Action {
 fn listener(is: &Listener) -> ObservedListener {
     let rule = |rule: &Rule| {
         let actions = rule.actions.iter().map(action).collect();
-        Found { arn: ResourceId::rule(is.port, rule.priority).0, is: Rule { actions, ..rule.clone() } }
+        Found { arn: ResourceId::rule(is.port, rule.priority).to_string(), is: Rule { actions, ..rule.clone() } }
     };
     let mut seen = is.clone();
     seen.default_actions = is.default_actions.iter().map(action).collect();
@@ -141,5 +144,9 @@ fn listener(is: &Listener) -> ObservedListener {
         others.dedup();
         seen.certificates = std::iter::once(default.clone()).chain(others).collect();
     }
-    ObservedListener { arn: ResourceId::listener(is.port).0, is: seen, rules: is.rules.iter().map(rule).collect() }
+    ObservedListener {
+        arn: ResourceId::listener(is.port).to_string(),
+        is: seen,
+        rules: is.rules.iter().map(rule).collect(),
+    }
 }

@@ -64,8 +64,8 @@ pub fn check(plan: &Plan, input: Input<'_>) -> Vec<Misroute> {
 #[derive(Debug, Clone)]
 struct Content {
     conditions: Arc<[Condition]>,
-    actions: Vec<Action>,
-    transforms: Vec<Transform>,
+    actions: Arc<[Action]>,
+    transforms: Arc<[Transform]>,
 }
 
 impl Content {

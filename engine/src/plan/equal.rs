@@ -131,7 +131,7 @@ fn effective(actions: &[Action]) -> Vec<Action> {
 /// Whether two rules match and do the same, priority and tags aside.
 pub(super) fn rule(desired: &Rule, observed: &Rule, known: &Known) -> bool {
     conditions(&desired.conditions, &observed.conditions)
-        && sorted(&desired.transforms) == sorted(&observed.transforms)
+        && sorted(desired.transforms.iter()) == sorted(observed.transforms.iter())
         && actions(&desired.actions, &observed.actions, known)
 }
 

@@ -1,6 +1,7 @@
 //! Whether rules may point to a target group yet: one that has no usable target must not take over from one that has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -63,10 +64,10 @@ pub type TargetsByArn = BTreeMap<String, Targets>;
 pub fn asks(difference: &Difference) -> BTreeSet<String> {
     let mut asked = BTreeSet::new();
     for routing in difference.routing.iter().filter(|routing| routing.before.is_some()) {
-        let before = arns(routing.there.iter().flat_map(|found| &found.is.actions), &difference.known);
+        let before = arns(routing.there.iter().flat_map(|found| found.is.actions.iter()), &difference.known);
         let before: BTreeSet<String> =
             before.chain(arns(routing.default_before().into_iter().flatten(), &difference.known)).collect();
-        let after = arns(routing.after.rules.iter().flat_map(|rule| &rule.actions), &difference.known);
+        let after = arns(routing.after.rules.iter().flat_map(|rule| rule.actions.iter()), &difference.known);
         let after: BTreeSet<String> =
             after.chain(arns(routing.after.default_actions.iter(), &difference.known)).collect();
         if after.iter().any(|arn| !before.contains(arn)) {
@@ -155,7 +156,7 @@ fn is_ready_alone(one: &Ref, known: &Known, targets: &TargetsByArn) -> bool {
 
 /// Target groups that rules name already, with a weight or without.
 fn named(routing: &Routing, known: &Known) -> BTreeSet<Ref> {
-    let actions = routing.there.iter().flat_map(|found| &found.is.actions);
+    let actions = routing.there.iter().flat_map(|found| found.is.actions.iter());
     let forwards = actions.filter_map(|action| match action {
         Action::Forward(forward) => Some(forward),
         _ => None,
@@ -175,7 +176,7 @@ fn warm(routing: &Routing, cold: &[Ref], known: &Known, targets: &TargetsByArn) 
     let with = |Found { arn, is }: &Found<Rule>| {
         let mut is = is.clone();
         // With an authentication before it the rule could not be sent again: AWS does not give its secret back.
-        let [Action::Forward(forward)] = is.actions.as_mut_slice() else { return None };
+        let [Action::Forward(forward)] = Arc::make_mut(&mut is.actions) else { return None };
         let Forward { target_groups, .. } = forward;
         if target_groups.len() + cold.len() > GROUPS_OF_A_FORWARD {
             return None;

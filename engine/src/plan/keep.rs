@@ -2,6 +2,7 @@
 //! what it asked for: it may be that one's.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{ObservedBinding, equal};
 use crate::stack::{
@@ -78,15 +79,16 @@ fn both(mut asked: Listener, found: &ObservedListener) -> Listener {
 
 fn number(rule: &mut Rule, port: u16, priority: u32) {
     rule.priority = priority;
-    if let Some(id) = rule.tags.get_mut(RESOURCE_TAG) {
-        *id = ResourceId::rule(port, priority).0;
-    }
+    rule.tags.renumber(ResourceId::rule(port, priority));
 }
 
 /// Who may come to listeners that are kept.
 fn keep_permissions(desired: &mut Desired, observed: &Observed, asked: &BTreeSet<u16>) {
     let id = ResourceId::managed_security_group();
-    let there = observed.security_groups.iter().find(|found| found.is.tags.get(RESOURCE_TAG) == Some(&id.0));
+    let there = observed
+        .security_groups
+        .iter()
+        .find(|found| found.is.tags.get(RESOURCE_TAG).map(String::as_str) == Some(id.as_str()));
     let (Some(group), Some(there)) = (&mut desired.security_group, there) else { return };
     let kept = |one: &&Permission| {
         let from_group = matches!(one.source, PeerSource::SecurityGroup(_));
@@ -97,10 +99,9 @@ fn keep_permissions(desired: &mut Desired, observed: &Observed, asked: &BTreeSet
 
 /// Target groups that kept rules lead to, with their bindings.
 fn keep_target_groups(desired: &mut Desired, observed: &Observed, bindings: &[ObservedBinding]) {
-    let actions = desired
-        .listeners
-        .values()
-        .flat_map(|listener| listener.rules.iter().flat_map(|rule| &rule.actions).chain(&listener.default_actions));
+    let actions = desired.listeners.values().flat_map(|listener| {
+        listener.rules.iter().flat_map(|rule| rule.actions.iter()).chain(&listener.default_actions)
+    });
     let tuples = actions.filter_map(|action| match action {
         Action::Forward(forward) => Some(&forward.target_groups),
         _ => None,
@@ -113,7 +114,7 @@ fn keep_target_groups(desired: &mut Desired, observed: &Observed, bindings: &[Ob
         })
         .collect();
     for found in observed.target_groups.iter().filter(|found| used.contains(&found.arn)) {
-        let Some(id) = found.is.tags.get(RESOURCE_TAG).map(|id| ResourceId(id.clone())) else { continue };
+        let Some(id) = found.is.tags.get(RESOURCE_TAG).map(|id| ResourceId::from(id.as_str())) else { continue };
         if desired.target_groups.contains_key(&id) {
             continue;
         }
@@ -122,6 +123,6 @@ fn keep_target_groups(desired: &mut Desired, observed: &Observed, bindings: &[Ob
                 binding.is.networking.is_some() && observed.backend_security_group.is_some();
             desired.bindings.insert(id.clone(), binding.is.clone());
         }
-        desired.target_groups.insert(id, found.is.clone());
+        desired.target_groups.insert(id, Arc::new(found.is.clone()));
     }
 }

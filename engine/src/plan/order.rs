@@ -223,7 +223,7 @@ impl Steps<'_> {
             let Step::Modify(there, rule) = step else { continue };
             let pair = self.routing.there.get(*there).zip(self.routing.after.rules.get(*rule));
             let Some((found, rule)) = pair else { continue };
-            operations.extend(tags::retag(&found.arn, &rule.tags, &found.is.tags, input));
+            operations.extend(tags::retag(&found.arn, &rule.tags.all(), &found.is.tags.all(), input));
         }
         operations
     }

@@ -1,5 +1,7 @@
 //! What AWS holds after a turn that was applied whole: the desired state under the names that AWS gave, without asking.
 
+use std::sync::Arc;
+
 use super::as_observed;
 use crate::stack::{
     Action, Attributes, Desired, Listener, LoadBalancer, Observed, ObservedFrontendNlb, ObservedListener,
@@ -43,7 +45,7 @@ struct Names<'a> {
 
 impl Names<'_> {
     fn name(&mut self, id: &mut String) {
-        match (self.arn)(&ResourceId(std::mem::take(id))) {
+        match (self.arn)(&ResourceId::from(std::mem::take(id))) {
             Some(arn) => *id = arn,
             None => self.missing = true,
         }
@@ -69,7 +71,7 @@ impl Names<'_> {
         self.actions(&mut found.is.default_actions);
         for rule in &mut found.rules {
             self.name(&mut rule.arn);
-            self.actions(&mut rule.is.actions);
+            self.actions(Arc::make_mut(&mut rule.is.actions));
         }
     }
 
@@ -78,7 +80,7 @@ impl Names<'_> {
             let Action::Forward(forward) = action else { continue };
             for tuple in &mut forward.target_groups {
                 if let Ref::Of(id) = &tuple.target_group {
-                    tuple.target_group = Ref::Known(id.0.clone());
+                    tuple.target_group = Ref::Known(id.to_string());
                 }
                 self.reference(&mut tuple.target_group, |id| !id.starts_with("arn:"));
             }

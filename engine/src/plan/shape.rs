@@ -47,7 +47,7 @@ pub fn shape(desired: &Desired) -> Value {
         ("FrontendNlb", nlb.as_ref().map(frontend_nlb::frontend_nlb).into()),
         ("TargetGroups", target_groups.iter().map(|(id, is)| target_group(id, is)).chain(of_nlb).collect()),
         ("ManagedSecurityGroups", security_group.iter().map(managed).collect()),
-        ("BackendSecurityGroup", backend_security_group.then(|| json!(ResourceId::backend_security_group().0)).into()),
+        ("BackendSecurityGroup", backend_security_group.then(|| json!(ResourceId::backend_security_group())).into()),
         ("TargetGroupBindings", bindings.values().map(binding).collect()),
     ])
 }
@@ -68,7 +68,7 @@ fn members<const N: usize>(all: [(&str, Value); N]) -> Value {
 fn reference(of: &Ref) -> Value {
     match of {
         Ref::Known(id) => json!(id),
-        Ref::Of(id) => json!(id.0),
+        Ref::Of(id) => json!(id),
     }
 }
 
@@ -189,7 +189,7 @@ fn target_group(id: &ResourceId, from: &TargetGroup) -> Value {
         tags: tagged,
     } = from;
     let mut all = members([
-        ("ResourceId", json!(id.0)),
+        ("ResourceId", json!(id)),
         ("Name", json!(name)),
         ("TargetType", json!(target_type.as_str())),
         ("Protocol", json!(protocol.as_str())),

@@ -43,7 +43,7 @@ impl Table {
         }
         let before = routing.default_before().unwrap_or_default();
         let mut answers: Vec<Answer<'_>> = vec![(before, &[]), (&routing.after.default_actions, &[])];
-        answers.extend(rules.iter().map(|rule| (rule.actions.as_slice(), rule.transforms.as_slice())));
+        answers.extend(rules.iter().map(|rule| (&*rule.actions, &*rule.transforms)));
         // Which answers are the same: each has the number of the first like it.
         let mut numbers: Vec<usize> = Vec::with_capacity(answers.len());
         for (index, answer) in answers.iter().enumerate() {
@@ -96,7 +96,7 @@ impl Table {
         let actions = |answer: usize| match answer {
             0 => before,
             1 => routing.after.default_actions.as_slice(),
-            rule => rules.get(rule - 2).map_or(&[][..], |rule| rule.actions.as_slice()),
+            rule => rules.get(rule - 2).map_or(&[][..], |rule| &rule.actions),
         };
         self.pairs.iter().filter(|[old, new]| old != new).map(|[old, new]| [actions(*old), actions(*new)]).collect()
     }

@@ -54,7 +54,7 @@ impl Waiting {
         };
         self.listeners.extend(arn(listener));
         self.rules.extend(rules.iter().map(|found| found.arn.clone()));
-        for action in rules.iter().flat_map(|found| &found.is.actions).chain(default) {
+        for action in rules.iter().flat_map(|found| found.is.actions.iter()).chain(default) {
             self.ports.extend(action.landing().filter(|port| !input.desired.listeners.contains_key(port)));
             if let Action::Forward(forward) = action {
                 let named = |tuple: &TargetGroupTuple| arn(&tuple.target_group);

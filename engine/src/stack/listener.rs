@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attributes, Protocol, Ref, Tags};
+use super::{Attributes, Protocol, Ref, RuleTags, Tags};
 
 /// A listener with its rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,12 +51,12 @@ pub struct Rule {
     pub priority: u32,
     /// All have to match. Shared by who asked for them and all states that hold the rule.
     pub conditions: Arc<[Condition]>,
-    /// What is done, the routing action last.
-    pub actions: Vec<Action>,
-    /// Rewrites before routing.
-    pub transforms: Vec<Transform>,
+    /// What is done, the routing action last. Shared in the same way.
+    pub actions: Arc<[Action]>,
+    /// Rewrites before routing. Shared in the same way.
+    pub transforms: Arc<[Transform]>,
     /// Tags, tracking ones included.
-    pub tags: Tags,
+    pub tags: RuleTags,
 }
 
 /// Values of a host-header or path-pattern condition: wildcards or regular expressions, one of the two.

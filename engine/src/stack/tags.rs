@@ -1,6 +1,9 @@
 //! Tags by which resources are found again: cluster, stack, resource.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::{GroupId, ResourceId};
 
@@ -22,9 +25,66 @@ pub const TRACKING_TAGS: [&str; 4] = [CLUSTER_TAG, STACK_TAG, RESOURCE_TAG, SHAR
 /// The tracking tags of a resource of a group.
 #[must_use]
 pub fn tracking(cluster: &str, group: &GroupId, resource: &ResourceId) -> Tags {
-    Tags::from([
-        (CLUSTER_TAG.to_owned(), cluster.to_owned()),
-        (STACK_TAG.to_owned(), group.to_string()),
-        (RESOURCE_TAG.to_owned(), resource.to_string()),
-    ])
+    let mut tags = tracking_group(cluster, group);
+    tags.insert(RESOURCE_TAG.to_owned(), resource.to_string());
+    tags
+}
+
+/// Those of them that all resources of a group have.
+#[must_use]
+pub fn tracking_group(cluster: &str, group: &GroupId) -> Tags {
+    Tags::from([(CLUSTER_TAG.to_owned(), cluster.to_owned()), (STACK_TAG.to_owned(), group.to_string())])
+}
+
+/// Tags of a rule. A load balancer has hundreds of rules, and those of one member differ in which rule each is alone: the
+/// rest is shared between them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Tags", into = "Tags")]
+pub struct RuleTags {
+    /// Without the resource tag.
+    shared: Arc<Tags>,
+    /// The resource tag.
+    resource: Option<ResourceId>,
+}
+
+impl RuleTags {
+    /// Tags that are shared, and which rule it is. The shared ones name no resource.
+    #[must_use]
+    pub fn new(shared: Arc<Tags>, resource: ResourceId) -> Self {
+        Self { shared, resource: Some(resource) }
+    }
+
+    /// Which rule it is, as they say.
+    #[must_use]
+    pub fn resource(&self) -> Option<&ResourceId> {
+        self.resource.as_ref()
+    }
+
+    /// Says which rule it is in place of what they say of it, if they do.
+    pub fn renumber(&mut self, resource: ResourceId) {
+        if self.resource.is_some() {
+            self.resource = Some(resource);
+        }
+    }
+
+    /// All of them, as AWS holds them.
+    #[must_use]
+    pub fn all(&self) -> Tags {
+        let mut tags = Tags::clone(&self.shared);
+        tags.extend(self.resource.iter().map(|resource| (RESOURCE_TAG.to_owned(), resource.to_string())));
+        tags
+    }
+}
+
+impl From<Tags> for RuleTags {
+    fn from(mut tags: Tags) -> Self {
+        let resource = tags.remove(RESOURCE_TAG).map(ResourceId::from);
+        Self { shared: Arc::new(tags), resource }
+    }
+}
+
+impl From<RuleTags> for Tags {
+    fn from(tags: RuleTags) -> Self {
+        tags.all()
+    }
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 
+use foldhash::quality::RandomState;
+
 use super::glob::Budget;
 use super::in_order;
 use super::matcher::Matcher;
@@ -31,19 +33,18 @@ pub fn unreachable(listener: &Listener) -> Vec<(usize, usize)> {
 fn measured(listener: &Listener) -> (Vec<(usize, usize)>, usize) {
     let rules: Vec<One<'_>> =
         in_order(listener).into_iter().map(|(index, rule)| One { index, rule, conditions: OnceCell::new() }).collect();
-    let (mut covered, mut work) = (Vec::new(), 0);
-    let mut earlier = Earlier::default();
+    let (mut covered, mut work, mut places) = (Vec::new(), 0, Vec::new());
+    let mut earlier = Earlier::of(rules.len());
     for (place, one) in rules.iter().enumerate() {
         let budget = Budget::new(WORK);
-        let first = earlier
-            .candidates(one)
-            .into_iter()
+        earlier.take_in(one, place, &mut places);
+        let first = places
+            .iter()
             .take_while(|_| budget.spend(1))
-            .filter_map(|place| rules.get(place))
+            .filter_map(|place| rules.get(*place))
             .find(|other| covers(other.conditions(), one.conditions(), &budget));
         covered.extend(first.map(|by| (one.index, by.index)));
         work += WORK - budget.left();
-        earlier.push(one, place);
     }
     (covered, work)
 }
@@ -66,7 +67,7 @@ impl<'l> One<'l> {
     /// The hosts, lower case, if they are all named without wildcards.
     fn hosts(&self) -> Option<impl Iterator<Item = Cow<'l, str>>> {
         let plain = |patterns: &&Patterns| {
-            patterns.regex_values.is_empty() && !patterns.values.iter().any(|value| value.contains(['*', '?']))
+            patterns.regex_values.is_empty() && !patterns.values.iter().any(|value| value.bytes().any(is_wild))
         };
         let mut hosts = self.rule.conditions.iter().filter_map(|condition| match condition {
             Condition::HostHeader(patterns) => Some(patterns),
@@ -95,76 +96,110 @@ fn folded(host: &str) -> Cow<'_, str> {
 
 /// What every path that fits a pattern begins with; all begin with `/`.
 fn beginning(path: &str) -> &str {
-    match path.split(['*', '?']).next() {
-        None | Some("") => "/",
-        Some(literal) => literal,
+    match path.bytes().position(is_wild) {
+        Some(0) => "/",
+        Some(end) => path.get(..end).unwrap_or(path),
+        None if path.is_empty() => "/",
+        None => path,
     }
 }
 
+fn is_wild(byte: u8) -> bool {
+    matches!(byte, b'*' | b'?')
+}
+
+/// Any host, among the numbers of hosts.
+const ANY: u32 = 0;
+/// What a path begins with that can be any; every other beginning has at least its `/`.
+const ANYTHING: &str = "";
+
 /// The places of the rules so far, found by what a rule must have to cover another: its host or any host, and a path that
-/// begins as the other's does. Most groups have many hosts, and most hosts many paths.
-#[derive(Debug, Default)]
+/// begins as the other's does, or any path. Most groups have many hosts, and most hosts many paths.
+#[derive(Debug)]
 struct Earlier<'r> {
-    by_host: HashMap<Cow<'r, str>, Branch<'r>>,
-    of_any_host: Branch<'r>,
+    /// Hosts by number, from 1.
+    hosts: HashMap<Cow<'r, str>, u32, RandomState>,
+    /// The host that was looked up last: rules of one host stand together.
+    latest: (Cow<'r, str>, u32),
+    /// The first and the last of a chain of rules that are alike in host and in what a path of theirs begins with.
+    chains: HashMap<(u32, &'r str), (usize, usize), RandomState>,
+    /// A place and what comes after it in its chain.
+    links: Vec<(usize, Option<usize>)>,
+    /// By host, lengths of beginnings.
+    lengths: BTreeSet<(u32, usize)>,
 }
 
 impl<'r> Earlier<'r> {
-    /// Places of rules that may cover a rule, ascending.
-    fn candidates(&self, one: &One<'_>) -> Vec<usize> {
-        // One value is enough: who covers the rule covers each of its values.
-        let of_host = one.hosts().and_then(|mut hosts| self.by_host.get(hosts.next()?.as_ref()));
-        let path = one.beginnings().and_then(|mut beginnings| beginnings.next());
-        let mut places = Vec::new();
-        for branch in of_host.into_iter().chain([&self.of_any_host]) {
-            // Without a condition on paths the rule takes all of them, and so must who covers it: `/*` or `*`.
-            branch.candidates(path.unwrap_or("/"), &mut places);
+    /// Of that many rules.
+    fn of(rules: usize) -> Self {
+        Self {
+            hosts: HashMap::default(),
+            latest: (Cow::Borrowed(""), ANY),
+            chains: HashMap::with_capacity_and_hasher(rules * 2, RandomState::default()),
+            links: Vec::with_capacity(rules * 2),
+            lengths: BTreeSet::new(),
+        }
+    }
+
+    /// Gives the places of rules that may cover a rule, ascending, and takes in the rule itself.
+    fn take_in(&mut self, one: &One<'r>, place: usize, places: &mut Vec<usize>) {
+        places.clear();
+        let first = one.hosts().and_then(|mut hosts| hosts.next()).map(|host| self.number(host));
+        // One value is enough: who covers the rule covers each of its values. Without a condition on paths the rule takes
+        // all of them, and so must who covers it: `/*` or `*`.
+        let path = one.beginnings().and_then(|mut beginnings| beginnings.next()).unwrap_or("/");
+        for host in first.into_iter().chain([ANY]) {
+            self.alike(host, path, places);
         }
         places.sort_unstable();
         places.dedup();
-        places
-    }
-
-    fn push(&mut self, one: &One<'r>, place: usize) {
         match one.hosts() {
-            Some(hosts) => {
-                for host in hosts {
-                    self.by_host.entry(host).or_default().push(one, place);
-                }
+            Some(hosts) => hosts.for_each(|host| {
+                let host = self.number(host);
+                self.push(host, one, place);
+            }),
+            None => self.push(ANY, one, place),
+        }
+    }
+
+    fn number(&mut self, host: Cow<'r, str>) -> u32 {
+        if self.latest.0 != host {
+            let next = u32::try_from(self.hosts.len() + 1).unwrap_or(u32::MAX);
+            self.latest = (host.clone(), *self.hosts.entry(host).or_insert(next));
+        }
+        self.latest.1
+    }
+
+    fn push(&mut self, host: u32, one: &One<'r>, place: usize) {
+        match one.beginnings() {
+            Some(beginnings) => beginnings.for_each(|beginning| self.link(host, beginning, place)),
+            None => self.link(host, ANYTHING, place),
+        }
+    }
+
+    fn link(&mut self, host: u32, beginning: &'r str, place: usize) {
+        let at = self.links.len();
+        self.links.push((place, None));
+        self.lengths.insert((host, beginning.len()));
+        let (_, last) = self.chains.entry((host, beginning)).or_insert((at, at));
+        if let Some((_, next)) = self.links.get_mut(*last).filter(|_| *last != at) {
+            *next = Some(at);
+        }
+        *last = at;
+    }
+
+    fn alike(&self, host: u32, path: &str, places: &mut Vec<usize>) {
+        for (_, length) in self.lengths.range((host, 0)..=(host, path.len())).take(ALIKE) {
+            if let Some(beginning) = path.get(..*length) {
+                places.extend(self.chain(host, beginning).take(ALIKE));
             }
-            None => self.of_any_host.push(one, place),
-        }
-    }
-}
-
-/// Places of rules by what their paths begin with.
-#[derive(Debug, Default)]
-struct Branch<'r> {
-    by_beginning: HashMap<&'r str, Vec<usize>>,
-    /// Of the beginnings, ascending.
-    lengths: BTreeSet<usize>,
-    /// Rules without a condition on paths that can be told.
-    of_any_path: Vec<usize>,
-}
-
-impl<'r> Branch<'r> {
-    fn push(&mut self, one: &One<'r>, place: usize) {
-        let Some(beginnings) = one.beginnings() else {
-            self.of_any_path.push(place);
-            return;
-        };
-        for beginning in beginnings {
-            self.lengths.insert(beginning.len());
-            self.by_beginning.entry(beginning).or_default().push(place);
         }
     }
 
-    fn candidates(&self, path: &str, found: &mut Vec<usize>) {
-        found.extend(self.of_any_path.iter().take(ALIKE));
-        for length in self.lengths.iter().take(ALIKE).take_while(|length| **length <= path.len()) {
-            let alike = path.get(..*length).and_then(|beginning| self.by_beginning.get(beginning));
-            found.extend(alike.into_iter().flatten().take(ALIKE));
-        }
+    fn chain(&self, host: u32, beginning: &str) -> impl Iterator<Item = usize> {
+        let first = self.chains.get(&(host, beginning)).map(|(first, _)| *first);
+        let link = |at: Option<usize>| self.links.get(at?);
+        std::iter::successors(link(first), move |(_, next)| link(*next)).map(|(place, _)| *place)
     }
 }
 

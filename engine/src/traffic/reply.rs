@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn a_forward_is_served_if_every_share_is() {
         type Row<'r> = (&'r [(&'r str, Option<i32>)], bool);
-        let named = |name: &str| Ref::Of(ResourceId(name.to_owned()));
+        let named = |name: &str| Ref::Of(ResourceId::from(name));
         let rows: [Row<'_>; 9] = [
             (&[("healthy", None)], true),
             (&[("unhealthy", None)], true),
@@ -181,8 +181,8 @@ mod tests {
                 .collect();
             let actions = [Action::Forward(Forward { target_groups, stickiness: None })];
             let health = |target_group: &Ref| match target_group {
-                Ref::Of(id) if id.0 == "healthy" => Health::Healthy,
-                Ref::Of(id) if id.0 == "unhealthy" => Health::FailOpen,
+                Ref::Of(id) if id.as_str() == "healthy" => Health::Healthy,
+                Ref::Of(id) if id.as_str() == "unhealthy" => Health::FailOpen,
                 _ => Health::Empty,
             };
             let request = Request::get(80, "www.example.com", "/");

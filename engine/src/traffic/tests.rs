@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::*;
-use crate::stack::{FixedResponse, Patterns, Protocol, QueryPair};
+use crate::stack::{FixedResponse, Patterns, Protocol, QueryPair, RuleTags};
 
 fn texts(values: &[&str]) -> Vec<String> {
     values.iter().map(|value| (*value).to_owned()).collect()
@@ -56,9 +56,9 @@ pub(super) fn listener(rules: Vec<Vec<Condition>>) -> Listener {
     let rule = |(priority, conditions): (u32, Vec<Condition>)| Rule {
         priority,
         conditions: conditions.into(),
-        actions: say(&priority.to_string()),
-        transforms: Vec::new(),
-        tags: BTreeMap::new(),
+        actions: say(&priority.to_string()).into(),
+        transforms: [].into(),
+        tags: RuleTags::default(),
     };
     Listener {
         port: 80,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use albedo_engine::plan::{self, Input, Misroute, Plan};
 use albedo_engine::stack::{
     Action, Condition, Desired, FixedResponse, Forward, GroupId, IpAddressType, Listener, LoadBalancer, Patterns,
-    Protocol, QueryPair, Redirect, Ref, Rule, Scheme, Tags, TargetGroupTuple,
+    Protocol, QueryPair, Redirect, Ref, Rule, RuleTags, Scheme, Tags, TargetGroupTuple,
 };
 
 /// A way from one rule set to another.
@@ -172,7 +172,7 @@ fn edit(dice: &mut Dice, rules: &mut Vec<Rule>, hosts: &[&str], paths: &[&str]) 
             rules.insert(dice.below(rules.len() + 1), new);
         }
         2 if !rules.is_empty() => drop(rules.remove(place)),
-        3 if !rules.is_empty() => rules[place].actions = vec![action(dice)],
+        3 if !rules.is_empty() => rules[place].actions = [action(dice)].into(),
         4 if !rules.is_empty() => rules[place].conditions = rule(dice, hosts, paths).conditions,
         5 if !rules.is_empty() => {
             let other = dice.below(rules.len());
@@ -211,9 +211,9 @@ fn rule(dice: &mut Dice, hosts: &[&str], paths: &[&str]) -> Rule {
     Rule {
         priority: 0,
         conditions: conditions.into(),
-        actions: vec![action(dice)],
-        transforms: Vec::new(),
-        tags: Tags::new(),
+        actions: [action(dice)].into(),
+        transforms: [].into(),
+        tags: RuleTags::default(),
     }
 }
 

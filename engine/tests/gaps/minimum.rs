@@ -58,7 +58,7 @@ impl Search {
             rules.iter().map(|rule| rules.iter().position(|first| same(first, rule)).expect("itself")).collect();
         let answer = |class: &albedo_engine::traffic::Class, rules: std::ops::Range<usize>, default: &[Action]| {
             let taken = rules.clone().find(|place| class.matches.contains(*place));
-            taken.map_or_else(|| default.to_vec(), |place| pair_rule(pair, place).actions.clone())
+            taken.map_or_else(|| default.to_vec(), |place| pair_rule(pair, place).actions.to_vec())
         };
         let split = pair.before.rules.len();
         let ends: Vec<[Vec<Action>; 2]> = all

@@ -78,7 +78,10 @@ impl Stage {
         let kinds = classes(80, &conditions);
         assert!(kinds.complete);
         let table = |rules: &[Rule]| -> Table {
-            rules.iter().map(|rule| (rule.priority, (ResourceId::rule(80, rule.priority).0, rule.clone()))).collect()
+            rules
+                .iter()
+                .map(|rule| (rule.priority, (ResourceId::rule(80, rule.priority).to_string(), rule.clone())))
+                .collect()
         };
         let mut stage = Self {
             table: table(&pair.after.rules),
@@ -105,7 +108,7 @@ impl Stage {
             .collect();
         let answer = |class: &Class| {
             let taken = places.iter().find(|(place, _)| class.matches.contains(*place));
-            taken.map_or_else(|| self.default.clone(), |(_, rule)| rule.actions.clone())
+            taken.map_or_else(|| self.default.clone(), |(_, rule)| rule.actions.to_vec())
         };
         self.kinds.iter().map(answer).collect()
     }
@@ -145,7 +148,7 @@ impl Stage {
                 for (rule, to) in priorities {
                     let name = match rule {
                         Ref::Known(arn) => arn.clone(),
-                        Ref::Of(id) => format!("made:{}", id.0.split(':').nth(1).unwrap_or_default()),
+                        Ref::Of(id) => format!("made:{}", id.as_str().split(':').nth(1).unwrap_or_default()),
                     };
                     let place = self.place(&name)?;
                     moved.push((*to, place));

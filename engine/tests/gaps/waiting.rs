@@ -2,6 +2,7 @@
 //! groups of all states of health nothing goes that a request still leans on, and AWS would refuse no delete.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use albedo_engine::plan::{self, AwsOperation, Input, KubeOperation, Operation, Plan, Targets, TargetsByArn};
 use albedo_engine::stack::{
@@ -22,8 +23,9 @@ fn edit(seed: u64, dice: &mut Dice) -> [Desired; 2] {
     [before, after].map(|listeners| {
         let mut desired = desired(listeners.into_iter().flatten());
         let named: BTreeSet<String> = desired.listeners.values().flat_map(actions).flat_map(groups).collect();
-        desired.target_groups = named.iter().map(|name| (ResourceId(name.clone()), target_group(name))).collect();
-        desired.bindings = named.iter().map(|name| (ResourceId(name.clone()), binding(name))).collect();
+        desired.target_groups =
+            named.iter().map(|name| (ResourceId::from(name.as_str()), target_group(name).into())).collect();
+        desired.bindings = named.iter().map(|name| (ResourceId::from(name.as_str()), binding(name))).collect();
         desired
     })
 }
@@ -31,11 +33,11 @@ fn edit(seed: u64, dice: &mut Dice) -> [Desired; 2] {
 /// The listener on a port, its target groups those of the stack.
 fn by_id(port: u16, mut listener: Listener) -> Listener {
     listener.port = port;
-    let rules = listener.rules.iter_mut().flat_map(|rule| &mut rule.actions);
+    let rules = listener.rules.iter_mut().flat_map(|rule| Arc::make_mut(&mut rule.actions));
     for action in rules.chain(&mut listener.default_actions) {
         let Action::Forward(forward) = action else { continue };
         for tuple in &mut forward.target_groups {
-            tuple.target_group = Ref::Of(ResourceId(name(&tuple.target_group)));
+            tuple.target_group = Ref::Of(ResourceId::from(name(&tuple.target_group)));
         }
     }
     listener
@@ -43,12 +45,13 @@ fn by_id(port: u16, mut listener: Listener) -> Listener {
 
 fn name(target_group: &Ref) -> String {
     match target_group {
-        Ref::Known(name) | Ref::Of(ResourceId(name)) => name.clone(),
+        Ref::Known(name) => name.clone(),
+        Ref::Of(id) => id.to_string(),
     }
 }
 
 fn actions(listener: &Listener) -> Vec<Action> {
-    listener.rules.iter().flat_map(|rule| rule.actions.clone()).chain(listener.default_actions.clone()).collect()
+    listener.rules.iter().flat_map(|rule| rule.actions.to_vec()).chain(listener.default_actions.clone()).collect()
 }
 
 fn groups(action: Action) -> Vec<String> {
@@ -85,7 +88,7 @@ fn binding(name: &str) -> Binding {
         name: name.to_owned(),
         namespace: "ns".to_owned(),
         labels: Tags::new(),
-        target_group: Ref::Of(ResourceId(name.to_owned())),
+        target_group: Ref::Of(ResourceId::from(name)),
         target_type: TargetType::Ip,
         target_group_protocol: Protocol::Http,
         service: name.to_owned(),
@@ -110,7 +113,7 @@ impl Held {
         for listener in observed.load_balancers.iter().flat_map(|found| &found.listeners) {
             held.ports.insert(listener.arn.clone(), listener.is.port);
             held.actions.insert(listener.arn.clone(), listener.is.default_actions.clone());
-            let rules = listener.rules.iter().map(|found| (found.arn.clone(), found.is.actions.clone()));
+            let rules = listener.rules.iter().map(|found| (found.arn.clone(), found.is.actions.to_vec()));
             held.actions.extend(rules);
         }
         held
@@ -120,10 +123,10 @@ impl Held {
     fn apply(&mut self, operation: &Operation, after: &Desired) -> Result<(), String> {
         match operation {
             Operation::Aws(AwsOperation::ModifyRule { rule: arn, is }) => {
-                self.actions.insert(arn.clone(), is.actions.clone());
+                self.actions.insert(arn.clone(), is.actions.to_vec());
             }
             Operation::Aws(AwsOperation::CreateRule { port, is, .. }) => {
-                self.actions.insert(format!("{port}:made:{}", is.priority), is.actions.clone());
+                self.actions.insert(format!("{port}:made:{}", is.priority), is.actions.to_vec());
             }
             Operation::Aws(AwsOperation::ModifyListener { listener, is }) => {
                 self.actions.insert(listener.clone(), is.default_actions.clone());
@@ -155,7 +158,7 @@ fn plan(seed: u64) -> (Plan, bool) {
     let [before, after] = edit(seed, &mut dice);
     let (observed, bindings) = plan::as_observed(&before);
     let states = [Targets::Usable, Targets::Usable, Targets::Unchecked, Targets::Awaited, Targets::GivenUp];
-    let targets: TargetsByArn = before.target_groups.keys().map(|id| (id.0.clone(), *dice.one(&states))).collect();
+    let targets: TargetsByArn = before.target_groups.keys().map(|id| (id.to_string(), *dice.one(&states))).collect();
     let input = Input {
         desired: &after,
         observed: &observed,

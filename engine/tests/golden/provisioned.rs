@@ -1,6 +1,7 @@
 //! Every case and step that the predecessor provisioned: the desired state is what was there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use albedo_engine::kinds::Key;
 use albedo_engine::link::{Existing, ExistingFrontendNlb, Input, Linked, MemberState, link};
@@ -161,6 +162,7 @@ fn born(mut desired: Desired, before: Option<&Desired>) -> Desired {
         let same = (is.target_type, is.protocol, is.protocol_version, is.target_control_port)
             == (was.target_type, was.protocol, was.protocol_version, was.target_control_port);
         if same {
+            let is = Arc::make_mut(is);
             is.name.clone_from(&was.name);
             is.port = was.port;
         }

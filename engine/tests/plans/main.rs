@@ -112,7 +112,7 @@ fn change_target_type() {
     let mut turns = vec![("it is made", next(&after, &observed, &bindings, &targets))];
 
     let (id, is) = after.target_groups.iter().next().expect("a target group");
-    observed.target_groups.push(Found { arn: "new".to_owned(), is: is.clone() });
+    observed.target_groups.push(Found { arn: "new".to_owned(), is: is.as_ref().clone() });
     let reached = as_observed(&after).1;
     let is = Binding { target_group: Ref::Known("new".to_owned()), ..reached.first().expect("its binding").is.clone() };
     bindings.push(ObservedBinding { target_group: "new".to_owned(), is, registered: true, deleting: false });
@@ -121,7 +121,9 @@ fn change_target_type() {
 
     let listener =
         observed.load_balancers.first_mut().and_then(|found| found.listeners.first_mut()).expect("a listener");
-    let Some(Action::Forward(forward)) = listener.rules.first_mut().and_then(|rule| rule.is.actions.first_mut()) else {
+    let Some(Action::Forward(forward)) =
+        listener.rules.first_mut().and_then(|rule| std::sync::Arc::make_mut(&mut rule.is.actions).first_mut())
+    else {
         panic!("no rule forwards")
     };
     forward.target_groups.iter_mut().for_each(|tuple| tuple.weight = Some(1));
@@ -133,7 +135,7 @@ fn change_target_type() {
     targets.insert("new".to_owned(), Targets::GivenUp);
     turns.push(("or none is, for too long", next(&after, &observed, &bindings, &targets)));
     targets.insert("new".to_owned(), Targets::Awaited);
-    targets.insert(id.0.clone(), Targets::Awaited);
+    targets.insert(id.to_string(), Targets::Awaited);
     turns.push(("or none of the old ones was", next(&after, &observed, &bindings, &targets)));
     holds("change-target-type", &turns);
 }

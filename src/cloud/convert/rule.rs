@@ -23,9 +23,9 @@ pub(in crate::cloud) fn rule_from_aws(from: &sdk::Rule, tags: Tags) -> Option<Ru
     Some(Rule {
         priority: from.priority()?.parse().ok()?,
         conditions: conditions.into(),
-        actions: actions_from_aws(from.actions()),
-        transforms,
-        tags,
+        actions: actions_from_aws(from.actions()).into(),
+        transforms: transforms.into(),
+        tags: tags.into(),
     })
 }
 

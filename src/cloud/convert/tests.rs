@@ -34,7 +34,7 @@ fn patterns(values: &[&str], regex_values: &[&str]) -> Patterns {
 /// Calls `with` with names that know a target group, a security group and a client.
 fn with_names<T>(with: impl FnOnce(&Names<'_>) -> T) -> T {
     let mut known = Known::default();
-    known.insert(ResourceId(text("ns/ing-svc:80")), text("arn:tg"));
+    known.insert(ResourceId::from("ns/ing-svc:80"), text("arn:tg"));
     known.insert(ResourceId::managed_security_group(), text("sg-1"));
     let clients = BTreeMap::from([(text("ns/idp"), OidcClient { id: text("id"), secret: text("secret") })]);
     let warrant = Warrant { remaining: &|| Duration::MAX, clients: &clients };
@@ -118,7 +118,7 @@ fn actions() {
         jwt.clone(),
         Action::Redirect(redirect.clone()),
         Action::FixedResponse(fixed.clone()),
-        forward(Ref::Of(ResourceId(text("ns/ing-svc:80")))),
+        forward(Ref::Of(ResourceId::from("ns/ing-svc:80"))),
     ];
     let back = [
         // AWS tells neither the secret nor where it came from.
@@ -129,7 +129,7 @@ fn actions() {
         Action::FixedResponse(fixed),
         forward(Ref::Known(text("arn:tg"))),
     ];
-    assert_eq!(there_and_back(&[], &sent, &[]).actions, back);
+    assert_eq!(there_and_back(&[], &sent, &[]).actions[..], back);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn what_is_missing_is_named() {
     let action = Action::AuthenticateOidc(authenticate(&[], Some("ns/other")));
     let error = with_names(|names| write::actions(&[action], names)).unwrap_err();
     assert!(matches!(&error, CloudError::NoClient { secret, .. } if secret == "ns/other"), "{error}");
-    let error = with_names(|names| write::actions(&[forward(Ref::Of(ResourceId(text("no"))))], names)).unwrap_err();
+    let error = with_names(|names| write::actions(&[forward(Ref::Of(ResourceId::from("no")))], names)).unwrap_err();
     assert_eq!(error.to_string(), "AWS CreateRule needs <no>, which does not exist yet");
 }
 
@@ -156,7 +156,7 @@ fn transforms() {
         Transform::HostHeaderRewrite(rewrite("^(.+)$", "in.$1")),
         Transform::UrlRewrite(rewrite("^/api/(.*)$", "/$1")),
     ];
-    assert_eq!(there_and_back(&[], &[], &transforms).transforms, transforms);
+    assert_eq!(there_and_back(&[], &[], &transforms).transforms[..], transforms);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn old_forms_are_read() {
     let host = Condition::HostHeader(patterns(&["a.example.com"], &[]));
     assert_eq!(read.conditions, [host, Condition::PathPattern(patterns(&["/a"], &[]))].into());
     let target_groups = vec![TargetGroupTuple { target_group: Ref::Known(text("arn:tg")), weight: None }];
-    assert_eq!(read.actions, [Action::Forward(Forward { target_groups, stickiness: None })]);
+    assert_eq!(read.actions[..], [Action::Forward(Forward { target_groups, stickiness: None })]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl Writing<'_> {
             .set_conditions(some(write::conditions(&is.conditions)))
             .set_actions(Some(write::actions(&is.actions, &names)?))
             .set_transforms(write::transforms(&is.transforms))
-            .set_tags(write::tags(&is.tags));
+            .set_tags(write::tags(&is.tags.all()));
         let answer = self.send(op, || request.clone().send()).await?;
         let made = answer.rules.unwrap_or_default().into_iter().next();
         Ok(Applied { arn: Some(need(op.name, "RuleArn", made.and_then(|one| one.rule_arn))?), dns_name: None })

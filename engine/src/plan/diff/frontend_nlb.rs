@@ -85,11 +85,11 @@ impl<'a> Differ<'a> {
     fn frontend_listener_of(&self, group: &ObservedFrontendTargetGroup) -> Option<(&'a u16, &'a FrontendListener)> {
         let id = group.is.tags.get(RESOURCE_TAG)?;
         let listeners = &self.input().desired.frontend_nlb.as_ref()?.listeners;
-        listeners.iter().find(|(port, _)| ResourceId::frontend_target_group(**port).0 == *id)
+        listeners.iter().find(|(port, _)| ResourceId::frontend_target_group(**port).as_str() == id)
     }
 
     fn observed_target_group(&self, port: u16) -> Option<&'a ObservedFrontendTargetGroup> {
-        let id = ResourceId::frontend_target_group(port).0;
+        let id = ResourceId::frontend_target_group(port).to_string();
         let groups = &self.input().observed.frontend_target_groups;
         groups.iter().find(|group| group.is.tags.get(RESOURCE_TAG) == Some(&id))
     }

@@ -72,7 +72,9 @@ impl<'a> Differ<'a> {
         let routing = Routing::new(listener, reference, found, self.known());
         for (rule, found) in listener.rules.iter().zip(&routing.kept) {
             if let Some(found) = found.and_then(|index| routing.there.get(index)) {
-                self.retag(&found.arn, &rule.tags, &found.is.tags);
+                if rule.tags != found.is.tags {
+                    self.retag(&found.arn, &rule.tags.all(), &found.is.tags.all());
+                }
             }
         }
         if !routing.is_settled() {

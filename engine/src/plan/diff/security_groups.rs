@@ -39,7 +39,10 @@ impl Differ<'_> {
         let mut stale: Vec<&Found<SecurityGroup>> = observed.security_groups.iter().collect();
         if let Some(desired) = &self.input.desired.security_group {
             let id = ResourceId::managed_security_group();
-            match stale.iter().position(|found| found.is.tags.get(RESOURCE_TAG) == Some(&id.0)) {
+            match stale
+                .iter()
+                .position(|found| found.is.tags.get(RESOURCE_TAG).map(String::as_str) == Some(id.as_str()))
+            {
                 None => {
                     self.aws(Stage::LetIn, AwsOperation::CreateSecurityGroup { id: id.clone(), is: desired.clone() });
                     self.permissions(&Ref::Of(id), desired, None);
@@ -60,7 +63,7 @@ impl Differ<'_> {
     fn backend_tags(&self) -> Tags {
         let mut tags = self.input.default_tags.clone();
         tags.insert(CLUSTER_TAG.to_owned(), self.input.cluster.to_owned());
-        tags.insert(SHARED_RESOURCE_TAG.to_owned(), ResourceId::backend_security_group().0);
+        tags.insert(SHARED_RESOURCE_TAG.to_owned(), ResourceId::backend_security_group().to_string());
         tags
     }
 

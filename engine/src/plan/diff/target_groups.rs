@@ -12,13 +12,14 @@ impl Differ<'_> {
         let mut stale: Vec<&Found<TargetGroup>> = self.input.observed.target_groups.iter().collect();
         for (id, desired) in &self.input.desired.target_groups {
             let fits = |found: &&Found<TargetGroup>| {
-                found.is.tags.get(RESOURCE_TAG) == Some(&id.0) && found.is.generation() == desired.generation()
+                found.is.tags.get(RESOURCE_TAG).map(String::as_str) == Some(id.as_str())
+                    && found.is.generation() == desired.generation()
             };
             match stale.iter().position(fits).map(|index| stale.remove(index)) {
                 None => {
                     self.aws(
                         Stage::TargetGroups,
-                        AwsOperation::CreateTargetGroup { id: id.clone(), is: desired.clone() },
+                        AwsOperation::CreateTargetGroup { id: id.clone(), is: desired.as_ref().clone() },
                     );
                     self.target_group_attributes(&Ref::Of(id.clone()), desired, None);
                 }

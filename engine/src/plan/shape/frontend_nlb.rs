@@ -33,7 +33,7 @@ pub(super) fn frontend_nlb(from: &FrontendNlb) -> Value {
 }
 
 fn listener((port, from): (&u16, &FrontendListener)) -> Value {
-    let forward = json!({"TargetGroups": [{"TargetGroupArn": ResourceId::frontend_target_group(*port).0}]});
+    let forward = json!({"TargetGroups": [{"TargetGroupArn": ResourceId::frontend_target_group(*port)}]});
     members([
         ("Port", json!(port)),
         ("Protocol", json!("TCP")),
@@ -46,13 +46,13 @@ fn listener((port, from): (&u16, &FrontendListener)) -> Value {
 pub(super) fn target_group((port, from): (&u16, &FrontendListener)) -> Value {
     let FrontendTargetGroup { name, port: own, target_port, health_check: check, tags: tagged } = &from.target_group;
     let mut all = members([
-        ("ResourceId", json!(ResourceId::frontend_target_group(*port).0)),
+        ("ResourceId", json!(ResourceId::frontend_target_group(*port))),
         ("Name", json!(name)),
         ("TargetType", json!("alb")),
         ("Protocol", json!("TCP")),
         ("Port", json!(own)),
         ("IpAddressType", json!("ipv4")),
-        ("Targets", json!([{"Id": ResourceId::load_balancer().0, "Port": target_port}])),
+        ("Targets", json!([{"Id": ResourceId::load_balancer(), "Port": target_port}])),
         ("Tags", tags(tagged)),
     ]);
     if let Value::Object(all) = &mut all {

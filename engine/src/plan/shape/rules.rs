@@ -15,7 +15,7 @@ pub(super) fn rule(from: &Rule) -> Value {
         ("Conditions", conditions.iter().map(condition).collect()),
         ("Actions", actions(of)),
         ("Transforms", transforms.iter().map(transform).collect()),
-        ("Tags", tags(tagged)),
+        ("Tags", tags(&tagged.all())),
     ])
 }
 

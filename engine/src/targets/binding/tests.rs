@@ -108,7 +108,7 @@ fn metadata_is_name_namespace_and_the_labels_of_the_group() {
 fn references_are_resolved_by_the_caller() {
     let id = crate::stack::ResourceId::backend_security_group();
     let unresolved = Binding {
-        target_group: Ref::Of(crate::stack::ResourceId("ns/web-app:80".to_owned())),
+        target_group: Ref::Of("ns/web-app:80".into()),
         networking: Some((Ref::Of(id), vec![None])),
         ..binding()
     };
