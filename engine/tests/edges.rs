@@ -80,10 +80,16 @@ fn facts() -> Facts {
         public: Some(false),
         tags: BTreeMap::from([("kubernetes.io/role/internal-elb".to_owned(), "1".to_owned())]),
     };
-    let value = vec![subnet("subnet-1", "a"), subnet("subnet-2", "b")];
+    let read_at = Timestamp::UNIX_EPOCH;
+    let there = |kind: &str| {
+        let arn = format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:{kind}/there/0123456789abcdef");
+        Some(Aged { value: BTreeMap::from([("there".to_owned(), arn)]), read_at })
+    };
     Facts {
         vpc_id: Some("vpc-1".to_owned()),
-        subnets: Some(Aged { value, read_at: Timestamp::UNIX_EPOCH }),
+        subnets: Some(Aged { value: vec![subnet("subnet-1", "a"), subnet("subnet-2", "b")], read_at }),
+        target_group_names: there("targetgroup"),
+        trust_stores: there("truststore"),
         ..Facts::default()
     }
 }
@@ -215,6 +221,46 @@ fn mutual_authentication_says_something() {
     };
     assert_eq!(with("[]"), Some(Code::InvalidMutualAuthentication));
     assert_eq!(with(r#"[{"port": 443, "mode": "off", "trustStore": ""}]"#), None);
+}
+
+/// AWS says "contains a character that is not valid"; of what its documentation leaves out alone nobody is refused.
+#[test]
+fn what_aws_takes_in_hosts_and_paths() {
+    let said = |host: &str, path: &str, kind: &str| {
+        let mut spec = rules(path, kind, "app", &json!(80));
+        spec["rules"].as_array_mut().and_then(|rules| rules.first_mut()).expect("a rule")["host"] = json!(host);
+        let linked = linked(&[ingress("a", &[], spec), app(&[])]);
+        assert!(desired(&linked).load_balancer.is_some());
+        linked.findings().map(|finding| (finding.code, finding.path.0.clone())).collect::<Vec<_>>()
+    };
+    let (of_host, of_path) = ("spec.rules[0].host".to_owned(), "spec.rules[0].http.paths[0].path".to_owned());
+    let long = format!("{}.example.com", ["x".repeat(60), "y".repeat(60)].join("."));
+    let any = "ImplementationSpecific";
+    assert_eq!(said("a.example.com", "/a_b-c.d$e/~f@g:h+i&*?", any), []);
+    assert_eq!(said("a.example.com", "/api(/|$)(.*)", any), [(Code::InvalidPath, of_path.clone())]);
+    assert_eq!(said("a.example.com", "/{id}", "Exact"), [(Code::InvalidPath, of_path.clone())]);
+    assert_eq!(said("a.example.com", "/a,b", "Prefix"), [(Code::UnfamiliarValue, of_path)]);
+    assert_eq!(said("app", "/", "Prefix"), [(Code::UnfamiliarValue, of_host.clone())]);
+    assert_eq!(said(&long, "/", "Prefix"), [(Code::RuleTooLarge, of_host)]);
+}
+
+#[test]
+fn what_is_named_by_its_arn_is_there() {
+    let arn =
+        |kind: &str| format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:{kind}/there/0123456789abcdef");
+    let with = |annotations: Annotations<'_>| {
+        let spec = rules("/", "Prefix", "x", &json!("use-annotation"));
+        fault(&linked(&[ingress("a", annotations, spec)]))
+    };
+    let forward = |arn: &str| with(&[("actions.x", &json!({"type": "forward", "targetGroupARN": arn}).to_string())]);
+    assert_eq!(forward(&arn("targetgroup")), None);
+    assert_eq!(forward(&arn("targetgroup").replace("there", "gone")), Some(Code::TargetGroupNotFound));
+    let mutual = |store: &str| {
+        let mutual = json!([{"port": 443, "mode": "verify", "trustStore": store}]).to_string();
+        with(&[("certificate-arn", CERTIFICATE), ("mutual-authentication", &mutual)])
+    };
+    assert_eq!(mutual(&arn("truststore")), None);
+    assert_eq!(mutual(&arn("truststore").replace("there", "gone")), Some(Code::TrustStoreNotFound));
 }
 
 /// Members of one group, one of which has a class whose parameters name a port to redirect to.

@@ -6,7 +6,7 @@
 use super::cidr::Cidr;
 use super::condition::{Condition, FIELDS};
 use super::nearest::did_you_mean;
-use super::parse::ParseError;
+use super::parse::{ParseError, shown};
 use super::regex;
 
 /// Longest value of any condition, in characters.
@@ -33,7 +33,7 @@ fn one(condition: &Condition, at: &str, found: &mut Vec<ParseError>) {
         }
         "path-pattern" => {
             let Some(config) = &condition.path_pattern_config else { return };
-            texts(&config.values, &format!("{at}/pathPatternConfig/values"), |_| None, found);
+            texts(&config.values, &format!("{at}/pathPatternConfig/values"), path, found);
             texts(&config.regex_values, &format!("{at}/pathPatternConfig/regexValues"), expression, found);
         }
         "http-header" => {
@@ -91,6 +91,19 @@ fn host(value: &str) -> Option<ParseError> {
     let odd = value.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.*?:".contains(*c)))?;
     let hint = if value.contains("://") { "; leave the protocol out" } else { "" };
     Some(ParseError::new(format!("host `{value}` has `{odd}` in it{hint}")).doubt())
+}
+
+/// What AWS does not take in a path's pattern. Of signs of regular expressions it is known to refuse them ("contains a character
+/// that is not valid"); others are not among those that the API reference (`PathPatternConditionConfig`) names.
+#[must_use]
+pub fn path(value: &str) -> Option<ParseError> {
+    let is_named = |c: char| c.is_ascii_alphanumeric() || "_-.$/~\"'@:+&*?".contains(c);
+    let has = |odd: char| format!("path `{}` has `{odd}` in it, which AWS does not take in patterns", shown(value));
+    if let Some(sign) = value.chars().find(|c| "^()[]{}|\\".contains(*c)) {
+        let message = format!("{}; regular expressions need use-regex-path-match or regexValues", has(sign));
+        return Some(ParseError::new(message));
+    }
+    value.chars().find(|c| !is_named(*c)).map(|odd| ParseError::new(has(odd)).doubt())
 }
 
 fn expression(value: &str) -> Option<ParseError> {
@@ -159,6 +172,11 @@ mod tests {
                 format!(r#"[{{"field":"path-pattern","pathPatternConfig":{{"values":["/{long}"]}}}}]"#),
                 "value has 130 characters, AWS takes 128",
             ),
+            (
+                r#"[{"field":"path-pattern","pathPatternConfig":{"values":["/a(/|$)(.*)"]}}]"#.into(),
+                "has `(` in it, which AWS does not take in patterns; regular expressions need",
+            ),
+            (r#"[{"field":"path-pattern","pathPatternConfig":{"values":["/a,b"]}}]"#.into(), "has `,` in it"),
             (
                 r#"[{"field":"host-header","hostHeaderConfig":{"regexValues":["*.a.com"]}}]"#.into(),
                 "nothing before `*`",

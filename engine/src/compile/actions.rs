@@ -132,9 +132,11 @@ impl Compiler<'_> {
     /// The target group of one share of a forward.
     fn tuple(&mut self, tuple: &GivenTuple, at: &str) -> Option<Ref> {
         let Some(service) = &tuple.service_name else {
-            let given = tuple.target_group_arn.clone().map(Ref::Known);
-            let name = tuple.target_group_name.as_ref();
-            return given.or_else(|| self.named_target_group(name?, at).map(Ref::Known));
+            let arn = match (&tuple.target_group_arn, &tuple.target_group_name) {
+                (Some(arn), _) => self.known_target_group(arn, at),
+                (None, name) => self.named_target_group(name.as_ref()?, at),
+            };
+            return arn.map(Ref::Known);
         };
         let port = match tuple.service_port.clone().unwrap_or_default().normalised() {
             action::ServicePort::Number(number) => ServicePort::Number(number),
@@ -169,6 +171,17 @@ impl Compiler<'_> {
         if !tolerated {
             finding.effect = Effect::MemberSetAside;
         }
+    }
+
+    /// A target group by its ARN, if the account has it as far as that is known.
+    fn known_target_group(&mut self, arn: &str, at: &str) -> Option<String> {
+        let known = self.context.facts.target_group_names.as_ref();
+        if known.is_none_or(|known| known.value.values().any(|known| known == arn)) {
+            return Some(arn.to_owned());
+        }
+        let message = format!("there is no target group {arn} in this account and region");
+        self.reader.report(Code::TargetGroupNotFound, at, message).value = Some(arn.to_owned());
+        None
     }
 
     fn named_target_group(&mut self, name: &str, at: &str) -> Option<String> {

@@ -115,7 +115,8 @@ impl Compiler<'_> {
         let parsed = self.reader.json(SUFFIX, Code::InvalidMutualAuthentication, parse, validate);
         let mut by_port = BTreeMap::new();
         for config in parsed.unwrap_or_default() {
-            let trust_store_arn = config.trust_store.and_then(|store| self.trust_store(store, raw));
+            let named = config.trust_store.filter(|store| !store.is_empty());
+            let trust_store_arn = named.and_then(|store| self.trust_store(store, raw));
             let verify = config.mode == "verify";
             let asked = MutualAuthentication {
                 trust_store_arn,
@@ -133,14 +134,15 @@ impl Compiler<'_> {
     /// The ARN of a trust store that is given by ARN or name.
     fn trust_store(&mut self, given: String, raw: &str) -> Option<String> {
         // Not read: what is named is taken as it is.
-        let Some(known) = self.context.facts.trust_stores.as_ref().filter(|_| !given.starts_with("arn:")) else {
-            return Some(given);
+        let Some(known) = &self.context.facts.trust_stores else { return Some(given) };
+        let arn = match given.starts_with("arn:") {
+            true => Some(given.clone()).filter(|arn| known.value.values().any(|known| known == arn)),
+            false => known.value.get(&given).cloned(),
         };
-        let arn = known.value.get(&given).cloned();
         if arn.is_none() {
             let names: Vec<String> = known.value.keys().cloned().collect();
             let near = nearest::nearest_of(&given, names.iter().map(String::as_str)).map(str::to_owned);
-            let message = format!("couldn't find trust store with name: {given}");
+            let message = format!("couldn't find trust store {given} in this account and region");
             let finding = self.reader.refuse(Code::TrustStoreNotFound, "mutual-authentication", raw, message);
             finding.allowed = names;
             if let Some(near) = near {

@@ -7,6 +7,7 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 
 use super::{Compiler, Origin, RuleAsk};
 use crate::annotation::condition::{self, Condition as Given};
+use crate::annotation::condition_limits;
 use crate::annotation::transform::{self, Transform as GivenTransform};
 use crate::annotation::{self, PREFIX};
 use crate::facts::Quota;
@@ -37,9 +38,10 @@ fn on_listeners((action, authentication): (Action, Option<Action>)) -> (Arc<[Act
 
 impl Compiler<'_> {
     pub(super) fn rules(&mut self) -> (Vec<RuleAsk>, Option<RuleAsk>) {
-        // Of other paths nobody reads it, so that it does no harm there.
+        // Of other paths nobody reads it, so that it does no harm there; who wrote what cannot be read means expressions.
         let regex_paths = self.path_types().any(|kind| !matches!(kind.as_str(), "Exact" | "Prefix"))
-            && self.reader.bool("use-regex-path-match").unwrap_or_default();
+            && self.reader.raw("use-regex-path-match").is_some()
+            && self.reader.bool("use-regex-path-match") != Some(false);
         let spec = self.spec.clone();
         let mut rules = Vec::new();
         let mut extras: BTreeMap<String, Arc<Extras>> = BTreeMap::new();
@@ -47,6 +49,9 @@ impl Compiler<'_> {
         for (number, rule) in spec.rules.iter().flatten().enumerate() {
             let Some(http) = &rule.http else { continue };
             let host = rule.host.as_deref().filter(|host| !host.is_empty());
+            if let Some(host) = host {
+                self.check_host(&format!("spec.rules[{number}].host"), host);
+            }
             for (index, path) in sorted(&http.paths) {
                 let at = format!("spec.rules[{number}].http.paths[{index}]");
                 let service = path.backend.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
@@ -184,10 +189,33 @@ impl Compiler<'_> {
         }
     }
 
+    /// What AWS refuses of a host (API reference: `HostHeaderConditionConfig`). It has the last word.
+    fn check_host(&mut self, at: &str, host: &str) {
+        const LONGEST: usize = 128;
+        if host.len() > LONGEST {
+            let message = format!("the host has {} characters, AWS takes {LONGEST} in a condition", host.len());
+            let finding = self.reader.report(Code::RuleTooLarge, at, message);
+            finding.effect = Effect::Nothing;
+            finding.mend = "use a shorter host, or one with a wildcard".to_owned();
+        } else if !host.contains('.') {
+            let message = format!("host {host} has no dot; AWS's documentation asks for one");
+            self.reader.report(Code::UnfamiliarValue, at, message).mend = "write the full name of the host".to_owned();
+        }
+    }
+
     /// What AWS refuses of a path (API reference: `PathPatternConditionConfig`). It has the last word.
     fn check_pattern(&mut self, at: &str, path: &HTTPIngressPath, patterns: &Patterns) {
         const LONGEST: usize = 128;
         let text = path.path.as_deref().unwrap_or_default();
+        // Wildcards that do not belong there are told of already.
+        let wild = matches!(path.path_type.as_str(), "Exact" | "Prefix") && text.contains(['*', '?']);
+        if let Some(error) = condition_limits::path(text).filter(|_| !wild && patterns.regex_values.is_empty()) {
+            let code = if error.unfamiliar { Code::UnfamiliarValue } else { Code::InvalidPath };
+            let finding = self.reader.report(code, format!("{at}.path"), error.message);
+            finding.effect = Effect::Nothing;
+            finding.value = Some(text.to_owned());
+            finding.mend = "write the path with * and ? alone".to_owned();
+        }
         let fault = patterns.regex_values.iter().find_map(|regex| annotation::regex::fault(regex));
         let fault = fault.map(|cause| format!("regular expression {text}: {cause}"));
         let longest = patterns.values.iter().chain(&patterns.regex_values).map(|value| value.chars().count()).max();
