@@ -4,6 +4,7 @@ mod actions;
 mod addons;
 mod authentication;
 mod cache;
+mod forbidden;
 mod frontend_nlb;
 mod idle;
 mod keys;
@@ -241,6 +242,7 @@ pub struct Context<'a> {
 pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     let mut compiler = Compiler::new(member, context);
     compiler.check_keys();
+    compiler.check_forbidden();
     compiler.check_requested_certificates();
     let fragment = compiler.fragment();
     compiler.check_values();

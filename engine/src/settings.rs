@@ -44,6 +44,10 @@ pub struct Settings {
     pub tolerate_missing_action: bool,
     /// `--allowed-certificate-authority-arns`; empty allows all.
     pub allowed_certificate_authorities: Vec<String>,
+    /// `--disable-ingress-class-annotation`: nobody may begin to use the legacy class annotation.
+    pub forbid_class_annotation: bool,
+    /// `--disable-ingress-group-name-annotation`: nobody may add or change `group.name`.
+    pub forbid_group_name_annotation: bool,
     /// `--enable-waf`: WAF Classic Regional.
     pub enable_waf: bool,
     /// `--enable-wafv2`.
@@ -74,6 +78,8 @@ impl Settings {
             tolerate_missing_service: true,
             tolerate_missing_action: true,
             allowed_certificate_authorities: Vec::new(),
+            forbid_class_annotation: false,
+            forbid_group_name_annotation: false,
             enable_waf: true,
             enable_wafv2: true,
             enable_shield: true,

@@ -132,12 +132,24 @@ fn world(example: &Value) -> World {
     world
 }
 
+/// What the operator decides in an example.
+fn settings(example: &Value) -> Settings {
+    let mut settings = Settings::new("test");
+    for flag in example["flags"].as_array().into_iter().flatten() {
+        match flag.as_str() {
+            Some("--disable-ingress-group-name-annotation") => settings.forbid_group_name_annotation = true,
+            other => panic!("no such flag in examples: {other:?}"),
+        }
+    }
+    settings
+}
+
 /// Codes that a review of the example finds, denying or warning, with the number of those that deny.
 fn review(example: &str) -> (String, bool) {
     let example = example.replace("{p}", PREFIX);
     let example: Value = serde_saphyr::from_str(&example).unwrap_or_else(|error| panic!("{example}: {error}"));
     let world = world(&example);
-    let (facts, settings, policy) = (facts(), Settings::new("test"), Policy::default());
+    let (facts, settings, policy) = (facts(), settings(&example), Policy::default());
     let context = Context { world: &world, facts: &facts, settings: &settings, policy: &policy, now: now() };
     let candidate = plain(&example["annotations"], &example["spec"], "web");
     let old = example.get("before").map(|before| plain(&before["annotations"], &before["spec"], "web"));

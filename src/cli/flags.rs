@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 /// Flags of the predecessor that mean nothing here: accepted with one warning each, so that its arguments still start.
-pub const IGNORED: [&str; 22] = [
+pub const IGNORED: [&str; 20] = [
     "enable-endpoint-slices",
     "enable-pod-readiness-gate-inject",
     "enable-service-mutator-webhook",
@@ -25,8 +25,6 @@ pub const IGNORED: [&str; 22] = [
     "max-targets-per-target-group",
     "required-secrets-label",
     "default-pca-arn",
-    "disable-ingress-class-annotation",
-    "disable-ingress-group-name-annotation",
     "aws-vpc-tag-key",
     "gateway-class-max-concurrent-reconciles",
     "alb-gateway-max-concurrent-reconciles",
@@ -139,6 +137,12 @@ pub struct Run {
     /// Answer 503 for a backend whose action is not written, instead of setting the Ingress aside
     #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_ACTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub tolerate_non_existent_backend_action: bool,
+    /// Refuse Ingresses that begin to use the legacy class annotation kubernetes.io/ingress.class
+    #[arg(long, env = "ALBEDO_DISABLE_INGRESS_CLASS_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub disable_ingress_class_annotation: bool,
+    /// Refuse Ingresses that begin to use the annotation group.name, or change it
+    #[arg(long, env = "ALBEDO_DISABLE_INGRESS_GROUP_NAME_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub disable_ingress_group_name_annotation: bool,
     /// Associate web ACLs of WAF Classic Regional
     #[arg(long, env = "ALBEDO_ENABLE_WAF", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub enable_waf: bool,
@@ -276,6 +280,8 @@ impl Run {
             tolerate_missing_service: self.tolerate_non_existent_backend_service,
             tolerate_missing_action: self.tolerate_non_existent_backend_action,
             allowed_certificate_authorities: self.allowed_certificate_authority_arns.clone(),
+            forbid_class_annotation: self.disable_ingress_class_annotation,
+            forbid_group_name_annotation: self.disable_ingress_group_name_annotation,
             enable_waf: self.enable_waf,
             enable_wafv2: self.enable_wafv2,
             enable_shield: self.enable_shield,

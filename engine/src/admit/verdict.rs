@@ -40,7 +40,9 @@ pub(super) fn validate(
             let overlay = old.map_or(Overlay::Delete(key.clone()), |old| Overlay::Put(Arc::new(old.clone())));
             let before = linked(&group, &overlay, context, cache);
             let after = linked(&group, &Overlay::Put(Arc::new(candidate.clone())), context, cache);
-            let mut found = new_findings(&before, &after, &subject);
+            let left = old.and_then(|old| left(old, &group, context));
+            let there = left.map(|left| linked(&left, &overlay, context, cache));
+            let mut found = new_findings(&before, there.as_ref(), &after, &subject);
             let (group, subject, before, after) = (&group, &subject, &before, &after);
             let change = Change { group, subject, candidate, old, before, after, context };
             found.extend(change.consequences(cache));
@@ -94,10 +96,19 @@ pub(super) fn linked(group: &GroupId, overlay: &Overlay, context: Context<'_>, c
     relink(input, cache)
 }
 
-/// Findings that were not there before and that the candidate takes part in.
-fn new_findings(before: &Linked, after: &Linked, candidate: &ObjectRef) -> Vec<Finding> {
+/// The group that an Ingress leaves for another one.
+fn left(old: &Ingress, joined: &GroupId, context: Context<'_>) -> Option<GroupId> {
+    match context.world.membership(old) {
+        Membership::Member(group, _) if group != *joined => Some(group),
+        _ => None,
+    }
+}
+
+/// Findings that were not there before, in the group or in the one that the candidate leaves, and that it takes part in.
+fn new_findings(before: &Linked, there: Option<&Linked>, after: &Linked, candidate: &ObjectRef) -> Vec<Finding> {
     let names = |finding: &Finding| finding.subject == *candidate || finding.related.contains(candidate);
-    let known: BTreeSet<_> = before.findings().map(identity).collect();
+    let known: BTreeSet<_> =
+        before.findings().chain(there.into_iter().flat_map(Linked::findings)).map(identity).collect();
     let is_known = |later: &Finding| {
         known.contains(&identity(later)) || is_total(later) && before.findings().any(|one| grows_not(one, later))
     };

@@ -47,6 +47,12 @@ impl<'a> Reader<'a> {
         self.annotations.into_iter().flatten().map(|(key, _)| key.as_str())
     }
 
+    /// The value of a key of whatever domain.
+    #[must_use]
+    pub fn value(&self, key: &str) -> Option<&'a str> {
+        self.annotations?.get(key).map(String::as_str)
+    }
+
     /// The raw value of an annotation.
     #[must_use]
     pub fn raw(&self, suffix: &str) -> Option<&'a str> {

@@ -245,6 +245,11 @@ codes! {
         "remove it, or write what makes it count",
         accepts: "annotations: {'{p}actions.deny': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"statusCode\": \"403\"}}'}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: deny, port: {name: use-annotation}}}}]}}]}",
         refuses: "annotations: {'{p}actions.deny': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"statusCode\": \"403\"}}'}";
+    ForbiddenAnnotation = "ALB034", Static, contradiction, Nothing, "annotation that the operator forbids",
+        "The operator lets nobody begin to use this annotation (--disable-ingress-class-annotation, --disable-ingress-group-name-annotation); Ingresses that have it already go on.",
+        "name a class in spec.ingressClassName, and let the class's IngressClassParams name the group",
+        accepts: "flags: [--disable-ingress-group-name-annotation]\nannotations: {'{p}group.name': shop}\nbefore: {annotations: {'{p}group.name': shop, '{p}scheme': internal}}",
+        refuses: "flags: [--disable-ingress-group-name-annotation]\nannotations: {'{p}group.name': shop}";
     MissingService = "ALB101", Cluster, absence, Nothing, "Service that does not exist",
         "Requests to a backend whose Service does not exist are answered with 503 until it does.",
         "create the Service, or correct its name",

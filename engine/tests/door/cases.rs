@@ -1,5 +1,6 @@
 //! Mistakes from real reports, and what looks like one and is none.
 
+use albedo_engine::settings::Settings;
 use serde_json::{Value, json};
 
 use crate::stage::{CERTIFICATE, Stage, ingress, says};
@@ -179,4 +180,41 @@ fn an_old_fault_refuses_nothing() {
     assert!(answer.allowed, "{}", answer.message);
     let worse = ingress("a", &json!({"target-type": "pod", "schema": "internal", "scheme": "public"}), &json!({}));
     assert!(!stage.answer(&worse).allowed, "a new fault beside the old ones");
+}
+
+/// The operator's bans hold what is new: an Ingress that has the annotation already goes on, in another group too.
+#[test]
+fn annotations_that_the_operator_forbids() {
+    const CLASS: &str = "kubernetes.io/ingress.class";
+    let forbidding = |class, group| {
+        let mut settings = Settings::new("test");
+        (settings.forbid_class_annotation, settings.forbid_group_name_annotation) = (class, group);
+        Stage::by(settings)
+    };
+    let unclassed = json!({"ingressClassName": null});
+    let legacy = |more: &str| json!({CLASS: "alb", "scheme": "internal", "tags": more});
+    let grouped = |name: &str| json!({"group.name": name, "albedo.dev/allow-replacement": "true"});
+    let named = |mut annotations: Value| {
+        annotations["group.name"] = json!("shop");
+        annotations["albedo.dev/allow-replacement"] = json!("true");
+        annotations
+    };
+    let rows = [
+        (forbidding(true, false), None, legacy("a=1"), true),
+        (forbidding(false, true), None, legacy("a=1"), false),
+        (forbidding(true, false), Some(json!({CLASS: "nginx"})), legacy("a=1"), true),
+        (forbidding(true, false), Some(legacy("a=1")), legacy("a=2"), false),
+        (forbidding(true, false), Some(legacy("a=1")), named(legacy("a=1")), false),
+        (forbidding(false, true), None, grouped("shop"), true),
+        (forbidding(false, true), Some(grouped("shop")), grouped("other"), true),
+        (forbidding(false, true), Some(grouped("shop")), json!({}), false),
+    ];
+    for (mut stage, before, after, refused) in rows {
+        if let Some(before) = &before {
+            stage.store("web", before, &unclassed);
+        }
+        let spec = if after.get(CLASS).is_some() { unclassed.clone() } else { json!({}) };
+        let answer = stage.answer(&ingress("web", &after, &spec));
+        assert_eq!(answer.message.contains("ALB034"), refused, "{before:?} → {after}: {}", answer.message);
+    }
 }

@@ -97,7 +97,12 @@ pub struct Stage {
 
 impl Stage {
     pub fn new() -> Self {
-        let mut world = World::new(Settings::new("test"));
+        Self::by(Settings::new("test"))
+    }
+
+    /// The same, by what the operator decides.
+    pub fn by(settings: Settings) -> Self {
+        let mut world = World::new(settings);
         for kind in Kind::ALL {
             world.reset(kind, Vec::new());
         }

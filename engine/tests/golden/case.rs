@@ -146,6 +146,8 @@ fn settings(flags: &Value) -> Settings {
             "disable-restricted-sg-rules" => settings.disable_restricted_security_group_rules = on,
             "tolerate-non-existent-backend-action" => settings.tolerate_missing_action = on,
             "tolerate-non-existent-backend-service" => settings.tolerate_missing_service = on,
+            "disable-ingress-class-annotation" => settings.forbid_class_annotation = on,
+            "disable-ingress-group-name-annotation" => settings.forbid_group_name_annotation = on,
             "enable-waf" => settings.enable_waf = on,
             "enable-wafv2" => settings.enable_wafv2 = on,
             "enable-shield" => settings.enable_shield = on,

@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Row] = &[
          case letters, digits, `-` and `.`. Without it an Ingress has an ALB of its own.",
     )
     .code(Code::InvalidGroupName)
-    .also(&[Code::Overridden, Code::MovesToAnother])
+    .also(&[Code::Overridden, Code::ForbiddenAnnotation, Code::MovesToAnother])
     .params("group.name"),
     Row::new(
         "group.order",
