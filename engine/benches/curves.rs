@@ -21,7 +21,7 @@ use albedo_engine::stack::GroupId;
 use albedo_engine::traffic::{Request, Router};
 use albedo_engine::world::{Object, Overlay, World};
 use k8s_openapi::api::networking::v1::Ingress;
-use sample::{GROUP, empty, facts, ingress, input, service, view, world};
+use sample::{GROUP, empty, facts, ingress, input, roomy_facts, service, view, world};
 use serde_json::json;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -167,8 +167,14 @@ fn views(bounds: &mut Bounds) {
 
 fn links(bounds: &mut Bounds) {
     let (settings, facts) = (Settings::new("bench"), facts());
+    let roomy = roomy_facts();
     bounds.curve("cold link over members", LINEAR, &[1, 10, 100, 1000], |members| {
         let view = view(&world(members, 5));
+        shortest(|| link(input(&settings, &view, &roomy)))
+    });
+    // A load balancer has a hundred target groups at most: the others are refused, each with its reasons.
+    bounds.curve("cold link over members of which a hundred fit", LINEAR, &[100, 1000, 10_000], |members| {
+        let view = view(&world(members, 1));
         shortest(|| link(input(&settings, &view, &facts)))
     });
     bounds.curve("cold link of one member over paths", LINEAR, &[10, 100, 1000, 10_000], |paths| {

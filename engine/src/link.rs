@@ -417,7 +417,13 @@ impl<'a> Linker<'a> {
 
     /// The tags of a resource: those of the fragments that it comes from and the default ones, under the tracking tags.
     fn tags<'f>(&self, id: &ResourceId, fragments: impl Iterator<Item = &'f Fragment>) -> Tags {
-        let own = fragments.flat_map(|fragment| fragment.tags.clone()).collect();
+        let mut own = Tags::new();
+        // Members of a group mostly say the same.
+        for (key, value) in fragments.flat_map(|fragment| &fragment.tags) {
+            if own.get(key) != Some(value) {
+                own.insert(key.clone(), value.clone());
+            }
+        }
         let mut tags = self.input.settings.with_default_tags(own);
         tags.extend(tracking(&self.input.settings.cluster_name, self.group(), id));
         tags
