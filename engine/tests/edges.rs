@@ -255,12 +255,15 @@ fn what_is_named_by_its_arn_is_there() {
     let forward = |arn: &str| with(&[("actions.x", &json!({"type": "forward", "targetGroupARN": arn}).to_string())]);
     assert_eq!(forward(&arn("targetgroup")), None);
     assert_eq!(forward(&arn("targetgroup").replace("there", "gone")), Some(Code::TargetGroupNotFound));
-    let mutual = |store: &str| {
-        let mutual = json!([{"port": 443, "mode": "verify", "trustStore": store}]).to_string();
+    let mutual = |port: u16, store: &str| {
+        let mutual = json!([{"port": port, "mode": "verify", "trustStore": store}]).to_string();
         with(&[("certificate-arn", CERTIFICATE), ("mutual-authentication", &mutual)])
     };
-    assert_eq!(mutual(&arn("truststore")), None);
-    assert_eq!(mutual(&arn("truststore").replace("there", "gone")), Some(Code::TrustStoreNotFound));
+    let gone = arn("truststore").replace("there", "gone");
+    assert_eq!((mutual(443, &arn("truststore")), mutual(443, "there")), (None, None));
+    assert_eq!(mutual(443, &gone), Some(Code::TrustStoreNotFound));
+    assert_eq!(mutual(8443, &gone), None, "no listener has it");
+    assert_eq!(mutual(8443, "gone"), Some(Code::TrustStoreNotFound), "names are looked up all the same");
 }
 
 /// Members of one group, one of which has a class whose parameters name a port to redirect to.

@@ -53,9 +53,10 @@ impl Compiler<'_> {
         let ssl_policy = enforced_policy
             .filter(|policy| !policy.is_empty())
             .or_else(|| self.reader.raw("ssl-policy").map(str::to_owned));
-        let mutual = self.mutual_authentication();
+        let ports = ports.unwrap_or_default();
+        let mutual = self.mutual_authentication(&ports);
         let mut listeners = BTreeMap::new();
-        for (port, protocol) in ports.unwrap_or_default() {
+        for (port, protocol) in ports {
             let https = protocol == Protocol::Https;
             let attributes = self.listener_attributes(protocol, port);
             let ask = ListenerAsk {
@@ -108,15 +109,17 @@ impl Compiler<'_> {
         self.reader.map(&suffix, Code::InvalidAttribute).into_iter().flatten().collect()
     }
 
-    fn mutual_authentication(&mut self) -> BTreeMap<u16, MutualAuthentication> {
+    fn mutual_authentication(&mut self, ports: &BTreeMap<u16, Protocol>) -> BTreeMap<u16, MutualAuthentication> {
         const SUFFIX: &str = "mutual-authentication";
         let Some(raw) = self.reader.raw(SUFFIX) else { return BTreeMap::new() };
         let (parse, validate) = (mutual_authentication::parse, |given: &Vec<_>| mutual_authentication::validate(given));
         let parsed = self.reader.json(SUFFIX, Code::InvalidMutualAuthentication, parse, validate);
         let mut by_port = BTreeMap::new();
         for config in parsed.unwrap_or_default() {
+            let Ok(port) = u16::try_from(config.port) else { continue };
+            let counts = ports.get(&port) == Some(&Protocol::Https);
             let named = config.trust_store.filter(|store| !store.is_empty());
-            let trust_store_arn = named.and_then(|store| self.trust_store(store, raw));
+            let trust_store_arn = named.and_then(|store| self.trust_store(store, raw, counts));
             let verify = config.mode == "verify";
             let asked = MutualAuthentication {
                 trust_store_arn,
@@ -126,18 +129,20 @@ impl Compiler<'_> {
                     .then(|| config.advertise_trust_store_ca_names.unwrap_or_else(|| "off".to_owned())),
                 mode: config.mode,
             };
-            by_port.extend(u16::try_from(config.port).ok().map(|port| (port, asked)));
+            by_port.insert(port, asked);
         }
         by_port
     }
 
-    /// The ARN of a trust store that is given by ARN or name.
-    fn trust_store(&mut self, given: String, raw: &str) -> Option<String> {
+    /// The ARN of a trust store that is given by ARN or name. Names are looked up for every port, ARNs are of consequence where
+    /// a listener has them alone.
+    fn trust_store(&mut self, given: String, raw: &str, counts: bool) -> Option<String> {
         // Not read: what is named is taken as it is.
         let Some(known) = &self.context.facts.trust_stores else { return Some(given) };
-        let arn = match given.starts_with("arn:") {
-            true => Some(given.clone()).filter(|arn| known.value.values().any(|known| known == arn)),
-            false => known.value.get(&given).cloned(),
+        let arn = if given.starts_with("arn:") {
+            Some(given.clone()).filter(|arn| !counts || known.value.values().any(|known| known == arn))
+        } else {
+            known.value.get(&given).cloned()
         };
         if arn.is_none() {
             let names: Vec<String> = known.value.keys().cloned().collect();

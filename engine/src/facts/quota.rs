@@ -67,7 +67,7 @@ quotas! {
     TargetGroupsPerAction = "target-groups-per-action-on-application-load-balancer", 5, false, "target groups of an action";
     ConditionValues = "condition-values-per-alb-rule", 5, false, "condition values of a rule";
     // Documented as fixed, but accounts have been seen with more: only what AWS says of the account counts.
-    ConditionWildcards = "condition-wildcards-per-alb-rule", 5, true, "wildcards of a rule";
+    ConditionWildcards = "condition-wildcards-per-alb-rule", 6, true, "wildcards of a rule";
     SecurityGroupRules = "L-0EA8095F", 60, true, "inbound rules of a security group";
 }
 
