@@ -71,10 +71,10 @@ impl<'a> Differ<'a> {
     fn routing(&mut self, listener: &Listener, reference: Ref, found: Option<&ObservedListener>) {
         let routing = Routing::new(listener, reference, found, self.known());
         for (rule, found) in listener.rules.iter().zip(&routing.kept) {
-            if let Some(found) = found.and_then(|index| routing.there.get(index)) {
-                if rule.tags != found.is.tags {
-                    self.retag(&found.arn, &rule.tags.all(), &found.is.tags.all());
-                }
+            if let Some(found) = found.and_then(|index| routing.there.get(index))
+                && rule.tags != found.is.tags
+            {
+                self.retag(&found.arn, &rule.tags.all(), &found.is.tags.all());
             }
         }
         if !routing.is_settled() {
