@@ -1,7 +1,12 @@
 //! Edges of what the predecessor takes: what it looks at only where it counts does no harm elsewhere, and what it takes for a
 //! fault is one here.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a panic is what a test has for a fault")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic is what a test has for a fault"
+)]
 
 use std::collections::BTreeMap;
 
@@ -42,7 +47,7 @@ fn plain() -> Value {
 }
 
 fn ingress(name: &str, annotations: Annotations<'_>, mut spec: Value) -> Value {
-    if spec.get("ingressClassName").is_none() {
+    if spec["ingressClassName"].is_null() {
         spec["ingressClassName"] = json!("alb");
     }
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "spec": spec,
@@ -228,7 +233,7 @@ fn mutual_authentication_says_something() {
 fn what_aws_takes_in_hosts_and_paths() {
     let said = |host: &str, path: &str, kind: &str| {
         let mut spec = rules(path, kind, "app", &json!(80));
-        spec["rules"].as_array_mut().and_then(|rules| rules.first_mut()).expect("a rule")["host"] = json!(host);
+        spec["rules"][0]["host"] = json!(host);
         let linked = linked(&[ingress("a", &[], spec), app(&[])]);
         assert!(desired(&linked).load_balancer.is_some());
         linked.findings().map(|finding| (finding.code, finding.path.0.clone())).collect::<Vec<_>>()

@@ -73,7 +73,10 @@ fn one(condition: &Condition, at: &str, found: &mut Vec<ParseError>) {
 
 fn texts(values: &[String], at: &str, fault: impl Fn(&str) -> Option<ParseError>, found: &mut Vec<ParseError>) {
     for (index, value) in values.iter().enumerate() {
-        let error = too_long(value, LONGEST, "value").map(ParseError::new).or_else(|| fault(value));
+        let error = match value.as_str() {
+            "" => Some(ParseError::new("a value must not be empty")),
+            value => too_long(value, LONGEST, "value").map(ParseError::new).or_else(|| fault(value)),
+        };
         found.extend(error.map(|error| ParseError {
             unfamiliar: error.unfamiliar,
             ..ParseError::at_json(error.message, format!("{at}/{index}"))
@@ -177,6 +180,7 @@ mod tests {
                 "has `(` in it, which AWS does not take in patterns; regular expressions need",
             ),
             (r#"[{"field":"path-pattern","pathPatternConfig":{"values":["/a,b"]}}]"#.into(), "has `,` in it"),
+            (r#"[{"field":"host-header","hostHeaderConfig":{"values":[""]}}]"#.into(), "a value must not be empty"),
             (
                 r#"[{"field":"host-header","hostHeaderConfig":{"regexValues":["*.a.com"]}}]"#.into(),
                 "nothing before `*`",

@@ -55,12 +55,17 @@ fn verdicts() -> Vec<Verdict> {
             for (ingress, recorded) in step.expected["ingresses"].as_object().into_iter().flatten() {
                 let (namespace, name) = ingress.split_once('/').expect("namespace/name");
                 let subject = ObjectRef::ingress(namespace, name);
+                // What a Service or a class says for it counts as if it said so itself.
+                let is_its = |finding: &&Finding| {
+                    finding.subject == subject
+                        || finding.subject.kind != "Ingress" && finding.related.contains(&subject)
+                };
                 verdicts.push(Verdict {
                     step: step.name.clone(),
                     ingress: ingress.clone(),
                     outcome: recorded["outcome"].as_str().unwrap_or_default().to_owned(),
                     refused: cluster.refused.iter().any(|key| key.to_string() == *ingress),
-                    findings: found.iter().filter(|finding| finding.subject == subject).cloned().collect(),
+                    findings: found.iter().filter(is_its).cloned().collect(),
                 });
             }
         }
