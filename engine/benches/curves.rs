@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use albedo_engine::compile::Cache;
+use albedo_engine::facts::{Aged, Facts, Quota};
 use albedo_engine::kinds::{Endpoint, EndpointPort, Endpoints, Key, Pod};
 use albedo_engine::link::{link, relink};
 use albedo_engine::settings::Settings;
@@ -21,7 +22,7 @@ use albedo_engine::stack::GroupId;
 use albedo_engine::traffic::{Request, Router};
 use albedo_engine::world::{Object, Overlay, World};
 use k8s_openapi::api::networking::v1::Ingress;
-use sample::{GROUP, empty, facts, ingress, input, roomy_facts, service, view, world};
+use sample::{GROUP, empty, facts, ingress, input, now, service, view, world};
 use serde_json::json;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -196,6 +197,12 @@ fn links(bounds: &mut Bounds) {
     cache.know(&facts);
     let warm = shortest(|| next.next().map(|view| relink(input(&settings, view, &facts), &mut cache)));
     bounds.time("link of 100 members × 5 rules, one of them changed", warm, Duration::from_millis(1));
+}
+
+/// The account, with quotas that no group reaches.
+fn roomy_facts() -> Facts {
+    let limits = Quota::ALL.iter().map(|quota| (quota.name().to_owned(), 1_000_000_000)).collect();
+    Facts { account_limits: Some(Aged { value: limits, read_at: now() }), ..facts() }
 }
 
 /// How long it takes to link Ingresses that are made of a number.

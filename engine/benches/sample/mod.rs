@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use albedo_engine::facts::{Aged, Certificate, Facts, Quota, Subnet};
+use albedo_engine::facts::{Aged, Certificate, Facts, Subnet};
 use albedo_engine::link::Input;
 use albedo_engine::settings::{CONTROLLER, Settings};
 use albedo_engine::stack::GroupId;
@@ -44,12 +44,6 @@ pub fn facts() -> Facts {
         security_groups: Some(aged),
         ..Facts::default()
     }
-}
-
-/// The account, with quotas that no group reaches.
-pub fn roomy_facts() -> Facts {
-    let limits = Quota::ALL.iter().map(|quota| (quota.name().to_owned(), 1_000_000_000)).collect();
-    Facts { account_limits: Some(Aged { value: limits, read_at: now() }), ..facts() }
 }
 
 /// A Service of its own in the namespace of [`ingress`].
