@@ -104,6 +104,8 @@ pub enum Next {
     Rest,
     /// Another turn after this time.
     Again(Duration),
+    /// As [`Next::Rest`], but it looks again after this time whether AWS has what is missing.
+    Look(Duration),
     /// Another turn when what is waited for may be there: soon at first, then less often.
     Wait,
 }
@@ -257,6 +259,7 @@ impl Reconciler {
             match turn.await {
                 Ok(Ok(Next::Rest)) => self.shared.queue.done(&unit, None),
                 Ok(Ok(Next::Again(after))) => self.shared.queue.done(&unit, Some(after)),
+                Ok(Ok(Next::Look(after))) => self.shared.queue.rests(&unit, after),
                 Ok(Ok(Next::Wait)) => self.shared.queue.waits(&unit),
                 Ok(Err(error)) => {
                     tracing::warn!(unit = ?unit, error = with_sources(&error), "a turn failed; it is tried again");

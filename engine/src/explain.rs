@@ -141,6 +141,7 @@ fn verdict(row: &CodeRow) -> &'static str {
 fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::Nothing => "nothing changes for an object that is stored already",
+        Effect::PartKept => "what AWS has in its place stays; the rest of the group goes on",
         Effect::MemberSetAside => "the Ingress is left out of its group, or kept as it was last good; the others go on",
         Effect::GroupBlocked => "nothing of the group changes until it is mended",
     }

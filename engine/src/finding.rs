@@ -14,10 +14,39 @@ pub use codes::{CODES, Code, CodeRow};
 pub enum Effect {
     /// The member is provisioned as if the finding were not there.
     Nothing,
+    /// What AWS has in the place of what cannot be had stays as it is; the rest of the group goes on, this member included.
+    PartKept,
     /// The member is left out of its group (or linked from its last good input); the others go on.
     MemberSetAside,
     /// Nothing of the group changes until this is mended.
     GroupBlocked,
+}
+
+impl Effect {
+    const ALL: [Self; 4] = [Self::Nothing, Self::PartKept, Self::MemberSetAside, Self::GroupBlocked];
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "Nothing",
+            Self::PartKept => "PartKept",
+            Self::MemberSetAside => "MemberSetAside",
+            Self::GroupBlocked => "GroupBlocked",
+        }
+    }
+
+    /// The effect of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|effect| effect.name() == name)
+    }
+
+    /// Whether the member takes no part with what it asks for.
+    #[must_use]
+    pub fn keeps_out(self) -> bool {
+        matches!(self, Self::MemberSetAside | Self::GroupBlocked)
+    }
 }
 
 /// How sure the fact behind a finding is, which decides the verdict (`ALB0xx` … `ALB3xx`).

@@ -84,6 +84,9 @@ fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>
         let kept = match member.state {
             MemberState::LastGood => " (its last good input stays in effect)",
             MemberState::Kept => " (what AWS holds of it stays)",
+            MemberState::Linked if !grave.iter().any(|finding| finding.effect.keeps_out()) => {
+                " (what AWS has in its place stays, the rest goes on)"
+            }
             MemberState::Linked | MemberState::SetAside => "",
         };
         return warn("FailedBuildModel", format!("Failed build model due to {}{kept}", all.join("; ")));
@@ -197,6 +200,7 @@ fn member_status(view: &View, member: &LinkedMember) -> MemberStatus {
             .map(|finding| MemberFinding {
                 code: finding.code.to_string(),
                 path: finding.path.to_string(),
+                effect: finding.effect.name().to_owned(),
                 // An age would make the ledger differ at every look.
                 message: Finding { age: None, ..finding.clone() }.text(),
             })

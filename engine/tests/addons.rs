@@ -69,7 +69,7 @@ impl Scene {
             world.apply(Object::Ingress(Box::new(ingress)));
         }
         let view = world.view(&GroupId::Explicit("g".to_owned()), &Overlay::None);
-        let existing = Existing { scheme: Scheme::Internal, subnets: vec!["subnet-1".to_owned()], frontend_nlb: None };
+        let existing = Existing::new(Scheme::Internal, vec!["subnet-1".to_owned()]);
         let (settings, facts) = (&self.settings, &self.facts);
         link(Input { settings, view: &view, facts, existing: Some(&existing), now: Timestamp::UNIX_EPOCH })
     }

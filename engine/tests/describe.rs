@@ -148,8 +148,8 @@ fn siblings_are_named_where_they_block() {
     let mut ledger: IngressGroup = world.group_object(&group).expect("a ledger").as_ref().clone();
     let status = ledger.status.as_mut().expect("a status");
     "Blocked".clone_into(&mut status.state);
-    let finding =
-        json!({"code": "ALB201", "path": "metadata.annotations[x]", "message": "ALB201: no subnets; tag some"});
+    let finding = json!({"code": "ALB201", "path": "metadata.annotations[x]", "message": "ALB201: no subnets; tag some",
+            "effect": "GroupBlocked"});
     let of_other = status.members.iter_mut().find(|member| member.name == "other").expect("other");
     of_other.findings = vec![serde_json::from_value(finding).expect("a finding")];
     world.apply(Object::Group(Box::new(ledger)));

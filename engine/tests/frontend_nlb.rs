@@ -146,7 +146,7 @@ fn contradictions_set_the_younger_aside() {
         ("frontend-nlb-scheme", "internal", "internet-facing", Code::GroupConflict),
         ("frontend-nlb-subnets", "subnet-1a,subnet-1b", "subnet-1a", Code::GroupConflict),
         ("frontend-nlb-security-groups", "sg-1,sg-2", "sg-2,sg-1", Code::GroupConflict),
-        ("frontend-nlb-eip-allocations", "eipalloc-1", "eipalloc-2", Code::GroupConflict),
+        ("frontend-nlb-eip-allocations", "eipalloc-1, eipalloc-2", "eipalloc-3, eipalloc-4", Code::GroupConflict),
         ("frontend-nlb-attributes", "a=1", "a=2", Code::GroupConflict),
         ("frontend-nlb-tags", "a=1", "a=2", Code::GroupConflict),
         ("frontend-nlb-listener-port-mapping", "90=80", "90=81", Code::ListenerConflict),
@@ -162,14 +162,16 @@ fn contradictions_set_the_younger_aside() {
     let listen = ("listen-ports", r#"[{"HTTP": 80}, {"HTTP": 81}]"#);
     for (key, one, other, code) in cases {
         let on = if *key == "enable-frontend-nlb" { listen } else { ON };
-        let all: [Annotations<'_>; 2] = [&[on, listen, (key, one)], &[listen, (key, other)]];
+        // Only there do elastic addresses go.
+        let facing = key.contains("eip").then_some(("frontend-nlb-scheme", "internet-facing")).unwrap_or(listen);
+        let all: [Annotations<'_>; 2] = [&[on, listen, facing, (key, one)], &[listen, (key, other)]];
         let linked = linked(&all);
         let states: Vec<MemberState> = linked.members.iter().map(|member| member.state).collect();
         assert_eq!(states, [MemberState::Linked, MemberState::SetAside], "{key}: {:?}", linked.members);
         let findings = found(&linked, *code);
         assert!(findings.iter().any(|finding| finding.path.0.contains(key)), "{key}: {findings:?}");
         // The same goes together, and so does whatever it is while nobody asks for an NLB.
-        let agreed: [Annotations<'_>; 2] = [&[on, listen, (key, one)], &[listen, (key, one)]];
+        let agreed: [Annotations<'_>; 2] = [&[on, listen, facing, (key, one)], &[listen, (key, one)]];
         assert!(link_with(&agreed, None).members.iter().all(|member| member.state == MemberState::Linked), "{key}");
         if *key != "enable-frontend-nlb" {
             let idle: [Annotations<'_>; 2] = [&[listen, (key, one)], &[listen, (key, other)]];
@@ -253,9 +255,8 @@ fn unreadable_values_count_for_who_asks_for_an_nlb() {
 fn subnets_of_an_nlb_that_exists_stay() {
     let nlb = |scheme| ExistingFrontendNlb { scheme, subnets: vec!["subnet-1b".to_owned()] };
     let existing = |scheme| Existing {
-        scheme: Scheme::Internal,
-        subnets: vec!["subnet-1a".to_owned(), "subnet-1b".to_owned()],
         frontend_nlb: Some(nlb(scheme)),
+        ..Existing::new(Scheme::Internal, vec!["subnet-1a".to_owned(), "subnet-1b".to_owned()])
     };
     let chosen = |scheme| {
         let linked = link_with(&[&[ON]], Some(&existing(scheme)));

@@ -17,7 +17,7 @@ use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy,
 use albedo_engine::annotation::{PREFIX, catalogue};
 use albedo_engine::compile::Cache;
 use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact, Subnet};
-use albedo_engine::finding::{Effect, Finding, ObjectRef};
+use albedo_engine::finding::{Finding, ObjectRef};
 use albedo_engine::link::{Input, Linked, MemberState, link, relink};
 use albedo_engine::settings::{CONTROLLER, Settings};
 use albedo_engine::stack::{Action, Desired, Ref};
@@ -311,7 +311,7 @@ impl Door<'_> {
             .filter(|finding| finding.subject == subject || finding.related.contains(&subject))
             .filter(|finding| self.policy.denies(finding, false))
             .collect();
-        let keeps_out = against.iter().any(|finding| finding.effect != Effect::Nothing);
+        let keeps_out = against.iter().any(|finding| finding.effect.keeps_out());
         prop_assert!(!answer.allowed || is_linked, "admitted, and not linked: {:?}", linked.members);
         prop_assert!(is_linked || keeps_out, "not linked, and for no reason: {:?}", linked.members);
         prop_assert!(!(is_linked && keeps_out), "linked, and denied: {against:?}");

@@ -172,7 +172,7 @@ fn who_is_in_aws_already_stays_and_who_grew_keeps_what_it_had() {
     let members: Vec<MemberState> = found.members.iter().map(|member| member.state).collect();
     assert_eq!((members, outcome(&found).1), (vec![MemberState::LastGood, MemberState::Linked], 10));
     // Nor does one of a load balancer that is taken over, of which no ledger says who is in AWS.
-    let existing = Existing { scheme: Scheme::Internal, subnets: Vec::new(), frontend_nlb: None };
+    let existing = Existing::new(Scheme::Internal, Vec::new());
     let taken_over = world(vec![member(0, 6), member(1, 5)]);
     assert_eq!(outcome(&linked_with(&taken_over, &ten, Some(&existing))).1, 11);
     // A quota that is lower than what serves takes nothing away.

@@ -58,7 +58,7 @@ fn link_in(
     }
     let view = world.view(group, &Overlay::None);
     let settings = world.settings();
-    let existing = Existing { scheme: Scheme::Internal, subnets: vec!["subnet-1".to_owned()], frontend_nlb: None };
+    let existing = Existing::new(Scheme::Internal, vec!["subnet-1".to_owned()]);
     let existing = Some(&existing);
     link(Input { settings: &settings, view: &view, facts, existing, now: Timestamp::UNIX_EPOCH })
 }

@@ -17,7 +17,7 @@ use albedo_engine::targets;
 use albedo_engine::world::{Overlay, Unit, View, secret_refs};
 use jiff::Timestamp;
 
-use super::observing::{Seen, existing, start};
+use super::observing::{Seen, start};
 use super::planning::observed_bindings;
 use super::queue::Lane;
 use super::{Next, Reconciler, TurnError};
@@ -29,6 +29,9 @@ const MADE: Duration = Duration::from_secs(1);
 
 /// Pause before another look at what only a person can change.
 const BLOCKED: Duration = Duration::from_secs(30);
+
+/// Pause before another look at what AWS lacks, while the rest of the group goes on.
+const MISSED: Duration = Duration::from_secs(120);
 
 /// Clients of identity providers by Secret (`namespace/name`), read for one turn and kept no longer.
 type Clients = BTreeMap<String, OidcClient>;
@@ -82,7 +85,12 @@ impl Reconciler {
                 self.release(&view).await?;
                 // What has just been made may be there in a moment; what is not by then takes minutes.
                 let pause = if changed { MADE } else { self.shared.stabilization };
-                Ok(if reached.later { Next::Again(pause) } else { Next::Rest })
+                Ok(match reached.later {
+                    true => Next::Again(pause),
+                    // Nothing in the cluster changes when AWS has what is missing.
+                    false if rests_on_aws(&linked) => Next::Look(MISSED),
+                    false => Next::Rest,
+                })
             }
             // A group-wide finding rests on facts: they may have changed by then.
             Outcome::Blocked => {
@@ -177,12 +185,9 @@ impl Reconciler {
 
     /// Links; when a finding rests on AWS's facts, they are read anew and it is linked once more.
     async fn link_fresh(&self, view: &View, observed: &Observed) -> Linked {
-        let existing = existing(observed);
+        let existing = Existing::of(observed);
         let facts = self.shared.account.get();
         let linked = self.link_with(view, &facts, existing.as_ref());
-        let rests_on_aws = |linked: &Linked| {
-            linked.findings().any(|finding| finding.effect != Effect::Nothing && finding.code.row().tier == Tier::Aws)
-        };
         if !rests_on_aws(&linked) {
             return linked;
         }
@@ -369,6 +374,11 @@ impl Reconciler {
         self.shared.cluster.write_group(&self.shared.tenure, &ledger).await?;
         Ok(())
     }
+}
+
+/// Whether something cannot be had because of what AWS holds.
+fn rests_on_aws(linked: &Linked) -> bool {
+    linked.findings().any(|finding| finding.effect != Effect::Nothing && finding.code.row().tier == Tier::Aws)
 }
 
 /// The findings that keep a group as it is, as something to wait for.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use albedo_engine::ledger;
-use albedo_engine::link::{Existing, ExistingFrontendNlb, Linked};
+use albedo_engine::link::{Existing, Linked};
 use albedo_engine::plan;
 use albedo_engine::report::Reached;
-use albedo_engine::stack::{GroupId, Observed, ObservedFrontendNlb};
+use albedo_engine::stack::{GroupId, Observed};
 use albedo_engine::world::{Unit, View};
 use futures::FutureExt as _;
 
@@ -52,7 +52,7 @@ impl Reconciler {
         };
         let Some(outline) = self.shared.cloud.outline(&view.group).boxed().await? else { return Ok(None) };
         let facts = self.shared.account.get();
-        let linked = self.link_with(view, &facts, existing(&outline).as_ref());
+        let linked = self.link_with(view, &facts, Existing::of(&outline).as_ref());
         let Some(desired) = &linked.desired else { return Ok(None) };
         if ledger::fingerprint(desired) != applied.fingerprint {
             return Ok(None);
@@ -94,20 +94,6 @@ impl Reconciler {
         }
         Ok(())
     }
-}
-
-/// What linking has to know of what exists.
-pub(super) fn existing(observed: &Observed) -> Option<Existing> {
-    observed.load_balancers.first().map(|found| Existing {
-        scheme: found.is.scheme,
-        subnets: found.is.subnets.clone(),
-        frontend_nlb: observed.frontend_nlbs.first().map(existing_frontend_nlb),
-    })
-}
-
-fn existing_frontend_nlb(found: &ObservedFrontendNlb) -> ExistingFrontendNlb {
-    let subnets = found.is.subnets.iter().map(|mapping| mapping.subnet.clone()).collect();
-    ExistingFrontendNlb { scheme: found.is.scheme, subnets }
 }
 
 /// What is known of a group when its turn begins.

@@ -68,6 +68,8 @@ struct Inner {
 struct Slot {
     lane: Lane,
     due: Instant,
+    /// Nothing is amiss here: it looks again whether something has come elsewhere.
+    rests: bool,
 }
 
 impl Queue {
@@ -79,11 +81,12 @@ impl Queue {
             return;
         }
         let crew = Crew::of(&unit);
-        let slot = Slot { lane, due: Instant::now() + after };
+        let slot = Slot { lane, due: Instant::now() + after, rests: false };
         let waiting = inner.waiting.entry(unit).or_insert(slot);
         // A unit that pauses after a failure goes on pausing unless something about it changed.
         if lane == Lane::Change {
             waiting.due = waiting.due.min(slot.due);
+            waiting.rests = false;
         }
         waiting.lane = waiting.lane.min(lane);
         drop(inner);
@@ -167,9 +170,17 @@ impl Queue {
         }
     }
 
-    /// How many units wait.
+    /// The unit's turn is over, and after a while it looks again of itself.
+    pub(super) fn rests(&self, unit: &Unit, after: Duration) {
+        self.done(unit, Some(after));
+        if let Some(slot) = self.lock().waiting.get_mut(unit).filter(|slot| slot.due > Instant::now()) {
+            slot.rests = true;
+        }
+    }
+
+    /// How many units wait, without those that only look again.
     pub(super) fn len(&self) -> usize {
-        self.lock().waiting.len()
+        self.lock().waiting.values().filter(|slot| !slot.rests).count()
     }
 
     fn wake(&self, crew: Crew) -> &Notify {

@@ -17,6 +17,7 @@ mod crash;
 mod drift;
 mod emulator;
 mod explain;
+mod faults;
 mod frontend_nlb;
 mod golden;
 mod groups;
@@ -116,6 +117,7 @@ const TESTS: &[(&str, Test)] = tests![
     wire::what_was_tried_is_told,
     wire::sigterm_ends_in_time,
     ledger::a_redirect_that_breaks_answers_on,
+    faults::parameters_that_name_a_missing_subnet_stop_no_edit,
     groups::members_share_a_load_balancer,
     groups::the_younger_of_two_that_contradict_waits,
     groups::nodes_are_targets,

@@ -11,7 +11,7 @@ use crate::annotation::PREFIX;
 use crate::compile::Cache;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
-use crate::link::{Input, Linked, grows_not, is_total, relink};
+use crate::link::{Existing, Input, Linked, grows_not, is_total, relink};
 use crate::stack::GroupId;
 use crate::world::{ClassError, Kind, Membership, Overlay};
 
@@ -91,8 +91,9 @@ fn means_the_same(old: &Ingress, new: &Ingress) -> bool {
 
 pub(super) fn linked(group: &GroupId, overlay: &Overlay, context: Context<'_>, cache: &mut Cache) -> Linked {
     let view = context.world.view(group, overlay);
-    let input =
-        Input { settings: context.settings, view: &view, facts: context.facts, existing: None, now: context.now };
+    let existing = Existing::remembered(view.ledger.as_deref());
+    let (settings, facts, existing) = (context.settings, context.facts, existing.as_ref());
+    let input = Input { settings, view: &view, facts, existing, now: context.now };
     relink(input, cache)
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::finding::{Code, Effect, Finding, Tier};
-use crate::kinds::{Key, MemberStatus};
+use crate::kinds::{Key, MemberFinding, MemberStatus};
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,7 +70,7 @@ pub(super) fn of_member(entry: Option<&MemberStatus>, now: &[Finding], whole: bo
                 ingress: None,
                 path: told.path.clone(),
                 message: without_code(&told.code, &told.message).to_owned(),
-                effect: found.map(|found| found.effect).or_else(|| code.map(|code| code.row().effect)),
+                effect: effect(told).or_else(|| found.map(|found| found.effect)),
                 seen_by: if found.is_none() && could { SeenBy::Controller } else { SeenBy::Both },
             }
         })
@@ -97,10 +97,8 @@ pub(super) fn of_member(entry: Option<&MemberStatus>, now: &[Finding], whole: bo
 pub(super) fn of_siblings(key: &Key, members: &[MemberStatus]) -> Vec<Fault> {
     let others = members.iter().filter(|member| member.namespace != key.namespace || member.name != key.name);
     let blocking = others.flat_map(|member| member.findings.iter().map(move |finding| (member, finding)));
-    let blocking = blocking.filter(|(_, finding)| {
-        Code::parse(&finding.code).is_some_and(|code| code.row().effect == Effect::GroupBlocked)
-    });
-    let fault = |(member, finding): (&MemberStatus, &crate::kinds::MemberFinding)| Fault {
+    let blocking = blocking.filter(|(_, finding)| effect(finding) == Some(Effect::GroupBlocked));
+    let fault = |(member, finding): (&MemberStatus, &MemberFinding)| Fault {
         code: Some(finding.code.clone()),
         ingress: Some(format!("{}/{}", member.namespace, member.name)),
         path: finding.path.clone(),
@@ -109,6 +107,11 @@ pub(super) fn of_siblings(key: &Key, members: &[MemberStatus]) -> Vec<Fault> {
         seen_by: SeenBy::Both,
     };
     blocking.map(fault).collect()
+}
+
+/// What a finding of the reconciler changes in AWS; one that does not say so, what its code does by itself.
+fn effect(told: &MemberFinding) -> Option<Effect> {
+    Effect::parse(&told.effect).or_else(|| Code::parse(&told.code).map(|code| code.row().effect))
 }
 
 fn without_code<'m>(code: &str, message: &'m str) -> &'m str {

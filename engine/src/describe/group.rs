@@ -129,8 +129,9 @@ pub(super) struct Part {
 
 /// Describes what a group is to an Ingress.
 pub(super) fn part(key: &Key, view: &View, input: Input<'_>) -> Part {
-    let linked =
-        link::link(link::Input { settings: input.settings, view, facts: input.facts, existing: None, now: input.now });
+    let existing = link::Existing::remembered(view.ledger.as_deref());
+    let (settings, facts, existing) = (input.settings, input.facts, existing.as_ref());
+    let linked = link::link(link::Input { settings, view, facts, existing, now: input.now });
     let status = view.ledger.as_deref().and_then(|ledger| ledger.status.as_ref());
     let leaving = left(key, view);
     let group = group(key, view, &linked, status, leaving.is_some());

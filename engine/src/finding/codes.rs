@@ -195,7 +195,7 @@ codes! {
         "keep auth-type or jwt-validation, not both",
         accepts: "annotations: {'{p}jwt-validation': '{\"jwksEndpoint\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}",
         refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}auth-type': cognito, '{p}auth-idp-cognito': '{\"userPoolARN\": \"arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_x\", \"userPoolClientID\": \"c\", \"userPoolDomain\": \"d\"}', '{p}jwt-validation': '{\"jwksEndpoint\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}";
-    InvalidFrontendNlb = "ALB024", Static, contradiction, GroupBlocked, "frontend NLB that cannot be made as asked",
+    InvalidFrontendNlb = "ALB024", Static, contradiction, MemberSetAside, "frontend NLB that cannot be made as asked",
         "An NLB listens for listeners that exist, takes elastic addresses when it is internet-facing, one a subnet, and is ipv4 or dualstack.",
         "correct the frontend-nlb annotation",
         accepts: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internet-facing, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22', '{p}frontend-nlb-listener-port-mapping': 8080=80}",
@@ -315,12 +315,12 @@ codes! {
         "use another group.name, or have AWS raise the quota before it is used up",
         accepts: "{}",
         refuses: "annotations: {'{p}listen-ports': '[{\"HTTP\": 1}, {\"HTTP\": 2}, {\"HTTP\": 3}]'}";
-    SubnetsNotFound = "ALB201", Aws, contradiction, GroupBlocked, "subnets that do not exist",
+    SubnetsNotFound = "ALB201", Aws, contradiction, MemberSetAside, "subnets that do not exist",
         "The subnets named are not in this account and region, or no subnet of the VPC has that Name tag.",
         "correct the ids or names, or leave the annotation out to have subnets discovered",
         accepts: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0b22'}",
         refuses: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0fff'}";
-    SubnetsUnusable = "ALB202", Aws, contradiction, GroupBlocked, "subnets that do not go together",
+    SubnetsUnusable = "ALB202", Aws, contradiction, MemberSetAside, "subnets that do not go together",
         "A load balancer takes one subnet a zone, in two zones at least, of one kind of zone, with IPv6 blocks for dualstack.",
         "name one subnet in each of at least two availability zones",
         accepts: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0b22'}",
@@ -340,7 +340,7 @@ codes! {
         "use a certificate of the load balancer's region",
         accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}",
         refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:us-east-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}";
-    SecurityGroupNotFound = "ALB206", Aws, contradiction, GroupBlocked, "security group that does not exist",
+    SecurityGroupNotFound = "ALB206", Aws, contradiction, MemberSetAside, "security group that does not exist",
         "Security groups are given by id or by their Name tag; one of them is not in the VPC.",
         "correct the id or name, or leave the annotation out to have one managed",
         accepts: "annotations: {'{p}security-groups': sg-0a11}",

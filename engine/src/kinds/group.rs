@@ -105,6 +105,9 @@ pub struct MemberFinding {
     pub path: String,
     /// Text with mend.
     pub message: String,
+    /// What it changes in AWS: `Nothing`, `PartKept`, `MemberSetAside` or `GroupBlocked`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub effect: String,
 }
 
 /// What was applied last.

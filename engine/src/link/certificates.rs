@@ -4,47 +4,77 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Linker;
+use super::members::Aside;
 use crate::compile::{CertificatesAsk, Fragment};
 use crate::facts::Certificate;
-use crate::finding::{Code, FieldPath, Finding, ObjectRef};
-use crate::kinds::Key;
+use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::stack::Protocol;
 
 impl Linker<'_> {
-    /// Turns hosts into certificates, and sets members aside for whose hosts there is none.
-    pub(super) fn place_certificates(&mut self) {
-        let mut kept = Vec::new();
-        for mut fragment in std::mem::take(&mut self.fragments) {
-            match self.place(&fragment) {
-                Placed::AsIs => {}
-                // What was compiled may be used again with other facts: it stays as it is.
-                Placed::At(arns) => Arc::make_mut(&mut fragment).certificates = CertificatesAsk::Explicit(arns),
-                Placed::Nowhere => continue,
-            }
-            kept.push(fragment);
+    /// Turns hosts into certificates. Who takes no part: members for whose hosts there is none. Where it was there when they were
+    /// linked, what the listeners have stays.
+    pub(super) fn place_certificates(&mut self) -> Aside {
+        let mut aside = Aside::new();
+        let mut found = Vec::new();
+        let mut fragments = std::mem::take(&mut self.fragments);
+        for fragment in &mut fragments {
+            let (arns, faults) = match self.discover(fragment) {
+                Some(discovered) => discovered,
+                None => continue,
+            };
+            let had = if faults.is_empty() { Some(Vec::new()) } else { self.certificates_had(fragment) };
+            let Some(had) = had else {
+                aside.insert(fragment.key.clone(), faults);
+                continue;
+            };
+            found.extend(faults.into_iter().map(|finding| (fragment.key.clone(), finding.effect(Effect::PartKept))));
+            // What was compiled may be used again with other facts: it stays as it is.
+            let had: Vec<String> = had.into_iter().filter(|arn| !arns.contains(arn)).collect();
+            let arns = arns.into_iter().chain(had).collect();
+            Arc::make_mut(fragment).certificates = CertificatesAsk::Explicit(arns);
         }
-        let bare: BTreeSet<Key> = kept
-            .iter()
-            .filter(|fragment| is_bare(fragment) && !is_served(fragment, &kept))
-            .map(|fragment| fragment.key.clone())
-            .collect();
-        kept.retain(|fragment| !bare.contains(&fragment.key));
-        self.fragments = kept;
-        for key in bare {
-            let subject = ObjectRef::ingress(&key.namespace, &key.name);
+        let brought: BTreeSet<u16> = fragments.iter().flat_map(|fragment| brings(fragment)).collect();
+        for fragment in fragments.iter_mut().filter(|fragment| is_bare(fragment)) {
+            if https(fragment).all(|port| brought.contains(&port)) {
+                continue;
+            }
+            let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
             let message = "a certificate must be specified for HTTPS listeners: no host to find one for, and certificate-arn names none";
             let path = FieldPath::annotation(&format!("{}certificate-arn", crate::annotation::PREFIX));
-            self.report(&key, Finding::new(Code::CertificateNotFound, subject, path, message));
+            let finding = Finding::new(Code::CertificateNotFound, subject, path, message);
+            match self.certificates_had(fragment) {
+                Some(had) => {
+                    found.push((fragment.key.clone(), finding.effect(Effect::PartKept)));
+                    Arc::make_mut(fragment).certificates = CertificatesAsk::Explicit(had);
+                }
+                None => {
+                    aside.insert(fragment.key.clone(), vec![finding]);
+                }
+            }
         }
+        self.fragments = fragments;
+        for (key, finding) in found {
+            self.report(&key, finding);
+        }
+        aside
     }
 
-    fn place(&mut self, fragment: &Fragment) -> Placed {
-        let Some((arns, faults)) = self.discover(fragment) else { return Placed::AsIs };
-        let good = faults.is_empty();
-        for finding in faults {
-            self.report(&fragment.key, finding);
+    /// The certificates of the listeners that a member opens for HTTPS, if it asked for the same when it was linked last.
+    fn certificates_had(&self, fragment: &Fragment) -> Option<Vec<String>> {
+        let taken = self.taken.get(&fragment.key)?;
+        let before = taken.candidate.last_good.as_ref();
+        let asks = |other: &Fragment| other.certificates == fragment.certificates && https(other).eq(https(fragment));
+        if self.is_newcomer(taken) && !before.is_some_and(|before| asks(&before.asked)) {
+            return None;
         }
-        if good { Placed::At(arns.into_iter().collect()) } else { Placed::Nowhere }
+        let there = &self.input.existing?.certificates;
+        let mut had: Vec<String> = Vec::new();
+        for arn in https(fragment).map(|port| there.get(&port)).collect::<Option<Vec<_>>>()?.into_iter().flatten() {
+            if !had.contains(arn) {
+                had.push(arn.clone());
+            }
+        }
+        Some(had)
     }
 
     /// Tells a member that is set aside anyway for which of its hosts there is no certificate.
@@ -57,7 +87,7 @@ impl Linker<'_> {
     /// The certificates that cover a member's hosts, and a finding for each host that none covers. `None`: it names them
     /// itself, needs none, or they are not known yet: admission lets it pass, and the reconciler reads them before it links.
     fn discover(&self, fragment: &Fragment) -> Option<(BTreeSet<String>, Vec<Finding>)> {
-        let https = fragment.listeners.values().any(|ask| ask.protocol == Protocol::Https);
+        let https = https(fragment).next().is_some();
         let CertificatesAsk::Discover(hosts) = &fragment.certificates else { return None };
         let known = self.input.facts.certificates.as_ref().filter(|_| https)?;
         let age = known.age(self.input.now);
@@ -83,27 +113,18 @@ impl Linker<'_> {
 /// Whether a member listens for HTTPS and brings no certificate along.
 fn is_bare(fragment: &Fragment) -> bool {
     matches!(&fragment.certificates, CertificatesAsk::Explicit(arns) if arns.is_empty())
-        && fragment.listeners.values().any(|ask| ask.protocol == Protocol::Https)
+        && https(fragment).next().is_some()
 }
 
-/// Whether others bring certificates to every port on which a member listens for HTTPS.
-fn is_served(fragment: &Fragment, all: &[Arc<Fragment>]) -> bool {
-    let brings = |other: &Fragment, port: u16| {
-        other.listeners.contains_key(&port)
-            && matches!(&other.certificates, CertificatesAsk::Explicit(arns) if !arns.is_empty())
-    };
-    let mut secure = fragment.listeners.iter().filter(|(_, ask)| ask.protocol == Protocol::Https);
-    secure.all(|(port, _)| all.iter().any(|other| brings(other, *port)))
+/// The ports that a member opens for HTTPS.
+fn https(fragment: &Fragment) -> impl Iterator<Item = u16> {
+    fragment.listeners.iter().filter(|(_, ask)| ask.protocol == Protocol::Https).map(|(port, _)| *port)
 }
 
-/// What became of a member's wish for certificates.
-enum Placed {
-    /// It names them itself, needs none, or they cannot be told.
-    AsIs,
-    /// These were found.
-    At(Vec<String>),
-    /// There are none for some of its hosts.
-    Nowhere,
+/// The ports that a member brings certificates to.
+fn brings(fragment: &Fragment) -> impl Iterator<Item = u16> {
+    let any = matches!(&fragment.certificates, CertificatesAsk::Explicit(arns) if !arns.is_empty());
+    fragment.listeners.keys().copied().filter(move |_| any)
 }
 
 fn usable(certificate: &Certificate, allowed: &[String]) -> bool {

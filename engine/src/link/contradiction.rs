@@ -67,15 +67,6 @@ impl Agreement {
         Self { circumstances: Circumstances::of(all), ..Self::default() }
     }
 
-    /// That of members that go together.
-    pub(super) fn of(&self, fragments: &[Arc<Fragment>]) -> Self {
-        let mut agreement = Self { circumstances: self.circumstances, ..Self::default() };
-        for fragment in fragments {
-            agreement.take_in(fragment);
-        }
-        agreement
-    }
-
     /// Takes note of what a member says.
     pub(super) fn take_in(&mut self, member: &Arc<Fragment>) {
         for Statement { thing, text } in &member.statements {
@@ -200,7 +191,7 @@ fn subject(fragment: &Fragment) -> ObjectRef {
 }
 
 /// The annotation that says it, where in it, and whether it is said of a listener.
-fn words(thing: &Thing) -> (String, String, Code) {
+pub(super) fn words(thing: &Thing) -> (String, String, Code) {
     let (suffix, place, code) = match thing {
         Thing::Group(suffix) | Thing::Frontend(suffix) | Thing::FrontendWhole(suffix) => {
             (*suffix, String::new(), Code::GroupConflict)

@@ -3,48 +3,93 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Linker;
+use super::faults::Fault;
+use super::frame::IP_ADDRESS_TYPE;
 use super::subnets::Wanted;
 use crate::annotation::{PREFIX, parse};
-use crate::compile::{Fragment, FrontendHealthCheckAsk, SubnetsAsk};
+use crate::compile::{Fragment, FrontendHealthCheckAsk, SubnetsAsk, Thing};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::settings::Gate;
 use crate::stack::{
-    FrontendListener, FrontendNlb, FrontendTargetGroup, HealthCheck, IpAddressType, LoadBalancer, Protocol, ResourceId,
-    Scheme, SubnetMapping, Tags, frontend_nlb_name, frontend_target_group_name, tracking,
+    FrontendListener, FrontendNlb, FrontendTargetGroup, HealthCheck, IpAddressType, LoadBalancer, Protocol, Ref,
+    ResourceId, Scheme, SubnetMapping, Tags, frontend_nlb_name, frontend_target_group_name, tracking,
 };
 
 const ENABLE: &str = "enable-frontend-nlb";
-const ALLOCATIONS: &str = "frontend-nlb-eip-allocations";
+const ENABLED: Thing = Thing::Group(ENABLE);
+const ALLOCATIONS: Thing = Thing::Frontend("frontend-nlb-eip-allocations");
+const SCHEME: Thing = Thing::Frontend("frontend-nlb-scheme");
+const SECURITY_GROUPS: Thing = Thing::Frontend("frontend-nlb-security-groups");
+const SUBNETS: Thing = Thing::Frontend("frontend-nlb-subnets");
+
+/// What becomes of the NLB.
+pub(super) enum Frontend {
+    /// Nobody asks for one.
+    Unwanted,
+    /// It cannot be had as it is asked for: what exists stays.
+    Kept,
+    /// It is to be this.
+    Wanted {
+        scheme: Scheme,
+        /// In the order in which they are given.
+        subnets: Vec<SubnetMapping>,
+        /// Instead of the load balancer's.
+        security_groups: Option<Vec<Ref>>,
+    },
+}
+
+impl Frontend {
+    pub(super) fn is_kept(&self) -> bool {
+        matches!(self, Self::Kept)
+    }
+}
 
 impl Linker<'_> {
-    /// The NLB, if a member asks for one. What is wrong with it keeps the group as it is: without the member that carries
-    /// the mistake the NLB would be another one, or none.
-    pub(super) fn frontend_nlb(&mut self, load_balancer: &LoadBalancer) -> Option<FrontendNlb> {
+    /// What becomes of the NLB in front of a load balancer with such addresses.
+    pub(super) fn frontend(&self, ip_address_type: IpAddressType, faults: &mut Vec<Fault>) -> Frontend {
         if self.first(|fragment| fragment.frontend_nlb.enabled) != Some(true) {
+            return Frontend::Unwanted;
+        }
+        let mut found = Vec::new();
+        if ip_address_type == IpAddressType::DualstackWithoutPublicIpv4 {
+            let message = format!("an NLB cannot be {}, which the ALB is to be", ip_address_type.as_str());
+            let fault = Fault::new(Code::InvalidFrontendNlb, vec![ENABLED, IP_ADDRESS_TYPE], message);
+            found.push(fault.value("true").mend("set ip-address-type to ipv4 or dualstack"));
+        }
+        let given = self
+            .first(|fragment| Some(fragment.frontend_nlb.security_groups.clone()).filter(|groups| !groups.is_empty()));
+        let security_groups = given.map(|given| self.resolve_groups(SECURITY_GROUPS, &given)).transpose();
+        let security_groups = security_groups.map_err(|fault| found.push(fault)).ok().flatten();
+        let scheme = self.first(|fragment| fragment.frontend_nlb.scheme).unwrap_or(self.input.settings.default_scheme);
+        let subnets = self.frontend_subnets(scheme, ip_address_type, &mut found);
+        let goes = found.is_empty();
+        faults.extend(found.into_iter().map(|mut fault| {
+            if !fault.by.contains(&ENABLED) {
+                fault.by.push(ENABLED);
+            }
+            fault.stays(true)
+        }));
+        match subnets.filter(|_| goes) {
+            Some(subnets) => Frontend::Wanted { scheme, subnets, security_groups },
+            None => Frontend::Kept,
+        }
+    }
+
+    /// The NLB, if a member asks for one that can be had.
+    pub(super) fn frontend_nlb(&mut self, frontend: Frontend, load_balancer: &LoadBalancer) -> Option<FrontendNlb> {
+        if matches!(frontend, Frontend::Unwanted) {
             self.report_idle_keys();
             return None;
         }
-        let scheme = self.first(|fragment| fragment.frontend_nlb.scheme).unwrap_or(self.input.settings.default_scheme);
-        let ip_address_type = load_balancer.ip_address_type;
-        if ip_address_type == IpAddressType::DualstackWithoutPublicIpv4 {
-            let message = format!("an NLB cannot be {}, which the ALB is to be", ip_address_type.as_str());
-            self.report_frontend(ENABLE, "true", &message, "set ip-address-type to ipv4 or dualstack");
-        }
         self.report_unmapped();
-        let given = self
-            .first(|fragment| Some(fragment.frontend_nlb.security_groups.clone()).filter(|groups| !groups.is_empty()));
-        let security_groups = match given {
-            Some(given) => self.resolve_groups("frontend-nlb-security-groups", &given),
-            None => load_balancer.security_groups.clone(),
-        };
-        let subnets = self.frontend_subnets(scheme, ip_address_type)?;
+        let Frontend::Wanted { scheme, subnets, security_groups } = frontend else { return None };
         let own_tags = self.first(|fragment| fragment.frontend_nlb.tags.clone());
         Some(FrontendNlb {
             name: frontend_nlb_name(&load_balancer.name),
             scheme,
-            ip_address_type,
+            ip_address_type: load_balancer.ip_address_type,
             subnets,
-            security_groups,
+            security_groups: security_groups.unwrap_or_else(|| load_balancer.security_groups.clone()),
             attributes: self.first(|fragment| fragment.frontend_nlb.attributes.clone()).unwrap_or_default(),
             tags: self.frontend_tags(&ResourceId::frontend_nlb(), own_tags.as_ref()),
             listeners: self.frontend_listeners(own_tags.as_ref()),
@@ -70,49 +115,49 @@ impl Linker<'_> {
     }
 
     /// Subnets and the addresses in them, in the order in which both are given.
-    fn frontend_subnets(&mut self, scheme: Scheme, ip_address_type: IpAddressType) -> Option<Vec<SubnetMapping>> {
+    fn frontend_subnets(
+        &self,
+        scheme: Scheme,
+        ip_address_type: IpAddressType,
+        found: &mut Vec<Fault>,
+    ) -> Option<Vec<SubnetMapping>> {
         let existing = self.input.existing.and_then(|existing| existing.frontend_nlb.as_ref());
         let wanted = Wanted {
-            suffix: "frontend-nlb-subnets",
+            thing: SUBNETS,
+            scheme_thing: SCHEME,
             ask: self.first(|fragment| fragment.frontend_nlb.subnets.clone()).map(SubnetsAsk::Annotated),
             existing: existing.filter(|nlb| nlb.scheme == scheme).map(|nlb| nlb.subnets.as_slice()),
             scheme,
             ip_address_type,
             least: 1,
         };
-        let subnets = self.choose_subnets(&wanted)?;
+        let subnets = self.choose_subnets(&wanted).map_err(|fault| found.push(fault)).ok();
         let allocations = self.first(|fragment| {
             Some(fragment.frontend_nlb.eip_allocations.clone()).filter(|allocations| !allocations.is_empty())
         });
         let Some(allocations) = allocations else {
             let plain = |subnet| SubnetMapping { subnet, allocation_id: None };
-            return Some(subnets.into_iter().map(plain).collect());
+            return Some(subnets?.into_iter().map(plain).collect());
         };
-        let value = allocations.join(", ");
+        let mut refuse = |besides: Thing, message: String, mend: String| {
+            let fault = Fault::new(Code::InvalidFrontendNlb, vec![ALLOCATIONS, besides], message);
+            found.push(fault.value(allocations.join(", ")).mend(mend));
+        };
         if scheme == Scheme::Internal {
             let message = "EIP allocations can only be set for internet facing load balancers";
-            self.report_frontend(
-                ALLOCATIONS,
-                &value,
-                message,
-                "set frontend-nlb-scheme: internet-facing, or remove it",
-            );
+            let mend = "set frontend-nlb-scheme: internet-facing, or remove it";
+            refuse(SCHEME, message.to_owned(), mend.to_owned());
         }
+        let subnets = subnets?;
         // Offline, subnets that would be discovered are not known.
         let known = self.input.facts.subnets.is_some() || wanted.ask.is_some();
         if known && allocations.len() != subnets.len() {
             let (given, wanted) = (allocations.len(), subnets.len());
             let message = format!("count of EIP allocations ({given}) and subnets ({wanted}) must match");
-            let mend = format!("name {wanted} allocations, one for each of {}", subnets.join(", "));
-            self.report_frontend(ALLOCATIONS, &value, &message, &mend);
+            refuse(SUBNETS, message, format!("name {wanted} allocations, one for each of {}", subnets.join(", ")));
         }
         let mapping = |(subnet, allocation)| SubnetMapping { subnet, allocation_id: Some(allocation) };
         Some(subnets.into_iter().zip(allocations).map(mapping).collect())
-    }
-
-    fn report_frontend(&mut self, suffix: &str, value: &str, message: &str, mend: &str) {
-        let make = |finding: Finding| finding.value(value).mend(mend);
-        self.report_group(suffix, make, Code::InvalidFrontendNlb, message);
     }
 
     fn frontend_listeners(&self, own_tags: Option<&Tags>) -> BTreeMap<u16, FrontendListener> {

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::misfits::{SSL_REDIRECT, redirect_fault};
 use super::optimiser::{Dropped, Optimised, Tried};
 use super::{Linker, Origin, certificates, optimiser};
-use crate::annotation::params;
 use crate::compile::{Fragment, ListenerAsk, RuleAsk};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
@@ -17,13 +15,12 @@ use crate::stack::{Action, Attributes, FixedResponse, Listener, Protocol, Redire
 type LeftOut = (Arc<Origin>, Finding);
 
 impl Linker<'_> {
-    pub(super) fn listeners(&mut self) -> BTreeMap<u16, Listener> {
-        let ports = self.ports();
-        let redirect = self.ssl_redirect(&ports);
+    /// Listeners by port; `redirect`: where HTTP listeners lead everything.
+    pub(super) fn listeners(&mut self, redirect: Option<u16>) -> BTreeMap<u16, Listener> {
         let mut listeners = BTreeMap::new();
         self.origins.clear();
         let mut dropped = Vec::new();
-        for (port, protocol) in ports {
+        for (port, protocol) in self.ports() {
             let (listener, origins, without) = self.listener(port, protocol, redirect);
             dropped.extend(without);
             for (key, finding) in unreached(&listener, &origins) {
@@ -34,36 +31,6 @@ impl Linker<'_> {
         }
         self.report_dropped(dropped);
         listeners
-    }
-
-    /// Ports that members open, each with its protocol.
-    pub(super) fn ports(&self) -> BTreeMap<u16, Protocol> {
-        let listeners = self.fragments().flat_map(|fragment| &fragment.listeners);
-        listeners.map(|(port, ask)| (*port, ask.protocol)).collect()
-    }
-
-    /// The port that the group wants HTTP listeners to redirect to.
-    pub(super) fn wanted_redirect(&self) -> Option<u16> {
-        let of_classes = self.fragments().filter_map(|fragment| fragment.params.as_ref());
-        if of_classes.into_iter().any(|params| params::switches_redirect_off(&params.spec)) {
-            return None;
-        }
-        self.first(|fragment| fragment.load_balancer.ssl_redirect)
-    }
-
-    /// The same, if it is one of the group's HTTPS listeners.
-    fn ssl_redirect(&mut self, ports: &BTreeMap<u16, Protocol>) -> Option<u16> {
-        let port = self.wanted_redirect()?;
-        let Some(message) = redirect_fault(port, ports) else { return Some(port) };
-        let effect = crate::finding::Effect::GroupBlocked;
-        let value = port.to_string();
-        self.report_group(
-            SSL_REDIRECT,
-            |finding| finding.effect(effect).value(&value),
-            Code::InvalidSslRedirect,
-            &message,
-        );
-        None
     }
 
     /// Paths whose rules are left out on every port. One that is left out here and not there is as it should be: a redirect
@@ -79,12 +46,6 @@ impl Linker<'_> {
                 self.report(&origin.key, finding);
             }
         }
-    }
-
-    /// The HTTPS port to which every HTTP listener redirects, if they do.
-    pub(super) fn ssl_redirect_port(&self, listeners: &BTreeMap<u16, Listener>) -> Option<u16> {
-        let port = self.wanted_redirect()?;
-        listeners.get(&port).filter(|listener| listener.protocol == Protocol::Https).map(|listener| listener.port)
     }
 
     fn on(&self, port: u16) -> impl Iterator<Item = (&Fragment, &ListenerAsk)> {

@@ -1,4 +1,4 @@
-//! What a member names in AWS that is known not to be there: for that it alone is set aside, and the others go on.
+//! What a member that takes no part names in AWS that is known not to be there: it hears of all that keeps it out.
 
 use super::Linker;
 use crate::annotation::PREFIX;
@@ -6,8 +6,7 @@ use crate::compile::{Fragment, SubnetsAsk};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 
 impl Linker<'_> {
-    /// A finding for each annotation of a member that names a subnet or security group which the facts do not have. What
-    /// its class's parameters name is no fault of the member: that keeps the group as it is.
+    /// A finding for each annotation of a member that names a subnet or security group which the facts do not have.
     pub(super) fn absent(&self, member: &Fragment) -> Vec<Finding> {
         let subject = ObjectRef::ingress(&member.key.namespace, &member.key.name);
         let finding = |code, suffix: &str, message: String| {

@@ -6,7 +6,7 @@ use crate::compile::Fragment;
 use crate::stack::{Attributes, DELETION_PROTECTION};
 use crate::world::Leaving;
 
-use super::Linker;
+use super::{Linker, MemberState};
 
 impl Linker<'_> {
     /// Of a load balancer that nobody is a member of any more: by the annotations of those that leave.
@@ -25,7 +25,8 @@ impl Linker<'_> {
     pub(super) fn members_lift(&self, now: &[&Attributes], of: fn(&Fragment) -> Option<&Attributes>) -> bool {
         let says = |value| now.iter().any(|attributes| asks(Some(attributes), value));
         let taken_back = || {
-            let before = self.fragments.iter().filter_map(|fragment| self.last_good.get(&fragment.key));
+            let taken = self.taken.values().filter(|taken| taken.state != MemberState::SetAside);
+            let before = taken.filter_map(|taken| taken.candidate.last_good.as_ref()?.fragment());
             before.into_iter().any(|before| asks(of(before), "true"))
         };
         says("false") || !says("true") && taken_back()

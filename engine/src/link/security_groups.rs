@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Linker, SecurityGroups};
+use super::Linker;
+use super::faults::Fault;
+use crate::compile::Thing;
 use crate::facts::{self, SecurityGroupFact};
-use crate::finding::{Code, Finding};
+use crate::finding::Code;
 use crate::stack::{
     IpAddressType, PeerSource, Permission, Ref, ResourceId, SecurityGroup, managed_security_group_name,
 };
@@ -19,8 +21,21 @@ pub(super) struct Missing {
 
 const DESCRIPTION: &str = "[k8s] Managed SecurityGroup for LoadBalancer";
 
+/// The security groups of a group's load balancer.
+pub(super) struct SecurityGroups {
+    pub managed: Option<SecurityGroup>,
+    pub of_load_balancer: Vec<Ref>,
+    /// The source from which targets are reached; `None` leaves the targets' groups alone.
+    pub source: Option<Ref>,
+    /// Whether the shared backend group has to exist.
+    pub backend: bool,
+}
+
+const SECURITY_GROUPS: Thing = Thing::Group("security-groups");
+const MANAGE_RULES: Thing = Thing::Group("manage-backend-security-group-rules");
+
 impl Linker<'_> {
-    pub(super) fn security_groups(&mut self, ip_address_type: IpAddressType) -> SecurityGroups {
+    pub(super) fn security_groups(&self, ip_address_type: IpAddressType, faults: &mut Vec<Fault>) -> SecurityGroups {
         let given = self
             .first(|fragment| Some(fragment.load_balancer.security_groups.clone()).filter(|groups| !groups.is_empty()));
         let settings = self.input.settings;
@@ -29,58 +44,55 @@ impl Linker<'_> {
             Some(id) => Ref::Known(id.clone()),
             None => Ref::Of(ResourceId::backend_security_group()),
         };
-        let owned = settings.backend_security_group.is_none();
-        match given {
-            None => {
-                let managed = Ref::Of(ResourceId::managed_security_group());
-                let mut of_load_balancer = vec![managed.clone()];
-                if shared {
-                    of_load_balancer.push(backend.clone());
-                }
-                SecurityGroups {
-                    managed: Some(self.managed(ip_address_type)),
-                    of_load_balancer,
-                    source: Some(if shared { backend } else { managed }),
-                    backend: shared && owned,
-                }
+        let managed = Ref::Of(ResourceId::managed_security_group());
+        let existing = self.input.existing;
+        let Some(given) = given else {
+            let mut of_load_balancer = vec![managed.clone()];
+            if shared {
+                of_load_balancer.push(backend.clone());
             }
-            Some(given) => {
-                let manage = self
-                    .first(|fragment| fragment.load_balancer.manage_backend_rules)
-                    .unwrap_or(settings.manage_backend_security_group_rules);
-                let mut of_load_balancer = self.resolve_groups("security-groups", &given);
-                if manage && !shared {
-                    let message = "backendSG feature is required to manage worker node SG rules when frontendSG manually specified";
-                    let effect = crate::finding::Effect::GroupBlocked;
-                    let mend = "remove the annotation, or start the controller with --enable-backend-security-group";
-                    self.report_group(
-                        "manage-backend-security-group-rules",
-                        |finding| finding.effect(effect).mend(mend),
-                        Code::InvalidValue,
-                        message,
-                    );
-                }
-                if manage {
-                    of_load_balancer.push(backend.clone());
-                }
-                SecurityGroups {
-                    managed: None,
-                    of_load_balancer,
-                    source: manage.then_some(backend),
-                    backend: manage && shared && owned,
-                }
-            }
+            return SecurityGroups {
+                managed: Some(self.managed(ip_address_type)),
+                of_load_balancer,
+                backend: shared && settings.backend_security_group.is_none(),
+                source: Some(if shared { backend } else { managed }),
+            };
+        };
+        let manage = self
+            .first(|fragment| fragment.load_balancer.manage_backend_rules)
+            .unwrap_or(settings.manage_backend_security_group_rules);
+        let mut of_load_balancer = self.resolve_groups(SECURITY_GROUPS, &given).unwrap_or_else(|fault| {
+            faults.push(fault.stays(existing.is_some()));
+            existing.map(|existing| existing.security_groups.clone()).unwrap_or_default()
+        });
+        if manage && !shared {
+            let message =
+                "backendSG feature is required to manage worker node SG rules when frontendSG manually specified";
+            let mend = "remove the annotation, or start the controller with --enable-backend-security-group";
+            let fault = Fault::new(Code::InvalidValue, vec![MANAGE_RULES, SECURITY_GROUPS], message).mend(mend);
+            faults.push(fault.stays(existing.is_some()));
+        }
+        if manage && !of_load_balancer.contains(&backend) {
+            of_load_balancer.push(backend.clone());
+        }
+        SecurityGroups {
+            // One that it has still.
+            managed: of_load_balancer.contains(&managed).then(|| self.managed(ip_address_type)),
+            backend: settings.backend_security_group.is_none() && of_load_balancer.contains(&backend),
+            of_load_balancer,
+            source: manage.then_some(backend),
         }
     }
 
-    /// Ids first, in the order given, then those of the names.
-    pub(super) fn resolve_groups(&mut self, suffix: &str, given: &[String]) -> Vec<Ref> {
+    /// Ids first, in the order given, then those of the names; or a fault if one of them is not there.
+    pub(super) fn resolve_groups(&self, thing: Thing, given: &[String]) -> Result<Vec<Ref>, Fault> {
         let (resolved, missing) = self.find_groups(given);
-        if let Some(missing) = missing {
-            let make = |finding: Finding| finding.value(&missing.value).age(missing.age);
-            self.report_group(suffix, make, Code::SecurityGroupNotFound, &missing.message);
+        match missing {
+            Some(Missing { message, value, age }) => {
+                Err(Fault::new(Code::SecurityGroupNotFound, vec![thing], message).value(value).age(age))
+            }
+            None => Ok(resolved),
         }
-        resolved
     }
 
     /// Those that are found, and what is wrong if some are not.

@@ -1,12 +1,13 @@
 //! Subnets: those that are named, those that the load balancer has, or those that can be discovered.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::Linker;
-use crate::compile::SubnetsAsk;
+use super::faults::Fault;
+use super::frame::{IP_ADDRESS_TYPE, Placement};
+use crate::compile::{SubnetsAsk, Thing};
 use crate::facts::{self, Subnet};
-use crate::finding::{Code, Finding};
+use crate::finding::Code;
 use crate::settings::Gate;
 use crate::stack::{IpAddressType, Scheme};
 
@@ -16,8 +17,10 @@ const FREE_ADDRESSES: i64 = 8;
 
 /// Subnets that are wanted for one load balancer.
 pub(super) struct Wanted<'w> {
-    /// The annotation that names them.
-    pub suffix: &'static str,
+    /// What members say of them.
+    pub thing: Thing,
+    /// What members say of the scheme.
+    pub scheme_thing: Thing,
     /// What is asked for.
     pub ask: Option<SubnetsAsk>,
     /// The subnets that the load balancer has, unless its scheme changes.
@@ -29,66 +32,72 @@ pub(super) struct Wanted<'w> {
 }
 
 impl Linker<'_> {
-    /// Ids of the load balancer's subnets; `None` when there are none to be used, which is reported.
-    pub(super) fn subnets(&mut self, scheme: Scheme, ip_address_type: IpAddressType) -> Option<Vec<String>> {
-        let existing = self.input.existing.filter(|existing| existing.scheme == scheme);
+    /// Where the load balancer is to be, or where it is.
+    pub(super) fn placement(&self, faults: &mut Vec<Fault>) -> Placement {
+        let scheme = self.first(|fragment| fragment.load_balancer.scheme).unwrap_or(self.input.settings.default_scheme);
+        let ip_address_type = self.ip_address_type();
+        let existing = self.input.existing;
         let wanted = Wanted {
-            suffix: "subnets",
+            thing: Thing::Group("subnets"),
+            scheme_thing: Thing::Group("scheme"),
             ask: self.first(|fragment| fragment.load_balancer.subnets.clone()),
-            existing: existing.map(|existing| existing.subnets.as_slice()),
+            existing: existing.filter(|one| one.scheme == scheme).map(|existing| existing.subnets.as_slice()),
             scheme,
             ip_address_type,
             least: if self.input.settings.gate(Gate::AlbSingleSubnet) { 1 } else { 2 },
         };
-        self.choose_subnets(&wanted)
+        let fault = match self.choose_subnets(&wanted) {
+            Ok(subnets) => return Placement { scheme, ip_address_type, subnets },
+            Err(fault) => fault,
+        };
+        faults.push(fault.stays(existing.is_some()));
+        match existing {
+            Some(existing) => Placement {
+                scheme: existing.scheme,
+                ip_address_type: existing.ip_address_type.unwrap_or(ip_address_type),
+                subnets: existing.subnets.clone(),
+            },
+            None => Placement { scheme, ip_address_type, subnets: Vec::new() },
+        }
     }
 
-    pub(super) fn choose_subnets(&mut self, wanted: &Wanted<'_>) -> Option<Vec<String>> {
+    /// Ids of the subnets of one load balancer; or why there are none to be used.
+    pub(super) fn choose_subnets(&self, wanted: &Wanted<'_>) -> Result<Vec<String>, Fault> {
         let Some(known) = &self.input.facts.subnets else {
             // Not known yet: what is named is taken as it is, and what would be discovered cannot be told.
-            return Some(match &wanted.ask {
+            return Ok(match &wanted.ask {
                 Some(SubnetsAsk::Annotated(list) | SubnetsAsk::Ids(list)) => list.clone(),
                 _ => wanted.existing.map(<[String]>::to_vec).unwrap_or_default(),
             });
         };
-        let age = known.age(self.input.now);
         let subnets = &known.value;
-        let chosen = match &wanted.ask {
-            Some(SubnetsAsk::Annotated(list) | SubnetsAsk::Ids(list)) => {
+        let chosen = match (&wanted.ask, wanted.existing) {
+            (Some(SubnetsAsk::Annotated(list) | SubnetsAsk::Ids(list)), _) => {
                 let found = self.named(list, subnets).and_then(|found| check(&found, wanted).map(|()| found));
                 found.map(|found| found.into_iter().map(|subnet| subnet.id.clone()).collect())
             }
-            Some(SubnetsAsk::Tags(tags)) => {
+            (Some(SubnetsAsk::Tags(tags)), _) => {
                 let matching = subnets.iter().filter(|subnet| self.in_vpc(subnet) && has_tags(subnet, tags)).collect();
                 self.one_a_zone(matching, wanted)
             }
-            None => match wanted.existing {
-                Some(existing) => return Some(existing.to_vec()),
-                None => {
-                    let candidates = self.candidates(subnets, wanted.scheme);
-                    self.one_a_zone(candidates, wanted).map_err(|fault| Fault {
-                        code: Code::NoSubnets,
-                        message: format!("couldn't auto-discover subnets: {}", fault.message),
-                        ..fault
-                    })
-                }
-            },
+            (None, Some(existing)) => Ok(existing.to_vec()),
+            (None, None) => self.one_a_zone(self.candidates(subnets, wanted.scheme), wanted).map_err(|unusable| {
+                let message = format!("couldn't auto-discover subnets: {}", unusable.message);
+                Unusable { code: Code::NoSubnets, message, ..unusable }
+            }),
         };
-        match chosen {
-            Ok(ids) => Some(ids),
-            Err(fault) => {
-                self.report_subnets(wanted.suffix, &fault, age);
-                None
+        chosen.map_err(|unusable| {
+            let mut by = vec![wanted.thing.clone()];
+            let discovers = matches!(wanted.ask, None | Some(SubnetsAsk::Tags(_)));
+            if discovers && wanted.scheme != self.input.settings.default_scheme {
+                by.push(wanted.scheme_thing.clone());
             }
-        }
-    }
-
-    fn report_subnets(&mut self, suffix: &str, fault: &Fault, age: Duration) {
-        let make = |finding: Finding| {
-            let finding = finding.age(age);
-            if fault.value.is_empty() { finding } else { finding.value(&fault.value) }
-        };
-        self.report_group(suffix, make, fault.code, &fault.message);
+            if unusable.for_ipv6 {
+                by.push(IP_ADDRESS_TYPE);
+            }
+            let age = known.age(self.input.now);
+            Fault::new(unusable.code, by, unusable.message).value(unusable.value).age(age)
+        })
     }
 
     fn in_vpc(&self, subnet: &Subnet) -> bool {
@@ -96,7 +105,7 @@ impl Linker<'_> {
     }
 
     /// Subnets by id, or by Name tag, where a name that is repeated takes the next subnet of that name.
-    pub(super) fn named<'s>(&self, list: &[String], subnets: &'s [Subnet]) -> Result<Vec<&'s Subnet>, Fault> {
+    pub(super) fn named<'s>(&self, list: &[String], subnets: &'s [Subnet]) -> Result<Vec<&'s Subnet>, Unusable> {
         let mut found: Vec<&Subnet> = Vec::new();
         let mut missing = Vec::new();
         for item in list {
@@ -118,7 +127,7 @@ impl Linker<'_> {
         }
         let value = missing.join(", ");
         let message = format!("failed to list subnets by names or IDs: couldn't find all subnets, missing: {value}");
-        Err(Fault { code: Code::SubnetsNotFound, message, value })
+        Err(Unusable { code: Code::SubnetsNotFound, message, value, for_ipv6: false })
     }
 
     /// Subnets with the scheme's role tag, or, when no subnet has it, those that are public or private by their routes.
@@ -138,7 +147,7 @@ impl Linker<'_> {
     }
 
     /// One eligible subnet a zone: this cluster's before others', then the lowest id; sorted by id.
-    fn one_a_zone(&self, candidates: Vec<&Subnet>, wanted: &Wanted<'_>) -> Result<Vec<String>, Fault> {
+    fn one_a_zone(&self, candidates: Vec<&Subnet>, wanted: &Wanted<'_>) -> Result<Vec<String>, Unusable> {
         let own_tag = format!("kubernetes.io/cluster/{}", self.input.settings.cluster_name);
         let (mut foreign, mut full, mut without_ipv6) = (0, 0, 0);
         let evaluated = candidates.len();
@@ -172,7 +181,8 @@ impl Linker<'_> {
                     ", and {without_ipv6} don't have an associated IPv6 CIDR block, which is required for dualstack load balancers"
                 ));
             }
-            return Err(Fault { code: Code::NoSubnets, message, value: String::new() });
+            let for_ipv6 = without_ipv6 > 0;
+            return Err(Unusable { code: Code::NoSubnets, message, value: String::new(), for_ipv6 });
         }
         check(&chosen, wanted)?;
         Ok(chosen.into_iter().map(|subnet| subnet.id.clone()).collect())
@@ -180,9 +190,10 @@ impl Linker<'_> {
 }
 
 /// The rules that AWS has for the subnets of one load balancer.
-fn check(chosen: &[&Subnet], wanted: &Wanted<'_>) -> Result<(), Fault> {
+fn check(chosen: &[&Subnet], wanted: &Wanted<'_>) -> Result<(), Unusable> {
     let ids = |subnets: &[&Subnet]| subnets.iter().map(|subnet| subnet.id.clone()).collect::<Vec<_>>().join(", ");
-    let fault = |message: String, value: String| Fault { code: Code::SubnetsUnusable, message, value };
+    let fault =
+        |message: String, value: String| Unusable { code: Code::SubnetsUnusable, message, value, for_ipv6: false };
     if chosen.is_empty() {
         return Err(fault("unable to resolve at least one subnet".to_owned(), String::new()));
     }
@@ -213,7 +224,7 @@ fn check(chosen: &[&Subnet], wanted: &Wanted<'_>) -> Result<(), Fault> {
             "subnets [{}] do not have an associated IPv6 CIDR block, which is required for dualstack load balancers",
             ids(&without)
         );
-        return Err(fault(message, ids(&without)));
+        return Err(Unusable { for_ipv6: true, ..fault(message, ids(&without)) });
     }
     Ok(())
 }
@@ -226,8 +237,10 @@ fn has_tags(subnet: &Subnet, tags: &BTreeMap<String, Vec<String>>) -> bool {
 }
 
 /// Why subnets cannot be used.
-pub(super) struct Fault {
+pub(super) struct Unusable {
     pub code: Code,
     pub message: String,
     pub value: String,
+    /// They would do for IPv4.
+    pub for_ipv6: bool,
 }

@@ -3,28 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::misfits::without_dualstack;
-use super::{Linker, SecurityGroups};
-use crate::finding::Effect;
-use crate::stack::{Binding, IpAddressType, Listener, Ref, ResourceId, TargetGroup};
+use super::Linker;
+use super::security_groups::SecurityGroups;
+use crate::stack::{Binding, Ref, ResourceId, TargetGroup};
 
 impl Linker<'_> {
     pub(super) fn target_groups(
-        &mut self,
-        ip_address_type: IpAddressType,
+        &self,
         groups: &SecurityGroups,
-        listeners: &BTreeMap<u16, Listener>,
+        redirect: Option<u16>,
     ) -> (BTreeMap<ResourceId, Arc<TargetGroup>>, BTreeMap<ResourceId, Binding>) {
         let (mut target_groups, mut bindings) = (BTreeMap::new(), BTreeMap::new());
-        let mut faults = Vec::new();
         // A member whose every listener only redirects to TLS routes nowhere.
-        let redirected = self.ssl_redirect_port(listeners).is_some();
-        for fragment in self.fragments().filter(|fragment| fragment.routes(redirected)) {
+        for fragment in self.fragments().filter(|fragment| fragment.routes(redirect.is_some())) {
             for (id, ask) in &fragment.target_groups {
-                if ask.target_group.ipv6 && !ip_address_type.is_dualstack() {
-                    let finding = without_dualstack(&fragment.key, &ask.service).effect(Effect::GroupBlocked);
-                    faults.push((fragment.key.clone(), finding));
-                }
                 let target_group = &ask.target_group;
                 let networking = groups.source.clone().map(|source| (source, ask.networking_ports.clone()));
                 let binding = Binding {
@@ -45,9 +37,6 @@ impl Linker<'_> {
                 bindings.insert(id.clone(), binding);
                 target_groups.insert(id.clone(), target_group.clone());
             }
-        }
-        for (key, finding) in faults {
-            self.report(&key, finding);
         }
         (target_groups, bindings)
     }

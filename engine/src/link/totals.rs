@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Linker, MemberState};
+use super::Linker;
+use super::members::Aside;
 use crate::annotation::PREFIX;
 use crate::compile::{CertificatesAsk, Fragment};
 use crate::facts::{Limit, Quota};
@@ -38,17 +39,15 @@ impl Linker<'_> {
     /// The most junior of those members whose part AWS would refuse, and why. Who is unchanged stays, for it is in AWS
     /// already, and so does who is linked from its last good input. Of a load balancer that exists and has no ledger, one
     /// that is taken over, nobody knows who is in AWS: all stay.
-    pub(super) fn victims(&self, totals: &[Total]) -> BTreeMap<Key, Vec<Finding>> {
-        let mut victims: BTreeMap<Key, Vec<Finding>> = BTreeMap::new();
-        if self.is_taken_over() {
-            return victims;
-        }
+    pub(super) fn victims(&self, totals: &[Total]) -> Aside {
+        let mut victims = Aside::new();
         let refused = |total: &&Total| total.limit.firm && total.is_over() && total.quota.is_of_ingresses();
         for total in totals.iter().filter(refused) {
             let mut over = total.count.saturating_sub(total.limit.max);
-            for (key, unchanged) in self.seniority.iter().rev() {
+            for candidate in self.candidates.iter().rev() {
+                let key = &candidate.present.key;
                 let Some(part) = total.parts.get(key).filter(|_| over > 0) else { continue };
-                if *unchanged || self.states.get(key) != Some(&MemberState::Linked) {
+                if !self.taken.get(key).is_some_and(|taken| self.is_newcomer(taken)) {
                     continue;
                 }
                 over = over.saturating_sub(*part);
@@ -58,27 +57,13 @@ impl Linker<'_> {
         victims
     }
 
-    /// Sets members aside; those that were linked before are linked from what they asked for then.
-    pub(super) fn set_aside(&mut self, victims: BTreeMap<Key, Vec<Finding>>) {
-        self.fragments.retain(|fragment| !victims.contains_key(&fragment.key));
-        self.agreement = self.agreement.of(&self.fragments);
-        for (key, findings) in victims {
-            for finding in findings {
-                self.report(&key, finding);
-            }
-            let kept = self.last_good(&key);
-            self.states.insert(key, if kept.is_some() { MemberState::LastGood } else { MemberState::SetAside });
-            self.take_in(kept);
-        }
-        self.sort();
-    }
-
     /// Tells the most junior member that takes part what is nearly used up, and what would be over a limit that isn't known.
     pub(super) fn warn_of_totals(&mut self, totals: &[Total]) {
         let mut found = Vec::new();
         for total in totals {
-            let junior = self.seniority.iter().rev().find(|(key, _)| total.parts.contains_key(key));
-            found.extend(junior.map(|(key, _)| (key.clone(), self.finding(total, key, Code::QuotaNear))));
+            let mut junior = self.candidates.iter().rev().map(|one| &one.present.key);
+            let junior = junior.find(|key| total.parts.contains_key(*key));
+            found.extend(junior.map(|key| (key.clone(), self.finding(total, key, Code::QuotaNear))));
         }
         for (key, finding) in found {
             self.report(&key, finding);

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::Outcome;
-use crate::link::{Linked, MemberState};
+use crate::finding::Effect;
+use crate::link::{Linked, LinkedMember, MemberState};
 
 /// A group on its way.
 pub(super) const CONVERGING: &str = "Converging";
@@ -53,9 +54,14 @@ impl Standing {
     fn reached(linked: &Linked) -> Self {
         let aside = linked.members.iter().filter(|member| member.state != MemberState::Linked);
         let aside: Vec<String> = aside.map(|member| member.key.to_string()).collect();
-        let there = "the load balancer is as the Ingresses ask";
+        let is_kept = |member: &&LinkedMember| member.findings.iter().any(|one| one.effect == Effect::PartKept);
+        let kept: Vec<String> = linked.members.iter().filter(is_kept).map(|member| member.key.to_string()).collect();
+        let mut there = "the load balancer is as the Ingresses ask".to_owned();
+        if !kept.is_empty() {
+            there.push_str(&format!(", but for what cannot be had and stays as it was: {}", kept.join(", ")));
+        }
         let (course, reason, message) = match (aside.len(), linked.members.len()) {
-            (0, _) => (Course::There, "Reconciled", there.to_owned()),
+            (0, _) => (Course::There, "Reconciled", there),
             (some, all) if some < all => {
                 let message = format!("{there}, but for {some} of {all} that are set aside: {}", aside.join(", "));
                 (Course::There, "Reconciled", message)

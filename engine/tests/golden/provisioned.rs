@@ -79,9 +79,9 @@ impl<'a> Run<'a> {
         let before = self.there.get(group);
         let existing = before.and_then(|before| before.load_balancer.as_ref());
         let existing = existing.map(|is| Existing {
-            scheme: is.scheme,
-            subnets: is.subnets.clone(),
+            ip_address_type: Some(is.ip_address_type),
             frontend_nlb: before.and_then(|before| before.frontend_nlb.as_ref()).map(frontend_nlb),
+            ..Existing::new(is.scheme, is.subnets.clone())
         });
         let linked = link(Input {
             settings: &self.case.settings,

@@ -58,7 +58,7 @@ pub fn desired_after(linked: &[Ingress], ingresses: Vec<Ingress>) -> Desired {
         world.apply(Object::Group(Box::new(ledger)));
     }
     let (view, settings, facts) = (world.view(&group, &Overlay::None), world.settings(), Facts::default());
-    let existing = Existing { scheme: Scheme::Internal, subnets: vec!["subnet-1".to_owned()], frontend_nlb: None };
+    let existing = Existing::new(Scheme::Internal, vec!["subnet-1".to_owned()]);
     let now = Timestamp::UNIX_EPOCH;
     let linked = link(Input { settings: &settings, view: &view, facts: &facts, existing: Some(&existing), now });
     linked.desired.unwrap_or_else(|| panic!("blocked: {:?}", linked.members))

@@ -1,0 +1,194 @@
+//! What the group as a whole cannot be given: whose statement it comes from, and what becomes of the others.
+//!
+//! Who brings it in, new or by a change, is set aside alone. Where nobody does, because a class's parameters, a Service or AWS changed
+//! under the group, what AWS has stays for that part, and the rest goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::contradiction::words;
+use super::members::{Aside, Taken, said};
+use super::{Linker, MemberState};
+use crate::annotation::PREFIX;
+use crate::compile::{Fragment, Thing};
+use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
+use crate::kinds::{IngressClassParamsSpec, Key};
+
+/// Something that the group asks for and that cannot be had.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub code: Code,
+    pub message: String,
+    pub value: Option<String>,
+    /// Instead of its code's.
+    pub mend: Option<String>,
+    /// Age of the fact that it rests on.
+    pub age: Option<Duration>,
+    /// What is said that cannot be had, and what else is said without which it could.
+    pub by: Vec<Thing>,
+    /// The member whose backends they are, if that is the matter.
+    pub backends: Option<Backends>,
+    /// What AWS has in its place stays; otherwise nothing can be built.
+    pub stays: bool,
+}
+
+/// Backends of a member that cannot stand behind the load balancer.
+#[derive(Debug)]
+pub(super) struct Backends {
+    pub of: Key,
+    /// It brings them in with what it asks for now.
+    pub newly: bool,
+}
+
+impl Fault {
+    pub(super) fn new(code: Code, by: Vec<Thing>, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { code, message, value: None, mend: None, age: None, by, backends: None, stays: false }
+    }
+
+    pub(super) fn value(self, value: impl Into<String>) -> Self {
+        Self { value: Some(value.into()).filter(|value| !value.is_empty()), ..self }
+    }
+
+    pub(super) fn mend(self, mend: impl Into<String>) -> Self {
+        Self { mend: Some(mend.into()), ..self }
+    }
+
+    pub(super) fn age(self, age: Duration) -> Self {
+        Self { age: Some(age), ..self }
+    }
+
+    pub(super) fn stays(self, stays: bool) -> Self {
+        Self { stays, ..self }
+    }
+
+    /// As a finding of a member. `blamed`: what it says that brings it in.
+    fn finding(&self, fragment: &Fragment, blamed: Option<&Thing>, effect: Effect) -> Finding {
+        let said = |thing: &&Thing| said(fragment, thing).is_some();
+        let first = self.by.first();
+        let named = first.filter(said).or(blamed).or(first).filter(|_| self.backends.is_none() || blamed.is_some());
+        let settled = named.filter(said).zip(fragment.params.as_ref());
+        let settled = settled.filter(|(thing, params)| settles(&params.spec, thing)).map(|(_, params)| params);
+        let path = match (named, settled) {
+            (_, Some(_)) => FieldPath::at("spec.ingressClassName"),
+            (Some(thing), None) => FieldPath::annotation(&format!("{PREFIX}{}", words(thing).0)),
+            (None, None) => FieldPath::at("spec.rules"),
+        };
+        let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
+        let mut finding = Finding::new(self.code, subject, path, self.message.as_str()).effect(effect);
+        if let Some(params) = settled {
+            let name = params.metadata.name.as_deref().unwrap_or_default();
+            finding = finding.related([ObjectRef::new("IngressClassParams", "", name)]);
+        }
+        if let Some(value) = &self.value {
+            finding = finding.value(value);
+        }
+        if let Some(mend) = &self.mend {
+            finding = finding.mend(mend);
+        }
+        match self.age {
+            Some(age) => finding.age(age),
+            None => finding,
+        }
+    }
+}
+
+/// Whether it is the parameters of a member's class that say it.
+fn settles(params: &IngressClassParamsSpec, thing: &Thing) -> bool {
+    match thing {
+        Thing::Group("subnets") => params.subnets.is_some(),
+        Thing::Group("scheme") => params.scheme.is_some(),
+        Thing::Group("ip-address-type") => params.ip_address_type.is_some(),
+        Thing::Group("ssl-redirect") => params.ssl_redirect_port.as_ref().is_some_and(|port| !port.is_empty()),
+        _ => false,
+    }
+}
+
+impl Linker<'_> {
+    /// Who is set aside for what cannot be had: of those who bring it in by one statement or another, the most junior; and
+    /// whose backends they are, if nobody does and nothing stays in their place.
+    pub(super) fn culprits(&self, faults: &[Fault]) -> Aside {
+        let mut aside = Aside::new();
+        let mut bar = |key: &Key, finding: Finding| aside.entry(key.clone()).or_default().push(finding);
+        let effect = Effect::MemberSetAside;
+        let things: BTreeSet<&Thing> = faults.iter().flat_map(|fault| &fault.by).collect();
+        let behind: BTreeMap<&Thing, Vec<&Taken<'_>>> = things.into_iter().map(|one| (one, self.behind(one))).collect();
+        let mut told = BTreeSet::new();
+        for fault in faults {
+            let owner = fault.backends.as_ref().and_then(|backends| self.taken.get_key_value(&backends.of));
+            let own = owner.filter(|_| fault.backends.as_ref().is_some_and(|backends| backends.newly));
+            let mut blamed = own.map(|(_, taken)| (taken.rank, None, vec![taken]));
+            for thing in &fault.by {
+                let behind = behind.get(thing).map(Vec::as_slice).unwrap_or_default();
+                let Some(rank) = behind.first().map(|taken| taken.rank) else { continue };
+                if blamed.as_ref().is_none_or(|(senior, ..)| rank > *senior) {
+                    blamed = Some((rank, Some(thing), behind.to_vec()));
+                }
+            }
+            match (blamed, owner) {
+                // One of all those whose backends it keeps out is enough.
+                (Some((_, Some(thing), _)), Some(_)) if !told.insert(thing) => {}
+                (Some((_, thing, behind)), _) => {
+                    for taken in behind {
+                        let asked = &taken.candidate.present.asked;
+                        bar(&asked.key, fault.finding(asked, thing, effect));
+                    }
+                }
+                (None, Some((key, taken))) if !fault.stays => {
+                    bar(key, fault.finding(&taken.candidate.present.asked, None, effect));
+                }
+                (None, _) => {}
+            }
+        }
+        aside
+    }
+
+    /// Who brings in what is said of a thing, by seniority: those who say it, unless one of them said so before and is in AWS with it; if
+    /// nobody says anything, those who took it back.
+    fn behind(&self, thing: &Thing) -> Vec<&Taken<'_>> {
+        let counts = self.first(|fragment| said(fragment, thing).map(str::to_owned));
+        let mut behind = Vec::new();
+        for candidate in self.candidates {
+            let Some(taken) = self.taken.get(&candidate.present.key) else { continue };
+            let now = match taken.state {
+                MemberState::Linked => said(&candidate.present.asked, thing),
+                MemberState::LastGood => candidate.said_before(thing),
+                MemberState::SetAside | MemberState::Kept => continue,
+            };
+            let before = candidate.said_before(thing);
+            let brings = self.is_newcomer(taken) && now != before;
+            if now == counts.as_deref() {
+                match (now, brings) {
+                    (Some(_), false) => return Vec::new(),
+                    (_, true) => behind.push(taken),
+                    (None, false) => {}
+                }
+            }
+        }
+        behind
+    }
+
+    /// Tells of what nobody brought in: those who say it, or all. Whether what AWS has stays for all of it.
+    pub(super) fn tell(&mut self, faults: &[Fault]) -> bool {
+        let mut found = Vec::new();
+        for fault in faults {
+            let effect = if fault.stays { Effect::PartKept } else { Effect::GroupBlocked };
+            let finding = |fragment: &Fragment| (fragment.key.clone(), fault.finding(fragment, None, effect));
+            if let Some(backends) = &fault.backends {
+                let owner = self.taken.get(&backends.of);
+                found.extend(owner.map(|taken| finding(&taken.candidate.present.asked)));
+                continue;
+            }
+            let says = |fragment: &&Fragment| fault.by.first().is_some_and(|thing| said(fragment, thing).is_some());
+            let before = found.len();
+            found.extend(self.fragments().filter(says).map(finding));
+            if found.len() == before {
+                found.extend(self.fragments().map(finding));
+            }
+        }
+        for (key, finding) in found {
+            self.report(&key, finding);
+        }
+        faults.iter().all(|fault| fault.stays)
+    }
+}

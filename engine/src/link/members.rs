@@ -1,0 +1,175 @@
+//! Who takes part: members by seniority, each with what it asks for now, or with what it asked for when it was last linked.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Agreement, Candidate, Input, Linked, LinkedMember, Linker, MemberState};
+use crate::compile::{Fragment, Statement, Thing};
+use crate::finding::Finding;
+use crate::kinds::Key;
+use crate::stack::Desired;
+
+/// Members that cannot take part, each with the reason.
+pub(super) type Aside = BTreeMap<Key, Vec<Finding>>;
+
+/// Members without which the whole is built.
+#[derive(Default)]
+pub(super) struct Barred(BTreeMap<Key, Bar>);
+
+#[derive(Default)]
+struct Bar {
+    why: Vec<Finding>,
+    /// What it asked for last does not go either.
+    wholly: bool,
+}
+
+impl Barred {
+    /// Bars members with what they ask for now; those that are barred so already, with what they asked for last.
+    pub(super) fn add(&mut self, aside: Aside) {
+        for (key, why) in aside {
+            let known = self.0.get_mut(&key);
+            match known {
+                Some(bar) => {
+                    bar.wholly = true;
+                    bar.why.extend(why);
+                }
+                None => {
+                    self.0.insert(key, Bar { why, wholly: false });
+                }
+            }
+        }
+    }
+}
+
+/// How a member was taken.
+pub(super) struct Taken<'a> {
+    pub(super) state: MemberState,
+    /// Its place by seniority.
+    pub(super) rank: usize,
+    pub(super) candidate: &'a Candidate,
+}
+
+impl Candidate {
+    /// The most senior first: who is as it was when it was last linked, then the older, then by name.
+    pub(super) fn by_seniority(&self, other: &Self) -> Ordering {
+        // Under review an Ingress may have no time of creation yet: then it is the youngest.
+        let rank = |one: &Self| (!one.unchanged, one.created.is_none(), one.created);
+        rank(self).cmp(&rank(other)).then_with(|| self.present.key.cmp(&other.present.key))
+    }
+
+    /// What it said of a thing when it was last linked, of one that changed since.
+    pub(super) fn said_before(&self, thing: &Thing) -> Option<&str> {
+        said(&self.last_good.as_ref()?.asked, thing)
+    }
+}
+
+/// What a member says of a thing.
+pub(super) fn said<'f>(fragment: &'f Fragment, thing: &Thing) -> Option<&'f str> {
+    fragment.statements.iter().find(|one: &&Statement| one.thing == *thing).map(|one| one.text.as_str())
+}
+
+impl<'a> Linker<'a> {
+    pub(super) fn new(input: Input<'a>, candidates: &'a [Candidate], barred: &'a Barred) -> Self {
+        Self {
+            input,
+            candidates,
+            barred,
+            fragments: Vec::with_capacity(candidates.len()),
+            taken: BTreeMap::new(),
+            findings: BTreeMap::new(),
+            reported: BTreeSet::new(),
+            losers: BTreeMap::new(),
+            agreement: Agreement::new(candidates.iter().filter_map(|one| one.present.fragment())),
+            origins: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in members by seniority, so that of two that contradict each other the younger is set aside.
+    pub(super) fn take(&mut self) {
+        for (rank, candidate) in self.candidates.iter().enumerate() {
+            let (present, key) = (&candidate.present, &candidate.present.key);
+            let findings: Vec<Finding> = present.findings.iter().map(|finding| self.aged(finding.clone())).collect();
+            self.findings.insert(key.clone(), findings);
+            let bar = self.barred.0.get(key);
+            for finding in bar.into_iter().flat_map(|bar| &bar.why) {
+                self.report(key, finding.clone());
+            }
+            let good = present.fragment().filter(|fragment| bar.is_none() && self.agrees(fragment)).cloned();
+            if good.is_none() {
+                self.report_rest(candidate);
+            }
+            let good = good.map(|fragment| (MemberState::Linked, fragment));
+            let wholly = bar.is_some_and(|bar| bar.wholly);
+            let taken = good.or_else(|| Some((MemberState::LastGood, self.last_good(candidate, wholly)?)));
+            let state = taken.as_ref().map_or(MemberState::SetAside, |(state, _)| *state);
+            self.taken.insert(key.clone(), Taken { state, rank, candidate });
+            if let Some((_, fragment)) = taken {
+                self.agreement.take_in(&fragment);
+                self.fragments.push(fragment);
+            }
+        }
+        self.fragments.sort_by(|one, other| one.in_group_order(other));
+    }
+
+    /// What a member asked for when it was last linked, if that goes together with those taken so far.
+    fn last_good(&self, candidate: &Candidate, barred: bool) -> Option<Arc<Fragment>> {
+        let good = candidate.last_good.as_ref().filter(|_| !barred)?.fragment()?;
+        self.agreement.contradictions(good).is_empty().then(|| good.clone())
+    }
+
+    /// Whether a member goes together with those taken so far.
+    fn agrees(&mut self, fragment: &Fragment) -> bool {
+        let contradictions = self.agreement.contradictions(fragment);
+        let agrees = contradictions.is_empty();
+        for finding in &contradictions {
+            self.report(&fragment.key, finding.clone());
+        }
+        if !agrees {
+            self.losers.insert(fragment.key.clone(), contradictions);
+        }
+        agrees
+    }
+
+    /// Tells a member that takes no part with what it asks for what else would keep it out: it is mended in one go.
+    fn report_rest(&mut self, candidate: &Candidate) {
+        let present = &candidate.present;
+        if !candidate.unchanged && !self.is_taken_over() {
+            for finding in self.absent(&present.asked) {
+                self.report(&present.key, finding);
+            }
+        }
+        if !present.linkable {
+            self.report_uncovered(&present.asked);
+        }
+    }
+
+    /// Whether the load balancer exists and has no ledger: then nobody knows who is in AWS.
+    pub(super) fn is_taken_over(&self) -> bool {
+        self.input.existing.is_some() && self.input.view.ledger.is_none()
+    }
+
+    /// Whether what a member asks for is not in AWS yet: it is new, or changed. Who may be in AWS is not.
+    pub(super) fn is_newcomer(&self, taken: &Taken<'_>) -> bool {
+        taken.state == MemberState::Linked && !taken.candidate.unchanged && !self.is_taken_over()
+    }
+
+    /// Keeps a finding of a member, once.
+    pub(super) fn report(&mut self, key: &Key, finding: Finding) {
+        if self.reported.insert(finding.clone()) {
+            self.findings.entry(key.clone()).or_default().push(finding);
+        }
+    }
+
+    pub(super) fn finish(mut self, desired: Option<Desired>) -> Linked {
+        let members = self.input.view.members.iter().map(|member| {
+            let key = member.key();
+            LinkedMember {
+                state: self.taken.get(&key).map_or(MemberState::SetAside, |taken| taken.state),
+                findings: self.findings.remove(&key).unwrap_or_default(),
+                key,
+            }
+        });
+        Linked { members: members.collect(), desired, origins: self.origins }
+    }
+}
