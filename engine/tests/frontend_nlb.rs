@@ -163,7 +163,7 @@ fn contradictions_set_the_younger_aside() {
     for (key, one, other, code) in cases {
         let on = if *key == "enable-frontend-nlb" { listen } else { ON };
         // Only there do elastic addresses go.
-        let facing = key.contains("eip").then_some(("frontend-nlb-scheme", "internet-facing")).unwrap_or(listen);
+        let facing = if key.contains("eip") { ("frontend-nlb-scheme", "internet-facing") } else { listen };
         let all: [Annotations<'_>; 2] = [&[on, listen, facing, (key, one)], &[listen, (key, other)]];
         let linked = linked(&all);
         let states: Vec<MemberState> = linked.members.iter().map(|member| member.state).collect();

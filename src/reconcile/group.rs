@@ -31,7 +31,7 @@ const MADE: Duration = Duration::from_secs(1);
 const BLOCKED: Duration = Duration::from_secs(30);
 
 /// Pause before another look at what AWS lacks, while the rest of the group goes on.
-const MISSED: Duration = Duration::from_secs(120);
+const MISSED: Duration = Duration::from_mins(2);
 
 /// Clients of identity providers by Secret (`namespace/name`), read for one turn and kept no longer.
 type Clients = BTreeMap<String, OidcClient>;

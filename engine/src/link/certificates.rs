@@ -18,10 +18,7 @@ impl Linker<'_> {
         let mut found = Vec::new();
         let mut fragments = std::mem::take(&mut self.fragments);
         for fragment in &mut fragments {
-            let (arns, faults) = match self.discover(fragment) {
-                Some(discovered) => discovered,
-                None => continue,
-            };
+            let Some((arns, faults)) = self.discover(fragment) else { continue };
             let had = if faults.is_empty() { Some(Vec::new()) } else { self.certificates_had(fragment) };
             let Some(had) = had else {
                 aside.insert(fragment.key.clone(), faults);

@@ -59,7 +59,7 @@ impl Linker<'_> {
         let given = self
             .first(|fragment| Some(fragment.frontend_nlb.security_groups.clone()).filter(|groups| !groups.is_empty()));
         let security_groups = given.map(|given| self.resolve_groups(SECURITY_GROUPS, &given)).transpose();
-        let security_groups = security_groups.map_err(|fault| found.push(fault)).ok().flatten();
+        let security_groups = security_groups.map_err(|fault| found.push(*fault)).ok().flatten();
         let scheme = self.first(|fragment| fragment.frontend_nlb.scheme).unwrap_or(self.input.settings.default_scheme);
         let subnets = self.frontend_subnets(scheme, ip_address_type, &mut found);
         let goes = found.is_empty();
@@ -131,7 +131,7 @@ impl Linker<'_> {
             ip_address_type,
             least: 1,
         };
-        let subnets = self.choose_subnets(&wanted).map_err(|fault| found.push(fault)).ok();
+        let subnets = self.choose_subnets(&wanted).map_err(|fault| found.push(*fault)).ok();
         let allocations = self.first(|fragment| {
             Some(fragment.frontend_nlb.eip_allocations.clone()).filter(|allocations| !allocations.is_empty())
         });

@@ -85,11 +85,12 @@ impl Linker<'_> {
     }
 
     /// Ids first, in the order given, then those of the names; or a fault if one of them is not there.
-    pub(super) fn resolve_groups(&self, thing: Thing, given: &[String]) -> Result<Vec<Ref>, Fault> {
+    pub(super) fn resolve_groups(&self, thing: Thing, given: &[String]) -> Result<Vec<Ref>, Box<Fault>> {
         let (resolved, missing) = self.find_groups(given);
         match missing {
             Some(Missing { message, value, age }) => {
-                Err(Fault::new(Code::SecurityGroupNotFound, vec![thing], message).value(value).age(age))
+                let fault = Fault::new(Code::SecurityGroupNotFound, vec![thing], message);
+                Err(Box::new(fault.value(value).age(age)))
             }
             None => Ok(resolved),
         }

@@ -62,7 +62,7 @@ impl Linker<'_> {
     }
 
     /// Ids of the subnets of one load balancer; or why there are none to be used.
-    pub(super) fn choose_subnets(&self, wanted: &Wanted<'_>) -> Result<Vec<String>, Fault> {
+    pub(super) fn choose_subnets(&self, wanted: &Wanted<'_>) -> Result<Vec<String>, Box<Fault>> {
         let Some(known) = &self.input.facts.subnets else {
             // Not known yet: what is named is taken as it is, and what would be discovered cannot be told.
             return Ok(match &wanted.ask {
@@ -96,7 +96,7 @@ impl Linker<'_> {
                 by.push(IP_ADDRESS_TYPE);
             }
             let age = known.age(self.input.now);
-            Fault::new(unusable.code, by, unusable.message).value(unusable.value).age(age)
+            Box::new(Fault::new(unusable.code, by, unusable.message).value(unusable.value).age(age))
         })
     }
 
