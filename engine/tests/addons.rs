@@ -96,7 +96,7 @@ type Members<'a> = &'a [&'a [(&'a str, &'a str)]];
 
 #[test]
 fn what_the_group_asks() {
-    let rows: [(Members<'_>, Addons); 10] = [
+    let rows: [(Members<'_>, Addons); 11] = [
         (&[&[]], Addons::default()),
         (&[&[("wafv2-acl-arn", WEB)], &[]], Addons { wafv2: Some(acl(WEB)), ..Addons::default() }),
         (&[&[("wafv2-acl-arn", "none")]], Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() }),
@@ -106,6 +106,10 @@ fn what_the_group_asks() {
         (
             &[&[("wafv2-acl-arn", WEB)], &[("wafv2-acl-name", "none")], &[("wafv2-acl-arn", API)]],
             Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() },
+        ),
+        (
+            &[&[("wafv2-acl-arn", "no ARN"), ("wafv2-acl-name", "api")]],
+            Addons { wafv2: Some(acl(API)), ..Addons::default() },
         ),
         (
             &[&[("web-acl-id", "old"), ("waf-acl-id", "new")]],

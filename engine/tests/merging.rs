@@ -78,8 +78,12 @@ fn world(settings: Settings, params: &Value, members: &[Ingress]) -> World {
 }
 
 fn linked_by(settings: Settings, params: &Value, members: &[Ingress]) -> Linked {
+    linked_as(&GroupId::Explicit("g".to_owned()), settings, params, members)
+}
+
+fn linked_as(group: &GroupId, settings: Settings, params: &Value, members: &[Ingress]) -> Linked {
     let world = world(settings, params, members);
-    let view = world.view(&GroupId::Explicit("g".to_owned()), &Overlay::None);
+    let view = world.view(group, &Overlay::None);
     let (settings, facts) = (world.settings(), facts());
     link(Input { settings: &settings, view: &view, facts: &facts, existing: None, now: Timestamp::UNIX_EPOCH })
 }
@@ -194,4 +198,18 @@ fn a_load_balancers_name_is_not_empty() {
     let linked = linked(&json!({}), &[member("m", "alb", &[("load-balancer-name", "")])]);
     assert_eq!(states(&linked), [ASIDE]);
     assert!(linked.findings().any(|finding| finding.code == Code::InvalidName));
+}
+
+/// In a group of several it may be another member's class that settles it.
+#[test]
+fn what_the_class_of_an_ingress_of_its_own_settles_is_not_read() {
+    let capacity = ("minimum-load-balancer-capacity", "Units=5");
+    let params = json!({"minimumLoadBalancerCapacity": {"capacityUnits": 200}});
+    let mut one = member("m", "own", &[capacity]);
+    assert_eq!(states(&linked(&params, std::slice::from_ref(&one))), [ASIDE]);
+    one.metadata.annotations.get_or_insert_default().remove(&format!("{P}group.name"));
+    let group = GroupId::Implicit { namespace: "shop".to_owned(), name: "m".to_owned() };
+    let alone = linked_as(&group, Settings::new("cluster"), &params, &[one]);
+    assert_eq!(states(&alone), [LINKED]);
+    assert_eq!(desired(alone).addons.capacity_units, Some(200));
 }

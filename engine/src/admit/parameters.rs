@@ -23,7 +23,8 @@ pub(super) fn validate(object: &Value, old: Option<&Value>, name: &str, policy: 
         .into_iter()
         .filter(|fault| !before.contains(fault))
         .map(|fault| {
-            let code = if fault.error.unfamiliar { Code::UnfamiliarValue } else { Code::InvalidParameters };
+            let doubtful = fault.error.unfamiliar && !fault.refused;
+            let code = if doubtful { Code::UnfamiliarValue } else { Code::InvalidParameters };
             Finding::new(code, subject.clone(), FieldPath::at(fault.path), fault.error.message)
         })
         .collect();
@@ -58,6 +59,9 @@ mod tests {
                 .starts_with("IngressClassParams.elbv2.k8s.aws \"own\" is invalid: spec.inboundCIDRs[0]: ALB032")
         );
         assert_eq!(answer.details.map(|details| details.causes.len()), Some(1));
+        // Those of a class that are stored with these work; LBC's webhook refuses new ones.
+        let odd = json!({"inboundCIDRs": ["10.0.0.1/8"], "subnets": {"tags": {"a": ["b", "b"]}}});
+        assert_eq!(validate(&object(&odd), None, "own", &policy).details.map(|details| details.causes.len()), Some(2));
         // sslRedirectPort, which only switches the redirect off, is a warning.
         assert_eq!(answer.warnings.len(), 1);
         assert!(validate(&bad, Some(&bad), "own", &policy).allowed);

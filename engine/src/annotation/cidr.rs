@@ -25,6 +25,13 @@ impl Cidr {
         self.text.contains(':')
     }
 
+    /// Whether the address is another than the network's.
+    #[must_use]
+    pub fn has_host_bits(&self) -> bool {
+        let address = self.text.split_once('/').and_then(|(address, _)| address.parse::<IpAddr>().ok());
+        address != Some(self.net.addr())
+    }
+
     /// Reads one CIDR.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ pub struct Fault {
     pub error: ParseError,
     /// Nothing can be built of it; else AWS has the last word.
     pub grave: bool,
+    /// LBC's webhook refuses the object for it, although what is stored with it works.
+    pub refused: bool,
 }
 
 /// Everything that is wrong, in the order of the fields.
@@ -73,11 +75,15 @@ struct Found(Vec<Fault>);
 
 impl Found {
     fn add(&mut self, path: impl Into<String>, error: ParseError) {
-        self.0.push(Fault { path: path.into(), error, grave: false });
+        self.0.push(Fault { path: path.into(), error, grave: false, refused: false });
     }
 
     fn add_grave(&mut self, path: impl Into<String>, error: ParseError) {
-        self.0.push(Fault { path: path.into(), error, grave: true });
+        self.0.push(Fault { path: path.into(), error, grave: true, refused: false });
+    }
+
+    fn add_refused(&mut self, path: impl Into<String>, message: String) {
+        self.0.push(Fault { path: path.into(), error: ParseError::new(message).doubt(), grave: false, refused: true });
     }
 
     /// A field by the grammar of the annotation that it overrides.
@@ -128,9 +134,9 @@ impl Found {
             let path = format!("spec.inboundCIDRs[{index}]");
             match Cidr::parse(block) {
                 Err(error) => self.add_grave(path, error),
-                Ok(cidr) if !cidr.canonical && !cidr.is_ipv6() => {
+                Ok(cidr) if cidr.has_host_bits() => {
                     let message = format!("{block} has bits set outside its prefix; did you mean `{}`?", cidr.net);
-                    self.add(path, ParseError::new(message).doubt());
+                    self.add_refused(path, message);
                 }
                 Ok(_) => {}
             }
@@ -188,8 +194,10 @@ impl Found {
         for (key, values) in selector.tags.iter().flatten() {
             let mut seen = BTreeSet::new();
             for (index, value) in values.iter().enumerate().filter(|(_, value)| !seen.insert(value.as_str())) {
-                let error = ParseError::new(format!("value `{value}` is there twice"));
-                self.add(format!("spec.subnets.tags[{key}][{index}]"), error.doubt());
+                self.add_refused(
+                    format!("spec.subnets.tags[{key}][{index}]"),
+                    format!("value `{value}` is there twice"),
+                );
             }
         }
     }
@@ -240,6 +248,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn every_field() {
         let good = spec(json!({
             "loadBalancerName": "shop", "group": {"name": "shop"}, "scheme": "internal", "ipAddressType": "ipv4",
@@ -259,6 +268,12 @@ mod tests {
             (json!({"certificateArn": ["x"]}), "spec.certificateArn[0]", false, false),
             (json!({"inboundCIDRs": ["::/0", "10.0.0.1"]}), "spec.inboundCIDRs[1]", true, false),
             (json!({"inboundCIDRs": ["10.0.0.1/8"]}), "spec.inboundCIDRs[0]", false, true),
+            (
+                json!({"inboundCIDRs": ["10.0.0.0/08", "2001:DB8::/32", "2001:db8::1/32"]}),
+                "spec.inboundCIDRs[2]",
+                false,
+                true,
+            ),
             (json!({"sslPolicy": "x"}), "spec.sslPolicy", false, false),
             (json!({"sslRedirectPort": "yes"}), "spec.sslRedirectPort", false, true),
             (json!({"sslRedirectPort": "0"}), "spec.sslRedirectPort", true, false),

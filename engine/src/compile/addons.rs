@@ -25,9 +25,11 @@ const ARN: &str = "wafv2-acl-arn";
 
 impl Compiler<'_> {
     pub(super) fn addons(&mut self) -> AddonsAsk {
+        let wafv2_name = self.web_acl_name();
         AddonsAsk {
-            wafv2_name: self.web_acl_name(),
-            wafv2_arn: self.web_acl_arn(),
+            // Beside a name nobody reads an ARN.
+            wafv2_arn: if wafv2_name.is_none() { self.web_acl_arn() } else { None },
+            wafv2_name,
             waf_classic: self.reader.raw("waf-acl-id").or_else(|| self.reader.raw("web-acl-id")).map(WebAcl::asked),
             shield: self.shield(),
             capacity_units: self.capacity_units(),
@@ -141,7 +143,9 @@ impl Compiler<'_> {
 
     fn capacity_units(&mut self) -> Option<i32> {
         const SUFFIX: &str = "minimum-load-balancer-capacity";
-        let raw = self.reader.raw(SUFFIX)?;
+        // The first member's class settles it, and an Ingress of its own is the first.
+        let settled = self.class_says("minimumLoadBalancerCapacity.capacityUnits") && !self.group().is_explicit();
+        let raw = self.reader.raw(SUFFIX).filter(|_| !settled)?;
         let asked = self.reader.map(SUFFIX, Code::InvalidValue)?;
         let mut units = None;
         for (key, value) in asked {
