@@ -127,7 +127,8 @@ impl Compiler<'_> {
                 None => port.port.to_string(),
             });
             let known: Vec<String> = known.collect();
-            let message = format!("unable to find port {port} on service {key}; it has {}", known.join(", "));
+            let all = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let message = format!("unable to find port {port} on service {key}; it has {all}");
             let finding = self.reader.report(Code::MissingServicePort, format!("{at}.port"), message);
             finding.value = Some(port.to_string());
             finding.allowed = known;
