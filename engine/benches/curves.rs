@@ -22,7 +22,7 @@ use albedo_engine::stack::GroupId;
 use albedo_engine::traffic::{Request, Router};
 use albedo_engine::world::{Object, Overlay, World};
 use k8s_openapi::api::networking::v1::Ingress;
-use sample::{GROUP, empty, facts, ingress, input, now, service, view, world};
+use sample::{GROUP, editions, empty, facts, ingress, input, now, service, view, world};
 use serde_json::json;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -186,16 +186,15 @@ fn links(bounds: &mut Bounds) {
     let cold = shortest(|| link(input(&settings, &hundred, &facts)));
     bounds.time("cold link of 100 members × 5 rules", cold, Duration::from_millis(5));
     // One member is another one each time; the rest is remembered.
-    let mut changing = world(100, 5);
-    let editions = (0..21).map(|edition| {
-        changing.apply(Object::Ingress(Box::new(ingress(Some(GROUP), 50, 5, edition))));
-        view(&changing)
-    });
-    let editions: Vec<_> = editions.collect();
-    let (mut cache, mut next) = (Cache::new(128), editions.iter().cycle());
-    let facts = Arc::new(facts);
-    cache.know(&facts);
-    let warm = shortest(|| next.next().map(|view| relink(input(&settings, view, &facts), &mut cache)));
+    let warm = |members: usize, facts: &Arc<Facts>| {
+        let editions = editions(members, 5);
+        let (mut cache, mut next) = (Cache::new(members + 28), editions.iter().cycle());
+        cache.know(facts);
+        shortest(|| next.next().map(|view| relink(input(&settings, view, facts), &mut cache)))
+    };
+    let roomy = Arc::new(roomy);
+    bounds.curve("link of members, one of them changed", LINEAR, &[1, 10, 100], |members| warm(members, &roomy));
+    let warm = warm(100, &Arc::new(facts));
     bounds.time("link of 100 members × 5 rules, one of them changed", warm, Duration::from_millis(1));
 }
 

@@ -8,13 +8,13 @@ mod sample;
 use std::sync::Arc;
 
 use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request as Review};
-use albedo_engine::compile;
-use albedo_engine::link::link;
+use albedo_engine::compile::{self, Cache};
+use albedo_engine::link::{link, relink};
 use albedo_engine::settings::Settings;
 use albedo_engine::traffic::{Request, Router, unreachable};
 use albedo_engine::world::{Object, View};
 use divan::{Bencher, black_box};
-use sample::{facts, ingress, input, now, view, world};
+use sample::{editions, facts, ingress, input, now, view, world};
 
 fn main() {
     divan::main();
@@ -35,6 +35,15 @@ fn compile_of_one_ingress(bencher: Bencher<'_, '_>) {
 fn link_cold(bencher: Bencher<'_, '_>, members: usize) {
     let (settings, facts, view) = (Settings::new("bench"), facts(), view(&world(members, 5)));
     bencher.bench(|| link(black_box(input(&settings, &view, &facts))));
+}
+
+/// One member is another one each time; the rest is remembered.
+#[divan::bench(args = MEMBERS)]
+fn link_with_one_member_changed(bencher: Bencher<'_, '_>, members: usize) {
+    let (settings, facts, editions) = (Settings::new("bench"), Arc::new(facts()), editions(members, 5));
+    let (mut cache, mut next) = (Cache::new(members + 28), editions.iter().cycle());
+    cache.know(&facts);
+    bencher.bench_local(|| next.next().map(|view| relink(black_box(input(&settings, view, &facts)), &mut cache)));
 }
 
 #[divan::bench(args = MEMBERS)]

@@ -99,6 +99,16 @@ pub fn view(world: &World) -> View {
     world.view(&GroupId::Explicit(GROUP.to_owned()), &Overlay::None)
 }
 
+/// Views of the group of [`world`] between which one member changes: each is linked after the one before, in a circle.
+pub fn editions(members: usize, rules: usize) -> Vec<View> {
+    let mut world = world(members, rules);
+    let edition = |edition| {
+        world.apply(Object::Ingress(Box::new(ingress(Some(GROUP), members / 2, rules, edition))));
+        view(&world)
+    };
+    (0..21).map(edition).collect()
+}
+
 /// What linking a view takes.
 pub fn input<'a>(settings: &'a Settings, view: &'a View, facts: &'a Facts) -> Input<'a> {
     Input { settings, view, facts, existing: None, now: now() }
