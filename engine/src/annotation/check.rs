@@ -1,5 +1,9 @@
 //! Checks a value against its row: everything that would keep it from being provisioned, seen without its surroundings.
 
+mod health_check;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
@@ -8,7 +12,7 @@ use super::arn::Kind as ArnKind;
 use super::auth::{CognitoConfig, OidcConfig};
 use super::catalogue::{Grammar, Row, Shape};
 use super::nearest::did_you_mean;
-use super::parse::{self, ParseError, Pointer};
+use super::parse::{self, ParseError};
 use super::{action, attributes, cidr, condition, condition_limits, decode, group, jwt, listen_ports};
 use super::{mutual_authentication, ssl_policy, tags, transform};
 
@@ -42,11 +46,11 @@ pub fn check(row: &Row, raw: &str) -> Vec<ParseError> {
         Grammar::Arn(kind) => kind.parse(raw).err().into_iter().collect(),
         Grammar::LoadBalancerName => load_balancer_name(raw).into_iter().collect(),
         Grammar::SslPolicy => ssl_policy::fault(raw).into_iter().collect(),
-        Grammar::Path => path(raw).into_iter().collect(),
+        Grammar::Path => health_check::path(raw).into_iter().collect(),
         Grammar::Cidrs => cidr::parse_list(raw).err().unwrap_or_default(),
         Grammar::GroupName => group::name(raw).err().into_iter().collect(),
-        Grammar::HealthCheckPort => health_check_port(raw).into_iter().collect(),
-        Grammar::StatusCodes(last) => status_codes(raw, last),
+        Grammar::HealthCheckPort => health_check::port(raw).into_iter().collect(),
+        Grammar::StatusCodes(last) => health_check::status_codes(raw, last),
         Grammar::PortMap => port_map(raw),
     }
 }
@@ -73,25 +77,6 @@ fn cookie(raw: &str) -> Option<ParseError> {
     let is_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
     let fits = !raw.is_empty() && raw.bytes().all(is_token);
     (!fits).then(|| ParseError::new(format!("{} can't be a cookie's name", parse::go_quote(&parse::shown(raw)))))
-}
-
-/// `ELBv2` API, `CreateTargetGroup`: `HealthCheckPath` has 1 to 1,024 characters, and begins with a slash.
-fn path(raw: &str) -> Option<ParseError> {
-    let length = raw.chars().count();
-    if length > 1024 {
-        return Some(ParseError::new(format!("the path has {length} characters, AWS takes 1024")));
-    }
-    if !raw.starts_with('/') {
-        let full_url = raw.contains("://");
-        let mend = if full_url {
-            "; leave protocol and host out".to_owned()
-        } else {
-            format!("; did you mean `/{}`?", parse::shown(raw))
-        };
-        return Some(ParseError::new(format!("the path must begin with a slash{mend}")));
-    }
-    let odd = raw.char_indices().find(|(_, c)| c.is_whitespace() || c.is_control())?;
-    Some(ParseError::at_byte("the path has white space in it", odd.0))
 }
 
 /// The shape of ids; what doesn't begin like one is a name where names may stand.
@@ -258,46 +243,6 @@ fn read<T: decode::Decode + Default>(
     (value.map_or_else(|error| vec![error], |value| faults(&value)), strays)
 }
 
-fn health_check_port(raw: &str) -> Option<ParseError> {
-    match parse::go_int64(raw) {
-        Ok(1..=65535) => None,
-        Ok(number) => Some(ParseError::new(format!("{number} must be within [1, 65535]"))),
-        Err(_) if raw.is_empty() => {
-            Some(ParseError::new("a port number, `traffic-port` or a service port's name belongs here"))
-        }
-        // Any other text is the name of a Service's port, `traffic-port` apart.
-        Err(_) => None,
-    }
-}
-
-/// GRPC's codes begin at 0, so only the form and the upper end can be told without knowing the protocol.
-fn status_codes(raw: &str, last: u16) -> Vec<ParseError> {
-    let code = |text: &str| text.parse::<u16>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let mut found = Vec::new();
-    let mut offset = 0;
-    for item in raw.split(',') {
-        let place = Pointer::Bytes(offset, offset + item.len());
-        offset += item.len() + 1;
-        let range = match item.trim().split_once('-') {
-            Some((from, to)) => code(from).zip(code(to)),
-            None => code(item.trim()).map(|code| (code, code)),
-        };
-        let message = match range {
-            None => format!("`{}` is neither a status code nor a range such as 200-299", parse::shown(item.trim())),
-            Some((from, to)) if from > to => format!("range {item} ends before it begins"),
-            Some((_, to)) if to > last => {
-                format!("{to} is no status that a health check can ask for, {last} is the last")
-            }
-            Some(_) if item.trim() != item => {
-                format!("there is white space around `{}`, which AWS does not take", item.trim())
-            }
-            Some(_) => continue,
-        };
-        found.push(ParseError::at_place(message, place));
-    }
-    found
-}
-
 fn port_map(raw: &str) -> Vec<ParseError> {
     let pairs = match parse::pairs(raw) {
         Ok(pairs) => pairs,
@@ -324,155 +269,4 @@ fn port_map(raw: &str) -> Vec<ParseError> {
         }
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::catalogue::{Scope, every_row, row, rows};
-    use super::*;
-    use proptest::prelude::*;
-
-    fn first(key: &str, raw: &str) -> String {
-        check(row(key).unwrap(), raw).first().map(|error| error.message.clone()).unwrap_or_default()
-    }
-
-    #[test]
-    fn every_example_and_default_passes() {
-        for row in every_row().filter(|row| row.scope != Scope::Output) {
-            assert_eq!(check(row, row.example), [], "{}: example", row.key);
-            if !row.default.is_empty() {
-                assert_eq!(check(row, row.default), [], "{}: default", row.key);
-            }
-        }
-    }
-
-    const WRITTEN: &[(&str, &str, &str)] = &[
-        (
-            "scheme",
-            "internet-Facing",
-            "unknown scheme: internet-Facing, must be one of internal, internet-facing; did you mean `internet-facing`?",
-        ),
-        ("target-type", "pod", "unknown targetType: pod, must be one of instance, ip"),
-        ("backend-protocol", "http", "backend protocol must be within [HTTP, HTTPS]: http; did you mean `HTTP`?"),
-        (
-            "backend-protocol",
-            "grpc",
-            "backend protocol must be within [HTTP, HTTPS]: grpc; `backend-protocol-version: GRPC` is the key for it",
-        ),
-        ("auth-type", "basic", "unknown authType: basic, must be one of none, cognito, oidc"),
-        (
-            "ssl-redirect",
-            "true",
-            "strconv.ParseInt: parsing \"true\": invalid syntax; a whole number within [1, 65535] belongs here",
-        ),
-        ("ssl-redirect", "0", "0 must be within [1, 65535]"),
-        ("healthcheck-interval-seconds", "301", "301 must be within [5, 300]"),
-        ("load-balancer-name", "a_b", "load balancer name `a_b` may have only letters, digits and hyphens"),
-        ("load-balancer-name", "internal-a", "load balancer name `internal-a` can't begin with `internal-`"),
-        ("subnets", " , ", "unable to resolve at least one subnet: the list is empty"),
-        ("tags", "a", "item \"a\" has no `=`, key=value belongs here"),
-        (
-            "minimum-load-balancer-capacity",
-            "Units=1",
-            "invalid key to set the capacity: Units, Expected key: CapacityUnits",
-        ),
-        ("minimum-load-balancer-capacity", "CapacityUnits=x", "invalid value to set the capacity: x"),
-        ("success-codes", "200, 302", "there is white space around `302`, which AWS does not take"),
-        ("success-codes", "200-599", "599 is no status that a health check can ask for, 499 is the last"),
-        ("success-codes", "299-200", "range 299-200 ends before it begins"),
-        ("healthcheck-path", "healthz", "the path must begin with a slash; did you mean `/healthz`?"),
-        ("healthcheck-path", "/a b", "the path has white space in it"),
-        ("security-groups", "sg-xxxx, own", "sg-xxxx is no id: sg- is followed by hexadecimal digits"),
-        ("subnets", "subnet-1,subnet-1", "subnet-1 is named twice"),
-        ("security-group-prefix-lists", "office", "office is no id: one that begins with pl- belongs here"),
-        (
-            "ssl-policy",
-            "TLS-1-2",
-            "TLS policy `TLS-1-2` can't be one: their names begin with ELBSecurityPolicy-, and custom ones don't exist",
-        ),
-        (
-            "load-balancer-attributes",
-            "idle_timeout.timeout_seconds=1,",
-            "attribute idle_timeout.timeout_seconds is `1,`: a whole number from 1 to 4000 belongs there",
-        ),
-        ("tags", "aws:a=b", "tag key aws:a begins with aws:, which is reserved for AWS"),
-        ("auth-session-cookie", "a b", "\"a b\" can't be a cookie's name"),
-        (
-            "wafv2-acl-name",
-            "my acl",
-            "`my acl` can't be a web ACL's name: at most 128 letters, digits, hyphens and underscores make one",
-        ),
-        ("customer-owned-ipv4-pool", "pool", "`pool` isn't the id of a pool, which begins with ipv4pool-coip-"),
-        (
-            "acm-pca-arn",
-            "arn:aws:acm-pca:eu-west-1:123456789012:x/y",
-            "`arn:aws:acm-pca:eu-west-1:123456789012:x/y` has resource `x/y`; its form is arn:PARTITION:acm-pca:REGION:ACCOUNT:certificate-authority/ID",
-        ),
-        (
-            "actions.a",
-            r#"{"type":"redirect","redirectConfig":{"statusCode":"HTTP_301","prot":"HTTPS"}}"#,
-            "nothing reads `prot`; did you mean `port`?",
-        ),
-        ("success-codes", "200,2xx", "`2xx` is neither a status code nor a range such as 200-299"),
-        ("actions.ssl-redirect", "443", "json: cannot unmarshal number into Go value of type ingress.Action"),
-        ("conditions.svc", "", "unexpected end of JSON input"),
-        (
-            "conditions.svc",
-            r#"[{"field":"host_header"}]"#,
-            "field `host_header` must be one of host-header, path-pattern, http-header, http-request-method, query-string, source-ip; did you mean `host-header`?",
-        ),
-        ("frontend-nlb-listener-port-mapping", "80=x", "invalid ALB listener port: x"),
-        ("healthcheck-port", "0", "0 must be within [1, 65535]"),
-        ("inbound-cidrs", "10.0.0.0", "invalid CIDR address: 10.0.0.0; did you mean `10.0.0.0/32`?"),
-    ];
-
-    #[test]
-    fn what_users_write() {
-        for (key, raw, expected) in WRITTEN.iter().copied() {
-            assert_eq!(first(key, raw), expected, "{key}: {raw}");
-        }
-    }
-
-    #[test]
-    fn what_behaves_as_unset_passes() {
-        for key in [
-            "certificate-arn",
-            "security-groups",
-            "tags",
-            "inbound-cidrs",
-            "load-balancer-attributes",
-            "ipam-ipv4-pool-id",
-        ] {
-            assert_eq!(first(key, ""), "", "{key}");
-        }
-        for (key, raw) in [
-            ("listener-attributes.HTTP-80", ""),
-            ("frontend-nlb-listener-port-mapping", "80=443,80=80"),
-            ("wafv2-acl-arn", "none"),
-            ("wafv2-acl-arn", ""),
-            ("healthcheck-port", "http"),
-            ("success-codes", "200,301-302"),
-            ("success-codes", "0-99"),
-            ("inbound-cidrs", "10.0.0.1/24,"),
-            ("group.order", "-1000"),
-        ] {
-            assert_eq!(first(key, raw), "", "{key}: {raw}");
-        }
-    }
-
-    #[test]
-    fn all_problems_at_once() {
-        let certificates = "arn:arn:aws:acm:eu-west-1:123456789012:certificate/a, my-secret";
-        assert_eq!(check(row("certificate-arn").unwrap(), certificates).len(), 2);
-        assert_eq!(check(row("inbound-cidrs").unwrap(), "a,b,::/0").len(), 2);
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(raw in any::<String>()) {
-            for row in rows() {
-                let _ = check(row, &raw);
-            }
-        }
-    }
 }

@@ -11,15 +11,16 @@ use super::equal::{self, Known};
 use super::operation::AwsOperation;
 use super::rules::Routing;
 use crate::stack::{Action, Forward, Found, Ref, Rule, TargetGroupTuple, TargetHealth};
+use crate::traffic::Health;
 
 /// Target groups of one forward action:
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ForwardActionConfig.html>.
 const GROUPS_OF_A_FORWARD: usize = 5;
 
-/// What is known of the targets of a target group.
+/// Whether a target group may take over: its [`Health`], and how long it was waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Targets {
-    /// One at least is healthy.
+    /// One at least takes requests and is not known to be unhealthy.
     Usable,
     /// There are some, and AWS does not check them: no rule names the target group.
     Unchecked,
@@ -44,7 +45,7 @@ impl Targets {
             return if registered && waited > Self::EMPTY { Self::GivenUp } else { Self::Awaited };
         }
         let live: Vec<&TargetHealth> = live.collect();
-        if live.iter().any(|one| one.state == "healthy") {
+        if Health::of(live.iter().copied()) == Health::Healthy {
             return Self::Usable;
         }
         if waited > Self::UNHEALTHY {
@@ -189,4 +190,36 @@ fn warm(routing: &Routing, cold: &[Ref], known: &Known, targets: &TargetsByArn) 
     };
     let mut serving = routing.there.iter().filter(|found| serves(&found.is.actions, known, targets));
     serving.find_map(with)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of targets, and the two ages at which patience ends.
+    #[test]
+    fn patience() {
+        let seconds = Duration::from_secs;
+        let rows: [(&[&str], u64, Targets); 8] = [
+            (&[], 10, Targets::Awaited),
+            (&[], 31, Targets::GivenUp),
+            (&["draining"], 31, Targets::GivenUp),
+            (&["initial"], 31, Targets::Awaited),
+            (&["unhealthy"], 301, Targets::GivenUp),
+            (&["unhealthy", "healthy"], 0, Targets::Usable),
+            // Health checks are off: nothing more will be known.
+            (&["unavailable"], 0, Targets::Usable),
+            (&["unused"], 31, Targets::Awaited),
+        ];
+        for (states, waited, expected) in rows {
+            let health = |state: &&str| TargetHealth {
+                target: crate::stack::Target { id: "10.0.0.1".to_owned(), port: 80, availability_zone: None },
+                state: (*state).to_owned(),
+                reason: None,
+                description: None,
+            };
+            let health: Vec<TargetHealth> = states.iter().map(health).collect();
+            assert_eq!(Targets::of(&health, true, seconds(waited)), expected, "{states:?} after {waited} s");
+        }
+    }
 }

@@ -1,0 +1,62 @@
+//! Values of health checks: path, port, status codes.
+
+use crate::annotation::parse::{self, ParseError, Pointer};
+
+/// `ELBv2` API, `CreateTargetGroup`: `HealthCheckPath` has 1 to 1,024 characters, and begins with a slash.
+pub(super) fn path(raw: &str) -> Option<ParseError> {
+    let length = raw.chars().count();
+    if length > 1024 {
+        return Some(ParseError::new(format!("the path has {length} characters, AWS takes 1024")));
+    }
+    if !raw.starts_with('/') {
+        let full_url = raw.contains("://");
+        let mend = if full_url {
+            "; leave protocol and host out".to_owned()
+        } else {
+            format!("; did you mean `/{}`?", parse::shown(raw))
+        };
+        return Some(ParseError::new(format!("the path must begin with a slash{mend}")));
+    }
+    let odd = raw.char_indices().find(|(_, c)| c.is_whitespace() || c.is_control())?;
+    Some(ParseError::at_byte("the path has white space in it", odd.0))
+}
+
+pub(super) fn port(raw: &str) -> Option<ParseError> {
+    match parse::go_int64(raw) {
+        Ok(1..=65535) => None,
+        Ok(number) => Some(ParseError::new(format!("{number} must be within [1, 65535]"))),
+        Err(_) if raw.is_empty() => {
+            Some(ParseError::new("a port number, `traffic-port` or a service port's name belongs here"))
+        }
+        // Any other text is the name of a Service's port, `traffic-port` apart.
+        Err(_) => None,
+    }
+}
+
+/// GRPC's codes begin at 0, so only the form and the upper end can be told without knowing the protocol.
+pub(super) fn status_codes(raw: &str, last: u16) -> Vec<ParseError> {
+    let code = |text: &str| text.parse::<u16>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let mut found = Vec::new();
+    let mut offset = 0;
+    for item in raw.split(',') {
+        let place = Pointer::Bytes(offset, offset + item.len());
+        offset += item.len() + 1;
+        let range = match item.trim().split_once('-') {
+            Some((from, to)) => code(from).zip(code(to)),
+            None => code(item.trim()).map(|code| (code, code)),
+        };
+        let message = match range {
+            None => format!("`{}` is neither a status code nor a range such as 200-299", parse::shown(item.trim())),
+            Some((from, to)) if from > to => format!("range {item} ends before it begins"),
+            Some((_, to)) if to > last => {
+                format!("{to} is no status that a health check can ask for, {last} is the last")
+            }
+            Some(_) if item.trim() != item => {
+                format!("there is white space around `{}`, which AWS does not take", item.trim())
+            }
+            Some(_) => continue,
+        };
+        found.push(ParseError::at_place(message, place));
+    }
+    found
+}
