@@ -48,6 +48,8 @@ pub struct Settings {
     pub forbid_class_annotation: bool,
     /// `--disable-ingress-group-name-annotation`: nobody may add or change `group.name`.
     pub forbid_group_name_annotation: bool,
+    /// `--required-secrets-label`: what a Secret of an identity provider must carry; empty asks for nothing.
+    pub required_secret_labels: BTreeMap<String, String>,
     /// `--enable-waf`: WAF Classic Regional.
     pub enable_waf: bool,
     /// `--enable-wafv2`.
@@ -80,6 +82,7 @@ impl Settings {
             allowed_certificate_authorities: Vec::new(),
             forbid_class_annotation: false,
             forbid_group_name_annotation: false,
+            required_secret_labels: BTreeMap::new(),
             enable_waf: true,
             enable_wafv2: true,
             enable_shield: true,
@@ -120,13 +123,15 @@ pub enum Gate {
     LbCapacityReservation,
     /// `--default-tags` give way to tags of objects.
     EnableDefaultTagsLowPriority,
+    /// A forward names several target groups, with weights.
+    WeightedTargetGroups,
     /// Certificates are requested from ACM, which this version does not do: members that rely on it wait.
     EnableCertificateManagement,
 }
 
 impl Gate {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ListenerRulesTagging,
         Self::EnableIpTargetType,
         Self::AlbSingleSubnet,
@@ -134,6 +139,7 @@ impl Gate {
         Self::SubnetDiscoveryByReachability,
         Self::LbCapacityReservation,
         Self::EnableDefaultTagsLowPriority,
+        Self::WeightedTargetGroups,
         Self::EnableCertificateManagement,
     ];
 
@@ -148,6 +154,7 @@ impl Gate {
             Self::SubnetDiscoveryByReachability => "SubnetDiscoveryByReachability",
             Self::LbCapacityReservation => "LBCapacityReservation",
             Self::EnableDefaultTagsLowPriority => "EnableDefaultTagsLowPriority",
+            Self::WeightedTargetGroups => "WeightedTargetGroups",
             Self::EnableCertificateManagement => "EnableCertificateManagement",
         }
     }

@@ -101,16 +101,19 @@ fn facts() -> Facts {
 
 /// The one group of some objects.
 fn linked(objects: &[Value]) -> Linked {
+    linked_with(&Settings::new("cluster"), objects)
+}
+
+fn linked_with(settings: &Settings, objects: &[Value]) -> Linked {
     let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
-    let settings = Settings::new("cluster");
     let sources = vec![Source::new("objects", text.join("\n---\n").into_bytes(), true)];
-    let mut manifests = Manifests::read(sources, &settings, "default");
+    let mut manifests = Manifests::read(sources, settings, "default");
     assert!(manifests.faults.is_empty(), "{:?}", manifests.faults);
     manifests.assume_classes();
     let groups: Vec<_> = manifests.world.group_ids().into_iter().collect();
     let [group] = groups.as_slice() else { panic!("{groups:?}") };
     let view = manifests.world.view(group, &Overlay::None);
-    link(Input { settings: &settings, view: &view, facts: &facts(), existing: None, now: Timestamp::UNIX_EPOCH })
+    link(Input { settings, view: &view, facts: &facts(), existing: None, now: Timestamp::UNIX_EPOCH })
 }
 
 fn desired(linked: &Linked) -> &Desired {
@@ -305,4 +308,51 @@ fn default_backends_do_not_contradict_where_http_is_redirected() {
     assert!(matches!(&listener(&redirected, 443).default_actions[..], [Action::Forward(_)]));
     assert_eq!(desired(&redirected).target_groups.len(), 1, "nothing leads to the other's");
     assert!(with(&[]).findings().any(|finding| finding.code == Code::ListenerConflict));
+}
+
+/// With `--feature-gates=WeightedTargetGroups=false` a forward names its target group by ARN alone, and several are a fault.
+#[test]
+fn weights_need_their_gate() {
+    let forward = |groups: &Value, stickiness: &Value| {
+        json!({"type": "forward", "forwardConfig": {"targetGroups": groups, "targetGroupStickinessConfig": stickiness}})
+            .to_string()
+    };
+    let build = |open: bool, groups: &Value| {
+        let mut settings = Settings::new("cluster");
+        settings.gates.insert("WeightedTargetGroups".to_owned(), open);
+        let action = forward(groups, &json!({"enabled": true, "durationSeconds": 60}));
+        let one = ingress("web", &[("actions.go", &action)], rules("/", "Prefix", "go", &json!("use-annotation")));
+        linked_with(&settings, &[one, app(&[])])
+    };
+    let tuple = |weight: i32| json!({"serviceName": "app", "servicePort": 80, "weight": weight});
+    let one = json!([tuple(7)]);
+    let action = |linked: &Linked| match &*listener(linked, 80).rules[0].actions {
+        [Action::Forward(forward)] => (forward.target_groups[0].weight, forward.stickiness.is_some()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(action(&build(true, &one)), (Some(7), true));
+    assert_eq!(action(&build(false, &one)), (None, false));
+    let two = json!([tuple(1), tuple(2)]);
+    assert_eq!(fault(&build(true, &two)), None);
+    assert_eq!(fault(&build(false, &two)), Some(Code::InvalidAction));
+}
+
+/// `--required-secrets-label`.
+#[test]
+fn a_secret_carries_the_label_that_the_operator_asks_for() {
+    let build = |wanted: &[(&str, &str)], labels: &Value| {
+        let mut settings = Settings::new("cluster");
+        settings.required_secret_labels =
+            wanted.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let annotations = [("certificate-arn", CERTIFICATE), ("auth-type", "oidc"), ("auth-idp-oidc", OIDC)];
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "none", "namespace": "ns",
+            "labels": labels}, "stringData": {"clientID": "a", "clientSecret": "b"}});
+        linked_with(&settings, &[ingress("web", &annotations, plain()), app(&[]), secret])
+    };
+    let wanted = [("for", "albedo")];
+    assert_eq!(fault(&build(&[], &json!({}))), None);
+    assert_eq!(fault(&build(&wanted, &json!({"for": "albedo", "team": "shop"}))), None);
+    for labels in [json!({}), json!({"for": "others"})] {
+        assert_eq!(fault(&build(&wanted, &labels)), Some(Code::MissingSecret), "{labels}");
+    }
 }

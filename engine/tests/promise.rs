@@ -110,7 +110,7 @@ fn world() -> World {
     world.apply(service("api", "ClusterIP", 0));
     let keys = ["clientID", "clientSecret"].map(str::to_owned).into();
     let key = albedo_engine::kinds::Key::new("shop", "oidc");
-    world.apply(Object::Secret { key, keys: SecretKeys { keys, revision: "1".to_owned() } });
+    world.apply(Object::Secret { key, keys: SecretKeys { keys, revision: "1".to_owned(), ..SecretKeys::default() } });
     world
 }
 

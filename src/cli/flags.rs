@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 /// Flags of the predecessor that mean nothing here: accepted with one warning each, so that its arguments still start.
-pub const IGNORED: [&str; 20] = [
+pub const IGNORED: [&str; 19] = [
     "enable-endpoint-slices",
     "enable-pod-readiness-gate-inject",
     "enable-service-mutator-webhook",
@@ -23,7 +23,6 @@ pub const IGNORED: [&str; 20] = [
     "targetgroupbinding-max-exponential-backoff-delay",
     "targetgroupbinding-requeue-duration",
     "max-targets-per-target-group",
-    "required-secrets-label",
     "default-pca-arn",
     "aws-vpc-tag-key",
     "gateway-class-max-concurrent-reconciles",
@@ -37,8 +36,7 @@ pub const IGNORED: [&str; 20] = [
 ];
 
 /// Gates of the predecessor that mean nothing here.
-const IGNORED_GATES: [&str; 15] = [
-    "WeightedTargetGroups",
+const IGNORED_GATES: [&str; 14] = [
     "ServiceTypeLoadBalancerOnly",
     "EndpointsFailOpen",
     "EnableServiceController",
@@ -143,6 +141,9 @@ pub struct Run {
     /// Refuse Ingresses that begin to use the annotation group.name, or change it
     #[arg(long, env = "ALBEDO_DISABLE_INGRESS_GROUP_NAME_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub disable_ingress_group_name_annotation: bool,
+    /// Label (key=value) that a Secret of an identity provider must carry
+    #[arg(long, env = "ALBEDO_REQUIRED_SECRETS_LABEL", default_value = "")]
+    pub required_secrets_label: String,
     /// Associate web ACLs of WAF Classic Regional
     #[arg(long, env = "ALBEDO_ENABLE_WAF", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub enable_waf: bool,
@@ -282,6 +283,7 @@ impl Run {
             allowed_certificate_authorities: self.allowed_certificate_authority_arns.clone(),
             forbid_class_annotation: self.disable_ingress_class_annotation,
             forbid_group_name_annotation: self.disable_ingress_group_name_annotation,
+            required_secret_labels: pairs("--required-secrets-label", &self.required_secrets_label)?,
             enable_waf: self.enable_waf,
             enable_wafv2: self.enable_wafv2,
             enable_shield: self.enable_shield,

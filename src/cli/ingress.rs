@@ -243,7 +243,7 @@ impl Reader {
         }
         for key in ingresses().flat_map(|ingress| secret_refs(ingress, &services)) {
             let keys = ["clientID", "clientSecret"].map(str::to_owned).into();
-            self.world.apply(Object::Secret { key, keys: SecretKeys { keys, revision: String::new() } });
+            self.world.apply(Object::Secret { key, keys: SecretKeys { keys, ..SecretKeys::default() } });
         }
         Ok(())
     }

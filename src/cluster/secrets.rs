@@ -25,6 +25,7 @@ impl SecretValue {
     pub fn keys(&self) -> SecretKeys {
         SecretKeys {
             keys: self.0.data.iter().flatten().map(|(name, _)| name.clone()).collect(),
+            labels: self.0.metadata.labels.clone().unwrap_or_default(),
             revision: self.0.metadata.resource_version.clone().unwrap_or_default(),
         }
     }

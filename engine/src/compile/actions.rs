@@ -7,6 +7,7 @@ use crate::annotation::action::{self, Action as Given, TargetGroupTuple as Given
 use crate::annotation::{PREFIX, nearest};
 use crate::finding::{Code, Effect, ObjectRef};
 use crate::kinds::Key;
+use crate::settings::Gate;
 use crate::stack::{Action, FixedResponse, Forward, Redirect, Ref, ServicePort, Stickiness, TargetGroupTuple};
 
 /// The port name that says: look for an `actions.NAME` annotation.
@@ -126,7 +127,16 @@ impl Compiler<'_> {
         }
         let service = only_service.and_then(|name| self.service(&name));
         let authentication = self.authentication(service.as_deref());
-        (Action::Forward(Forward { target_groups, stickiness }), authentication)
+        if self.settings().gate(Gate::WeightedTargetGroups) {
+            return (Action::Forward(Forward { target_groups, stickiness }), authentication);
+        }
+        if given.len() != 1 {
+            self.reader.report(Code::InvalidAction, at, "weighted target groups feature is disabled").mend =
+                "name one target group, or have the operator open the feature gate WeightedTargetGroups".to_owned();
+        }
+        // By its ARN alone: nothing says for how long a client stays with it.
+        target_groups.iter_mut().for_each(|tuple| tuple.weight = None);
+        (Action::Forward(Forward { target_groups, stickiness: None }), authentication)
     }
 
     /// The target group of one share of a forward.

@@ -100,19 +100,32 @@ impl Compiler<'_> {
 
     fn check_secret(&mut self, name: &str) {
         let key = Key::new(&self.key.namespace, name);
-        let keys = self.context.view.secrets.get(&key).map(|secret| secret.keys.clone());
-        let fault = match keys {
-            None => Some(format!("secrets \"{name}\" not found, or not to be read by albedo")),
-            Some(keys) if !keys.contains("clientID") && !keys.contains("clientId") => {
-                Some(format!("missing clientID, secret: {key}"))
-            }
-            Some(keys) if !keys.contains("clientSecret") => Some(format!("missing clientSecret, secret: {key}")),
-            Some(_) => None,
-        };
-        if let Some(message) = fault {
-            let finding = self.reader.refuse(Code::MissingSecret, "auth-idp-oidc", name, message);
-            finding.related = vec![ObjectRef::new("Secret", &key.namespace, &key.name)];
+        let Some((message, mend)) = self.secret_fault(&key) else { return };
+        let finding = self.reader.refuse(Code::MissingSecret, "auth-idp-oidc", name, message);
+        finding.related = vec![ObjectRef::new("Secret", &key.namespace, &key.name)];
+        if let Some(mend) = mend {
+            finding.mend = mend;
         }
+    }
+
+    /// What is wrong with a Secret, and how to mend that if creating it does not.
+    fn secret_fault(&self, key: &Key) -> Option<(String, Option<String>)> {
+        let Some(secret) = self.context.view.secrets.get(key) else {
+            return Some((format!("secrets \"{}\" not found, or not to be read by albedo", key.name), None));
+        };
+        let lacks = |(label, value): &(&String, &String)| secret.labels.get(*label) != Some(*value);
+        if let Some((label, value)) = self.settings().required_secret_labels.iter().find(lacks) {
+            let message = format!("the Secret {key} lacks the label {label}={value}, which the operator asks for");
+            let mend = format!("kubectl label secret -n {} {} {label}={value}", key.namespace, key.name);
+            return Some((message, Some(mend)));
+        }
+        let has = |name: &str| secret.keys.contains(name);
+        let missing = match (has("clientID") || has("clientId"), has("clientSecret")) {
+            (false, _) => "clientID",
+            (true, false) => "clientSecret",
+            (true, true) => return None,
+        };
+        Some((format!("missing {missing}, secret: {key}"), None))
     }
 
     fn by_token(&mut self) -> Option<Action> {

@@ -132,8 +132,9 @@ fn namespace(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
 /// Only which keys it has: never their values.
 fn secret(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
     let secret: Secret = read(node)?;
+    let labels = secret.metadata.labels.unwrap_or_default();
     let data = secret.data.unwrap_or_default().into_keys();
     let keys = data.chain(secret.string_data.unwrap_or_default().into_keys()).collect();
     let key = Key::new(&subject.namespace, &subject.name);
-    Ok(Object::Secret { key, keys: SecretKeys { keys, revision: String::new() } })
+    Ok(Object::Secret { key, keys: SecretKeys { keys, labels, revision: String::new() } })
 }

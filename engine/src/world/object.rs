@@ -51,11 +51,13 @@ impl Kind {
     ];
 }
 
-/// What is kept of a Secret: which keys it has, never a byte of their values.
+/// What is kept of a Secret: which keys and labels it has, never a byte of their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecretKeys {
     /// Names of its keys.
     pub keys: BTreeSet<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
     /// `metadata.resourceVersion`.
     pub revision: String,
 }

@@ -148,6 +148,7 @@ fn settings(flags: &Value) -> Settings {
             "tolerate-non-existent-backend-service" => settings.tolerate_missing_service = on,
             "disable-ingress-class-annotation" => settings.forbid_class_annotation = on,
             "disable-ingress-group-name-annotation" => settings.forbid_group_name_annotation = on,
+            "required-secrets-label" => settings.required_secret_labels = map().collect(),
             "enable-waf" => settings.enable_waf = on,
             "enable-wafv2" => settings.enable_wafv2 = on,
             "enable-shield" => settings.enable_shield = on,
@@ -235,13 +236,15 @@ impl Cluster {
             }
             "Secret" => {
                 let secret: Secret = self.decode(object)?;
+                let labels = secret.metadata.labels.unwrap_or_default();
                 let bytes = secret.data.unwrap_or_default();
                 let mut values: BTreeMap<String, String> = bytes
                     .into_iter()
                     .map(|(name, bytes)| (name, String::from_utf8_lossy(&bytes.0).into_owned()))
                     .collect();
                 values.extend(secret.string_data.unwrap_or_default());
-                let keys = SecretKeys { keys: values.keys().cloned().collect(), revision: self.applied.to_string() };
+                let keys =
+                    SecretKeys { keys: values.keys().cloned().collect(), labels, revision: self.applied.to_string() };
                 self.secrets.insert(key.clone(), values);
                 Object::Secret { key, keys }
             }
