@@ -135,7 +135,9 @@ impl Compiler<'_> {
                 "name one target group, or have the operator open the feature gate WeightedTargetGroups".to_owned();
         }
         // By its ARN alone: nothing says for how long a client stays with it.
-        target_groups.iter_mut().for_each(|tuple| tuple.weight = None);
+        for tuple in &mut target_groups {
+            tuple.weight = None;
+        }
         (Action::Forward(Forward { target_groups, stickiness: None }), authentication)
     }
 
