@@ -279,6 +279,15 @@ fn bad_groups(bounds: &mut Bounds) {
         }
         members
     });
+    // Whoever is set aside makes room for the next, who is no better.
+    grows(bounds, "members that each ask for another subnet that is not there", &[10, 100, 1000], |size| {
+        let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
+        for (n, one) in members.iter_mut().enumerate() {
+            let annotations = one.metadata.annotations.get_or_insert_default();
+            annotations.insert("alb.ingress.kubernetes.io/subnets".to_owned(), format!("subnet-{n:08x}"));
+        }
+        members
+    });
     grows(bounds, "members behind one NLB", &[10, 100, 1000], |size| {
         let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
         for one in &mut members {
