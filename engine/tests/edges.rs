@@ -310,6 +310,19 @@ fn default_backends_do_not_contradict_where_http_is_redirected() {
     assert!(with(&[]).findings().any(|finding| finding.code == Code::ListenerConflict));
 }
 
+/// A redirect that cannot be had takes nobody's default backend away: they contradict each other as without it.
+#[test]
+fn who_is_set_aside_does_not_redirect() {
+    let spec = || json!({"defaultBackend": backend("app", &json!(80))});
+    let member = |name: &str, more: Annotations<'_>| ingress(name, &[&[("group.name", "g")], more].concat(), spec());
+    let asking = ingress("c", &[("group.name", "g"), ("ssl-redirect", "443")], plain());
+    let linked = linked(&[app(&[]), member("a", &[]), member("b", &[]), asking]);
+    let states: Vec<MemberState> = linked.members.iter().map(|member| member.state).collect();
+    assert_eq!(states, [MemberState::Linked, MemberState::SetAside, MemberState::SetAside], "{:#?}", linked.members);
+    let codes: Vec<Code> = linked.findings().map(|finding| finding.code).collect();
+    assert_eq!(codes, [Code::ListenerConflict, Code::InvalidSslRedirect]);
+}
+
 /// With `--feature-gates=WeightedTargetGroups=false` a forward names its target group by ARN alone, and several are a fault.
 #[test]
 fn weights_need_their_gate() {

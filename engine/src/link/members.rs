@@ -58,6 +58,14 @@ impl Candidate {
         rank(self).cmp(&rank(other)).then_with(|| self.present.key.cmp(&other.present.key))
     }
 
+    /// What it takes part with, if nobody contradicts it: what it asks for now, or what it asked for last.
+    fn unless_barred(&self, barred: &Barred) -> Option<&Arc<Fragment>> {
+        let bar = barred.0.get(&self.present.key);
+        let present = self.present.fragment().filter(|_| bar.is_none());
+        let last_good = self.last_good.as_ref().filter(|_| bar.is_none_or(|bar| !bar.wholly));
+        present.or_else(|| last_good?.fragment())
+    }
+
     /// What it said of a thing when it was last linked, of one that changed since.
     pub(super) fn said_before(&self, thing: &Thing) -> Option<&str> {
         said(&self.last_good.as_ref()?.asked, thing)
@@ -80,7 +88,7 @@ impl<'a> Linker<'a> {
             findings: BTreeMap::new(),
             reported: BTreeSet::new(),
             losers: BTreeMap::new(),
-            agreement: Agreement::new(candidates.iter().filter_map(|one| one.present.fragment())),
+            agreement: Agreement::new(candidates.iter().filter_map(|one| one.unless_barred(barred))),
             origins: BTreeMap::new(),
         }
     }
