@@ -8,9 +8,11 @@
     reason = "a panic is what a test has for a fault"
 )]
 
+mod subnet;
+
 use std::collections::BTreeMap;
 
-use albedo_engine::facts::{Aged, Facts, Subnet};
+use albedo_engine::facts::{Aged, Facts};
 use albedo_engine::finding::{Code, Effect};
 use albedo_engine::link::{Input, Linked, MemberState, link};
 use albedo_engine::manifest::{Manifests, Source};
@@ -19,6 +21,7 @@ use albedo_engine::stack::{Action, Desired, Listener, TargetGroup};
 use albedo_engine::world::Overlay;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use subnet::subnet;
 
 const P: &str = "alb.ingress.kubernetes.io/";
 const CERTIFICATE: &str = "arn:aws:acm:eu-central-1:123456789012:certificate/00000000-0000-4000-8000-000000000001";
@@ -75,16 +78,7 @@ fn class(name: &str, spec: &Value) -> [Value; 2] {
 }
 
 fn facts() -> Facts {
-    let subnet = |id: &str, zone: &str| Subnet {
-        id: id.to_owned(),
-        vpc_id: "vpc-1".to_owned(),
-        zone: zone.to_owned(),
-        locale: "availability-zone".to_owned(),
-        free_addresses: 100,
-        ipv6: false,
-        public: Some(false),
-        tags: BTreeMap::from([("kubernetes.io/role/internal-elb".to_owned(), "1".to_owned())]),
-    };
+    let subnet = |id: &str, zone: &str| subnet(id, zone, &[("kubernetes.io/role/internal-elb", "1")]);
     let read_at = Timestamp::UNIX_EPOCH;
     let there = |kind: &str| {
         let arn = format!("arn:aws:elasticloadbalancing:eu-central-1:123456789012:{kind}/there/0123456789abcdef");

@@ -2,9 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "a panic is what a test has for a fault")]
 
+mod subnet;
+
 use std::collections::BTreeMap;
 
-use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact, Subnet};
+use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact};
 use albedo_engine::finding::{Code, Effect, Finding};
 use albedo_engine::kinds::{IngressGroup, IngressGroupSpec, IngressGroupStatus, LoadBalancerStatus};
 use albedo_engine::ledger;
@@ -15,6 +17,7 @@ use albedo_engine::world::{Object, Overlay, World};
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, from_value, json};
+use subnet::subnet;
 
 use MemberState::{LastGood, Linked as In, SetAside};
 
@@ -30,16 +33,7 @@ fn aged<T>(value: T) -> Option<Aged<T>> {
 }
 
 fn facts() -> Facts {
-    let subnet = |id: &str, zone: &str| Subnet {
-        id: id.to_owned(),
-        vpc_id: "vpc-1".to_owned(),
-        zone: zone.to_owned(),
-        locale: "availability-zone".to_owned(),
-        free_addresses: 100,
-        ipv6: false,
-        public: Some(false),
-        tags: BTreeMap::from([("kubernetes.io/role/internal-elb".to_owned(), "1".to_owned())]),
-    };
+    let subnet = |id: &str, zone: &str| subnet(id, zone, &[("kubernetes.io/role/internal-elb", "1")]);
     let group = SecurityGroupFact {
         id: "sg-1".to_owned(),
         name: "one".to_owned(),

@@ -7,12 +7,14 @@
     reason = "a panic is what a test has for a fault"
 )]
 
+mod subnet;
+
 use std::collections::BTreeMap;
 
 use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
 use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request};
 use albedo_engine::annotation::PREFIX;
-use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact, Subnet};
+use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact};
 use albedo_engine::finding::CODES;
 use albedo_engine::kinds::IngressClassParams;
 use albedo_engine::settings::Settings;
@@ -21,6 +23,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::{Value, json};
+use subnet::subnet;
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).expect("a time")
@@ -36,19 +39,8 @@ fn named(name: &str, arn: &str) -> BTreeMap<String, String> {
 }
 
 fn facts() -> Facts {
-    let subnet = |id: &str, zone: &str| Subnet {
-        id: id.to_owned(),
-        vpc_id: "vpc-1".to_owned(),
-        zone: zone.to_owned(),
-        locale: "availability-zone".to_owned(),
-        free_addresses: 100,
-        ipv6: false,
-        public: Some(true),
-        tags: BTreeMap::from([
-            ("kubernetes.io/role/internal-elb".to_owned(), "1".to_owned()),
-            ("kubernetes.io/role/elb".to_owned(), "1".to_owned()),
-        ]),
-    };
+    let roles = [("kubernetes.io/role/internal-elb", "1"), ("kubernetes.io/role/elb", "1")];
+    let subnet = |id: &str, zone: &str| subnet(id, zone, &roles);
     Facts {
         region: Some("eu-central-1".to_owned()),
         vpc_id: Some("vpc-1".to_owned()),

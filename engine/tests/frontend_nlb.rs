@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a panic is what a test has for a fault")]
 
+mod subnet;
+
 use std::collections::BTreeMap;
 
 use albedo_engine::facts::{Aged, Facts, Subnet};
@@ -14,6 +16,7 @@ use albedo_engine::world::{Object, Overlay, World};
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::json;
+use subnet::subnet;
 
 const P: &str = "alb.ingress.kubernetes.io/";
 const ON: (&str, &str) = ("enable-frontend-nlb", "true");
@@ -38,14 +41,8 @@ fn members(all: &[Annotations<'_>]) -> Vec<Ingress> {
 
 fn facts() -> Facts {
     let subnet = |id: &str, zone: &str, role: &str| Subnet {
-        id: id.to_owned(),
-        vpc_id: "vpc-1".to_owned(),
-        zone: zone.to_owned(),
-        locale: "availability-zone".to_owned(),
-        free_addresses: 100,
         ipv6: true,
-        public: None,
-        tags: [(format!("kubernetes.io/role/{role}"), "1".to_owned())].into(),
+        ..subnet(id, zone, &[(&format!("kubernetes.io/role/{role}"), "1")])
     };
     let subnets = vec![
         subnet("subnet-0a", "a", "elb"),

@@ -2,9 +2,11 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a panic is what a test has for a fault")]
 
+mod subnet;
+
 use std::collections::BTreeMap;
 
-use albedo_engine::facts::{Aged, Facts, SecurityGroupFact, Subnet};
+use albedo_engine::facts::{Aged, Facts, SecurityGroupFact};
 use albedo_engine::finding::{Code, Effect};
 use albedo_engine::link::{Input, Linked, MemberState, link};
 use albedo_engine::settings::{CONTROLLER, Settings};
@@ -13,6 +15,7 @@ use albedo_engine::world::{Membership, Object, Overlay, World};
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::{Value, from_value, json};
+use subnet::subnet;
 
 const P: &str = "alb.ingress.kubernetes.io/";
 const BOTH: (&str, &str) = ("listen-ports", r#"[{"HTTP": 80}, {"HTTPS": 443}]"#);
@@ -21,15 +24,8 @@ const CERTIFICATE: (&str, &str) =
 
 fn facts() -> Facts {
     let read_at = Timestamp::UNIX_EPOCH;
-    let subnet = |id: &str, zone: &str, name: &str| Subnet {
-        id: id.to_owned(),
-        vpc_id: "vpc-1".to_owned(),
-        zone: zone.to_owned(),
-        locale: "availability-zone".to_owned(),
-        free_addresses: 100,
-        ipv6: false,
-        public: Some(false),
-        tags: tags(&[("kubernetes.io/role/internal-elb", "1"), ("Name", name)]),
+    let subnet = |id: &str, zone: &str, name: &str| {
+        subnet(id, zone, &[("kubernetes.io/role/internal-elb", "1"), ("Name", name)])
     };
     let group = |id: &str, name: &str| SecurityGroupFact {
         id: id.to_owned(),

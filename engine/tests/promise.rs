@@ -8,6 +8,8 @@
     reason = "a panic is what a test has for a fault, and a table of the test is indexed by its own generator"
 )]
 
+mod subnet;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use subnet::subnet;
 
 const CERTIFICATE: &str = "arn:aws:acm:eu-west-1:123456789012:certificate/2a4e6f80-1234-4abc-9def-0123456789ab";
 
@@ -47,16 +50,8 @@ fn named(name: &str, arn: &str) -> BTreeMap<String, String> {
 /// An account in which the catalogue's examples exist.
 fn facts() -> Facts {
     let subnet = |id: &str, name: &str, zone: &str| Subnet {
-        id: id.to_owned(),
-        vpc_id: "vpc-1".to_owned(),
-        zone: zone.to_owned(),
-        locale: "availability-zone".to_owned(),
-        free_addresses: 100,
         ipv6: true,
-        public: Some(true),
-        tags: [("Name", name), ("kubernetes.io/role/internal-elb", "1"), ("kubernetes.io/role/elb", "1")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into(),
+        ..subnet(id, zone, &[("Name", name), ("kubernetes.io/role/internal-elb", "1"), ("kubernetes.io/role/elb", "1")])
     };
     Facts {
         region: Some("eu-west-1".to_owned()),

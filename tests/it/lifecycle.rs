@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use albedo_ground::eventually;
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Service;
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use crate::base::Base;
 use crate::names;
 use crate::objects::{deployment, finalizers, rule, service};
-use crate::stage::Stage;
+use crate::stage::{SOON, Stage};
 
 /// A shop: two Services, HTTP and HTTPS, Pods as targets.
 struct Shop {
@@ -115,10 +116,29 @@ security group {shared}
         ))
     }
 
+    /// Waits for as many endpoints as Deployments ask for: between two pods that become ready Albedo rests too.
+    async fn pods_are_ready(&self, objects: &[Value]) -> Result<()> {
+        for object in objects.iter().filter(|object| object["kind"] == "Deployment") {
+            let name = object["metadata"]["name"].as_str().context("a name")?;
+            let service = format!("kubernetes.io/service-name={name}");
+            eventually(&format!("the pods of {name} are ready"), SOON, async || {
+                let slices = self.stage.kubectl(&["get", "endpointslices", "-l", &service, "-o", "json"]).await?;
+                let slices: Value = serde_json::from_str(&slices)?;
+                let endpoints =
+                    slices["items"].as_array().into_iter().flatten().flat_map(|slice| slice["endpoints"].as_array());
+                let ready = endpoints.flatten().filter(|endpoint| endpoint["conditions"]["ready"] == true).count();
+                Ok((object["spec"]["replicas"] == ready).then_some(()))
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Applies an edit, waits until all is at rest, and answers the names of the calls that changed something.
     async fn edit(&self, objects: &[Value]) -> Result<Vec<String>> {
         let mark = self.stage.mark().await?;
         self.stage.apply(objects).await?;
+        self.pods_are_ready(objects).await?;
         self.stage.quiet().await?;
         let calls = self.stage.writes_since(mark).await?;
         ensure!(calls.iter().all(|call| call.error.is_none()), "{calls:?}");

@@ -8,3 +8,5 @@ mod consequences;
 mod merge;
 mod seniority;
 mod stage;
+#[path = "../subnet/mod.rs"]
+mod subnet;
