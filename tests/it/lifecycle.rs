@@ -125,7 +125,7 @@ security group {shared}
                 let slices = self.stage.kubectl(&["get", "endpointslices", "-l", &service, "-o", "json"]).await?;
                 let slices: Value = serde_json::from_str(&slices)?;
                 let endpoints =
-                    slices["items"].as_array().into_iter().flatten().flat_map(|slice| slice["endpoints"].as_array());
+                    slices["items"].as_array().into_iter().flatten().filter_map(|slice| slice["endpoints"].as_array());
                 let ready = endpoints.flatten().filter(|endpoint| endpoint["conditions"]["ready"] == true).count();
                 Ok((object["spec"]["replicas"] == ready).then_some(()))
             })

@@ -1,11 +1,8 @@
 //! Groups, worlds and requests of any size, for benches.
 
-#[path = "../../tests/subnet/mod.rs"]
-mod subnet;
-
 use std::collections::BTreeMap;
 
-use albedo_engine::facts::{Aged, Certificate, Facts};
+use albedo_engine::facts::{Aged, Certificate, Facts, Subnet};
 use albedo_engine::link::Input;
 use albedo_engine::settings::{CONTROLLER, Settings};
 use albedo_engine::stack::GroupId;
@@ -14,7 +11,6 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::json;
-use subnet::subnet;
 
 /// The group that [`world`] has.
 pub const GROUP: &str = "shop";
@@ -26,7 +22,16 @@ pub fn now() -> Timestamp {
 
 /// The account.
 pub fn facts() -> Facts {
-    let subnet = |id: &str, zone: &str| subnet(id, zone, &[("kubernetes.io/role/internal-elb", "1")]);
+    let subnet = |id: &str, zone: &str| Subnet {
+        id: id.to_owned(),
+        vpc_id: "vpc-1".to_owned(),
+        zone: zone.to_owned(),
+        locale: "availability-zone".to_owned(),
+        free_addresses: 100,
+        ipv6: false,
+        public: Some(true),
+        tags: BTreeMap::from([("kubernetes.io/role/internal-elb".to_owned(), "1".to_owned())]),
+    };
     let aged = Aged { value: Vec::new(), read_at: now() };
     Facts {
         region: Some("eu-central-1".to_owned()),

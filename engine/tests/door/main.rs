@@ -8,5 +8,3 @@ mod consequences;
 mod merge;
 mod seniority;
 mod stage;
-#[path = "../subnet/mod.rs"]
-mod subnet;

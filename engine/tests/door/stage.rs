@@ -6,7 +6,7 @@ use std::sync::Arc;
 use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
 use albedo_engine::admit::{self, Answer, Context, Object as Reviewed, Operation, Policy, Request};
 use albedo_engine::annotation::PREFIX;
-use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact};
+use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact, Subnet};
 use albedo_engine::kinds::{IngressClassParams, IngressGroup, Key};
 use albedo_engine::link::{Input, Linked, MemberState, link};
 use albedo_engine::settings::{CONTROLLER, Settings};
@@ -16,8 +16,6 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::{Value, json};
-
-use super::subnet::subnet;
 
 /// A certificate of the account that covers `*.example.com`.
 pub const CERTIFICATE: &str = "arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab";
@@ -33,7 +31,16 @@ fn aged<T>(value: T) -> Option<Aged<T>> {
 
 /// Region eu-central-1, subnets in two zones (two of them in one), a certificate, two security groups.
 pub fn facts() -> Facts {
-    let subnet = |id: &str, zone: &str, role: &str| subnet(id, zone, &[(&format!("kubernetes.io/role/{role}"), "1")]);
+    let subnet = |id: &str, zone: &str, role: &str| Subnet {
+        id: id.to_owned(),
+        vpc_id: "vpc-1".to_owned(),
+        zone: zone.to_owned(),
+        locale: "availability-zone".to_owned(),
+        free_addresses: 100,
+        ipv6: false,
+        public: None,
+        tags: BTreeMap::from([(format!("kubernetes.io/role/{role}"), "1".to_owned())]),
+    };
     let group = |id: &str| SecurityGroupFact { id: id.to_owned(), name: id.to_owned(), tags: BTreeMap::new() };
     Facts {
         region: Some("eu-central-1".to_owned()),

@@ -1,4 +1,4 @@
-//! Subnets for the accounts of tests and benches.
+//! Subnets for the accounts of tests.
 
 use albedo_engine::facts::Subnet;
 
