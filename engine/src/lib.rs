@@ -31,6 +31,7 @@ pub mod describe;
 pub mod explain;
 pub mod facts;
 pub mod finding;
+mod glob;
 pub mod kinds;
 pub mod ledger;
 pub mod link;

@@ -33,7 +33,8 @@ pub use names::{
 };
 pub use security_group::{PeerSource, Permission, SecurityGroup, network};
 pub use tags::{
-    CLUSTER_TAG, RESOURCE_TAG, RuleTags, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags, tracking, tracking_group,
+    CLUSTER_TAG, RESOURCE_TAG, RuleTags, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags, resource_of, tracking,
+    tracking_group,
 };
 pub use target_group::{
     Binding, HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ServicePort, Target, TargetGroup,

@@ -18,7 +18,6 @@
 
 mod classes;
 mod cover;
-mod glob;
 mod health;
 mod matcher;
 mod product;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use albedo_engine::stack::{Observed, RESOURCE_TAG, Ref, ResourceId, Tags};
+use albedo_engine::stack::{Observed, Ref, ResourceId, resource_of};
 
 use super::error::CloudError;
 use super::sdk::ATTEMPT_TIMEOUT;
@@ -32,7 +32,7 @@ impl Known {
         let groups = observed.target_groups.iter().map(|group| (&group.is.tags, &group.arn));
         let security = observed.security_groups.iter().map(|group| (&group.is.tags, &group.arn));
         for (tags, arn) in groups.chain(security) {
-            if let Some(id) = resource_id(tags) {
+            if let Some(id) = resource_of(tags).map(ResourceId::from) {
                 known.first(id, arn);
             }
         }
@@ -43,7 +43,7 @@ impl Known {
             }
         }
         for group in &observed.frontend_target_groups {
-            if let Some(id) = resource_id(&group.is.tags) {
+            if let Some(id) = resource_of(&group.is.tags).map(ResourceId::from) {
                 known.first(id, &group.arn);
             }
         }
@@ -100,10 +100,6 @@ impl Known {
             Ref::Of(id) => self.arns.get(id).map(String::as_str),
         }
     }
-}
-
-fn resource_id(tags: &Tags) -> Option<ResourceId> {
-    tags.get(RESOURCE_TAG).map(|id| id.as_str().into())
 }
 
 /// What came of an operation.

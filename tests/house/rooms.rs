@@ -39,15 +39,16 @@ macro_rules! rows {
 #[rustfmt::skip]
 pub const ENGINE: &[Row] = rows! {
     finding:    [] [];
+    glob:       [] [];
     stack:      ["finding"] [];
     kinds:      ["finding"] [TYPES, KUBE];
-    facts:      ["finding", "stack"] [];
+    facts:      ["finding", "stack", "glob"] [];
     settings:   ["finding", "stack"] [];
     annotation: ["finding", "stack", "kinds", "facts", "settings"] [];
     explain:    ["finding", "annotation"] [];
     world:      ["finding", "stack", "kinds", "facts", "settings", "annotation"] [TYPES];
     compile:    ["finding", "stack", "kinds", "facts", "settings", "annotation", "world"] [TYPES];
-    traffic:    ["finding", "stack", "settings"] [];
+    traffic:    ["finding", "stack", "settings", "glob"] [];
     ledger:     ["finding", "stack", "settings", "kinds", "annotation", "world"] [TYPES];
     manifest:   ["finding", "stack", "kinds", "settings", "world"] [TYPES];
     link:       ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger"] [TYPES];

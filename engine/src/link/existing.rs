@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::kinds::IngressGroup;
 use crate::stack::{
-    Action, IpAddressType, Listener, Observed, ObservedFrontendNlb, Protocol, RESOURCE_TAG, Ref, ResourceId, Scheme,
+    Action, IpAddressType, Listener, Observed, ObservedFrontendNlb, Protocol, Ref, ResourceId, Scheme, resource_of,
 };
 
 /// A load balancer that exists, as far as it decides what should.
@@ -83,7 +83,7 @@ fn frontend_nlb(found: &ObservedFrontendNlb) -> ExistingFrontendNlb {
 fn named(group: &Ref, observed: &Observed) -> Ref {
     let Ref::Known(arn) = group else { return group.clone() };
     let backend = ResourceId::backend_security_group();
-    let own = observed.security_groups.iter().map(|found| (found, found.is.tags.get(RESOURCE_TAG).map(String::as_str)));
+    let own = observed.security_groups.iter().map(|found| (found, resource_of(&found.is.tags)));
     let shared = observed.backend_security_group.iter().map(|found| (found, Some(backend.as_str())));
     let id = own.chain(shared).find(|(found, _)| found.arn == *arn).and_then(|(_, id)| id);
     id.map_or_else(|| group.clone(), |id| Ref::Of(ResourceId::from(id)))

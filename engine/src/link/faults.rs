@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::contradiction::words;
 use super::members::{Aside, Taken, said};
 use super::{Linker, MemberState};
-use crate::annotation::PREFIX;
+use crate::annotation::{PREFIX, params, row};
 use crate::compile::{Fragment, Thing};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::kinds::{IngressClassParamsSpec, Key};
@@ -94,14 +94,9 @@ impl Fault {
 }
 
 /// Whether it is the parameters of a member's class that say it.
-fn settles(params: &IngressClassParamsSpec, thing: &Thing) -> bool {
-    match thing {
-        Thing::Group("subnets") => params.subnets.is_some(),
-        Thing::Group("scheme") => params.scheme.is_some(),
-        Thing::Group("ip-address-type") => params.ip_address_type.is_some(),
-        Thing::Group("ssl-redirect") => params.ssl_redirect_port.as_ref().is_some_and(|port| !port.is_empty()),
-        _ => false,
-    }
+fn settles(spec: &IngressClassParamsSpec, thing: &Thing) -> bool {
+    let Thing::Group(suffix) = thing else { return false };
+    row(suffix).and_then(|row| row.params_field).is_some_and(|field| params::overrides(spec, field))
 }
 
 impl Linker<'_> {

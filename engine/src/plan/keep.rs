@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{ObservedBinding, equal};
 use crate::stack::{
-    Action, Desired, Listener, Observed, ObservedListener, PeerSource, Permission, RESOURCE_TAG, Ref, ResourceId, Rule,
+    Action, Desired, Listener, Observed, ObservedListener, PeerSource, Permission, Ref, ResourceId, Rule, resource_of,
 };
 
 /// The desired state with the listeners, rules, certificates, target groups and bindings that are there and may be of a member that was left
@@ -85,10 +85,7 @@ fn number(rule: &mut Rule, port: u16, priority: u32) {
 /// Who may come to listeners that are kept.
 fn keep_permissions(desired: &mut Desired, observed: &Observed, asked: &BTreeSet<u16>) {
     let id = ResourceId::managed_security_group();
-    let there = observed
-        .security_groups
-        .iter()
-        .find(|found| found.is.tags.get(RESOURCE_TAG).map(String::as_str) == Some(id.as_str()));
+    let there = observed.security_groups.iter().find(|found| resource_of(&found.is.tags) == Some(id.as_str()));
     let (Some(group), Some(there)) = (&mut desired.security_group, there) else { return };
     let kept = |one: &&Permission| {
         let from_group = matches!(one.source, PeerSource::SecurityGroup(_));
@@ -114,7 +111,7 @@ fn keep_target_groups(desired: &mut Desired, observed: &Observed, bindings: &[Ob
         })
         .collect();
     for found in observed.target_groups.iter().filter(|found| used.contains(&found.arn)) {
-        let Some(id) = found.is.tags.get(RESOURCE_TAG).map(|id| ResourceId::from(id.as_str())) else { continue };
+        let Some(id) = resource_of(&found.is.tags).map(ResourceId::from) else { continue };
         if desired.target_groups.contains_key(&id) {
             continue;
         }

@@ -36,6 +36,12 @@ pub fn tracking_group(cluster: &str, group: &GroupId) -> Tags {
     Tags::from([(CLUSTER_TAG.to_owned(), cluster.to_owned()), (STACK_TAG.to_owned(), group.to_string())])
 }
 
+/// Which resource of its group these are the tags of.
+#[must_use]
+pub fn resource_of(tags: &Tags) -> Option<&str> {
+    tags.get(RESOURCE_TAG).map(String::as_str)
+}
+
 /// Tags of a rule. A load balancer has hundreds of rules, and those of one member differ in which rule each is alone: the
 /// rest is shared between them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,12 +58,6 @@ impl RuleTags {
     #[must_use]
     pub fn new(shared: Arc<Tags>, resource: ResourceId) -> Self {
         Self { shared, resource: Some(resource) }
-    }
-
-    /// Which rule it is, as they say.
-    #[must_use]
-    pub fn resource(&self) -> Option<&ResourceId> {
-        self.resource.as_ref()
     }
 
     /// Says which rule it is in place of what they say of it, if they do.

@@ -15,10 +15,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::glob::{Domain, Glob};
 use super::matcher::{ESCAPED, EXACT, FOLDED};
 use super::product::{Fits, fits};
 use super::{Request, Set};
+use crate::glob::{Domain, Glob};
 use crate::stack::{Condition, Patterns};
 
 /// Kinds that are told apart at most; rules of AWS's size stay far below.

@@ -6,9 +6,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::quality::RandomState;
 
-use super::glob::Budget;
 use super::in_order;
 use super::matcher::Matcher;
+use crate::glob::Budget;
 use crate::stack::{Condition, Listener, Patterns, Rule};
 
 /// Work on one rule, in places of patterns looked at. Beyond it nothing more is found, so that a listener costs as much time

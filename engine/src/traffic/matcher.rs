@@ -4,18 +4,18 @@ use std::borrow::Cow;
 
 use ipnet::IpNet;
 
-use super::glob::{Budget, Domain, Glob, Syntax};
 use super::regex::Expression;
 use super::request::decoded;
 use super::{Doubt, Request};
+use crate::glob::{Budget, Domain, Escapes, Glob, Syntax};
 use crate::stack::{Condition, Patterns};
 
 /// Hosts and headers: case means nothing.
-pub(super) const FOLDED: Syntax = Syntax { fold_case: true, escapes: false };
+pub(super) const FOLDED: Syntax = Syntax { fold_case: true, escapes: Escapes::Nothing };
 /// Paths: case counts.
-pub(super) const EXACT: Syntax = Syntax { fold_case: false, escapes: false };
+pub(super) const EXACT: Syntax = Syntax { fold_case: false, escapes: Escapes::Nothing };
 /// Queries: case means nothing, and the wildcards can be escaped.
-pub(super) const ESCAPED: Syntax = Syntax { fold_case: true, escapes: true };
+pub(super) const ESCAPED: Syntax = Syntax { fold_case: true, escapes: Escapes::Wildcards };
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

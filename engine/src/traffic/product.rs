@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Set;
-use super::glob::{Domain, Glob, Token};
+use crate::glob::{Domain, Glob, Token};
 
 /// States that a walk may visit. A listener's worth of hosts and paths takes some thousands.
 const VISITS: usize = 20_000;

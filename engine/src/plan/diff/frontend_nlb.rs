@@ -8,7 +8,7 @@ use crate::plan::operation::AwsOperation;
 use crate::plan::stage::Stage;
 use crate::stack::{
     DELETION_PROTECTION, FrontendListener, FrontendNlb, FrontendTargetGroup, LoadBalancerState, ObservedFrontendNlb,
-    ObservedFrontendTargetGroup, ProtocolVersion, RESOURCE_TAG, Ref, ResourceId, SubnetMapping, Target,
+    ObservedFrontendTargetGroup, ProtocolVersion, Ref, ResourceId, SubnetMapping, Target, resource_of,
 };
 
 impl<'a> Differ<'a> {
@@ -83,15 +83,15 @@ impl<'a> Differ<'a> {
 
     /// The desired listener whose target group an observed one is.
     fn frontend_listener_of(&self, group: &ObservedFrontendTargetGroup) -> Option<(&'a u16, &'a FrontendListener)> {
-        let id = group.is.tags.get(RESOURCE_TAG)?;
+        let id = resource_of(&group.is.tags)?;
         let listeners = &self.input().desired.frontend_nlb.as_ref()?.listeners;
         listeners.iter().find(|(port, _)| ResourceId::frontend_target_group(**port).as_str() == id)
     }
 
     fn observed_target_group(&self, port: u16) -> Option<&'a ObservedFrontendTargetGroup> {
-        let id = ResourceId::frontend_target_group(port).to_string();
+        let id = ResourceId::frontend_target_group(port);
         let groups = &self.input().observed.frontend_target_groups;
-        groups.iter().find(|group| group.is.tags.get(RESOURCE_TAG) == Some(&id))
+        groups.iter().find(|group| resource_of(&group.is.tags) == Some(id.as_str()))
     }
 
     fn delete_frontend_nlbs(&mut self, stale: &[&ObservedFrontendNlb]) {

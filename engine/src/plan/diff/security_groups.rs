@@ -7,8 +7,8 @@ use crate::plan::operation::AwsOperation;
 use crate::plan::stage::Stage;
 use crate::plan::tags;
 use crate::stack::{
-    CLUSTER_TAG, Found, Permission, RESOURCE_TAG, Ref, ResourceId, SHARED_RESOURCE_TAG, SecurityGroup, Tags,
-    backend_security_group_name,
+    CLUSTER_TAG, Found, Permission, Ref, ResourceId, SHARED_RESOURCE_TAG, SecurityGroup, Tags,
+    backend_security_group_name, resource_of,
 };
 
 /// Description of the shared backend security group.
@@ -39,10 +39,7 @@ impl Differ<'_> {
         let mut stale: Vec<&Found<SecurityGroup>> = observed.security_groups.iter().collect();
         if let Some(desired) = &self.input.desired.security_group {
             let id = ResourceId::managed_security_group();
-            match stale
-                .iter()
-                .position(|found| found.is.tags.get(RESOURCE_TAG).map(String::as_str) == Some(id.as_str()))
-            {
+            match stale.iter().position(|found| resource_of(&found.is.tags) == Some(id.as_str())) {
                 None => {
                     self.aws(Stage::LetIn, AwsOperation::CreateSecurityGroup { id: id.clone(), is: desired.clone() });
                     self.permissions(&Ref::Of(id), desired, None);

@@ -5,15 +5,14 @@ use crate::plan::ObservedBinding;
 use crate::plan::equal;
 use crate::plan::operation::{AwsOperation, KubeOperation};
 use crate::plan::stage::Stage;
-use crate::stack::{Binding, Found, RESOURCE_TAG, Ref, TargetGroup};
+use crate::stack::{Binding, Found, Ref, TargetGroup, resource_of};
 
 impl Differ<'_> {
     pub(super) fn target_groups(&mut self) {
         let mut stale: Vec<&Found<TargetGroup>> = self.input.observed.target_groups.iter().collect();
         for (id, desired) in &self.input.desired.target_groups {
             let fits = |found: &&Found<TargetGroup>| {
-                found.is.tags.get(RESOURCE_TAG).map(String::as_str) == Some(id.as_str())
-                    && found.is.generation() == desired.generation()
+                resource_of(&found.is.tags) == Some(id.as_str()) && found.is.generation() == desired.generation()
             };
             match stale.iter().position(fits).map(|index| stale.remove(index)) {
                 None => {

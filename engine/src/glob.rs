@@ -6,16 +6,27 @@ use std::str::Chars;
 
 /// How a pattern is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Syntax {
+pub(crate) struct Syntax {
     /// ASCII case means nothing.
     pub fold_case: bool,
-    /// `\*`, `\?` and `\\` are the characters themselves.
-    pub escapes: bool,
+    /// What a backslash does.
+    pub escapes: Escapes,
+}
+
+/// What a backslash takes as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escapes {
+    /// Nothing: it is a character as others.
+    Nothing,
+    /// A wildcard or another backslash.
+    Wildcards,
+    /// Whatever comes next.
+    All,
 }
 
 /// A pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Glob {
+pub(crate) struct Glob {
     tokens: Vec<Token>,
     fold_case: bool,
     /// What stands before the first wildcard, folded: most texts differ there, and bytes are cheap to compare.
@@ -26,7 +37,7 @@ pub(super) struct Glob {
 
 /// A part of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// `*`.
     Many,
     /// `?`.
@@ -36,7 +47,7 @@ pub(super) enum Token {
 
 /// What the texts are that two patterns are compared on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Domain {
+pub(crate) enum Domain {
     /// All.
     Any,
     /// Those that begin with `/`.
@@ -49,19 +60,19 @@ type Symbol = Option<char>;
 /// How much work comparisons may still do, in places looked at. When it is used up they say no, so that nobody keeps a
 /// webhook busy with a pattern; patterns of AWS's size (128 characters, five wildcards) need a few hundred.
 #[derive(Debug)]
-pub(super) struct Budget(Cell<usize>);
+pub(crate) struct Budget(Cell<usize>);
 
 impl Budget {
-    pub(super) fn new(work: usize) -> Self {
+    pub(crate) fn new(work: usize) -> Self {
         Self(Cell::new(work))
     }
 
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.0.get()
     }
 
     /// Whether there was enough left.
-    pub(super) fn spend(&self, work: usize) -> bool {
+    pub(crate) fn spend(&self, work: usize) -> bool {
         let left = self.0.get();
         self.0.set(left.saturating_sub(work));
         work <= left
@@ -75,17 +86,18 @@ impl Default for Budget {
 }
 
 impl Glob {
-    pub(super) fn new(text: &str, syntax: Syntax) -> Self {
+    pub(crate) fn new(text: &str, syntax: Syntax) -> Self {
         let mut tokens = Vec::new();
         let mut chars = text.chars().peekable();
         while let Some(char) = chars.next() {
-            let token = match char {
-                '*' => Token::Many,
-                '?' => Token::One,
-                '\\' if syntax.escapes => {
+            let token = match (char, syntax.escapes) {
+                ('*', _) => Token::Many,
+                ('?', _) => Token::One,
+                ('\\', Escapes::Wildcards) => {
                     Token::Char(chars.next_if(|next| matches!(next, '*' | '?' | '\\')).unwrap_or('\\'))
                 }
-                char => Token::Char(fold(char, syntax.fold_case)),
+                ('\\', Escapes::All) => Token::Char(fold(chars.next().unwrap_or('\\'), syntax.fold_case)),
+                (char, _) => Token::Char(fold(char, syntax.fold_case)),
             };
             if token != Token::Many || tokens.last() != Some(&Token::Many) {
                 tokens.push(token);
@@ -101,12 +113,12 @@ impl Glob {
     }
 
     /// The part at a place; `None` behind the last.
-    pub(super) fn token(&self, place: usize) -> Option<Token> {
+    pub(crate) fn token(&self, place: usize) -> Option<Token> {
         self.tokens.get(place).copied()
     }
 
     /// The characters that it names.
-    pub(super) fn characters(&self) -> impl Iterator<Item = char> + '_ {
+    pub(crate) fn characters(&self) -> impl Iterator<Item = char> + '_ {
         self.tokens.iter().filter_map(|token| match token {
             Token::Char(char) => Some(*char),
             Token::Many | Token::One => None,
@@ -114,12 +126,12 @@ impl Glob {
     }
 
     /// What every text that fits begins with, folded.
-    pub(super) fn literal(&self) -> &str {
+    pub(crate) fn literal(&self) -> &str {
         &self.literal
     }
 
     /// Whether it has no wildcard: only its literal fits.
-    pub(super) fn is_literal(&self) -> bool {
+    pub(crate) fn is_literal(&self) -> bool {
         self.behind == 0
     }
 
@@ -130,7 +142,7 @@ impl Glob {
 
     /// Whether a text fits, in time bound by the length of the text times that of the pattern: a `*` that has been passed
     /// needs no second thought, so only the last one is ever taken further.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         let begins = text.as_bytes().get(..self.literal.len()).is_some_and(|start| {
             if self.fold_case {
                 start.eq_ignore_ascii_case(self.literal.as_bytes())
@@ -172,7 +184,7 @@ impl Glob {
     }
 
     /// Whether every text of the domain fits.
-    pub(super) fn holds_all(&self, domain: Domain) -> bool {
+    pub(crate) fn holds_all(&self, domain: Domain) -> bool {
         use Token::{Char, Many, One};
         let of_paths =
             || matches!(self.tokens.as_slice(), [Char('/') | One, Many] | [Many, Char('/') | One, Many] | [Many, One]);
@@ -184,7 +196,7 @@ impl Glob {
     /// Both are automata whose states are the places in the pattern. The walk follows `other` through one place at a time
     /// and this one through the set of all places it can be at; a text that gets `other` to its end while this one can't be
     /// at its own is a counterexample. Without any, `other` is covered.
-    pub(super) fn covers(&self, other: &Self, domain: Domain, budget: &Budget) -> bool {
+    pub(crate) fn covers(&self, other: &Self, domain: Domain, budget: &Budget) -> bool {
         // Most pairs of a listener's rules differ in the first letters or the last, and the rest of this is dear.
         if !budget.spend(1) {
             return false;
@@ -298,9 +310,9 @@ mod tests {
 
     use super::*;
 
-    const PLAIN: Syntax = Syntax { fold_case: false, escapes: false };
-    const FOLDED: Syntax = Syntax { fold_case: true, escapes: false };
-    const ESCAPED: Syntax = Syntax { fold_case: true, escapes: true };
+    const PLAIN: Syntax = Syntax { fold_case: false, escapes: Escapes::Nothing };
+    const FOLDED: Syntax = Syntax { fold_case: true, escapes: Escapes::Nothing };
+    const ESCAPED: Syntax = Syntax { fold_case: true, escapes: Escapes::Wildcards };
 
     #[test]
     fn matching() {
