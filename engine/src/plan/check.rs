@@ -6,6 +6,8 @@
 //! Not covered: regular expressions are taken to match or not each on its own, and where that makes more kinds than can be
 //! told apart some are left out ([`classes`]); which certificate a client is shown; stickiness.
 
+mod undone;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -18,14 +20,15 @@ use super::{Gap, Plan};
 use crate::stack::{Action, Condition, Listener, Ref, ResourceId, Rule, Transform};
 use crate::traffic::{Class, Request, classes, meets};
 
-/// A kind of requests that would get neither its old nor its new answer.
+/// A kind of requests that would get neither its old nor its new answer, or a resource that the plan deletes after it
+/// has applied it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misroute {
     /// Index of the operation after which; as many as there are operations: at the end.
     pub after: usize,
-    /// One of the requests.
+    /// One of the requests, or the resource.
     pub request: String,
-    /// What it would get.
+    /// What it would get, or what becomes of it.
     pub gets: String,
 }
 
@@ -35,9 +38,15 @@ impl fmt::Display for Misroute {
     }
 }
 
-/// What would go wrong, of each operation and kind of requests once. Nothing does with a new load balancer: nobody uses it.
+/// What would go wrong, of each operation and kind of requests once. No request does with a new load balancer: nobody uses it.
 #[must_use]
 pub fn check(plan: &Plan, input: Input<'_>) -> Vec<Misroute> {
+    let mut wrong = undone::undone(&plan.operations, input);
+    wrong.extend(misrouted(plan, input));
+    wrong
+}
+
+fn misrouted(plan: &Plan, input: Input<'_>) -> Vec<Misroute> {
     let arn = plan.known.get(&ResourceId::load_balancer());
     let Some(found) = input.observed.load_balancers.iter().find(|found| Some(&found.arn) == arn) else {
         return Vec::new();
@@ -122,7 +131,15 @@ impl<'a> Play<'a> {
         match operation {
             Operation::Aws(operation) => self.apply_aws(operation),
             Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
-                let of = |found: &&super::ObservedBinding| found.is.namespace == *namespace && found.is.name == *name;
+                // One that another hand deletes has let go of its targets, whatever this plan does, and one of a target group that
+                // is gone has none.
+                let is_there = |arn: &str| self.input.observed.target_groups.iter().any(|group| group.arn == arn);
+                let of = |found: &&super::ObservedBinding| {
+                    found.is.namespace == *namespace
+                        && found.is.name == *name
+                        && !found.deleting
+                        && is_there(&found.target_group)
+                };
                 self.gone.extend(self.input.bindings.iter().find(of).map(|found| found.target_group.clone()));
                 self.touched.extend(self.ports.keys());
             }

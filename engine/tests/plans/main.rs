@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a panic is what a test has for a fault")]
 
+mod again;
 mod cluster;
 mod kept;
 mod normalised;

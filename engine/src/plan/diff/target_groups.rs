@@ -5,16 +5,13 @@ use crate::plan::ObservedBinding;
 use crate::plan::equal;
 use crate::plan::operation::{AwsOperation, KubeOperation};
 use crate::plan::stage::Stage;
-use crate::stack::{Binding, Found, Ref, TargetGroup, resource_of};
+use crate::stack::{Binding, Found, Ref, ResourceId, TargetGroup, resource_of};
 
 impl Differ<'_> {
     pub(super) fn target_groups(&mut self) {
         let mut stale: Vec<&Found<TargetGroup>> = self.input.observed.target_groups.iter().collect();
         for (id, desired) in &self.input.desired.target_groups {
-            let fits = |found: &&Found<TargetGroup>| {
-                resource_of(&found.is.tags) == Some(id.as_str()) && found.is.generation() == desired.generation()
-            };
-            match stale.iter().position(fits).map(|index| stale.remove(index)) {
+            match place_of(&stale, id, desired).map(|index| stale.remove(index)) {
                 None => {
                     self.aws(
                         Stage::TargetGroups,
@@ -80,16 +77,47 @@ impl Differ<'_> {
                 None => {
                     // A target group keeps the name that it was born with, and its binding has the same.
                     let name = arn.as_deref().and_then(target_group_name).unwrap_or(&desired.name).to_owned();
-                    let binding = Binding { name, ..desired.clone() };
-                    self.kube(Stage::Bindings, KubeOperation::ApplyBinding(Box::new(binding)));
+                    let namesake =
+                        stale.iter().position(|found| found.is.namespace == desired.namespace && found.is.name == name);
+                    let namesake = namesake.map(|index| stale.remove(index));
+                    self.make_binding(Binding { name, ..desired.clone() }, namesake);
                 }
             }
         }
         for found in stale {
-            let (namespace, name) = (found.is.namespace.clone(), found.is.name.clone());
-            self.kube(Stage::Unbind, KubeOperation::DeleteBinding { namespace, name });
+            self.kube(Stage::Unbind, delete(found));
         }
     }
+
+    /// Makes a binding. One that has its name is of a target group that is gone, and goes first: which target group a binding is of
+    /// does not change while it lives. One that another hand deletes is waited for, and nothing else waits with it.
+    fn make_binding(&mut self, binding: Binding, namesake: Option<&ObservedBinding>) {
+        match namesake {
+            Some(found) if found.deleting => {
+                let Binding { namespace, name, .. } = binding;
+                self.later(format!("TargetGroupBinding {namespace}/{name}, which is being deleted, to be made again"));
+            }
+            other => {
+                if let Some(found) = other {
+                    self.kube(Stage::Bindings, delete(found));
+                }
+                self.kube(Stage::Bindings, KubeOperation::ApplyBinding(Box::new(binding)));
+            }
+        }
+    }
+}
+
+fn delete(found: &ObservedBinding) -> KubeOperation {
+    KubeOperation::DeleteBinding { namespace: found.is.namespace.clone(), name: found.is.name.clone() }
+}
+
+/// Which of the target groups that are there is the wanted one: by its tag, else by its name, which is nobody else's in a region and
+/// by which AWS would refuse to make another one.
+fn place_of(there: &[&Found<TargetGroup>], id: &ResourceId, desired: &TargetGroup) -> Option<usize> {
+    let of_its_kind = |found: &Found<TargetGroup>| found.is.generation() == desired.generation();
+    let tagged = |found: &&Found<TargetGroup>| resource_of(&found.is.tags) == Some(id.as_str()) && of_its_kind(found);
+    let named = |found: &&Found<TargetGroup>| found.is.name == desired.name && of_its_kind(found);
+    there.iter().position(tagged).or_else(|| there.iter().position(named))
 }
 
 /// The name in a target group's ARN: `…:targetgroup/NAME/ID`.
