@@ -189,7 +189,7 @@ pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -
         return if request.operation == Operation::Delete {
             Answer::allow()
         } else {
-            parameters::validate(object, old, &request.name, context.policy)
+            parameters::validate(object, old, &request.name, context.policy, &context.settings.extra_attributes)
         };
     }
     let Some(Object::Ingress(ingress)) = &request.object else { return Answer::allow() };

@@ -4,6 +4,7 @@ mod actions;
 mod addons;
 mod authentication;
 mod cache;
+mod doubles;
 mod forbidden;
 mod frontend_nlb;
 mod idle;
@@ -13,6 +14,7 @@ mod load_balancer;
 mod reader;
 mod requested_certificates;
 mod rules;
+mod service_type;
 mod statements;
 mod target_groups;
 
@@ -242,6 +244,7 @@ pub struct Context<'a> {
 pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     let mut compiler = Compiler::new(member, context);
     compiler.check_keys();
+    compiler.check_control_characters();
     compiler.check_forbidden();
     compiler.check_requested_certificates();
     let fragment = compiler.fragment();
@@ -278,7 +281,12 @@ impl<'a> Compiler<'a> {
             created: meta.creation_timestamp.as_ref().map(|time| time.0),
             spec: member.ingress.spec.clone().unwrap_or_default(),
             params: member.class.params.clone(),
-            reader: Reader::new(subject, meta.annotations.as_ref(), context.view.group.is_explicit()),
+            reader: Reader::new(
+                subject,
+                meta.annotations.as_ref(),
+                context.view.group.is_explicit(),
+                &context.settings.extra_attributes,
+            ),
             key,
             tls: false,
             target_groups: BTreeMap::new(),

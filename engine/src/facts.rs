@@ -58,6 +58,9 @@ pub struct Facts {
     pub web_acls: Option<Aged<BTreeMap<String, String>>>,
     /// ARNs of trust stores by name.
     pub trust_stores: Option<Aged<BTreeMap<String, String>>>,
+    /// Most entries of prefix lists by id: so many rules of a security group a rule with the list counts for
+    /// (<https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html>).
+    pub prefix_lists: Option<Aged<BTreeMap<String, i64>>>,
     /// Whether the account is subscribed to Shield Advanced.
     pub shield_subscribed: Option<Aged<bool>>,
     /// Limits of Elastic Load Balancing by AWS's name for them (`rules-per-application-load-balancer`):

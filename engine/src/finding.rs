@@ -181,6 +181,8 @@ pub struct Finding {
     pub effect: Effect,
     /// Age of the AWS fact that it rests on.
     pub age: Option<Duration>,
+    /// The operator has decided that what is absent is wrong: it denies although its code only warns.
+    pub firm: bool,
 }
 
 impl Finding {
@@ -205,6 +207,7 @@ impl Finding {
             mend: code.row().mend.to_owned(),
             effect: code.row().effect,
             age: None,
+            firm: false,
         }
     }
 
@@ -227,6 +230,15 @@ impl Finding {
     pub fn mend(mut self, mend: impl Into<String>) -> Self {
         self.mend = mend.into();
         self
+    }
+
+    /// With the fix that is known for this very fault, if one is.
+    #[must_use]
+    pub fn help(self, help: Option<String>) -> Self {
+        match help {
+            Some(help) => self.mend(help),
+            None => self,
+        }
     }
 
     /// With objects that take part.

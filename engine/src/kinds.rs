@@ -3,6 +3,7 @@
 mod binding;
 mod endpoints;
 mod group;
+mod name;
 mod node;
 mod params;
 mod pod;
@@ -16,6 +17,7 @@ pub use group::{
     Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, LastGood, LoadBalancerStatus, MemberFinding,
     MemberStatus,
 };
+pub use name::is_subdomain;
 pub use node::Node;
 pub use params::{
     Attribute, Group, IngressClassParams, IngressClassParamsSpec, IpamConfiguration, ListenerParams, MinimumCapacity,

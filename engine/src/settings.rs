@@ -27,6 +27,10 @@ pub struct Settings {
     pub default_tags: Tags,
     /// `--external-managed-tags`: keys that are neither set nor removed.
     pub external_managed_tags: Vec<String>,
+    /// `--extra-attributes`: keys of attributes that are newer than the tables of this version.
+    pub extra_attributes: Vec<String>,
+    /// `--security-group-rules-quota`: what AWS allows the account in a security group, if it is known.
+    pub security_group_rules_quota: Option<u64>,
     /// `--enable-backend-security-group`.
     pub enable_backend_security_group: bool,
     /// `--backend-security-group`: used as it is, never made or deleted.
@@ -72,6 +76,8 @@ impl Settings {
             default_ssl_policy: "ELBSecurityPolicy-2016-08".to_owned(),
             default_tags: Tags::new(),
             external_managed_tags: Vec::new(),
+            extra_attributes: Vec::new(),
+            security_group_rules_quota: None,
             enable_backend_security_group: true,
             backend_security_group: None,
             manage_backend_security_group_rules: false,

@@ -242,7 +242,11 @@ fn what_aws_takes_in_hosts_and_paths() {
     assert_eq!(said("a.example.com", "/api(/|$)(.*)", any), [(Code::InvalidPath, of_path.clone())]);
     assert_eq!(said("a.example.com", "/{id}", "Exact"), [(Code::InvalidPath, of_path.clone())]);
     assert_eq!(said("a.example.com", "/a,b", "Prefix"), [(Code::UnfamiliarValue, of_path)]);
-    assert_eq!(said("app", "/", "Prefix"), [(Code::UnfamiliarValue, of_host.clone())]);
+    for host in ["app", "a.c0m", "10.0.0.1"] {
+        assert_eq!(said(host, "/", "Prefix"), [(Code::InvalidHost, of_host.clone())], "{host}");
+    }
+    assert_eq!(said("*.example.com", "/", "Prefix"), []);
+    assert_eq!(said("app.*", "/", "Prefix"), [(Code::UnfamiliarValue, of_host.clone())]);
     assert_eq!(said(&long, "/", "Prefix"), [(Code::RuleTooLarge, of_host)]);
 }
 

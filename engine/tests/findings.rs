@@ -70,6 +70,7 @@ fn facts() -> Facts {
             "clients",
             "arn:aws:elasticloadbalancing:eu-central-1:123456789012:truststore/clients/1",
         )),
+        prefix_lists: None,
         shield_subscribed: aged(false),
         account_limits: aged(BTreeMap::from([("listeners-per-application-load-balancer".to_owned(), 3)])),
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use albedo_engine::admit::{self, Policy};
 use albedo_engine::check::{Look, check};
 use albedo_engine::facts::Facts;
+use albedo_engine::settings::Settings;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -45,6 +46,18 @@ pub struct Check {
     /// Take Services, classes, parameters and namespaces that the files lack from the cluster of the current kubeconfig
     #[arg(long)]
     cluster: bool,
+    /// Keys of attributes that are newer than this version, as --extra-attributes of albedo run has them: a list
+    #[arg(long, value_delimiter = ',')]
+    extra_attributes: Vec<String>,
+    /// As of albedo run: inbound rules that AWS allows the account in a security group
+    #[arg(long)]
+    security_group_rules_quota: Option<u64>,
+    /// As of albedo run: whether a backend whose Service does not exist is answered with 503
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    tolerate_non_existent_backend_service: bool,
+    /// As of albedo run: whether a backend whose action is not written is answered with 503
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    tolerate_non_existent_backend_action: bool,
     /// Warnings are errors, what is absent among them
     #[arg(long)]
     strict: bool,
@@ -58,7 +71,13 @@ pub struct Check {
 
 impl Check {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let settings = facts::settings(self.cluster_name.as_deref(), "");
+        let settings = Settings {
+            extra_attributes: self.extra_attributes,
+            security_group_rules_quota: self.security_group_rules_quota,
+            tolerate_missing_service: self.tolerate_non_existent_backend_service,
+            tolerate_missing_action: self.tolerate_non_existent_backend_action,
+            ..facts::settings(self.cluster_name.as_deref(), "")
+        };
         let sources = files::sources(&self.paths, !self.skip_others)?;
         let manifests =
             if self.cluster { neighbours::read(sources, &settings)? } else { files::manifests(sources, &settings) };

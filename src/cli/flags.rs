@@ -111,6 +111,12 @@ pub struct Run {
     /// Tag keys that somebody else manages
     #[arg(long, env = "ALBEDO_EXTERNAL_MANAGED_TAGS", value_delimiter = ',')]
     pub external_managed_tags: Vec<String>,
+    /// Keys of attributes of load balancers, listeners and target groups that are newer than this version: a list
+    #[arg(long, env = "ALBEDO_EXTRA_ATTRIBUTES", value_delimiter = ',')]
+    pub extra_attributes: Vec<String>,
+    /// Inbound rules that AWS allows the account in a security group (Service Quotas, L-0EA8095F), if it was raised
+    #[arg(long, env = "ALBEDO_SECURITY_GROUP_RULES_QUOTA")]
+    pub security_group_rules_quota: Option<u64>,
     /// Private authorities whose certificates may be discovered
     #[arg(long, env = "ALBEDO_ALLOWED_CERTIFICATE_AUTHORITY_ARNS", value_delimiter = ',')]
     pub allowed_certificate_authority_arns: Vec<String>,
@@ -270,6 +276,8 @@ impl Run {
             default_ssl_policy: self.default_ssl_policy.clone(),
             default_tags,
             external_managed_tags: self.external_managed_tags.clone(),
+            extra_attributes: self.extra_attributes.clone(),
+            security_group_rules_quota: self.security_group_rules_quota,
             enable_backend_security_group: self.enable_backend_security_group,
             backend_security_group: group,
             manage_backend_security_group_rules: self.enable_manage_backend_security_group_rules,

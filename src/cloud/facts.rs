@@ -36,6 +36,8 @@ pub enum FactKind {
     WebAcls,
     /// Trust stores by name.
     TrustStores,
+    /// Prefix lists with their most entries.
+    PrefixLists,
     /// The subscription to Shield Advanced.
     Shield,
     /// Limits of the account.
@@ -55,6 +57,7 @@ impl FactKind {
             Self::TargetGroups => "target groups",
             Self::WebAcls => "web ACLs",
             Self::TrustStores => "trust stores",
+            Self::PrefixLists => "prefix lists",
             Self::Shield => "the subscription to Shield Advanced",
             Self::AccountLimits => "account limits",
         }
@@ -78,6 +81,7 @@ impl Cloud {
         let foreign = self.foreign_subnets(facts);
         let due = |read_at: Option<Timestamp>| all || read_at.is_none_or(|at| age(at, now) >= SLOW);
         let limits = due(facts.account_limits.as_ref().map(|known| known.read_at)).then(|| self.account_limits());
+        let lists = due(facts.prefix_lists.as_ref().map(|known| known.read_at)).then(|| self.prefix_lists());
         let shield = self.config().shield && due(facts.shield_subscribed.as_ref().map(|known| known.read_at));
         let shield = shield.then(|| self.shield_subscribed());
         let acls = self.config().web_acls.then(|| self.web_acls());
@@ -87,7 +91,7 @@ impl Cloud {
             self.target_group_names(),
             OptionFuture::from(acls),
             self.trust_stores(),
-            async { futures::join!(OptionFuture::from(shield), OptionFuture::from(limits)) },
+            async { futures::join!(OptionFuture::from(shield), OptionFuture::from(limits), OptionFuture::from(lists)) },
         );
         let (cidrs, subnets, security_groups) = network;
         let mut failed = Vec::new();
@@ -103,9 +107,10 @@ impl Cloud {
         failed.extend(put(&mut facts.security_groups, FactKind::SecurityGroups, security_groups, now));
         failed.extend(put(&mut facts.target_group_names, FactKind::TargetGroups, names, now));
         failed.extend(put(&mut facts.trust_stores, FactKind::TrustStores, stores, now));
-        let (shield, limits) = slow;
+        let (shield, limits, lists) = slow;
         failed.extend(acls.and_then(|read| put(&mut facts.web_acls, FactKind::WebAcls, read, now)));
         failed.extend(shield.and_then(|read| put(&mut facts.shield_subscribed, FactKind::Shield, read, now)));
+        failed.extend(lists.and_then(|read| put(&mut facts.prefix_lists, FactKind::PrefixLists, read, now)));
         failed.extend(limits.and_then(|read| put(&mut facts.account_limits, FactKind::AccountLimits, read, now)));
         failed
     }

@@ -71,7 +71,15 @@ pub enum ReadError {
         /// What the API server said.
         status: Box<Status>,
     },
-    /// Anything else: no connection, no answer in time, a server's error.
+    /// The API server answered, and not with this object: the request makes no sense to it, or what is stored cannot be read.
+    #[error("cannot {what}: refused: {}", status.message)]
+    Refused {
+        /// What was being read.
+        what: String,
+        /// What the API server said.
+        status: Box<Status>,
+    },
+    /// Anything else: no connection, no answer in time, a server that is overloaded or away.
     #[error("cannot {what}")]
     Other {
         /// What was being read.
@@ -129,6 +137,7 @@ pub(super) async fn read<T>(what: &str, call: impl Future<Output = kube::Result<
         Err(Failure::Status(status)) => match status.code {
             404 if names_an_object(&status) => Ok(None),
             401 | 403 => Err(ReadError::Forbidden { what, status }),
+            400 | 405 | 406 | 410 | 413..=415 | 422 | 500 => Err(ReadError::Refused { what, status }),
             _ => Err(ReadError::Other { what, source: status }),
         },
     }
@@ -165,7 +174,14 @@ mod tests {
         let absent = Status { details, ..unserved.clone() };
         let outcome = |status: Status| read::<()>("x", async { Err(kube::Error::Api(Box::new(status))) });
         assert!(matches!(outcome(absent).await, Ok(None)));
-        assert!(matches!(outcome(unserved).await, Err(ReadError::Other { .. })));
+        assert!(matches!(outcome(unserved.clone()).await, Err(ReadError::Other { .. })));
+        let of = |code: u16| Status { code, ..unserved.clone() };
+        for code in [400, 422, 500] {
+            assert!(matches!(outcome(of(code)).await, Err(ReadError::Refused { .. })), "{code}");
+        }
+        for code in [429, 502, 503, 504] {
+            assert!(matches!(outcome(of(code)).await, Err(ReadError::Other { .. })), "{code}");
+        }
     }
 
     async fn outcome(code: u16) -> WriteError {

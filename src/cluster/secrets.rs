@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use albedo_engine::kinds::Key;
+use albedo_engine::kinds::{Key, is_subdomain};
 use albedo_engine::world::SecretKeys;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -38,11 +38,15 @@ impl fmt::Debug for SecretValue {
 }
 
 impl Cluster {
-    /// A Secret's values, of one revision; `None` if there is no such Secret.
+    /// A Secret's values, of one revision; `None` if there is no such Secret. What cannot be a Secret's name is not asked for: in a URL it would
+    /// mean something else.
     ///
     /// # Errors
     /// It may not be read, or the API server gave no answer: neither says that it is absent.
     pub async fn secret_value(&self, key: &Key) -> Result<Option<SecretValue>, ReadError> {
+        if !is_subdomain(&key.name) {
+            return Ok(None);
+        }
         let api: Api<Secret> = Api::namespaced(self.client(), &key.namespace);
         let secret = read(&format!("read the Secret {key}"), api.get(&key.name)).await?;
         Ok(secret.map(SecretValue))

@@ -125,6 +125,10 @@ impl Reconciler {
                         tracing::warn!(%error, "grant get on this Secret to albedo's ServiceAccount");
                         None
                     }
+                    Err(error @ ReadError::Refused { .. }) => {
+                        tracing::warn!(%error, "the Ingress that names this Secret waits for it");
+                        None
+                    }
                     other => other?,
                 };
                 let change = match &secret {

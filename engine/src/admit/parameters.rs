@@ -9,10 +9,16 @@ use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::IngressClassParams;
 
 /// The verdict on an object as it would be stored, and as it is. What the CRD's schema refuses never comes here.
-pub(super) fn validate(object: &Value, old: Option<&Value>, name: &str, policy: &Policy) -> Answer {
+pub(super) fn validate(
+    object: &Value,
+    old: Option<&Value>,
+    name: &str,
+    policy: &Policy,
+    extra_attributes: &[String],
+) -> Answer {
     let faults = |object: &Value| -> Vec<Fault> {
         let read: Result<IngressClassParams, _> = serde_json::from_value(object.clone());
-        read.map_or_else(|_| Vec::new(), |params| params::check(&params.spec))
+        read.map_or_else(|_| Vec::new(), |params| params::check(&params.spec, extra_attributes))
     };
     let before = old.map(faults).unwrap_or_default();
     if policy.mode == Mode::Off {
@@ -25,7 +31,7 @@ pub(super) fn validate(object: &Value, old: Option<&Value>, name: &str, policy: 
         .map(|fault| {
             let doubtful = fault.error.unfamiliar && !fault.refused;
             let code = if doubtful { Code::UnfamiliarValue } else { Code::InvalidParameters };
-            Finding::new(code, subject.clone(), FieldPath::at(fault.path), fault.error.message)
+            Finding::new(code, subject.clone(), FieldPath::at(fault.path), fault.error.message).help(fault.error.help)
         })
         .collect();
     let about = Details {
@@ -51,7 +57,7 @@ mod tests {
     fn what_is_new_and_wrong_is_refused() {
         let policy = Policy::default();
         let bad = object(&json!({"inboundCIDRs": ["10.0.0.1"], "sslRedirectPort": "yes"}));
-        let answer = validate(&bad, None, "own", &policy);
+        let answer = validate(&bad, None, "own", &policy, &[]);
         assert!(!answer.allowed && answer.code == 422);
         assert!(
             answer
@@ -61,12 +67,15 @@ mod tests {
         assert_eq!(answer.details.map(|details| details.causes.len()), Some(1));
         // Those of a class that are stored with these work; LBC's webhook refuses new ones.
         let odd = json!({"inboundCIDRs": ["10.0.0.1/8"], "subnets": {"tags": {"a": ["b", "b"]}}});
-        assert_eq!(validate(&object(&odd), None, "own", &policy).details.map(|details| details.causes.len()), Some(2));
+        assert_eq!(
+            validate(&object(&odd), None, "own", &policy, &[]).details.map(|details| details.causes.len()),
+            Some(2)
+        );
         // sslRedirectPort, which only switches the redirect off, is a warning.
         assert_eq!(answer.warnings.len(), 1);
-        assert!(validate(&bad, Some(&bad), "own", &policy).allowed);
-        assert!(validate(&object(&json!({"scheme": "internal"})), None, "own", &policy).allowed);
-        assert!(validate(&json!("odd"), None, "own", &policy).allowed);
-        assert!(validate(&bad, None, "own", &Policy { mode: Mode::Off, ..policy }).allowed);
+        assert!(validate(&bad, Some(&bad), "own", &policy, &[]).allowed);
+        assert!(validate(&object(&json!({"scheme": "internal"})), None, "own", &policy, &[]).allowed);
+        assert!(validate(&json!("odd"), None, "own", &policy, &[]).allowed);
+        assert!(validate(&bad, None, "own", &Policy { mode: Mode::Off, ..policy }, &[]).allowed);
     }
 }

@@ -6,10 +6,15 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html>,
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ListenerAttribute.html>.
 
+mod logs;
 mod tables;
+mod takes;
 
 use super::nearest::nearest_of;
 use super::parse::{self, Pair, ParseError};
+
+pub use logs::{LOGS, without_bucket};
+pub use takes::Takes;
 
 /// Whose attributes an annotation sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,29 +36,6 @@ pub struct Attribute {
     pub key: &'static str,
     /// What it takes.
     pub takes: Takes,
-}
-
-/// What values an attribute takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// `true` or `false`
-    Bool,
-    /// `true` alone: it can't be switched off
-    True,
-    /// A whole number, both ends included
-    Number(u32, u32),
-    /// Zero, which switches it off, or a whole number, both ends included
-    ZeroOr(u32, u32),
-    /// `off` or a whole number, both ends included
-    OffOr(u32, u32),
-    /// One of these
-    OneOf(&'static [&'static str]),
-    /// The name of a cookie: none that the load balancer uses itself
-    Cookie,
-    /// The name of a header
-    Header,
-    /// Any text of at most 1,024 characters
-    Text,
 }
 
 impl Owner {
@@ -79,6 +61,17 @@ impl Owner {
         }
     }
 
+    /// The annotation that sets them, without its prefix.
+    #[must_use]
+    pub const fn annotation(self) -> &'static str {
+        match self {
+            Self::LoadBalancer => "load-balancer-attributes",
+            Self::NetworkLoadBalancer => "frontend-nlb-attributes",
+            Self::TargetGroup => "target-group-attributes",
+            Self::Listener => "listener-attributes.<PROTOCOL>-<PORT>",
+        }
+    }
+
     /// Keys that only other kinds have, with the words for those.
     fn of_others(self) -> &'static [(&'static str, &'static str)] {
         match self {
@@ -90,29 +83,30 @@ impl Owner {
     }
 }
 
-/// Everything in a value of `key=value` pairs that AWS would refuse.
+/// Everything in a value of `key=value` pairs that AWS would refuse; `extra` are keys that the operator knows beside the tables.
 #[must_use]
-pub fn check(owner: Owner, raw: &str) -> Vec<ParseError> {
+pub fn check(owner: Owner, raw: &str, extra: &[String]) -> Vec<ParseError> {
     let pairs = match parse::pairs(raw) {
         Ok(pairs) => pairs,
         Err(error) => return vec![error],
     };
-    let mut found: Vec<ParseError> = pairs.iter().filter_map(|pair| pair_fault(owner, pair)).collect();
+    let fault = |pair: &Pair| {
+        let error = fault(owner, &pair.key, &pair.value, extra)?;
+        Some(ParseError { at: Some(pair.place.clone()), ..error })
+    };
+    let mut found: Vec<ParseError> = pairs.iter().filter_map(fault).collect();
     if owner == Owner::TargetGroup {
         found.extend(contradictions(&pairs));
     }
     found
 }
 
-fn pair_fault(owner: Owner, pair: &Pair) -> Option<ParseError> {
-    fault(owner, &pair.key, &pair.value).map(|error| ParseError { at: Some(pair.place.clone()), ..error })
-}
-
 /// What is wrong with one attribute.
 #[must_use]
-pub fn fault(owner: Owner, key: &str, value: &str) -> Option<ParseError> {
+pub fn fault(owner: Owner, key: &str, value: &str, extra: &[String]) -> Option<ParseError> {
     match owner.attributes().iter().find(|attribute| attribute.key == key) {
         Some(attribute) => attribute.fault(value),
+        None if extra.iter().any(|known| known == key) => takes::text_fault(key, value),
         None => Some(unknown(owner, key)),
     }
 }
@@ -120,88 +114,47 @@ pub fn fault(owner: Owner, key: &str, value: &str) -> Option<ParseError> {
 /// Complaints begin with these words, by which what reads them tells keys from values.
 pub const UNKNOWN: &str = "unknown attribute";
 
-/// A key that isn't in the table. Only a slip of one that is, or one of another kind of resource, is surely wrong: AWS may
-/// have new ones.
+/// A key that isn't in the table. AWS refuses the whole call for it, and with it the attributes of the other members. What is newer
+/// than the table is named by the operator (`--extra-attributes`).
 fn unknown(owner: Owner, key: &str) -> ParseError {
-    let keys = owner.attributes().iter().map(|attribute| attribute.key);
-    let others = [Owner::LoadBalancer, Owner::TargetGroup, Owner::Listener].into_iter().filter(|other| *other != owner);
-    let of_another = others.into_iter().find(|other| other.attributes().iter().any(|attribute| attribute.key == key));
+    let keys = || owner.attributes().iter().map(|attribute| attribute.key);
+    let mut others = [Owner::LoadBalancer, Owner::TargetGroup, Owner::Listener].into_iter().filter(|one| *one != owner);
+    let of_another = others.find(|other| other.attributes().iter().any(|attribute| attribute.key == key));
     if let Some((_, whose)) = owner.of_others().iter().find(|(other, _)| *other == key) {
-        return ParseError::new(format!("{UNKNOWN} {key}: {whose} has it, {} doesn't", owner.name()));
+        return ParseError::new(format!("{UNKNOWN} {key}: {whose} has it, {} doesn't", owner.name()))
+            .help("remove the attribute");
     }
     if let Some(other) = of_another {
-        return ParseError::new(format!("{UNKNOWN} {key}: it belongs to {}, not to {}", other.name(), owner.name()));
+        return ParseError::new(format!("{UNKNOWN} {key}: it belongs to {}, not to {}", other.name(), owner.name()))
+            .help(format!("write it into {}", other.annotation()));
     }
-    match nearest_of(key, keys) {
-        // `routing.http2.enabled` may have a sister one day that differs by the digit alone.
-        Some(near) if without_digits(near) == without_digits(key) => {
-            ParseError::new(format!("{UNKNOWN} {key}; did you mean `{near}`?")).doubt()
-        }
-        Some(near) => ParseError::new(format!("{UNKNOWN} {key}; did you mean `{near}`?")),
+    let near = nearest_of(key, keys()).or_else(|| by_prefix(key, keys()));
+    let other = "an attribute that is newer than this version is allowed by the operator with --extra-attributes";
+    match near {
+        Some(near) => ParseError::new(format!("{UNKNOWN} {key}; did you mean `{near}`?")).help(other),
         None => ParseError::new(format!("{UNKNOWN} {key}: {} has none of that name that is known here", owner.name()))
-            .doubt(),
+            .help(format!("correct or remove it; {other}")),
     }
 }
 
-fn without_digits(text: &str) -> String {
-    text.chars().filter(|c| !c.is_ascii_digit()).collect()
-}
-
-impl Attribute {
-    /// What is wrong with a value.
-    #[must_use]
-    pub fn fault(&self, value: &str) -> Option<ParseError> {
-        if self.takes.fits(value) {
-            return None;
-        }
-        let shown: String = value.chars().take(60).collect();
-        let message = format!("attribute {} is `{shown}`: {} belongs there", self.key, self.takes);
-        // Nothing says whether AWS minds capitals in words.
-        let is_word = matches!(self.takes, Takes::Bool | Takes::True | Takes::OneOf(_));
-        let only_case = is_word && self.takes.fits(&value.to_ascii_lowercase());
-        Some(if only_case { ParseError::new(message).doubt() } else { ParseError::new(message) })
+/// The one attribute whose key goes on where this one ends, or that differs in its last word alone: `idle_timeout` is
+/// `idle_timeout.timeout_seconds`.
+fn by_prefix<'k>(key: &str, keys: impl Iterator<Item = &'k str> + Clone) -> Option<&'k str> {
+    let only = |fits: &dyn Fn(&str) -> bool| {
+        let mut found = keys.clone().filter(|known| fits(known));
+        found.next().filter(|_| found.next().is_none())
+    };
+    let words = key.trim_matches('.');
+    if words.len() < 4 {
+        return None;
     }
-}
-
-impl Takes {
-    /// Whether a value is one of those.
-    #[must_use]
-    pub fn fits(self, value: &str) -> bool {
-        let within = |min: u32, max: u32| {
-            let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-            digits && value.parse::<u32>().is_ok_and(|number| (min..=max).contains(&number))
-        };
-        match self {
-            Self::Bool => matches!(value, "true" | "false"),
-            Self::True => value == "true",
-            Self::Number(min, max) => within(min, max),
-            Self::ZeroOr(min, max) => value == "0" || within(min, max),
-            Self::OffOr(min, max) => value == "off" || within(min, max),
-            Self::OneOf(words) => words.contains(&value),
-            Self::Cookie => !value.to_ascii_uppercase().starts_with("AWSALB"),
-            Self::Header => {
-                !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-            }
-            Self::Text => value.chars().count() <= 1024,
-        }
-    }
-}
-
-impl std::fmt::Display for Takes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Bool => f.write_str("true or false"),
-            Self::True => f.write_str("true, which can't be changed,"),
-            Self::Number(min, max) => write!(f, "a whole number from {min} to {max}"),
-            Self::ZeroOr(min, max) => write!(f, "0 or a whole number from {min} to {max}"),
-            Self::OffOr(min, u32::MAX) => write!(f, "off or a whole number from {min}"),
-            Self::OffOr(min, max) => write!(f, "off or a whole number from {min} to {max}"),
-            Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
-            Self::Cookie => f.write_str("a cookie's name that doesn't begin with AWSALB"),
-            Self::Header => f.write_str("a header's name"),
-            Self::Text => f.write_str("text of at most 1024 characters"),
-        }
-    }
+    let goes_on = |known: &str| known.strip_prefix(words).is_some_and(|rest| rest.starts_with(['.', '_']));
+    let ends = |known: &str| known.strip_suffix(words).is_some_and(|rest| rest.ends_with('.'));
+    let stem = words.rsplit_once('.').map(|(stem, _)| format!("{stem}."));
+    only(&goes_on).or_else(|| only(&ends)).or_else(|| {
+        let stem = stem.as_deref().filter(|stem| stem.len() > 4)?;
+        only(&|known| known.starts_with(stem))
+    })
 }
 
 /// Attributes of one value that exclude each other. What stands in AWS already can't be seen here.
@@ -235,7 +188,7 @@ mod tests {
     use super::*;
 
     fn messages(owner: Owner, raw: &str) -> Vec<String> {
-        check(owner, raw).into_iter().map(|error| error.message).collect()
+        check(owner, raw, &[]).into_iter().map(|error| error.message).collect()
     }
 
     #[test]
@@ -271,12 +224,41 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_nearest_key() {
+        for (owner, key, near) in [
+            (Owner::LoadBalancer, "idle_timeout", Some("idle_timeout.timeout_seconds")),
+            (Owner::LoadBalancer, "idle_timeout.seconds", Some("idle_timeout.timeout_seconds")),
+            (Owner::LoadBalancer, "deletion_protection", Some("deletion_protection.enabled")),
+            (Owner::LoadBalancer, "routing.http2", Some("routing.http2.enabled")),
+            (Owner::LoadBalancer, "access_logs.s3", None),
+            (Owner::TargetGroup, "deregistration_delay", Some("deregistration_delay.timeout_seconds")),
+            (Owner::TargetGroup, "slow_start", Some("slow_start.duration_seconds")),
+            (Owner::TargetGroup, "stickiness", None),
+            (Owner::TargetGroup, "cookie_name", Some("stickiness.app_cookie.cookie_name")),
+            (Owner::LoadBalancer, "no.such.attribute", None),
+        ] {
+            let error = fault(owner, key, "1", &[]).expect("a fault");
+            let expected = near.map(|near| format!("did you mean `{near}`?"));
+            assert!(!error.unfamiliar && error.help.is_some(), "{key}");
+            assert_eq!(error.message.split_once("; ").map(|(_, near)| near.to_owned()), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_knows_is_let_through() {
+        let extra = ["quantum.enabled".to_owned()];
+        assert_eq!(fault(Owner::LoadBalancer, "quantum.enabled", "true", &extra), None);
+        assert!(fault(Owner::LoadBalancer, "quantum.enabled", "\"true\"", &extra).is_some());
+        assert!(fault(Owner::LoadBalancer, "quantum.enable", "true", &extra).is_some());
+    }
+
     const REFUSED: &[(Owner, &str, &str, bool)] = &[
         (Owner::LoadBalancer, "deletion_protection.enable=true", "did you mean `deletion_protection.enabled`?", false),
         (Owner::LoadBalancer, "idle_timeout.timeout_seconds=0", "a whole number from 1 to 4000 belongs there", false),
         (Owner::LoadBalancer, "idle_timeout.timeout_seconds=60s", "a whole number from 1 to 4000 belongs there", false),
-        (Owner::LoadBalancer, "routing.http3.enabled=true", "did you mean `routing.http2.enabled`?", true),
-        (Owner::LoadBalancer, "quantum.enabled=true", "has none of that name that is known here", true),
+        (Owner::LoadBalancer, "routing.http3.enabled=true", "did you mean `routing.http2.enabled`?", false),
+        (Owner::LoadBalancer, "quantum.enabled=true", "has none of that name that is known here", false),
         (Owner::LoadBalancer, "waf.fail_open.enabled=yes", "true or false belongs there", false),
         (Owner::LoadBalancer, "waf.fail_open.enabled=True", "true or false belongs there", true),
         (
@@ -312,7 +294,7 @@ mod tests {
     #[test]
     fn what_aws_refuses() {
         for (owner, raw, expected, unfamiliar) in REFUSED.iter().copied() {
-            let found = check(owner, raw);
+            let found = check(owner, raw, &[]);
             assert!(found.len() == 1 && found[0].message.contains(expected), "{raw}: {found:?}");
             assert_eq!(found[0].unfamiliar, unfamiliar, "{raw}");
             assert!(found[0].at.is_some(), "{raw}");

@@ -6,8 +6,9 @@ use serde::Serialize;
 use super::arn;
 use super::decode::{self, object};
 use super::nearest::did_you_mean;
-use super::parse::{ParseError, go_int64};
+use super::parse::{ParseError, go_int64, go_quote, shown};
 use super::url;
+use crate::kinds::is_subdomain;
 
 /// Who authenticates users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -147,6 +148,7 @@ impl OidcConfig {
         ];
         let mut found = required(&urls);
         found.extend(required(&[("secretName", &self.secret_name)]));
+        found.extend(self.secret_fault());
         for (field, url) in urls {
             // The URL isn't repeated: some carry what is a secret of the provider's.
             if let Some(cause) = url::https_fault(url).filter(|_| !url.is_empty()) {
@@ -155,6 +157,20 @@ impl OidcConfig {
         }
         found.extend(extra_params(&self.authentication_request_extra_params));
         found
+    }
+}
+
+impl OidcConfig {
+    /// What keeps the Secret's name from being one. It becomes part of a URL of the API server, so that nothing else may ever be asked for.
+    #[must_use]
+    pub fn secret_fault(&self) -> Option<ParseError> {
+        let name = &self.secret_name;
+        (!name.is_empty() && !is_subdomain(name)).then(|| {
+            let message = format!("secretName {} can't be the name of a Secret", go_quote(&shown(name)));
+            ParseError::at_json(message, "/secretName").help(
+                "write the name of a Secret in the Ingress's namespace, without the namespace: lower-case letters, digits, `-` and `.`",
+            )
+        })
     }
 }
 

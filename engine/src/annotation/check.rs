@@ -13,13 +13,23 @@ use super::auth::{CognitoConfig, OidcConfig};
 use super::catalogue::{Grammar, Row, Shape};
 use super::nearest::did_you_mean;
 use super::parse::{self, ParseError};
-use super::{action, attributes, cidr, condition, condition_limits, decode, group, jwt, listen_ports};
+use super::{action, attributes, cidr, condition, condition_limits, control, decode, group, jwt, listen_ports, names};
 use super::{mutual_authentication, ssl_policy, tags, transform};
 
 /// Everything that is wrong with a value, in the order in which it stands there. An empty answer is a promise about
 /// the value alone: whether the subnet exists or a sibling disagrees is asked elsewhere.
 #[must_use]
 pub fn check(row: &Row, raw: &str) -> Vec<ParseError> {
+    check_with(row, raw, &[])
+}
+
+/// The same for an operator who knows some attributes beside those of the tables (`--extra-attributes`).
+#[must_use]
+pub fn check_with(row: &Row, raw: &str, extra_attributes: &[String]) -> Vec<ParseError> {
+    let odd = control::faults(row.grammar, raw);
+    if !odd.is_empty() {
+        return odd;
+    }
     match row.grammar {
         Grammar::Text => text(row.key, raw).into_iter().collect(),
         Grammar::Bool => parse::go_bool(raw).err().into_iter().collect(),
@@ -32,8 +42,8 @@ pub fn check(row: &Row, raw: &str) -> Vec<ParseError> {
         Grammar::IdsOrNames(prefix) => ids(raw, prefix, true),
         Grammar::Ids(prefix) => ids(raw, prefix, false),
         Grammar::Id(prefix) => id(row.key, raw, prefix).into_iter().collect(),
-        Grammar::Labels => parse::string_map(raw).err().into_iter().collect(),
-        Grammar::Attributes(owner) => attributes::check(owner, raw),
+        Grammar::Labels => labels(raw),
+        Grammar::Attributes(owner) => attributes::check(owner, raw, extra_attributes),
         Grammar::Tags => tags::check(raw),
         Grammar::Capacity => capacity(raw),
         Grammar::OneOf(names) if names.contains(&raw) => Vec::new(),
@@ -190,6 +200,19 @@ pub fn other_key(key: &str, raw: &str) -> Option<String> {
     let is_version = ["grpc", "http1", "http2"].iter().any(|version| raw.eq_ignore_ascii_case(version));
     (key == "backend-protocol" && is_version)
         .then(|| format!("`backend-protocol-version: {}` is the key for it", raw.to_ascii_uppercase()))
+}
+
+/// Labels of nodes: no node has one that Kubernetes does not take, and no selector of it can be stored.
+fn labels(raw: &str) -> Vec<ParseError> {
+    let pairs = match parse::pairs(raw) {
+        Ok(pairs) => pairs,
+        Err(error) => return vec![error],
+    };
+    let fault = |pair: &parse::Pair| {
+        let cause = names::label_key(&pair.key).or_else(|| names::label_value(&pair.value))?;
+        Some(ParseError::at_place(cause, pair.place.clone()))
+    };
+    pairs.iter().filter_map(fault).collect()
 }
 
 fn capacity(raw: &str) -> Vec<ParseError> {

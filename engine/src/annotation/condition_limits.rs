@@ -6,11 +6,11 @@
 use super::cidr::Cidr;
 use super::condition::{Condition, FIELDS};
 use super::nearest::did_you_mean;
-use super::parse::{ParseError, shown};
+use super::parse::{ParseError, Pointer, go_quote, shown};
 use super::regex;
 
 /// Longest value of any condition, in characters.
-const LONGEST: usize = 128;
+pub const LONGEST: usize = 128;
 /// Longest name of a header or method, in characters.
 const LONGEST_NAME: usize = 40;
 
@@ -77,10 +77,8 @@ fn texts(values: &[String], at: &str, fault: impl Fn(&str) -> Option<ParseError>
             "" => Some(ParseError::new("a value must not be empty")),
             value => too_long(value, LONGEST, "value").map(ParseError::new).or_else(|| fault(value)),
         };
-        found.extend(error.map(|error| ParseError {
-            unfamiliar: error.unfamiliar,
-            ..ParseError::at_json(error.message, format!("{at}/{index}"))
-        }));
+        let here = || Some(Pointer::Json(format!("{at}/{index}")));
+        found.extend(error.map(|error| ParseError { at: here(), ..error }));
     }
 }
 
@@ -89,11 +87,54 @@ fn too_long(text: &str, limit: usize, what: &str) -> Option<String> {
     (length > limit).then(|| format!("{what} has {length} characters, AWS takes {limit}"))
 }
 
-/// A host has to have a dot; what else the user guide asks of it is only doubted.
-fn host(value: &str) -> Option<ParseError> {
-    let odd = value.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.*?:".contains(*c)))?;
-    let hint = if value.contains("://") { "; leave the protocol out" } else { "" };
-    Some(ParseError::new(format!("host `{value}` has `{odd}` in it{hint}")).doubt())
+/// What AWS refuses of a host, in a rule's `host` and in a host-header condition alike (API reference: `HostHeaderConditionConfig`): at
+/// most 128 of letters, digits, `-`, `_`, `.` and the wildcards `*` and `?`; at least one dot, and letters alone behind the last one. A wildcard
+/// there is doubted only: the reference names wildcards and letters in different sentences.
+#[must_use]
+pub fn host(value: &str) -> Option<ParseError> {
+    let name = shown(value);
+    if let Some(message) = too_long(value, LONGEST, "the host") {
+        return Some(ParseError::new(message).help("use a shorter host, or one with a wildcard"));
+    }
+    if let Some((_, rest)) = value.split_once("://") {
+        let host = rest.split(['/', ':']).next().unwrap_or_default();
+        return Some(
+            ParseError::new(format!("host `{name}` has a protocol in it; leave the protocol out"))
+                .help(format!("write {}", shown(host))),
+        );
+    }
+    if let Some((host, path)) = value.split_once('/') {
+        return Some(ParseError::new(format!("host `{name}` has `/` in it")).help(format!(
+            "write {}, and /{} as a path",
+            shown(host),
+            shown(path)
+        )));
+    }
+    if let Some((host, _)) = value.split_once(':') {
+        let help = format!("write {}: hosts are compared without their port, or by regexValues", shown(host));
+        return Some(ParseError::new(format!("host `{name}` has a port in it")).help(help));
+    }
+    if let Some(odd) = value.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.*?".contains(*c))) {
+        return Some(
+            ParseError::new(format!("host `{name}` has {} in it", go_quote(&odd.to_string())))
+                .help("write a host of letters, digits, `-`, `_`, `.` and the wildcards `*` and `?`"),
+        );
+    }
+    let Some((stem, last)) = value.rsplit_once('.') else {
+        let help = match value {
+            "*" => "leave the host out: the rule then takes every host".to_owned(),
+            _ => format!("write the full name of the host, such as {name}.example.com"),
+        };
+        return Some(ParseError::new(format!("host `{name}` has no dot, and AWS asks for one")).help(help));
+    };
+    if last.is_empty() {
+        let message = format!("host `{name}` ends with a dot");
+        return Some(ParseError::new(message).help(format!("write {}", shown(stem))));
+    }
+    let odd = last.chars().find(|c| !c.is_ascii_alphabetic())?;
+    let message = format!("host `{name}` has `{odd}` behind its last dot, where AWS takes letters alone");
+    let error = ParseError::new(message).help("write a host that ends with a domain of letters, such as .com");
+    Some(if matches!(odd, '*' | '?') { error.doubt() } else { error })
 }
 
 /// What AWS does not take in a path's pattern. Of signs of regular expressions it is known to refuse them ("contains a character
@@ -168,6 +209,32 @@ mod tests {
     }
 
     #[test]
+    fn hosts() {
+        for good in ["a.example.com", "*.example.com", "a?.b_c.EXAMPLE.com", "*.com", "my-service.*.terraform.io"] {
+            assert_eq!(host(good), None, "{good}");
+        }
+        for (bad, message, help) in [
+            ("app", "has no dot", "such as app.example.com"),
+            ("*", "has no dot", "leave the host out"),
+            ("foo-bar", "has no dot", "such as foo-bar.example.com"),
+            ("a.b:80", "has a port in it", "write a.b: "),
+            ("https://a.b/c", "has a protocol in it", "write a.b"),
+            ("a.b/c", "has `/` in it", "write a.b, and /c as a path"),
+            ("a b.com", "has \" \" in it", "letters, digits"),
+            ("é.com", "has \"é\" in it", "letters, digits"),
+            ("10.0.0.1", "has `1` behind its last dot", "such as .com"),
+            ("a.c0m", "has `0` behind its last dot", "such as .com"),
+            ("a.com.", "ends with a dot", "write a.com"),
+        ] {
+            let error = host(bad).expect(bad);
+            assert!(error.message.contains(message) && !error.unfamiliar, "{bad}: {error:?}");
+            assert!(error.help.is_some_and(|said| said.contains(help)), "{bad}");
+        }
+        assert!(host("app.*").is_some_and(|error| error.unfamiliar));
+        assert!(host(&format!("{}.com", "a".repeat(125))).is_some());
+    }
+
+    #[test]
     fn what_aws_refuses() {
         let long = "x".repeat(129);
         for (raw, expected) in [
@@ -188,6 +255,10 @@ mod tests {
             (
                 r#"[{"field":"host-header","hostHeaderConfig":{"values":["https://a.com"]}}]"#.into(),
                 "leave the protocol out",
+            ),
+            (
+                r#"[{"field":"host-header","hostHeaderConfig":{"values":["a.com:8443"]}}]"#.into(),
+                "host `a.com:8443` has a port in it",
             ),
             (r#"[{"field":"http-header","httpHeaderConfig":{"values":["a"]}}]"#.into(), "httpHeaderName must be set"),
             (

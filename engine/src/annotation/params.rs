@@ -7,6 +7,7 @@ use super::attributes::{self, Owner};
 use super::catalogue::row;
 use super::check::check as check_value;
 use super::cidr::Cidr;
+use super::control;
 use super::group;
 use super::parse::{ParseError, go_int32};
 use super::tags;
@@ -27,12 +28,13 @@ pub struct Fault {
 
 /// Everything that is wrong, in the order of the fields.
 #[must_use]
-pub fn check(spec: &IngressClassParamsSpec) -> Vec<Fault> {
+pub fn check(spec: &IngressClassParamsSpec, extra_attributes: &[String]) -> Vec<Fault> {
     let mut found = Found::default();
     found.load_balancer(spec);
     found.listeners(spec);
     found.subnets(spec);
-    found.tags_and_attributes(spec);
+    found.tags_and_attributes(spec, extra_attributes);
+    found.control_characters(spec);
     found.0
 }
 
@@ -202,7 +204,7 @@ impl Found {
         }
     }
 
-    fn tags_and_attributes(&mut self, spec: &IngressClassParamsSpec) {
+    fn tags_and_attributes(&mut self, spec: &IngressClassParamsSpec, extra: &[String]) {
         for (index, tag) in spec.tags.iter().enumerate() {
             for fault in tags::faults(&tag.key, &tag.value) {
                 self.add(format!("spec.tags[{index}]"), ParseError::new(fault));
@@ -213,7 +215,7 @@ impl Found {
             self.add("spec.tags", ParseError::new(message));
         }
         for (index, attribute) in spec.load_balancer_attributes.iter().enumerate() {
-            if let Some(error) = attributes::fault(Owner::LoadBalancer, &attribute.key, &attribute.value) {
+            if let Some(error) = attributes::fault(Owner::LoadBalancer, &attribute.key, &attribute.value, extra) {
                 self.add(format!("spec.loadBalancerAttributes[{index}]"), error);
             }
         }
@@ -228,11 +230,39 @@ impl Found {
                 self.add(format!("{path}.port"), ParseError::new(message).doubt());
             }
             for (place, attribute) in listener.listener_attributes.iter().enumerate() {
-                if let Some(error) = attributes::fault(Owner::Listener, &attribute.key, &attribute.value) {
+                if let Some(error) = attributes::fault(Owner::Listener, &attribute.key, &attribute.value, extra) {
                     self.add(format!("{path}.listenerAttributes[{place}]"), error);
                 }
             }
         }
+    }
+}
+
+impl Found {
+    /// Nothing takes a text with control characters, whichever field it is in.
+    fn control_characters(&mut self, spec: &IngressClassParamsSpec) {
+        let Ok(whole) = serde_json::to_value(spec) else { return };
+        let mut odd = Vec::new();
+        texts(&whole, "spec", &mut odd);
+        for (path, error) in odd {
+            // By its own grammar it may have been told already.
+            self.0.retain(|fault| !path.starts_with(&fault.path));
+            self.add_grave(path, error);
+        }
+    }
+}
+
+/// The texts in a value that have control characters, with their paths.
+fn texts(value: &serde_json::Value, path: &str, odd: &mut Vec<(String, ParseError)>) {
+    match value {
+        serde_json::Value::String(text) => odd.extend(control::text_fault(text).map(|error| (path.to_owned(), error))),
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| texts(item, &format!("{path}[{index}]"), odd));
+        }
+        serde_json::Value::Object(fields) => {
+            fields.iter().for_each(|(name, field)| texts(field, &format!("{path}.{name}"), odd));
+        }
+        _ => {}
     }
 }
 
@@ -260,7 +290,7 @@ mod tests {
                 {"key": "routing.http.response.server.enabled", "value": "false"}]}],
             "ipamConfiguration": {"ipv4IPAMPoolId": "ipam-pool-0a"}, "wafv2AclName": "web"
         }));
-        assert_eq!(check(&good), []);
+        assert_eq!(check(&good, &[]), []);
         for (bad, path, grave, doubt) in [
             (json!({"loadBalancerName": "x".repeat(33)}), "spec.loadBalancerName", true, false),
             (json!({"loadBalancerName": "a_b"}), "spec.loadBalancerName", false, false),
@@ -307,8 +337,10 @@ mod tests {
             (json!({"PrefixListsIDs": [], "prefixListsIDs": []}), "spec.PrefixListsIDs", false, false),
             (json!({"wafv2AclArn": "x"}), "spec.wafv2AclArn", false, false),
             (json!({"wafv2AclName": "a b"}), "spec.wafv2AclName", false, false),
+            (json!({"wafv2AclName": "a\u{1b}"}), "spec.wafv2AclName", true, false),
+            (json!({"tags": [{"key": "a", "value": "b\nc"}]}), "spec.tags[0].value", true, false),
         ] {
-            let found = check(&spec(bad.clone()));
+            let found = check(&spec(bad.clone()), &[]);
             let [fault] = found.as_slice() else { panic!("{bad}: {found:?}") };
             assert_eq!((fault.path.as_str(), fault.grave, fault.error.unfamiliar), (path, grave, doubt), "{bad}");
         }

@@ -29,13 +29,15 @@ pub struct ParseError {
     pub at: Option<Pointer>,
     /// It is not known to this version, which AWS may have left behind: no reason to refuse anything.
     pub unfamiliar: bool,
+    /// What to write instead, where that is known better than the fault's code knows it.
+    pub help: Option<String>,
 }
 
 impl ParseError {
     /// An error about the whole value.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), at: None, unfamiliar: false }
+        Self { message: message.into(), at: None, unfamiliar: false, help: None }
     }
 
     /// An error at a byte offset of the value.
@@ -60,6 +62,13 @@ impl ParseError {
     #[must_use]
     pub fn doubt(mut self) -> Self {
         self.unfamiliar = true;
+        self
+    }
+
+    /// The same with what to write instead.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
         self
     }
 
@@ -190,7 +199,7 @@ pub fn pairs(raw: &str) -> Result<Vec<Pair>, ParseError> {
         let place = Pointer::Bytes(start, start + written.trim().len());
         let Some((key, value)) = item.split_once('=') else {
             let message = format!("item {} has no `=`, key=value belongs here", go_quote(item.trim()));
-            return Err(ParseError::at_place(message, place));
+            return Err(ParseError::at_place(message, place).help(missing_equals(pairs.last(), item.trim())));
         };
         let key = key.trim();
         if key.is_empty() {
@@ -200,6 +209,18 @@ pub fn pairs(raw: &str) -> Result<Vec<Pair>, ParseError> {
         pairs.push(Pair { key: key.to_owned(), value: value.trim().to_owned(), place });
     }
     Ok(pairs)
+}
+
+/// What to write for an item without `=`: behind a pair it is most often the rest of that pair's value.
+fn missing_equals(before: Option<&Pair>, item: &str) -> String {
+    match before {
+        Some(Pair { key, value, .. }) => format!(
+            "if it belongs to the value of {key}, write the comma before it as `\\,`: {key}={}\\,{}",
+            shown(value),
+            shown(item)
+        ),
+        None => "write key=value pairs, separated by commas".to_owned(),
+    }
 }
 
 /// The items of a string map with the offset where each starts, backslashes resolved.

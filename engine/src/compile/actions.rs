@@ -1,8 +1,10 @@
 //! What a backend does: forward to a Service, or what `actions.NAME` says.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::networking::v1::IngressBackend;
 
-use super::Compiler;
+use super::{Compiler, TargetGroupAsk};
 use crate::annotation::action::{self, Action as Given, TargetGroupTuple as GivenTuple};
 use crate::annotation::{PREFIX, nearest};
 use crate::finding::{Code, Effect, ObjectRef};
@@ -128,6 +130,7 @@ impl Compiler<'_> {
         let service = only_service.and_then(|name| self.service(&name));
         let authentication = self.authentication(service.as_deref());
         if self.settings().gate(Gate::WeightedTargetGroups) {
+            self.check_stickiness(&target_groups, stickiness.as_ref(), at);
             return (Action::Forward(Forward { target_groups, stickiness }), authentication);
         }
         if given.len() != 1 {
@@ -139,6 +142,41 @@ impl Compiler<'_> {
             tuple.weight = None;
         }
         (Action::Forward(Forward { target_groups, stickiness: None }), authentication)
+    }
+
+    /// Targets that clients stay with behind a rule that sends them to one target group or another: AWS refuses it ("You must enable group
+    /// stickiness before enabling target stickiness", LBC #2734). The attribute may come from the Ingress or from a Service. It has the
+    /// last word.
+    fn check_stickiness(&mut self, shares: &[TargetGroupTuple], stickiness: Option<&Stickiness>, at: &str) {
+        let weighty: BTreeSet<&Ref> =
+            shares.iter().filter(|share| share.weight != Some(0)).map(|share| &share.target_group).collect();
+        if weighty.len() < 2 || stickiness.is_some_and(|stickiness| stickiness.enabled == Some(true)) {
+            return;
+        }
+        let is_sticky = |ask: &&TargetGroupAsk| {
+            ask.target_group
+                .attributes
+                .get("stickiness.enabled")
+                .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        };
+        let asks = weighty.into_iter().filter_map(|target_group| match target_group {
+            Ref::Of(id) => self.target_groups.get(id),
+            Ref::Known(_) => None,
+        });
+        let sticky: BTreeSet<String> = asks.filter(is_sticky).map(|ask| ask.service.clone()).collect();
+        if sticky.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = sticky.iter().map(String::as_str).collect();
+        let message = format!(
+            "stickiness.enabled=true of the targets of {} needs a sticky forward: the action shares requests among several target groups",
+            names.join(", ")
+        );
+        let namespace = self.key.namespace.clone();
+        let finding = self.reader.report(Code::InvalidAction, at, message);
+        finding.effect = Effect::Nothing;
+        finding.related = names.iter().map(|name| ObjectRef::new("Service", &namespace, name)).collect();
+        finding.mend = "add \"targetGroupStickinessConfig\": {\"enabled\": true, \"durationSeconds\": 600} to the action's forwardConfig, or leave stickiness.enabled out of target-group-attributes".to_owned();
     }
 
     /// The target group of one share of a forward.
@@ -174,7 +212,8 @@ impl Compiler<'_> {
         let near = nearest::nearest_of(service, names.iter().copied())
             .map(|near| format!(" (did you mean {near}?)"))
             .unwrap_or_default();
-        let tolerated = single && self.settings().tolerate_missing_service;
+        let forbidden = !self.settings().tolerate_missing_service;
+        let tolerated = single && !forbidden;
         let consequence = if tolerated { "requests get 503 until it exists" } else { "the Ingress waits for it" };
         let message = format!("Service \"{service}\" not found{near}: {consequence}");
         let finding = self.reader.report(Code::MissingService, format!("{at}.name"), message);
@@ -182,6 +221,12 @@ impl Compiler<'_> {
         finding.related = vec![ObjectRef::new("Service", &namespace, service)];
         if !tolerated {
             finding.effect = Effect::MemberSetAside;
+        }
+        if forbidden {
+            finding.firm = true;
+            finding.mend = format!(
+                "create the Service first: the operator lets no Ingress name one that does not exist (--tolerate-non-existent-backend-service=false){near}"
+            );
         }
     }
 

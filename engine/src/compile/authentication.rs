@@ -84,6 +84,11 @@ impl Compiler<'_> {
     #[expect(clippy::type_complexity, reason = "the three parts of an identity provider's settings")]
     fn oidc(&mut self, raw: &str) -> Option<(BTreeMap<String, String>, BTreeMap<String, String>, Option<String>)> {
         let given = self.reader.check("auth-idp-oidc", raw, Code::InvalidAuthentication, auth::OidcConfig::parse)?;
+        // A name that cannot be one is never looked for, on no listener.
+        if let Some(error) = given.secret_fault() {
+            self.reader.fault("auth-idp-oidc", raw, Code::InvalidAuthentication, error);
+            return None;
+        }
         // HTTP listeners authenticate nobody, so that nobody looks for it.
         if self.tls {
             self.check_secret(&given.secret_name);

@@ -1,7 +1,7 @@
 //! Keys under our prefix that nothing reads, and values that nothing read.
 
 use super::Compiler;
-use crate::annotation::{PREFIX, Row, Scope, catalogue, check, misspelt_prefix, nearest, params, parse};
+use crate::annotation::{PREFIX, Row, Scope, catalogue, control, misspelt_prefix, nearest, params, parse};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 
 impl Compiler<'_> {
@@ -29,9 +29,19 @@ impl Compiler<'_> {
                 let message = format!("spec.{field} of the class's IngressClassParams wins over this annotation");
                 self.reader.refuse(Code::Overridden, suffix, value, message);
             } else if !self.unread(row) {
-                for error in check(row, value) {
+                for error in self.reader.faults(row, value) {
                     self.reader.also(row, suffix, value, error);
                 }
+            }
+        }
+    }
+
+    /// Values of which nothing can be built: AWS and Kubernetes refuse every call that carries one, and with it what others ask for.
+    pub(super) fn check_control_characters(&mut self) {
+        for (suffix, value) in self.reader.suffixes().filter(|(_, value)| control::is_unusable(value)) {
+            let Some(row) = catalogue::row(suffix).filter(|row| row.scope != Scope::Output) else { continue };
+            for error in control::faults(row.grammar, value) {
+                self.reader.fault(suffix, value, row.code, error).effect = Effect::MemberSetAside;
             }
         }
     }
@@ -65,13 +75,13 @@ impl Compiler<'_> {
     pub(super) fn check_params(&mut self) {
         let Some(object) = self.params.clone() else { return };
         let name = object.metadata.name.clone().unwrap_or_default();
-        for fault in params::check(&object.spec) {
+        for fault in params::check(&object.spec, &self.settings().extra_attributes) {
             let code = if fault.error.unfamiliar { Code::UnfamiliarValue } else { Code::InvalidParameters };
             let subject = ObjectRef::new("IngressClassParams", "", &name);
             let finding = Finding::new(code, subject, FieldPath::at(fault.path), fault.error.message);
             let ingress = ObjectRef::ingress(&self.key.namespace, &self.key.name);
             let effect = if fault.grave { Effect::MemberSetAside } else { Effect::Nothing };
-            self.reader.push(finding.related([ingress]).effect(effect));
+            self.reader.push(finding.related([ingress]).effect(effect).help(fault.error.help));
         }
     }
 

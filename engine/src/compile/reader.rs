@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use indexmap::IndexMap;
 
-use crate::annotation::check::{self, check};
+use crate::annotation::check::{self, check_with};
 use crate::annotation::parse::{self, ParseError};
 use crate::annotation::{DEFAULTED, PREFIX, Pointer, Row, Scope, nearest, place, row};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
@@ -20,6 +20,8 @@ pub struct Reader<'a> {
     /// Suffixes that count as absent: what admission wrote into an Ingress of its own is no opinion in a group that it
     /// joined later.
     no_opinion: Vec<&'a str>,
+    /// Keys of attributes that the operator knows beside those of the tables.
+    extra_attributes: &'a [String],
     /// What is wrong so far.
     pub findings: Vec<Finding>,
 }
@@ -27,11 +29,16 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader of an object's annotations.
     #[must_use]
-    pub fn new(subject: ObjectRef, annotations: Option<&'a BTreeMap<String, String>>, in_group: bool) -> Self {
+    pub fn new(
+        subject: ObjectRef,
+        annotations: Option<&'a BTreeMap<String, String>>,
+        in_group: bool,
+        extra_attributes: &'a [String],
+    ) -> Self {
         let written = annotations.and_then(|map| map.get(DEFAULTED)).filter(|_| in_group);
         let exclusive = |suffix: &&str| row(suffix).is_some_and(|row| row.scope == Scope::GroupExclusive);
         let no_opinion = written.into_iter().flat_map(|list| list.split(',')).filter(exclusive).collect();
-        Self { subject, annotations, no_opinion, findings: Vec::new() }
+        Self { subject, annotations, no_opinion, extra_attributes, findings: Vec::new() }
     }
 
     /// Suffixes of all keys under our prefix, with their values.
@@ -142,6 +149,7 @@ impl<'a> Reader<'a> {
         let confidential = row(suffix).is_some_and(|row| row.confidential);
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
         let mut finding = Finding::new(code, self.subject.clone(), path, plain(error.message)).place(place);
+        finding = finding.help(error.help);
         if !confidential {
             finding = finding.value(stretch);
         }
@@ -169,10 +177,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Everything that is wrong with a value by its row's grammar.
+    #[must_use]
+    pub fn faults(&self, row: &Row, raw: &str) -> Vec<ParseError> {
+        check_with(row, raw, self.extra_attributes)
+    }
+
     /// Keeps everything that is wrong with a value which is not read otherwise, with the effect that its code has.
     pub fn checked(&mut self, suffix: &str) {
         let Some((row, raw)) = row(suffix).zip(self.raw(suffix)) else { return };
-        for error in check(row, raw).into_iter().filter(|error| !error.unfamiliar) {
+        for error in self.faults(row, raw).into_iter().filter(|error| !error.unfamiliar) {
             self.fault(suffix, raw, row.code, error);
         }
     }

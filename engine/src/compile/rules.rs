@@ -9,7 +9,7 @@ use super::{Compiler, Origin, RuleAsk};
 use crate::annotation::condition::{self, Condition as Given};
 use crate::annotation::condition_limits;
 use crate::annotation::transform::{self, Transform as GivenTransform};
-use crate::annotation::{self, PREFIX};
+use crate::annotation::{self, PREFIX, parse};
 use crate::facts::Quota;
 use crate::finding::{Code, Effect};
 use crate::stack::{Action, Condition, Patterns, QueryPair, Rewrite, Transform};
@@ -189,17 +189,19 @@ impl Compiler<'_> {
         }
     }
 
-    /// What AWS refuses of a host (API reference: `HostHeaderConditionConfig`). It has the last word.
+    /// What AWS refuses of a host. It has the last word.
     fn check_host(&mut self, at: &str, host: &str) {
-        const LONGEST: usize = 128;
-        if host.len() > LONGEST {
-            let message = format!("the host has {} characters, AWS takes {LONGEST} in a condition", host.len());
-            let finding = self.reader.report(Code::RuleTooLarge, at, message);
-            finding.effect = Effect::Nothing;
-            finding.mend = "use a shorter host, or one with a wildcard".to_owned();
-        } else if !host.contains('.') {
-            let message = format!("host {host} has no dot; AWS's documentation asks for one");
-            self.reader.report(Code::UnfamiliarValue, at, message).mend = "write the full name of the host".to_owned();
+        let Some(error) = condition_limits::host(host) else { return };
+        let code = match error.unfamiliar {
+            true => Code::UnfamiliarValue,
+            false if host.chars().count() > condition_limits::LONGEST => Code::RuleTooLarge,
+            false => Code::InvalidHost,
+        };
+        let finding = self.reader.report(code, at, error.message);
+        finding.effect = Effect::Nothing;
+        finding.value = Some(parse::shown(host));
+        if let Some(help) = error.help {
+            finding.mend = help;
         }
     }
 
@@ -283,6 +285,7 @@ impl Compiler<'_> {
             let all = Patterns { values: vec!["/*".to_owned()], regex_values: Vec::new() };
             conditions.push(Condition::PathPattern(all));
         }
+        self.without_doubles(&mut conditions, service);
         conditions
     }
 }

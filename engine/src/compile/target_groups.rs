@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Service, ServicePort as KubePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Compiler, TargetGroupAsk};
-use crate::annotation::{PREFIX, check, parse, row};
+use crate::annotation::{PREFIX, parse, row};
 use crate::finding::{Code, Effect, ObjectRef};
 use crate::stack::{
     HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ResourceId, ServicePort, TargetGroup, TargetGroupName,
@@ -44,7 +44,7 @@ impl Compiler<'_> {
         for (key, value) in object.metadata.annotations.iter().flatten() {
             let Some(suffix) = key.strip_prefix(PREFIX) else { continue };
             let Some(row) = row(suffix).filter(|row| row.on_service) else { continue };
-            for error in check(row, value) {
+            for error in self.reader.faults(row, value) {
                 self.reader.also(row, suffix, value, error);
             }
         }
@@ -59,6 +59,7 @@ impl Compiler<'_> {
         at: &str,
     ) -> Option<()> {
         let spec = object.spec.clone().unwrap_or_default();
+        self.check_external_name(object, service, at);
         let kube_port = self.service_port(object, service, port, at)?;
         let over = Overlaid { service: object.metadata.annotations.as_ref() };
         let target_type = self.target_type(&over)?;
@@ -120,7 +121,7 @@ impl Compiler<'_> {
             ServicePort::Number(number) => candidate.port == *number,
             ServicePort::Name(name) => name_of(candidate) == name,
         });
-        if found.is_none() {
+        if found.is_none() && !self.external_name_is_fatal(service, at) {
             let key = self.service_key(service);
             let known = ports.iter().map(|port| match &port.name {
                 Some(name) => format!("{} ({name})", port.port),
@@ -176,35 +177,8 @@ impl Compiler<'_> {
         if let Some(number) = u16::try_from(number).ok().filter(|number| *number > 0) {
             return Some(number);
         }
-        let key = self.service_key(service);
-        let kind = object.spec.as_ref().and_then(|spec| spec.type_.clone()).unwrap_or_else(|| "ClusterIP".to_owned());
-        let origin = self.target_type_origin(object);
-        let message = match target_type {
-            TargetType::Instance => {
-                format!("Service {key} is {kind} and has no NodePort, which target type instance ({origin}) needs")
-            }
-            TargetType::Ip => format!("Service {key} has no target port"),
-        };
-        let finding = self.reader.report(Code::ServiceTypeMismatch, format!("{at}.name"), message);
-        finding.value = Some(key.name.clone());
-        finding.related = vec![ObjectRef::new("Service", &key.namespace, &key.name)];
-        finding.mend = format!("set {PREFIX}target-type: ip on the Ingress, or type: NodePort on Service {}", key.name);
+        self.without_target_port(object, service, target_type, at);
         None
-    }
-
-    fn target_type_origin(&self, object: &Service) -> &'static str {
-        let key = format!("{PREFIX}target-type");
-        if self.params.as_ref().is_some_and(|params| params.spec.target_type.is_some()) {
-            "from the class's parameters"
-        } else if object.metadata.annotations.as_ref().is_some_and(|map| map.contains_key(&key)) {
-            "from the Service's annotation"
-        } else if self.reader.is_default("target-type") {
-            "the default, written when the Ingress was created"
-        } else if self.reader.raw("target-type").is_some() {
-            "from the Ingress's annotation"
-        } else {
-            "from the flag --default-target-type"
-        }
     }
 
     fn target_control_port(

@@ -201,15 +201,15 @@ codes! {
         accepts: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internet-facing, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22', '{p}frontend-nlb-listener-port-mapping': 8080=80}",
         refuses: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internal, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22'}";
     InvalidAttribute = "ALB025", Static, contradiction, MemberSetAside, "attribute that AWS does not take",
-        "Load balancers, target groups and listeners have attributes of their own, each with the values that it takes; AWS refuses others.",
+        "Load balancers, target groups and listeners have attributes of their own, each with the values that it takes; AWS refuses others. One that is newer than this version is allowed by the operator with --extra-attributes.",
         "write an attribute and a value from the table of the annotation in docs/annotations.md",
         accepts: "annotations: {'{p}load-balancer-attributes': 'idle_timeout.timeout_seconds=600'}",
         refuses: "annotations: {'{p}load-balancer-attributes': 'idle_timeout.timeout_seconds=86400'}";
     UnfamiliarValue = "ALB026", Static, absence, Nothing, "value that this version does not know",
-        "AWS has more TLS policies, attributes and fields every year than a version of Albedo knows: such a value is passed on as it is, and AWS decides.",
+        "AWS has more TLS policies and fields every year than a version of Albedo knows: such a value is passed on as it is, and AWS decides.",
         "check the spelling, or go on if it is newer than this version of Albedo",
-        accepts: "annotations: {'{p}load-balancer-attributes': 'routing.http2.enabled=true'}",
-        refuses: "annotations: {'{p}load-balancer-attributes': 'routing.http3.enabled=true'}";
+        accepts: "annotations: {'{p}customer-owned-ipv4-pool': ipv4pool-coip-0a1b2c3d}",
+        refuses: "annotations: {'{p}customer-owned-ipv4-pool': coip-0a1b2c3d}";
     InvalidArn = "ALB027", Static, contradiction, MemberSetAside, "not an ARN of the kind that belongs there",
         "An ARN names partition, service, region, account and resource; each annotation takes those of one service.",
         "copy the ARN from the service's console",
@@ -250,6 +250,11 @@ codes! {
         "name a class in spec.ingressClassName, and let the class's IngressClassParams name the group",
         accepts: "flags: [--disable-ingress-group-name-annotation]\nannotations: {'{p}group.name': shop}\nbefore: {annotations: {'{p}group.name': shop, '{p}scheme': internal}}",
         refuses: "flags: [--disable-ingress-group-name-annotation]\nannotations: {'{p}group.name': shop}";
+    InvalidHost = "ALB035", Static, contradiction, Nothing, "host that AWS refuses",
+        "A rule's host has a dot, letters alone behind the last one, and otherwise letters, digits, hyphens, underscores and the wildcards * and ?.",
+        "write the full name of the host, without protocol and port",
+        accepts: "spec: {rules: [{host: '*.example.com', http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
+        refuses: "spec: {rules: [{host: app, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
     MissingService = "ALB101", Cluster, absence, Nothing, "Service that does not exist",
         "Requests to a backend whose Service does not exist are answered with 503 until it does.",
         "create the Service, or correct its name",

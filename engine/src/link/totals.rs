@@ -9,28 +9,28 @@ use crate::compile::{CertificatesAsk, Fragment};
 use crate::facts::{Limit, Quota};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
-use crate::stack::{Action, Binding, Condition, Desired, Listener, PeerSource, Protocol, Ref, Rule, TargetType};
+use crate::stack::{Action, Binding, Condition, Desired, Listener, Protocol, Ref, Rule, TargetType};
 
 /// Findings name at most so many of the others that take part.
 const NAMED: usize = 10;
 
 /// How much of one thing a group has.
 pub(super) struct Total {
-    quota: Quota,
-    limit: Limit,
-    count: u64,
+    pub(super) quota: Quota,
+    pub(super) limit: Limit,
+    pub(super) count: u64,
     /// What each member adds, as far as that can be told; what several ask for counts for each.
-    parts: BTreeMap<Key, u64>,
-    path: FieldPath,
+    pub(super) parts: BTreeMap<Key, u64>,
+    pub(super) path: FieldPath,
 }
 
 impl Total {
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.count > self.limit.max
     }
 
     /// Four fifths of a quota are used.
-    fn is_near(&self) -> bool {
+    pub(super) fn is_near(&self) -> bool {
         self.count > 0 && self.count * 5 >= self.limit.max * 4
     }
 }
@@ -79,11 +79,7 @@ impl Linker<'_> {
         let finding = Finding::new(code, ObjectRef::ingress(&key.namespace, &key.name), total.path.clone(), message)
             .value(&total.count.to_string())
             .related(others.map(|other| ObjectRef::ingress(&other.namespace, &other.name)))
-            .mend(if total.quota.is_adjustable() {
-                format!("use another group.name, ask for less, or have AWS raise {}", total.quota.name())
-            } else {
-                "use another group.name, or ask for less".to_owned()
-            });
+            .mend(mend(total.quota));
         match age {
             Some(age) if code == Code::QuotaExceeded => finding.age(age),
             _ => finding,
@@ -133,9 +129,6 @@ impl Linker<'_> {
                 bindings.map(|binding| self.targets(binding)).sum()
             })
         });
-        add(Quota::SecurityGroupRules, security_group_rules(desired), &|| annotation("inbound-cidrs"), &|| {
-            self.parts(|fragment| fragment.listeners.values().map(|ask| ask.inbound_cidrs.len().max(1)).sum())
-        });
         // What a rule does with its quota is a matter of taste until it is over.
         let most = self.input.facts.limit(Quota::ConditionWildcards, self.input.now).max;
         for (listener, origins) in listeners.values().filter_map(|one| Some((one, self.origins.get(&one.port)?))) {
@@ -146,6 +139,7 @@ impl Linker<'_> {
                 });
             }
         }
+        totals.extend(self.security_group_total(desired));
         totals
     }
 
@@ -160,14 +154,42 @@ impl Linker<'_> {
         slices.filter(|slice| slice.address_type == family).map(|slice| slice.endpoints.len()).sum()
     }
 
-    fn parts(&self, part: impl Fn(&Fragment) -> usize) -> BTreeMap<Key, u64> {
+    pub(super) fn parts(&self, part: impl Fn(&Fragment) -> usize) -> BTreeMap<Key, u64> {
         let parts = self.fragments.iter().map(|fragment| (fragment.key.clone(), part(fragment) as u64));
         parts.filter(|(_, part)| *part > 0).collect()
     }
 }
 
-fn annotation(suffix: &str) -> FieldPath {
+pub(super) fn annotation(suffix: &str) -> FieldPath {
     FieldPath::annotation(&format!("{PREFIX}{suffix}"))
+}
+
+/// What to do about a quota: ask for less of this very thing, share another load balancer, or have AWS raise it.
+fn mend(quota: Quota) -> String {
+    let less = match quota {
+        Quota::Certificates => "use fewer certificates (one with a wildcard, or with several names, covers many hosts)",
+        Quota::Rules => "write fewer rules (paths with one backend can share a prefix)",
+        Quota::Listeners => "open fewer ports in listen-ports",
+        Quota::TargetGroups | Quota::TargetGroupsPerAction => "name fewer Services",
+        Quota::SecurityGroupRules => {
+            "open fewer ports, name fewer blocks and prefix lists, or name security-groups of your own"
+        }
+        Quota::ConditionWildcards => "write fewer wildcards in the rule's hosts, paths and conditions",
+        Quota::ConditionValues => "write fewer hosts, paths or values for the rule",
+        Quota::Targets => "run fewer targets, or use target-type: ip",
+    };
+    // What one rule asks for is the same in every group.
+    let elsewhere = match quota {
+        Quota::ConditionWildcards | Quota::ConditionValues | Quota::TargetGroupsPerAction => "",
+        _ => ", use another group.name",
+    };
+    match quota {
+        Quota::SecurityGroupRules => {
+            format!("{less}{elsewhere}, or have AWS raise {} and tell --security-group-rules-quota", quota.name())
+        }
+        _ if quota.is_adjustable() => format!("{less}{elsewhere}, or have AWS raise {}", quota.name()),
+        _ => format!("{less}{}", elsewhere.replacen(", use", ", or use", 1)),
+    }
 }
 
 /// Target groups that actions name, each once: those of Services and those of others.
@@ -182,13 +204,6 @@ fn target_groups(desired: &Desired) -> usize {
     });
     let named: BTreeSet<&Ref> = forwards.flatten().map(|tuple| &tuple.target_group).collect();
     named.len()
-}
-
-/// IPv4 and IPv6 have a quota each; a prefix list counts for both, with at least one entry.
-fn security_group_rules(desired: &Desired) -> usize {
-    let permissions = || desired.security_group.iter().flat_map(|group| &group.ingress);
-    let count = |other: fn(&PeerSource) -> bool| permissions().filter(|permission| !other(&permission.source)).count();
-    count(|source| matches!(source, PeerSource::Ipv6(_))).max(count(|source| matches!(source, PeerSource::Ipv4(_))))
 }
 
 fn wildcards(rule: &Rule) -> usize {

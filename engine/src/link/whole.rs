@@ -30,6 +30,8 @@ impl<'a> Linker<'a> {
         let totals = self.totals(&desired);
         unless_any(self.victims(&totals))?;
         self.warn_of_totals(&totals);
+        self.warn_of_unweighed_lists(&desired);
+        self.check_logs(&desired);
         Ok(Some(desired).filter(|_| goes_on))
     }
 

@@ -116,7 +116,11 @@ fn service(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
     place(&mut service.metadata, subject);
     if let Some(spec) = &mut service.spec {
         // A NodePort is allocated when a Service is applied; before that this one stands for it.
-        let has_node_ports = matches!(spec.type_.as_deref(), Some("NodePort" | "LoadBalancer"));
+        let has_node_ports = match spec.type_.as_deref() {
+            Some("NodePort") => true,
+            Some("LoadBalancer") => spec.allocate_load_balancer_node_ports != Some(false),
+            _ => false,
+        };
         for port in spec.ports.iter_mut().flatten().filter(|_| has_node_ports) {
             port.node_port.get_or_insert(UNALLOCATED_NODE_PORT.into());
         }

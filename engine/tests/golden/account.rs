@@ -46,6 +46,7 @@ pub fn facts(items: &Value, now: Timestamp) -> Facts {
         target_group_names: Some(Aged { value: account.target_groups, read_at: now }),
         web_acls: Some(Aged { value: account.web_acls, read_at: now }),
         trust_stores: Some(Aged { value: account.trust_stores, read_at: now }),
+        prefix_lists: None,
         shield_subscribed: Some(Aged { value: true, read_at: now }),
         account_limits: Some(Aged { value: limits(), read_at: now }),
     }

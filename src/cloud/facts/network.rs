@@ -121,6 +121,17 @@ impl Cloud {
         Ok(facts)
     }
 
+    /// Most entries by id, of the prefix lists of AWS and those of the account.
+    pub(super) async fn prefix_lists(&self) -> Result<BTreeMap<String, i64>, CloudError> {
+        let lists = paged(|token| async {
+            let request = self.read().ec2.describe_managed_prefix_lists().max_results(100).set_next_token(token);
+            let page = self.call(ec2("DescribeManagedPrefixLists"), request.send()).await?;
+            Ok((page.prefix_lists, page.next_token))
+        })
+        .await?;
+        Ok(lists.into_iter().filter_map(|list| list.prefix_list_id.zip(list.max_entries.map(i64::from))).collect())
+    }
+
     /// ARN by name, of all target groups of the region.
     pub(super) async fn target_group_names(&self) -> Result<BTreeMap<String, String>, CloudError> {
         let groups = self.describe_target_groups(Vec::new()).await?;

@@ -1,7 +1,10 @@
 //! The tables, by key, in alphabetic order.
 
 use super::Attribute;
-use super::Takes::{self, Bool, Cookie, Header, Number, OffOr, OneOf, Text, True, ZeroOr};
+use super::Takes::{
+    self, Bool, Bucket, Cookie, Credentials, FrameOptions, Header, HeaderValue, MaxAge, NoSniff, Number, OffOr, OneOf,
+    Prefix, TransportSecurity, True, ZeroOr,
+};
 
 const fn of(key: &'static str, takes: Takes) -> Attribute {
     Attribute { key, takes }
@@ -11,17 +14,17 @@ const WEEK: u32 = 604_800;
 
 #[rustfmt::skip]
 pub(super) const LOAD_BALANCER: &[Attribute] = &[
-    of("access_logs.s3.bucket", Text),
+    of("access_logs.s3.bucket", Bucket),
     of("access_logs.s3.enabled", Bool),
-    of("access_logs.s3.prefix", Text),
+    of("access_logs.s3.prefix", Prefix),
     of("client_keep_alive.seconds", Number(60, WEEK)),
-    of("connection_logs.s3.bucket", Text),
+    of("connection_logs.s3.bucket", Bucket),
     of("connection_logs.s3.enabled", Bool),
-    of("connection_logs.s3.prefix", Text),
+    of("connection_logs.s3.prefix", Prefix),
     of("deletion_protection.enabled", Bool),
-    of("health_check_logs.s3.bucket", Text),
+    of("health_check_logs.s3.bucket", Bucket),
     of("health_check_logs.s3.enabled", Bool),
-    of("health_check_logs.s3.prefix", Text),
+    of("health_check_logs.s3.prefix", Prefix),
     of("idle_timeout.timeout_seconds", Number(1, 4000)),
     of("ipv6.deny_all_igw_traffic", Bool),
     of("load_balancing.cross_zone.enabled", True),
@@ -38,9 +41,9 @@ pub(super) const LOAD_BALANCER: &[Attribute] = &[
 
 #[rustfmt::skip]
 pub(super) const NETWORK_LOAD_BALANCER: &[Attribute] = &[
-    of("access_logs.s3.bucket", Text),
+    of("access_logs.s3.bucket", Bucket),
     of("access_logs.s3.enabled", Bool),
-    of("access_logs.s3.prefix", Text),
+    of("access_logs.s3.prefix", Prefix),
     of("deletion_protection.enabled", Bool),
     of("dns_record.client_routing_policy", OneOf(&["availability_zone_affinity", "partial_availability_zone_affinity", "any_availability_zone"])),
     of("ipv6.deny_all_igw_traffic", Bool),
@@ -90,7 +93,7 @@ pub(super) const NOT_OF_TARGET_GROUPS: &[(&str, &str)] = &[
     ("target_health_state.unhealthy.draining_interval_seconds", NETWORK),
 ];
 
-// Values of response headers are the user's: browsers judge them, AWS looks at little.
+// AWS looks at the characters of response headers' values; of those that have a grammar of their own, what no browser reads is a mistake too.
 #[rustfmt::skip]
 pub(super) const LISTENER: &[Attribute] = &[
     of("routing.http.request.x_amzn_mtls_clientcert.header_name", Header),
@@ -101,17 +104,17 @@ pub(super) const LISTENER: &[Attribute] = &[
     of("routing.http.request.x_amzn_mtls_clientcert_validity.header_name", Header),
     of("routing.http.request.x_amzn_tls_cipher_suite.header_name", Header),
     of("routing.http.request.x_amzn_tls_version.header_name", Header),
-    of("routing.http.response.access_control_allow_credentials.header_value", Text),
-    of("routing.http.response.access_control_allow_headers.header_value", Text),
-    of("routing.http.response.access_control_allow_methods.header_value", Text),
-    of("routing.http.response.access_control_allow_origin.header_value", Text),
-    of("routing.http.response.access_control_expose_headers.header_value", Text),
-    of("routing.http.response.access_control_max_age.header_value", Text),
-    of("routing.http.response.content_security_policy.header_value", Text),
+    of("routing.http.response.access_control_allow_credentials.header_value", Credentials),
+    of("routing.http.response.access_control_allow_headers.header_value", HeaderValue),
+    of("routing.http.response.access_control_allow_methods.header_value", HeaderValue),
+    of("routing.http.response.access_control_allow_origin.header_value", HeaderValue),
+    of("routing.http.response.access_control_expose_headers.header_value", HeaderValue),
+    of("routing.http.response.access_control_max_age.header_value", MaxAge),
+    of("routing.http.response.content_security_policy.header_value", HeaderValue),
     of("routing.http.response.server.enabled", Bool),
-    of("routing.http.response.strict_transport_security.header_value", Text),
-    of("routing.http.response.x_content_type_options.header_value", Text),
-    of("routing.http.response.x_frame_options.header_value", Text),
+    of("routing.http.response.strict_transport_security.header_value", TransportSecurity),
+    of("routing.http.response.x_content_type_options.header_value", NoSniff),
+    of("routing.http.response.x_frame_options.header_value", FrameOptions),
 ];
 
 #[rustfmt::skip]

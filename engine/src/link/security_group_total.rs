@@ -1,0 +1,107 @@
+//! How many rules the managed security group has as AWS counts them: a rule with a prefix list counts as the most entries of the list.
+//!
+//! Sources: <https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html> (weight),
+//! <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html> (IPv4 and IPv6 have a quota each; a list counts for both).
+
+use std::collections::BTreeMap;
+
+use super::Linker;
+use super::totals::{Total, annotation};
+use crate::compile::ListenerAsk;
+use crate::facts::{Limit, Quota};
+use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::stack::{Desired, PeerSource};
+
+impl Linker<'_> {
+    /// The rules of the managed security group, if they are over or near the quota.
+    pub(super) fn security_group_total(&self, desired: &Desired) -> Option<Total> {
+        let sources = || desired.security_group.iter().flat_map(|group| &group.ingress).map(|rule| &rule.source);
+        let count = |of: fn(&PeerSource) -> bool| sources().filter(|source| of(source)).count() as u64;
+        let v4 = count(|source| matches!(source, PeerSource::Ipv4(_)));
+        let v6 = count(|source| matches!(source, PeerSource::Ipv6(_)));
+        let lists = || sources().filter_map(list_of);
+        let weighed = lists().any(|id| self.weight(id).is_some());
+        let limit = match self.input.settings.security_group_rules_quota {
+            Some(max) => Limit { max, age: None, firm: true },
+            None => {
+                let limit = self.input.facts.limit(Quota::SecurityGroupRules, self.input.now);
+                // One list is most of the default, so that nobody comes near it by degrees: who had the quota raised says so.
+                Limit { firm: limit.firm || weighed, ..limit }
+            }
+        };
+        let total = Total {
+            quota: Quota::SecurityGroupRules,
+            limit,
+            count: v4.max(v6) + lists().map(|id| self.weight(id).unwrap_or(1)).sum::<u64>(),
+            parts: BTreeMap::new(),
+            path: annotation(if lists().next().is_some() { "security-group-prefix-lists" } else { "inbound-cidrs" }),
+        };
+        let part = |ask: &ListenerAsk| {
+            let lists: u64 = ask.prefix_lists.iter().map(|id| self.weight(id).unwrap_or(1)).sum();
+            (ask.inbound_cidrs.len() as u64 + lists).max(1)
+        };
+        let counts = total.is_over() || total.is_near();
+        counts.then(|| Total {
+            parts: self.parts(|fragment| {
+                let rules: u64 = fragment.listeners.values().map(part).sum();
+                usize::try_from(rules).unwrap_or(usize::MAX)
+            }),
+            ..total
+        })
+    }
+
+    /// The most entries of a prefix list, if that is known.
+    fn weight(&self, id: &str) -> Option<u64> {
+        let known = self.input.facts.prefix_lists.as_ref()?;
+        known.value.get(id).and_then(|entries| u64::try_from(*entries).ok())
+    }
+
+    /// Tells of lists whose weight is not known and that meet more than one port: the one that everybody knows, `CloudFront`'s, counts as 55
+    /// of the 60 rules, so that a second port has no room.
+    pub(super) fn warn_of_unweighed_lists(&mut self, desired: &Desired) {
+        if self.input.settings.security_group_rules_quota.is_some() {
+            return;
+        }
+        let mut ports: BTreeMap<&str, usize> = BTreeMap::new();
+        for rule in desired.security_group.iter().flat_map(|group| &group.ingress) {
+            if let Some(id) = list_of(&rule.source).filter(|id| self.weight(id).is_none()) {
+                *ports.entry(id).or_default() += 1;
+            }
+        }
+        let Some((id, count)) = ports.into_iter().filter(|(_, count)| *count > 1).max_by_key(|(_, count)| *count)
+        else {
+            return;
+        };
+        let names = |ask: &ListenerAsk| ask.prefix_lists.iter().any(|list| list == id);
+        let junior = self.fragments.iter().rev().find(|fragment| fragment.listeners.values().any(names));
+        let Some(fragment) = junior else { return };
+        let max = Quota::SecurityGroupRules.default();
+        let message = format!(
+            "prefix list {id} is let in on {count} ports, and each such rule of the security group counts as the most entries that the list \
+             may have (55 for CloudFront's); AWS allows {max} unless the account's quota was raised"
+        );
+        let enforced = fragment.params.as_ref().is_some_and(|params| {
+            let lists = [&params.spec.prefix_lists_ids, &params.spec.legacy_prefix_lists_ids];
+            lists.into_iter().flatten().flatten().any(|list| list == id)
+        });
+        let path = match enforced {
+            true => FieldPath::at("spec.ingressClassName"),
+            false => annotation("security-group-prefix-lists"),
+        };
+        let key = fragment.key.clone();
+        let finding = Finding::new(Code::QuotaNear, ObjectRef::ingress(&key.namespace, &key.name), path, message)
+            .value(&count.to_string())
+            .mend(
+                "listen on one port, name security-groups of your own, or have AWS raise L-0EA8095F and tell --security-group-rules-quota; \
+                 facts of the account tell the list's entries",
+            );
+        self.report(&key, finding);
+    }
+}
+
+fn list_of(source: &PeerSource) -> Option<&str> {
+    match source {
+        PeerSource::PrefixList(id) => Some(id.as_str()),
+        _ => None,
+    }
+}
