@@ -8,7 +8,7 @@ mod text;
 use serde::Serialize;
 
 use crate::admit::{self, Context};
-use crate::finding::{Code, Effect, Finding, ObjectRef};
+use crate::finding::{Code, Effect, Finding, ObjectRef, ago};
 use crate::manifest::{Fault, FaultKind, Manifests, Part, Place, Source};
 
 pub use text::Look;
@@ -171,7 +171,7 @@ fn of_finding(finding: Finding, manifests: &Manifests, context: Context<'_>) -> 
         value: finding.value,
         allowed: finding.allowed,
         message: match finding.age {
-            Some(age) => format!("{} (seen in AWS {} s ago)", finding.message, age.as_secs()),
+            Some(age) => format!("{} (seen in AWS {})", finding.message, ago(age)),
             None => finding.message,
         },
         mend: finding.mend,

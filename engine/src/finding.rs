@@ -278,13 +278,25 @@ impl Finding {
             text.push_str(&format!(" (at {place})"));
         }
         if let Some(age) = self.age {
-            text.push_str(&format!(" (seen in AWS {} s ago)", age.as_secs()));
+            text.push_str(&format!(" (seen in AWS {})", ago(age)));
         }
         if !self.mend.is_empty() {
             text.push_str("; ");
             text.push_str(&self.mend);
         }
         text
+    }
+}
+
+/// An age as people say it, in the largest unit that leaves two at least.
+#[must_use]
+pub fn ago(age: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "days"), (3_600, "h"), (60, "min"), (1, "s")];
+    let seconds = age.as_secs();
+    let unit = UNITS.into_iter().find(|(unit, _)| seconds >= 2 * unit);
+    match unit {
+        Some((unit, word)) => format!("{} {word} ago", seconds / unit),
+        None => "just now".to_owned(),
     }
 }
 
@@ -299,5 +311,24 @@ fn cut(text: &str, limit: usize) -> String {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_in_units_for_people() {
+        for (seconds, text) in [
+            (0, "just now"),
+            (45, "45 s ago"),
+            (180, "3 min ago"),
+            (7_300, "2 h ago"),
+            (90_000, "25 h ago"),
+            (1_000_000, "11 days ago"),
+        ] {
+            assert_eq!(ago(Duration::from_secs(seconds)), text);
+        }
     }
 }

@@ -6,6 +6,7 @@ mod object;
 mod place;
 mod schema;
 mod source;
+mod validation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +36,7 @@ pub enum FaultKind {
     NotAManifest,
     /// The API server does not serve it any more.
     GoneApi,
-    /// The API server cannot read it.
+    /// The API server refuses it.
     Malformed,
     /// It stands in the input twice.
     DefinedTwice,
@@ -63,7 +64,7 @@ impl FaultKind {
             Self::NotYaml => "the document is no YAML",
             Self::NotAManifest => "the document is no manifest",
             Self::GoneApi => "the API is not served any more",
-            Self::Malformed => "the API server cannot read it",
+            Self::Malformed => "the API server refuses it",
             Self::DefinedTwice => "the object stands in the input twice",
         }
     }
@@ -283,6 +284,11 @@ impl Manifests {
             }
             match (row.read)(&node, &subject) {
                 Ok(object) => {
+                    // A field that is misspelt is told once, as that.
+                    let told: BTreeSet<String> =
+                        misfits.iter().filter(|one| one.key).map(|one| parent(&one.path)).collect();
+                    let more = validation::misfits(&object).into_iter();
+                    misfits.extend(more.filter(|misfit| !told.contains(&parent(&misfit.path))));
                     self.world.apply(object);
                 }
                 Err(misfit) => misfits.push(misfit),
@@ -311,6 +317,11 @@ impl Manifests {
             mend: "check together what is applied together: one environment at a time".to_owned(),
         }
     }
+}
+
+/// The path of what a field is in.
+fn parent(path: &str) -> String {
+    path.rsplit_once('.').map_or("", |(parent, _)| parent).to_owned()
 }
 
 /// A document of a source, while it is read.

@@ -242,7 +242,7 @@ fn what_aws_takes_in_hosts_and_paths() {
     assert_eq!(said("a.example.com", "/api(/|$)(.*)", any), [(Code::InvalidPath, of_path.clone())]);
     assert_eq!(said("a.example.com", "/{id}", "Exact"), [(Code::InvalidPath, of_path.clone())]);
     assert_eq!(said("a.example.com", "/a,b", "Prefix"), [(Code::UnfamiliarValue, of_path)]);
-    for host in ["app", "a.c0m", "10.0.0.1"] {
+    for host in ["app", "a.c0m"] {
         assert_eq!(said(host, "/", "Prefix"), [(Code::InvalidHost, of_host.clone())], "{host}");
     }
     assert_eq!(said("*.example.com", "/", "Prefix"), []);

@@ -281,6 +281,18 @@ class Lag(Case):
             self.assertEqual([lb["LoadBalancerName"] for lb in json.load(answer)["loadBalancers"]], ["lb"])
 
 
+class Rules(Case):
+    def test_values_of_a_condition_are_unique(self):
+        listener = self.listener(self.balancer(), self.group())
+
+        def rule(field, values):
+            return self.elb.create_rule(ListenerArn=listener, Priority=1, Conditions=[{"Field": field, f"{field.title().replace('-', '')}Config": {"Values": values}}], Actions=[
+                {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}])
+        self.refused("ValidationError", rule, field="host-header", values=["a.example.com", "A.example.com"])
+        self.refused("ValidationError", rule, field="path-pattern", values=["/a", "/a"])
+        rule("path-pattern", ["/a", "/A"])
+
+
 class Throttling(Case):
     def test_a_bucket_empties_and_fills(self):
         door("throttle", self.region, [{"service": "elbv2", "operation": "^Describe", "rate": 2, "burst": 3}])

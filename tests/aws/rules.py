@@ -49,6 +49,10 @@ def _limits(conditions):
     for f in ONCE:
         if seen.count(f) > 1:
             raise E("ValidationError", f"A rule can only have one '{f}' condition")
+    for c in conditions or []:
+        values = [str(v).lower() if c.get("Field") == "host-header" else str(v) for v in _values(c)]
+        if len(values) != len(set(values)):
+            raise E("ValidationError", "Condition values must be unique")
 
 
 def _actions():

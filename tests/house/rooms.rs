@@ -50,7 +50,7 @@ pub const ENGINE: &[Row] = rows! {
     compile:    ["finding", "stack", "kinds", "facts", "settings", "annotation", "world"] [TYPES];
     traffic:    ["finding", "stack", "settings", "glob"] [];
     ledger:     ["finding", "stack", "settings", "kinds", "annotation", "world"] [TYPES];
-    manifest:   ["finding", "stack", "kinds", "settings", "world"] [TYPES];
+    manifest:   ["finding", "annotation", "stack", "kinds", "settings", "world"] [TYPES];
     link:       ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger"] [TYPES];
     targets:    ["finding", "stack", "settings", "kinds"] [TYPES];
     plan:       ["finding", "stack", "settings", "traffic", "ledger"] [];

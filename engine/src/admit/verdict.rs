@@ -7,11 +7,13 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use super::consequence::{Change, acknowledged};
 use super::{Answer, Cause, Context, Details, Mode, Policy, Request, preview};
-use crate::annotation::PREFIX;
+use crate::annotation::parse::shown;
+use crate::annotation::{LEGACY_CLASS, PREFIX};
 use crate::compile::Cache;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
 use crate::link::{Existing, Input, Linked, grows_not, is_total, relink};
+use crate::settings::CONTROLLER;
 use crate::stack::GroupId;
 use crate::world::{ClassError, Kind, Membership, Overlay};
 
@@ -127,9 +129,25 @@ fn foreign(candidate: &Ingress, subject: &ObjectRef, context: Context<'_>) -> Ve
     let Some(first) = keys.first() else { return Vec::new() };
     let own = context.world.own_classes();
     let classes = if own.is_empty() { "no class is ours".to_owned() } else { format!("ours: {}", own.join(", ")) };
-    let class = candidate.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref()).unwrap_or("(none)");
-    let message = format!("nothing reads {} annotations: class {class} is not ours ({classes})", keys.len());
-    vec![Finding::new(Code::NotOurs, subject.clone(), FieldPath::annotation(first), message).allowed(own)]
+    let named = candidate.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
+    let legacy = candidate.metadata.annotations.as_ref().and_then(|map| map.get(LEGACY_CLASS));
+    let (class, whose) = match (legacy, named) {
+        (Some(legacy), _) => (shown(legacy), format!("; the annotation {LEGACY_CLASS} names it")),
+        (None, Some(named)) => match context.world.controller_of(named) {
+            Some(controller) => (named.to_owned(), format!(", its controller is {}", shown(controller))),
+            None => (named.to_owned(), String::new()),
+        },
+        (None, None) => ("(none)".to_owned(), String::new()),
+    };
+    let message = format!("nothing reads {} annotations: class {class} is not ours{whose} ({classes})", keys.len());
+    let mend = match own.first() {
+        Some(own) if legacy.is_some() => {
+            format!("remove the annotation {LEGACY_CLASS} and set ingressClassName: {own}, or remove these annotations")
+        }
+        Some(own) => format!("set ingressClassName: {own}, or remove these annotations"),
+        None => format!("create an IngressClass with controller {CONTROLLER} and name it, or remove these annotations"),
+    };
+    vec![Finding::new(Code::NotOurs, subject.clone(), FieldPath::annotation(first), message).allowed(own).mend(mend)]
 }
 
 fn unusable_class(subject: &ObjectRef, error: &ClassError) -> Finding {

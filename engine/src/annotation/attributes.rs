@@ -128,7 +128,7 @@ fn unknown(owner: Owner, key: &str) -> ParseError {
         return ParseError::new(format!("{UNKNOWN} {key}: it belongs to {}, not to {}", other.name(), owner.name()))
             .help(format!("write it into {}", other.annotation()));
     }
-    let near = nearest_of(key, keys()).or_else(|| by_prefix(key, keys()));
+    let near = nearest_of(key, keys()).or_else(|| by_prefix(key, owner));
     let other = "an attribute that is newer than this version is allowed by the operator with --extra-attributes";
     match near {
         Some(near) => ParseError::new(format!("{UNKNOWN} {key}; did you mean `{near}`?")).help(other),
@@ -139,9 +139,9 @@ fn unknown(owner: Owner, key: &str) -> ParseError {
 
 /// The one attribute whose key goes on where this one ends, or that differs in its last word alone: `idle_timeout` is
 /// `idle_timeout.timeout_seconds`.
-fn by_prefix<'k>(key: &str, keys: impl Iterator<Item = &'k str> + Clone) -> Option<&'k str> {
+fn by_prefix(key: &str, owner: Owner) -> Option<&'static str> {
     let only = |fits: &dyn Fn(&str) -> bool| {
-        let mut found = keys.clone().filter(|known| fits(known));
+        let mut found = owner.attributes().iter().map(|attribute| attribute.key).filter(|known| fits(known));
         found.next().filter(|_| found.next().is_none())
     };
     let words = key.trim_matches('.');

@@ -152,7 +152,8 @@ impl OidcConfig {
         for (field, url) in urls {
             // The URL isn't repeated: some carry what is a secret of the provider's.
             if let Some(cause) = url::https_fault(url).filter(|_| !url.is_empty()) {
-                found.push(ParseError::at_json(format!("{field} {cause}"), format!("/{field}")));
+                let error = ParseError::at_json(format!("{field} {cause}"), format!("/{field}"));
+                found.push(error.help(format!("write {field} as a full URL: https://HOST/PATH")));
             }
         }
         found.extend(extra_params(&self.authentication_request_extra_params));

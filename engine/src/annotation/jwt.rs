@@ -76,10 +76,12 @@ impl JwtValidation {
     #[must_use]
     pub fn limits(&self) -> Vec<ParseError> {
         let mut found = Vec::new();
-        let mut fault = |message: String, pointer: String| found.push(ParseError::at_json(message, pointer));
         if let Some(cause) = url::https_fault(&self.jwks_endpoint).filter(|_| !self.jwks_endpoint.is_empty()) {
-            fault(format!("jwksEndpoint `{}` {cause}", self.jwks_endpoint), "/jwksEndpoint".to_owned());
+            let message = format!("jwksEndpoint `{}` {cause}", self.jwks_endpoint);
+            let help = "write jwksEndpoint as a full URL: https://HOST/PATH";
+            found.push(ParseError::at_json(message, "/jwksEndpoint").help(help));
         }
+        let mut fault = |message: String, pointer: String| found.push(ParseError::at_json(message, pointer));
         for (field, text) in [("jwksEndpoint", &self.jwks_endpoint), ("issuer", &self.issuer)] {
             if text.chars().count() > 256 {
                 fault(format!("{field} is longer than the 256 characters that AWS takes"), format!("/{field}"));

@@ -26,7 +26,7 @@ impl Compiler<'_> {
             match condition {
                 // Hosts and headers are compared without case.
                 Condition::HostHeader(patterns) | Condition::HttpHeader { patterns, .. } => {
-                    both(patterns, true, &mut once)
+                    both(patterns, true, &mut once);
                 }
                 Condition::PathPattern(patterns) => both(patterns, false, &mut once),
                 Condition::HttpRequestMethod { values } | Condition::SourceIp { values } => once(values, false),

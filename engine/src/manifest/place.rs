@@ -74,7 +74,8 @@ pub(super) fn locate(text: &str, root: &Node, path: &str, part: Part<'_>) -> Opt
             whole = false;
             break;
         };
-        name = key.or(name.filter(|_| matches!(step, Step::Index(_))));
+        // An item of a list has no name: it is shown itself, and not the list's key.
+        name = key;
         node = value;
     }
     let of_key = name.map(Name::bytes);
@@ -90,7 +91,11 @@ pub(super) fn locate(text: &str, root: &Node, path: &str, part: Part<'_>) -> Opt
 fn first_line(text: &str, node: &Node) -> Option<Range<usize>> {
     let range = node.bytes();
     let line = text.get(range.start..)?.lines().next().unwrap_or_default();
-    let end = range.end.min(range.start + line.len());
+    let end = match &node.value {
+        // The parser gives a mapping in block style no length.
+        Shape::Map(entries) if range.is_empty() && !entries.is_empty() => range.start + line.trim_end().len(),
+        _ => range.end.min(range.start + line.len()),
+    };
     Some(range.start..end.max(range.start))
 }
 

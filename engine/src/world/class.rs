@@ -83,6 +83,12 @@ impl World {
             .collect()
     }
 
+    /// The controller of a class, if there is such a class.
+    #[must_use]
+    pub fn controller_of(&self, class: &str) -> Option<&str> {
+        self.classes.get(class)?.spec.as_ref()?.controller.as_deref()
+    }
+
     fn ingress_class(&self) -> &str {
         self.settings.as_ref().map_or("alb", |settings| settings.ingress_class.as_str())
     }

@@ -142,3 +142,57 @@ fn line_ends_and_marks() {
     says(marked.as_bytes(), &["ALB002 6:39"]);
     says(file.trim_end().as_bytes(), &["ALB002 6:39"]);
 }
+
+/// What can be read and breaks a rule of the API server's, with the place of the field.
+#[test]
+fn what_the_api_server_finds_invalid() {
+    let whole = ingress("a: b");
+    let with = |from: &str, to: &str| whole.replacen(from, to, 1);
+    for (file, wanted) in [
+        (
+            ingress("kubernetes.io/ingress.class: nginx"),
+            "malformed 6:34 the annotation names the class `nginx` and spec.ingressClassName `alb`",
+        ),
+        (with("name: web", "name: My_Web"), "malformed 4:9 `My_Web` can't be the name of an Ingress"),
+        (
+            with("ingressClassName: alb", "ingressClassName: a/b"),
+            "malformed 8:21 `a/b` can't be the name of an IngressClass",
+        ),
+        (with("- http:", "- host: WWW.example.com\n      http:"), "malformed 10:13 `WWW.example.com` can't be a host"),
+        (with("- http:", "- host: 10.0.0.1\n      http:"), "malformed 10:13 10.0.0.1 is an address"),
+        (with("path: /\n", "path: app\n"), "malformed 12:19 `app` must be an absolute path"),
+        (with("path: /\n", "path: /a//b\n"), "malformed 12:19 `/a//b` has `//` in it"),
+        (with("path: /\n", "path: /a/..\n"), "malformed 12:19 `/a/..` has `/..` in it"),
+        (with("pathType: Prefix", "pathType: prefix"), "malformed 13:23 unknown pathType `prefix`"),
+        (with("            pathType: Prefix\n", ""), "malformed 12:13 pathType must be specified"),
+        (with("name: app", "name: App"), "malformed 16:23 `App` can't be the name of a Service"),
+        (
+            with("number: 80", "number: 80\n                  name: http"),
+            "malformed 17:17 a port has a name or a number",
+        ),
+        (with("number: 80", "name: \"80\""), "malformed 18:25 `80` can't be the name of a port"),
+        (with("number: 80", "number: 70000"), "malformed 18:27 70000 is no port"),
+        (
+            with("    - port: 80\n", "    - port: 80\n    - port: 81\n"),
+            "malformed 28:7 of several ports each needs a name",
+        ),
+        (
+            with("    - port: 80\n", "    - port: 80\n      targetPort: \"8080\"\n"),
+            "malformed 28:19 `8080` can't be the name of a container's port",
+        ),
+    ] {
+        let said = said(file.as_bytes());
+        assert!(said.iter().any(|said| said.starts_with(wanted)), "{wanted:?} is not said: {said:#?}");
+    }
+    for file in [
+        ingress("kubernetes.io/ingress.class: alb"),
+        with("- http:", "- host: \"*.example.com\"\n      http:"),
+        with("pathType: Prefix", "pathType: ImplementationSpecific"),
+        with("number: 80", "name: use-annotation"),
+    ] {
+        let said = said(file.as_bytes());
+        assert!(!said.iter().any(|said| said.starts_with("malformed")), "{said:#?}");
+    }
+    let empty = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec: {ingressClassName: alb}\n";
+    says(empty.as_bytes(), &["malformed 4:1 the Ingress has neither rules nor a default backend"]);
+}

@@ -57,6 +57,34 @@ fn other_fields_and_other_documents() {
     underlines(&file);
     underlines(&format!("# first\n---\n# Source: chart/templates/a.yaml\n{file}"));
     underlines(&format!("é: 1\nkind: ConfigMap\napiVersion: v1\n---\n{file}"));
+    // An item of a list that is no scalar, or that lacks something.
+    let lacks = ingress("a: b").replace("            pathType: Prefix\n", "").replace("path: /\n", "«path: /»\n");
+    underlines(&lacks);
+    let ports = ingress("a: b").replace("    - port: 80\n", "    - name: a\n      port: 80\n    - «port: 81»\n");
+    underlines(&ports);
+    let twice = format!(
+        "{}---\n{}",
+        ingress("a: b"),
+        r#"
+apiVersion: elbv2.k8s.aws/v1beta1
+kind: IngressClassParams
+metadata: {name: own}
+spec:
+  loadBalancerAttributes:
+    - key: idle_timeout.timeout_seconds
+      value: "60"
+    - «key: no.such.attribute»
+      value: "1"
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: alb}
+spec:
+  controller: ingress.k8s.aws/alb
+  parameters: {apiGroup: elbv2.k8s.aws, kind: IngressClassParams, name: own}
+"#
+    );
+    underlines(&twice);
     let item = file.split("---").next().expect("the Ingress");
     let item: String = item.lines().map(|line| format!("    {line}\n")).collect();
     underlines(&format!("apiVersion: v1\nkind: List\nitems:\n  -{}", item.trim_start_matches("   ")));

@@ -159,16 +159,15 @@ fn is_frame_option(value: &str) -> bool {
 
 /// RFC 6797, section 6.1: directives separated by `;`, `max-age` once, and in any order.
 fn is_transport_security(value: &str) -> bool {
-    let mut ages = 0;
-    let directives = value.split(';').map(str::trim).filter(|directive| !directive.is_empty());
-    let known = directives.map(|directive| match directive.split_once('=') {
-        Some((name, seconds)) if name.trim().eq_ignore_ascii_case("max-age") => {
-            ages += 1;
-            is_number(seconds.trim())
-        }
-        _ => ["includeSubDomains", "preload"].iter().any(|word| directive.eq_ignore_ascii_case(word)),
-    });
-    known.fold(true, |all, one| all && one) && ages == 1
+    let directives = || value.split(';').map(str::trim).filter(|directive| !directive.is_empty());
+    let age = |directive: &str| {
+        let (name, seconds) = directive.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("max-age").then(|| is_number(seconds.trim()))
+    };
+    let plain =
+        |directive: &str| ["includeSubDomains", "preload"].iter().any(|word| directive.eq_ignore_ascii_case(word));
+    directives().filter_map(age).count() == 1
+        && directives().all(|directive| age(directive).unwrap_or_else(|| plain(directive)))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>, general purpose buckets.
