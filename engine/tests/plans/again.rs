@@ -40,7 +40,9 @@ fn a_target_group_is_made_again_under_its_name() {
 fn a_binding_that_is_being_deleted_is_waited_for() {
     let after = shop();
     let (observed, mut there) = as_observed(&after);
-    there.iter_mut().for_each(|binding| binding.deleting = true);
+    for binding in &mut there {
+        binding.deleting = true;
+    }
     let plan = next(&after, &observed, &there, &TargetsByArn::new());
     assert!(plan.operations.is_empty() && plan.waits.is_empty(), "{}", plan::show(&plan));
     assert!(plan.later.first().is_some_and(|one| one.contains("TargetGroupBinding")), "{:?}", plan.later);
