@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::world::World;
 
 pub use policy::{Defaults, Mode, Policy};
+pub use verdict::outside;
 
 /// The annotation that acknowledges the replacement of a load balancer.
 pub const ALLOW_REPLACEMENT: &str = "albedo.dev/allow-replacement";

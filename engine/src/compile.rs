@@ -20,6 +20,7 @@ mod target_groups;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -68,6 +69,8 @@ pub struct Fragment {
     pub certificates: CertificatesAsk,
     /// Its rules, in the order in which they are tried.
     pub rules: Vec<RuleAsk>,
+    /// It has paths or a default backend, whatever could be made of them.
+    pub routes_something: bool,
     /// What answers what no rule matches.
     pub default_backend: Option<RuleAsk>,
     /// Its target groups.
@@ -218,6 +221,8 @@ pub struct Compiled {
     pub linkable: bool,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
+    /// Those of [`Compiled::findings`] that are about its rules and their backends.
+    pub of_rules: Range<usize>,
 }
 
 impl Compiled {
@@ -225,6 +230,19 @@ impl Compiled {
     #[must_use]
     pub fn fragment(&self) -> Option<&Arc<Fragment>> {
         Some(&self.asked).filter(|_| self.linkable)
+    }
+
+    /// Whether only its rules keep it from being linked: where no rule of it is built, nothing does.
+    #[must_use]
+    pub fn fails_in_rules_alone(&self) -> bool {
+        let mut faults = self.findings.iter().enumerate().filter(|(_, finding)| is_fault(finding)).peekable();
+        faults.peek().is_some() && faults.all(|(place, _)| self.of_rules.contains(&place))
+    }
+
+    /// What is wrong with it where no rule of it is built.
+    pub fn findings_without_rules(&self) -> impl Iterator<Item = &Finding> {
+        let counts = |(place, finding): &(usize, &Finding)| !(self.of_rules.contains(place) && is_fault(finding));
+        self.findings.iter().enumerate().filter(counts).map(|(_, finding)| finding)
     }
 }
 
@@ -252,8 +270,13 @@ pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     compiler.check_params();
     compiler.check_effects();
     let findings = compiler.reader.findings;
-    let linkable = !findings.iter().any(|finding| finding.effect == Effect::MemberSetAside);
-    Compiled { key: member.key(), asked: Arc::new(fragment), linkable, findings }
+    let linkable = !findings.iter().any(is_fault);
+    Compiled { key: member.key(), asked: Arc::new(fragment), linkable, findings, of_rules: compiler.of_rules }
+}
+
+/// Whether it keeps a member from being linked.
+fn is_fault(finding: &Finding) -> bool {
+    finding.effect == Effect::MemberSetAside
 }
 
 /// The state of one compilation.
@@ -267,6 +290,8 @@ struct Compiler<'a> {
     reader: Reader<'a>,
     /// One of its listeners has TLS.
     tls: bool,
+    /// The findings on its rules, by their places.
+    of_rules: Range<usize>,
     target_groups: BTreeMap<ResourceId, TargetGroupAsk>,
 }
 
@@ -289,6 +314,7 @@ impl<'a> Compiler<'a> {
             ),
             key,
             tls: false,
+            of_rules: 0..0,
             target_groups: BTreeMap::new(),
         }
     }
@@ -304,7 +330,9 @@ impl<'a> Compiler<'a> {
         let addons = self.addons();
         let certificates = self.certificates();
         let listeners = self.listeners(&certificates);
+        let before = self.reader.findings.len();
         let (rules, default_backend) = self.rules();
+        self.of_rules = before..self.reader.findings.len();
         let mut fragment = Fragment {
             key: self.key.clone(),
             uid: self.uid.clone(),
@@ -317,6 +345,8 @@ impl<'a> Compiler<'a> {
             listeners,
             certificates,
             rules,
+            routes_something: self.spec.default_backend.is_some()
+                || self.spec.rules.iter().flatten().any(|rule| rule.http.is_some()),
             default_backend,
             target_groups: std::mem::take(&mut self.target_groups),
             rule_tags: Arc::new(rule_tags),

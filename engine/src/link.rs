@@ -153,7 +153,7 @@ const READMISSIONS: usize = 8;
 #[must_use]
 pub fn link_compiled(input: Input<'_>, mut candidates: Vec<Candidate>) -> Linked {
     candidates.sort_by(Candidate::by_seniority);
-    let mut barred = Barred::default();
+    let mut barred = Barred::of(&candidates);
     let mut rounds = 0;
     loop {
         let mut linker = Linker::new(input, &candidates, &barred);

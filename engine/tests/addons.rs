@@ -96,12 +96,19 @@ type Members<'a> = &'a [&'a [(&'a str, &'a str)]];
 
 #[test]
 fn what_the_group_asks() {
-    let rows: [(Members<'_>, Addons); 11] = [
+    let rows: [(Members<'_>, Addons); 14] = [
         (&[&[]], Addons::default()),
         (&[&[("wafv2-acl-arn", WEB)], &[]], Addons { wafv2: Some(acl(WEB)), ..Addons::default() }),
         (&[&[("wafv2-acl-arn", "none")]], Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() }),
         (&[&[("wafv2-acl-arn", "")]], Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() }),
         (&[&[("wafv2-acl-name", "api")]], Addons { wafv2: Some(acl(API)), ..Addons::default() }),
+        // No value is no opinion; the newer key of WAF Classic hides the older one all the same.
+        (&[&[("wafv2-acl-name", "")], &[("waf-acl-id", "")]], Addons::default()),
+        (&[&[("waf-acl-id", ""), ("web-acl-id", "old")]], Addons::default()),
+        (
+            &[&[("wafv2-acl-name", ""), ("wafv2-acl-arn", WEB)], &[("wafv2-acl-name", ""), ("web-acl-id", "")]],
+            Addons { wafv2: Some(acl(WEB)), ..Addons::default() },
+        ),
         // A name goes before any ARN of the group, even before two that contradict each other.
         (
             &[&[("wafv2-acl-arn", WEB)], &[("wafv2-acl-name", "none")], &[("wafv2-acl-arn", API)]],
@@ -190,10 +197,15 @@ fn members_that_disagree() {
 
 #[test]
 fn parameters_go_before_annotations() {
-    for name in ["none", "web"] {
+    // As with the predecessor a name goes before an ARN, wherever both stand; who writes the name is told what it takes away.
+    for (name, expected) in [("none", WebAcl::Nothing), ("web", acl(WEB)), ("", acl(API))] {
         let mut scene = Scene::of(&[&[("wafv2-acl-name", name)]]);
-        scene.params = json!({"wafv2AclArn": API});
-        assert_eq!(scene.addons().wafv2, Some(acl(API)), "a name does not get round the parameters' ARN");
+        scene.params = json!({"wafv2AclArn": API, "wafv2AclName": ""});
+        let linked = scene.link();
+        assert_eq!(desired(&linked).addons.wafv2, Some(expected), "{name}");
+        let told =
+            linked.findings().filter(|finding| finding.message.contains("wafv2AclArn of IngressClassParams alb"));
+        assert_eq!(told.count(), usize::from(!name.is_empty()), "{name}: {linked:?}");
     }
     let mut scene = Scene::of(&[&[("wafv2-acl-arn", WEB), ("minimum-load-balancer-capacity", "CapacityUnits=500")]]);
     scene.params = json!({"wafv2AclArn": API, "minimumLoadBalancerCapacity": {"capacityUnits": 900}});

@@ -181,10 +181,13 @@ fn contradictions_set_the_younger_aside() {
 
 #[test]
 fn from_the_first_that_has_them_attributes_are_the_same_in_all() {
-    let tags = ("frontend-nlb-tags", "a=1");
+    let attributes = ("frontend-nlb-attributes", "deletion_protection.enabled=true");
     let state = |all: &[Annotations<'_>]| linked(all).members.iter().map(|member| member.state).collect::<Vec<_>>();
-    assert_eq!(state(&[&[ON], &[tags]]), [MemberState::Linked; 2]);
-    assert_eq!(state(&[&[ON, tags], &[]]), [MemberState::Linked, MemberState::SetAside]);
+    assert_eq!(state(&[&[ON], &[attributes]]), [MemberState::Linked; 2]);
+    assert_eq!(state(&[&[ON, attributes], &[]]), [MemberState::Linked, MemberState::SetAside]);
+    // Tags are another matter: who is silent has no opinion.
+    let tags = ("frontend-nlb-tags", "a=1");
+    assert_eq!(state(&[&[ON, tags], &[]]), [MemberState::Linked; 2]);
 }
 
 #[test]

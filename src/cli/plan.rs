@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use albedo_engine::admit;
 use albedo_engine::facts::Facts;
+use albedo_engine::finding::{Code, Effect, Finding};
 use albedo_engine::kinds::Key;
 use albedo_engine::link::{self, MemberState};
 use albedo_engine::plan;
 use albedo_engine::settings::Settings;
 use albedo_engine::stack::{Desired, Protocol, Scheme, TargetType};
-use albedo_engine::world::{Overlay, View};
+use albedo_engine::world::{Kind, Membership, Overlay, View, World};
 use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
@@ -100,25 +102,49 @@ fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Res
     for fault in &files.faults {
         eprintln!("{}", files.told(fault));
     }
+    for key in files.world.keys(Kind::Ingress) {
+        whole &= is_placed(&files.world, &key);
+    }
     let mut all = Vec::new();
     for group in files.world.group_ids() {
         let view = files.world.view(&group, &Overlay::None);
         let linked = link::link(link::Input { settings, view: &view, facts, existing: None, now: Timestamp::now() });
         for member in linked.members.iter().filter(|member| member.state != MemberState::Linked) {
             whole = false;
-            for finding in &member.findings {
+            for finding in causes(&member.findings, Effect::MemberSetAside) {
                 eprintln!("{} is not part of it: {finding}", member.key);
             }
         }
         if linked.desired.is_none() && linked.members.iter().any(|member| member.state == MemberState::Linked) {
             whole = false;
-            for finding in linked.findings() {
+            for finding in linked.members.iter().flat_map(|member| causes(&member.findings, Effect::GroupBlocked)) {
                 eprintln!("group {group} is blocked: {finding}");
             }
+        }
+        for finding in linked.findings().filter(|finding| finding.code == Code::UnreachedRule) {
+            eprintln!("note: {}: {finding}", finding.subject);
         }
         all.extend(linked.desired.map(|desired| without_guesses(desired, &view)));
     }
     Ok((all, whole))
+}
+
+/// Whether an Ingress is in a group, or another controller's; says why where it is not.
+fn is_placed(world: &World, key: &Key) -> bool {
+    let Some(ingress) = world.ingress(key) else { return true };
+    let membership = world.membership(ingress);
+    match (admit::outside(world, ingress), &membership) {
+        (Some(finding), _) => eprintln!("{key} is not part of it: {finding}"),
+        (None, Membership::None) => eprintln!("{key} is not part of it: its class is another controller's"),
+        (None, _) => {}
+    }
+    matches!(membership, Membership::Member(..) | Membership::None)
+}
+
+/// The findings with an effect: what caused it; all of them, if none has.
+fn causes(findings: &[Finding], effect: Effect) -> Vec<&Finding> {
+    let causes: Vec<&Finding> = findings.iter().filter(|finding| finding.effect == effect).collect();
+    if causes.is_empty() { findings.iter().collect() } else { causes }
 }
 
 /// Puts `?` for what is not known: names that hash the uid of a Service which has none yet, subnets and certificates that

@@ -15,7 +15,7 @@ use crate::kinds::Key;
 use crate::link::{Existing, Input, Linked, grows_not, is_total, relink};
 use crate::settings::CONTROLLER;
 use crate::stack::GroupId;
-use crate::world::{ClassError, Kind, Membership, Overlay};
+use crate::world::{ClassError, Kind, Membership, Overlay, World};
 
 /// The label by which a namespace has a mode of its own.
 const MODE_LABEL: &str = "albedo.dev/admission";
@@ -35,7 +35,7 @@ pub(super) fn validate(
     let key = Key::of(&candidate.metadata);
     let subject = ObjectRef::ingress(&key.namespace, &key.name);
     let (found, plan) = match context.world.membership(candidate) {
-        Membership::None => (foreign(candidate, &subject, context), Vec::new()),
+        Membership::None => (foreign(context.world, candidate, &subject).into_iter().collect(), Vec::new()),
         Membership::Unknown(error) => (vec![unusable_class(&subject, &error)], Vec::new()),
         Membership::InvalidGroup(name) => (vec![invalid_group(&subject, &name)], Vec::new()),
         Membership::Member(group, _) => {
@@ -64,19 +64,26 @@ pub(super) fn survey(context: Context<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for key in context.world.keys(Kind::Ingress) {
         let Some(ingress) = context.world.ingress(&key) else { continue };
-        let subject = ObjectRef::ingress(&key.namespace, &key.name);
-        match context.world.membership(ingress) {
-            Membership::None => findings.extend(foreign(ingress, &subject, context)),
-            Membership::Unknown(error) => findings.push(unusable_class(&subject, &error)),
-            Membership::InvalidGroup(name) => findings.push(invalid_group(&subject, &name)),
-            Membership::Member(..) => {}
-        }
+        findings.extend(outside(context.world, ingress));
     }
     let mut cache = Cache::default();
     for group in context.world.group_ids() {
         findings.extend(linked(&group, &Overlay::None, context, &mut cache).findings().cloned());
     }
     findings
+}
+
+/// Why an Ingress is in no group: its class or its group's name cannot be used, or its class is another controller's although it has
+/// annotations of ours.
+pub fn outside(world: &World, ingress: &Ingress) -> Option<Finding> {
+    let key = Key::of(&ingress.metadata);
+    let subject = ObjectRef::ingress(&key.namespace, &key.name);
+    match world.membership(ingress) {
+        Membership::None => foreign(world, ingress, &subject),
+        Membership::Unknown(error) => Some(unusable_class(&subject, &error)),
+        Membership::InvalidGroup(name) => Some(invalid_group(&subject, &name)),
+        Membership::Member(..) => None,
+    }
 }
 
 /// The policy with the mode that the Ingress's namespace asks for.
@@ -123,17 +130,17 @@ fn identity(finding: &Finding) -> (Code, &ObjectRef, &FieldPath, &Option<String>
     (finding.code, &finding.subject, &finding.path, &finding.value, &finding.message)
 }
 
-fn foreign(candidate: &Ingress, subject: &ObjectRef, context: Context<'_>) -> Vec<Finding> {
+fn foreign(world: &World, candidate: &Ingress, subject: &ObjectRef) -> Option<Finding> {
     let annotations = candidate.metadata.annotations.iter().flatten();
     let keys: Vec<&String> = annotations.map(|(key, _)| key).filter(|key| key.starts_with(PREFIX)).collect();
-    let Some(first) = keys.first() else { return Vec::new() };
-    let own = context.world.own_classes();
+    let first = keys.first()?;
+    let own = world.own_classes();
     let classes = if own.is_empty() { "no class is ours".to_owned() } else { format!("ours: {}", own.join(", ")) };
     let named = candidate.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
     let legacy = candidate.metadata.annotations.as_ref().and_then(|map| map.get(LEGACY_CLASS));
     let (class, whose) = match (legacy, named) {
         (Some(legacy), _) => (shown(legacy), format!("; the annotation {LEGACY_CLASS} names it")),
-        (None, Some(named)) => match context.world.controller_of(named) {
+        (None, Some(named)) => match world.controller_of(named) {
             Some(controller) => (named.to_owned(), format!(", its controller is {}", shown(controller))),
             None => (named.to_owned(), String::new()),
         },
@@ -147,7 +154,7 @@ fn foreign(candidate: &Ingress, subject: &ObjectRef, context: Context<'_>) -> Ve
         Some(own) => format!("set ingressClassName: {own}, or remove these annotations"),
         None => format!("create an IngressClass with controller {CONTROLLER} and name it, or remove these annotations"),
     };
-    vec![Finding::new(Code::NotOurs, subject.clone(), FieldPath::annotation(first), message).allowed(own).mend(mend)]
+    Some(Finding::new(Code::NotOurs, subject.clone(), FieldPath::annotation(first), message).allowed(own).mend(mend))
 }
 
 fn unusable_class(subject: &ObjectRef, error: &ClassError) -> Finding {

@@ -112,7 +112,7 @@ impl Found {
         self.like("spec.targetType", "target-type", spec.target_type.as_ref());
         self.like("spec.wafv2AclArn", "wafv2-acl-arn", spec.wafv2_acl_arn.as_ref());
         self.like("spec.wafv2AclName", "wafv2-acl-name", spec.wafv2_acl_name.as_ref());
-        if spec.wafv2_acl_arn.is_some() && spec.wafv2_acl_name.is_some() {
+        if overrides(spec, "wafv2AclArn") && overrides(spec, "wafv2AclName") {
             let error = ParseError::new("wafv2AclName is given too, and the name wins over the ARN");
             self.add("spec.wafv2AclArn", error.doubt());
         }
@@ -164,7 +164,8 @@ impl Found {
                 self.like(&format!("spec.{field}[{index}]"), "security-group-prefix-lists", Some(list));
             }
         }
-        if spec.prefix_lists_ids.is_some() && spec.legacy_prefix_lists_ids.is_some() {
+        let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        if given(&spec.prefix_lists_ids) && given(&spec.legacy_prefix_lists_ids) {
             let error = ParseError::new("cannot specify both 'prefixListsIDs' and 'PrefixListsIDs' fields");
             self.add("spec.PrefixListsIDs", error);
         }
@@ -334,7 +335,7 @@ mod tests {
                 true,
             ),
             (json!({"prefixListsIDs": ["x"]}), "spec.prefixListsIDs[0]", false, false),
-            (json!({"PrefixListsIDs": [], "prefixListsIDs": []}), "spec.PrefixListsIDs", false, false),
+            (json!({"PrefixListsIDs": ["pl-0a"], "prefixListsIDs": ["pl-0b"]}), "spec.PrefixListsIDs", false, false),
             (json!({"wafv2AclArn": "x"}), "spec.wafv2AclArn", false, false),
             (json!({"wafv2AclName": "a b"}), "spec.wafv2AclName", false, false),
             (json!({"wafv2AclName": "a\u{1b}"}), "spec.wafv2AclName", true, false),

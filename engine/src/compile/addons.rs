@@ -30,7 +30,7 @@ impl Compiler<'_> {
             // Beside a name nobody reads an ARN.
             wafv2_arn: if wafv2_name.is_none() { self.web_acl_arn() } else { None },
             wafv2_name,
-            waf_classic: self.reader.raw("waf-acl-id").or_else(|| self.reader.raw("web-acl-id")).map(WebAcl::asked),
+            waf_classic: self.waf_classic(),
             shield: self.shield(),
             capacity_units: self.capacity_units(),
         }
@@ -55,10 +55,15 @@ impl Compiler<'_> {
         finding
     }
 
+    /// The older key is read where the newer one is absent; one without a value says nothing.
+    fn waf_classic(&self) -> Option<WebAcl> {
+        let given = self.reader.raw("waf-acl-id").or_else(|| self.reader.raw("web-acl-id"));
+        given.filter(|id| !id.is_empty()).map(WebAcl::asked)
+    }
+
     fn web_acl_name(&mut self) -> Option<(String, WebAcl)> {
         let of_params = self.params.as_ref().and_then(|params| params.spec.wafv2_acl_name.clone());
-        let (name, enforced) =
-            self.enforced(NAME, of_params).filter(|(_, enforced)| *enforced || !self.acl_is_settled())?;
+        let (name, enforced) = self.enforced(NAME, of_params).filter(|(name, _)| !name.is_empty())?;
         if name == "none" || !self.settings().enable_wafv2 {
             return Some((name, WebAcl::Nothing));
         }
@@ -81,10 +86,28 @@ impl Compiler<'_> {
         None
     }
 
-    /// Whether the class's parameters settle the web ACL by ARN. A name goes before an ARN, but not an annotation before them.
-    pub(super) fn acl_is_settled(&self) -> bool {
-        let arn = self.params.as_ref().and_then(|params| params.spec.wafv2_acl_arn.as_ref());
-        arn.is_some_and(|arn| !arn.is_empty())
+    /// Tells of web ACLs by ARN, of the class or of the Ingress, beside a name, which goes before them.
+    pub(super) fn check_web_acl(&mut self) {
+        let spec = self.params.as_ref().map(|params| &params.spec);
+        let given = |text: Option<&String>| text.is_some_and(|text| !text.is_empty());
+        if given(spec.and_then(|spec| spec.wafv2_acl_name.as_ref())) {
+            self.idle(ARN, "the class's parameters name a web ACL, and a name goes before an ARN");
+            return;
+        }
+        if self.reader.raw(NAME).is_none_or(str::is_empty) {
+            return;
+        }
+        if !given(spec.and_then(|spec| spec.wafv2_acl_arn.as_ref())) {
+            self.idle(ARN, "wafv2-acl-name names a web ACL, and a name goes before an ARN");
+            return;
+        }
+        let params = self.params.as_ref().and_then(|params| params.metadata.name.clone()).unwrap_or_default();
+        let why = format!("a name goes before an ARN: wafv2AclArn of IngressClassParams {params} has no effect");
+        if let Some(finding) = self.idle(NAME, why) {
+            finding.related = vec![ObjectRef::new("IngressClassParams", "", &params)];
+            finding.mend =
+                format!("remove it to get the web ACL of the class; wafv2AclName in {params} would go before it");
+        }
     }
 
     fn web_acl_arn(&mut self) -> Option<WebAcl> {

@@ -14,18 +14,16 @@ impl Compiler<'_> {
         self.without_listener();
         self.without_security_group();
         self.without_login();
-        if self.acl_is_settled() {
-            self.idle("wafv2-acl-name", "the parameters of the class settle the web ACL by its ARN");
-        }
+        self.check_web_acl();
         if self.reader.raw("use-regex-path-match").is_some_and(|raw| parse::go_bool(raw) == Ok(true))
-            && self.path_types().all(|kind| matches!(kind.as_str(), "Exact" | "Prefix"))
+            && !self.has_paths_for_regex()
         {
-            self.idle("use-regex-path-match", "no path is of type ImplementationSpecific");
+            self.idle("use-regex-path-match", "no rule has a path of type ImplementationSpecific");
         }
     }
 
     /// An annotation that is there and does nothing. What is wrong with it already is enough.
-    fn idle(&mut self, suffix: &str, why: impl Into<String>) -> Option<&mut Finding> {
+    pub(super) fn idle(&mut self, suffix: &str, why: impl Into<String>) -> Option<&mut Finding> {
         let raw = self.reader.raw(suffix)?;
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
         if self.reader.findings.iter().any(|finding| finding.path == path && finding.code != Code::WithoutEffect) {
@@ -40,9 +38,14 @@ impl Compiler<'_> {
         rules.flat_map(|http| http.paths.iter().map(|path| &path.backend)).collect()
     }
 
-    pub(super) fn path_types(&self) -> impl Iterator<Item = &String> {
+    /// Whether a path can be a regular expression: one that is there, of type ImplementationSpecific or of none.
+    pub(super) fn has_paths_for_regex(&self) -> bool {
         let rules = self.spec.rules.iter().flatten().filter_map(|rule| rule.http.as_ref());
-        rules.flat_map(|http| http.paths.iter().map(|path| &path.path_type))
+        let mut paths = rules.flat_map(|http| &http.paths);
+        paths.any(|path| {
+            !matches!(path.path_type.as_str(), "Exact" | "Prefix")
+                && path.path.as_ref().is_some_and(|path| !path.is_empty())
+        })
     }
 
     /// Actions that no backend asks for, conditions and transforms of backends that no rule has.

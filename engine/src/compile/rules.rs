@@ -39,7 +39,7 @@ fn on_listeners((action, authentication): (Action, Option<Action>)) -> (Arc<[Act
 impl Compiler<'_> {
     pub(super) fn rules(&mut self) -> (Vec<RuleAsk>, Option<RuleAsk>) {
         // Of other paths nobody reads it, so that it does no harm there; who wrote what cannot be read means expressions.
-        let regex_paths = self.path_types().any(|kind| !matches!(kind.as_str(), "Exact" | "Prefix"))
+        let regex_paths = self.has_paths_for_regex()
             && self.reader.raw("use-regex-path-match").is_some()
             && self.reader.bool("use-regex-path-match") != Some(false);
         let spec = self.spec.clone();
@@ -47,7 +47,12 @@ impl Compiler<'_> {
         let mut extras: BTreeMap<String, Arc<Extras>> = BTreeMap::new();
         let mut repeated = 0;
         for (number, rule) in spec.rules.iter().flatten().enumerate() {
-            let Some(http) = &rule.http else { continue };
+            let Some(http) = &rule.http else {
+                let message = "nothing is built of a rule without http.paths";
+                self.reader.report(Code::UnreachedRule, format!("spec.rules[{number}]"), message).mend =
+                    "write http.paths with a backend, or remove the rule: spec.defaultBackend answers then".to_owned();
+                continue;
+            };
             let host = rule.host.as_deref().filter(|host| !host.is_empty());
             if let Some(host) = host {
                 self.check_host(&format!("spec.rules[{number}].host"), host);

@@ -77,15 +77,16 @@ const LISTENER: [(&str, Said<ListenerAsk>); 5] = [
 ];
 
 /// Of the NLB as a whole.
-const FRONTEND: [(&str, Said<Fragment>); 4] = [
+const FRONTEND: [(&str, Said<Fragment>); 5] = [
     ("frontend-nlb-scheme", |f| f.frontend_nlb.scheme.map(|scheme| scheme.to_string())),
     ("frontend-nlb-subnets", |f| f.frontend_nlb.subnets.as_deref().map(set)),
     ("frontend-nlb-security-groups", |f| in_order(&f.frontend_nlb.security_groups)),
     ("frontend-nlb-eip-allocations", |f| any_order(&f.frontend_nlb.eip_allocations)),
+    ("frontend-nlb-tags", |f| f.frontend_nlb.tags.as_ref().map(pairs)),
 ];
 
 /// What is said of an NLB by all members from the first on that says it.
-pub const FRONTEND_WHOLE: [&str; 2] = ["frontend-nlb-attributes", "frontend-nlb-tags"];
+pub const FRONTEND_WHOLE: [&str; 1] = ["frontend-nlb-attributes"];
 
 /// Of the checks on one of the NLB's ports.
 const CHECKS: [(&str, Said<FrontendHealthCheckAsk>); 8] = [
@@ -138,7 +139,7 @@ fn of_frontend_nlb(member: &Fragment, say: &mut dyn FnMut(Thing, String)) {
             say(Thing::Frontend(suffix), text);
         }
     }
-    for (suffix, map) in FRONTEND_WHOLE.into_iter().zip([&member.frontend_nlb.attributes, &member.frontend_nlb.tags]) {
+    for (suffix, map) in FRONTEND_WHOLE.into_iter().zip([&member.frontend_nlb.attributes]) {
         if let Some(map) = map {
             say(Thing::FrontendWhole(suffix), pairs(map));
         }

@@ -50,7 +50,9 @@ impl Linker<'_> {
         if of_classes.any(|params| params::switches_redirect_off(&params.spec)) {
             return None;
         }
-        let port = self.first(|fragment| fragment.load_balancer.ssl_redirect)?;
+        let Some(port) = self.first(|fragment| fragment.load_balancer.ssl_redirect) else {
+            return self.redirect_of_quarantined();
+        };
         let message = match self.ports().get(&port) {
             Some(Protocol::Https) => return Some(port),
             Some(Protocol::Http) => format!("listener protocol non-SSL for SSLRedirect port: {port}"),

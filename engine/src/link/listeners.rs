@@ -30,7 +30,33 @@ impl Linker<'_> {
             listeners.insert(port, listener);
         }
         self.report_dropped(dropped);
+        if redirect.is_some() {
+            self.report_unserved();
+        }
         listeners
+    }
+
+    /// Members without any rule: they have HTTP listeners alone, and the group redirects HTTP to HTTPS.
+    fn report_unserved(&mut self) {
+        let speaker = self.fragments().find(|fragment| fragment.load_balancer.ssl_redirect.is_some());
+        let speaker = speaker.map(|fragment| ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name));
+        let asks = |fragment: &&Fragment| !fragment.routes(true) && fragment.routes_something;
+        let found: Vec<(Key, Finding)> = self
+            .fragments()
+            .filter(asks)
+            .map(|fragment| {
+                let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
+                let message =
+                    "none of its rules is built: it has HTTP listeners alone, and the group redirects HTTP to HTTPS";
+                let finding = Finding::new(Code::UnreachedRule, subject.clone(), FieldPath::at("spec.rules"), message)
+                    .mend("add an HTTPS port to listen-ports, as in [{\"HTTP\": 80}, {\"HTTPS\": 443}]")
+                    .related(speaker.clone().filter(|speaker| *speaker != subject));
+                (fragment.key.clone(), finding)
+            })
+            .collect();
+        for (key, finding) in found {
+            self.report(&key, finding);
+        }
     }
 
     /// Paths whose rules are left out on every port. One that is left out here and not there is as it should be: a redirect

@@ -8,7 +8,7 @@ use super::{Agreement, Candidate, Input, Linked, LinkedMember, Linker, MemberSta
 use crate::compile::{Fragment, Statement, Thing};
 use crate::finding::Finding;
 use crate::kinds::Key;
-use crate::stack::Desired;
+use crate::stack::{Desired, Protocol};
 
 /// Members that cannot take part, each with the reason.
 pub(super) type Aside = BTreeMap<Key, Vec<Finding>>;
@@ -25,6 +25,16 @@ struct Bar {
 }
 
 impl Barred {
+    /// Where nobody asks for a redirect, those who would be right behind one are barred from the start.
+    pub(super) fn of(candidates: &[Candidate]) -> Self {
+        let mut barred = Self::default();
+        if !candidates.iter().any(Candidate::asks_for_a_redirect) {
+            let exposed = candidates.iter().filter(|candidate| candidate.is_right_behind_a_redirect());
+            barred.add(exposed.map(|candidate| (candidate.present.key.clone(), Vec::new())).collect());
+        }
+        barred
+    }
+
     /// Bars members with what they ask for now; those that are barred so already, with what they asked for last.
     pub(super) fn add(&mut self, aside: Aside) {
         for (key, why) in aside {
@@ -58,10 +68,31 @@ impl Candidate {
         rank(self).cmp(&rank(other)).then_with(|| self.present.key.cmp(&other.present.key))
     }
 
+    /// Whether it has HTTP listeners alone and only its rules are wrong: none of them is built while the group redirects HTTP to
+    /// HTTPS, and then it takes part with all the rest, as with the predecessor.
+    pub(super) fn is_right_behind_a_redirect(&self) -> bool {
+        !self.present.linkable
+            && !self.present.asked.listeners.is_empty()
+            && !self.present.asked.routes(true)
+            && self.present.fails_in_rules_alone()
+    }
+
+    /// Whether it asks for a redirect to HTTPS, now or when it was last linked.
+    fn asks_for_a_redirect(&self) -> bool {
+        let mut inputs = [Some(&self.present), self.last_good.as_ref()].into_iter().flatten();
+        inputs.any(|compiled| compiled.asked.load_balancer.ssl_redirect.is_some())
+    }
+
+    /// What it asks for now, if that can be linked in a group that redirects HTTP to HTTPS.
+    fn usable(&self) -> Option<&Arc<Fragment>> {
+        let hidden = || Some(&self.present.asked).filter(|_| self.is_right_behind_a_redirect());
+        self.present.fragment().or_else(hidden)
+    }
+
     /// What it takes part with, if nobody contradicts it: what it asks for now, or what it asked for last.
     fn unless_barred(&self, barred: &Barred) -> Option<&Arc<Fragment>> {
         let bar = barred.0.get(&self.present.key);
-        let present = self.present.fragment().filter(|_| bar.is_none());
+        let present = self.usable().filter(|_| bar.is_none());
         let last_good = self.last_good.as_ref().filter(|_| bar.is_none_or(|bar| !bar.wholly));
         present.or_else(|| last_good?.fragment())
     }
@@ -97,13 +128,18 @@ impl<'a> Linker<'a> {
     pub(super) fn take(&mut self) {
         for (rank, candidate) in self.candidates.iter().enumerate() {
             let (present, key) = (&candidate.present, &candidate.present.key);
-            let findings: Vec<Finding> = present.findings.iter().map(|finding| self.aged(finding.clone())).collect();
-            self.findings.insert(key.clone(), findings);
             let bar = self.barred.0.get(key);
             for finding in bar.into_iter().flat_map(|bar| &bar.why) {
                 self.report(key, finding.clone());
             }
-            let good = present.fragment().filter(|fragment| bar.is_none() && self.agrees(fragment)).cloned();
+            let good = candidate.usable().filter(|fragment| bar.is_none() && self.agrees(fragment)).cloned();
+            let own: Vec<Finding> = match good {
+                Some(_) => present.findings_without_rules().cloned().collect(),
+                None => present.findings.clone(),
+            };
+            let later = self.findings.remove(key).unwrap_or_default();
+            let own = own.into_iter().map(|finding| self.aged(finding));
+            self.findings.insert(key.clone(), own.chain(later).collect());
             if good.is_none() {
                 self.report_rest(candidate);
             }
@@ -150,6 +186,29 @@ impl<'a> Linker<'a> {
         if !present.linkable {
             self.report_uncovered(&present.asked);
         }
+    }
+
+    /// Members that take part because no rule of them is built, which does not hold: the group redirects nothing.
+    pub(super) fn exposed(&self) -> Aside {
+        let exposed = self
+            .taken
+            .iter()
+            .filter(|(_, taken)| taken.state == MemberState::Linked && taken.candidate.is_right_behind_a_redirect());
+        exposed.map(|(key, _)| (key.clone(), Vec::new())).collect()
+    }
+
+    /// Where a member that takes no part because of its rules alone redirects to: the others must not begin to answer in plaintext.
+    pub(super) fn redirect_of_quarantined(&self) -> Option<u16> {
+        let out = |candidate: &&Candidate| {
+            let key = &candidate.present.key;
+            let bar = self.barred.0.get(key);
+            self.taken.get(key).is_some_and(|taken| taken.state == MemberState::SetAside)
+                && bar.is_none_or(|bar| bar.why.is_empty())
+                && !self.losers.contains_key(key)
+                && candidate.present.fails_in_rules_alone()
+        };
+        let port = self.candidates.iter().filter(out).find_map(|one| one.present.asked.load_balancer.ssl_redirect)?;
+        Some(port).filter(|port| self.ports().get(port) == Some(&Protocol::Https))
     }
 
     /// Whether the load balancer exists and has no ledger: then nobody knows who is in AWS.

@@ -24,6 +24,9 @@ impl<'a> Linker<'a> {
             return Ok(None);
         }
         let frame = self.frame();
+        if frame.redirect.is_none() {
+            unless_any(self.exposed())?;
+        }
         unless_any(self.culprits(&frame.faults))?;
         let goes_on = self.tell(&frame.faults);
         let desired = self.desired(frame);
@@ -102,6 +105,7 @@ impl<'a> Linker<'a> {
         let enforced = enforced.and_then(|params| params.spec.ipam_configuration.as_ref());
         enforced
             .and_then(|pools| pools.ipv4_ipam_pool_id.clone())
+            .filter(|pool| !pool.is_empty())
             .or_else(|| self.first(|fragment| fragment.load_balancer.ipv4_ipam_pool_id.clone()))
     }
 

@@ -163,11 +163,12 @@ fn mutual_authentication(from: &MutualAuthentication) -> Value {
 
 /// The port of a target group, `?` for a `NodePort` that no cluster has allocated yet.
 pub(super) fn port(of: &TargetGroup) -> String {
-    if of.target_type == TargetType::Instance && of.port == UNALLOCATED_NODE_PORT {
-        "?".to_owned()
-    } else {
-        of.port.to_string()
-    }
+    if is_unallocated(of.target_type, of.port.into()) { "?".to_owned() } else { of.port.to_string() }
+}
+
+/// Whether a port stands for a `NodePort` that is not allocated yet; a pod may listen on that very port.
+fn is_unallocated(target_type: TargetType, port: i32) -> bool {
+    target_type == TargetType::Instance && port == i32::from(UNALLOCATED_NODE_PORT)
 }
 
 /// A number, or `?` as text.
@@ -280,7 +281,7 @@ fn binding(from: &Binding) -> Value {
     let ingress = networking.iter().flat_map(|(source, ports)| {
         ports.iter().map(move |port| {
             let port = match port {
-                Some(ServicePort::Number(number)) if *number == i32::from(UNALLOCATED_NODE_PORT) => json!("?"),
+                Some(ServicePort::Number(number)) if is_unallocated(*target_type, *number) => json!("?"),
                 other => json!(other),
             };
             let open = members([("protocol", json!("TCP")), ("port", port)]);

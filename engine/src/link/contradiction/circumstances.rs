@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Agreement, asks_for_frontend_nlb, comes_before};
-use crate::annotation::params::switches_redirect_off;
+use crate::annotation::params::{overrides, switches_redirect_off};
 use crate::compile::{Fragment, Thing};
 use crate::kinds::{Attribute, IngressClassParamsSpec};
 use crate::stack::Protocol;
@@ -81,9 +81,7 @@ fn params(fragment: &Fragment) -> Option<&IngressClassParamsSpec> {
 /// Whether the parameters of the first member's class settle it, whatever members say.
 fn settles(params: &IngressClassParamsSpec, thing: &Thing) -> bool {
     match thing {
-        Thing::Group("ipam-ipv4-pool-id") => {
-            params.ipam_configuration.as_ref().is_some_and(|pools| pools.ipv4_ipam_pool_id.is_some())
-        }
+        Thing::Group("ipam-ipv4-pool-id") => overrides(params, "ipamConfiguration.ipv4IPAMPoolId"),
         Thing::Group("minimum-load-balancer-capacity") => params.minimum_load_balancer_capacity.is_some(),
         Thing::Attribute(key) => is_among(&params.load_balancer_attributes, key),
         _ => false,
