@@ -124,7 +124,7 @@ fn with(registry: &SharedRegistry, register: impl FnOnce(&mut Registry)) {
 fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: Arc<Policy>) -> Decide {
     let cache = Mutex::new(Cache::new(REMEMBERED));
     Arc::new(move |request| {
-        if request.row.resource == "ingresses" && !cluster.is_ready() {
+        if request.row.registered() && !cluster.is_ready() {
             // Nothing may be concluded from what has not been listed: the API server's failure policy decides.
             return Answer::unavailable("albedo is starting and has not listed every kind yet; try again");
         }

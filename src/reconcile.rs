@@ -51,6 +51,17 @@ pub enum TurnError {
     /// A binding's targets cannot be told.
     #[error("{0}")]
     Targets(#[from] albedo_engine::targets::TargetsError),
+    /// No target group has the name that a binding gives.
+    #[error("no target group is named {0:?} (spec.targetGroupName); it is looked for again")]
+    NoTargetGroup(String),
+    /// AWS did not take some targets. The others are registered.
+    #[error("AWS refused {count} targets, the others are registered; the first is {first}")]
+    Refused {
+        /// How many.
+        count: usize,
+        /// One of them, and what AWS said.
+        first: String,
+    },
     /// What was planned from has changed since.
     #[error("{0}")]
     Stale(String),
@@ -82,6 +93,7 @@ impl TurnError {
             Self::Write(error) => !matches!(error, WriteError::Forbidden { .. } | WriteError::Invalid { .. }),
             Self::Read(error) => !matches!(error, ReadError::Forbidden { .. }),
             Self::Misrouting(_) => false,
+            Self::NoTargetGroup(_) | Self::Refused { .. } => true,
             Self::Targets(_) | Self::Stale(_) | Self::Unreleased(_) | Self::Networking(_) => true,
         }
     }
@@ -155,6 +167,8 @@ struct Shared {
     /// Held while the shared backend security group is made or deleted: it is nobody's group's own. Since when something keeps it from
     /// being deleted.
     backend: Mutex<Option<Instant>>,
+    /// What passes over bindings remember.
+    bindings: binding::Memory,
     /// How many turns over the rules of nodes and pods have begun.
     rules_begun: AtomicU64,
     /// What the last turn over the rules of nodes and pods read.
@@ -179,6 +193,7 @@ impl Reconciler {
             stabilization,
             cache: std::sync::Mutex::new(Cache::new(REMEMBERED)),
             backend: Mutex::default(),
+            bindings: binding::Memory::default(),
             rules_begun: AtomicU64::new(0),
             node_rules: Mutex::default(),
         };
@@ -239,6 +254,7 @@ impl Reconciler {
                 () = tokio::time::sleep(self.shared.looks.pause()) => {
                     let there = self.everything();
                     self.shared.looks.retain(|unit| there.contains(unit));
+                    self.shared.bindings.retain(|key| there.contains(&Unit::Binding(key.clone())));
                     self.take(self.shared.looks.due().into_iter().collect(), Lane::Resync);
                 }
             }

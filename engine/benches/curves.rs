@@ -141,6 +141,7 @@ fn memory(bounds: &mut Bounds) {
             .map(|pod| Endpoint {
                 address: format!("10.77.{n}.{pod}"),
                 pod: Some(format!("app-5d9c7b8f6d-{pod:05}")),
+                pod_namespace: None,
                 node: Some(format!("ip-10-77-0-{}.eu-central-1.compute.internal", pod % 50)),
                 ready: true,
                 terminating: false,

@@ -1,5 +1,6 @@
 //! Findings → verdict, and defaults: what admission answers to a review.
 
+mod binding;
 mod consequence;
 mod defaults;
 mod parameters;
@@ -179,7 +180,7 @@ pub fn review(request: &Request, context: Context<'_>) -> Answer {
 }
 
 /// Answers a review; what was compiled before from the same inputs is taken from the cache. The answer is the same.
-/// What is neither an Ingress nor parameters of a class is allowed: after a switch of images the predecessor's registrations go on.
+/// What is neither an Ingress nor a binding nor parameters of a class is allowed: after a switch of images the predecessor's registrations go on.
 #[must_use]
 pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> Answer {
     if let (Some(Object::Other(object)), "ingressclassparams") = (&request.object, request.row.resource) {
@@ -191,6 +192,17 @@ pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -
             Answer::allow()
         } else {
             parameters::validate(object, old, &request.name, context.policy, &context.settings.extra_attributes)
+        };
+    }
+    if let (Some(Object::Other(object)), "targetgroupbindings") = (&request.object, request.row.resource) {
+        let old = match &request.old_object {
+            Some(Object::Other(old)) => Some(old),
+            _ => None,
+        };
+        return match (request.operation, request.row.kind) {
+            (Operation::Delete, _) => Answer::allow(),
+            (_, registration::Kind::Mutating) => binding::mutate(request, object, context),
+            (_, registration::Kind::Validating) => binding::validate(request, object, old, context),
         };
     }
     let Some(Object::Ingress(ingress)) = &request.object else { return Answer::allow() };

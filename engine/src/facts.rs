@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::stack::Tags;
+use crate::stack::{Tags, TargetGroupTraits};
 
 pub use filter::passes;
 pub use quota::{Limit, Quota};
@@ -54,6 +54,9 @@ pub struct Facts {
     pub security_groups: Option<Aged<Vec<SecurityGroupFact>>>,
     /// ARNs of target groups by name, for actions that name one which is not ours.
     pub target_group_names: Option<Aged<BTreeMap<String, String>>>,
+    /// What target groups of the region cannot change, by ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_groups: Option<Aged<BTreeMap<String, TargetGroupTraits>>>,
     /// ARNs of the region's web ACLs by name (`WAFv2`, scope REGIONAL).
     pub web_acls: Option<Aged<BTreeMap<String, String>>>,
     /// ARNs of trust stores by name.

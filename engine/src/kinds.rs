@@ -11,6 +11,7 @@ mod pod;
 pub use binding::{
     IpBlock, NetworkingIngress, NetworkingPeer, NetworkingPortSpec, SecurityGroupRef, ServiceReference,
     TargetGroupBinding, TargetGroupBindingNetworking, TargetGroupBindingSpec, TargetGroupBindingStatus,
+    target_group_name,
 };
 pub use endpoints::{Endpoint, EndpointPort, Endpoints};
 pub use group::{

@@ -39,6 +39,8 @@ pub struct Settings {
     pub manage_backend_security_group_rules: bool,
     /// `--disable-restricted-sg-rules`: bindings open all ports.
     pub disable_restricted_security_group_rules: bool,
+    /// `--max-targets-per-target-group`: targets beyond it are not registered; `None`: no limit.
+    pub max_targets: Option<u32>,
     /// `--service-target-eni-security-group-tags`: tags of the security group that is opened, among several on a network
     /// interface, beside the cluster's.
     pub endpoint_security_group_tags: Tags,
@@ -82,6 +84,7 @@ impl Settings {
             backend_security_group: None,
             manage_backend_security_group_rules: false,
             disable_restricted_security_group_rules: false,
+            max_targets: None,
             endpoint_security_group_tags: Tags::new(),
             tolerate_missing_service: true,
             tolerate_missing_action: true,

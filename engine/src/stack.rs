@@ -38,7 +38,7 @@ pub use tags::{
 };
 pub use target_group::{
     Binding, HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ServicePort, Target, TargetGroup,
-    TargetGroupGeneration, TargetHealth, TargetType, UNALLOCATED_NODE_PORT,
+    TargetGroupGeneration, TargetGroupTraits, TargetHealth, TargetType, UNALLOCATED_NODE_PORT,
 };
 
 /// Attributes of a resource as AWS names them (`idle_timeout.timeout_seconds`), value as text.

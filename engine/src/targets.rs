@@ -6,6 +6,8 @@ mod brake;
 mod checkpoint;
 mod endpoints;
 mod networking;
+mod ownership;
+mod record;
 mod registration;
 
 pub use binding::{from_kind, to_kind};
@@ -18,4 +20,8 @@ pub use networking::{
     AttachedGroup, Backend, Change, DESCRIPTION, EndpointGroups, Interface, Need, NetworkingError, Wanted,
     diff as networking_diff, wanted,
 };
+pub use ownership::{
+    Here, Hold, TargetGroupRead, filled, first, held_by_itself, held_by_target_group, is_own, lacks_traits,
+};
+pub use record::{REGISTERED, Record};
 pub use registration::{Registration, diff};

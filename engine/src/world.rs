@@ -183,6 +183,7 @@ impl World {
             Kind::Binding => {
                 if let Some(before) = self.bindings.remove(key) {
                     self.unlink_binding(key, &before, &mut changes);
+                    self.touch_sharers(key, &before, &mut changes);
                     // Its rules have to go before the security group that they let in can.
                     changes.insert(Unit::NodeRules);
                 }
@@ -238,6 +239,12 @@ impl World {
     #[must_use]
     pub fn group_ids(&self) -> Vec<GroupId> {
         self.members.keys().cloned().collect()
+    }
+
+    /// Whether a group has members or leavers.
+    #[must_use]
+    pub fn has_members(&self, group: &GroupId) -> bool {
+        self.members.contains_key(group)
     }
 
     /// A Service.

@@ -87,6 +87,7 @@ fn facts() -> Facts {
     Facts {
         vpc_id: Some("vpc-1".to_owned()),
         subnets: Some(Aged { value: vec![subnet("subnet-1", "a"), subnet("subnet-2", "b")], read_at }),
+        target_groups: None,
         target_group_names: there("targetgroup"),
         trust_stores: there("truststore"),
         ..Facts::default()

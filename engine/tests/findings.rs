@@ -11,19 +11,22 @@ mod subnet;
 
 use std::collections::BTreeMap;
 
-use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
+use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS, Row};
 use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request};
 use albedo_engine::annotation::PREFIX;
 use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact};
 use albedo_engine::finding::CODES;
-use albedo_engine::kinds::IngressClassParams;
+use albedo_engine::kinds::{IngressClassParams, TargetGroupBinding};
 use albedo_engine::settings::Settings;
+use albedo_engine::stack::TargetGroupTraits;
 use albedo_engine::world::{Kind, Object, World};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::{Value, json};
 use subnet::subnet;
+
+const LEGACY: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/legacy/1";
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).expect("a time")
@@ -61,10 +64,16 @@ fn facts() -> Facts {
             name: "own".to_owned(),
             tags: BTreeMap::new(),
         }]),
-        target_group_names: aged(named(
-            "legacy",
-            "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/legacy/1",
-        )),
+        target_group_names: aged(named("legacy", LEGACY)),
+        target_groups: aged(BTreeMap::from([(
+            LEGACY.to_owned(),
+            TargetGroupTraits {
+                target_type: "ip".to_owned(),
+                protocol: "HTTP".to_owned(),
+                ip_address_type: "ipv4".to_owned(),
+                vpc_id: "vpc-1".to_owned(),
+            },
+        )])),
         web_acls: aged(named("web", "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/web/1")),
         trust_stores: aged(named(
             "clients",
@@ -114,6 +123,10 @@ fn world(example: &Value) -> World {
                 let params: IngressClassParams = serde_json::from_value(object).expect("IngressClassParams");
                 world.apply(Object::IngressClassParams(Box::new(params)));
             }
+            Some("TargetGroupBinding") => {
+                let binding: TargetGroupBinding = serde_json::from_value(object).expect("a TargetGroupBinding");
+                world.apply(Object::Binding(Box::new(binding)));
+            }
             other => panic!("no such kind in examples: {other:?}"),
         }
     }
@@ -144,6 +157,9 @@ fn review(example: &str) -> (String, bool) {
     let world = world(&example);
     let (facts, settings, policy) = (facts(), settings(&example), Policy::default());
     let context = Context { world: &world, facts: &facts, settings: &settings, policy: &policy, now: now() };
+    if let Some(spec) = example.get("binding") {
+        return review_binding(spec, example.get("before"), context);
+    }
     let candidate = plain(&example["annotations"], &example["spec"], "web");
     let old = example.get("before").map(|before| plain(&before["annotations"], &before["spec"], "web"));
     let request = Request {
@@ -155,6 +171,29 @@ fn review(example: &str) -> (String, bool) {
         user: "somebody".to_owned(),
         object: Some(Reviewed::Ingress(Box::new(candidate))),
         old_object: old.map(|old| Reviewed::Ingress(Box::new(old))),
+    };
+    let answer = admit::review(&request, context);
+    (format!("{} {}", answer.message, answer.warnings.join(" ")), answer.allowed)
+}
+
+/// The same of a binding's spec, and of the one that is stored.
+fn review_binding(spec: &Value, before: Option<&Value>, context: Context<'_>) -> (String, bool) {
+    let object = |spec: &Value| {
+        let mut spec = spec.clone();
+        spec["serviceRef"] = json!({"name": "app", "port": 80});
+        let (version, meta) = ("elbv2.k8s.aws/v1beta1", json!({"name": "web", "namespace": "shop"}));
+        Reviewed::Other(json!({"apiVersion": version, "kind": "TargetGroupBinding", "metadata": meta, "spec": spec}))
+    };
+    let is_row = |row: &&Row| row.kind == WebhookKind::Validating && row.resource == "targetgroupbindings";
+    let request = Request {
+        row: ROWS.iter().find(is_row).expect("a row"),
+        operation: if before.is_some() { Operation::Update } else { Operation::Create },
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+        dry_run: false,
+        user: "somebody".to_owned(),
+        object: Some(object(spec)),
+        old_object: before.map(object),
     };
     let answer = admit::review(&request, context);
     (format!("{} {}", answer.message, answer.warnings.join(" ")), answer.allowed)

@@ -72,6 +72,7 @@ fn facts() -> Facts {
             name: "own".to_owned(),
             tags: BTreeMap::new(),
         }]),
+        target_groups: None,
         target_group_names: aged(BTreeMap::new()),
         web_acls: aged(named("web", "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/web/1")),
         trust_stores: aged(named(

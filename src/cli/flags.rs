@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 /// Flags of the predecessor that mean nothing here: accepted with one warning each, so that its arguments still start.
-pub const IGNORED: [&str; 19] = [
+pub const IGNORED: [&str; 18] = [
     "enable-endpoint-slices",
     "enable-pod-readiness-gate-inject",
     "enable-service-mutator-webhook",
@@ -22,7 +22,6 @@ pub const IGNORED: [&str; 19] = [
     "targetgroupbinding-max-concurrent-reconciles",
     "targetgroupbinding-max-exponential-backoff-delay",
     "targetgroupbinding-requeue-duration",
-    "max-targets-per-target-group",
     "default-pca-arn",
     "aws-vpc-tag-key",
     "gateway-class-max-concurrent-reconciles",
@@ -132,6 +131,9 @@ pub struct Run {
     /// Open all ports of targets to load balancers, not those in use alone
     #[arg(long, env = "ALBEDO_DISABLE_RESTRICTED_SG_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub disable_restricted_sg_rules: bool,
+    /// Targets of one target group at most; more are not registered; 0: no limit
+    #[arg(long, env = "ALBEDO_MAX_TARGETS_PER_TARGET_GROUP", default_value_t = 0)]
+    pub max_targets_per_target_group: u32,
     /// Tags (key=value,…) of the security group to open where a network interface of targets has several
     #[arg(long, env = "ALBEDO_SERVICE_TARGET_ENI_SECURITY_GROUP_TAGS", default_value = "")]
     pub service_target_eni_security_group_tags: String,
@@ -282,6 +284,7 @@ impl Run {
             backend_security_group: group,
             manage_backend_security_group_rules: self.enable_manage_backend_security_group_rules,
             disable_restricted_security_group_rules: self.disable_restricted_sg_rules,
+            max_targets: Some(self.max_targets_per_target_group).filter(|limit| *limit > 0),
             endpoint_security_group_tags: pairs(
                 "--service-target-eni-security-group-tags",
                 &self.service_target_eni_security_group_tags,

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use albedo_engine::stack::{SHARED_RESOURCE_TAG, STACK_TAG, Tags};
+use albedo_engine::stack::{SHARED_RESOURCE_TAG, STACK_TAG, Tags, TargetGroupTraits};
 use aws_sdk_ec2::types::SecurityGroup;
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, TargetGroup};
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 
 use super::Cloud;
 use super::call::{ec2, elbv2, paged};
 use super::convert::ec2::filter;
 use super::convert::read;
 use super::convert::write::some;
-use super::error::CloudError;
+use super::error::{CloudError, need};
 
 /// Resources that AWS takes in one `DescribeTags`, `DescribeLoadBalancers` or `DescribeTargetGroups`.
 const CHUNK: usize = 20;
@@ -40,6 +40,36 @@ impl Cloud {
             Ok((page.target_groups, page.next_marker))
         })
         .await
+    }
+
+    /// What a target group cannot change, and its tags.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when it is not there.
+    pub async fn target_group(&self, arn: &str) -> Result<(TargetGroupTraits, Tags), CloudError> {
+        let arns = vec![arn.to_owned()];
+        let (groups, mut tags) = try_join(self.describe_target_groups(arns.clone()), self.tags_of(arns)).await?;
+        let group = need("DescribeTargetGroups", "TargetGroups", groups.first())?;
+        Ok((read::traits(group), tags.remove(arn).unwrap_or_default()))
+    }
+
+    /// The ARN of the target group of a name.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when no target group has it.
+    pub async fn target_group_arn(&self, name: &str) -> Result<String, CloudError> {
+        let request = self.read().elbv2.describe_target_groups().names(name);
+        let answer = self.call(elbv2("DescribeTargetGroups"), request.send()).await?;
+        let first = answer.target_groups.into_iter().flatten().next();
+        need("DescribeTargetGroups", "TargetGroupArn", first.and_then(|group| group.target_group_arn))
+    }
+
+    /// The VPC of the cluster, `vpc-…`.
+    #[must_use]
+    pub fn vpc_id(&self) -> &str {
+        &self.config().vpc_id
     }
 
     /// Those of the load balancers that are there.

@@ -12,6 +12,7 @@ use futures::future::OptionFuture;
 use jiff::Timestamp;
 
 pub(super) use certificates::Certificates;
+use network::Groups;
 pub(super) use network::Zones;
 
 use super::Cloud;
@@ -88,7 +89,7 @@ impl Cloud {
         let (network, certificates, names, acls, stores, slow) = futures::join!(
             async { futures::join!(self.vpc_cidrs(), self.subnets(&foreign), self.security_group_facts()) },
             self.certificates(),
-            self.target_group_names(),
+            self.all_target_groups(),
             OptionFuture::from(acls),
             self.trust_stores(),
             async { futures::join!(OptionFuture::from(shield), OptionFuture::from(limits), OptionFuture::from(lists)) },
@@ -105,7 +106,13 @@ impl Cloud {
         failed.extend(put(&mut facts.subnets, FactKind::Subnets, subnets, now));
         failed.extend(put(&mut facts.certificates, FactKind::Certificates, certificates, now));
         failed.extend(put(&mut facts.security_groups, FactKind::SecurityGroups, security_groups, now));
-        failed.extend(put(&mut facts.target_group_names, FactKind::TargetGroups, names, now));
+        match names {
+            Ok(Groups { names, traits }) => {
+                facts.target_group_names = Some(Aged { value: names, read_at: now });
+                facts.target_groups = Some(Aged { value: traits, read_at: now });
+            }
+            Err(error) => failed.push((FactKind::TargetGroups, error)),
+        }
         failed.extend(put(&mut facts.trust_stores, FactKind::TrustStores, stores, now));
         let (shield, limits, lists) = slow;
         failed.extend(acls.and_then(|read| put(&mut facts.web_acls, FactKind::WebAcls, read, now)));

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use albedo_engine::kinds::{IngressGroup, IngressGroupStatus, Key, TargetGroupBinding};
 use albedo_engine::world::World;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::Api;
 use kube::api::PostParams;
 use serde::Serialize;
@@ -13,6 +15,9 @@ use serde_json::{Value, json};
 use super::change::{self, Change, Door, Stored, check, merge_patch, name, namespaced};
 use super::error::write;
 use super::{Cluster, FIELD_MANAGER, Tenure, WriteError};
+
+/// The condition of a binding that the predecessor writes as well.
+const READY: &str = "Ready";
 
 impl Cluster {
     /// Makes a binding be as desired and returns it as it is stored: creates it, or patches what differs in its spec and
@@ -48,7 +53,8 @@ impl Cluster {
         change::delete(tenure, &namespaced(self.client(), binding), binding, &what).await
     }
 
-    /// Says in a binding's status which generation of it has been registered.
+    /// Says in a binding's status which generation of it has been registered, and why it is held (reason and text) or that it is not any
+    /// more: the condition `Ready`, which is there from the first reason on.
     ///
     /// # Errors
     /// It was not written.
@@ -56,16 +62,14 @@ impl Cluster {
         &self,
         tenure: &Tenure,
         binding: &TargetGroupBinding,
-        observed_generation: i64,
+        observed_generation: Option<i64>,
+        held: Option<(&str, &str)>,
     ) -> Result<(), WriteError> {
         let api = namespaced(self.client(), binding);
         let what = format!("write the status of the TargetGroupBinding {}", Key::of(&binding.metadata));
         let change = Change { tenure, api: &api, door: Door::Status, what: &what };
-        let difference = |current: &TargetGroupBinding| {
-            let said = current.status.as_ref().and_then(|status| status.observed_generation);
-            Ok((said != Some(observed_generation))
-                .then(|| json!({"status": {"observedGeneration": observed_generation}})))
-        };
+        let now = Timestamp::now();
+        let difference = |current: &TargetGroupBinding| Ok(binding_status(current, observed_generation, held, now));
         change.make(binding, difference).await.map(drop)
     }
 
@@ -142,6 +146,42 @@ async fn create<K: Stored + Serialize>(
         Err(WriteError::Conflict { .. }) => write(what, api.get(name(desired))).await.map(Created::There),
         Err(error) => Err(error),
     }
+}
+
+fn binding_status(
+    current: &TargetGroupBinding,
+    observed_generation: Option<i64>,
+    held: Option<(&str, &str)>,
+    now: Timestamp,
+) -> Option<Value> {
+    let is = current.status.clone().unwrap_or_default();
+    let mut patch = serde_json::Map::new();
+    if let Some(observed) = observed_generation.filter(|observed| is.observed_generation != Some(*observed)) {
+        patch.insert("observedGeneration".to_owned(), json!(observed));
+    }
+    let ready = is.conditions.iter().find(|condition| condition.type_ == READY);
+    let wanted = match (held, ready) {
+        (Some((reason, text)), _) => Some(("False", reason, text)),
+        (None, Some(ready)) if ready.status == "False" => Some(("True", "Reconciled", "targets are registered")),
+        (None, _) => None,
+    };
+    let is_said = |(status, reason, text): &(&str, &str, &str)| {
+        ready.is_some_and(|ready| ready.status == *status && ready.reason == *reason && ready.message == *text)
+    };
+    if let Some((status, reason, text)) = wanted.filter(|wanted| !is_said(wanted)) {
+        let since = ready.filter(|ready| ready.status == status).map(|ready| ready.last_transition_time.clone());
+        let condition = Condition {
+            type_: READY.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: text.to_owned(),
+            last_transition_time: since.unwrap_or(Time(now)),
+            observed_generation: current.metadata.generation,
+        };
+        let others = is.conditions.iter().filter(|other| other.type_ != READY).cloned();
+        patch.insert("conditions".to_owned(), json!(others.chain([condition]).collect::<Vec<_>>()));
+    }
+    (!patch.is_empty()).then(|| json!({"status": patch}))
 }
 
 fn binding_patch(

@@ -1,4 +1,10 @@
-//! A binding's turn: its targets are registered with its target group, and those that are none any more deregistered.
+//! A binding's pass: its targets are registered with its target group, and those that are none any more deregistered.
+
+mod holding;
+mod memory;
+mod registering;
+mod releasing;
+mod target_group;
 
 use futures::FutureExt as _;
 use std::collections::BTreeSet;
@@ -6,74 +12,103 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use albedo_engine::kinds::{Key, TargetGroupBinding};
-use albedo_engine::plan::AwsOperation;
 use albedo_engine::stack::Target;
-use albedo_engine::targets::{self, Origin, Registration, Resolution, ServiceRead, Sources, TargetsError};
+use albedo_engine::targets::{self, Origin, Record, Resolution, ServiceRead, Skipped, Sources, TargetsError};
 use albedo_engine::world::Unit;
 use k8s_openapi::api::core::v1::Service;
 
 use super::queue::Lane;
 use super::{Next, Reconciler, TurnError};
-use crate::cloud::{CloudError, Known, Warrant};
+use crate::cloud::CloudError;
 use crate::cluster::{Note, Severity, Subject};
+pub(super) use memory::Memory;
+use registering::Step;
 
 /// Holds a binding until its targets are deregistered.
 pub(super) const FINALIZER: &str = "elbv2.k8s.aws/resources";
-/// Pause before another look at a pod that a slice names and that has not been seen yet.
-const UNSEEN: Duration = Duration::from_secs(2);
+/// A pod that a slice names and that was not seen for this long is told; its coming wakes the binding in any case.
+const UNSEEN: Duration = Duration::from_secs(10);
 /// Pause before the rules of nodes and pods are looked at: bindings tend to change together.
 const TOGETHER: Duration = Duration::from_millis(200);
+/// A name may be another target group's after this.
+const FOLLOWED: Duration = Duration::from_mins(5);
+/// How many of those that are skipped an event names.
+const NAMED: usize = 5;
 
 impl Reconciler {
     pub(super) async fn binding(&self, key: &Key) -> Result<Next, TurnError> {
-        let Some(binding) = self.shared.cluster.read(|world| world.binding(key).cloned()) else {
+        let pass = self.binding_pass(key).await;
+        if let Err(TurnError::Cloud(CloudError::NotFound(_))) = &pass {
+            // A target group that is gone may be there again under another ARN.
+            self.shared.bindings.forget_target_groups();
+        }
+        pass
+    }
+
+    async fn binding_pass(&self, key: &Key) -> Result<Next, TurnError> {
+        let Some(stored) = self.shared.cluster.read(|world| world.binding(key).cloned()) else {
             return Ok(Next::Rest);
         };
         // Whatever touched the binding may have changed whom its targets have to let in, and no more.
         self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
-        let Some(target_group) = self.target_group_of(&binding) else {
-            if binding.metadata.deletion_timestamp.is_some() {
-                // Nothing was ever registered with a target group that nobody can name.
-                self.shared.cluster.remove_binding_finalizer(&self.shared.tenure, &binding, FINALIZER).await?;
-                return Ok(Next::Rest);
-            }
-            self.say(
-                &binding,
+        if stored.metadata.deletion_timestamp.is_some() {
+            return self.let_go(key, &stored).await;
+        }
+        if let Some(hold) = targets::held_by_itself(&stored) {
+            return self.hold_binding(key, &stored, &hold).await;
+        }
+        let Some(arn) = self.arn_of(&stored).await? else {
+            self.tell(
+                key,
+                &stored,
                 "FailedReconcile",
-                "the target group is given neither by ARN nor by a name that is known".to_owned(),
+                "neither spec.targetGroupARN nor spec.targetGroupName is set".to_owned(),
             );
             return Ok(Next::Rest);
         };
-        if binding.metadata.deletion_timestamp.is_some() {
-            return self.let_go(&binding, &target_group).await;
+        self.leave_former(key, &stored, &arn).await?;
+        if let Some(hold) = self.second_to(key, &stored, &arn).await? {
+            return self.hold_binding(key, &stored, &hold).await;
         }
-        let held = binding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
-        if !held {
-            self.shared.cluster.add_binding_finalizer(&self.shared.tenure, &binding, FINALIZER).await?;
-        }
+        let binding = self.filled(&stored, &arn).await?;
         let resolved = match self.resolve(key, &binding).await {
             Ok(resolved) => resolved,
-            Err(TurnError::Targets(error)) => return self.unresolved(&binding, &error).await,
+            Err(TurnError::Targets(error)) => return self.unresolved(&stored, &error).await,
             Err(error) => return Err(error),
         };
-        let Wanted { targets: desired, line, unseen } = self.wanted(&binding, resolved);
+        let Wanted { targets: desired, line, skipped } = self.wanted(&stored, resolved);
+        let rest = self.tell_skipped(key, &stored, &skipped);
         let unit = Unit::Binding(key.clone());
-        if !unseen && is_registered(&binding, &line) && !self.shared.looks.is_due(&unit) {
-            return Ok(Next::Rest);
+        if is_registered(&stored, &line) && !self.shared.looks.is_due(&unit) {
+            self.shared.bindings.registered(key, Record::new(&arn, &desired));
+            return Ok(rest);
         }
         // Nobody can have registered anything with what was made in this very process.
-        let observed = if self.shared.looks.take_fresh(&target_group) {
-            Vec::new()
-        } else {
-            self.shared.cloud.target_health(&target_group).boxed().await?
-        };
-        let change = targets::diff(&desired, &observed, None);
-        let stored = self.register(&binding, &target_group, change, &line).await?;
-        self.shared.looks.looked(unit);
-        if let Some(generation) = binding.metadata.generation {
-            self.shared.cluster.update_binding_status(&self.shared.tenure, &stored, generation).await?;
+        let fresh = self.shared.looks.take_fresh(&arn);
+        if !fresh && let Some(hold) = self.held_by(&stored, &arn).await? {
+            return self.hold_binding(key, &stored, &hold).await;
         }
-        Ok(if unseen { Next::Again(UNSEEN) } else { Next::Rest })
+        let held = stored.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
+        if !held {
+            self.shared.cluster.add_binding_finalizer(&self.shared.tenure, &stored, FINALIZER).await?;
+        }
+        let observed = if fresh { Vec::new() } else { self.shared.cloud.target_health(&arn).boxed().await? };
+        let mut change = targets::diff(&desired, &observed, self.shared.settings.max_targets);
+        let known = Record::of(&stored).or_else(|| self.shared.bindings.record(key));
+        if stored.is_multi_cluster() {
+            // Other clusters may have bound it too: what nobody here registered is theirs.
+            change.deregister.retain(|target| known.as_ref().is_some_and(|known| known.has(target)));
+        }
+        let own = fresh || targets::is_own(&stored, &*self.read_target_group(&arn).await?);
+        let keeps = !own || stored.is_multi_cluster();
+        let step = Step { key, arn: &arn, desired: &desired, line: &line, known, keeps };
+        let written = self.register(&stored, step, change).await?;
+        self.shared.looks.looked(unit);
+        self.shared.bindings.quiet(key);
+        if let Some(generation) = stored.metadata.generation {
+            self.shared.cluster.update_binding_status(&self.shared.tenure, &written, Some(generation), None).await?;
+        }
+        Ok(rest)
     }
 
     fn wanted(&self, binding: &TargetGroupBinding, resolved: Resolution) -> Wanted {
@@ -86,25 +121,50 @@ impl Reconciler {
                 return Wanted::default();
             }
         };
-        let unseen = resolved.skipped.iter().any(|one| one.reason == targets::SkipReason::PodNotSeen);
         let line = self.shared.cluster.read(|world| {
             targets::checkpoint(binding, &resolved, |origin| match origin {
                 Origin::Pod(key) => world.pod(key).map_or(0, |pod| pod.created_ms),
                 Origin::Node(name) => world.node(name).map_or(0, |node| node.created_ms),
             })
         });
-        Wanted { targets: resolved.targets, line, unseen }
+        Wanted { targets: resolved.targets, line, skipped: resolved.skipped }
     }
 
-    fn target_group_of(&self, binding: &TargetGroupBinding) -> Option<String> {
-        let given = binding.spec.target_group_arn.clone().filter(|arn| !arn.is_empty());
-        given.or_else(|| {
-            let name = binding.spec.target_group_name.as_ref()?;
-            self.shared.account.get().target_group_names.as_ref()?.value.get(name).cloned()
-        })
+    /// Names what is left out in one event, and again only when it is something else. A pod that nobody has seen is told when it does not
+    /// come soon: slices may be a moment ahead of pods.
+    fn tell_skipped(&self, key: &Key, binding: &TargetGroupBinding, skipped: &[Skipped]) -> Next {
+        let unseen = skipped.iter().any(|one| one.reason == targets::SkipReason::PodNotSeen);
+        let waited = self.shared.bindings.unseen_for(key, unseen);
+        let waits = unseen && waited < UNSEEN;
+        let worth =
+            |one: &&Skipped| one.reason.is_worth_telling() && !(waits && one.reason == targets::SkipReason::PodNotSeen);
+        let told: Vec<String> =
+            skipped.iter().filter(worth).map(|one| format!("{}: {}", one.origin, one.reason)).collect();
+        let more = told.len().saturating_sub(NAMED);
+        let mut text = told.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
+        if more > 0 {
+            text.push_str(&format!("; and {more} more"));
+        }
+        if !text.is_empty() {
+            text.push_str(". The other targets are registered");
+        }
+        if self.shared.bindings.skipped(key, &text) {
+            self.say(binding, "TargetsSkipped", text);
+        }
+        if waits {
+            Next::Look(UNSEEN)
+        } else if binding.given_arn().is_none() {
+            Next::Look(FOLLOWED)
+        } else {
+            Next::Rest
+        }
     }
 
+    /// What a binding stands for; fields that it lacks are those of its target group, if that was read.
     pub(super) async fn resolve(&self, key: &Key, binding: &TargetGroupBinding) -> Result<Resolution, TurnError> {
+        let known = self.shared.bindings.target_group_of(binding);
+        let filled = known.map(|group| targets::filled(binding, &group.traits));
+        let binding = filled.as_ref().unwrap_or(binding);
         let service_key = Key::new(&key.namespace, &binding.spec.service_ref.name);
         let facts = self.shared.account.get();
         let blocks = facts.vpc_cidrs.as_ref().map(|known| known.value.as_slice());
@@ -146,87 +206,8 @@ impl Reconciler {
         let reason = if missing { "BackendNotFound" } else { "FailedReconcile" };
         self.say(binding, reason, format!("{error}; registered targets stay as they are"));
         if let (true, Some(generation)) = (missing, binding.metadata.generation) {
-            self.shared.cluster.update_binding_status(&self.shared.tenure, binding, generation).await?;
+            self.shared.cluster.update_binding_status(&self.shared.tenure, binding, Some(generation), None).await?;
         }
-        Ok(Next::Rest)
-    }
-
-    /// Registers and deregisters, and notes what is registered then. An unchanged binding is not written to.
-    async fn register(
-        &self,
-        binding: &TargetGroupBinding,
-        target_group: &str,
-        change: Registration,
-        line: &str,
-    ) -> Result<TargetGroupBinding, TurnError> {
-        if change.is_empty() {
-            return Ok(binding.clone());
-        }
-        tracing::info!(
-            binding = %Key::of(&binding.metadata),
-            register = change.register.len(),
-            deregister = change.deregister.len(),
-            "targets change"
-        );
-        let mut stored = binding.clone();
-        if targets::checkpoint_of(binding).is_some() {
-            // Whoever comes after a crash in between has to look.
-            stored = self.write_checkpoint(&stored, String::new()).await?;
-        }
-        if !change.register.is_empty() {
-            if binding.spec.networking.is_some() {
-                self.let_in_first().await;
-            }
-            self.send(AwsOperation::RegisterTargets {
-                target_group: target_group.to_owned(),
-                targets: change.register,
-            })
-            .await?;
-        }
-        self.deregister(target_group, change.deregister).await?;
-        self.write_checkpoint(&stored, line.to_owned()).await
-    }
-
-    async fn write_checkpoint(
-        &self,
-        binding: &TargetGroupBinding,
-        line: String,
-    ) -> Result<TargetGroupBinding, TurnError> {
-        let now = jiff::Timestamp::now().as_second().to_string();
-        let notes = [(targets::CHECKPOINT, line), (targets::CHECKPOINT_TIMESTAMP, now)].into();
-        Ok(self.shared.cluster.update_checkpoint(&self.shared.tenure, binding, &notes).await?)
-    }
-
-    async fn deregister(&self, target_group: &str, targets: Vec<Target>) -> Result<(), TurnError> {
-        if targets.is_empty() {
-            return Ok(());
-        }
-        self.send(AwsOperation::DeregisterTargets { target_group: target_group.to_owned(), targets }).await
-    }
-
-    async fn send(&self, operation: AwsOperation) -> Result<(), TurnError> {
-        let clients = std::collections::BTreeMap::new();
-        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
-        self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await?;
-        Ok(())
-    }
-
-    /// A binding that is being deleted lets go of its targets, then of its finalizer.
-    async fn let_go(&self, binding: &TargetGroupBinding, target_group: &str) -> Result<Next, TurnError> {
-        let held = binding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
-        if !held || self.goes_with_its_kind(binding).await? {
-            return Ok(Next::Rest);
-        }
-        let observed = match self.shared.cloud.target_health(target_group).boxed().await {
-            Ok(observed) => observed,
-            // A target group that is gone, or was never one, holds nothing.
-            Err(CloudError::NotFound(_) | CloudError::Invalid(_)) => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
-        let change = targets::diff(&BTreeSet::new(), &observed, None);
-        self.deregister(target_group, change.deregister).await?;
-        self.shared.cluster.remove_binding_finalizer(&self.shared.tenure, binding, FINALIZER).await?;
-        self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
         Ok(Next::Rest)
     }
 
@@ -253,8 +234,8 @@ struct Wanted {
     targets: BTreeSet<Target>,
     /// The checkpoint that says so.
     line: String,
-    /// Some pod has not been seen yet.
-    unseen: bool,
+    /// What is left out, and why.
+    skipped: Vec<Skipped>,
 }
 
 /// Whether a binding says that these targets are registered for it as it is now.

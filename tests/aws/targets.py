@@ -3,6 +3,7 @@
 Without one a target is healthy as soon as its target group is used and gone as soon as it is deregistered.  With one it goes through
 the states of a script, from when it is registered or its target group comes into use, and drains before it is gone.
 """
+import ipaddress
 import time
 
 from moto.elbv2 import models as m
@@ -60,8 +61,10 @@ def _draining(tg):
 
 
 def _register(self, targets):
+    # A call is taken or refused as a whole.
     for t in targets:
         _check(self, t)
+    for t in targets:
         d = {"Id": t["Id"], "Port": int(t.get("Port") or self.port)}
         if t.get("AvailabilityZone"):
             d["AvailabilityZone"] = t["AvailabilityZone"]
@@ -141,6 +144,8 @@ def _check(self, t):
         raise E("ValidationError", f"The IP address '{t['Id']}' is not a valid IPv4 or IPv6 address")
     elif self.target_type == "ip" and t["Id"].startswith("i-"):
         raise E("ValidationError", f"The IP address '{t['Id']}' is not valid")
+    elif self.target_type == "ip" and ipaddress.ip_address(t["Id"]).is_global:
+        raise E("ValidationError", f"The IP address '{t['Id']}' is not within a valid range")  # of the VPC, RFC 1918 or RFC 6598
 
 
 def install():

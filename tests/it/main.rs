@@ -11,6 +11,7 @@ mod addons;
 mod admission;
 mod adoption;
 mod base;
+mod bindings;
 mod certificates;
 mod cli;
 mod crash;
@@ -86,6 +87,11 @@ const TESTS: &[(&str, Test)] = tests![
     adoption::a_second_cluster_is_taken_over,
     adoption::an_adopted_ingress_is_edited,
     older::what_older_versions_left_is_brought_up_to_date,
+    bindings::other_peoples_targets_stay,
+    bindings::a_short_binding_is_enough_and_may_be_moved,
+    bindings::one_bad_target_keeps_nobody_out,
+    bindings::a_group_keeps_its_target_group,
+    bindings::the_door_knows_bindings,
     absence::a_class_that_is_gone,
     absence::permissions_that_are_gone,
     absence::the_crd_of_parameters_that_is_gone,

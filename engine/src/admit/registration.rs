@@ -50,6 +50,8 @@ pub enum Reach {
     Own,
     /// Ingresses that [`Reach::Own`] does not take and that have a key under our prefix or no class.
     Others,
+    /// All of them.
+    All,
     /// None: we do not register it. A configuration of the controller that ran here before may still call the path,
     /// and must not start to fail.
     Served,
@@ -240,10 +242,10 @@ fn match_conditions(row: &Row, options: &Options) -> Vec<MatchCondition> {
     let reach = match row.reach {
         Reach::Own => Some(("own-class", conditions::own(&options.classes))),
         Reach::Others => Some(("others", conditions::others(&options.classes))),
-        Reach::Served => None,
+        Reach::All | Reach::Served => None,
     };
-    // Spec and annotations are what an Ingress is made of; other kinds are reviewed on every change.
-    let changed = reach.is_some().then(|| ("changed", conditions::changed()));
+    // Spec and annotations are what these objects are made of.
+    let changed = row.registered().then(|| ("changed", conditions::changed()));
     let user = options.controller_user.as_ref().map(|user| ("not-albedo", conditions::not_user(user)));
     let conditions = [Some(("not-deleting", conditions::not_deleting())), user, reach, changed];
     let conditions = conditions.into_iter().flatten();

@@ -18,7 +18,7 @@ use crate::stack::GroupId;
 use crate::world::{ClassError, Kind, Membership, Overlay, World};
 
 /// The label by which a namespace has a mode of its own.
-const MODE_LABEL: &str = "albedo.dev/admission";
+pub(super) const MODE_LABEL: &str = "albedo.dev/admission";
 
 /// The verdict on an Ingress that would be stored.
 pub(super) fn validate(

@@ -255,6 +255,16 @@ codes! {
         "write the full name of the host, without protocol and port",
         accepts: "spec: {rules: [{host: '*.example.com', http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
         refuses: "spec: {rules: [{host: app, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
+    InvalidBinding = "ALB040", Static, contradiction, Nothing, "binding that cannot be used",
+        "A TargetGroupBinding says how pods or nodes become targets of a target group; with this field they never do.",
+        "correct the field of the TargetGroupBinding",
+        accepts: "binding: {targetGroupName: web}",
+        refuses: "binding: {targetType: ip}";
+    ImmutableBinding = "ALB041", Static, contradiction, Nothing, "field of a binding that may not change",
+        "The targets that are registered are of the former value; another one is another binding.",
+        "delete the TargetGroupBinding and create it anew",
+        accepts: "before: {targetGroupName: web, targetType: ip}\nbinding: {targetGroupName: web, targetType: ip}",
+        refuses: "before: {targetGroupName: web, targetType: ip}\nbinding: {targetGroupName: web, targetType: instance}";
     MissingService = "ALB101", Cluster, absence, Nothing, "Service that does not exist",
         "Requests to a backend whose Service does not exist are answered with 503 until it does.",
         "create the Service, or correct its name",
@@ -315,6 +325,16 @@ codes! {
         "remove the annotation, or use a class that leaves this open",
         accepts: "annotations: {'{p}scheme': internal}",
         refuses: "objects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: own}, spec: {controller: ingress.k8s.aws/alb, parameters: {apiGroup: elbv2.k8s.aws, kind: IngressClassParams, name: own}}}, {apiVersion: elbv2.k8s.aws/v1beta1, kind: IngressClassParams, metadata: {name: own}, spec: {scheme: internet-facing}}]\nspec: {ingressClassName: own}\nannotations: {'{p}scheme': internal}";
+    TargetGroupBound = "ALB120", Cluster, contradiction, Nothing, "target group that is bound already",
+        "Two bindings of one target group would take each other's targets away; the older one counts, and the other is held.",
+        "bind a target group of your own, or delete the other TargetGroupBinding",
+        accepts: "binding: {targetGroupName: web}\nobjects: [{apiVersion: elbv2.k8s.aws/v1beta1, kind: TargetGroupBinding, metadata: {name: first, namespace: shop}, spec: {targetGroupName: other, serviceRef: {name: app, port: 80}}}]",
+        refuses: "binding: {targetGroupName: web}\nobjects: [{apiVersion: elbv2.k8s.aws/v1beta1, kind: TargetGroupBinding, metadata: {name: first, namespace: other}, spec: {targetGroupName: web, serviceRef: {name: app, port: 80}}}]";
+    BindingContradictsTargetGroup = "ALB121", Cluster, contradiction, Nothing, "binding that contradicts its target group",
+        "AWS has the target group otherwise than the binding says, and it cannot change; targets would be refused.",
+        "write what the target group has, or leave the field out",
+        accepts: "binding: {targetGroupARN: 'arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/legacy/1', targetType: ip}",
+        refuses: "binding: {targetGroupARN: 'arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/legacy/1', targetType: instance}";
     QuotaNear = "ALB132", Cluster, absence, Nothing, "quota that is nearly used up",
         "A load balancer has room for so many rules, certificates and target groups; AWS refuses what comes after.",
         "use another group.name, or have AWS raise the quota before it is used up",

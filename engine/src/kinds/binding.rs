@@ -130,3 +130,48 @@ pub struct TargetGroupBindingStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
+
+impl TargetGroupBinding {
+    /// `spec.targetGroupARN`, if it says something. It counts before the name.
+    #[must_use]
+    pub fn given_arn(&self) -> Option<&str> {
+        self.spec.target_group_arn.as_deref().filter(|arn| !arn.is_empty())
+    }
+
+    /// `spec.targetGroupName`, if it says something.
+    #[must_use]
+    pub fn given_name(&self) -> Option<&str> {
+        self.spec.target_group_name.as_deref().filter(|name| !name.is_empty())
+    }
+
+    /// Whether it names this target group, by ARN or by name. A name belongs to one target group of the account and region.
+    #[must_use]
+    pub fn names(&self, arn: &str) -> bool {
+        match self.given_arn() {
+            Some(given) => given == arn,
+            None => self.given_name().is_some_and(|name| Some(name) == target_group_name(arn)),
+        }
+    }
+
+    /// Whether both name one target group.
+    #[must_use]
+    pub fn shares_target_group(&self, other: &Self) -> bool {
+        match (self.given_arn(), other.given_arn()) {
+            (Some(arn), _) => other.names(arn),
+            (None, Some(arn)) => self.names(arn),
+            (None, None) => self.given_name().is_some() && self.given_name() == other.given_name(),
+        }
+    }
+
+    /// Whether several clusters share the target group, by its own word.
+    #[must_use]
+    pub fn is_multi_cluster(&self) -> bool {
+        self.spec.multi_cluster_target_group == Some(true)
+    }
+}
+
+/// The name in a target group's ARN, `…:targetgroup/NAME/ID`.
+#[must_use]
+pub fn target_group_name(arn: &str) -> Option<&str> {
+    arn.split_once(":targetgroup/")?.1.split('/').next().filter(|name| !name.is_empty())
+}

@@ -31,10 +31,12 @@ pub struct EndpointPort {
 /// An endpoint of a slice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its first address.
+    /// Its first address; empty without one.
     pub address: String,
-    /// Pod behind it, in the slice's namespace.
+    /// Pod behind it.
     pub pod: Option<String>,
+    /// The pod's namespace, where that is not the slice's.
+    pub pod_namespace: Option<Box<str>>,
     /// Node.
     pub node: Option<String>,
     /// Unknown counts as ready.
@@ -43,9 +45,19 @@ pub struct Endpoint {
     pub terminating: bool,
 }
 
+impl Endpoint {
+    /// The pod behind it, with the namespace of its slice.
+    #[must_use]
+    pub fn pod_key(&self, namespace: &str) -> Option<Key> {
+        let within = self.pod_namespace.as_deref().unwrap_or(namespace);
+        self.pod.as_ref().map(|name| Key::new(within, name))
+    }
+}
+
 impl From<discovery::EndpointSlice> for Endpoints {
     fn from(slice: discovery::EndpointSlice) -> Self {
         let key = Key::of(&slice.metadata);
+        let endpoints = slice.endpoints.into_iter().map(|one| endpoint(one, &key.namespace)).collect();
         let labels = slice.metadata.labels.unwrap_or_default();
         Self {
             key,
@@ -57,18 +69,21 @@ impl From<discovery::EndpointSlice> for Endpoints {
                 .into_iter()
                 .filter_map(|port| Some(EndpointPort { name: port.name.unwrap_or_default(), port: port.port? }))
                 .collect(),
-            endpoints: slice.endpoints.into_iter().filter_map(endpoint).collect(),
+            endpoints,
         }
     }
 }
 
-fn endpoint(endpoint: discovery::Endpoint) -> Option<Endpoint> {
+fn endpoint(endpoint: discovery::Endpoint, namespace: &str) -> Endpoint {
     let conditions = endpoint.conditions.unwrap_or_default();
-    Some(Endpoint {
-        address: endpoint.addresses.into_iter().next()?,
-        pod: endpoint.target_ref.filter(|target| target.kind.as_deref() == Some("Pod")).and_then(|target| target.name),
+    let target = endpoint.target_ref.filter(|target| target.kind.as_deref() == Some("Pod")).unwrap_or_default();
+    let elsewhere = target.namespace.filter(|given| !given.is_empty() && given != namespace);
+    Endpoint {
+        address: endpoint.addresses.into_iter().next().unwrap_or_default(),
+        pod: target.name,
+        pod_namespace: elsewhere.map(String::into_boxed_str),
         node: endpoint.node_name,
         ready: conditions.ready.unwrap_or(true),
         terminating: conditions.terminating.unwrap_or(false),
-    })
+    }
 }

@@ -158,6 +158,21 @@ impl TargetGroup {
     }
 }
 
+/// What a target group cannot change while it lives, each as AWS writes it and empty where AWS says nothing:
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroup.html>.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TargetGroupTraits {
+    /// `instance`, `ip`, `lambda` or `alb`.
+    pub target_type: String,
+    /// `HTTP`, `TCP`, …
+    pub protocol: String,
+    /// `ipv4` or `ipv6`.
+    pub ip_address_type: String,
+    /// `vpc-…`.
+    pub vpc_id: String,
+}
+
 /// The `TargetGroupBinding` of a target group: the only hand-over between rules and targets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {

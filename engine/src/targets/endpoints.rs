@@ -109,12 +109,24 @@ pub enum SkipReason {
     NodeNotReady,
     /// The port is no port.
     InvalidPort,
+    /// The node is no EC2 instance: a hybrid node, or one that has no `providerID` yet.
+    NotAnInstance,
+    /// The pod's endpoint has no address.
+    NoAddress,
     /// The node carries a label that keeps it out.
     ExcludedByLabel,
     /// The binding's node selector does not match it.
     NotSelected,
     /// The node is about to be removed by an autoscaler.
     BeingRemoved,
+}
+
+impl SkipReason {
+    /// Whether somebody has to hear of it: it looks like a target and cannot be one, and nothing that is on its way changes that.
+    #[must_use]
+    pub fn is_worth_telling(self) -> bool {
+        matches!(self, Self::PodNotSeen | Self::NotAnInstance | Self::NoAddress | Self::InvalidPort)
+    }
 }
 
 impl fmt::Display for SkipReason {
@@ -127,6 +139,8 @@ impl fmt::Display for SkipReason {
             Self::NodeNotSeen => "its node is not known",
             Self::NodeNotReady => "the node is not ready",
             Self::InvalidPort => "its port is no port",
+            Self::NotAnInstance => "its providerID names no EC2 instance",
+            Self::NoAddress => "it has no address",
             Self::ExcludedByLabel => "a label of the node keeps it out",
             Self::NotSelected => "the node selector does not match",
             Self::BeingRemoved => "an autoscaler removes the node",
@@ -167,15 +181,6 @@ pub enum TargetsError {
     /// `spec.nodeSelector` can't be evaluated.
     #[error("spec.nodeSelector: {0:?} is no operator, allowed are In, NotIn, Exists and DoesNotExist")]
     Selector(String),
-    /// A node that would be a target is no EC2 instance. One such node fails the whole, as with the predecessor: to leave
-    /// it out would lose traffic without anybody noticing.
-    #[error("providerID {provider_id:?} is invalid for EC2 instances, node: {node}")]
-    ProviderId {
-        /// The node.
-        node: String,
-        /// What it has.
-        provider_id: String,
-    },
 }
 
 /// The targets of a binding.

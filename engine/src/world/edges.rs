@@ -194,6 +194,10 @@ impl World {
                 return;
             }
             self.unlink_binding(&key, &before, changes);
+            if before.spec != binding.spec || before.metadata.deletion_timestamp != binding.metadata.deletion_timestamp
+            {
+                self.touch_sharers(&key, &before, changes);
+            }
         }
         self.service_bindings.entry(service_of(&key, &binding)).or_default().insert(key.clone());
         if let Some(group) = group_of_labels(&binding) {
@@ -202,6 +206,13 @@ impl World {
         changes.insert(Unit::Binding(key.clone()));
         changes.extend(self.group_of_binding(&binding).map(Unit::Group));
         self.bindings.insert(key, Arc::new(binding));
+    }
+
+    /// A binding that gives up its target group leaves it to another one that names it.
+    pub(super) fn touch_sharers(&self, key: &Key, before: &TargetGroupBinding, changes: &mut Changes) {
+        let sharers =
+            self.bindings.iter().filter(|(other, binding)| *other != key && binding.shares_target_group(before));
+        changes.extend(sharers.map(|(other, _)| Unit::Binding(other.clone())));
     }
 
     pub(super) fn unlink_binding(&mut self, key: &Key, before: &TargetGroupBinding, changes: &mut Changes) {
@@ -242,8 +253,7 @@ fn group_of_labels(binding: &TargetGroupBinding) -> Option<GroupId> {
 
 /// The pods that a slice names.
 fn pods_of(slice: &Endpoints) -> impl Iterator<Item = Key> + '_ {
-    let pods = slice.endpoints.iter().filter_map(|endpoint| endpoint.pod.as_deref());
-    pods.map(|pod| Key::new(&slice.key.namespace, pod))
+    slice.endpoints.iter().filter_map(|endpoint| endpoint.pod_key(&slice.key.namespace))
 }
 
 /// Takes a key out of a set, and the set out of the map when it is empty.

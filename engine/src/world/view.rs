@@ -1,6 +1,6 @@
 //! One moment over what a group needs, with a candidate laid over it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service;
@@ -67,7 +67,7 @@ pub struct View {
     pub service_names: Vec<Key>,
     /// The Secrets that members refer to, those that are known.
     pub secrets: BTreeMap<Key, Arc<SecretKeys>>,
-    /// Bindings with the group's labels.
+    /// Bindings with the group's labels, in namespaces of members.
     pub bindings: Vec<Arc<TargetGroupBinding>>,
     /// The ledger's object.
     pub ledger: Option<Arc<IngressGroup>>,
@@ -119,13 +119,14 @@ impl World {
             nodes: self.nodes.len(),
             service_names: Vec::new(),
             secrets: BTreeMap::new(),
-            bindings: self.bindings_of(group),
+            bindings: Vec::new(),
             ledger: self.group_object(group).cloned(),
         };
         let finalizer = group.finalizer();
         for (key, ingress) in ingresses {
             self.place(&mut view, &key, ingress, &finalizer);
         }
+        view.bindings = self.bindings_of(&view);
         view
     }
 
@@ -166,8 +167,60 @@ impl World {
             .collect()
     }
 
-    fn bindings_of(&self, group: &GroupId) -> Vec<Arc<TargetGroupBinding>> {
-        let keys = self.group_bindings.get(group).into_iter().flatten();
-        keys.filter_map(|key| self.bindings.get(key).cloned()).collect()
+    /// Bindings with the group's labels in a namespace where it has, or had, a member. Anybody may write labels: elsewhere they say nothing.
+    fn bindings_of(&self, view: &View) -> Vec<Arc<TargetGroupBinding>> {
+        let members = view.members.iter().map(|member| &member.ingress);
+        let leaving = view.leaving.iter().map(|leaving| match leaving {
+            Leaving::Left(ingress) | Leaving::Unknown(ingress, _) => ingress,
+        });
+        let recorded = view.ledger.iter().filter_map(|ledger| ledger.status.as_ref());
+        let recorded = recorded.flat_map(|status| &status.members).map(|member| member.namespace.as_str());
+        let there = members.chain(leaving).filter_map(|ingress| ingress.metadata.namespace.as_deref());
+        let namespaces: BTreeSet<&str> = there.chain(recorded).collect();
+        let keys = self.group_bindings.get(&view.group).into_iter().flatten();
+        let ours = keys.filter(|key| namespaces.contains(key.namespace.as_str()));
+        ours.filter_map(|key| self.bindings.get(key).cloned()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::{CONTROLLER, Settings};
+    use crate::world::Object;
+
+    fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
+        serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn labels_count_in_namespaces_of_members() {
+        let mut world = World::new(Settings::new("demo"));
+        let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": CONTROLLER}});
+        world.apply(Object::IngressClass(read(class)));
+        let annotations = json!({"alb.ingress.kubernetes.io/group.name": "shop"});
+        let meta = json!({"namespace": "victim", "name": "web", "annotations": annotations});
+        world.apply(Object::Ingress(read(json!({"metadata": meta, "spec": {"ingressClassName": "alb"}}))));
+        for namespace in ["victim", "evil"] {
+            let labels = json!({"ingress.k8s.aws/stack": "shop"});
+            world.apply(Object::Binding(read(
+                json!({"metadata": {"namespace": namespace, "name": "b", "labels": labels},
+                "spec": {"targetGroupARN": "arn", "serviceRef": {"name": "web", "port": 80}}}),
+            )));
+        }
+        let namespaces = |world: &World| -> Vec<String> {
+            let view = world.view(&GroupId::Explicit("shop".to_owned()), &Overlay::None);
+            view.bindings.iter().filter_map(|binding| binding.metadata.namespace.clone()).collect()
+        };
+        assert_eq!(namespaces(&world), ["victim"]);
+        // A member that is gone is remembered by the ledger until its bindings are gone too.
+        world.delete(crate::world::Kind::Ingress, &Key::new("victim", "web"));
+        assert!(namespaces(&world).is_empty());
+        let member = json!({"namespace": "victim", "name": "web", "uid": "1", "state": "Linked"});
+        world.apply(Object::Group(read(json!({"metadata": {"name": "group.shop"}, "spec": {"stack": "shop"},
+            "status": {"members": [member]}}))));
+        assert_eq!(namespaces(&world), ["victim"]);
     }
 }

@@ -59,6 +59,7 @@ pub fn facts() -> Facts {
             certificate_authority: None,
         }]),
         security_groups: aged(vec![group("sg-0a11"), group("sg-0b22")]),
+        target_groups: None,
         target_group_names: aged(BTreeMap::new()),
         ..Facts::default()
     }

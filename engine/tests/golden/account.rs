@@ -43,6 +43,7 @@ pub fn facts(items: &Value, now: Timestamp) -> Facts {
         subnets: Some(Aged { value: account.subnets, read_at: now }),
         certificates: Some(Aged { value: account.certificates, read_at: now }),
         security_groups: Some(Aged { value: account.security_groups, read_at: now }),
+        target_groups: None,
         target_group_names: Some(Aged { value: account.target_groups, read_at: now }),
         web_acls: Some(Aged { value: account.web_acls, read_at: now }),
         trust_stores: Some(Aged { value: account.trust_stores, read_at: now }),

@@ -2,7 +2,7 @@
 
 use albedo_engine::stack::{
     Attributes, HealthCheck, IpAddressType, Listener, LoadBalancer, LoadBalancerState, MutualAuthentication, Protocol,
-    ProtocolVersion, Ref, Scheme, Tags, Target, TargetGroup, TargetHealth, TargetType,
+    ProtocolVersion, Ref, Scheme, Tags, Target, TargetGroup, TargetGroupTraits, TargetHealth, TargetType,
 };
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 
@@ -128,6 +128,15 @@ pub(in crate::cloud) fn target_health(from: &sdk::TargetHealthDescription) -> Re
         reason: health.reason().map(|reason| reason.as_str().to_owned()),
         description: health.description.clone(),
     })
+}
+
+pub(in crate::cloud) fn traits(from: &sdk::TargetGroup) -> TargetGroupTraits {
+    TargetGroupTraits {
+        target_type: from.target_type.as_ref().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        protocol: from.protocol.as_ref().map(|protocol| protocol.as_str().to_owned()).unwrap_or_default(),
+        ip_address_type: from.ip_address_type.as_ref().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        vpc_id: from.vpc_id.clone().unwrap_or_default(),
+    }
 }
 
 pub(in crate::cloud) fn tags(from: &[sdk::Tag]) -> Tags {

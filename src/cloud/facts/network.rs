@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use albedo_engine::facts::{Facts, SecurityGroupFact, Subnet};
+use albedo_engine::stack::TargetGroupTraits;
 use aws_sdk_ec2::types::{Filter, RouteTable, SubnetCidrBlockStateCode, VpcCidrBlockStateCode};
 use futures::future::try_join_all;
 use tokio::sync::Mutex;
@@ -10,12 +11,21 @@ use tokio::sync::Mutex;
 use crate::cloud::Cloud;
 use crate::cloud::call::{ec2, paged};
 use crate::cloud::convert::ec2::{filter, tags};
+use crate::cloud::convert::read::traits;
 use crate::cloud::describe::FILTER_VALUES;
 use crate::cloud::error::{CloudError, need};
 
 /// Types of availability zones by name; a zone keeps its type, so they are read once and when a new name comes up.
 #[derive(Debug, Default)]
 pub(in crate::cloud) struct Zones(Mutex<BTreeMap<String, String>>);
+
+/// All target groups of the region.
+pub(super) struct Groups {
+    /// ARN by name.
+    pub(super) names: BTreeMap<String, String>,
+    /// What they cannot change, by ARN.
+    pub(super) traits: BTreeMap<String, TargetGroupTraits>,
+}
 
 impl Cloud {
     /// IPv4 and IPv6 blocks of the VPC.
@@ -132,10 +142,16 @@ impl Cloud {
         Ok(lists.into_iter().filter_map(|list| list.prefix_list_id.zip(list.max_entries.map(i64::from))).collect())
     }
 
-    /// ARN by name, of all target groups of the region.
-    pub(super) async fn target_group_names(&self) -> Result<BTreeMap<String, String>, CloudError> {
-        let groups = self.describe_target_groups(Vec::new()).await?;
-        Ok(groups.into_iter().filter_map(|group| group.target_group_name.zip(group.target_group_arn)).collect())
+    /// All target groups of the region.
+    pub(super) async fn all_target_groups(&self) -> Result<Groups, CloudError> {
+        let mut all = Groups { names: BTreeMap::new(), traits: BTreeMap::new() };
+        for group in self.describe_target_groups(Vec::new()).await? {
+            let traits = traits(&group);
+            let Some((name, arn)) = group.target_group_name.zip(group.target_group_arn) else { continue };
+            all.names.insert(name, arn.clone());
+            all.traits.insert(arn, traits);
+        }
+        Ok(all)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::FailurePolicy::{Fail, Ignore};
 use super::Kind::{Mutating, Validating};
-use super::Reach::{Others, Own, Served};
+use super::Reach::{All, Others, Own, Served};
 use super::Row;
 
 const CREATE: &[&str] = &["CREATE"];
@@ -97,15 +97,15 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         path: "/mutate-elbv2-k8s-aws-v1beta1-targetgroupbinding",
-        webhook: "mtargetgroupbinding.elbv2.k8s.aws",
+        webhook: "mtargetgroupbinding.albedo.dev",
         kind: Mutating,
         group: "elbv2.k8s.aws",
         version: "v1beta1",
         resource: "targetgroupbindings",
         operations: CREATE_UPDATE,
         failure_policy: Ignore,
-        reach: Served,
-        note: "defaults of bindings",
+        reach: All,
+        note: "adds fields to bindings that their target group tells",
     },
     Row {
         path: "/mutate-alb-target-control-namespace-v1-pod",
@@ -145,15 +145,15 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         path: "/validate-elbv2-k8s-aws-v1beta1-targetgroupbinding",
-        webhook: "vtargetgroupbinding.elbv2.k8s.aws",
+        webhook: "vtargetgroupbinding.albedo.dev",
         kind: Validating,
         group: "elbv2.k8s.aws",
         version: "v1beta1",
         resource: "targetgroupbindings",
         operations: CREATE_UPDATE,
         failure_policy: Ignore,
-        reach: Served,
-        note: "bindings",
+        reach: All,
+        note: "refuses bindings of target groups that are bound already, and those that contradict theirs",
     },
     Row {
         path: "/validate-aga-k8s-aws-v1beta1-globalaccelerator",

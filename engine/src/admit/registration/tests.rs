@@ -43,13 +43,19 @@ fn no_webhook_sees_secrets() {
 }
 
 #[test]
-fn two_entries_of_each_kind_are_registered() {
+fn those_of_ingresses_and_bindings_are_registered() {
     let (validating, mutating) = json_of(&Options::default());
     let names = |value: &Value| -> Vec<String> {
         value["webhooks"].as_array().unwrap().iter().map(|w| w["name"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(names(&validating), ["vingress.albedo.dev", "vingress-others.albedo.dev"]);
-    assert_eq!(names(&mutating), ["mingress.albedo.dev", "mingress-others.albedo.dev"]);
+    assert_eq!(
+        names(&validating),
+        ["vingress.albedo.dev", "vingress-others.albedo.dev", "vtargetgroupbinding.albedo.dev"]
+    );
+    assert_eq!(
+        names(&mutating),
+        ["mingress.albedo.dev", "mingress-others.albedo.dev", "mtargetgroupbinding.albedo.dev"]
+    );
 }
 
 #[test]
@@ -106,8 +112,13 @@ fn every_webhook_skips_deletions_and_the_controller() {
         for webhook in configuration["webhooks"].as_array().unwrap() {
             let names: Vec<_> =
                 webhook["matchConditions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
-            let reach = if webhook["failurePolicy"] == "Fail" { "own-class" } else { "others" };
-            assert_eq!(names, ["not-deleting", "not-albedo", reach, "changed"]);
+            let reach = match (&webhook["failurePolicy"], &webhook["rules"][0]["resources"][0]) {
+                (policy, _) if policy == "Fail" => Some("own-class"),
+                (_, resource) if resource == "ingresses" => Some("others"),
+                _ => None,
+            };
+            let expected = [Some("not-deleting"), Some("not-albedo"), reach, Some("changed")];
+            assert_eq!(names, expected.into_iter().flatten().collect::<Vec<_>>());
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn resolve(
             None => candidates.push(node.as_ref()),
         }
     }
-    let any = |ready: &str| candidates.iter().any(|node: &&Node| node.ready == ready);
+    let any = |ready: &str| candidates.iter().any(|node: &&Node| node.ready == ready && node.instance_id().is_some());
     resolved.failed_open = sources.fail_open && !any("True") && any("Unknown");
     let wanted = if resolved.failed_open { "Unknown" } else { "True" };
     for node in candidates {
@@ -52,11 +52,11 @@ pub(super) fn resolve(
             resolved.skip(origin, SkipReason::NodeNotReady);
             continue;
         }
-        let id = node.instance_id().ok_or_else(|| TargetsError::ProviderId {
-            node: node.name.clone(),
-            provider_id: node.provider_id.clone(),
-        })?;
-        resolved.add(Target { id: id.to_owned(), port: number, availability_zone: None }, origin);
+        match node.instance_id() {
+            Some(id) => resolved.add(Target { id: id.to_owned(), port: number, availability_zone: None }, origin),
+            // The predecessor fails the whole binding here: one hybrid node would stop all targets of type instance.
+            None => resolved.skip(origin, SkipReason::NotAnInstance),
+        }
     }
     Ok(resolved)
 }

@@ -30,13 +30,16 @@ pub(super) fn resolve(
     let (mut resolved, mut last_resort) = (Resolved::default(), Vec::new());
     for (number, endpoint) in endpoints(binding, service, port, sources) {
         // Endpoints without a pod, written by hand, are no targets.
-        let Some(name) = &endpoint.pod else { continue };
-        let key = Key::new(&service.namespace, name);
+        let Some(key) = endpoint.pod_key(&service.namespace) else { continue };
         let origin = Origin::Pod(key.clone());
         let Some(pod) = (sources.pods)(&key) else {
             resolved.skip(origin, SkipReason::PodNotSeen);
             continue;
         };
+        if endpoint.address.is_empty() {
+            resolved.skip(origin, SkipReason::NoAddress);
+            continue;
+        }
         let Some(number) = u16::try_from(number).ok().filter(|number| *number > 0) else {
             resolved.skip(origin, SkipReason::InvalidPort);
             continue;

@@ -446,7 +446,7 @@ fn nodes_by_selector() {
 
 #[test]
 fn errors() {
-    let rows: [(&str, Edit, &str); 10] = [
+    let rows: [(&str, Edit, &str); 8] = [
         ("ip", |c| c.binding.spec.target_type = None, "spec.targetType is \"\", allowed are instance and ip"),
         (
             "ip",
@@ -479,18 +479,68 @@ fn errors() {
             |c| c.spec().ports.as_mut().unwrap()[0].node_port = Some(0),
             "port 80 of service ns/app has no nodePort",
         ),
-        (
-            "instance",
-            |c| c.nodes.push(node("m", "vm-1")),
-            "providerID \"aws:///eu-central-1a/vm-1\" is invalid for EC2 instances, node: m",
-        ),
-        ("instance", |c| c.nodes[0].provider_id.clear(), "providerID \"\" is invalid for EC2 instances, node: n"),
     ];
     for (target_type, edit, message) in rows {
         let mut case = case(target_type);
         edit(&mut case);
         assert_eq!(case.run().unwrap_err().to_string(), message);
     }
+}
+
+#[test]
+fn one_object_never_stops_the_others() {
+    use SkipReason::{NoAddress, NodeNotReady, NotAnInstance};
+    check(
+        "instance",
+        &[
+            ("a hybrid node", |c| c.nodes.push(node("m", "mi-0123")), &["i-1:30080"], &[NotAnInstance], false),
+            (
+                "a node without providerID",
+                |c| {
+                    c.nodes.push(node("m", ""));
+                    c.nodes[1].provider_id.clear();
+                },
+                &["i-1:30080"],
+                &[NotAnInstance],
+                false,
+            ),
+            (
+                "a hybrid node that is ready keeps none from failing open",
+                |c| {
+                    c.nodes.push(node("m", "mi-0123"));
+                    c.nodes[0].ready = "Unknown".to_owned();
+                },
+                &["i-1:30080"],
+                &[NodeNotReady],
+                true,
+            ),
+        ],
+    );
+    check(
+        "ip",
+        &[
+            (
+                "a pod without an address",
+                |c| {
+                    c.slices[0].endpoints.push(endpoint("", "b"));
+                    c.pods.push(pod("b"));
+                },
+                &["10.0.0.1:8080"],
+                &[NoAddress],
+                false,
+            ),
+            (
+                "a pod of the namespace that targetRef names",
+                |c| {
+                    c.slices[0].endpoints[0].pod_namespace = Some("other".into());
+                    c.pods[0].key = Key::new("other", "a");
+                },
+                &["10.0.0.1:8080"],
+                &[],
+                false,
+            ),
+        ],
+    );
 }
 
 #[test]

@@ -1,0 +1,280 @@
+//! The verdict on a `TargetGroupBinding`, and the fields that it lacks: whose target group it is decides before anything is stored.
+
+use serde_json::{Value, json};
+
+use super::verdict::answer_about;
+use super::{Answer, Context, Details, Mode, PatchOp, Policy, Request};
+use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::kinds::{Key, TargetGroupBinding, TargetGroupBindingSpec, target_group_name};
+use crate::stack::{TargetGroupTraits, TargetType};
+
+const KIND: &str = "TargetGroupBinding";
+const GROUP: &str = "elbv2.k8s.aws";
+/// How many bindings a denial names.
+const NAMED: usize = 3;
+
+/// The verdict on a binding as it would be stored, and as it is. What the CRD's schema refuses never comes here.
+pub(super) fn validate(request: &Request, object: &Value, old: Option<&Value>, context: Context<'_>) -> Answer {
+    let policy = policy_for(&request.namespace, context);
+    let Some(binding) = read(object, request) else { return Answer::allow() };
+    let old = old.and_then(|old| read(old, request));
+    if policy.mode == Mode::Off || binding.metadata.deletion_timestamp.is_some() {
+        return Answer::allow();
+    }
+    let review =
+        Review { binding: &binding, subject: ObjectRef::new(KIND, &request.namespace, &request.name), context };
+    let mut found = review.faults();
+    if let Some(old) = &old {
+        let before = Review { binding: old, ..review.clone() }.faults();
+        found.retain(|fault| !before.contains(fault));
+        found.extend(review.moved(old));
+    }
+    let about =
+        Details { kind: KIND.to_owned(), name: request.name.clone(), group: GROUP.to_owned(), causes: Vec::new() };
+    answer_about(about, &found, &[], &policy, false)
+}
+
+/// The patch that fills in what the target group says, where that is known. What is not filled in is read by the reconciler.
+pub(super) fn mutate(request: &Request, object: &Value, context: Context<'_>) -> Answer {
+    let mut answer = Answer::allow();
+    let known = read(object, request).and_then(|binding| {
+        let traits = traits_of(&binding, context)?.clone();
+        Some((binding, traits))
+    });
+    // The predecessor fills in at creation alone; an update that leaves a field out is completed by the reconciler.
+    if request.operation != super::Operation::Create {
+        return answer;
+    }
+    if let Some((binding, traits)) = known.filter(|(_, traits)| TargetType::parse(&traits.target_type).is_some()) {
+        let spec = &binding.spec;
+        let fields = [
+            ("ipAddressType", &spec.ip_address_type, &traits.ip_address_type),
+            ("targetGroupProtocol", &spec.target_group_protocol, &traits.protocol),
+            ("targetType", &spec.target_type, &traits.target_type),
+            ("vpcID", &spec.vpc_id, &traits.vpc_id),
+        ];
+        let absent = fields.into_iter().filter(|(name, given, value)| {
+            // A target group of another VPC is bound by who says so himself.
+            let elsewhere = *name == "vpcID" && context.facts.vpc_id.as_ref().is_none_or(|here| here != *value);
+            given.as_deref().is_none_or(str::is_empty) && !value.is_empty() && !elsewhere
+        });
+        let add = |(name, _, value): (&str, &Option<String>, &String)| PatchOp {
+            op: "add",
+            path: format!("/spec/{name}"),
+            value: Some(json!(value)),
+        };
+        answer.patch = absent.map(add).collect();
+    }
+    answer
+}
+
+fn read(object: &Value, request: &Request) -> Option<TargetGroupBinding> {
+    let mut binding: TargetGroupBinding = serde_json::from_value(object.clone()).ok()?;
+    binding.metadata.namespace = Some(request.namespace.clone());
+    if !request.name.is_empty() {
+        binding.metadata.name = Some(request.name.clone());
+    }
+    Some(binding)
+}
+
+fn policy_for(namespace: &str, context: Context<'_>) -> Policy {
+    let label =
+        context.world.namespace_labels(namespace).and_then(|labels| labels.get(super::verdict::MODE_LABEL).cloned());
+    let mode = label.and_then(|word| Mode::parse(&word)).unwrap_or(context.policy.mode);
+    Policy { mode, ..context.policy.clone() }
+}
+
+/// What AWS said of the binding's target group.
+fn traits_of<'c>(binding: &TargetGroupBinding, context: Context<'c>) -> Option<&'c TargetGroupTraits> {
+    let known = &context.facts.target_groups.as_ref()?.value;
+    known.get(&arn_of(binding, context)?)
+}
+
+fn arn_of(binding: &TargetGroupBinding, context: Context<'_>) -> Option<String> {
+    let by_name = || context.facts.target_group_names.as_ref()?.value.get(binding.given_name()?).cloned();
+    binding.given_arn().map(str::to_owned).or_else(by_name)
+}
+
+#[derive(Clone)]
+struct Review<'a> {
+    binding: &'a TargetGroupBinding,
+    subject: ObjectRef,
+    context: Context<'a>,
+}
+
+impl Review<'_> {
+    fn finding(&self, code: Code, field: &str, message: String) -> Finding {
+        Finding::new(code, self.subject.clone(), FieldPath::at(format!("spec.{field}")), message)
+    }
+
+    fn invalid(&self, field: &str, value: &str, message: &str, mend: &str) -> Finding {
+        self.finding(Code::InvalidBinding, field, message.to_owned()).value(value).mend(mend)
+    }
+
+    fn faults(&self) -> Vec<Finding> {
+        let mut found = self.form();
+        // What is held with another account's credentials is not in these facts.
+        if text(&self.binding.spec.iam_role_arn_to_assume).is_none() {
+            found.extend(self.contradictions());
+        }
+        found.extend(self.taken());
+        found
+    }
+
+    /// What the object alone tells.
+    fn form(&self) -> Vec<Finding> {
+        let spec = &self.binding.spec;
+        let mut found = Vec::new();
+        let (arn, name) = (self.binding.given_arn(), self.binding.given_name());
+        if arn.is_none() && name.is_none() {
+            let message = "must provide either targetGroupARN or targetGroupName";
+            found.push(self.invalid("targetGroupARN", "", message, "set one of the two"));
+        }
+        if let Some(arn) = arn.filter(|arn| !is_target_group_arn(arn)) {
+            let mend = "write it as AWS does: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID";
+            found.push(self.invalid("targetGroupARN", arn, "it is no ARN of a target group", mend));
+        }
+        let kind = text(&spec.target_type).or_else(|| self.kind());
+        if kind == Some("ip") && spec.node_selector.is_some() {
+            let message = "nodeSelector selects nodes, and the targets are pods: targetType is ip";
+            found.push(self.invalid(
+                "nodeSelector",
+                "",
+                message,
+                "remove nodeSelector, or use a target group of type instance",
+            ));
+        }
+        if kind == Some("instance")
+            && let Some(role) = text(&spec.iam_role_arn_to_assume)
+        {
+            let message = "nodes cannot be targets in another account: targetType is instance";
+            found.push(self.invalid("iamRoleArnToAssume", role, message, "use a target group of type ip"));
+        }
+        if let Some(protocol) =
+            text(&spec.target_group_protocol).filter(|word| word.contains("QUIC") && kind == Some("instance"))
+        {
+            let message = "nodes cannot be targets of QUIC: targetType is instance";
+            found.push(self.invalid("targetGroupProtocol", protocol, message, "use a target group of type ip"));
+        }
+        if let Some(vpc) = text(&spec.vpc_id).filter(|vpc| !is_vpc(vpc)) {
+            let message = "it is no id of a VPC: `vpc-` and 8, 17 or 32 hexadecimal digits";
+            found.push(self.invalid(
+                "vpcID",
+                vpc,
+                message,
+                "write the id of the target group's VPC, or leave vpcID out",
+            ));
+        }
+        found
+    }
+
+    fn kind(&self) -> Option<&str> {
+        traits_of(self.binding, self.context).map(|traits| traits.target_type.as_str())
+    }
+
+    /// What AWS says otherwise. A target group never changes any of this, so that the age of the fact does not matter.
+    fn contradictions(&self) -> Vec<Finding> {
+        let Some(traits) = traits_of(self.binding, self.context) else { return Vec::new() };
+        let spec = &self.binding.spec;
+        let mut found = Vec::new();
+        if TargetType::parse(&traits.target_type).is_none() {
+            let message =
+                format!("the target group is of type {}, whose targets are no pods and no nodes", traits.target_type);
+            let finding = self.finding(Code::BindingContradictsTargetGroup, "targetType", message);
+            found.push(finding.mend("bind a target group of type ip or instance"));
+        }
+        let rows = [
+            ("targetType", &spec.target_type, &traits.target_type),
+            ("ipAddressType", &spec.ip_address_type, &traits.ip_address_type),
+            ("targetGroupProtocol", &spec.target_group_protocol, &traits.protocol),
+            ("vpcID", &spec.vpc_id, &traits.vpc_id),
+        ];
+        for (field, said, is) in rows {
+            let Some(said) = text(said).filter(|said| *said != is.as_str() && !is.is_empty()) else { continue };
+            let finding =
+                self.finding(Code::BindingContradictsTargetGroup, field, format!("the target group has {is}"));
+            found.push(finding.value(said).mend(format!("write {is}, or leave {field} out")));
+        }
+        found
+    }
+
+    /// Other bindings that name the target group, unless all share it with other clusters.
+    fn taken(&self) -> Option<Finding> {
+        let arn = arn_of(self.binding, self.context);
+        let key = Key::of(&self.binding.metadata);
+        let shares = |other: &TargetGroupBinding| match &arn {
+            Some(arn) => other.names(arn),
+            None => other.shares_target_group(self.binding),
+        };
+        let others: Vec<&Key> = (self.context.world.bindings())
+            .filter(|(other, binding)| {
+                **other != key && binding.metadata.deletion_timestamp.is_none() && shares(binding)
+            })
+            .filter(|(_, binding)| !(binding.is_multi_cluster() && self.binding.is_multi_cluster()))
+            .map(|(other, _)| other)
+            .collect();
+        if others.is_empty() {
+            return None;
+        }
+        // Names of other namespaces are nobody's business.
+        let mut near = others.iter().filter(|other| other.namespace == key.namespace).map(ToString::to_string);
+        let named = near.by_ref().take(NAMED).collect::<Vec<_>>().join(", ");
+        let by = if named.is_empty() {
+            "a TargetGroupBinding of another namespace".to_owned()
+        } else {
+            format!("TargetGroupBinding {named}")
+        };
+        let (field, given) = match self.binding.given_arn() {
+            Some(arn) => ("targetGroupARN", arn),
+            None => ("targetGroupName", self.binding.given_name().unwrap_or_default()),
+        };
+        let message = format!("the target group is already bound by {by}");
+        Some(self.finding(Code::TargetGroupBound, field, message).value(given))
+    }
+
+    /// Fields that may not become something else.
+    fn moved(&self, old: &TargetGroupBinding) -> Vec<Finding> {
+        let (was, is) = (&old.spec, &self.binding.spec);
+        let here = self.context.facts.vpc_id.as_deref().unwrap_or_default();
+        type Field = fn(&TargetGroupBindingSpec) -> &Option<String>;
+        let rows: [(&str, Field, &str); 3] = [
+            ("targetType", |spec| &spec.target_type, self.kind().unwrap_or_default()),
+            ("ipAddressType", |spec| &spec.ip_address_type, "ipv4"),
+            ("vpcID", |spec| &spec.vpc_id, here),
+        ];
+        let mut found = Vec::new();
+        for (field, of, filled) in rows {
+            let (was, is) = (text(of(was)), text(of(is)));
+            // An absent field was the default all the time, and one that goes is taken from the target group again.
+            let same = was == is || is.is_none() || was.is_none() && (is == Some(filled) || filled.is_empty());
+            if !same {
+                let message = format!("it may not change: it was {}", was.unwrap_or("absent"));
+                let finding = self.finding(Code::ImmutableBinding, field, message).value(is.unwrap_or_default());
+                found.push(finding);
+            }
+        }
+        found
+    }
+}
+
+fn text(field: &Option<String>) -> Option<&str> {
+    field.as_deref().filter(|text| !text.is_empty())
+}
+
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html>
+fn is_target_group_arn(arn: &str) -> bool {
+    let mut parts = arn.splitn(6, ':');
+    let fields = [parts.next(), parts.next(), parts.next()];
+    let service =
+        matches!(fields, [Some("arn"), Some(partition), Some("elasticloadbalancing")] if partition.starts_with("aws"));
+    let clean = !arn.chars().any(|c| c.is_whitespace() || c.is_control());
+    service && clean && target_group_name(arn).is_some()
+}
+
+fn is_vpc(id: &str) -> bool {
+    let digits = id.strip_prefix("vpc-").unwrap_or_default();
+    [8, 17, 32].contains(&digits.len()) && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Whose targets a binding may change: its target group can belong to another cluster, another controller or another binding.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::kinds::{Key, TargetGroupBinding, target_group_name};
+use crate::stack::{CLUSTER_TAG, GroupId, RESOURCE_TAG, STACK_TAG, Tags, TargetGroupTraits};
+
+/// Tags whose value is the name of the cluster that made a target group. The second is what version 1 of the predecessor wrote, the third
+/// what EKS Auto Mode writes.
+const CLUSTER_TAGS: [&str; 3] = [CLUSTER_TAG, "ingress.k8s.aws/cluster", "eks:eks-cluster-name"];
+/// Beginnings of labels of bindings, and of tags of target groups, that the predecessor's other controllers write. Albedo makes neither.
+const OTHER_CONTROLLERS: [&str; 3] = ["service.k8s.aws/", "gateway.k8s.aws", "aga.k8s.aws/"];
+
+/// Why a binding registers nothing and deregisters nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// Several clusters share the target group.
+    MultiCluster,
+    /// The target group is in another account, which only this role may change.
+    AssumedRole(String),
+    /// A label of the binding, or a tag of the target group, is another controller's.
+    OtherController(String),
+    /// The target group is another cluster's.
+    OtherCluster {
+        /// The tag that says so.
+        tag: String,
+        /// The cluster that it names.
+        cluster: String,
+    },
+    /// The target group is in another VPC than the binding says, or than the cluster.
+    OtherVpc {
+        /// VPC of the target group, `vpc-…`.
+        vpc: String,
+        /// The expected VPC, `vpc-…`.
+        expected: String,
+        /// `spec.vpcID` names the expected VPC.
+        said: bool,
+    },
+    /// The target group is one that an `IngressGroup` made, and the binding is not the one that the group made.
+    OfGroup,
+    /// Another binding was there first. It is named to its own namespace alone.
+    Second(Option<Key>),
+}
+
+impl Hold {
+    /// One word for events and conditions.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::MultiCluster | Self::AssumedRole(_) => "NotSupported",
+            Self::OtherController(_) => "OtherController",
+            Self::OtherCluster { .. } => "OtherCluster",
+            Self::OtherVpc { .. } => "OtherVPC",
+            Self::OfGroup | Self::Second(_) => "AlreadyBound",
+        }
+    }
+}
+
+/// What is wrong, what follows, and the fix.
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MultiCluster => f.write_str(
+                "spec.multiClusterTargetGroup is true, and target groups that several clusters share are not supported",
+            )?,
+            Self::AssumedRole(role) => {
+                write!(
+                    f,
+                    "spec.iamRoleArnToAssume is {role:?}, and target groups of other accounts are not supported"
+                )?;
+            }
+            Self::OtherController(by) => write!(f, "{by:?} says that another controller manages it")?,
+            Self::OtherCluster { tag, cluster } => write!(f, "the target group is of cluster {cluster:?} (tag {tag})")?,
+            Self::OtherVpc { vpc, expected, said: true } => {
+                write!(f, "the target group is in {vpc}, and spec.vpcID is {expected:?}")?;
+            }
+            Self::OtherVpc { vpc, expected, said: false } => {
+                write!(f, "the target group is in {vpc}, and the cluster is in {expected}")?;
+            }
+            Self::OfGroup => {
+                f.write_str("the target group is already bound: an IngressGroup made it and binds it itself")?
+            }
+            Self::Second(Some(key)) => write!(f, "the target group is already bound by TargetGroupBinding {key}")?,
+            Self::Second(None) => f.write_str("the target group is already bound in another namespace")?,
+        }
+        f.write_str("; nothing is registered or deregistered. ")?;
+        f.write_str(match self {
+            Self::MultiCluster => "Give each cluster a target group of its own",
+            Self::AssumedRole(_) => "Bind a target group of this account",
+            Self::OtherController(_) => "Remove the label if albedo is to manage it",
+            Self::OtherCluster { .. } | Self::OfGroup | Self::Second(None) => "Bind a target group of your own",
+            Self::OtherVpc { said: true, .. } => "Bind a target group of that VPC",
+            Self::OtherVpc { said: false, .. } => {
+                "If pods are reached through a peering connection, set spec.vpcID to its VPC"
+            }
+            Self::Second(Some(_)) => "Delete one of the two",
+        })
+    }
+}
+
+/// What a target group is, as AWS has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetGroupRead {
+    /// Its ARN.
+    pub arn: String,
+    /// What it cannot change.
+    pub traits: TargetGroupTraits,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Where the controller is.
+#[derive(Debug, Clone, Copy)]
+pub struct Here<'a> {
+    /// Name of the cluster.
+    pub cluster: &'a str,
+    /// VPC of the cluster, `vpc-…`.
+    pub vpc: &'a str,
+}
+
+/// Why a binding is held whatever its target group is.
+#[must_use]
+pub fn held_by_itself(binding: &TargetGroupBinding) -> Option<Hold> {
+    let role = binding.spec.iam_role_arn_to_assume.as_ref().filter(|role| !role.is_empty());
+    let label = binding.metadata.labels.iter().flatten().map(|(key, _)| key).find(|key| is_other_controllers(key));
+    role.map(|role| Hold::AssumedRole(role.clone())).or_else(|| label.map(|label| Hold::OtherController(label.clone())))
+}
+
+/// Why a binding is held because of what its target group is. `lives` tells whether an `IngressGroup` is there.
+#[must_use]
+pub fn held_by_target_group(
+    binding: &TargetGroupBinding,
+    group: &TargetGroupRead,
+    here: Here<'_>,
+    lives: impl Fn(&GroupId) -> bool,
+) -> Option<Hold> {
+    let foreign = CLUSTER_TAGS.iter().find_map(|tag| {
+        let cluster = group.tags.get(*tag).filter(|cluster| cluster.as_str() != here.cluster)?;
+        Some(Hold::OtherCluster { tag: (*tag).to_owned(), cluster: cluster.clone() })
+    });
+    if foreign.is_some() {
+        return foreign;
+    }
+    if let Some(tag) = group.tags.keys().find(|tag| is_other_controllers(tag)) {
+        return Some(Hold::OtherController(tag.clone()));
+    }
+    if is_own(binding, group) {
+        return None;
+    }
+    if group_of(&group.tags).filter(lives).is_some() {
+        return Some(Hold::OfGroup);
+    }
+    if binding.is_multi_cluster() {
+        return Some(Hold::MultiCluster);
+    }
+    let said = binding.spec.vpc_id.as_deref().filter(|vpc| !vpc.is_empty());
+    let (expected, vpc) = (said.unwrap_or(here.vpc), group.traits.vpc_id.as_str());
+    let other = !vpc.is_empty() && !expected.is_empty() && vpc != expected;
+    other.then(|| Hold::OtherVpc { vpc: vpc.to_owned(), expected: expected.to_owned(), said: said.is_some() })
+}
+
+/// Whether the binding is the one that the group which made the target group made for it. The tags are AWS's, so nobody in the cluster can
+/// claim this with labels alone: labels count in the namespace that the tag names.
+#[must_use]
+pub fn is_own(binding: &TargetGroupBinding, group: &TargetGroupRead) -> bool {
+    let Some(of) = group_of(&group.tags) else { return false };
+    let namespace = group.tags.get(RESOURCE_TAG).and_then(|resource| resource.split_once('/')).map(|(first, _)| first);
+    let none = BTreeMap::new();
+    let labels = binding.metadata.labels.as_ref().unwrap_or(&none);
+    let labelled = of.binding_labels().iter().all(|(key, value)| labels.get(key) == Some(value));
+    labelled && namespace.is_some() && namespace == binding.metadata.namespace.as_deref()
+}
+
+/// Of the bindings that name one target group, the one that registers and deregisters: the group's own one, else the oldest.
+#[must_use]
+pub fn first<'b>(
+    bindings: impl IntoIterator<Item = &'b TargetGroupBinding>,
+    group: &TargetGroupRead,
+) -> Option<&'b TargetGroupBinding> {
+    bindings.into_iter().min_by_key(|binding| {
+        let named = binding.metadata.name.as_deref() == target_group_name(&group.arn);
+        let created = binding.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        (!is_own(binding, group), !named, created.is_none(), created, Key::of(&binding.metadata))
+    })
+}
+
+/// Whether fields are absent that the target group says, as the predecessor's mutating webhook fills them in.
+#[must_use]
+pub fn lacks_traits(binding: &TargetGroupBinding) -> bool {
+    is_empty(binding.spec.target_type.as_deref()) || is_empty(binding.spec.ip_address_type.as_deref())
+}
+
+/// The binding with the fields that are absent taken from its target group.
+#[must_use]
+pub fn filled(binding: &TargetGroupBinding, traits: &TargetGroupTraits) -> TargetGroupBinding {
+    let mut filled = binding.clone();
+    let spec = &mut filled.spec;
+    let fields = [
+        (&mut spec.target_type, &traits.target_type),
+        (&mut spec.ip_address_type, &traits.ip_address_type),
+        (&mut spec.target_group_protocol, &traits.protocol),
+        (&mut spec.vpc_id, &traits.vpc_id),
+    ];
+    for (field, value) in fields {
+        if is_empty(field.as_deref()) && !value.is_empty() {
+            *field = Some(value.clone());
+        }
+    }
+    filled
+}
+
+fn is_empty(field: Option<&str>) -> bool {
+    field.is_none_or(str::is_empty)
+}
+
+fn is_other_controllers(key: &str) -> bool {
+    OTHER_CONTROLLERS.iter().any(|start| key.starts_with(start))
+}
+
+/// The group in the tag `ingress.k8s.aws/stack`.
+fn group_of(tags: &Tags) -> Option<GroupId> {
+    let stack = tags.get(STACK_TAG)?;
+    Some(match stack.split_once('/') {
+        Some((namespace, name)) => GroupId::Implicit { namespace: namespace.to_owned(), name: name.to_owned() },
+        None => GroupId::Explicit(stack.clone()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

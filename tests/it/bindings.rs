@@ -1,0 +1,266 @@
+//! Bindings that people write: whose targets they may change, what they may leave out, and what one bad target costs.
+
+use std::sync::Arc;
+
+use albedo_ground::eventually;
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::base::Base;
+use crate::objects::rule;
+use crate::stage::{SOON, Stage, tail};
+
+const THEIRS: [&str; 2] = ["10.77.97.5", "10.77.97.6"];
+
+struct Hands {
+    stage: Stage,
+}
+
+impl Hands {
+    /// A target group of another hand with two targets.
+    async fn target_group(&self, name: &str, tags: Value) -> Result<String> {
+        let vpc = &self.stage.scope.world.vpc_id;
+        let mut params = json!({"Name": name, "Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip"});
+        if tags.is_array() {
+            params["Tags"] = tags;
+        }
+        let made = self.call("CreateTargetGroup", &params).await?;
+        let arn = made["TargetGroups"][0]["TargetGroupArn"].as_str().context("no ARN")?.to_owned();
+        self.register(&arn).await?;
+        Ok(arn)
+    }
+
+    async fn register(&self, arn: &str) -> Result<()> {
+        let targets: Vec<Value> = THEIRS.iter().map(|id| json!({"Id": id, "Port": 8080})).collect();
+        self.call("RegisterTargets", &json!({"TargetGroupArn": arn, "Targets": targets})).await.map(drop)
+    }
+
+    async fn call(&self, operation: &str, params: &Value) -> Result<Value> {
+        self.stage.scope.emulator().call(&self.stage.scope.region, "elbv2", operation, params).await
+    }
+
+    fn binding(&self, name: &str, spec: &Value) -> Value {
+        let mut spec = spec.clone();
+        spec["serviceRef"] = json!({"name": "web", "port": 80});
+        json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding", "metadata": {"name": name}, "spec": spec})
+    }
+
+    /// Ids of the targets that do not drain.
+    async fn targets(&self, arn: &str) -> Result<Vec<String>> {
+        let health = self.call("DescribeTargetHealth", &json!({"TargetGroupArn": arn})).await?;
+        let all = health["TargetHealthDescriptions"].as_array().cloned().unwrap_or_default();
+        let stays = |one: &&Value| one["TargetHealth"]["State"] != "draining";
+        let mut ids: Vec<String> =
+            all.iter().filter(stays).filter_map(|one| one["Target"]["Id"].as_str().map(str::to_owned)).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    async fn has(&self, arn: &str, what: &str, is: impl Fn(&[String]) -> bool) -> Result<()> {
+        let found = eventually(what, SOON, async || {
+            let targets = self.targets(arn).await?;
+            ensure!(is(&targets), "they are {targets:?}");
+            Ok(Some(()))
+        });
+        found.await.with_context(|| tail(&self.stage.log()))
+    }
+
+    /// Waits for an event and the condition on a binding.
+    async fn told(&self, name: &str, reason: &str, text: &str) -> Result<()> {
+        let path = r#"jsonpath={range .items[*]}{.reason}: {.message}{"\n"}{end}"#;
+        let selector = format!("--field-selector=involvedObject.kind=TargetGroupBinding,involvedObject.name={name}");
+        let what = format!("{name} hears {reason}");
+        let found = eventually(&what, SOON, async || {
+            let events = self.stage.kubectl(&["get", "events", &selector, "-o", path]).await?;
+            let hit = events.lines().any(|line| line.starts_with(&format!("{reason}: ")) && line.contains(text));
+            ensure!(hit, "there are {events}");
+            Ok(Some(()))
+        });
+        found.await.with_context(|| tail(&self.stage.log()))
+    }
+
+    async fn ready(&self, name: &str) -> Result<String> {
+        let path = r#"jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.reason}{end}"#;
+        self.stage.kubectl(&["get", "targetgroupbinding", name, "-o", path]).await
+    }
+
+    async fn unwritten(&self, mark: u64) -> Result<()> {
+        let writes = self.stage.writes_since(mark).await?;
+        let of_targets = |one: &&albedo_ground::Call| {
+            one.operation.ends_with("registerTargets") || one.operation == "RegisterTargets"
+        };
+        let writes: Vec<_> = writes.iter().filter(of_targets).collect();
+        ensure!(writes.is_empty(), "albedo wrote {writes:?}\n{}", tail(&self.stage.log()));
+        Ok(())
+    }
+}
+
+fn is_theirs(id: &String) -> bool {
+    THEIRS.contains(&id.as_str())
+}
+
+/// A target group of another cluster, one that is shared, one of another account, one that another controller binds, one that is
+/// bound already: nothing is registered or deregistered, neither while the binding is there nor when it goes.
+pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
+    let hands = Hands { stage: Stage::with_albedo(&base, "others").await? };
+    let stage = &hands.stage;
+    stage.backends("ClusterIP").await?;
+    let blue = json!([{"Key": "elbv2.k8s.aws/cluster", "Value": "blue"}, {"Key": "ingress.k8s.aws/stack", "Value": "shop"},
+        {"Key": "ingress.k8s.aws/resource", "Value": "shop/web-web:80"}]);
+    let foreign = hands.target_group("others-blue", blue).await?;
+    let shared = hands.target_group("others-shared", Value::Null).await?;
+    let account = hands.target_group("others-account", Value::Null).await?;
+    let service = hands.target_group("others-service", Value::Null).await?;
+    let mark = stage.mark().await?;
+
+    let spec = |arn: &str| json!({"targetGroupARN": arn, "targetType": "ip"});
+    let mut restored = hands.binding("restored", &spec(&foreign));
+    restored["metadata"]["finalizers"] = json!(["elbv2.k8s.aws/resources"]);
+    restored["metadata"]["labels"] = json!({"ingress.k8s.aws/stack": "shop"});
+    let mut multi = spec(&shared);
+    multi["multiClusterTargetGroup"] = json!(true);
+    let mut role = spec(&account);
+    role["iamRoleArnToAssume"] = json!("arn:aws:iam::999999999999:role/other");
+    let mut labelled = hands.binding("labelled", &spec(&service));
+    labelled["metadata"]["labels"] =
+        json!({"service.k8s.aws/stack-name": "web", "service.k8s.aws/stack-namespace": "shop"});
+    let all = [restored, hands.binding("multi", &multi), hands.binding("role", &role), labelled];
+    stage.apply(&all).await?;
+    hands.told("restored", "OtherCluster", "blue").await?;
+    hands.told("multi", "NotSupported", "multiClusterTargetGroup").await?;
+    hands.told("role", "NotSupported", "iamRoleArnToAssume").await?;
+    hands.told("labelled", "OtherController", "service.k8s.aws/").await?;
+    let ready = eventually("the condition tells", SOON, async || {
+        let ready = hands.ready("restored").await?;
+        Ok((ready == "False OtherCluster").then_some(()))
+    });
+    ready.await?;
+    stage.quiet().await?;
+    for name in ["restored", "multi", "role", "labelled"] {
+        stage.kubectl(&["delete", "targetgroupbinding", name, "--timeout=30s"]).await?;
+    }
+    stage.quiet().await?;
+    hands.unwritten(mark).await?;
+    for arn in [&foreign, &shared, &account, &service] {
+        ensure!(hands.targets(arn).await? == THEIRS, "{arn} lost targets");
+    }
+
+    // Two bindings of one target group: the older one counts; when it goes, the other takes over without an empty moment.
+    let pair = hands.target_group("others-pair", Value::Null).await?;
+    stage.apply(&[hands.binding("first", &json!({"targetGroupARN": pair}))]).await?;
+    hands.has(&pair, "two pods", |ids| ids.len() == 2 && !ids.iter().any(is_theirs)).await?;
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let mut second = hands.binding("a-second", &json!({"targetGroupName": "others-pair"}));
+    second["spec"]["serviceRef"] = json!({"name": "api", "port": 8000});
+    let mark = stage.mark().await?;
+    stage.apply(&[second]).await?;
+    hands.told("a-second", "AlreadyBound", "first").await?;
+    stage.quiet().await?;
+    hands.unwritten(mark).await?;
+    stage.kubectl(&["delete", "targetgroupbinding", "first", "--timeout=30s"]).await?;
+    hands.has(&pair, "the pod of the second", |ids| ids.len() == 1).await?;
+    let ready = eventually("it is ready", SOON, async || {
+        Ok((hands.ready("a-second").await? == "True Reconciled").then_some(()))
+    });
+    ready.await?;
+    stage.kubectl(&["delete", "targetgroupbinding", "a-second", "--timeout=30s"]).await?;
+    hands.has(&pair, "none", <[String]>::is_empty).await?;
+    hands.stage.close().await
+}
+
+/// What a binding leaves out is its target group's; a name is looked for until it is there. Moved to another target group, it takes with it
+/// what it registered, and nothing else, after a restart too.
+pub async fn a_short_binding_is_enough_and_may_be_moved(base: Arc<Base>) -> Result<()> {
+    let mut hands = Hands { stage: Stage::with_albedo(&base, "short").await? };
+    hands.stage.backends("ClusterIP").await?;
+    hands.stage.apply(&[hands.binding("named", &json!({"targetGroupName": "short-one"}))]).await?;
+    hands.told("named", "FailedReconcile", "short-one").await?;
+    let one = hands.target_group("short-one", Value::Null).await?;
+    let two = hands.target_group("short-two", Value::Null).await?;
+    hands.has(&one, "two pods", |ids| ids.len() == 2 && !ids.iter().any(is_theirs)).await?;
+    hands.stage.quiet().await?;
+    hands.register(&one).await?;
+    hands.stage.albedo()?.kill().await?;
+    hands.stage.apply(&[hands.binding("named", &json!({"targetGroupName": "short-two"}))]).await?;
+    hands.stage.start().await?;
+    hands.has(&two, "two pods", |ids| ids.len() == 2 && !ids.iter().any(is_theirs)).await?;
+    hands.has(&one, "what another hand registered", |ids| ids == THEIRS).await?;
+    hands.stage.kubectl(&["delete", "targetgroupbinding", "named", "--timeout=30s"]).await?;
+    hands.has(&two, "none", <[String]>::is_empty).await?;
+    hands.has(&one, "what another hand registered", |ids| ids == THEIRS).await?;
+    hands.stage.close().await
+}
+
+/// A target that AWS refuses is named, and the others are registered. At the quota those that leave go first.
+pub async fn one_bad_target_keeps_nobody_out(base: Arc<Base>) -> Result<()> {
+    let hands = Hands { stage: Stage::with_albedo(&base, "bad").await? };
+    let stage = &hands.stage;
+    stage.backends("ClusterIP").await?;
+    let pod = r"jsonpath={.items[0].metadata.name}";
+    let pod = stage.kubectl(&["get", "pods", "-l", "app=web", "-o", pod]).await?;
+    let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"name": "bad", "labels": {"kubernetes.io/service-name": "web"}}, "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+        "endpoints": [{"addresses": ["8.8.8.8"], "conditions": {"ready": true}, "targetRef": {"kind": "Pod", "name": pod}},
+            {"addresses": ["10.77.1.250"], "targetRef": {"kind": "Pod", "name": "never-seen"}}]});
+    let arn = hands.target_group("bad-one", Value::Null).await?;
+    let refused =
+        json!([{"service": "elbv2", "operation": "RegisterTargets", "status": 400, "code": "TooManyTargets"}]);
+    stage.scope.emulator().faults(&stage.scope.region, &refused).await?;
+    let mark = stage.mark().await?;
+    stage.apply(&[slice, hands.binding("bad", &json!({"targetGroupARN": arn}))]).await?;
+    hands.has(&arn, "both pods", |ids| ids.len() == 2 && !ids.iter().any(is_theirs)).await?;
+    hands.told("bad", "FailedReconcile", "8.8.8.8").await?;
+    hands.told("bad", "TargetsSkipped", "never-seen").await?;
+    let writes = stage.writes_since(mark).await?;
+    let order: Vec<&str> = writes.iter().map(|call| call.operation.as_str()).collect();
+    ensure!(order.starts_with(&["RegisterTargets", "DeregisterTargets", "RegisterTargets"]), "{order:?}");
+    stage.kubectl(&["delete", "endpointslice", "bad"]).await?;
+    stage.quiet().await?;
+    hands.stage.close().await
+}
+
+/// A second binding on a group's target group does nothing, whatever labels it wears and although the group's own one goes for a moment.
+pub async fn a_group_keeps_its_target_group(base: Arc<Base>) -> Result<()> {
+    let hands = Hands { stage: Stage::with_albedo(&base, "keeps").await? };
+    let stage = &hands.stage;
+    stage.backends("ClusterIP").await?;
+    stage
+        .apply(&[stage.ingress("shop", &[("target-type", "ip")], &json!([rule(None, &[("/", "Prefix", "web", 80)])]))])
+        .await?;
+    stage.hostname("shop").await?;
+    stage.quiet().await?;
+    let arn = stage.state().await?.target_groups.first().context("no target group")?.arn.clone();
+    let before = hands.targets(&arn).await?;
+    ensure!(before.len() == 2, "{before:?}");
+    let mark = stage.mark().await?;
+    let mut evil = hands.binding("aaa", &json!({"targetGroupARN": arn, "targetType": "ip"}));
+    evil["spec"]["serviceRef"] = json!({"name": "api", "port": 8000});
+    stage.apply(&[evil]).await?;
+    hands.told("aaa", "AlreadyBound", "already bound").await?;
+    stage.kubectl(&["delete", "targetgroupbinding", "aaa", "--timeout=30s"]).await?;
+    stage.quiet().await?;
+    hands.unwritten(mark).await?;
+    ensure!(hands.targets(&arn).await? == before);
+    hands.stage.close().await
+}
+
+/// At the door: a second binding and one that contradicts its target group are refused, and what is absent is filled in where it is known.
+pub async fn the_door_knows_bindings(base: Arc<Base>) -> Result<()> {
+    let hands = Hands { stage: Stage::with_webhooks(&base, "boundary", &[]).await? };
+    let stage = &hands.stage;
+    stage.backends("ClusterIP").await?;
+    let refusal = async |name: &str, spec: Value| -> Result<String> {
+        let output = stage.try_apply(&[hands.binding(name, &spec)], &[]).await?;
+        ensure!(!output.status.success(), "{name} was admitted");
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let told = refusal("nothing", json!({"targetType": "ip"})).await?;
+    ensure!(told.contains("ALB040") && told.contains("must provide either"), "{told}");
+    let arn = hands.target_group("boundary-one", Value::Null).await?;
+    stage.apply(&[hands.binding("one", &json!({"targetGroupARN": arn}))]).await?;
+    hands.has(&arn, "two pods", |ids| ids.len() == 2 && !ids.iter().any(is_theirs)).await?;
+    let told = refusal("two", json!({"targetGroupName": "boundary-one"})).await?;
+    ensure!(told.contains("ALB120") && told.contains("already bound"), "{told}");
+    hands.stage.close().await
+}
