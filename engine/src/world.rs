@@ -190,6 +190,7 @@ impl World {
             }
             Kind::Group => {
                 self.groups.remove(&key.name);
+                changes.insert(Unit::BackendGroup);
                 self.reindex_claims(&key.name, &mut changes);
             }
         }
