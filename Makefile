@@ -81,6 +81,10 @@ exhaustive: ground gaps ## the engine's property tests with CASES=20000 cases ea
 	PROPTEST_CASES=$(or $(CASES),20000) cargo test $(CARGO_FLAGS) -p albedo-engine
 	ALBEDO_EXHAUSTIVE=1 cargo test $(WORKSPACE) --test it
 
+.PHONY: aws-smoke
+aws-smoke: ## REGION= VPC=: asks, then makes and deletes load balancers in YOUR account and compares AWS's answers with the emulator's
+	@bin=$$(tests/ground.sh aws) && $$bin/python -W ignore tests/aws/smoke.py --region=$(REGION) --vpc=$(VPC)
+
 .PHONY: gaps
 gaps: ## PAIRS=1000000 generated edits of rules, each plan played call by call (quarter of an hour)
 	PAIRS=$(or $(PAIRS),1000000) cargo test $(CARGO_FLAGS) --release -p albedo-engine --test gaps -- --nocapture

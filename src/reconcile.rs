@@ -1,6 +1,7 @@
 //! Makes AWS be as the world asks: a queue of units, and a turn for each.
 
 mod account;
+mod applying;
 mod backend;
 mod binding;
 mod group;
@@ -14,6 +15,8 @@ mod planning;
 mod queue;
 mod secrets;
 mod troubles;
+mod refusals;
+mod settling;
 mod vanished;
 
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use albedo_engine::compile::Cache;
+use albedo_engine::report::Reached;
 use albedo_engine::settings::Settings;
 use albedo_engine::world::{Changes, Unit};
 use tokio::sync::Mutex;
@@ -46,6 +50,14 @@ pub enum TurnError {
     /// AWS refused, or gave no answer.
     #[error(transparent)]
     Cloud(#[from] CloudError),
+    /// AWS refused some operations without which the others are right: those were carried out.
+    #[error("{}", joined(.errors))]
+    Partly {
+        /// What AWS said, in the order of the plan; never empty.
+        errors: Vec<CloudError>,
+        /// What stands all the same.
+        reached: Box<Reached>,
+    },
     /// Kubernetes refused a write.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -83,22 +95,45 @@ pub enum TurnError {
 impl TurnError {
     /// For people: what was refused, its causes, and what to do about it where that is known.
     fn told(&self) -> String {
-        let mend = match self {
-            Self::Cloud(error) => error.mend(),
-            _ => None,
+        let with_fix = |error: &dyn std::error::Error, fix: Option<&str>| {
+            fix.map_or_else(|| with_sources(error), |fix| format!("{}; {fix}", with_sources(error)))
         };
-        mend.map_or_else(|| with_sources(self), |mend| format!("{}; {mend}", with_sources(self)))
+        match self {
+            Self::Cloud(error) => with_fix(error, error.mend()),
+            Self::Partly { errors, .. } => {
+                errors.iter().map(|error| with_fix(error, error.mend())).collect::<Vec<_>>().join("; ")
+            }
+            _ => with_sources(self),
+        }
     }
 
     /// Whether it may pass without anybody doing something.
     fn may_pass(&self) -> bool {
         match self {
             Self::Cloud(error) => error.may_pass(),
+            Self::Partly { errors, .. } => errors.iter().all(CloudError::may_pass),
             Self::Write(error) => !matches!(error, WriteError::Forbidden { .. } | WriteError::Invalid { .. }),
             Self::Read(error) => !matches!(error, ReadError::Forbidden { .. }),
             Self::Misrouting(_) => false,
             Self::NoTargetGroup(_) | Self::Refused { .. } => true,
             Self::Targets(_) | Self::Stale(_) | Self::Unreleased(_) | Self::Networking(_) => true,
+        }
+    }
+
+    /// Whether AWS answers so for some minutes after a change of ours, and for no other reason that is known.
+    fn is_settling(&self) -> bool {
+        match self {
+            Self::Cloud(error) => error.is_settling(),
+            Self::Partly { errors, .. } => errors.iter().all(CloudError::is_settling),
+            _ => false,
+        }
+    }
+
+    /// What stands although the pass did not end well.
+    fn reached(&self) -> Reached {
+        match self {
+            Self::Partly { reached, .. } => (**reached).clone(),
+            _ => Reached::default(),
         }
     }
 
@@ -111,6 +146,10 @@ impl TurnError {
                 | Self::Write(WriteError::NotTenured { .. } | WriteError::Conflict { .. })
         )
     }
+}
+
+fn joined(errors: &[CloudError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// What a turn leaves to be done.
@@ -174,6 +213,10 @@ struct Shared {
     backend: Mutex<Option<Instant>>,
     /// What passes over bindings remember.
     bindings: binding::Memory,
+    /// What AWS refused, by the member that brought it in.
+    refusals: refusals::Refusals,
+    /// Groups that wait until AWS knows of a change.
+    settling: settling::Settling,
     /// How many turns over the rules of nodes and pods have begun.
     rules_begun: AtomicU64,
     /// What the last turn over the rules of nodes and pods read.
@@ -200,6 +243,8 @@ impl Reconciler {
             cache: std::sync::Mutex::new(Cache::new(REMEMBERED)),
             backend: Mutex::default(),
             bindings: binding::Memory::default(),
+            refusals: refusals::Refusals::default(),
+            settling: settling::Settling::default(),
             rules_begun: AtomicU64::new(0),
             node_rules: Mutex::default(),
         };

@@ -124,6 +124,20 @@ pub struct Candidate {
     created: Option<Timestamp>,
 }
 
+impl Candidate {
+    /// The Ingress.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.present.key
+    }
+
+    /// Whether it asks for something that was not linked before.
+    #[must_use]
+    pub fn is_newcomer(&self) -> bool {
+        !self.unchanged
+    }
+}
+
 /// The members of a group, compiled: all that linking needs the cache for.
 #[must_use]
 pub fn candidates(input: Input<'_>, cache: &mut Cache) -> Vec<Candidate> {
@@ -153,9 +167,20 @@ const READMISSIONS: usize = 8;
 /// Links what was compiled. Members for whom the whole cannot be built are barred, and it begins anew without them: who gave way to
 /// one of them is in again, and nothing is told of a group that will not be.
 #[must_use]
-pub fn link_compiled(input: Input<'_>, mut candidates: Vec<Candidate>) -> Linked {
+pub fn link_compiled(input: Input<'_>, candidates: Vec<Candidate>) -> Linked {
+    link_refused(input, candidates, BTreeMap::new())
+}
+
+/// As [`link_compiled`], without what some members ask for now: AWS refused it, as the findings say.
+#[must_use]
+pub fn link_refused(
+    input: Input<'_>,
+    mut candidates: Vec<Candidate>,
+    refused: BTreeMap<Key, Vec<Finding>>,
+) -> Linked {
     candidates.sort_by(Candidate::by_seniority);
     let mut barred = Barred::of(&candidates);
+    barred.add(refused);
     let mut rounds = 0;
     loop {
         let mut linker = Linker::new(input, &candidates, &barred);

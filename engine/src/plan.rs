@@ -9,6 +9,7 @@ mod health;
 mod keep;
 mod operation;
 mod order;
+mod refusal;
 mod remember;
 mod rules;
 mod schedule;

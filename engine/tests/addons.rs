@@ -347,3 +347,64 @@ fn what_is_asked_away_is_taken_away() {
     let others = plan::show(&with("by hand"));
     assert!(!others.contains("DeleteProtection"), "{others}");
 }
+
+/// AWS refuses clean-up for minutes: what protects a load balancer never stands behind it.
+#[test]
+fn what_is_attached_comes_before_what_goes() {
+    let linked = everything();
+    let (mut observed, bindings) = as_observed(desired(&linked));
+    let stale = albedo_engine::stack::SecurityGroup {
+        name: "old".to_owned(),
+        description: String::new(),
+        ingress: std::collections::BTreeSet::new(),
+        tags: Tags::new(),
+    };
+    observed.security_groups.push(albedo_engine::stack::Found { arn: "sg-old".to_owned(), is: stale });
+    observed.load_balancers.first_mut().expect("a load balancer").addons.wafv2 = Some(WebAcl::Nothing);
+    let plan = plan::plan(plan::Input {
+        desired: desired(&linked),
+        observed: &observed,
+        bindings: &bindings,
+        cluster: "demo",
+        external_tags: &[],
+        default_tags: &Tags::new(),
+        rule_quota: 100,
+        targets: None,
+    });
+    assert_eq!(plan.clean_up(), 1, "{}", plan::show(&plan));
+    assert!(plan::show(&plan).starts_with("~ AssociateWebACL"), "{}", plan::show(&plan));
+}
+
+/// Subnets without IPv6 fit an `ipv4` load balancer alone, so the type changes first where it leaves IPv6, and last where it takes it.
+#[test]
+fn addresses_change_in_the_order_that_aws_takes() {
+    use albedo_engine::stack::IpAddressType::{self, Dualstack, DualstackWithoutPublicIpv4, Ipv4};
+    let rows: [(IpAddressType, &str, &[&str]); 3] = [
+        (Dualstack, "ipv4", &["SetIpAddressType", "SetSubnets"]),
+        (DualstackWithoutPublicIpv4, "ipv4", &["SetIpAddressType", "SetSubnets"]),
+        (Ipv4, "dualstack", &["SetSubnets", "SetIpAddressType"]),
+    ];
+    for (from, to, order) in rows {
+        let linked = Scene::of(&[&[("ip-address-type", to)]]).link();
+        let plan = replan(desired(&linked), |found| {
+            found.is.ip_address_type = from;
+            found.is.subnets = vec!["subnet-8".to_owned(), "subnet-9".to_owned()];
+        });
+        let text = plan::show(&plan);
+        let places: Vec<_> = order.iter().map(|name| text.find(&format!("{name} ")).unwrap_or(usize::MAX)).collect();
+        assert!(places.is_sorted() && !places.contains(&usize::MAX), "{from:?} to {to}:\n{text}");
+    }
+}
+
+/// One that AWS could not set up is told; one that lacks resources serves.
+#[test]
+fn a_load_balancer_that_failed_is_told() {
+    let linked = everything();
+    let plan = replan(desired(&linked), |found| found.state = LoadBalancerState::Failed);
+    assert!(plan.waits.iter().any(|wait| wait.contains("state failed")), "{:?}", plan.waits);
+    let plan = replan(desired(&linked), |found| {
+        found.state = LoadBalancerState::ActiveImpaired;
+        found.addons.capacity_units = Some(0);
+    });
+    assert!(plan.waits.is_empty() && plan.operations.len() == 1, "{}", plan::show(&plan));
+}

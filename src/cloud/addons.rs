@@ -95,13 +95,15 @@ fn fresh<T>(known: Option<(T, Instant)>, now: Instant) -> Option<T> {
     known.filter(|(_, at)| now.saturating_duration_since(*at) < FRESH).map(|(value, _)| value)
 }
 
+/// What was read; why it was not goes to the others.
+fn kept<T>(read: Result<T, CloudError>, unread: &mut Vec<CloudError>) -> Option<T> {
+    read.map_err(|error| unread.push(error)).ok()
+}
+
 impl Cloud {
-    /// Fills in what is attached to a load balancer, as far as something is asked of it. Answers are up to ten minutes old.
-    ///
-    /// # Errors
-    ///
-    /// What AWS says; `NotFound` when the load balancer went meanwhile.
-    pub async fn observe_addons(&self, asked: &Addons, balancer: &mut ObservedLoadBalancer) -> Result<(), CloudError> {
+    /// Fills in what is attached to a load balancer, as far as something is asked of it. Answers are up to ten minutes old. Each service
+    /// is asked for itself: what one does not answer stays unknown, and its error is given back.
+    pub async fn observe_addons(&self, asked: &Addons, balancer: &mut ObservedLoadBalancer) -> Vec<CloudError> {
         let (arn, now) = (balancer.arn.as_str(), Instant::now());
         let known = self.addons().get(arn);
         let mut seen = ObservedAddons {
@@ -110,28 +112,25 @@ impl Cloud {
             shield: fresh(known.shield, now),
             capacity_units: fresh(known.capacity_units, now),
         };
+        let mut unread = Vec::new();
         if asked.wafv2.is_some() && seen.wafv2.is_none() {
-            let acl = self.web_acl_of(arn).await?;
-            self.addons().put(arn, |known| known.wafv2 = Some((acl.clone(), now)));
-            seen.wafv2 = Some(acl);
+            seen.wafv2 = kept(self.web_acl_of(arn).await, &mut unread);
+            self.addons().put(arn, |known| known.wafv2 = seen.wafv2.clone().map(|acl| (acl, now)));
         }
         if asked.waf_classic.is_some() && seen.waf_classic.is_none() {
-            let acl = self.classic_web_acl_of(arn).await?;
-            self.addons().put(arn, |known| known.waf_classic = Some((acl.clone(), now)));
-            seen.waf_classic = Some(acl);
+            seen.waf_classic = kept(self.classic_web_acl_of(arn).await, &mut unread);
+            self.addons().put(arn, |known| known.waf_classic = seen.waf_classic.clone().map(|acl| (acl, now)));
         }
         if asked.shield.is_some() && seen.shield.is_none() {
-            let protection = self.protection_of(arn).await?;
-            self.addons().put(arn, |known| known.shield = Some((protection.clone(), now)));
-            seen.shield = Some(protection);
+            seen.shield = kept(self.protection_of(arn).await, &mut unread);
+            self.addons().put(arn, |known| known.shield = seen.shield.clone().map(|one| (one, now)));
         }
         if asked.capacity_units.is_some() && seen.capacity_units.is_none() {
-            let units = self.capacity_of(arn).await?;
-            self.addons().put(arn, |known| known.capacity_units = Some((units, now)));
-            seen.capacity_units = Some(units);
+            seen.capacity_units = kept(self.capacity_of(arn).await, &mut unread);
+            self.addons().put(arn, |known| known.capacity_units = seen.capacity_units.map(|units| (units, now)));
         }
         balancer.addons = seen;
-        Ok(())
+        unread
     }
 
     async fn web_acl_of(&self, balancer: &str) -> Result<WebAcl, CloudError> {

@@ -75,6 +75,12 @@ pub enum CloudError {
         /// The web ACL's name.
         name: String,
     },
+    /// The service did not answer while others did, and nothing waits for it.
+    #[error("AWS {operation} gave no answer in time; nothing else waits for it")]
+    Slow {
+        /// AWS's name of the operation.
+        operation: &'static str,
+    },
     /// The right to write ends before an answer could come. Nothing was sent.
     #[error("AWS {operation} was not sent: this replica's lease ends too soon")]
     NotTenured {
@@ -102,6 +108,7 @@ impl CloudError {
             | Self::Unresolved { .. }
             | Self::NoClient { .. }
             | Self::Unlisted { .. }
+            | Self::Slow { .. }
             | Self::NotTenured { .. } => None,
         }
     }
@@ -118,6 +125,13 @@ impl CloudError {
         matches!(self, Self::Transient(_) | Self::Unknown(_) | Self::Incomplete { .. })
     }
 
+    /// Whether AWS does not take what was asked for, and will not the next time.
+    #[must_use]
+    pub fn is_refusal_of_input(&self) -> bool {
+        let refused = |answer: &Answer| answer.status == Some(400);
+        matches!(self, Self::Invalid(answer) | Self::Unknown(answer) if refused(answer)) && !self.is_settling()
+    }
+
     /// Whether it may pass without anybody doing something.
     #[must_use]
     pub fn may_pass(&self) -> bool {
@@ -126,7 +140,7 @@ impl CloudError {
             Self::NoClient { .. } | Self::Unlisted { .. } => false,
             Self::NotFound(_) | Self::AlreadyExists(_) | Self::Throttled(_) | Self::InUse(_) => true,
             Self::Transient(_) | Self::Unknown(_) => true,
-            Self::Incomplete { .. } | Self::Unresolved { .. } | Self::NotTenured { .. } => true,
+            Self::Incomplete { .. } | Self::Unresolved { .. } | Self::Slow { .. } | Self::NotTenured { .. } => true,
         }
     }
 

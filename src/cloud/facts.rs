@@ -5,11 +5,13 @@ mod certificates;
 mod network;
 
 use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
 use albedo_engine::facts::{Aged, Facts, age};
 use futures::future::OptionFuture;
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 pub(super) use certificates::Certificates;
 use network::Groups;
@@ -71,6 +73,8 @@ impl fmt::Display for FactKind {
     }
 }
 
+/// How long all facts wait for a service of another region once they are there themselves.
+const GRACE: Duration = Duration::from_millis(500);
 /// What hardly ever changes is read again when it is older than this.
 const SLOW: Duration = Duration::from_hours(1);
 
@@ -86,14 +90,18 @@ impl Cloud {
         let shield = self.config().shield && due(facts.shield_subscribed.as_ref().map(|known| known.read_at));
         let shield = shield.then(|| self.shield_subscribed());
         let acls = self.config().web_acls.then(|| self.web_acls());
-        let (network, certificates, names, acls, stores, slow) = futures::join!(
-            async { futures::join!(self.vpc_cidrs(), self.subnets(&foreign), self.security_group_facts()) },
-            self.certificates(),
-            self.all_target_groups(),
-            OptionFuture::from(acls),
-            self.trust_stores(),
-            async { futures::join!(OptionFuture::from(shield), OptionFuture::from(limits), OptionFuture::from(lists)) },
-        );
+        let regional = async {
+            futures::join!(
+                async { futures::join!(self.vpc_cidrs(), self.subnets(&foreign), self.security_group_facts()) },
+                self.certificates(),
+                self.all_target_groups(),
+                OptionFuture::from(acls),
+                self.trust_stores(),
+                async { futures::join!(OptionFuture::from(limits), OptionFuture::from(lists)) },
+            )
+        };
+        let (regional, shield) = together(regional, OptionFuture::from(shield)).await;
+        let (network, certificates, names, acls, stores, (limits, lists)) = regional;
         let (cidrs, subnets, security_groups) = network;
         let mut failed = Vec::new();
         let subnets = subnets.map(|(subnets, routes)| {
@@ -114,12 +122,23 @@ impl Cloud {
             Err(error) => failed.push((FactKind::TargetGroups, error)),
         }
         failed.extend(put(&mut facts.trust_stores, FactKind::TrustStores, stores, now));
-        let (shield, limits, lists) = slow;
         failed.extend(acls.and_then(|read| put(&mut facts.web_acls, FactKind::WebAcls, read, now)));
-        failed.extend(shield.and_then(|read| put(&mut facts.shield_subscribed, FactKind::Shield, read, now)));
         failed.extend(lists.and_then(|read| put(&mut facts.prefix_lists, FactKind::PrefixLists, read, now)));
         failed.extend(limits.and_then(|read| put(&mut facts.account_limits, FactKind::AccountLimits, read, now)));
+        let shield = shield.unwrap_or(Some(Err(CloudError::Slow { operation: "GetSubscriptionState" })));
+        failed.extend(shield.and_then(|read| put(&mut facts.shield_subscribed, FactKind::Shield, read, now)));
         failed
+    }
+}
+
+/// Both, but of the second one no more than what comes while the first is on its way, or soon after. A service of another region may be out
+/// of reach (Shield answers in us-east-1 alone: not from China, GovCloud, or a VPC without a way out), and the others do not wait for that.
+async fn together<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, Option<B>) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    tokio::select! {
+        biased;
+        first = &mut first => (first, timeout(GRACE, second).await.ok()),
+        second = &mut second => (first.await, Some(second)),
     }
 }
 
@@ -135,5 +154,24 @@ fn put<T>(
             None
         }
         Err(error) => Some((kind, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_does_not_answer_delays_nobody() {
+        let began = tokio::time::Instant::now();
+        let silent = std::future::pending::<()>();
+        assert_eq!(together(async { 1 }, silent).await, (1, None));
+        assert!(began.elapsed() < GRACE * 4);
+        assert_eq!(together(async { 1 }, async { 2 }).await, (1, Some(2)));
+        let slow = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            1
+        };
+        assert_eq!(together(slow, async { 2 }).await, (1, Some(2)), "what comes first is kept");
     }
 }

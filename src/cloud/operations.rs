@@ -24,31 +24,64 @@ use super::error::CloudError;
 use super::inventory::{Inventory, Touch};
 use super::known::{Applied, Known, Names, Warrant};
 
-/// Operation, codes that pass by themselves, pause between tries, and how long to try.
+/// Operation, codes that pass by themselves, pause between tries, and how long to try in place. A pass that ends with one of them after
+/// that is waited for by its group (`src/reconcile/settling.rs`).
 const PATIENCE: &[(&str, &[&str], Duration, Duration)] = &[
     // What was made a moment ago is not yet known everywhere in AWS.
     ("AuthorizeSecurityGroupIngress", &["InvalidGroup.NotFound"], SHORTLY, BRIEFLY),
     ("CreateTags", &["InvalidGroup.NotFound", "InvalidID"], SHORTLY, BRIEFLY),
-    ("CreateLoadBalancer", &["InvalidSecurityGroup"], SHORTLY, BRIEFLY),
-    ("CreateListener", &["LoadBalancerNotFound", "ListenerNotFound", "TargetGroupNotFound"], SHORTLY, BRIEFLY),
+    // Which may have been made when no answer came in time: the next pass sees it.
+    ("CreateLoadBalancer", &["Timeout"], SHORTLY, BRIEFLY),
+    ("CreateLoadBalancer", NEW_GROUP, SHORTLY, BRIEFLY),
+    ("SetSecurityGroups", NEW_GROUP, SHORTLY, BRIEFLY),
+    (
+        "CreateListener",
+        &["LoadBalancerNotFound", "ListenerNotFound", "TargetGroupNotFound", ASSOCIATED],
+        SHORTLY,
+        BRIEFLY,
+    ),
+    ("ModifyListener", &[ASSOCIATED], SHORTLY, BRIEFLY),
+    ("ModifyRule", &[ASSOCIATED], SHORTLY, BRIEFLY),
     ("RegisterTargets", &["TargetGroupNotFound"], SHORTLY, BRIEFLY),
     ("ModifyListenerAttributes", &["ListenerNotFound"], SHORTLY, BRIEFLY),
+    ("ModifyLoadBalancerAttributes", &["LoadBalancerNotFound"], SHORTLY, BRIEFLY),
+    ("ModifyTargetGroupAttributes", &["TargetGroupNotFound"], SHORTLY, BRIEFLY),
     ("AddListenerCertificates", &["ListenerNotFound"], SHORTLY, BRIEFLY),
-    ("CreateRule", &["ListenerNotFound", "TargetGroupNotFound"], SHORTLY, BRIEFLY),
-    // WAF learns of a load balancer some seconds after it is made.
-    ("AssociateWebACL", &["WAFUnavailableEntityException"], Duration::from_secs(2), Duration::from_secs(20)),
-    // A load balancer lets go of these some seconds after it is gone.
+    ("AddTags", &["LoadBalancerNotFound", "ListenerNotFound", "RuleNotFound", "TargetGroupNotFound"], SHORTLY, BRIEFLY),
+    ("CreateRule", &["ListenerNotFound", "TargetGroupNotFound", ASSOCIATED], SHORTLY, BRIEFLY),
+    // WAF and Shield learn of a load balancer some time after it is made: seconds by their documents, minutes by reports.
+    ("AssociateWebACL", NEW_BALANCER, Duration::from_secs(2), BRIEFLY),
+    ("CreateProtection", &["ResourceNotFoundException", "InvalidResourceException"], Duration::from_secs(2), BRIEFLY),
+    // A load balancer lets go of these some time after it is gone.
     ("DeleteTargetGroup", &["ResourceInUse"], Duration::from_secs(2), Duration::from_secs(20)),
     ("DeleteSecurityGroup", &["DependencyViolation"], Duration::from_secs(2), Duration::from_secs(10)),
 ];
 const SHORTLY: Duration = Duration::from_millis(500);
 const BRIEFLY: Duration = Duration::from_secs(5);
+/// A security group that EC2 knows and another service does not yet.
+const NEW_GROUP: &[&str] = &["InvalidSecurityGroup", "InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound"];
+/// A load balancer that WAF does not know yet; it also takes longer than any other call, and associating twice is the same as once.
+const NEW_BALANCER: &[&str] = &["WAFUnavailableEntityException", "WAFNonexistentItemException", "Timeout"];
+/// A target group that still belongs to the load balancer that was replaced.
+const ASSOCIATED: &str = "TargetGroupAssociationLimit";
+
+/// How long a write that AWS throttles is repeated in place, the lease permitting.
+const THROTTLED: Duration = Duration::from_mins(2);
+
+impl CloudError {
+    /// Whether AWS answers so for a while after a change of ours.
+    #[must_use]
+    pub fn is_settling(&self) -> bool {
+        self.answer().is_some_and(|answer| row(answer.operation, &answer.code).is_some())
+    }
+}
 
 impl Cloud {
     /// Sends one operation and waits for AWS's answer; what it creates is added to `known`, what it deletes is taken out.
     ///
     /// Deleting what is gone, permitting what is permitted and revoking what is not are successes. A write is sent once;
-    /// only the refusals that pass by themselves (made a moment ago, still in use) are tried again, for 20 s at most.
+    /// only what was certainly not carried out is sent again: refusals that pass by themselves (made a moment ago, still in use) for
+    /// 20 s at most, throttled calls for two minutes.
     ///
     /// # Errors
     ///
@@ -172,7 +205,7 @@ impl Cloud {
             }
             Op::DeleteListener { listener } => writing.delete_listener(listener).await,
             Op::CreateRule { listener, port: _, is } => return writing.create_rule(listener, is).await,
-            Op::ModifyRule { rule, is } => writing.modify_rule(rule, is).await,
+            Op::ModifyRule { rule, is, reset_transforms } => writing.modify_rule(rule, is, *reset_transforms).await,
             Op::SetRulePriorities { priorities } => writing.set_rule_priorities(priorities).await,
             Op::DeleteRule { rule } => writing.delete_rule(rule).await,
             Op::AddTags { resource, tags } => writing.add_tags(resource, tags).await,
@@ -273,7 +306,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Sends a write when its turn has come and while the lease still covers it; again as long as its row in
-    /// [`PATIENCE`] says so.
+    /// [`PATIENCE`] says so. What AWS throttles was not carried out: it is sent again when the bucket, which has learnt of it, lets it.
     async fn send<T, E, S>(&self, op: call::Op, send: impl Fn() -> S) -> Result<T, CloudError>
     where
         S: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -284,6 +317,7 @@ impl<'a> Writing<'a> {
             self.cloud.caller().turn(op).await;
             self.warrant.check(op.name)?;
             match self.cloud.caller().send(op, Box::pin(send())).await {
+                Err(CloudError::Throttled(_)) if began.elapsed() < THROTTLED => {}
                 Err(error) => match pause(op.name, error.code(), began.elapsed()) {
                     Some(pause) => sleep(pause).await,
                     None => return Err(error),
@@ -296,10 +330,12 @@ impl<'a> Writing<'a> {
 
 /// How long to wait before the next try, if there is one.
 fn pause(operation: &str, code: &str, tried: Duration) -> Option<Duration> {
-    PATIENCE
-        .iter()
-        .find(|(of, codes, pause, limit)| *of == operation && codes.contains(&code) && tried + *pause <= *limit)
-        .map(|(_, _, pause, _)| *pause)
+    let (_, _, pause, limit) = row(operation, code)?;
+    (tried + *pause <= *limit).then_some(*pause)
+}
+
+fn row(operation: &str, code: &str) -> Option<&'static (&'static str, &'static [&'static str], Duration, Duration)> {
+    PATIENCE.iter().find(|(of, codes, ..)| *of == operation && codes.contains(&code))
 }
 
 /// Takes "it is gone already" for done.

@@ -32,12 +32,17 @@ struct Word {
     to_end: bool,
 }
 
-/// Service, pattern, rate, burst. `ELBv2` and WAF as the predecessor has them; ACM's own limit on `DescribeCertificate` is ten a
-/// second, which an account with some hundred certificates runs into at every start.
-const DEFAULTS: [(Service, &str, f64, f64); 8] = [
+/// Service, pattern, rate, burst. Reads of `ELBv2` as in AWS's example, of which other tools in the account take their part too:
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html>. For its writes AWS names no number; registering,
+/// modifying and WAF are as the predecessor has them, and no other write is faster than the reads. EC2 refills its bucket of mutating
+/// calls by five a second: <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>. ACM's own limit on
+/// `DescribeCertificate` is ten a second, which an account with some hundred certificates runs into at every start.
+const DEFAULTS: [(Service, &str, f64, f64); 10] = [
     (Service::Elbv2, "^RegisterTargets|^DeregisterTargets", 4.0, 20.0),
-    (Service::Elbv2, "^Describe.*", 50.0, 200.0),
+    (Service::Elbv2, "^Describe.*", 10.0, 40.0),
     (Service::Elbv2, "^Modify.*", 3.0, 20.0),
+    (Service::Elbv2, "^Create|^Delete|^Set|^Add|^Remove", 10.0, 20.0),
+    (Service::Ec2, "^Create|^Delete|^Authorize|^Revoke", 5.0, 50.0),
     (Service::Acm, "^DescribeCertificate", 8.0, 20.0),
     (Service::WafV2, "^AssociateWebACL|DisassociateWebACL", 0.5, 1.0),
     (Service::WafV2, "^GetWebACLForResource|ListResourcesForWebACL", 1.0, 1.0),

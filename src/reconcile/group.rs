@@ -1,6 +1,5 @@
 //! A group's turn: view → link → observe → diff → apply → report.
 
-use futures::FutureExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -10,18 +9,18 @@ use albedo_engine::finding::{Code, Effect, Tier};
 use albedo_engine::kinds::{IngressGroupStatus, Key};
 use albedo_engine::ledger;
 use albedo_engine::link::{self, Existing, Linked, MemberState};
-use albedo_engine::plan::{self, AwsOperation, KubeOperation, Operation, Plan};
+use albedo_engine::plan::{self, Plan};
 use albedo_engine::report::{self, Outcome, Reached};
-use albedo_engine::stack::{Desired, GroupId, Observed, Ref};
-use albedo_engine::targets;
+use albedo_engine::stack::{Desired, GroupId, Observed};
 use albedo_engine::world::{Overlay, Unit, View, secret_refs};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
+use super::applying::Applying;
 use super::observing::{Seen, start};
-use super::planning::observed_bindings;
 use super::queue::Lane;
 use super::{Next, Reconciler, TurnError};
-use crate::cloud::{Applied, CloudError, Known, OidcClient, Warrant};
+use crate::cloud::{CloudError, OidcClient};
 use crate::cluster::{Host, Note, ReadError, Severity, Subject};
 
 /// Pause before another look at what was just made.
@@ -34,7 +33,7 @@ const BLOCKED: Duration = Duration::from_secs(30);
 const MISSED: Duration = Duration::from_mins(2);
 
 /// Clients of identity providers by Secret (`namespace/name`), read for one turn and kept no longer.
-type Clients = BTreeMap<String, OidcClient>;
+pub(super) type Clients = BTreeMap<String, OidcClient>;
 
 impl Reconciler {
     pub(super) async fn group(&self, group: &GroupId) -> Result<Next, TurnError> {
@@ -56,6 +55,10 @@ impl Reconciler {
         self.set_strangers_apart(&view, &mut seen.observed);
         let linked = self.link(&view, &seen.observed).await;
         let result = self.pursue(&view, &linked, &mut seen, &clients).await;
+        let result = self.settled(&view, &linked, result);
+        if result.is_err() && !seen.refused.is_empty() {
+            self.blame(&view, &seen.observed, &seen.refused);
+        }
         match &result {
             Ok((Outcome::Reached { .. }, reached)) => self.keep(&view, &linked, &seen.observed, reached),
             Ok((Outcome::Blocked, _)) => {}
@@ -66,7 +69,7 @@ impl Reconciler {
         let (outcome, reached) = match &result {
             Ok((outcome, reached)) => (outcome.clone(), reached.clone()),
             Err(error) if error.is_passing() => return result.map(|_| Next::Rest),
-            Err(error) => (Outcome::Failed { error: error.told(), passes: error.may_pass() }, Reached::default()),
+            Err(error) => (Outcome::Failed { error: error.told(), passes: error.may_pass() }, error.reached()),
         };
         self.report(&view, &linked, &outcome, &reached).await?;
         if let Err(error) = &result {
@@ -206,7 +209,7 @@ impl Reconciler {
         }
         linked.note_unknown(view);
         let Some(desired) = linked.desired.clone() else { return linked };
-        let kept = plan::keep(desired, observed, &observed_bindings(view));
+        let kept = plan::keep(desired, observed, &super::planning::observed_bindings(view));
         if kept != linked.desired {
             linked.note_kept(view);
             linked.desired = kept;
@@ -244,7 +247,7 @@ impl Reconciler {
             cache.know(facts);
             link::candidates(input, &mut cache)
         };
-        link::link_compiled(input, candidates)
+        link::link_refused(input, candidates, self.shared.refusals.of(view, Instant::now()))
     }
 
     /// One turn of the plan.
@@ -265,7 +268,7 @@ impl Reconciler {
             None
         };
         let observed = &mut seen.observed;
-        self.observe_addons(linked, observed).await?;
+        let unread = self.observe_addons(linked, observed).await;
         if let (Some(desired), Some(status)) = (&linked.desired, ledger_status(view)) {
             plan::note_sent(observed, desired, &status.client_secrets);
         }
@@ -276,33 +279,71 @@ impl Reconciler {
             tracing::info!(group = %view.group, operations = plan.operations.len(), "plan\n{}", plan::show(&plan));
             self.begin(view, linked, &plan, seen.is_fresh).await?;
         }
-        let mut reached = start(&seen.observed);
-        self.apply(&plan, &seen.observed, clients, &mut reached).await?;
+        let mut applying = Applying::new(&plan, &seen.observed, clients, start(&seen.observed), unread);
+        let carried_out = self.carry_out(view, linked, &mut applying).await;
+        seen.refused = std::mem::take(&mut applying.refused);
+        carried_out?;
+        let mut reached = applying.end()?;
         if !plan.held.is_empty() {
             return Ok((Outcome::Held(plan.held), reached));
         }
         if !plan.waits.is_empty() {
             return Ok((Outcome::Waiting(plan.waits), reached));
         }
-        if let Some(desired) = linked.desired.as_ref().filter(|desired| desired.load_balancer.is_some()) {
-            let ports = desired.listeners.keys().copied().collect();
-            let mut hosts = vec![Host { hostname: reached.dns_name.to_lowercase(), ports }];
-            if desired.frontend_nlb.is_some() || desired.keep_frontend_nlb && !reached.frontend_dns_name.is_empty() {
-                // Without ports, as the predecessor writes it.
-                hosts.push(Host { hostname: reached.frontend_dns_name.to_lowercase(), ports: BTreeSet::new() });
-            }
-            let aside = linked
-                .members
-                .iter()
-                .filter(|member| matches!(member.state, MemberState::SetAside | MemberState::Kept));
-            let aside: BTreeSet<&Key> = aside.map(|member| &member.key).collect();
-            for member in view.members.iter().filter(|member| !aside.contains(&member.key())) {
-                self.shared.cluster.update_ingress_status(&self.shared.tenure, &member.ingress, &hosts).await?;
-            }
-        }
         reached.later = !plan.later.is_empty();
         reached.troubles = self.troubles_of(view, linked, |id| reached.resources.get(id).cloned());
         Ok((Outcome::Reached { changed: !plan.operations.is_empty() }, reached))
+    }
+
+    /// What is asked for, then who may know of it, then clean-up, which AWS may refuse for minutes.
+    async fn carry_out(&self, view: &View, linked: &Linked, applying: &mut Applying<'_>) -> Result<(), TurnError> {
+        self.build(applying).await?;
+        if applying.plan.held.is_empty() && applying.plan.waits.is_empty() {
+            self.write_hosts(view, linked, &applying.reached).await?;
+        }
+        self.clean_up(applying).await
+    }
+
+    /// Tells Ingresses under which names their load balancer is reached.
+    async fn write_hosts(&self, view: &View, linked: &Linked, reached: &Reached) -> Result<(), TurnError> {
+        let Some(desired) = linked.desired.as_ref().filter(|desired| desired.load_balancer.is_some()) else {
+            return Ok(());
+        };
+        let ports = desired.listeners.keys().copied().collect();
+        let mut hosts = vec![Host { hostname: reached.dns_name.to_lowercase(), ports }];
+        if desired.frontend_nlb.is_some() || desired.keep_frontend_nlb && !reached.frontend_dns_name.is_empty() {
+            // Without ports, as the predecessor writes it.
+            hosts.push(Host { hostname: reached.frontend_dns_name.to_lowercase(), ports: BTreeSet::new() });
+        }
+        let quarantined =
+            linked.members.iter().filter(|member| matches!(member.state, MemberState::SetAside | MemberState::Kept));
+        let quarantined: BTreeSet<&Key> = quarantined.map(|member| &member.key).collect();
+        for member in view.members.iter().filter(|member| !quarantined.contains(&member.key())) {
+            self.shared.cluster.update_ingress_status(&self.shared.tenure, &member.ingress, &hosts).await?;
+        }
+        Ok(())
+    }
+
+    /// What AWS refuses only until it has caught up with a change is waited for: for some minutes it is no failure.
+    fn settled(
+        &self,
+        view: &View,
+        linked: &Linked,
+        result: Result<(Outcome, Reached), TurnError>,
+    ) -> Result<(Outcome, Reached), TurnError> {
+        match result {
+            Err(error) if error.is_settling() => {
+                let ends = linked.desired.as_ref().is_some_and(|desired| desired.load_balancer.is_none());
+                match self.shared.settling.is_expected(&view.group, ends, Instant::now()) {
+                    true => Ok((Outcome::Waiting(vec![error.told()]), error.reached())),
+                    false => Err(error),
+                }
+            }
+            other => {
+                self.shared.settling.over(&view.group);
+                other
+            }
+        }
     }
 
     /// Before anything changes the ledger says so: who comes after a crash must not believe it.
@@ -317,66 +358,6 @@ impl Reconciler {
             self.shared.cluster.write_group(&self.shared.tenure, &begun).await?;
         }
         Ok(())
-    }
-
-    /// Applies operations in their order; the first that fails ends the turn.
-    async fn apply(
-        &self,
-        plan: &Plan,
-        observed: &Observed,
-        clients: &Clients,
-        reached: &mut Reached,
-    ) -> Result<(), TurnError> {
-        let mut known = Known::of(observed);
-        for (id, arn) in &plan.known {
-            known.insert(id.clone(), arn.clone());
-        }
-        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients };
-        for operation in &plan.operations {
-            match operation {
-                Operation::Aws(operation) => {
-                    let applied = self.shared.cloud.apply(operation, &mut known, &warrant).boxed().await?;
-                    self.note(operation, applied, reached);
-                }
-                Operation::Kube(KubeOperation::ApplyBinding(binding)) => {
-                    let resolve = |reference: &Ref| known.resolve(reference).map(str::to_owned);
-                    let arn = resolve(&binding.target_group)
-                        .ok_or_else(|| TurnError::Stale(format!("{} has no ARN yet", binding.target_group)))?;
-                    let source = match &binding.networking {
-                        None => None,
-                        Some((source, _)) => {
-                            Some(resolve(source).ok_or_else(|| TurnError::Stale(format!("{source} has no id yet")))?)
-                        }
-                    };
-                    let desired = targets::to_kind(binding, &arn, source.as_deref());
-                    self.shared.cluster.apply_binding(&self.shared.tenure, &desired).await?;
-                }
-                Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
-                    self.delete_binding(&Key::new(namespace, name)).await?;
-                }
-            }
-        }
-        reached.resources.clone_from(known.names());
-        Ok(())
-    }
-
-    /// Keeps what is told of nothing but once.
-    fn note(&self, operation: &AwsOperation, applied: Applied, reached: &mut Reached) {
-        match operation {
-            AwsOperation::CreateLoadBalancer { .. } => {
-                reached.arn = applied.arn.unwrap_or_default();
-                reached.dns_name = applied.dns_name.unwrap_or_default();
-            }
-            AwsOperation::CreateFrontendNlb { .. } => {
-                reached.frontend_dns_name = applied.dns_name.unwrap_or_default();
-            }
-            AwsOperation::CreateTargetGroup { .. } => {
-                if let Some(arn) = applied.arn {
-                    self.shared.looks.made(arn);
-                }
-            }
-            _ => {}
-        }
     }
 
     /// Says what came of the turn: the ledger, and events on those whom it concerns.

@@ -15,13 +15,16 @@ use albedo_engine::world::{Unit, View};
 use futures::FutureExt as _;
 
 use super::queue::Lane;
+use super::refusals::Refused;
 use super::{Reconciler, TurnError};
-use crate::cloud::Known;
+use crate::cloud::{CloudError, Known};
 
 /// What AWS holds, and whether it was all read just now.
 pub(super) struct Seen {
     pub(super) observed: Observed,
     pub(super) is_fresh: bool,
+    /// What AWS refused of the pass for its input.
+    pub(super) refused: Vec<Refused>,
 }
 
 impl Reconciler {
@@ -36,11 +39,11 @@ impl Reconciler {
         }
         if !self.shared.looks.is_due(&unit) {
             if let Some(known) = self.shared.looks.recall(&view.group) {
-                return Ok(Seen { observed: (*known).clone(), is_fresh: false });
+                return Ok(Seen { observed: (*known).clone(), is_fresh: false, refused: Vec::new() });
             }
             if let Some(observed) = self.believed(view).await? {
                 self.shared.looks.remember(view.group.clone(), Arc::new(observed.clone()));
-                return Ok(Seen { observed, is_fresh: false });
+                return Ok(Seen { observed, is_fresh: false, refused: Vec::new() });
             }
         }
         self.read_anew(&view.group).await
@@ -84,7 +87,7 @@ impl Reconciler {
         self.shared.looks.forget(group);
         let observed = self.shared.cloud.observe(group).boxed().await?;
         self.shared.looks.looked(Unit::Group(group.clone()));
-        Ok(Seen { observed, is_fresh: true })
+        Ok(Seen { observed, is_fresh: true, refused: Vec::new() })
     }
 
     /// What the ledger says was applied last, if that is what is desired now and what AWS lists fits to it.
@@ -127,15 +130,17 @@ impl Reconciler {
         }
     }
 
-    /// Reads what is attached to the load balancer, as far as somebody says something of it.
-    pub(super) async fn observe_addons(&self, linked: &Linked, observed: &mut Observed) -> Result<(), TurnError> {
+    /// Reads what is attached to the load balancer, as far as somebody says something of it. What cannot be read stays unknown, which
+    /// changes nothing; why is given back.
+    pub(super) async fn observe_addons(&self, linked: &Linked, observed: &mut Observed) -> Vec<CloudError> {
         let Some(desired) = linked.desired.as_ref().filter(|desired| !desired.addons.is_empty()) else {
-            return Ok(());
+            return Vec::new();
         };
+        let mut unread = Vec::new();
         for balancer in &mut observed.load_balancers {
-            self.shared.cloud.observe_addons(&desired.addons, balancer).boxed().await?;
+            unread.extend(self.shared.cloud.observe_addons(&desired.addons, balancer).boxed().await);
         }
-        Ok(())
+        unread
     }
 }
 

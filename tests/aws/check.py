@@ -365,5 +365,82 @@ class Faults(Case):
             self.fault(kind="bad luck")
 
 
+class Settling(Case):
+    def settle(self, **seconds):
+        door("settling", self.region, seconds)
+
+    def test_what_a_load_balancer_held_is_free_after_a_while(self):
+        self.settle(securityGroupsHeld=0.6, targetGroupsHeld=0.6)
+        group = self.ec2.create_security_group(GroupName="held", Description="held", VpcId=self.world["vpcId"])["GroupId"]
+        lb, tg = self.balancer(), self.group()
+        self.elb.set_security_groups(LoadBalancerArn=lb["LoadBalancerArn"], SecurityGroups=[group])
+        self.listener(lb, tg)
+        self.elb.delete_load_balancer(LoadBalancerArn=lb["LoadBalancerArn"])
+        self.refused("DependencyViolation", self.ec2.delete_security_group, GroupId=group)
+        self.refused("ResourceInUse", self.elb.delete_target_group, TargetGroupArn=tg)
+        other = self.balancer("other")
+        self.refused("TargetGroupAssociationLimit", self.listener, lb=other, tg=tg)
+        time.sleep(0.7)
+        self.listener(other, tg)
+        self.ec2.delete_security_group(GroupId=group)
+
+    def test_what_is_new_is_unknown_for_a_while(self):
+        self.settle(securityGroupUnknown=0.6, webAclUnknown=0.6, tagsUnknown=0.6)
+        group = self.ec2.create_security_group(GroupName="new", Description="new", VpcId=self.world["vpcId"])["GroupId"]
+        lb = self.balancer()["LoadBalancerArn"]
+        set_groups = {"LoadBalancerArn": lb, "SecurityGroups": [group]}
+        self.refused("InvalidSecurityGroup", self.elb.set_security_groups, **set_groups)
+        tag = {"ResourceArns": [lb], "Tags": [{"Key": "a", "Value": "b"}]}
+        self.refused("LoadBalancerNotFound", self.elb.add_tags, **tag)
+        acl = {"WebACLArn": self.world["webAcl"], "ResourceArn": lb}
+        self.refused("WAFNonexistentItemException", self.waf.associate_web_acl, **acl)
+        time.sleep(0.7)
+        self.elb.set_security_groups(**set_groups)
+        self.elb.add_tags(**tag)
+        self.waf.associate_web_acl(**acl)
+
+    def test_a_field_that_is_unknown_is_refused(self):
+        with self.assertRaises(urllib.error.HTTPError):
+            self.settle(patience=1)
+
+
+class Quotas(Case):
+    def test_security_group_rules_all_or_nothing(self):
+        door("quotas", self.region, {"securityGroupRules": 3})
+        group = self.ec2.create_security_group(GroupName="full", Description="full", VpcId=self.world["vpcId"])["GroupId"]
+
+        def permit(*cidrs):
+            return {"GroupId": group, "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": one}]} for one in cidrs]}
+        self.ec2.authorize_security_group_ingress(**permit("10.0.0.0/24", "10.0.1.0/24"))
+        self.refused("RulesPerSecurityGroupLimitExceeded", self.ec2.authorize_security_group_ingress, **permit("10.0.2.0/24", "10.0.3.0/24"))
+        self.ec2.authorize_security_group_ingress(**permit("10.0.2.0/24"))
+
+    def test_of_a_load_balancer(self):
+        door("quotas", self.region, {"listeners": 1, "targetGroupsPerBalancer": 1, "targetGroups": 2, "loadBalancers": 1})
+        lb, one, two = self.balancer(), self.group("one"), self.group("two")
+        listener = self.listener(lb, one)
+        self.refused("TooManyListeners", self.listener, lb=lb, tg=one, port=81)
+        self.refused("TooManyTargetGroups", self.group, name="three")
+        self.refused("TooManyLoadBalancers", self.balancer, name="second")
+        self.refused("TooManyUniqueTargetGroupsPerLoadBalancer", self.elb.create_rule, ListenerArn=listener, Priority=1, Conditions=[
+            {"Field": "path-pattern", "Values": ["/"]}], Actions=[{"Type": "forward", "TargetGroupArn": two}])
+
+    def test_attributes_of_a_call(self):
+        lb = self.balancer()["LoadBalancerArn"]
+        many = [{"Key": "idle_timeout.timeout_seconds", "Value": str(n + 1)} for n in range(21)]
+        self.refused("ValidationError", self.elb.modify_load_balancer_attributes, LoadBalancerArn=lb, Attributes=many)
+
+    def test_addresses(self):
+        zones = sorted({s["zone"] for s in self.world["subnets"]})[:2]
+        bare = door("seed", self.region, [{"kind": "subnet", "id": f"subnet-bare{n}", "az": zone, "cidr": f"10.77.{200 + n}.0/24", "public": True}
+                                          for n, zone in enumerate(zones)])["made"]
+        lb = self.balancer()["LoadBalancerArn"]
+        self.elb.set_ip_address_type(LoadBalancerArn=lb, IpAddressType="dualstack")
+        self.refused("InvalidConfigurationRequest", self.elb.set_subnets, LoadBalancerArn=lb, Subnets=bare)
+        self.elb.set_ip_address_type(LoadBalancerArn=lb, IpAddressType="ipv4")
+        self.elb.set_subnets(LoadBalancerArn=lb, Subnets=bare)
+        self.refused("InvalidConfigurationRequest", self.elb.set_ip_address_type, LoadBalancerArn=lb, IpAddressType="dualstack")
+
+
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

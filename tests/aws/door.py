@@ -15,6 +15,8 @@ import faults
 import journal
 import lag
 import provisioning
+import quotas
+import settling
 import targets
 import world
 from calls import Call, Log
@@ -128,7 +130,7 @@ class Door:
 
     def do_reset(self, _query, _body):
         world.reset()
-        for kept in (targets.HEALTH, targets.LIVES, provisioning.SECONDS, lag, self.faults.rules, self.buckets.rows):
+        for kept in (targets.HEALTH, targets.LIVES, provisioning.SECONDS, lag, settling, quotas.LIMITS, self.faults.rules, self.buckets.rows):
             kept.clear()
         self.log.clear()
         self.zero()
@@ -187,6 +189,17 @@ class Door:
         provisioning.SECONDS[region] = life.get("provisioningSeconds") or 0
         lag.set_to(region, life.get("lagSeconds"))
         return {"ok": True}
+
+    def do_settling(self, query, body):
+        """How long AWS takes to let go, and to learn of what is new: seconds; what is left out takes none."""
+        settling.set_to(query.get("region", world.REGION), body)
+        return {"ok": True}
+
+    def do_quotas(self, query, body):
+        region = query.get("region", world.REGION)
+        if body is not None:
+            quotas.set_to(region, body)
+        return {name: quotas.most(region, name) for name in quotas.DEFAULTS}
 
     def do_throttle(self, query, body):
         region = query.get("region", world.REGION)

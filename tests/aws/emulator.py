@@ -25,7 +25,9 @@ import journal  # noqa: E402
 import listeners  # noqa: E402
 import model  # noqa: E402
 import provisioning  # noqa: E402
+import quotas  # noqa: E402
 import rules  # noqa: E402
+import settling  # noqa: E402
 import strict  # noqa: E402
 import targets  # noqa: E402
 import world  # noqa: E402
@@ -34,7 +36,7 @@ from door import Door, Lost  # noqa: E402
 
 
 def install():
-    for part in (journal, strict, targets, provisioning, frontend, rules, listeners, balancers, model):  # the model's checks come first of all, so they are put on last
+    for part in (journal, strict, targets, provisioning, frontend, rules, listeners, balancers, settling, quotas, model):  # the model's checks come first of all, so they are put on last
         part.install()
 
 

@@ -4,7 +4,7 @@ import re
 from moto.acm.models import acm_backends
 from moto.core.responses import ActionResult
 from moto.elbv2 import models as m
-from moto.elbv2.exceptions import ListenerNotFoundError, TooManyCertificatesError
+from moto.elbv2.exceptions import ListenerNotFoundError
 from moto.elbv2.models import ELBv2Backend as B, FakeAction
 from moto.elbv2.responses import ELBV2Response as R
 from moto.elbv2.ssl_policies import SSL_POLICIES
@@ -126,8 +126,6 @@ def _certificates():
         for c in certificates:
             _check_certificate(self, c["CertificateArn"])
             if c["CertificateArn"] not in li.extra:
-                if len(li.extra) >= 25:
-                    raise TooManyCertificatesError()
                 li.extra.append(c["CertificateArn"])
         return li.extra
 

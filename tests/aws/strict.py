@@ -10,8 +10,6 @@ from moto.elbv2.responses import ELBV2Response
 from moto.shield.responses import ShieldResponse
 from moto.wafv2.models import WAFV2Backend
 
-MAX_RULES = 100
-
 
 def E(code, message):
     return ELBClientError(code, message)
@@ -138,9 +136,6 @@ def _rules():
         n = sum(len(c.get("Values") or next((v.get("Values", []) for f, v in c.items() if f.endswith("Config")), [])) for c in conditions)
         if n > 5:
             raise E("ValidationError", "Rules cannot have more than 5 condition values")
-        listener = self.describe_listeners(None, [listener_arn])[0]
-        if sum(1 for r in listener.rules.values() if not r.is_default) >= MAX_RULES:
-            raise E("TooManyRules", "The maximum number of rules has been reached on the load balancer")
         if not actions or actions[-1].get("Type") not in ("forward", "redirect", "fixed-response"):
             raise E("InvalidLoadBalancerAction", "The last action must be forward, redirect or fixed-response")
         return old(self, listener_arn, conditions, priority, actions, *a, **k)

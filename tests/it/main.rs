@@ -31,8 +31,10 @@ mod objects;
 mod older;
 mod protection;
 mod replicas;
+mod settles;
 mod stage;
 mod throttles;
+mod tls;
 mod weather;
 mod wire;
 
@@ -101,11 +103,18 @@ const TESTS: &[(&str, Test)] = tests![
     crash::killed_somewhere,
     crash::an_answer_is_lost_somewhere,
     throttles::what_was_learnt_spares_throttles,
+    tls::endpoints_are_reached,
+    settles::a_replacement_waits_for_no_clean_up,
+    settles::at_a_quota_the_old_goes_first,
+    settles::a_throttled_write_is_sent_again,
+    settles::an_add_on_that_fails_stops_no_edit,
+    settles::what_aws_refuses_costs_the_newcomer_alone,
     weather::throttles_only_slow_it_down,
     weather::failures_are_tried_again,
     weather::describes_that_lag_make_no_double,
     weather::what_takes_its_time_is_waited_for,
     emulator::it_keeps_its_word,
+    emulator::the_smoke_test_runs_and_leaves_nothing,
     drift::drift_is_put_back,
     knowledge::a_target_group_deleted_by_hand_is_made_again,
     knowledge::a_group_is_not_ready_while_a_binding_fails,

@@ -175,7 +175,7 @@ impl<'a> Play<'a> {
                 }
                 self.touched.insert(*port);
             }
-            AwsOperation::ModifyRule { rule, is } => self.edit(rule, |rules, place| {
+            AwsOperation::ModifyRule { rule, is, .. } => self.edit(rule, |rules, place| {
                 rules.insert(place, (rule.clone(), Content::of(is)));
             }),
             AwsOperation::DeleteRule { rule } => self.edit(rule, |rules, place| {

@@ -186,7 +186,7 @@ fn warm(routing: &Routing, cold: &[Ref], known: &Known, targets: &TargetsByArn) 
             tuple.weight = tuple.weight.or(Some(1));
         }
         target_groups.extend(cold.iter().map(|one| TargetGroupTuple { target_group: one.clone(), weight: Some(0) }));
-        Some(AwsOperation::ModifyRule { rule: arn.clone(), is })
+        Some(AwsOperation::ModifyRule { rule: arn.clone(), is, reset_transforms: false })
     };
     let mut serving = routing.there.iter().filter(|found| serves(&found.is.actions, known, targets));
     serving.find_map(with)

@@ -293,6 +293,9 @@ pub enum AwsOperation {
         rule: String,
         /// What it should be.
         is: Rule,
+        /// It has transforms that go: AWS keeps them unless it is told to reset them.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        reset_transforms: bool,
     },
     /// `elbv2:SetRulePriorities`, all at once.
     SetRulePriorities {

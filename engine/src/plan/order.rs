@@ -193,7 +193,9 @@ impl Steps<'_> {
 
     fn modify(&self, there: usize, rule: usize) -> Option<AwsOperation> {
         let found = self.routing.there.get(there)?;
-        Some(AwsOperation::ModifyRule { rule: found.arn.clone(), is: self.routing.after.rules.get(rule)?.clone() })
+        let is = self.routing.after.rules.get(rule)?.clone();
+        let reset_transforms = is.transforms.is_empty() && !found.is.transforms.is_empty();
+        Some(AwsOperation::ModifyRule { rule: found.arn.clone(), is, reset_transforms })
     }
 
     fn create(&self, rule: usize, priority: u32) -> Option<AwsOperation> {

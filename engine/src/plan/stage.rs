@@ -20,6 +20,8 @@ pub enum Stage {
     Listeners,
     /// Rules and default actions.
     Routing,
+    /// Web ACLs, Shield, capacity: before any clean-up, which AWS may refuse for minutes. What AWS refuses here holds up nothing else.
+    Attach,
     /// Listeners and certificates that nobody asks for any more go.
     Unlisten,
     /// The NLB in front, which leads to a load balancer that is ready.
@@ -32,6 +34,4 @@ pub enum Stage {
     Ungroup,
     /// Security groups let in less, and those that nothing carries go.
     ShutOut,
-    /// Web ACLs, Shield, capacity: last, so that what AWS refuses here holds up nothing else.
-    Attach,
 }

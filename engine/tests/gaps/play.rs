@@ -135,7 +135,7 @@ impl Stage {
                 let name = format!("made:{}", is.priority);
                 self.table.insert(is.priority, (name, is.clone()));
             }
-            AwsOperation::ModifyRule { rule, is } => {
+            AwsOperation::ModifyRule { rule, is, .. } => {
                 let place = self.place(rule)?;
                 self.table.insert(place, (rule.clone(), is.clone()));
             }

@@ -122,7 +122,7 @@ impl Held {
     /// What AWS would refuse, or would leave a request without an end.
     fn apply(&mut self, operation: &Operation, after: &Desired) -> Result<(), String> {
         match operation {
-            Operation::Aws(AwsOperation::ModifyRule { rule: arn, is }) => {
+            Operation::Aws(AwsOperation::ModifyRule { rule: arn, is, .. }) => {
                 self.actions.insert(arn.clone(), is.actions.to_vec());
             }
             Operation::Aws(AwsOperation::CreateRule { port, is, .. }) => {

@@ -256,3 +256,21 @@ fn empty_lists_are_left_out() {
     let keys = write::tags(&pairs(&[("b", "2"), ("a", "1")])).unwrap();
     assert_eq!(keys.iter().filter_map(sdk::Tag::key).collect::<Vec<_>>(), ["a", "b"]);
 }
+
+#[test]
+fn attributes_go_in_parts_that_keep_what_belongs_together() {
+    let mut all: Attributes = (0..18).map(|index| (format!("a{index:02}.value"), "1".to_owned())).collect();
+    for log in ["access_logs", "connection_logs"] {
+        for key in ["enabled", "bucket", "prefix"] {
+            all.insert(format!("{log}.s3.{key}"), "x".to_owned());
+        }
+    }
+    let parts = write::at_most(&all, 20);
+    assert!(parts.iter().all(|part| part.len() <= 20), "{parts:?}");
+    assert_eq!(parts.iter().map(Attributes::len).sum::<usize>(), all.len());
+    for log in ["access_logs", "connection_logs"] {
+        let holds = |part: &&Attributes| part.keys().any(|key| key.starts_with(log));
+        assert_eq!(parts.iter().filter(holds).count(), 1, "{log} is in one call");
+    }
+    assert_eq!(write::at_most(&Attributes::new(), 20).len(), 0);
+}

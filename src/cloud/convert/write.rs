@@ -1,5 +1,7 @@
 //! The stack's types as AWS takes them in requests.
 
+use std::collections::BTreeMap;
+
 use albedo_engine::stack::{
     Action, AdditionalClaim, Attributes, Authenticate, Condition, FixedResponse, Forward, HealthCheck,
     MutualAuthentication, Patterns, ProtocolVersion, Redirect, Rewrite, SubnetMapping, Tags, Target, Transform,
@@ -29,6 +31,24 @@ pub(in crate::cloud) fn targets(targets: &[Target]) -> Vec<sdk::TargetDescriptio
             .build()
     };
     targets.iter().map(target).collect()
+}
+
+/// In parts of no more than `most` where AWS takes no more in one call. What is said of one thing (`access_logs.s3.…`) stays together,
+/// because AWS looks at it together.
+pub(in crate::cloud) fn at_most(attributes: &Attributes, most: usize) -> Vec<Attributes> {
+    let family = |key: &str| key.rsplit_once('.').map_or(key, |(family, _)| family).to_owned();
+    let mut families: BTreeMap<String, Attributes> = BTreeMap::new();
+    for (key, value) in attributes {
+        families.entry(family(key)).or_default().insert(key.clone(), value.clone());
+    }
+    let mut parts: Vec<Attributes> = Vec::new();
+    for family in families.into_values() {
+        match parts.last_mut().filter(|part| part.len() + family.len() <= most) {
+            Some(part) => part.extend(family),
+            None => parts.push(family),
+        }
+    }
+    parts
 }
 
 /// HTTP codes, or gRPC codes for a target group that speaks it.

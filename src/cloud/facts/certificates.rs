@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use albedo_engine::facts::Certificate;
 use aws_sdk_acm::types::{CertificateStatus, CertificateSummary, CertificateType, Filters, KeyAlgorithm};
-use futures::future::try_join_all;
+use futures::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -33,21 +33,35 @@ impl Cloud {
             let fresh = if summary.r#type() == Some(&CertificateType::Imported) { IMPORTED_FRESH } else { FRESH };
             arns.insert(need("ListCertificates", "CertificateArn", summary.certificate_arn)?, fresh);
         }
-        known.retain(|arn, (_, at)| arns.get(arn).is_some_and(|fresh| now.saturating_duration_since(*at) < *fresh));
-        let unknown: Vec<String> = arns.keys().filter(|arn| !known.contains_key(*arn)).cloned().collect();
-        let described = unknown.into_iter().map(|arn| async move {
-            match self.describe_certificate(&arn).await {
-                Ok(certificate) => Ok(Some(certificate)),
-                // It went since it was listed.
-                Err(CloudError::NotFound(_)) => Ok(None),
-                Err(error) => Err(error),
-            }
+        known.retain(|arn, _| arns.contains_key(arn));
+        let is_fresh = |arn: &str, fresh: &Duration| {
+            known.get(arn).is_some_and(|(_, at)| now.saturating_duration_since(*at) < *fresh)
+        };
+        let due: Vec<String> =
+            arns.iter().filter(|(arn, fresh)| !is_fresh(arn, fresh)).map(|(arn, _)| arn.clone()).collect();
+        let described = due.into_iter().map(|arn| async move {
+            let read = self.describe_certificate(&arn).await;
+            (arn, read)
         });
         // All at once but for the throttle, which is slower than any number of connections.
-        for certificate in try_join_all(described.collect::<Vec<_>>()).await?.into_iter().flatten() {
-            known.insert(certificate.arn.clone(), (certificate, now));
+        let mut failed = None;
+        for (arn, read) in join_all(described.collect::<Vec<_>>()).await {
+            match read {
+                Ok(certificate) => drop(known.insert(arn, (certificate, now))),
+                // It went since it was listed.
+                Err(CloudError::NotFound(_)) => drop(known.remove(&arn)),
+                // It costs this one: what was known of it stays, and it is tried again.
+                Err(error) => {
+                    tracing::warn!(arn, error = &error as &dyn std::error::Error, "a certificate cannot be described");
+                    failed = Some(error);
+                }
+            }
         }
-        Ok(known.values().map(|(certificate, _)| certificate.clone()).collect())
+        // With none at all nothing is known of the account, which is not the same as that it has none.
+        match failed {
+            Some(error) if known.is_empty() => Err(error),
+            _ => Ok(known.values().map(|(certificate, _)| certificate.clone()).collect()),
+        }
     }
 
     async fn list_certificates(&self) -> Result<Vec<CertificateSummary>, CloudError> {

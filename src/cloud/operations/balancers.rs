@@ -9,6 +9,10 @@ use crate::cloud::call::{Op, elbv2};
 use crate::cloud::convert::write::{self, some};
 use crate::cloud::error::need;
 
+/// Most attributes of a load balancer that one call takes:
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyLoadBalancerAttributes.html>.
+const ATTRIBUTES_A_CALL: usize = 20;
+
 /// What an ALB and the NLB in front of it are made with alike.
 pub(super) struct NewBalancer<'a> {
     pub kind: LoadBalancerTypeEnum,
@@ -76,14 +80,17 @@ impl Writing<'_> {
         attributes: &Attributes,
     ) -> Result<(), CloudError> {
         let op = elbv2("ModifyLoadBalancerAttributes");
-        let request = self
-            .cloud
-            .write()
-            .elbv2
-            .modify_load_balancer_attributes()
-            .load_balancer_arn(self.names(op).resolve(load_balancer)?)
-            .set_attributes(write::load_balancer_attributes(attributes));
-        self.send(op, || request.clone().send()).await.map(|_| ())
+        for some in write::at_most(attributes, ATTRIBUTES_A_CALL) {
+            let request = self
+                .cloud
+                .write()
+                .elbv2
+                .modify_load_balancer_attributes()
+                .load_balancer_arn(self.names(op).resolve(load_balancer)?)
+                .set_attributes(write::load_balancer_attributes(&some));
+            self.send(op, || request.clone().send()).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn set_security_groups(&self, arn: &str, groups: &[Ref]) -> Result<(), CloudError> {

@@ -108,7 +108,7 @@ impl Writing<'_> {
         Ok(Applied { arn: Some(need(op.name, "RuleArn", made.and_then(|one| one.rule_arn))?), dns_name: None })
     }
 
-    pub(super) async fn modify_rule(&self, arn: &str, is: &Rule) -> Result<(), CloudError> {
+    pub(super) async fn modify_rule(&self, arn: &str, is: &Rule, reset_transforms: bool) -> Result<(), CloudError> {
         let op = elbv2("ModifyRule");
         let request = self
             .cloud
@@ -119,8 +119,7 @@ impl Writing<'_> {
             .set_conditions(some(write::conditions(&is.conditions)))
             .set_actions(Some(write::actions(&is.actions, &self.names(op))?))
             .set_transforms(write::transforms(&is.transforms))
-            // Leaving them out would keep what is there.
-            .set_reset_transforms(is.transforms.is_empty().then_some(true));
+            .set_reset_transforms(reset_transforms.then_some(true));
         self.send(op, || request.clone().send()).await.map(|_| ())
     }
 

@@ -150,6 +150,17 @@ impl Emulator {
         self.post::<Value>("life", region, life).await.map(drop)
     }
 
+    /// How long AWS takes to let go and to learn, in seconds: `{"securityGroupsHeld": 20, "webAclUnknown": 5}`; null: no time.
+    /// See tests/aws/README.md.
+    pub async fn settling(&self, region: &str, seconds: &Value) -> Result<()> {
+        self.post::<Value>("settling", region, seconds).await.map(drop)
+    }
+
+    /// Quotas of a region, `{"securityGroupRules": 3}`; the others are AWS's defaults.
+    pub async fn quotas(&self, region: &str, most: &Value) -> Result<()> {
+        self.post::<Value>("quotas", region, most).await.map(drop)
+    }
+
     /// Throttles of a region in place of those before: `[{"service": "elbv2", "operation": "^Describe", "rate": 5, "burst": 10}]`.
     pub async fn throttle(&self, region: &str, buckets: &Value) -> Result<()> {
         self.post::<Value>("throttle", region, buckets).await.map(drop)

@@ -1,4 +1,4 @@
-//! Web ACLs, Shield and reserved capacity: what is attached to the load balancer, after everything else stands.
+//! Web ACLs, Shield and reserved capacity: what is attached to the load balancer, once its listeners answer.
 
 use super::{Differ, Input};
 use crate::plan::operation::AwsOperation;
@@ -6,7 +6,7 @@ use crate::plan::stage::Stage;
 use crate::stack::{Addons, LoadBalancerState, ObservedAddons, ObservedLoadBalancer, Ref, ResourceId, Shield, WebAcl};
 
 impl Differ<'_> {
-    /// Last of a turn, so that what AWS refuses here holds up nothing else.
+    /// Behind what serves and before what goes: AWS may refuse clean-up for minutes, and nothing may be unprotected meanwhile.
     pub(super) fn addons(&mut self) {
         let Input { desired, .. } = self.input();
         if desired.load_balancer.is_none() {
@@ -28,7 +28,8 @@ impl Differ<'_> {
         let there = kept.map_or(&fresh, |found| &found.addons).clone();
         self.web_acls(&reference, asked, &there);
         self.shield(&reference, asked, &there);
-        let active = kept.is_some_and(|found| found.state != LoadBalancerState::Provisioning);
+        let active = [LoadBalancerState::Active, LoadBalancerState::ActiveImpaired];
+        let active = kept.is_some_and(|found| active.contains(&found.state));
         self.capacity(&reference, asked, &there, active);
     }
 

@@ -6,7 +6,9 @@ use super::Differ;
 use crate::plan::equal::{self, Known};
 use crate::plan::operation::AwsOperation;
 use crate::plan::stage::Stage;
-use crate::stack::{DELETION_PROTECTION, LoadBalancer, ObservedLoadBalancer, Ref, ResourceId};
+use crate::stack::{
+    DELETION_PROTECTION, IpAddressType, LoadBalancer, LoadBalancerState, ObservedLoadBalancer, Ref, ResourceId,
+};
 
 impl<'a> Differ<'a> {
     /// Whether a load balancer that would have to go is protected: then nothing of the group is touched.
@@ -70,6 +72,12 @@ impl<'a> Differ<'a> {
             Some(found) => {
                 self.found.known.insert(id, found.arn.clone());
                 self.update_load_balancer(desired, found);
+                if found.state == LoadBalancerState::Failed {
+                    self.wait(format!(
+                        "load balancer {} to be set up, which AWS could not do (state failed): delete it in AWS and it is made anew",
+                        found.is.name
+                    ));
+                }
                 self.listeners(&Ref::Known(found.arn.clone()), &found.listeners);
             }
         }
@@ -95,18 +103,7 @@ impl<'a> Differ<'a> {
                 AwsOperation::SetSecurityGroups { load_balancer: load_balancer.clone(), security_groups },
             );
         }
-        let set = |subnets: &[String]| subnets.iter().cloned().collect::<BTreeSet<_>>();
-        if set(&desired.subnets) != set(&found.is.subnets) {
-            let subnets = desired.subnets.clone();
-            self.aws(Stage::LoadBalancer, AwsOperation::SetSubnets { load_balancer: load_balancer.clone(), subnets });
-        }
-        if desired.ip_address_type != found.is.ip_address_type {
-            let ip_address_type = desired.ip_address_type;
-            self.aws(
-                Stage::LoadBalancer,
-                AwsOperation::SetIpAddressType { load_balancer: load_balancer.clone(), ip_address_type },
-            );
-        }
+        self.addresses(desired, found);
         let attributes = equal::attributes(&desired.attributes, &found.is.attributes);
         if !attributes.is_empty() {
             self.aws(
@@ -115,6 +112,34 @@ impl<'a> Differ<'a> {
             );
         }
     }
+
+    /// Subnets and address type. AWS takes a subnet without IPv6 only for an `ipv4` load balancer, and the type `dualstack` only where
+    /// every subnet has IPv6: whoever leaves IPv6 changes the type first, everybody else the subnets.
+    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#ip-address-type>
+    fn addresses(&mut self, desired: &LoadBalancer, found: &ObservedLoadBalancer) {
+        let load_balancer = || found.arn.clone();
+        let set = |subnets: &[String]| subnets.iter().cloned().collect::<BTreeSet<_>>();
+        let mut operations = Vec::new();
+        if set(&desired.subnets) != set(&found.is.subnets) {
+            let subnets = desired.subnets.clone();
+            operations.push(AwsOperation::SetSubnets { load_balancer: load_balancer(), subnets });
+        }
+        if desired.ip_address_type != found.is.ip_address_type {
+            let ip_address_type = desired.ip_address_type;
+            operations.push(AwsOperation::SetIpAddressType { load_balancer: load_balancer(), ip_address_type });
+        }
+        if needs_ipv6(found.is.ip_address_type) && !needs_ipv6(desired.ip_address_type) {
+            operations.reverse();
+        }
+        for operation in operations {
+            self.aws(Stage::LoadBalancer, operation);
+        }
+    }
+}
+
+/// Whether load balancers of this type need subnets with IPv6 addresses.
+fn needs_ipv6(kind: IpAddressType) -> bool {
+    kind != IpAddressType::Ipv4
 }
 
 fn is_protected(found: &ObservedLoadBalancer) -> bool {

@@ -1,0 +1,163 @@
+//! Applies a plan: what is asked for first, then the status of its Ingresses, clean-up last. A refusal of what others are right without
+//! holds up nothing.
+
+use std::collections::BTreeSet;
+
+use albedo_engine::kinds::Key;
+use albedo_engine::plan::{AwsOperation, KubeOperation, Operation, Plan};
+use albedo_engine::report::Reached;
+use albedo_engine::stack::{Observed, Ref};
+use albedo_engine::targets;
+use futures::FutureExt as _;
+
+use super::group::Clients;
+use super::refusals::Refused;
+use super::{Reconciler, TurnError};
+use crate::cloud::{Applied, CloudError, Known, Warrant};
+
+/// How far a plan is carried out.
+pub(super) struct Applying<'a> {
+    pub(super) plan: &'a Plan,
+    known: Known,
+    clients: &'a Clients,
+    /// Operations that made room for an earlier one.
+    done: BTreeSet<usize>,
+    /// What AWS refused while the others went on.
+    failures: Vec<CloudError>,
+    /// What AWS refused for its input.
+    pub(super) refused: Vec<Refused>,
+    pub(super) reached: Reached,
+}
+
+impl<'a> Applying<'a> {
+    /// Nothing is carried out yet. `failures` is what could not be read before.
+    pub(super) fn new(
+        plan: &'a Plan,
+        observed: &Observed,
+        clients: &'a Clients,
+        reached: Reached,
+        failures: Vec<CloudError>,
+    ) -> Self {
+        let mut known = Known::of(observed);
+        for (id, arn) in &plan.known {
+            known.insert(id.clone(), arn.clone());
+        }
+        Self { plan, known, clients, done: BTreeSet::new(), failures, refused: Vec::new(), reached }
+    }
+
+    /// What stands, or what AWS refused of it.
+    pub(super) fn end(self) -> Result<Reached, TurnError> {
+        let Self { failures, reached, .. } = self;
+        if failures.is_empty() {
+            return Ok(reached);
+        }
+        Err(TurnError::Partly { errors: failures, reached: Box::new(reached) })
+    }
+}
+
+impl Reconciler {
+    /// What somebody asked for: everything before the clean-up.
+    pub(super) async fn build(&self, applying: &mut Applying<'_>) -> Result<(), TurnError> {
+        self.apply(applying, 0, applying.plan.clean_up()).await
+    }
+
+    /// What nobody asks for any more goes.
+    pub(super) async fn clean_up(&self, applying: &mut Applying<'_>) -> Result<(), TurnError> {
+        self.apply(applying, applying.plan.clean_up(), applying.plan.operations.len()).await
+    }
+
+    /// Applies operations in their order. One that others lean on and that fails ends the pass; other failures are collected.
+    async fn apply(&self, applying: &mut Applying<'_>, from: usize, to: usize) -> Result<(), TurnError> {
+        for (index, operation) in applying.plan.operations.iter().enumerate().take(to).skip(from) {
+            if applying.done.contains(&index) {
+                continue;
+            }
+            match operation {
+                Operation::Aws(operation) => self.perform(applying, index, operation).await?,
+                Operation::Kube(operation) => self.write(applying, operation).await?,
+            }
+            applying.reached.resources.clone_from(applying.known.names());
+        }
+        Ok(())
+    }
+
+    async fn perform(
+        &self,
+        applying: &mut Applying<'_>,
+        index: usize,
+        operation: &AwsOperation,
+    ) -> Result<(), TurnError> {
+        let mut sent = self.call(applying, operation).await;
+        if matches!(sent, Err(CloudError::TooMany(_))) {
+            let room = applying.plan.making_room(index);
+            let room: Vec<usize> = room.into_iter().filter(|other| !applying.done.contains(other)).collect();
+            if !room.is_empty() {
+                tracing::info!(?operation, "a quota is used up: what goes in this pass makes room first");
+                for other in room {
+                    if let Some(Operation::Aws(removal)) = applying.plan.operations.get(other) {
+                        self.call(applying, removal).await?;
+                        applying.done.insert(other);
+                    }
+                }
+                sent = self.call(applying, operation).await;
+            }
+        }
+        if let Err(error) = &sent
+            && error.is_refusal_of_input()
+        {
+            applying.refused.push((operation.clone(), error.to_string()));
+        }
+        match sent {
+            Ok(()) => Ok(()),
+            Err(error) if operation.is_optional() && !matches!(error, CloudError::NotTenured { .. }) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "AWS refused a part; the rest goes on");
+                applying.failures.push(error);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn call(&self, applying: &mut Applying<'_>, operation: &AwsOperation) -> Result<(), CloudError> {
+        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: applying.clients };
+        let applied = self.shared.cloud.apply(operation, &mut applying.known, &warrant).boxed().await?;
+        self.note(operation, applied, &mut applying.reached);
+        Ok(())
+    }
+
+    async fn write(&self, applying: &Applying<'_>, operation: &KubeOperation) -> Result<(), TurnError> {
+        let binding = match operation {
+            KubeOperation::DeleteBinding { namespace, name } => {
+                return self.delete_binding(&Key::new(namespace, name)).await;
+            }
+            KubeOperation::ApplyBinding(binding) => binding,
+        };
+        let resolve = |reference: &Ref, what: &str| {
+            let known = applying.known.resolve(reference).map(str::to_owned);
+            known.ok_or_else(|| TurnError::Stale(format!("{reference} has no {what} yet")))
+        };
+        let arn = resolve(&binding.target_group, "ARN")?;
+        let source = binding.networking.as_ref().map(|(source, _)| resolve(source, "id")).transpose()?;
+        let desired = targets::to_kind(binding, &arn, source.as_deref());
+        Ok(self.shared.cluster.apply_binding(&self.shared.tenure, &desired).await.map(drop)?)
+    }
+
+    /// Keeps what is told of nothing but once.
+    fn note(&self, operation: &AwsOperation, applied: Applied, reached: &mut Reached) {
+        match operation {
+            AwsOperation::CreateLoadBalancer { .. } => {
+                reached.arn = applied.arn.unwrap_or_default();
+                reached.dns_name = applied.dns_name.unwrap_or_default();
+            }
+            AwsOperation::CreateFrontendNlb { .. } => {
+                reached.frontend_dns_name = applied.dns_name.unwrap_or_default();
+            }
+            AwsOperation::CreateTargetGroup { .. } => {
+                if let Some(arn) = applied.arn {
+                    self.shared.looks.made(arn);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Which member brought in what AWS refuses: at the second refusal it is quarantined, and the others' edits reach AWS.
+//!
+//! AWS names a value, not an Ingress. The culprit is a newcomer (new, or changed since it was last linked) without whose present input the
+//! plan does not have the refused operation. Who is as it was when it was last linked is in AWS already and is never to blame.
+
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use albedo_engine::annotation::PREFIX;
+use albedo_engine::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
+use albedo_engine::kinds::{Key, LastGood};
+use albedo_engine::ledger;
+use albedo_engine::link::{self, Existing};
+use albedo_engine::plan::{self, AwsOperation, Operation};
+use albedo_engine::stack::Observed;
+use albedo_engine::world::View;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Reconciler;
+use super::planning::observed_bindings;
+
+/// An operation that AWS refused for its input, and what it said.
+pub(super) type Refused = (AwsOperation, String);
+
+/// AWS may take later what it refuses now (an access log's bucket gets its policy): then it is tried again.
+const AGAIN: Duration = Duration::from_mins(10);
+/// Members that are remembered.
+const MOST: usize = 4096;
+
+/// What AWS refused, by the member that brought it in.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(std::sync::Mutex<BTreeMap<Key, Refusal>>);
+
+#[derive(Debug)]
+struct Refusal {
+    /// The input that was refused. Another one is tried.
+    input: LastGood,
+    times: u32,
+    at: Instant,
+    finding: Finding,
+}
+
+impl Refusal {
+    fn is_quarantine(&self, now: Instant) -> bool {
+        self.times >= 2 && now.saturating_duration_since(self.at) < AGAIN
+    }
+}
+
+impl Refusals {
+    /// Counts a refusal of a member's input.
+    fn add(&self, input: LastGood, finding: Finding, now: Instant) {
+        let key = Key::new(&input.namespace, &input.name);
+        let mut known = self.lock();
+        known.retain(|_, refusal| now.saturating_duration_since(refusal.at) < AGAIN);
+        if known.len() >= MOST && !known.contains_key(&key) {
+            return;
+        }
+        let times = known.get(&key).filter(|refusal| refusal.input == input).map_or(0, |refusal| refusal.times);
+        known.insert(key, Refusal { input, times: times + 1, at: now, finding });
+    }
+
+    /// Members of a view whose present input AWS refused twice, each with the reason.
+    pub(super) fn of(&self, view: &View, now: Instant) -> BTreeMap<Key, Vec<Finding>> {
+        let known = self.lock();
+        if known.is_empty() {
+            return BTreeMap::new();
+        }
+        let quarantined = view.members.iter().filter_map(|member| {
+            let key = member.key();
+            let refusal = known.get(&key).filter(|refusal| refusal.is_quarantine(now))?;
+            (refusal.input == ledger::input_of(&member.ingress)).then(|| (key, vec![refusal.finding.clone()]))
+        });
+        quarantined.collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Refusal>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reconciler {
+    /// Finds who brought in what AWS refused in this pass.
+    pub(super) fn blame(&self, view: &View, observed: &Observed, refused: &[Refused]) {
+        let facts = self.shared.account.get();
+        let existing = Existing::of(observed);
+        let settings = &self.shared.settings;
+        let input = link::Input { settings, view, facts: &facts, existing: existing.as_ref(), now: Timestamp::now() };
+        let candidates = {
+            let mut cache = self.shared.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.know(&facts);
+            link::candidates(input, &mut cache)
+        };
+        let (now, bindings) = (Instant::now(), observed_bindings(view));
+        let known = self.shared.refusals.of(view, now);
+        let newcomers: Vec<&Key> = candidates.iter().filter(|one| one.is_newcomer()).map(link::Candidate::key).collect();
+        for (operation, said) in refused {
+            let mut suspects: Vec<_> = view.members.iter().filter(|one| newcomers.contains(&&one.key())).collect();
+            // Whoever wrote a word that AWS complains of first, then the youngest.
+            suspects.sort_by_cached_key(|one| {
+                let text = serde_json::to_string(&ledger::input_of(&one.ingress)).unwrap_or_default();
+                (!quoted(said).any(|word| text.contains(word)), std::cmp::Reverse(one.ingress.metadata.creation_timestamp.clone()))
+            });
+            let takes = |refused: BTreeMap<Key, Vec<Finding>>| {
+                let linked = link::link_refused(input, candidates.clone(), refused);
+                let desired = linked.desired.as_ref()?;
+                let plan = plan::plan(self.input(desired, observed, &bindings));
+                Some(plan.operations.contains(&Operation::Aws(operation.clone())))
+            };
+            // Without this nobody could be told from anybody else.
+            if takes(known.clone()) != Some(true) {
+                continue;
+            }
+            let culprit = suspects.into_iter().find(|one| {
+                let mut without = known.clone();
+                without.insert(one.key(), vec![finding(&one.key(), operation, said)]);
+                takes(without) == Some(false)
+            });
+            if let Some(culprit) = culprit {
+                let key = culprit.key();
+                tracing::warn!(member = %key, said, "AWS refuses what this Ingress asks for");
+                self.shared.refusals.add(ledger::input_of(&culprit.ingress), finding(&key, operation, said), now);
+            }
+        }
+    }
+}
+
+/// The words that AWS puts between quotes.
+fn quoted(said: &str) -> impl Iterator<Item = &str> {
+    said.split(['\'', '"', '`']).skip(1).step_by(2).filter(|word| word.len() >= 3)
+}
+
+fn finding(key: &Key, operation: &AwsOperation, said: &str) -> Finding {
+    let (code, annotation) = match operation {
+        AwsOperation::ModifyLoadBalancerAttributes { .. } => (Code::InvalidAttribute, Some("load-balancer-attributes")),
+        AwsOperation::ModifyTargetGroupAttributes { .. } => (Code::InvalidAttribute, Some("target-group-attributes")),
+        _ => (Code::InvalidValue, None),
+    };
+    let path = annotation.map_or_else(
+        || FieldPath::at("metadata.annotations"),
+        |name| FieldPath::annotation(&format!("{PREFIX}{name}")),
+    );
+    let message = format!("AWS refuses what only this Ingress asks for: {said}");
+    Finding {
+        effect: Effect::MemberSetAside,
+        mend: "write a value that AWS takes; it is tried again when the Ingress is edited, and every ten minutes".to_owned(),
+        ..Finding::new(code, ObjectRef::ingress(&key.namespace, &key.name), path, message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(value: &str) -> LastGood {
+        LastGood { namespace: "ns".to_owned(), name: "shop".to_owned(), spec: value.to_owned(), ..LastGood::default() }
+    }
+
+    fn some_finding() -> Finding {
+        let operation = AwsOperation::DeleteRule { rule: "arn".to_owned() };
+        finding(&Key::new("ns", "shop"), &operation, "no")
+    }
+
+    #[test]
+    fn the_second_refusal_of_the_same_input_counts_and_not_for_ever() {
+        let (refusals, now) = (Refusals::default(), Instant::now());
+        let stands = |at: Instant| refusals.lock().values().any(|refusal| refusal.is_quarantine(at));
+        refusals.add(input("a"), some_finding(), now);
+        assert!(!stands(now), "the first may have been a mistake of AWS");
+        refusals.add(input("b"), some_finding(), now);
+        assert!(!stands(now), "another input begins anew");
+        refusals.add(input("b"), some_finding(), now);
+        assert!(stands(now));
+        assert!(!stands(now + AGAIN));
+    }
+
+    #[test]
+    fn words_between_quotes() {
+        let words: Vec<&str> = quoted("Load balancer attribute key 'no.such.attribute' is not \"recognized\" in 'eu'").collect();
+        assert_eq!(words, ["no.such.attribute", "recognized"]);
+    }
+}

@@ -1,0 +1,221 @@
+//! AWS lets go and learns only after a while, and has quotas: what serves does not wait for it, and nobody hears of a failure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use albedo_ground::{LoadBalancer, eventually};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::base::Base;
+use crate::objects::{rule, service};
+use crate::stage::{SOON, Stage, tail};
+
+/// How soon an edit has to be served, whatever AWS still holds.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
+async fn open(base: &Arc<Base>, name: &str) -> Result<Stage> {
+    let mut stage = Stage::open(base, name).await?;
+    stage.flags(&["--lb-stabilization-monitor-interval=1s"]);
+    stage.start().await?;
+    stage.apply(&[service("web", "NodePort", 80, 8080)]).await?;
+    Ok(stage)
+}
+
+async fn is_so(stage: &Stage, what: &str, holds: impl Fn(&LoadBalancer) -> bool) -> Result<()> {
+    eventually(what, AT_ONCE, async || {
+        let state = stage.state().await?;
+        let there = state.load_balancers.iter().find(|one| holds(one));
+        ensure!(there.is_some(), "it is {:?}", state.load_balancers);
+        Ok(Some(()))
+    })
+    .await
+    .with_context(|| tail(&stage.log()))
+}
+
+/// No Ingress has heard of a failure.
+async fn nobody_complains(stage: &Stage, name: &str) -> Result<()> {
+    let events = stage.events(name).await?;
+    let failed = events.iter().find(|(reason, _)| reason == "FailedDeployModel");
+    ensure!(failed.is_none(), "{failed:?}");
+    Ok(())
+}
+
+/// A load balancer that is replaced has its web ACL, its listeners and its name in the Ingress's status while the security group of the
+/// old one is held, WAF and tags don't know the new one yet, and the target group still belongs to the old one.
+pub async fn a_replacement_waits_for_no_clean_up(base: Arc<Base>) -> Result<()> {
+    let stage = open(&base, "replaced").await?;
+    let region = stage.scope.region.clone();
+    let acl = format!("arn:aws:wafv2:{region}:123456789012:regional/webacl/front/1");
+    let items = json!([{"kind": "web-acl", "arn": acl}]);
+    let own = stage.scope.world.node_security_group.clone();
+    stage.scope.emulator().plant(&region, &items).await?;
+    stage.apply(&[stage.ingress("shop", &[("scheme", "internal"), ("wafv2-acl-arn", &acl)], &json!([]))]).await?;
+    let old = stage.hostname("shop").await?;
+    is_so(&stage, "the web ACL is attached", |one| one.web_acl.as_deref() == Some(&acl)).await?;
+    stage.quiet().await?;
+
+    let slow = json!({"securityGroupsHeld": 25, "targetGroupsHeld": 3, "webAclUnknown": 3, "tagsUnknown": 1});
+    stage.scope.emulator().settling(&region, &slow).await?;
+    let edit = [("scheme", "internet-facing"), ("wafv2-acl-arn", acl.as_str()), ("security-groups", own.as_str())];
+    stage.apply(&[stage.ingress("shop", &edit, &json!([]))]).await?;
+    is_so(&stage, "the new one has its web ACL and answers", |one| {
+        one.scheme.as_deref() == Some("internet-facing")
+            && one.web_acl.as_deref() == Some(&acl)
+            && one.listener(80).is_some_and(|listener| listener.rules.len() > 1)
+    })
+    .await?;
+    eventually("the Ingress has the new name", AT_ONCE, async || {
+        Ok((stage.hostname("shop").await? != old).then_some(()))
+    })
+    .await?;
+    let managed = |state: &albedo_ground::State| state.security_groups.iter().filter(|one| one.name.starts_with("k8s-")).count();
+    ensure!(managed(&stage.state().await?) > 0, "the old security group was not held");
+    eventually("the old security group goes", SOON, async || {
+        let left = stage.state().await?.security_groups;
+        Ok(left.iter().all(|one| !one.name.starts_with("k8s-") || one.name.contains("traffic")).then_some(()))
+    })
+    .await
+    .with_context(|| tail(&stage.log()))?;
+    nobody_complains(&stage, "shop").await?;
+    stage.close().await
+}
+
+/// At a quota what goes makes room for what comes.
+pub async fn at_a_quota_the_old_goes_first(base: Arc<Base>) -> Result<()> {
+    let stage = open(&base, "full").await?;
+    let region = stage.scope.region.clone();
+    let mut certificates = Vec::new();
+    for domain in ["one.example.com", "two.example.com", "three.example.com"] {
+        certificates.push(stage.scope.emulator().certificate(&region, &[domain]).await?);
+    }
+    let [one, two, three] = certificates.as_slice() else { anyhow::bail!("three certificates") };
+    let pairs = |tags: &str, cidrs: &str, more: &str| {
+        let arns = format!("{one},{more}");
+        stage.ingress(
+            "shop",
+            &[("tags", tags), ("inbound-cidrs", cidrs), ("certificate-arn", &arns), ("listen-ports", r#"[{"HTTPS":443}]"#)],
+            &json!([]),
+        )
+    };
+    stage.apply(&[pairs("a=1,b=2", "10.1.0.0/24,10.2.0.0/24,10.3.0.0/24", two)]).await?;
+    stage.hostname("shop").await?;
+    stage.quiet().await?;
+    let state = stage.state().await?;
+    let tags = state.load_balancers.first().context("no load balancer")?.tags.len();
+    let most = json!({"securityGroupRules": 3, "certificates": 1, "tags": tags});
+    stage.scope.emulator().quotas(&region, &most).await?;
+    stage.apply(&[pairs("c=3,d=4", "10.4.0.0/24,10.5.0.0/24,10.6.0.0/24", three)]).await?;
+    is_so(&stage, "tags and certificates are the new ones", |found| {
+        let certificates = found.listener(443).map(|listener| format!("{:?}", listener.all_certificates)).unwrap_or_default();
+        found.tags.contains_key("c") && !found.tags.contains_key("a") && certificates.contains(three.as_str())
+            && !certificates.contains(two.as_str())
+    })
+    .await?;
+    eventually("the security group lets in the new addresses", AT_ONCE, async || {
+        let groups = format!("{:?}", stage.state().await?.security_groups);
+        Ok((groups.contains("10.6.0.0/24") && !groups.contains("10.1.0.0/24")).then_some(()))
+    })
+    .await
+    .with_context(|| tail(&stage.log()))?;
+    nobody_complains(&stage, "shop").await?;
+    stage.close().await
+}
+
+/// A throttled write was not carried out: it is sent again in the same pass, and nobody hears of it.
+pub async fn a_throttled_write_is_sent_again(base: Arc<Base>) -> Result<()> {
+    let stage = open(&base, "throttled").await?;
+    let faults: Vec<Value> = ["CreateLoadBalancer", "CreateTargetGroup", "CreateListener", "CreateRule"]
+        .iter()
+        .map(|operation| json!({"service": "elbv2", "operation": operation, "times": 3, "kind": "throttle"}))
+        .collect();
+    stage.scope.emulator().faults(&stage.scope.region, &json!(faults)).await?;
+    stage.apply(&[stage.ingress("shop", &[], &json!([]))]).await?;
+    stage.hostname("shop").await?;
+    stage.quiet().await?;
+    nobody_complains(&stage, "shop").await?;
+    ensure!(stage.scope.emulator().struck(&stage.scope.region).await? == 12, "not all of the faults struck");
+    ensure!(!stage.log().contains("a turn failed"), "{}", tail(&stage.log()));
+    stage.close().await
+}
+
+/// Who may not read what is attached, and who is refused what is attached, serves all the same.
+pub async fn an_add_on_that_fails_stops_no_edit(base: Arc<Base>) -> Result<()> {
+    let stage = open(&base, "addons-fail").await?;
+    let region = stage.scope.region.clone();
+    let acl = format!("arn:aws:wafv2:{region}:123456789012:regional/webacl/front/1");
+    stage.scope.emulator().plant(&region, &json!([{"kind": "web-acl", "arn": acl}])).await?;
+    let shop = |path: &str, with: bool| {
+        let acl = [("wafv2-acl-arn", acl.as_str())];
+        let pairs = if with { acl.as_slice() } else { &[] };
+        stage.ingress("shop", pairs, &json!([rule(None, &[(path, "Exact", "web", 80)])]))
+    };
+    stage.apply(&[shop("/first", false)]).await?;
+    stage.hostname("shop").await?;
+    stage.quiet().await?;
+    for (operation, path) in [("GetWebACLForResource", "/second"), ("AssociateWebACL", "/third")] {
+        let fault = json!([{"service": "wafv2", "operation": operation, "times": 0, "code": "AccessDeniedException"}]);
+        stage.scope.emulator().faults(&region, &fault).await?;
+        stage.apply(&[shop(path, true)]).await?;
+        is_so(&stage, path, |one| {
+            one.listener(80).is_some_and(|listener| format!("{:?}", listener.rules).contains(path))
+        })
+        .await?;
+        stage.event("shop", "FailedDeployModel", operation).await?;
+    }
+    stage.scope.emulator().faults(&region, &json!([])).await?;
+    eventually("the web ACL is attached", SOON, async || {
+        let state = stage.state().await?;
+        Ok(state.load_balancers.iter().any(|one| one.web_acl.as_deref() == Some(&acl)).then_some(()))
+    })
+    .await
+    .with_context(|| tail(&stage.log()))?;
+    stage.close().await
+}
+
+/// Each row: what a newcomer asks for and AWS refuses. It alone is quarantined and told; the others' edits reach AWS, and so does its own
+/// once it is mended.
+pub async fn what_aws_refuses_costs_the_newcomer_alone(base: Arc<Base>) -> Result<()> {
+    let stage = open(&base, "refused").await?;
+    let group = stage.scope.group.clone();
+    let member = |name: &str, path: &str, more: &[(&str, &str)]| {
+        let pairs = [&[("group.name", group.as_str())], more].concat();
+        stage.ingress(name, &pairs, &json!([rule(Some(&format!("{name}.example.com")), &[(path, "Exact", "web", 80)])]))
+    };
+    stage.apply(&[member("victim", "/first", &[])]).await?;
+    stage.hostname("victim").await?;
+    stage.quiet().await?;
+    let rows = [
+        ("load-balancer-attributes", "no.such.attribute=1", "ModifyLoadBalancerAttributes", "ValidationError"),
+        ("target-group-attributes", "no.such.attribute=1", "ModifyTargetGroupAttributes", "ValidationError"),
+        ("target-type", "instance", "CreateTargetGroup", "InvalidConfigurationRequest"),
+        ("target-type", "instance", "CreateRule", "ValidationError"),
+    ];
+    for (index, (annotation, value, operation, code)) in rows.into_iter().enumerate() {
+        let (name, path) = (format!("evil-{index}"), format!("/edit-{index}"));
+        let fault = json!([{"service": "elbv2", "operation": operation, "times": 0, "code": code, "target": name}]);
+        let fault = if operation.starts_with("Create") { fault } else { json!([]) };
+        stage.scope.emulator().faults(&stage.scope.region, &fault).await?;
+        let host = format!("{name}.example.com");
+        stage.apply(&[member(&name, "/", &[(annotation, value), ("healthcheck-path", &format!("/{name}"))])]).await?;
+        stage.event(&name, "FailedBuildModel", "AWS refuses").await.with_context(|| format!("{host} {operation}"))?;
+        stage.apply(&[member("victim", &path, &[])]).await?;
+        is_so(&stage, &path, |one| {
+            one.listener(80).is_some_and(|listener| format!("{:?}", listener.rules).contains(&path))
+        })
+        .await?;
+        stage.scope.emulator().faults(&stage.scope.region, &json!([])).await?;
+        stage.apply(&[member(&name, "/mended", &[])]).await?;
+        is_so(&stage, "it is served once it is mended", |one| {
+            one.listener(80).is_some_and(|listener| format!("{:?}", listener.rules).contains(&host))
+        })
+        .await?;
+        stage.kubectl(&["delete", "ingress", &name, "--timeout=60s"]).await?;
+    }
+    nobody_complains(&stage, "victim").await.or_else(|error| {
+        // The passes before the quarantine fail for all of them.
+        ensure!(error.to_string().contains("FailedDeployModel"), "{error}");
+        Ok(())
+    })?;
+    stage.close().await
+}
