@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use albedo_engine::admit::{self, Answer, Policy};
@@ -20,18 +20,18 @@ use crate::cli::Run;
 use crate::cloud::{Asked, Cloud, CloudConfig, NodePlace, Service, Throttle, identify};
 use crate::cluster::{Cluster, Events, Tenure, resource};
 use crate::reconcile::{Account, Metrics, Parts, Reconciler};
-use crate::serve::{Config, Decide, Files, Limits, Readiness, Serve, SharedRegistry, Webhook};
+use crate::serve::{Config, Decide, Files, Lane, Limits, Readiness, Serve, SharedRegistry, Webhook};
 
 /// Pause between two attempts to find out where we are.
 const WHERE: Duration = Duration::from_secs(10);
 /// How often it is said what the world still lacks.
 const SAY_MISSING: Duration = Duration::from_secs(15);
-/// Ingresses whose compilation admission remembers; each takes some kilobytes.
-const REMEMBERED: usize = 4096;
 /// Longest that a review waits for Secrets: the API server waits 5 s for it.
 const LOOK_UP: Duration = Duration::from_secs(1);
 /// So many Secrets are looked up for one review.
 const SECRETS: usize = 4;
+/// Bytes of compiled Ingresses that admission remembers, of twice as many for a while.
+const REMEMBERED: usize = 16 << 20;
 /// Longest that the end may take once webhooks have drained: Kubernetes grants 30 s in all.
 const END: Duration = Duration::from_secs(15);
 
@@ -128,21 +128,36 @@ fn with(registry: &SharedRegistry, register: impl FnOnce(&mut Registry)) {
 /// What admission answers, from what is known at this moment.
 fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: Arc<Policy>) -> Decide {
     let cache = Mutex::new(Cache::new(REMEMBERED));
-    Arc::new(move |request| {
+    Arc::new(move |request, lane| {
         if request.row.registered() && !cluster.is_ready() {
             // Nothing may be concluded from what has not been listed: the API server's failure policy decides.
             return Answer::unavailable("albedo is starting and has not listed every kind yet; try again");
         }
         look_secrets_up(&cluster, &request);
         let facts = account.get();
-        let answer = cluster.read(|world| {
+        let review = |world: &World| {
             let context =
                 admit::Context { world, facts: &facts, settings: &settings, policy: &policy, now: Timestamp::now() };
-            // A cache is whole after a panic too: what is in it was compiled.
-            let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.know(&facts);
-            admit::review_with(&request, context, &mut cache)
-        });
+            // A cache is whole after a panic too: what is in it was compiled. Nobody waits for it: to compile anew is faster than
+            // a review that began before.
+            let shared = match (lane, cache.try_lock()) {
+                (Lane::Small, Ok(cache)) => Some(cache),
+                (Lane::Small, Err(TryLockError::Poisoned(poisoned))) => Some(poisoned.into_inner()),
+                (Lane::Large, _) | (_, Err(TryLockError::WouldBlock)) => None,
+            };
+            match shared {
+                Some(mut cache) => {
+                    cache.know(&facts);
+                    admit::review_with(&request, context, &mut cache)
+                }
+                None => admit::review_with(&request, context, &mut Cache::new(REMEMBERED)),
+            }
+        };
+        // A long look would keep watches from writing, and they all other looks: a large review has a world of its own.
+        let answer = match lane {
+            Lane::Small => cluster.read(review),
+            Lane::Large => review(&cluster.read(World::clone)),
+        };
         if answer.rests_on_facts {
             account.doubt();
         }

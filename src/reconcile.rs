@@ -41,8 +41,8 @@ pub use metrics::Metrics;
 use queue::{Crew, Lane, Queue};
 use troubles::Troubles;
 
-/// Ingresses whose compilation is remembered; each takes some kilobytes.
-const REMEMBERED: usize = 4096;
+/// Bytes of compiled Ingresses that are remembered, of twice as many for a while.
+const REMEMBERED: usize = 32 << 20;
 
 /// Why a turn could not be ended.
 #[derive(Debug, thiserror::Error)]

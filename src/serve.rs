@@ -4,6 +4,8 @@
 //! | file | what it is |
 //! |---|---|
 //! | `accept` | the accept loop of a listener and its end |
+//! | `slots`, `watched` | places for connections, who gives way, and how long each phase may last |
+//! | `room` | memory for large bodies |
 //! | `tls` | the serving certificate |
 //! | `webhook` | a route for each path of the table of webhooks |
 //! | `review` | an AdmissionReview on the wire |
@@ -25,7 +27,10 @@ mod metrics;
 mod probes;
 mod registration_yaml;
 mod review;
+mod room;
+mod slots;
 mod tls;
+mod watched;
 mod webhook;
 
 pub use accept::Limits;
@@ -33,7 +38,7 @@ pub use metrics::SharedRegistry;
 pub use probes::Readiness;
 pub use registration_yaml::registration_yaml;
 pub use tls::Files;
-pub use webhook::Decide;
+pub use webhook::{Decide, Lane};
 
 use accept::Listener;
 use metrics::Metrics;
@@ -128,7 +133,7 @@ impl Serve {
         // Cancelled when the webhook listener has drained, or its task has ended in any other way.
         let last = CancellationToken::new();
 
-        let plain = Limits { connections: PLAIN_CONNECTIONS, linger: Duration::ZERO, ..config.limits };
+        let plain = Limits { connections: PLAIN_CONNECTIONS, of_address: PLAIN_CONNECTIONS / 2, linger: Duration::ZERO, ..config.limits };
         let plain_listeners = [
             ("probes", config.probes, probes::routes(readiness.clone()), &mut bound.probes),
             ("metrics", config.metrics, metrics::routes(registry), &mut bound.metrics),

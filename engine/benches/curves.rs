@@ -189,7 +189,7 @@ fn links(bounds: &mut Bounds) {
     // One member is another one each time; the rest is remembered.
     let warm = |members: usize, facts: &Arc<Facts>| {
         let editions = editions(members, 5);
-        let (mut cache, mut next) = (Cache::new(members + 28), editions.iter().cycle());
+        let (mut cache, mut next) = (Cache::new((members + 28) << 14), editions.iter().cycle());
         cache.know(facts);
         shortest(|| next.next().map(|view| relink(input(&settings, view, facts), &mut cache)))
     };

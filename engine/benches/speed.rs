@@ -41,7 +41,7 @@ fn link_cold(bencher: Bencher<'_, '_>, members: usize) {
 #[divan::bench(args = MEMBERS)]
 fn link_with_one_member_changed(bencher: Bencher<'_, '_>, members: usize) {
     let (settings, facts, editions) = (Settings::new("bench"), Arc::new(facts()), editions(members, 5));
-    let (mut cache, mut next) = (Cache::new(members + 28), editions.iter().cycle());
+    let (mut cache, mut next) = (Cache::new((members + 28) << 14), editions.iter().cycle());
     cache.know(&facts);
     bencher.bench_local(|| next.next().map(|view| relink(black_box(input(&settings, view, &facts)), &mut cache)));
 }

@@ -3,6 +3,7 @@
 mod binding;
 mod consequence;
 mod defaults;
+mod oversized;
 mod parameters;
 mod policy;
 mod preview;
@@ -22,6 +23,10 @@ use crate::world::World;
 
 pub use policy::{Defaults, Mode, Policy};
 pub use verdict::outside;
+
+/// Most values of an object's JSON that are decoded, counted as the separators before them. An Ingress of the most paths that are read has
+/// fewer than half of it; decoded, a value can take a hundred times the bytes of its text.
+pub const VALUES: usize = 100_000;
 
 /// The annotation that acknowledges the replacement of a load balancer.
 pub const ALLOW_REPLACEMENT: &str = "albedo.dev/allow-replacement";
@@ -47,6 +52,8 @@ pub enum Object {
     Ingress(Box<Ingress>),
     /// Anything else.
     Other(Value),
+    /// Not decoded: it has so many JSON values, above [`VALUES`].
+    Oversized(usize),
 }
 
 /// One admission request, decoded.
@@ -193,6 +200,9 @@ pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -
         } else {
             parameters::validate(object, old, &request.name, context.policy, &context.settings.extra_attributes)
         };
+    }
+    if let Some(Object::Oversized(values)) = request.object {
+        return oversized::answer(request, values, context);
     }
     if let (Some(Object::Other(object)), "targetgroupbindings") = (&request.object, request.row.resource) {
         let old = match &request.old_object {

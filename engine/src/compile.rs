@@ -3,6 +3,7 @@
 mod actions;
 mod addons;
 mod authentication;
+mod bounds;
 mod cache;
 mod doubles;
 mod forbidden;
@@ -39,6 +40,7 @@ use crate::stack::{
 use crate::world::{ClassifiedMember, View};
 
 pub use addons::AddonsAsk;
+pub use bounds::{ANNOTATIONS, FINDINGS, PATHS};
 pub use cache::Cache;
 pub use frontend_nlb::{FrontendHealthCheckAsk, FrontendNlbAsk};
 pub use reader::Reader;
@@ -260,6 +262,9 @@ pub struct Context<'a> {
 /// Compiles one member.
 #[must_use]
 pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
+    if let Some(finding) = bounds::check(&member.ingress) {
+        return oversized(member, context, finding);
+    }
     let mut compiler = Compiler::new(member, context);
     compiler.check_keys();
     compiler.check_control_characters();
@@ -269,14 +274,22 @@ pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     compiler.check_values();
     compiler.check_params();
     compiler.check_effects();
-    let findings = compiler.reader.findings;
+    let of_rules = compiler.of_rules;
+    let findings = compiler.reader.finish();
     let linkable = !findings.iter().any(is_fault);
-    Compiled { key: member.key(), asked: Arc::new(fragment), linkable, findings, of_rules: compiler.of_rules }
+    Compiled { key: member.key(), asked: Arc::new(fragment), linkable, findings, of_rules }
 }
 
 /// Whether it keeps a member from being linked.
 fn is_fault(finding: &Finding) -> bool {
     finding.effect == Effect::MemberSetAside
+}
+
+/// What is made of an Ingress that is too large to be compiled: nothing is asked, as if its spec and annotations were empty.
+fn oversized(member: &ClassifiedMember, context: Context<'_>, finding: Finding) -> Compiled {
+    let empty = ClassifiedMember { ingress: Arc::new(bounds::emptied(&member.ingress)), class: member.class.clone() };
+    let asked = Arc::new(Compiler::new(&empty, context).fragment());
+    Compiled { key: member.key(), asked, linkable: false, findings: vec![finding], of_rules: 0..0 }
 }
 
 /// The state of one compilation.

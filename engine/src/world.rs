@@ -40,7 +40,7 @@ pub enum Unit {
 pub type Changes = BTreeSet<Unit>;
 
 /// The objects of a cluster.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct World {
     settings: Option<Settings>,
     ingresses: BTreeMap<Key, Arc<Ingress>>,

@@ -160,7 +160,11 @@ fn review(example: &str) -> (String, bool) {
     if let Some(spec) = example.get("binding") {
         return review_binding(spec, example.get("before"), context);
     }
-    let candidate = plain(&example["annotations"], &example["spec"], "web");
+    let mut candidate = plain(&example["annotations"], &example["spec"], "web");
+    if let (Some(count), Some(spec)) = (example["paths"].as_u64(), &mut candidate.spec) {
+        let paths = spec.rules.iter_mut().flatten().filter_map(|rule| Some(&mut rule.http.as_mut()?.paths));
+        paths.for_each(|paths| *paths = (0..count).flat_map(|_| paths.clone()).collect());
+    }
     let old = example.get("before").map(|before| plain(&before["annotations"], &before["spec"], "web"));
     let request = Request {
         row: ROWS.iter().find(|row| row.kind == WebhookKind::Validating).expect("a row"),

@@ -337,7 +337,7 @@ fn desired(world: &World, facts: &Facts, cache: &mut Cache) -> Result<Vec<Option
 
 /// The same Ingresses in another order, then with other Services and facts: what is remembered is never wrong.
 fn check_orders(ingresses: &[Ingress], facts: &Facts) -> Result<(), TestCaseError> {
-    let mut cache = Cache::new(4);
+    let mut cache = Cache::new(16 << 10);
     let (mut forwards, mut backwards) = (world(), world());
     for ingress in ingresses {
         forwards.apply(Object::Ingress(Box::new(ingress.clone())));
@@ -375,7 +375,7 @@ fn what_is_admitted_is_linked_and_what_is_linked_is_not_denied_for_it() {
             reached.keys.extend(catalogue::rows().nth(*row).map(|row| row.key));
         }
         let mut world = world();
-        let mut cache = Cache::new(8);
+        let mut cache = Cache::new(32 << 10);
         let ingresses: Vec<Ingress> = seeds.iter().enumerate().map(|(number, seed)| seed.ingress(number)).collect();
         for ingress in &ingresses {
             reached.reviewed += 1;

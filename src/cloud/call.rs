@@ -120,22 +120,33 @@ impl Caller {
     }
 }
 
+/// Most pages of one list. The largest lists of an account have some dozen; an endpoint that never ends them would be read for ever.
+const PAGES: usize = 1000;
+
 /// Reads all pages. `page` takes the marker of a page (`None`: the first) and gives its items and the next marker.
+///
+/// # Errors
+///
+/// Those of `page`, and [`CloudError::Pages`] if the list never ends: a part of it taken for the whole would delete what it lacks.
 pub(super) async fn paged<T, P>(page: impl Fn(Option<String>) -> P) -> Result<Vec<T>, CloudError>
 where
     P: Future<Output = Result<(Option<Vec<T>>, Option<String>), CloudError>>,
 {
     let (mut all, mut marker) = (Vec::new(), None);
-    loop {
+    for _ in 0..PAGES {
         let (items, next) = page(marker.clone()).await?;
         all.extend(items.unwrap_or_default());
         let next = next.filter(|next| !next.is_empty());
-        // A marker that comes twice would be read for ever.
-        if next.is_none() || next == marker {
+        if next.is_none() {
             return Ok(all);
+        }
+        // A marker that comes twice would be read for ever.
+        if next == marker {
+            break;
         }
         marker = next;
     }
+    Err(CloudError::Pages)
 }
 
 #[cfg(test)]
@@ -153,8 +164,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_marker_that_comes_twice_ends_it() {
-        let page = async |_| Ok((Some(vec![1]), Some("a".to_owned())));
-        assert_eq!(paged(page).await.unwrap(), [1, 1]);
+    async fn pages_without_an_end_are_an_error() {
+        let same = async |_| Ok((Some(vec![1]), Some("a".to_owned())));
+        assert!(matches!(paged(same).await, Err(CloudError::Pages)));
+        let asked = std::cell::Cell::new(0);
+        let other = async |_| {
+            asked.set(asked.get() + 1);
+            Ok((Some(vec![1]), Some(asked.get().to_string())))
+        };
+        assert!(matches!(paged(other).await, Err(CloudError::Pages)));
+        assert_eq!(asked.get(), PAGES);
     }
 }

@@ -81,6 +81,9 @@ pub enum CloudError {
         /// AWS's name of the operation.
         operation: &'static str,
     },
+    /// A list gave the same page twice, or more pages than any account has.
+    #[error("AWS gave a list without an end")]
+    Pages,
     /// The right to write ends before an answer could come. Nothing was sent.
     #[error("AWS {operation} was not sent: this replica's lease ends too soon")]
     NotTenured {
@@ -109,6 +112,7 @@ impl CloudError {
             | Self::NoClient { .. }
             | Self::Unlisted { .. }
             | Self::Slow { .. }
+            | Self::Pages
             | Self::NotTenured { .. } => None,
         }
     }

@@ -21,7 +21,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -29,10 +28,12 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::metrics::Metrics;
+use super::slots::{Phase, Slot, Slots};
 use super::tls::Certificates;
+use super::watched::Watched;
 
 /// Largest request line and headers, and the most that is read ahead of a body, in bytes.
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 16 * 1024;
 /// Pause after the system refused to accept, most often for want of file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
 /// What a connection that was opened just before the end gets to send its first request.
@@ -41,13 +42,17 @@ const LAST_WORD: Duration = Duration::from_millis(500);
 /// Bounds of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections open at once; further ones wait in the kernel's queue.
+    /// Connections open at once; for a further one the longest idle of the address with the most gives way.
     pub connections: usize,
+    /// Connections of one address; for a further one its own longest idle gives way, if it has one.
+    pub of_address: usize,
     /// From accepting to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From the handshake to the headers of the first request.
+    /// From the handshake to the first byte of a request, and from any answer to the next one while no review has come.
     pub first_request: Duration,
-    /// From an answer to the headers of the next request. Longer than clients keep idle connections (90 s in Go's), or
+    /// From the first byte of a request to the end of its headers, and from an answer's first byte to its last.
+    pub head: Duration,
+    /// From the answer to a review to the first byte of the next request. Longer than clients keep idle connections (90 s in Go's), or
     /// a request would now and then meet a connection that is just being closed.
     pub idle: Duration,
     /// From the headers of a request to the last byte of its body.
@@ -61,11 +66,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 1024,
+            connections: 512,
+            of_address: 128,
             handshake: Duration::from_secs(10),
             first_request: Duration::from_secs(10),
+            head: Duration::from_secs(10),
             idle: Duration::from_mins(3),
-            body: Duration::from_secs(10),
+            body: Duration::from_secs(5),
             linger: Duration::from_secs(5),
             drain: Duration::from_secs(10),
         }
@@ -113,7 +120,7 @@ impl Listener {
             closed: CancellationToken::new(),
             cut: CancellationToken::new(),
         });
-        let slots = Arc::new(Semaphore::new(limits.connections));
+        let slots = Slots::new(limits);
         let tasks = TaskTracker::new();
         let mut lingered = pin!(async {
             ending.cancelled().await;
@@ -123,14 +130,22 @@ impl Listener {
             tokio::select! {
                 biased;
                 () = &mut lingered => break,
-                (stream, peer, slot) = accept(name, &socket, &slots) => {
+                (stream, peer) = accept(name, &socket) => {
+                    let Some((slot, gave_way)) = slots.admit(peer.ip().to_canonical()) else {
+                        shared.metrics.connection_cut(name);
+                        continue;
+                    };
+                    if gave_way {
+                        shared.metrics.connection_cut(name);
+                    }
                     let shared = Arc::clone(&shared);
+                    let slot = Arc::new(slot);
                     tasks.spawn(async move {
                         tokio::select! {
                             () = shared.cut.cancelled() => {}
-                            () = shared.connection(stream, peer) => {}
+                            () = slot.cut.cancelled() => tracing::debug!(listener = name, %peer, "connection gave way"),
+                            () = shared.connection(stream, peer, &slot) => {}
                         }
-                        drop(slot);
                     });
                 }
             }
@@ -147,19 +162,11 @@ impl Listener {
     }
 }
 
-/// The next connection and its slot.
-async fn accept(
-    name: &'static str,
-    socket: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
-        // Only a closed semaphore refuses, and nobody closes this one.
-        return std::future::pending().await;
-    };
+/// The next connection.
+async fn accept(name: &'static str, socket: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match socket.accept().await {
-            Ok((stream, peer)) => return (stream, peer, slot),
+            Ok(accepted) => return accepted,
             // The client went away between the kernel's handshake and here.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
@@ -172,16 +179,16 @@ async fn accept(
 }
 
 impl Shared {
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr) {
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, slot: &Arc<Slot>) {
         let open = self.metrics.connection(self.name);
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(listener = self.name, %peer, %error, "no TCP_NODELAY");
         }
         match &self.tls {
-            None => self.http(stream, peer).await,
+            None => self.http(stream, peer, slot).await,
             Some(certificates) => {
                 if let Some(stream) = self.handshake(certificates, stream, peer).await {
-                    self.http(stream, peer).await;
+                    self.http(stream, peer, slot).await;
                 }
             }
         }
@@ -215,24 +222,25 @@ impl Shared {
         }
     }
 
-    async fn http<S>(&self, stream: S, peer: SocketAddr)
+    async fn http<S>(&self, stream: S, peer: SocketAddr, slot: &Arc<Slot>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        slot.enter(Phase::Waiting);
         let spoken = AtomicBool::new(false);
         let service = service_fn(|request: Request<Incoming>| {
             spoken.store(true, Ordering::Relaxed);
-            self.answer(request)
+            self.answer(request, slot)
         });
+        let stream = Watched { stream, slot: Arc::clone(slot) };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            // hyper counts the idle time between requests as reading headers.
-            .header_read_timeout(self.limits.idle)
+            // hyper counts the idle time between requests as reading headers; the slot tells the two apart.
+            .header_read_timeout(None)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
-        let mut first = pin!(sleep(self.limits.first_request));
-        let mut awaiting_first = true;
+        let mut overdue = pin!(slot.overdue());
         let mut closing = false;
         loop {
             tokio::select! {
@@ -242,12 +250,9 @@ impl Shared {
                     }
                     return;
                 }
-                () = &mut first, if awaiting_first => {
-                    awaiting_first = false;
-                    if !spoken.load(Ordering::Relaxed) {
-                        tracing::debug!(listener = self.name, %peer, "no request in time");
-                        return;
-                    }
+                () = overdue.as_mut() => {
+                    tracing::debug!(listener = self.name, %peer, phase = ?slot.phase(), "connection took too long");
+                    return;
                 }
                 () = self.closed.cancelled(), if !closing => {
                     closing = true;
@@ -264,11 +269,14 @@ impl Shared {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    async fn answer(&self, mut request: Request<Incoming>, slot: &Arc<Slot>) -> Result<Response<Body>, Infallible> {
+        slot.enter(Phase::Body);
+        request.extensions_mut().insert(Arc::clone(slot));
         let mut response = self.routes.clone().oneshot(request.map(Body::new)).await?;
         if self.ending.is_cancelled() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        slot.enter(Phase::Answer);
         Ok(response)
     }
 }

@@ -50,6 +50,7 @@ pub struct Metrics {
     unreadable: Family<PathLabels, Counter>,
     connections: Family<ListenerLabels, Gauge>,
     accepted: Family<ListenerLabels, Counter>,
+    cut: Family<ListenerLabels, Counter>,
     handshakes: Family<HandshakeLabels, Counter>,
     not_after: Gauge<i64, AtomicI64>,
     taken: Counter<u64, AtomicU64>,
@@ -66,6 +67,7 @@ impl Metrics {
             unreadable: Family::default(),
             connections: Family::default(),
             accepted: Family::default(),
+            cut: Family::default(),
             handshakes: Family::default(),
             not_after: Gauge::default(),
             taken: Counter::default(),
@@ -92,6 +94,7 @@ impl Metrics {
         );
         registry.register("connections", "Open connections", self.connections.clone());
         registry.register("connections_accepted", "Connections accepted", self.accepted.clone());
+        registry.register("connections_cut", "Connections closed because there were too many", self.cut.clone());
         registry.register("tls_handshake_failures", "TLS handshakes that failed", self.handshakes.clone());
         registry.register_with_unit(
             "serving_certificate_not_after",
@@ -124,6 +127,10 @@ impl Metrics {
         let open = self.connections.get_or_create_owned(&labels);
         open.inc();
         Open(open)
+    }
+
+    pub(super) fn connection_cut(&self, listener: &'static str) {
+        self.cut.get_or_create(&ListenerLabels { listener }).inc();
     }
 
     pub(super) fn handshake_failed(&self, reason: &'static str) {

@@ -209,10 +209,11 @@ async fn get(address: SocketAddr, path: &str) -> (u16, String) {
 
 /// Allows everything, and does what the name of the object says first.
 fn by_name() -> Decide {
-    Arc::new(|request: Request| {
+    Arc::new(|request: Request, _| {
         match request.name.as_str() {
             "panic" => panic!("as the name says"),
             "slow" => std::thread::sleep(Duration::from_millis(500)),
+            "long" => std::thread::sleep(Duration::from_secs(4)),
             _ => {}
         }
         Answer::allow()

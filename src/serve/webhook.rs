@@ -10,25 +10,65 @@ use albedo_engine::admit::registration::{ROWS, Row};
 use albedo_engine::admit::{Answer, Request};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{StatusCode, header};
+use axum::http::{Request as HttpRequest, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::metrics::Metrics;
 use super::review::{self, Envelope};
+use super::room::{Room, Share};
+use super::slots::{Phase, Slot};
 
-/// The decision on a request: pure and fast, it is called on the thread that read the request.
-pub type Decide = Arc<dyn Fn(Request) -> Answer + Send + Sync>;
+/// The decision on a request. It is called on a thread of its own, so many at a time as the lane has places.
+pub type Decide = Arc<dyn Fn(Request, Lane) -> Answer + Send + Sync>;
 
-/// Largest body in bytes. The API server takes objects of up to 3 MiB, and an update carries two.
-const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// Where a review waits: small ones never behind large ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// A body of up to 64 KiB, as nearly all have.
+    Small,
+    /// A larger one.
+    Large,
+}
+
+/// Largest body in bytes. etcd takes requests of up to 1.5 MiB (`--max-request-bytes`), so that is the most that an object has;
+/// an update carries two, and JSON is longer than what is stored.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// How much of a body that is too large is read and thrown away, in bytes, so that the client gets to read the answer.
 const DISCARD_LIMIT: usize = 8 * BODY_LIMIT;
-/// Bodies being read or reviewed, all together, in bytes: what a flood of large ones may take of the process's memory.
-const BODIES_LIMIT: usize = 8 * BODY_LIMIT;
+/// A body up to this size needs no share of the room, in bytes: the number of connections bounds them.
+const SMALL: usize = 64 * 1024;
+/// All larger bodies together, being read or reviewed, in bytes.
+const ROOM: usize = 4 * BODY_LIMIT;
+/// Bytes that have to come in each [`PACE`], until the body is whole.
+const STEP: usize = 16 * 1024;
+const PACE: Duration = Duration::from_secs(2);
+/// Longest wait for room, and for a place in a lane: the API server waits 5 s in all.
+const QUEUE: Duration = Duration::from_secs(2);
+/// Reviews at a time. A large one may take tens of megabytes while it is computed.
+const SMALL_PLACES: usize = 4;
+const LARGE_PLACES: usize = 1;
+
+/// What all paths share.
+#[derive(Debug)]
+struct Bounds {
+    room: Arc<Room>,
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+impl Bounds {
+    fn lane(&self, lane: Lane) -> &Arc<Semaphore> {
+        match lane {
+            Lane::Small => &self.small,
+            Lane::Large => &self.large,
+        }
+    }
+}
 
 /// One path.
 #[derive(Clone)]
@@ -36,13 +76,17 @@ struct Endpoint {
     row: &'static Row,
     decide: Decide,
     limit: Duration,
-    room: Arc<Semaphore>,
+    bounds: Arc<Bounds>,
     metrics: Metrics,
 }
 
 /// The routes of every path in the table; `limit` bounds the reading of a body.
 pub(super) fn routes(decide: &Decide, limit: Duration, metrics: &Metrics) -> Router {
-    let room = Arc::new(Semaphore::new(BODIES_LIMIT));
+    let bounds = Arc::new(Bounds {
+        room: Room::new(ROOM),
+        small: Arc::new(Semaphore::new(SMALL_PLACES)),
+        large: Arc::new(Semaphore::new(LARGE_PLACES)),
+    });
     let mut routes = Router::new();
     let mut seen: Vec<&str> = Vec::new();
     for row in ROWS {
@@ -51,40 +95,66 @@ pub(super) fn routes(decide: &Decide, limit: Duration, metrics: &Metrics) -> Rou
             continue;
         }
         seen.push(row.path);
-        let endpoint =
-            Endpoint { row, decide: Arc::clone(decide), limit, room: Arc::clone(&room), metrics: metrics.clone() };
-        routes = routes.route(row.path, post(move |body: Body| endpoint.serve(body)));
+        let (decide, bounds) = (Arc::clone(decide), Arc::clone(&bounds));
+        let endpoint = Endpoint { row, decide, limit, bounds, metrics: metrics.clone() };
+        routes = routes.route(row.path, post(move |request: HttpRequest<Body>| endpoint.serve(request)));
     }
     routes.layer(CatchPanicLayer::new())
 }
 
 impl Endpoint {
-    async fn serve(self, body: Body) -> Response {
-        let read = tokio::time::timeout(self.limit, read(body, &self.room)).await;
-        let (body, room) = match read {
-            Ok(Ok(body)) => body,
+    async fn serve(self, request: HttpRequest<Body>) -> Response {
+        let slot = request.extensions().get::<Arc<Slot>>().cloned();
+        let read = timeout(self.limit, read(request.into_body(), &self.bounds.room)).await;
+        let (body, share) = match read {
+            Ok(Ok(read)) => read,
             Ok(Err(refusal)) => return self.unreadable(refusal.code(), &refusal),
             Err(_) => return self.unreadable(StatusCode::REQUEST_TIMEOUT, &Refusal::Slow),
         };
+        if let Some(slot) = &slot {
+            slot.enter(Phase::Review);
+        }
+        let lane = if share.is_some() { Lane::Large } else { Lane::Small };
+        let place = timeout(QUEUE, Arc::clone(self.bounds.lane(lane)).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return self.unreadable(StatusCode::SERVICE_UNAVAILABLE, &Refusal::Busy) };
+        // Off the runtime: what computes for long must not keep connections waiting. The place is held until it is over, even if
+        // the client goes away.
+        let computed = tokio::task::spawn_blocking(move || {
+            let response = self.respond(&body, lane);
+            drop((body, share, place));
+            response
+        });
+        match computed.await {
+            Ok((response, readable)) => {
+                if let Some(slot) = slot.filter(|_| readable) {
+                    slot.prove();
+                }
+                response
+            }
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        }
+    }
+
+    /// The answer to a body, and whether that was a review.
+    fn respond(&self, body: &[u8], lane: Lane) -> (Response, bool) {
         let start = Instant::now();
-        let envelope = match Envelope::read(&body) {
+        let envelope = match Envelope::read(body) {
             Ok(envelope) => envelope,
-            Err(error) => return self.unreadable(StatusCode::BAD_REQUEST, &error),
+            Err(error) => return (self.unreadable(StatusCode::BAD_REQUEST, &error), false),
         };
-        let answer = self.review(&envelope);
+        let answer = self.review(&envelope, lane);
         let response = match review::encode(&envelope.uid, &answer) {
             Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
         };
         self.metrics.review(self.row.path, answer.allowed, start.elapsed());
-        drop(room);
-        response
+        (response, true)
     }
 
     /// The answer, whatever happens: a panic is one review's fault and no other's.
-    fn review(&self, envelope: &Envelope<'_>) -> Answer {
+    fn review(&self, envelope: &Envelope<'_>, lane: Lane) -> Answer {
         let decided = catch_unwind(AssertUnwindSafe(|| match envelope.open(self.row) {
-            Ok(request) => (self.decide)(request),
+            Ok(request) => (self.decide)(request, lane),
             Err(answer) => *answer,
         }));
         decided.unwrap_or_else(|panic| {
@@ -116,6 +186,10 @@ enum Refusal {
     TooLarge,
     #[error("too many large bodies at once")]
     NoRoom,
+    #[error("the body came slowly while others waited for room")]
+    GaveWay,
+    #[error("too many reviews at once")]
+    Busy,
     #[error("the body did not arrive in time")]
     Slow,
     #[error("the body cannot be read")]
@@ -126,37 +200,53 @@ impl Refusal {
     fn code(&self) -> StatusCode {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRoom | Self::GaveWay | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Read(_) => StatusCode::BAD_REQUEST,
         }
     }
 }
 
-/// Its share of the memory for bodies; given back when dropped.
-type Room = Option<tokio::sync::OwnedSemaphorePermit>;
-
 /// Reads a body into one piece. It takes memory as bytes arrive, not as they are announced, so that a client that only
 /// promises holds nothing.
-async fn read(mut body: Body, shared: &Arc<Semaphore>) -> Result<(Bytes, Room), Refusal> {
+async fn read(mut body: Body, room: &Arc<Room>) -> Result<(Vec<u8>, Option<Share>), Refusal> {
     let mut whole = Vec::new();
-    let mut room: Room = None;
-    while let Some(frame) = body.frame().await {
+    let mut share: Option<Share> = None;
+    let (mut step, mut stepped) = (tokio::time::Instant::now() + PACE, 0);
+    loop {
+        let frame = tokio::select! {
+            frame = body.frame() => frame,
+            () = tokio::time::sleep_until(step) => return Err(Refusal::Slow),
+            () = cut(share.as_ref()) => return Err(Refusal::GaveWay),
+        };
+        let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(Refusal::Read)?.into_data() else { continue };
-        if whole.len() + data.len() > BODY_LIMIT {
-            drop((whole, room));
+        let size = whole.len() + data.len();
+        if size > BODY_LIMIT {
+            drop((whole, share));
             discard(body).await;
             return Err(Refusal::TooLarge);
         }
-        let more = u32::try_from(data.len()).map_err(|_| Refusal::TooLarge)?;
-        let more = Arc::clone(shared).try_acquire_many_owned(more).map_err(|_| Refusal::NoRoom)?;
-        match &mut room {
-            None => room = Some(more),
-            Some(room) => room.merge(more),
+        if size > SMALL && !share.get_or_insert_with(|| room.share()).grow(size, QUEUE).await {
+            return Err(Refusal::NoRoom);
         }
         whole.extend_from_slice(&data);
+        if size - stepped >= STEP {
+            (step, stepped) = (tokio::time::Instant::now() + PACE, size);
+        }
     }
-    Ok((whole.into(), room))
+    if let Some(share) = &share {
+        share.whole();
+    }
+    Ok((whole, share))
+}
+
+/// Returns when a share is needed by others.
+async fn cut(share: Option<&Share>) {
+    match share {
+        Some(share) => share.cut.cancelled().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Reads the rest without keeping it: a connection that is closed with unread bytes is reset, and the answer with it.

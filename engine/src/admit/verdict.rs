@@ -17,6 +17,10 @@ use crate::settings::CONTROLLER;
 use crate::stack::GroupId;
 use crate::world::{ClassError, Kind, Membership, Overlay, World};
 
+/// Most causes of a denial; the others are only counted. An answer of megabytes helps nobody and costs each that carries it.
+const CAUSES: usize = 100;
+/// Most characters of one cause: it may quote a value of any length.
+const TEXT: usize = 2_000;
 /// The label by which a namespace has a mode of its own.
 pub(super) const MODE_LABEL: &str = "albedo.dev/admission";
 
@@ -28,7 +32,7 @@ pub(super) fn validate(
     context: Context<'_>,
     cache: &mut Cache,
 ) -> Answer {
-    let policy = policy_for(candidate, context);
+    let policy = policy_for(candidate.metadata.namespace.as_deref().unwrap_or_default(), context);
     if policy.mode == Mode::Off || old.is_some_and(|old| means_the_same(old, candidate)) {
         return Answer::allow();
     }
@@ -39,7 +43,7 @@ pub(super) fn validate(
         Membership::Unknown(error) => (vec![unusable_class(&subject, &error)], Vec::new()),
         Membership::InvalidGroup(name) => (vec![invalid_group(&subject, &name)], Vec::new()),
         Membership::Member(group, _) => {
-            let overlay = old.map_or(Overlay::Delete(key.clone()), |old| Overlay::Put(Arc::new(old.clone())));
+            let overlay = old.map_or(Overlay::Delete(key.clone()), |old| Overlay::Put(as_stored(&key, old, context)));
             let before = linked(&group, &overlay, context, cache);
             let after = linked(&group, &Overlay::Put(Arc::new(candidate.clone())), context, cache);
             let left = old.and_then(|old| left(old, &group, context));
@@ -48,6 +52,7 @@ pub(super) fn validate(
             let (group, subject, before, after) = (&group, &subject, &before, &after);
             let change = Change { group, subject, candidate, old, before, after, context };
             found.extend(change.consequences(cache));
+            cache.keep_only(&key, context.world.ingress(&key));
             let plan = if request.dry_run {
                 preview::lines(before, after, &context.settings.cluster_name)
             } else {
@@ -86,9 +91,8 @@ pub fn outside(world: &World, ingress: &Ingress) -> Option<Finding> {
     }
 }
 
-/// The policy with the mode that the Ingress's namespace asks for.
-fn policy_for(candidate: &Ingress, context: Context<'_>) -> Policy {
-    let namespace = candidate.metadata.namespace.as_deref().unwrap_or_default();
+/// The policy with the mode that a namespace asks for.
+pub(super) fn policy_for(namespace: &str, context: Context<'_>) -> Policy {
     let label = context.world.namespace_labels(namespace).and_then(|labels| labels.get(MODE_LABEL).cloned());
     let mode = label.and_then(|word| Mode::parse(&word)).unwrap_or(context.policy.mode);
     Policy { mode, ..context.policy.clone() }
@@ -96,6 +100,17 @@ fn policy_for(candidate: &Ingress, context: Context<'_>) -> Policy {
 
 fn means_the_same(old: &Ingress, new: &Ingress) -> bool {
     old.spec == new.spec && old.metadata.annotations == new.metadata.annotations
+}
+
+/// The stored object, if the old one of the request is no other: what was compiled from it is remembered.
+fn as_stored(key: &Key, old: &Ingress, context: Context<'_>) -> Arc<Ingress> {
+    let stored = context.world.ingress(key).filter(|stored| {
+        let (is, was) = (&stored.metadata, &old.metadata);
+        means_the_same(stored, old)
+            && (&is.uid, &is.creation_timestamp, &is.finalizers) == (&was.uid, &was.creation_timestamp, &was.finalizers)
+            && is.deletion_timestamp == was.deletion_timestamp
+    });
+    stored.cloned().unwrap_or_else(|| Arc::new(old.clone()))
 }
 
 pub(super) fn linked(group: &GroupId, overlay: &Overlay, context: Context<'_>, cache: &mut Cache) -> Linked {
@@ -198,7 +213,11 @@ pub(super) fn answer_about(
         answer.warnings.extend(plan.iter().cloned());
         return answer;
     }
-    let all: Vec<String> = denying.iter().map(ToString::to_string).collect();
+    let more = denying.len().saturating_sub(CAUSES);
+    let mut all: Vec<String> = denying.iter().take(CAUSES).map(|finding| bounded(finding.to_string())).collect();
+    if more > 0 {
+        all.push(and_more(more));
+    }
     answer.allowed = false;
     answer.code = 422;
     answer.reason = "Invalid".to_owned();
@@ -207,15 +226,30 @@ pub(super) fn answer_about(
     let cause = |finding: &&Finding| Cause {
         reason: "FieldValueInvalid".to_owned(),
         message: if finding.subject.kind == about.kind {
-            cause_text(finding)
+            bounded(cause_text(finding))
         } else {
-            format!("{}: {}", finding.subject, cause_text(finding))
+            bounded(format!("{}: {}", finding.subject, cause_text(finding)))
         },
-        field: finding.path.to_string(),
+        field: bounded(finding.path.to_string()),
     };
-    let causes = denying.iter().map(cause).collect();
+    let mut causes: Vec<Cause> = denying.iter().take(CAUSES).map(cause).collect();
+    if more > 0 {
+        causes.push(Cause { reason: "FieldValueInvalid".to_owned(), message: and_more(more), field: String::new() });
+    }
     answer.details = Some(Details { causes, ..about });
     answer
+}
+
+fn and_more(more: usize) -> String {
+    format!("and {more} more; `albedo check -f` prints all of them")
+}
+
+/// A text with at most [`TEXT`] characters, with a mark where the rest is left out.
+fn bounded(text: String) -> String {
+    match text.char_indices().nth(TEXT) {
+        None => text,
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
+    }
 }
 
 /// A warning: code and what is wrong, and the mend where it fits; a client may cut the rest.

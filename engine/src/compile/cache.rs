@@ -1,6 +1,7 @@
 //! Compilation remembered: a member whose inputs are those of an earlier time is not compiled again.
 
 use std::collections::BTreeMap;
+use std::fmt::{Debug, Write};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service;
@@ -15,6 +16,8 @@ use crate::world::{Class, ClassifiedMember, SecretKeys, View, secret_refs, servi
 
 /// Compilations that are kept of one Ingress: as it is stored, as it was last good, as a review would have it.
 const VARIANTS: usize = 3;
+/// What takes more than this part of the capacity is not kept.
+const LARGEST_SHARE: usize = 4;
 
 /// What was compiled, with what it was compiled from. The caller owns it; it is never wrong, only empty.
 ///
@@ -23,7 +26,10 @@ const VARIANTS: usize = 3;
 /// settings and facts are the same for all entries: when they change, all are dropped.
 #[derive(Debug, Default)]
 pub struct Cache {
+    /// Bytes that each of the two generations may hold.
     capacity: usize,
+    /// Bytes that the young ones hold, as [`weight`] counts them.
+    held: usize,
     compilations: u64,
     settings: Option<Settings>,
     facts: Option<Arc<Facts>>,
@@ -44,10 +50,12 @@ struct Entry {
     /// Services that there are, from which a missing one's likely name is taken; only if one is missing.
     names: Option<Vec<Key>>,
     compiled: Arc<Compiled>,
+    /// Bytes.
+    weight: usize,
 }
 
 impl Cache {
-    /// Keeps compilations of `capacity` Ingresses, of twice as many for a while. [`Default`] keeps none.
+    /// Keeps compilations of `capacity` bytes, of twice as many for a while. [`Default`] keeps none.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self { capacity, ..Self::default() }
@@ -91,9 +99,31 @@ impl Cache {
         compiled
     }
 
+    /// Drops what was compiled of an Ingress unless from this object, the stored one: what was only reviewed may never be
+    /// seen again, and whoever may ask for reviews must not fill the memory.
+    pub fn keep_only(&mut self, key: &Key, stored: Option<&Arc<Ingress>>) {
+        let is_stored = |entry: &Entry| stored.is_some_and(|stored| Arc::ptr_eq(stored, &entry.ingress));
+        for generation in [&mut self.young, &mut self.old] {
+            if let Some(entries) = generation.get_mut(key) {
+                entries.retain(is_stored);
+                if entries.is_empty() {
+                    generation.remove(key);
+                }
+            }
+        }
+        self.held = weight_of(&self.young);
+    }
+
+    /// Bytes that are held, by an estimate that is rather too high.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        weight_of(&self.young) + weight_of(&self.old)
+    }
+
     fn forget(&mut self) {
         self.young.clear();
         self.old.clear();
+        self.held = 0;
     }
 
     /// Drops everything if the settings or facts are others than before.
@@ -125,12 +155,44 @@ impl Cache {
     }
 
     fn keep(&mut self, key: Key, entry: Entry) {
-        if self.young.len() >= self.capacity && !self.young.contains_key(&key) {
-            self.old = std::mem::take(&mut self.young);
+        // One that takes a large part of the room would throw out what many others need.
+        if entry.weight > self.capacity / LARGEST_SHARE {
+            return;
         }
+        if self.held + entry.weight > self.capacity {
+            self.old = std::mem::take(&mut self.young);
+            self.held = 0;
+        }
+        self.held += entry.weight;
         let variants = self.young.entry(key).or_default();
         variants.insert(0, entry);
-        variants.truncate(VARIANTS);
+        for dropped in variants.drain(VARIANTS.min(variants.len())..) {
+            self.held = self.held.saturating_sub(dropped.weight);
+        }
+    }
+}
+
+/// The bytes of some entries.
+fn weight_of(entries: &BTreeMap<Key, Vec<Entry>>) -> usize {
+    entries.values().flatten().map(|entry| entry.weight).sum()
+}
+
+/// Twice the length of a value's debug text, which grows with every field and item, so that no new one is forgotten. Field names in
+/// the text stand for headers and slack in memory; what is shared counts each time that it is met.
+fn weight(value: &impl Debug) -> usize {
+    let mut length = Length(0);
+    // A length never fails to be written.
+    let _ = write!(length, "{value:?}");
+    2 * length.0
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl Write for Length {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0 += text.len();
+        Ok(())
     }
 }
 
@@ -153,6 +215,7 @@ impl Entry {
                 .collect(),
             names: missing.then(|| names(view, &namespace).cloned().collect()),
             services,
+            weight: weight(&compiled) + weight(&member.ingress),
             compiled,
         }
     }

@@ -94,7 +94,8 @@ impl Compiler<'_> {
             .raw("mutual-authentication")
             .and_then(|raw| Some((raw, mutual_authentication::parse(raw).ok()?)))
         {
-            for (index, entry) in entries.iter().enumerate() {
+            // No load balancer has more listeners; each is looked for in the text.
+            for (index, entry) in entries.iter().enumerate().take(100) {
                 if !https(u16::try_from(entry.port).ok()) {
                     let at = crate::annotation::Pointer::Json(format!("/{index}/port"));
                     let why = format!("listen-ports names no HTTPS port {}", entry.port);

@@ -2,15 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use indexmap::IndexMap;
 
+use super::bounds::FINDINGS;
 use crate::annotation::check::{self, check_with};
 use crate::annotation::parse::{self, ParseError};
 use crate::annotation::{DEFAULTED, PREFIX, Pointer, Row, Scope, nearest, place, row};
-use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
+use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Place};
 use crate::kinds::Key;
 use k8s_openapi::api::core::v1::Service;
+
+/// Most bytes of a value or message that a finding keeps: it quotes what somebody wrote, of any length, for each of many faults.
+const QUOTED: usize = 4096;
+/// Bytes of values that are read again for the places of faults in them.
+const READ_AGAIN: usize = 1 << 20;
 
 /// Annotations under our prefix of one Ingress, and the findings on them.
 #[derive(Debug)]
@@ -24,6 +31,12 @@ pub struct Reader<'a> {
     extra_attributes: &'a [String],
     /// What is wrong so far.
     pub findings: Vec<Finding>,
+    /// Indices into `findings` by a hash of code, path and message: with thousands of faults, each would be compared with all before it.
+    indices: BTreeMap<u64, Vec<usize>>,
+    /// The last finding above the bound, until its effect is known.
+    surplus: Option<Finding>,
+    /// Bytes that were read again for places.
+    read_again: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -38,7 +51,16 @@ impl<'a> Reader<'a> {
         let written = annotations.and_then(|map| map.get(DEFAULTED)).filter(|_| in_group);
         let exclusive = |suffix: &&str| row(suffix).is_some_and(|row| row.scope == Scope::GroupExclusive);
         let no_opinion = written.into_iter().flat_map(|list| list.split(',')).filter(exclusive).collect();
-        Self { subject, annotations, no_opinion, extra_attributes, findings: Vec::new() }
+        Self {
+            subject,
+            annotations,
+            no_opinion,
+            extra_attributes,
+            findings: Vec::new(),
+            indices: BTreeMap::new(),
+            surplus: None,
+            read_again: 0,
+        }
     }
 
     /// Suffixes of all keys under our prefix, with their values.
@@ -84,21 +106,59 @@ impl<'a> Reader<'a> {
     /// Keeps a finding on an annotation. A value that is one item of it, or the key of one, is found in it.
     pub fn refuse(&mut self, code: Code, suffix: &str, value: &str, message: impl Into<String>) -> &mut Finding {
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-        let place = self.raw(suffix).and_then(|raw| Some(place(raw, &item_place(raw, value)?)));
+        let place = self.raw(suffix).and_then(|raw| self.place(raw, &item_place(raw, value)?));
         self.push(Finding::new(code, self.subject.clone(), path, message).value(value).place(place))
     }
 
-    /// Keeps a finding, unless it is there already, and gives it back to be completed.
+    /// Keeps a finding, unless it is there already, and gives it back to be completed. Above [`FINDINGS`] only one more is kept, the
+    /// first that keeps the Ingress out.
     #[expect(clippy::indexing_slicing, reason = "the index is of an item just found or pushed")]
-    pub fn push(&mut self, finding: Finding) -> &mut Finding {
-        let known = self.findings.iter().position(|f| {
-            f.code == finding.code && f.path == finding.path && f.value == finding.value && f.message == finding.message
+    pub fn push(&mut self, mut finding: Finding) -> &mut Finding {
+        shorten(&mut finding);
+        let mut hasher = DefaultHasher::new();
+        (finding.code, &finding.path, &finding.message).hash(&mut hasher);
+        let hash = hasher.finish();
+        let known = self.indices.get(&hash).into_iter().flatten().copied().find(|index| {
+            self.findings.get(*index).is_some_and(|f| {
+                f.code == finding.code
+                    && f.path == finding.path
+                    && f.value == finding.value
+                    && f.message == finding.message
+            })
         });
-        let index = known.unwrap_or_else(|| {
-            self.findings.push(finding);
-            self.findings.len() - 1
-        });
+        if let Some(index) = known {
+            return &mut self.findings[index];
+        }
+        if self.findings.len() >= FINDINGS {
+            self.keep_surplus();
+            return self.surplus.insert(finding);
+        }
+        self.findings.push(finding);
+        let index = self.findings.len() - 1;
+        self.indices.entry(hash).or_default().push(index);
         &mut self.findings[index]
+    }
+
+    /// Keeps the finding above the bound if it keeps the Ingress out and is the first to do so there.
+    fn keep_surplus(&mut self) {
+        if let Some(finding) = self.surplus.take().filter(|finding| finding.effect.keeps_out()) {
+            if self.findings.len() == FINDINGS {
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    /// All findings.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Finding> {
+        self.keep_surplus();
+        self.findings
+    }
+
+    /// Where in a value a fault is. To find it the value is read once more, so it is told only while the budget lasts.
+    fn place(&mut self, raw: &str, at: &Pointer) -> Option<Place> {
+        self.read_again += raw.len();
+        (self.read_again <= READ_AGAIN).then(|| place(raw, at))
     }
 
     /// The value of an annotation, read by a grammar.
@@ -143,7 +203,7 @@ impl<'a> Reader<'a> {
 
     /// Keeps a fault in a value.
     pub fn fault(&mut self, suffix: &str, raw: &str, code: Code, error: ParseError) -> &mut Finding {
-        let place = error.at.as_ref().map(|at| place(raw, at));
+        let place = error.at.as_ref().and_then(|at| self.place(raw, at));
         let found = place.as_ref().filter(|place| place.length > 1);
         let stretch = found.and_then(|place| raw.get(place.offset..place.offset + place.length)).unwrap_or(raw);
         let confidential = row(suffix).is_some_and(|row| row.confidential);
@@ -164,9 +224,12 @@ impl<'a> Reader<'a> {
 
     /// Keeps a fault that nothing has told yet. It changes nothing in AWS: what reads the value did so.
     pub fn also(&mut self, row: &Row, suffix: &str, raw: &str, error: ParseError) {
+        if self.findings.len() >= FINDINGS {
+            return;
+        }
         let code = if error.unfamiliar { Code::UnfamiliarValue } else { row.code };
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-        let at = error.at.as_ref().map(|at| place(raw, at));
+        let at = error.at.as_ref().and_then(|at| self.place(raw, at));
         let is_same = |told: &Finding| {
             [code, Code::InvalidValue].contains(&told.code)
                 && told.path == path
@@ -270,6 +333,16 @@ impl<'a> Reader<'a> {
         let message = format!("external managed tag key {key} cannot be specified");
         let mend = format!("leave {key} to what manages it (--external-managed-tags)");
         self.refuse(Code::InvalidTags, "tags", key, message).mend = mend;
+    }
+}
+
+/// A value or message with no more than [`QUOTED`] bytes.
+fn shorten(finding: &mut Finding) {
+    for text in std::iter::once(&mut finding.message).chain(&mut finding.value) {
+        if text.len() > QUOTED {
+            text.truncate(text.floor_char_boundary(QUOTED));
+            text.push('…');
+        }
     }
 }
 

@@ -265,6 +265,11 @@ codes! {
         "delete the TargetGroupBinding and create it anew",
         accepts: "before: {targetGroupName: web, targetType: ip}\nbinding: {targetGroupName: web, targetType: ip}",
         refuses: "before: {targetGroupName: web, targetType: ip}\nbinding: {targetGroupName: web, targetType: instance}";
+    OversizedIngress = "ALB047", Static, contradiction, MemberSetAside, "Ingress that is too large",
+        "No load balancer has room for so many rules. An Ingress above these bounds is not compiled: it would cost memory and time that reviews of others need.",
+        "split the Ingress into several, each with fewer paths",
+        accepts: "{}",
+        refuses: "paths: 2001 # its path, so many times";
     MissingService = "ALB101", Cluster, absence, Nothing, "Service that does not exist",
         "Requests to a backend whose Service does not exist are answered with 503 until it does.",
         "create the Service, or correct its name",

@@ -14,7 +14,8 @@ async fn closed<S: AsyncRead + Unpin>(stream: &mut S) -> Duration {
 #[tokio::test]
 async fn a_slow_client_is_cut_and_holds_up_nobody() {
     let short = Duration::from_millis(200);
-    let limits = Limits { handshake: short, first_request: short, body: short, idle: short * 3, ..limits() };
+    let limits =
+        Limits { handshake: short, first_request: short, head: short, body: short, idle: short * 3, ..limits() };
     let ground = Ground::new(limits, by_name()).await;
 
     let mut silent = TcpStream::connect(ground.webhook()).await.unwrap();
@@ -45,7 +46,7 @@ async fn a_slow_client_is_cut_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded_and_a_slot_comes_back() {
+async fn connections_are_bounded_and_the_longest_idle_gives_way() {
     let ground = Ground::new(Limits { connections: 2, ..limits() }, by_name()).await;
     let whole = request(VALIDATE, &review("u", "x"), "keep-alive");
     let (mut one, mut two) = (ground.connect().await, ground.connect().await);
@@ -53,11 +54,89 @@ async fn connections_are_bounded_and_a_slot_comes_back() {
         assert_eq!(talk(stream, &whole).await.unwrap().0, 200);
     }
     assert!(ground.metric("albedo_connections{listener=\"webhook\"} 2").await);
-    let third = tokio::time::timeout(Duration::from_millis(300), ground.connect()).await;
-    assert!(third.is_err(), "a third connection was served");
-    drop(one);
     let mut third = tokio::time::timeout(PATIENCE, ground.connect()).await.unwrap();
     assert_eq!(talk(&mut third, &whole).await.unwrap().0, 200);
+    assert!(closed(&mut one).await < Duration::from_secs(2));
+    assert_eq!(talk(&mut two, &whole).await.unwrap().0, 200);
+    assert!(ground.metric("albedo_connections_cut_total{listener=\"webhook\"} 1").await);
+    ground.end().await;
+}
+
+/// As many idle connections as there are places, of one address, and twice as many again: who comes later is served all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_connections_keep_nobody_out() {
+    let ground = Ground::new(Limits { connections: 40, of_address: 40, ..limits() }, by_name()).await;
+    let mut held = Vec::new();
+    for number in 0..120 {
+        let mut stream = ground.connect().await;
+        if number % 2 == 0 {
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            assert_eq!(answer(&mut stream).await.unwrap().0, 404);
+        }
+        held.push(stream);
+        if number % 10 == 0 {
+            assert_eq!(ground.post(VALIDATE, &review("u", "x")).await.0, 200);
+        }
+    }
+    ground.end().await;
+}
+
+#[tokio::test]
+async fn a_second_request_has_no_more_time_than_the_first() {
+    let short = Duration::from_millis(300);
+    let ground = Ground::new(Limits { head: short, first_request: short, ..limits() }, by_name()).await;
+    let mut stream = ground.connect().await;
+    assert_eq!(talk(&mut stream, &request(VALIDATE, &review("u", "x"), "keep-alive")).await.unwrap().0, 200);
+    // Idle, it may stay.
+    tokio::time::sleep(short * 2).await;
+    let start = Instant::now();
+    let (mut read, mut write) = tokio::io::split(stream);
+    let drip = tokio::spawn(async move {
+        while write.write_all(b"P").await.is_ok() && write.flush().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    assert!(closed(&mut read).await < Duration::from_secs(2));
+    assert!(start.elapsed() >= short, "{:?}", start.elapsed());
+    drip.abort();
+    // Who sends no review has no right to stay.
+    let mut other = ground.connect().await;
+    other.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert_eq!(answer(&mut other).await.unwrap().0, 404);
+    assert!(closed(&mut other).await < Duration::from_secs(2));
+    ground.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stalled_bodies_keep_nobody_out() {
+    let ground = Ground::new(limits(), by_name()).await;
+    let mut large = review("u", "x");
+    large.resize(2 << 20, b' ');
+    let mut held = Vec::new();
+    for _ in 0..33 {
+        let mut stream = ground.connect().await;
+        let whole = request(VALIDATE, &large, "keep-alive");
+        // Those that find no room are answered before they have sent all.
+        let _ = tokio::time::timeout(Duration::from_millis(50), stream.write_all(&whole[..whole.len() - 5])).await;
+        held.push(stream);
+    }
+    for body in [review("u", "x"), large] {
+        let start = Instant::now();
+        assert_eq!(ground.post(VALIDATE, &body).await.0, 200);
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    }
+    ground.end().await;
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_cut() {
+    let ground = Ground::new(Limits { body: Duration::from_secs(20), ..limits() }, by_name()).await;
+    let mut stream = ground.connect().await;
+    let whole = request(VALIDATE, &review("u", "x"), "keep-alive");
+    stream.write_all(&whole[..whole.len() - 5]).await.unwrap();
+    let start = Instant::now();
+    assert_eq!(answer(&mut stream).await.unwrap().0, 408);
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     ground.end().await;
 }
 

@@ -34,14 +34,14 @@ async fn an_oversized_body_is_answered_with_413() {
     let ground = Ground::new(limits(), by_name()).await;
     let mut stream = ground.connect().await;
     let (code, text) =
-        talk(&mut stream, &request(VALIDATE, &vec![b' '; 8 * 1024 * 1024 + 1], "keep-alive")).await.unwrap();
-    assert_eq!((code, text.as_str()), (413, "the body is larger than 8388608 bytes\n"));
+        talk(&mut stream, &request(VALIDATE, &vec![b' '; 4 * 1024 * 1024 + 1], "keep-alive")).await.unwrap();
+    assert_eq!((code, text.as_str()), (413, "the body is larger than 4194304 bytes\n"));
     // It was read to its end, so the connection is still good.
     assert_eq!(talk(&mut stream, &request(VALIDATE, &review("u", "x"), "close")).await.unwrap().0, 200);
 
     // Large, and within the limit.
     let mut body = review("u", "x");
-    body.resize(8 * 1024 * 1024, b' ');
+    body.resize(4 * 1024 * 1024, b' ');
     assert_eq!(ground.post(VALIDATE, &body).await.0, 200);
     fine(&ground).await;
     ground.end().await;
@@ -94,12 +94,17 @@ async fn every_path_of_the_table_answers_and_no_other() {
 #[tokio::test]
 async fn deep_nesting_is_an_answer_not_a_crash() {
     let ground = Ground::new(limits(), by_name()).await;
-    let deep = "[".repeat(200_000) + &"]".repeat(200_000);
-    let ingress = format!(r#"{{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","future":{deep}}}"#);
-    let labels = format!(r#"{{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{{"labels":{deep}}}}}"#);
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    let ingress = |deep: &str| format!(r#"{{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","future":{deep}}}"#);
+    let (deep, shallower) = (nested(200_000), nested(90_000));
+    let labels = format!(r#"{{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{{"labels":{shallower}}}}}"#);
+    let (future, too_many) = (ingress(&shallower), ingress(&deep));
+    // What has too many values is not decoded; the decision is that of who knows the policy.
     let cases = [
-        ("/mutate-v1-pod", "", "pods", &deep, false),
-        (VALIDATE, "networking.k8s.io", "ingresses", &ingress, true),
+        ("/mutate-v1-pod", "", "pods", &deep, true),
+        ("/mutate-v1-pod", "", "pods", &shallower, false),
+        (VALIDATE, "networking.k8s.io", "ingresses", &future, true),
+        (VALIDATE, "networking.k8s.io", "ingresses", &too_many, true),
         (VALIDATE, "networking.k8s.io", "ingresses", &labels, false),
     ];
     for (path, group, resource, object, allowed) in cases {
@@ -113,5 +118,55 @@ async fn deep_nesting_is_an_answer_not_a_crash() {
         assert_eq!(response(&body)["allowed"], allowed, "{body}");
         fine(&ground).await;
     }
+    ground.end().await;
+}
+
+#[tokio::test]
+async fn what_has_too_many_values_is_not_decoded() {
+    let oversized: Decide = Arc::new(|request: Request, _| match request.object {
+        Some(albedo_engine::admit::Object::Oversized(values)) => Answer::unavailable(&format!("{values} values")),
+        _ => Answer::allow(),
+    });
+    let ground = Ground::new(limits(), oversized).await;
+    let text = String::from_utf8(review("u", "x")).unwrap();
+    // Quoted marks are no values.
+    let quoted = text.replace("Ingress\"", &format!("Ingress\",\"odd\":\"{}\"", "[\\\"{,:".repeat(50_000)));
+    assert_eq!(response(&ground.post(VALIDATE, quoted.as_bytes()).await.1)["allowed"], true);
+    let many = text.replace("Ingress\"", &format!("Ingress\",\"spec\":{{\"rules\":[{}]}}", vec!["{}"; 100_000].join(",")));
+    let (_, body) = ground.post(VALIDATE, many.as_bytes()).await;
+    assert!(response(&body)["status"]["message"].as_str().unwrap().starts_with("2000"), "{body}");
+    ground.end().await;
+}
+
+fn padded(uid: &str, name: &str, size: usize) -> Vec<u8> {
+    let mut body = review(uid, name);
+    body.resize(size, b' ');
+    body
+}
+
+#[tokio::test]
+async fn small_reviews_never_wait_for_large_ones_nor_the_runtime_for_any() {
+    let ground = Ground::new(limits(), by_name()).await;
+    let (address, client) = (ground.webhook(), Arc::clone(&ground.client));
+    let send = |body: Vec<u8>| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move {
+            let mut stream = connect(address, &client).await.unwrap();
+            let start = Instant::now();
+            (talk(&mut stream, &request(VALIDATE, &body, "close")).await.unwrap(), start.elapsed())
+        })
+    };
+    let first = send(padded("first", "long", 1 << 20));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let second = send(padded("second", "x", 1 << 20));
+    let start = Instant::now();
+    // This test has one thread, as a runtime whose other threads are busy has.
+    fine(&ground).await;
+    assert_eq!(get(ground.handle.bound().probes.unwrap(), "/healthz").await.0, 200);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    let ((code, text), took) = second.await.unwrap();
+    assert_eq!((code, text.as_str()), (503, "too many reviews at once\n"));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(first.await.unwrap().0.0, 200);
     ground.end().await;
 }

@@ -1,0 +1,41 @@
+//! The answer to an object that is too large to be decoded.
+
+use super::registration::Kind;
+use super::verdict::{answer_about, policy_for};
+use super::{Answer, Context, Details, Mode, Object, Operation, Request, VALUES};
+use crate::compile::PATHS;
+use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+
+/// Refuses it as new. What is stored and as large stays editable: only its old fault would be refused, and it is not built.
+pub(super) fn answer(request: &Request, values: usize, context: Context<'_>) -> Answer {
+    let kind = match request.row.resource {
+        "ingresses" => "Ingress",
+        "ingressclassparams" => "IngressClassParams",
+        "targetgroupbindings" => "TargetGroupBinding",
+        // The others are never looked at.
+        _ => return Answer::allow(),
+    };
+    let policy = policy_for(&request.namespace, context);
+    if request.operation == Operation::Delete || request.row.kind == Kind::Mutating || policy.mode == Mode::Off {
+        return Answer::allow();
+    }
+    let subject = ObjectRef::new(kind, &request.namespace, &request.name);
+    let message = format!(
+        "the object has {values} JSON values; at most {VALUES} are read, and an Ingress with {PATHS} paths has about half of them"
+    );
+    let mut finding = Finding::new(Code::OversizedIngress, subject, FieldPath::at("spec"), message);
+    if kind != "Ingress" {
+        finding = finding.mend("remove values from the object");
+    }
+    let about = Details {
+        kind: kind.to_owned(),
+        name: request.name.clone(),
+        group: request.row.group.to_owned(),
+        causes: Vec::new(),
+    };
+    let mut answer = answer_about(about, &[finding], &[], &policy, false);
+    if matches!(request.old_object, Some(Object::Oversized(_))) && !answer.allowed {
+        answer = Answer { warnings: vec![answer.message], ..Answer::allow() };
+    }
+    answer
+}

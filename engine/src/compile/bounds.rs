@@ -1,0 +1,91 @@
+//! How large an Ingress may be to be compiled at all: whoever writes a larger one pays for it alone, before it costs memory or time.
+
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::kinds::Key;
+
+/// Most paths, in all rules together. AWS's quota of rules is 100 for a load balancer and can be raised to a few hundred:
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html>.
+pub const PATHS: usize = 2_000;
+/// Most bytes of all annotations together, keys and values. Kubernetes stores no more (`TotalAnnotationSizeLimitB`).
+pub const ANNOTATIONS: usize = 256 * 1024;
+/// Most findings that are kept of one Ingress. Nobody reads more, and each costs memory.
+pub const FINDINGS: usize = 1_000;
+
+/// Why an Ingress is too large to be compiled.
+pub(super) fn check(ingress: &Ingress) -> Option<Finding> {
+    let finding = |at: &str, message: String| {
+        let key = Key::of(&ingress.metadata);
+        let subject = ObjectRef::ingress(&key.namespace, &key.name);
+        Finding::new(Code::OversizedIngress, subject, FieldPath::at(at), message)
+    };
+    let rules = ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
+    // A rule without paths counts, too: it is looked at.
+    let paths: usize = rules.map(|rule| rule.http.as_ref().map_or(1, |http| http.paths.len().max(1))).sum();
+    if paths > PATHS {
+        return Some(finding("spec.rules", format!("the Ingress has {paths} paths; at most {PATHS} are read")));
+    }
+    let annotations = ingress.metadata.annotations.iter().flatten();
+    let bytes: usize = annotations.map(|(key, value)| key.len() + value.len()).sum();
+    (bytes > ANNOTATIONS).then(|| {
+        finding("metadata.annotations", format!("the annotations have {bytes} bytes; Kubernetes stores at most {ANNOTATIONS}"))
+            .mend("shorten or remove annotations")
+    })
+}
+
+/// The Ingress without spec and annotations.
+pub(super) fn emptied(ingress: &Ingress) -> Ingress {
+    let meta = &ingress.metadata;
+    Ingress {
+        metadata: ObjectMeta {
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+            uid: meta.uid.clone(),
+            creation_timestamp: meta.creation_timestamp.clone(),
+            ..ObjectMeta::default()
+        },
+        ..Ingress::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Reader;
+    use super::*;
+    use crate::finding::Effect;
+
+    fn ingress(paths: usize, rules: usize, annotation: usize) -> Ingress {
+        let path = serde_json::json!({"path": "/", "pathType": "Exact", "backend": {}});
+        let mut all = vec![serde_json::json!({"http": {"paths": vec![path; paths]}})];
+        all.extend(vec![serde_json::json!({"host": "a.example.com"}); rules]);
+        let annotations = serde_json::json!({"k": "v".repeat(annotation)});
+        serde_json::from_value(serde_json::json!({"metadata": {"annotations": annotations}, "spec": {"rules": all}})).unwrap()
+    }
+
+    #[test]
+    fn paths_rules_and_annotations_are_bounded() {
+        let code = |ingress: &Ingress| check(ingress).map(|finding| finding.path.to_string());
+        assert_eq!(code(&ingress(PATHS, 0, 0)), None);
+        assert_eq!(code(&ingress(PATHS + 1, 0, 0)).as_deref(), Some("spec.rules"));
+        assert_eq!(code(&ingress(1, PATHS - 1, 0)), None);
+        assert_eq!(code(&ingress(1, PATHS, 0)).as_deref(), Some("spec.rules"));
+        assert_eq!(code(&ingress(1, 0, ANNOTATIONS - 1)), None);
+        assert_eq!(code(&ingress(1, 0, ANNOTATIONS)).as_deref(), Some("metadata.annotations"));
+    }
+
+    #[test]
+    fn findings_are_bounded_and_the_one_that_keeps_out_stays() {
+        let mut reader = Reader::new(ObjectRef::ingress("shop", "web"), None, false, &[]);
+        for n in 0..3 * FINDINGS {
+            reader.report(Code::UnknownKey, n.to_string(), "x".repeat(10_000)).effect = Effect::Nothing;
+        }
+        reader.report(Code::UnknownKey, "out", "x").effect = Effect::MemberSetAside;
+        reader.report(Code::UnknownKey, "last", "x").effect = Effect::Nothing;
+        let findings = reader.finish();
+        assert_eq!(findings.len(), FINDINGS + 1);
+        assert!(findings.last().is_some_and(|finding| finding.path.to_string() == "out"));
+        assert!(findings.iter().all(|finding| finding.message.len() < 5_000));
+    }
+}

@@ -1,0 +1,258 @@
+//! Places for connections, and who gives way when there is none left: nobody can keep the others out by being many or slow.
+//!
+//! A connection that computes nothing can be closed at any time: clients open another, and Go's repeats a request that met the end of an
+//! idle one. So the address with the most connections gives up the one that has waited longest.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::accept::Limits;
+
+/// How long a connection has to wait before it gives way to another one of its own address: a burst of one client is no attack.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// TLS.
+    Handshake,
+    /// Nothing of the next request has come.
+    Waiting,
+    /// A request line or headers have begun to come.
+    Head,
+    /// A body is coming.
+    Body,
+    /// The request is whole, the answer is being made.
+    Review,
+    /// The answer is on its way.
+    Answer,
+}
+
+impl Phase {
+    /// In which order connections give way: None never does.
+    fn gives_way(self) -> Option<u8> {
+        match self {
+            Self::Handshake | Self::Waiting | Self::Head | Self::Answer => Some(0),
+            Self::Body => Some(1),
+            Self::Review => None,
+        }
+    }
+}
+
+/// All places of a listener.
+#[derive(Debug)]
+pub(super) struct Slots {
+    limits: Limits,
+    open: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u64,
+    open: BTreeMap<u64, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    address: IpAddr,
+    phase: Phase,
+    since: Instant,
+    cut: CancellationToken,
+}
+
+/// The place of a connection, free again when dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    slots: Arc<Slots>,
+    id: u64,
+    /// The connection has to give way.
+    pub(super) cut: CancellationToken,
+    /// A review came over it.
+    proven: AtomicBool,
+    changed: Notify,
+}
+
+impl Slots {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, open: Mutex::default() })
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a connection of an address, and whether another one gave way for it. None if all are in the middle of a review.
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<(Slot, bool)> {
+        let (now, mut table) = (Instant::now(), self.table());
+        let mut gave_way = false;
+        if table.count(address) >= self.limits.of_address {
+            let idle = |open: &Open| open.address == address && now.duration_since(open.since) >= IDLE;
+            gave_way |= table.give_way(|open| idle(open) && open.phase.gives_way() == Some(0));
+        }
+        if table.open.len() >= self.limits.connections {
+            gave_way |= table.give_way(|open| open.phase.gives_way().is_some());
+            if table.open.len() >= self.limits.connections {
+                return None;
+            }
+        }
+        table.next += 1;
+        let (id, cut) = (table.next, CancellationToken::new());
+        table.open.insert(id, Open { address, phase: Phase::Handshake, since: now, cut: cut.clone() });
+        let (proven, changed) = (AtomicBool::new(false), Notify::new());
+        Some((Slot { slots: Arc::clone(self), id, cut, proven, changed }, gave_way))
+    }
+}
+
+impl Table {
+    fn count(&self, address: IpAddr) -> usize {
+        self.open.values().filter(|open| open.address == address).count()
+    }
+
+    /// Takes the place of one of these: who has nothing to lose first, then of the address with the most connections the one
+    /// that has been in its phase the longest.
+    fn give_way(&mut self, may: impl Fn(&Open) -> bool) -> bool {
+        let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for open in self.open.values() {
+            *counts.entry(open.address).or_default() += 1;
+        }
+        let rank = |open: &Open| (open.phase.gives_way(), Reverse(counts.get(&open.address).copied()), open.since);
+        let chosen = self.open.iter().filter(|(_, open)| may(open)).min_by_key(|(_, open)| rank(open));
+        let Some(id) = chosen.map(|(id, _)| *id) else { return false };
+        if let Some(open) = self.open.remove(&id) {
+            open.cut.cancel();
+        }
+        true
+    }
+}
+
+impl Slot {
+    /// The connection goes on to a phase.
+    pub(super) fn enter(&self, phase: Phase) {
+        if let Some(open) = self.slots.table().open.get_mut(&self.id)
+            && open.phase != phase
+        {
+            open.phase = phase;
+            open.since = Instant::now();
+            self.changed.notify_one();
+        }
+    }
+
+    /// The phase, unless the connection has to give way.
+    pub(super) fn phase(&self) -> Option<Phase> {
+        self.slots.table().open.get(&self.id).map(|open| open.phase)
+    }
+
+    /// A review came over the connection: it may be kept for the next one.
+    pub(super) fn prove(&self) {
+        self.proven.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns when the phase has lasted too long.
+    pub(super) async fn overdue(&self) {
+        loop {
+            match self.remaining() {
+                None => self.changed.notified().await,
+                Some(left) if left.is_zero() => return,
+                Some(left) => tokio::select! {
+                    () = self.changed.notified() => {}
+                    () = sleep(left) => {}
+                },
+            }
+        }
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        let limits = &self.slots.limits;
+        let (phase, since) = self.slots.table().open.get(&self.id).map(|open| (open.phase, open.since))?;
+        let limit = match phase {
+            Phase::Handshake => limits.handshake,
+            Phase::Waiting if self.proven.load(Ordering::Relaxed) => limits.idle,
+            Phase::Waiting => limits.first_request,
+            Phase::Head | Phase::Answer => limits.head,
+            // The one who reads it answers before this.
+            Phase::Body => limits.body * 2,
+            Phase::Review => return None,
+        };
+        Some(limit.saturating_sub(since.elapsed()))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.slots.table().open.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(n: u8) -> IpAddr {
+        [10, 0, 0, n].into()
+    }
+
+    #[tokio::test]
+    async fn the_address_with_the_most_gives_up_its_longest_idle_one() {
+        let slots = Slots::new(Limits { connections: 4, of_address: 4, ..Limits::default() });
+        let server = slots.admit(address(1)).unwrap().0;
+        let mut others = Vec::new();
+        for _ in 0..3 {
+            sleep(Duration::from_millis(5)).await;
+            others.push(slots.admit(address(2)).unwrap().0);
+        }
+        let (new, gave_way) = slots.admit(address(1)).unwrap();
+        assert!(gave_way && others[0].cut.is_cancelled() && !server.cut.is_cancelled());
+        // Who computes never gives way, who sends a body does so last.
+        for slot in others.iter().skip(1).chain([&server]) {
+            slot.enter(Phase::Review);
+        }
+        let (last, _) = slots.admit(address(3)).unwrap();
+        assert!(new.cut.is_cancelled());
+        last.enter(Phase::Body);
+        assert!(slots.admit(address(1)).is_some() && last.cut.is_cancelled());
+        drop(others);
+        assert!(slots.admit(address(1)).is_some_and(|(_, gave_way)| !gave_way));
+    }
+
+    #[tokio::test]
+    async fn an_address_has_its_share_and_a_burst_is_none_the_worse() {
+        let slots = Slots::new(Limits { connections: 10, of_address: 2, ..Limits::default() });
+        let burst: Vec<Slot> = (0..4).map(|_| slots.admit(address(1)).unwrap().0).collect();
+        assert!(burst.iter().all(|slot| !slot.cut.is_cancelled()));
+        sleep(IDLE).await;
+        assert!(slots.admit(address(1)).unwrap().1 && burst[0].cut.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn each_phase_has_its_limit() {
+        let [short, long] = [50, 300].map(Duration::from_millis);
+        let limits = Limits { first_request: short, head: short, idle: long, ..Limits::default() };
+        let slots = Slots::new(limits);
+        let (slot, _) = slots.admit(address(1)).unwrap();
+        slot.enter(Phase::Review);
+        assert!(tokio::time::timeout(long, slot.overdue()).await.is_err());
+        for (phase, proven, expected) in [
+            (Phase::Waiting, false, short),
+            (Phase::Head, false, short),
+            (Phase::Waiting, true, long),
+            (Phase::Head, true, short),
+        ] {
+            if proven {
+                slot.prove();
+            }
+            slot.enter(phase);
+            let start = Instant::now();
+            slot.overdue().await;
+            let took = start.elapsed();
+            assert!(took >= expected && took < expected + long / 2, "{phase:?} {proven}: {took:?}");
+        }
+    }
+}
