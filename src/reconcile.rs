@@ -13,10 +13,10 @@ mod observing;
 mod ownership;
 mod planning;
 mod queue;
-mod secrets;
-mod troubles;
 mod refusals;
+mod secrets;
 mod settling;
+mod troubles;
 mod vanished;
 
 use std::sync::Arc;

@@ -133,7 +133,12 @@ impl Serve {
         // Cancelled when the webhook listener has drained, or its task has ended in any other way.
         let last = CancellationToken::new();
 
-        let plain = Limits { connections: PLAIN_CONNECTIONS, of_address: PLAIN_CONNECTIONS / 2, linger: Duration::ZERO, ..config.limits };
+        let plain = Limits {
+            connections: PLAIN_CONNECTIONS,
+            of_address: PLAIN_CONNECTIONS / 2,
+            linger: Duration::ZERO,
+            ..config.limits
+        };
         let plain_listeners = [
             ("probes", config.probes, probes::routes(readiness.clone()), &mut bound.probes),
             ("metrics", config.metrics, metrics::routes(registry), &mut bound.metrics),

@@ -173,11 +173,7 @@ pub fn link_compiled(input: Input<'_>, candidates: Vec<Candidate>) -> Linked {
 
 /// As [`link_compiled`], without what some members ask for now: AWS refused it, as the findings say.
 #[must_use]
-pub fn link_refused(
-    input: Input<'_>,
-    mut candidates: Vec<Candidate>,
-    refused: BTreeMap<Key, Vec<Finding>>,
-) -> Linked {
+pub fn link_refused(input: Input<'_>, mut candidates: Vec<Candidate>, refused: BTreeMap<Key, Vec<Finding>>) -> Linked {
     candidates.sort_by(Candidate::by_seniority);
     let mut barred = Barred::of(&candidates);
     barred.add(refused);

@@ -23,7 +23,8 @@ const PEAK: u64 = 64 << 20;
 const ANSWER: usize = 512 << 10;
 
 fn ingress(name: &str, annotations: &Value, spec: &Value) -> Ingress {
-    let whole = json!({"metadata": {"namespace": "shop", "name": name, "uid": name, "annotations": annotations}, "spec": spec});
+    let whole =
+        json!({"metadata": {"namespace": "shop", "name": name, "uid": name, "annotations": annotations}, "spec": spec});
     serde_json::from_value(whole).expect("an Ingress")
 }
 
@@ -51,19 +52,28 @@ fn list(item: &str) -> String {
 /// Ingresses that cost much: (what it is, annotations, spec).
 fn hostile() -> Vec<(&'static str, Value, Value)> {
     let paths = |make: &dyn Fn(usize) -> Value| spec((0..PATHS).map(make).collect());
-    let conditions = json!([{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "x", "values": ["v".repeat(100)]}}]);
-    let hosts = (0..PATHS).map(|n| {
-        json!({"host": format!("{}.{n}.example.com", "h".repeat(300)), "http": {"paths": [path("/", "Prefix")]}})
-    });
+    let conditions =
+        json!([{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "x", "values": ["v".repeat(100)]}}]);
+    let hosts = (0..PATHS).map(
+        |n| json!({"host": format!("{}.{n}.example.com", "h".repeat(300)), "http": {"paths": [path("/", "Prefix")]}}),
+    );
     let unknown: Map<String, Value> = (0..9000).map(|n| (key(&format!("nope-{n}")), json!("x"))).collect();
     let tls: Vec<String> = (0..90_000).map(|n| format!("h{n}.example.com")).collect();
     let wide = json!({key("conditions.app"): conditions.to_string() + &" ".repeat(ANNOTATIONS - 1000)});
     vec![
         ("wildcards", json!({}), paths(&|n| path(&format!("{}*{n}", "/*a".repeat(20)), "ImplementationSpecific"))),
-        ("a plan of the most rules", json!({}), spec((0..200).map(|n| path(&format!("{}*{n}", "/*a".repeat(5)), "ImplementationSpecific")).collect())),
+        (
+            "a plan of the most rules",
+            json!({}),
+            spec((0..200).map(|n| path(&format!("{}*{n}", "/*a".repeat(5)), "ImplementationSpecific")).collect()),
+        ),
         ("each path is wrong", json!({}), paths(&|n| path(&format!("{}*?{n}", "*".repeat(500)), "Exact"))),
         ("no such type", json!({}), paths(&|n| path(&format!("/{n}"), &"t".repeat(500)))),
-        ("regular expressions", json!({key("use-regex-path-match"): "true"}), paths(&|n| path(&format!("/(a|b)*{n}(("), "ImplementationSpecific"))),
+        (
+            "regular expressions",
+            json!({key("use-regex-path-match"): "true"}),
+            paths(&|n| path(&format!("/(a|b)*{n}(("), "ImplementationSpecific")),
+        ),
         ("conditions repeated", wide, paths(&|n| path(&format!("/{n}"), "Prefix"))),
         ("hosts", json!({}), json!({"ingressClassName": "alb", "rules": hosts.collect::<Vec<_>>()})),
         ("tls", json!({}), json!({"ingressClassName": "alb", "tls": [{"hosts": tls}], "rules": one()["rules"]})),
@@ -75,7 +85,11 @@ fn hostile() -> Vec<(&'static str, Value, Value)> {
         ("attributes", json!({key("load-balancer-attributes"): "a=b,".repeat(ANNOTATIONS / 4 - 100)}), one()),
         ("tags", json!({key("tags"): (0..20_000).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",")}), one()),
         ("one long value", json!({key("scheme"): "s".repeat(ANNOTATIONS - 100)}), one()),
-        ("more paths than are read", json!({}), spec((0..6 * PATHS).map(|n| path(&format!("/{n}"), "Exact")).collect())),
+        (
+            "more paths than are read",
+            json!({}),
+            spec((0..6 * PATHS).map(|n| path(&format!("/{n}"), "Exact")).collect()),
+        ),
         ("more annotations than are stored", json!({key("tags"): "t".repeat(4 << 20)}), one()),
     ]
 }
@@ -123,7 +137,8 @@ fn no_review_takes_much_memory_and_none_leaves_any() {
     assert_eq!(cache.compilations(), compiled + 1, "the candidate alone is compiled again");
     for (what, annotations, spec) in hostile() {
         let candidate = ingress("web", &annotations, &spec);
-        let request = request(Reviewed::Ingress(Box::new(candidate)), Some(Reviewed::Ingress(Box::new(stored.clone()))));
+        let request =
+            request(Reviewed::Ingress(Box::new(candidate)), Some(Reviewed::Ingress(Box::new(stored.clone()))));
         let (began, mut answer) = (Instant::now(), None);
         let used = measure(|| answer = Some(review(&request, &world, &mut cache)));
         let answer = answer.expect("an answer");
@@ -141,7 +156,8 @@ fn what_a_cache_holds_is_what_it_counts() {
     let mut world = world();
     for n in 0..200 {
         let paths = (0..=n % 20).map(|m| path(&format!("/{n}/{m}"), "Prefix")).collect();
-        let annotations = json!({key("group.name"): "g", key("scheme"): "internal", key("conditions.app"): "[{\"field\": \"x\"}]"});
+        let annotations =
+            json!({key("group.name"): "g", key("scheme"): "internal", key("conditions.app"): "[{\"field\": \"x\"}]"});
         world.apply(Object::Ingress(Box::new(ingress(&format!("web-{n}"), &annotations, &spec(paths)))));
     }
     let (mut cache, candidate) = (Cache::new(64 << 20), ingress("web", &json!({key("group.name"): "g"}), &one()));
@@ -165,7 +181,8 @@ fn too_many_values_are_refused_unless_they_are_stored() {
     assert!(!refused.allowed && refused.message.contains("ALB047"), "{}", refused.message);
     let stored = answer(Reviewed::Oversized(VALUES + 1), Some(Reviewed::Oversized(VALUES + 1)));
     assert!(stored.allowed && stored.warnings[0].contains("ALB047"), "{stored:?}");
-    let mended = answer(Reviewed::Ingress(Box::new(ingress("web", &json!({}), &one()))), Some(Reviewed::Oversized(VALUES + 1)));
+    let mended =
+        answer(Reviewed::Ingress(Box::new(ingress("web", &json!({}), &one()))), Some(Reviewed::Oversized(VALUES + 1)));
     assert!(mended.allowed, "{}", mended.message);
 }
 

@@ -30,7 +30,12 @@ impl Reconciler {
         self.checked(view, difference, Input { targets: Some(&targets), ..input }).map(Some)
     }
 
-    pub(super) fn input<'a>(&'a self, desired: &'a Desired, observed: &'a Observed, bindings: &'a [ObservedBinding]) -> Input<'a> {
+    pub(super) fn input<'a>(
+        &'a self,
+        desired: &'a Desired,
+        observed: &'a Observed,
+        bindings: &'a [ObservedBinding],
+    ) -> Input<'a> {
         let settings = &self.shared.settings;
         let rules = self.shared.account.get().limit(Quota::Rules, Timestamp::now());
         Input {

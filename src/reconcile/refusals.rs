@@ -94,13 +94,17 @@ impl Reconciler {
         };
         let (now, bindings) = (Instant::now(), observed_bindings(view));
         let known = self.shared.refusals.of(view, now);
-        let newcomers: Vec<&Key> = candidates.iter().filter(|one| one.is_newcomer()).map(link::Candidate::key).collect();
+        let newcomers: Vec<&Key> =
+            candidates.iter().filter(|one| one.is_newcomer()).map(link::Candidate::key).collect();
         for (operation, said) in refused {
             let mut suspects: Vec<_> = view.members.iter().filter(|one| newcomers.contains(&&one.key())).collect();
             // Whoever wrote a word that AWS complains of first, then the youngest.
             suspects.sort_by_cached_key(|one| {
                 let text = serde_json::to_string(&ledger::input_of(&one.ingress)).unwrap_or_default();
-                (!quoted(said).any(|word| text.contains(word)), std::cmp::Reverse(one.ingress.metadata.creation_timestamp.clone()))
+                (
+                    !quoted(said).any(|word| text.contains(word)),
+                    std::cmp::Reverse(one.ingress.metadata.creation_timestamp.clone()),
+                )
             });
             let takes = |refused: BTreeMap<Key, Vec<Finding>>| {
                 let linked = link::link_refused(input, candidates.clone(), refused);
@@ -144,7 +148,8 @@ fn finding(key: &Key, operation: &AwsOperation, said: &str) -> Finding {
     let message = format!("AWS refuses what only this Ingress asks for: {said}");
     Finding {
         effect: Effect::MemberSetAside,
-        mend: "write a value that AWS takes; it is tried again when the Ingress is edited, and every ten minutes".to_owned(),
+        mend: "write a value that AWS takes; it is tried again when the Ingress is edited, and every ten minutes"
+            .to_owned(),
         ..Finding::new(code, ObjectRef::ingress(&key.namespace, &key.name), path, message)
     }
 }
@@ -177,7 +182,8 @@ mod tests {
 
     #[test]
     fn words_between_quotes() {
-        let words: Vec<&str> = quoted("Load balancer attribute key 'no.such.attribute' is not \"recognized\" in 'eu'").collect();
+        let words: Vec<&str> =
+            quoted("Load balancer attribute key 'no.such.attribute' is not \"recognized\" in 'eu'").collect();
         assert_eq!(words, ["no.such.attribute", "recognized"]);
     }
 }

@@ -69,7 +69,8 @@ pub async fn a_replacement_waits_for_no_clean_up(base: Arc<Base>) -> Result<()> 
         Ok((stage.hostname("shop").await? != old).then_some(()))
     })
     .await?;
-    let managed = |state: &albedo_ground::State| state.security_groups.iter().filter(|one| one.name.starts_with("k8s-")).count();
+    let managed =
+        |state: &albedo_ground::State| state.security_groups.iter().filter(|one| one.name.starts_with("k8s-")).count();
     ensure!(managed(&stage.state().await?) > 0, "the old security group was not held");
     eventually("the old security group goes", SOON, async || {
         let left = stage.state().await?.security_groups;
@@ -94,7 +95,12 @@ pub async fn at_a_quota_the_old_goes_first(base: Arc<Base>) -> Result<()> {
         let arns = format!("{one},{more}");
         stage.ingress(
             "shop",
-            &[("tags", tags), ("inbound-cidrs", cidrs), ("certificate-arn", &arns), ("listen-ports", r#"[{"HTTPS":443}]"#)],
+            &[
+                ("tags", tags),
+                ("inbound-cidrs", cidrs),
+                ("certificate-arn", &arns),
+                ("listen-ports", r#"[{"HTTPS":443}]"#),
+            ],
             &json!([]),
         )
     };
@@ -107,8 +113,11 @@ pub async fn at_a_quota_the_old_goes_first(base: Arc<Base>) -> Result<()> {
     stage.scope.emulator().quotas(&region, &most).await?;
     stage.apply(&[pairs("c=3,d=4", "10.4.0.0/24,10.5.0.0/24,10.6.0.0/24", three)]).await?;
     is_so(&stage, "tags and certificates are the new ones", |found| {
-        let certificates = found.listener(443).map(|listener| format!("{:?}", listener.all_certificates)).unwrap_or_default();
-        found.tags.contains_key("c") && !found.tags.contains_key("a") && certificates.contains(three.as_str())
+        let certificates =
+            found.listener(443).map(|listener| format!("{:?}", listener.all_certificates)).unwrap_or_default();
+        found.tags.contains_key("c")
+            && !found.tags.contains_key("a")
+            && certificates.contains(three.as_str())
             && !certificates.contains(two.as_str())
     })
     .await?;

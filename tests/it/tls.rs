@@ -107,7 +107,10 @@ pub async fn endpoints_are_reached(base: Arc<Base>) -> Result<()> {
     let names = ["127.0.0.1", "localhost", "*.us-east-1.amazonaws.com", "*.us-east-1.api.aws", "*.amazonaws.com"];
     let front = Front::open(&authority.server(&names)?, stage.scope.emulator().endpoint()).await?;
     let ca = stage.write("ca.pem", &authority.pem())?.to_string_lossy().into_owned();
-    let process = stage.write("credentials.sh", "#!/bin/sh\necho '{\"Version\": 1, \"AccessKeyId\": \"of-a-process\", \"SecretAccessKey\": \"s\"}'\n")?;
+    let process = stage.write(
+        "credentials.sh",
+        "#!/bin/sh\necho '{\"Version\": 1, \"AccessKeyId\": \"of-a-process\", \"SecretAccessKey\": \"s\"}'\n",
+    )?;
     let profile = format!("[default]\ncredential_process = /bin/sh {}\n", process.display());
     let profile = stage.write("config", &profile)?.to_string_lossy().into_owned();
     let keys = || vec![("AWS_ACCESS_KEY_ID", "test".to_owned()), ("AWS_SECRET_ACCESS_KEY", "test".to_owned())];
@@ -119,8 +122,16 @@ pub async fn endpoints_are_reached(base: Arc<Base>) -> Result<()> {
     let rows: [(&str, Vec<(&str, String)>, &[&str]); 5] = [
         ("a private CA", with(&[url.clone(), trust.clone()]), &[]),
         ("a proxy", with(&[trust.clone(), proxy.clone()]), &["ec2.us-east-1.amazonaws.com:443"]),
-        ("FIPS", with(&[trust.clone(), proxy.clone(), on("AWS_USE_FIPS_ENDPOINT")]), &["ec2-fips.us-east-1.amazonaws.com:443"]),
-        ("dual-stack", with(&[trust.clone(), proxy.clone(), on("AWS_USE_DUALSTACK_ENDPOINT")]), &["ec2.us-east-1.api.aws:443"]),
+        (
+            "FIPS",
+            with(&[trust.clone(), proxy.clone(), on("AWS_USE_FIPS_ENDPOINT")]),
+            &["ec2-fips.us-east-1.amazonaws.com:443"],
+        ),
+        (
+            "dual-stack",
+            with(&[trust.clone(), proxy.clone(), on("AWS_USE_DUALSTACK_ENDPOINT")]),
+            &["ec2.us-east-1.api.aws:443"],
+        ),
         ("credentials of a process", vec![url.clone(), trust.clone(), ("AWS_CONFIG_FILE", profile)], &[]),
     ];
     for (what, env, expected) in rows {

@@ -30,8 +30,11 @@ pub(super) fn check(ingress: &Ingress) -> Option<Finding> {
     let annotations = ingress.metadata.annotations.iter().flatten();
     let bytes: usize = annotations.map(|(key, value)| key.len() + value.len()).sum();
     (bytes > ANNOTATIONS).then(|| {
-        finding("metadata.annotations", format!("the annotations have {bytes} bytes; Kubernetes stores at most {ANNOTATIONS}"))
-            .mend("shorten or remove annotations")
+        finding(
+            "metadata.annotations",
+            format!("the annotations have {bytes} bytes; Kubernetes stores at most {ANNOTATIONS}"),
+        )
+        .mend("shorten or remove annotations")
     })
 }
 
@@ -61,7 +64,8 @@ mod tests {
         let mut all = vec![serde_json::json!({"http": {"paths": vec![path; paths]}})];
         all.extend(vec![serde_json::json!({"host": "a.example.com"}); rules]);
         let annotations = serde_json::json!({"k": "v".repeat(annotation)});
-        serde_json::from_value(serde_json::json!({"metadata": {"annotations": annotations}, "spec": {"rules": all}})).unwrap()
+        serde_json::from_value(serde_json::json!({"metadata": {"annotations": annotations}, "spec": {"rules": all}}))
+            .unwrap()
     }
 
     #[test]

@@ -97,7 +97,8 @@ async fn deep_nesting_is_an_answer_not_a_crash() {
     let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
     let ingress = |deep: &str| format!(r#"{{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","future":{deep}}}"#);
     let (deep, shallower) = (nested(200_000), nested(90_000));
-    let labels = format!(r#"{{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{{"labels":{shallower}}}}}"#);
+    let labels =
+        format!(r#"{{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{{"labels":{shallower}}}}}"#);
     let (future, too_many) = (ingress(&shallower), ingress(&deep));
     // What has too many values is not decoded; the decision is that of who knows the policy.
     let cases = [
@@ -132,7 +133,8 @@ async fn what_has_too_many_values_is_not_decoded() {
     // Quoted marks are no values.
     let quoted = text.replace("Ingress\"", &format!("Ingress\",\"odd\":\"{}\"", "[\\\"{,:".repeat(50_000)));
     assert_eq!(response(&ground.post(VALIDATE, quoted.as_bytes()).await.1)["allowed"], true);
-    let many = text.replace("Ingress\"", &format!("Ingress\",\"spec\":{{\"rules\":[{}]}}", vec!["{}"; 100_000].join(",")));
+    let many =
+        text.replace("Ingress\"", &format!("Ingress\",\"spec\":{{\"rules\":[{}]}}", vec!["{}"; 100_000].join(",")));
     let (_, body) = ground.post(VALIDATE, many.as_bytes()).await;
     assert!(response(&body)["status"]["message"].as_str().unwrap().starts_with("2000"), "{body}");
     ground.end().await;
