@@ -144,7 +144,8 @@ impl CloudError {
             Self::NoClient { .. } | Self::Unlisted { .. } => false,
             Self::NotFound(_) | Self::AlreadyExists(_) | Self::Throttled(_) | Self::InUse(_) => true,
             Self::Transient(_) | Self::Unknown(_) => true,
-            Self::Incomplete { .. } | Self::Unresolved { .. } | Self::Slow { .. } | Self::NotTenured { .. } => true,
+            Self::Incomplete { .. } | Self::Unresolved { .. } | Self::Slow { .. } => true,
+            Self::NotTenured { .. } | Self::Pages => true,
         }
     }
 

@@ -335,3 +335,62 @@ async fn ends(stage: &mut Stage) -> Result<()> {
     ensure!(began.elapsed() < END, "the end took {:?}:\n{}", began.elapsed(), tail(&stage.log()));
     Ok(())
 }
+
+/// The memory limit in deploy/deployment.yaml, in KiB.
+fn deployed_limit() -> Result<u64> {
+    let text = include_str!("../../deploy/deployment.yaml");
+    let (_, limits) = text.split_once("limits:").context("limits")?;
+    let line = limits.lines().find_map(|line| line.trim().strip_prefix("memory: ")).context("memory")?;
+    Ok(line.trim_end_matches("Mi").parse::<u64>()? << 10)
+}
+
+/// The most memory that a process ever had, in KiB.
+fn peak(pid: u32) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    Ok(line.split_whitespace().next().context("a number")?.parse()?)
+}
+
+/// Forged reviews by who reaches the port, of every size and as many at a time as he likes: the process stays below the limit at
+/// which it would be killed, and others are judged meanwhile.
+pub async fn no_load_of_reviews_takes_the_memory(base: Arc<Base>) -> Result<()> {
+    let mut stage = Stage::with_albedo(&base, "memory").await?;
+    let client = Arc::new(Client::new(&base, &stage)?);
+    let path = |n: usize| {
+        json!({"path": format!("{}*{n}", "/*a".repeat(20)), "pathType": "ImplementationSpecific",
+            "backend": {"service": {"name": "web", "port": {"number": 80}}}})
+    };
+    let paths = |count: usize| json!([{"http": {"paths": (0..count).map(path).collect::<Vec<_>>()}}]);
+    let wide = json!([{"http": {"paths": vec![json!({}); 1_000_000]}}]);
+    let tags = "k=v,".repeat(60_000);
+    let loads = [
+        stage.ingress("many", &[], &paths(16_000)),
+        stage.ingress("most", &[], &paths(1_900)),
+        stage.ingress("wide", &[], &wide),
+        stage.ingress("tags", &[("tags", &tags)], &paths(1_000)),
+    ];
+    let mut senders = tokio::task::JoinSet::new();
+    for (number, load) in loads.iter().cycle().take(24).enumerate() {
+        let (client, body) = (Arc::clone(&client), of_ingress(&format!("u{number}"), load).to_string());
+        senders.spawn(async move { client.post(VALIDATE, body).await.map(|(status, _)| status) });
+    }
+    let mut slowest = Duration::ZERO;
+    while !senders.is_empty() {
+        let began = Instant::now();
+        client.judges(&stage).await?;
+        slowest = slowest.max(began.elapsed());
+        while let Some(ended) = senders.try_join_next() {
+            // Refused, out of turn or too large: answered in any case. A body that is too large may be cut while it is sent.
+            if let Ok(status) = ended? {
+                ensure!([200, 408, 413, 503].contains(&status), "{status}");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (peak, limit) = (peak(stage.albedo()?.pid())?, deployed_limit()?);
+    eprintln!("peak {} MiB of {} MiB; two small reviews took at most {slowest:?}", peak >> 10, limit >> 10);
+    ensure!(peak < limit, "{} MiB of {} MiB", peak >> 10, limit >> 10);
+    // The API server waits 5 s for one.
+    ensure!(slowest < Duration::from_secs(5), "two small reviews took {slowest:?}");
+    stage.close().await
+}

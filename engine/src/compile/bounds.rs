@@ -83,10 +83,10 @@ mod tests {
     fn findings_are_bounded_and_the_one_that_keeps_out_stays() {
         let mut reader = Reader::new(ObjectRef::ingress("shop", "web"), None, false, &[]);
         for n in 0..3 * FINDINGS {
-            reader.report(Code::UnknownKey, n.to_string(), "x".repeat(10_000)).effect = Effect::Nothing;
+            reader.report(Code::UnknownAnnotation, n.to_string(), "x".repeat(10_000)).effect = Effect::Nothing;
         }
-        reader.report(Code::UnknownKey, "out", "x").effect = Effect::MemberSetAside;
-        reader.report(Code::UnknownKey, "last", "x").effect = Effect::Nothing;
+        reader.report(Code::UnknownAnnotation, "out", "x").effect = Effect::MemberSetAside;
+        reader.report(Code::UnknownAnnotation, "last", "x").effect = Effect::Nothing;
         let findings = reader.finish();
         assert_eq!(findings.len(), FINDINGS + 1);
         assert!(findings.last().is_some_and(|finding| finding.path.to_string() == "out"));

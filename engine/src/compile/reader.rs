@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         self.push(Finding::new(code, self.subject.clone(), path, message).value(value).place(place))
     }
 
-    /// Keeps a finding, unless it is there already, and gives it back to be completed. Above [`FINDINGS`] only one more is kept, the
+    /// Keeps a finding, unless it is there already, and gives it back to be completed. Above `FINDINGS` only one more is kept, the
     /// first that keeps the Ingress out.
     #[expect(clippy::indexing_slicing, reason = "the index is of an item just found or pushed")]
     pub fn push(&mut self, mut finding: Finding) -> &mut Finding {
