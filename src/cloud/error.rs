@@ -132,8 +132,13 @@ impl CloudError {
     /// Whether AWS does not take what was asked for, and will not the next time.
     #[must_use]
     pub fn is_refusal_of_input(&self) -> bool {
-        let refused = |answer: &Answer| answer.status == Some(400);
-        matches!(self, Self::Invalid(answer) | Self::Unknown(answer) if refused(answer)) && !self.is_settling()
+        let is_of_input = match self {
+            Self::Invalid(_) | Self::Unknown(_) => true,
+            Self::NotFound(answer) | Self::TooMany(answer) => INPUTS.contains(&answer.code.as_str()),
+            _ => false,
+        };
+        let refused = self.answer().is_some_and(|answer| answer.status == Some(400));
+        is_of_input && refused && !self.is_settling()
     }
 
     /// Whether it may pass without anybody doing something.
@@ -240,6 +245,21 @@ impl Error for Answer {
         Some(self.source.as_ref())
     }
 }
+
+/// What somebody names and is not there, and quotas of a load balancer and its parts, which a member uses up. Other codes of their classes
+/// tell of what went by another hand, or of the account.
+const INPUTS: &[&str] = &[
+    "CertificateNotFound",
+    "SSLPolicyNotFound",
+    "SubnetNotFound",
+    "TrustStoreNotFound",
+    "RulesPerSecurityGroupLimitExceeded",
+    "TooManyCertificates",
+    "TooManyListeners",
+    "TooManyRules",
+    "TooManyTags",
+    "TooManyUniqueTargetGroupsPerLoadBalancer",
+];
 
 type Class = fn(Answer) -> CloudError;
 

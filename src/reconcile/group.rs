@@ -117,7 +117,7 @@ impl Reconciler {
                 Ok(match reached.later {
                     true => Next::Again(pause),
                     // Nothing in the cluster changes when AWS has what is missing.
-                    false if rests_on_aws(linked) => Next::Look(MISSED),
+                    false if rests_on_aws(linked) || self.is_refused(view) => Next::Look(MISSED),
                     false => Next::Rest,
                 })
             }

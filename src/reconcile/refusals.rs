@@ -81,8 +81,17 @@ impl Refusals {
 }
 
 impl Reconciler {
+    /// Whether AWS has refused what a member asks for: it is tried again after a while.
+    pub(super) fn is_refused(&self, view: &View) -> bool {
+        !self.shared.refusals.of(view, Instant::now()).is_empty()
+    }
+
     /// Finds who brought in what AWS refused in this pass.
     pub(super) fn blame(&self, view: &View, observed: &Observed, refused: &[Refused]) {
+        // Whoever is alone keeps nobody up.
+        if view.members.len() < 2 {
+            return;
+        }
         let facts = self.shared.account.get();
         let existing = Existing::of(observed);
         let settings = &self.shared.settings;

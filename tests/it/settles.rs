@@ -17,9 +17,16 @@ const AT_ONCE: Duration = Duration::from_secs(15);
 async fn open(base: &Arc<Base>, name: &str) -> Result<Stage> {
     let mut stage = Stage::open(base, name).await?;
     stage.flags(&["--lb-stabilization-monitor-interval=1s"]);
+    // Before Albedo reads what the account holds.
+    let items = json!([{"kind": "web-acl", "arn": acl(&stage)}]);
+    stage.scope.emulator().plant(&stage.scope.region, &items).await?;
     stage.start().await?;
     stage.apply(&[service("web", "NodePort", 80, 8080)]).await?;
     Ok(stage)
+}
+
+fn acl(stage: &Stage) -> String {
+    format!("arn:aws:wafv2:{}:123456789012:regional/webacl/front/1", stage.scope.region)
 }
 
 async fn is_so(stage: &Stage, what: &str, holds: impl Fn(&LoadBalancer) -> bool) -> Result<()> {
@@ -46,10 +53,7 @@ async fn nobody_complains(stage: &Stage, name: &str) -> Result<()> {
 pub async fn a_replacement_waits_for_no_clean_up(base: Arc<Base>) -> Result<()> {
     let stage = open(&base, "replaced").await?;
     let region = stage.scope.region.clone();
-    let acl = format!("arn:aws:wafv2:{region}:123456789012:regional/webacl/front/1");
-    let items = json!([{"kind": "web-acl", "arn": acl}]);
-    let own = stage.scope.world.node_security_group.clone();
-    stage.scope.emulator().plant(&region, &items).await?;
+    let (acl, own) = (acl(&stage), stage.scope.world.node_security_group.clone());
     stage.apply(&[stage.ingress("shop", &[("scheme", "internal"), ("wafv2-acl-arn", &acl)], &json!([]))]).await?;
     let old = stage.hostname("shop").await?;
     is_so(&stage, "the web ACL is attached", |one| one.web_acl.as_deref() == Some(&acl)).await?;
@@ -152,8 +156,7 @@ pub async fn a_throttled_write_is_sent_again(base: Arc<Base>) -> Result<()> {
 pub async fn an_add_on_that_fails_stops_no_edit(base: Arc<Base>) -> Result<()> {
     let stage = open(&base, "addons-fail").await?;
     let region = stage.scope.region.clone();
-    let acl = format!("arn:aws:wafv2:{region}:123456789012:regional/webacl/front/1");
-    stage.scope.emulator().plant(&region, &json!([{"kind": "web-acl", "arn": acl}])).await?;
+    let acl = acl(&stage);
     let shop = |path: &str, with: bool| {
         let acl = [("wafv2-acl-arn", acl.as_str())];
         let pairs = if with { acl.as_slice() } else { &[] };
@@ -199,6 +202,7 @@ pub async fn what_aws_refuses_costs_the_newcomer_alone(base: Arc<Base>) -> Resul
         ("target-group-attributes", "no.such.attribute=1", "ModifyTargetGroupAttributes", "ValidationError"),
         ("target-type", "instance", "CreateTargetGroup", "InvalidConfigurationRequest"),
         ("target-type", "instance", "CreateRule", "ValidationError"),
+        ("target-type", "instance", "CreateRule", "TooManyRules"),
     ];
     for (index, (annotation, value, operation, code)) in rows.into_iter().enumerate() {
         let (name, path) = (format!("evil-{index}"), format!("/edit-{index}"));

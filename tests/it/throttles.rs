@@ -45,7 +45,7 @@ pub async fn what_was_learnt_spares_throttles(base: Arc<Base>) -> Result<()> {
     stage.apply(&[service("web", "NodePort", 80, 8080)]).await?;
     let buckets: Vec<Value> = ["CreateTargetGroup", "CreateLoadBalancer", "CreateListener", "^Describe"]
         .iter()
-        .map(|operation| json!({"service": "elbv2", "operation": operation, "rate": 4, "burst": 4}))
+        .map(|operation| json!({"service": "elbv2", "operation": operation, "rate": 2, "burst": 2}))
         .collect();
     stage.scope.emulator().throttle(&stage.scope.region, &json!(buckets)).await?;
     let first = make(&stage, "first").await?;

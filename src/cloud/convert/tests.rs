@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use albedo_engine::stack::{
-    Action, AdditionalClaim, Authenticate, Condition, FixedResponse, Forward, HealthCheck, Patterns, PeerSource,
-    Permission, Protocol, ProtocolVersion, QueryPair, Redirect, Ref, ResourceId, Rewrite, Rule, Stickiness, Tags,
-    TargetGroupTuple, Transform,
+    Action, AdditionalClaim, Attributes, Authenticate, Condition, FixedResponse, Forward, HealthCheck, Patterns,
+    PeerSource, Permission, Protocol, ProtocolVersion, QueryPair, Redirect, Ref, ResourceId, Rewrite, Rule, Stickiness,
+    Tags, TargetGroupTuple, Transform,
 };
 use aws_sdk_ec2::types::SecurityGroup;
 use aws_sdk_elasticloadbalancingv2::types as sdk;
