@@ -232,7 +232,7 @@ mod strangers {
     }
 
     fn with_resources(resources: &[(&str, &str)]) -> Object {
-        let Object::Group(mut ledger) = ledger(&[("victim", "web")]) else { return super::ledger(&[]) };
+        let Object::Group(mut ledger) = ledger(&[("victim", "web")]) else { return ledger(&[]) };
         let resources = resources.iter().map(|(id, arn)| ((*id).to_owned(), (*arn).to_owned()));
         if let Some(status) = &mut ledger.status {
             status.resources = resources.collect();
