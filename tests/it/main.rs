@@ -140,7 +140,6 @@ const TESTS: &[(&str, Test)] = tests![
     wire::aws_is_out_of_reach,
     wire::what_was_tried_is_told,
     wire::sigterm_ends_in_time,
-    wire::no_load_of_reviews_takes_the_memory,
     ledger::a_redirect_that_breaks_answers_on,
     faults::parameters_that_name_a_missing_subnet_stop_no_edit,
     groups::members_share_a_load_balancer,
