@@ -38,6 +38,9 @@ const NAMED: usize = 5;
 impl Reconciler {
     pub(super) async fn binding(&self, key: &Key) -> Result<Next, TurnError> {
         let pass = self.binding_pass(key).await;
+        // Whatever touched the binding may have changed whom its targets have to let in, and no more. The door is closed after targets went;
+        // it is opened before they come (`let_in_first`).
+        self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
         if let Err(TurnError::Cloud(CloudError::NotFound(_))) = &pass {
             // A target group that is gone may be there again under another ARN.
             self.shared.bindings.forget_target_groups();
@@ -49,8 +52,6 @@ impl Reconciler {
         let Some(stored) = self.shared.cluster.read(|world| world.binding(key).cloned()) else {
             return Ok(Next::Rest);
         };
-        // Whatever touched the binding may have changed whom its targets have to let in, and no more.
-        self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
         if stored.metadata.deletion_timestamp.is_some() {
             return self.let_go(key, &stored).await;
         }
@@ -239,8 +240,13 @@ struct Wanted {
     skipped: Vec<Skipped>,
 }
 
-/// Whether a binding says that these targets are registered for it as it is now.
+/// Whether a binding says that these targets are registered for it as it is now. While it was held others may have changed them.
 fn is_registered(binding: &TargetGroupBinding, line: &str) -> bool {
     let observed = binding.status.as_ref().and_then(|status| status.observed_generation);
-    targets::checkpoint_of(binding) == Some(line) && observed.is_some() && observed == binding.metadata.generation
+    let conditions = binding.status.iter().flat_map(|status| &status.conditions);
+    let was_held = conditions.filter(|condition| condition.type_ == "Ready").any(|condition| condition.status == "False");
+    targets::checkpoint_of(binding) == Some(line)
+        && observed.is_some()
+        && observed == binding.metadata.generation
+        && !was_held
 }

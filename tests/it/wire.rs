@@ -128,7 +128,7 @@ pub async fn what_is_no_review_is_answered(base: Arc<Base>) -> Result<()> {
         ("no uid", envelope(json!({"request": {"operation": "CREATE"}})), 400, "has no uid"),
         ("another kind", br#"{"apiVersion": "v1", "kind": "Pod"}"#.to_vec(), 400, "not an AdmissionReview"),
         ("another version", old.into_bytes(), 400, "v1beta1"),
-        ("too much", vec![b' '; 9 * 1024 * 1024], 413, "larger than 8388608 bytes"),
+        ("too much", vec![b' '; 9 * 1024 * 1024], 413, "larger than 4194304 bytes"),
     ];
     for (what, body, status, words) in rows {
         let (is, text) = client.post(VALIDATE, body).await.with_context(|| what.to_owned())?;

@@ -47,11 +47,15 @@ impl Reconciler {
         self.shared.cluster.read(|world| world.group_object(group).is_some() || world.has_members(group))
     }
 
-    /// Other bindings that name the target group and stay.
+    /// Other bindings that name the target group and stay. One that is held for its own sake changes nothing there, so it keeps nobody's
+    /// targets.
     pub(super) fn sharers(&self, key: &Key, arn: &str) -> Vec<Arc<TargetGroupBinding>> {
         self.shared.cluster.read(|world| {
             let others = world.bindings().filter(|(other, binding)| {
-                *other != key && binding.metadata.deletion_timestamp.is_none() && binding.names(arn)
+                *other != key
+                    && binding.metadata.deletion_timestamp.is_none()
+                    && binding.names(arn)
+                    && targets::held_by_itself(binding).is_none()
             });
             others.map(|(_, binding)| binding.clone()).collect()
         })
@@ -69,9 +73,7 @@ impl Reconciler {
             return Ok(None);
         }
         let group = self.read_target_group(arn).await?;
-        let is_free = |other: &&TargetGroupBinding| {
-            targets::held_by_itself(other).is_none() && self.held_because_of(other, &group).is_none()
-        };
+        let is_free = |other: &&TargetGroupBinding| self.held_because_of(other, &group).is_none();
         if let Some(hold) = self.held_because_of(binding, &group) {
             return Ok(Some(hold));
         }
