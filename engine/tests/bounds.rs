@@ -33,7 +33,7 @@ fn path(text: &str, kind: &str) -> Value {
 }
 
 fn spec(paths: Vec<Value>) -> Value {
-    json!({"ingressClassName": "alb", "rules": [{"host": "a.example.com", "http": {"paths": paths}}]})
+    json!({"ingressClassName": "alb", "rules": [{"host": "a.example.com", "http": {"paths": Value::Array(paths)}}]})
 }
 
 fn one() -> Value {

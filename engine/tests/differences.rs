@@ -37,7 +37,7 @@ fn keys(row: &Row) -> Vec<String> {
 }
 
 /// A Service whose annotations take the place of the Ingress's, an Ingress, and what nothing else can be wrong with.
-fn world(annotations: BTreeMap<String, String>, of_service: bool) -> World {
+fn world(annotations: &BTreeMap<String, String>, of_service: bool) -> World {
     let mut settings = Settings::new("cluster");
     settings.default_target_type = albedo_engine::stack::TargetType::Ip;
     let mut world = World::new(settings);
@@ -69,7 +69,7 @@ fn refusing_what_is_built() -> BTreeSet<&'static str> {
         .collect();
     for (key, value) in rows().flat_map(keys).flat_map(|key| WRONG.map(|value| (key.clone(), value))) {
         for of_service in [false, true] {
-            let world = world(BTreeMap::from([(key.clone(), value.to_owned())]), of_service);
+            let world = world(&BTreeMap::from([(key.clone(), value.to_owned())]), of_service);
             let (settings, facts) = (world.settings(), Facts::default());
             let (world, policy) = (&world, &policy);
             let context = Context { world, facts: &facts, settings: &settings, policy, now: Timestamp::UNIX_EPOCH };

@@ -16,7 +16,7 @@ const ARN: &str = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-
 const HTTPS: (&str, &str) = ("listen-ports", r#"[{"HTTPS": 443}]"#);
 const BOTH: (&str, &str) = ("listen-ports", r#"[{"HTTP": 80}, {"HTTPS": 443}]"#);
 const TO_HTTPS: (&str, &str) = ("ssl-redirect", "443");
-/// Wrong in the rules: the Service has no NodePort.
+/// Wrong in the rules: the Service has no `NodePort`.
 const INSTANCE: (&str, &str) = ("target-type", "instance");
 const IP: (&str, &str) = ("target-type", "ip");
 

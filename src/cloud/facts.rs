@@ -132,7 +132,7 @@ impl Cloud {
 }
 
 /// Both, but of the second one no more than what comes while the first is on its way, or soon after. A service of another region may be out
-/// of reach (Shield answers in us-east-1 alone: not from China, GovCloud, or a VPC without a way out), and the others do not wait for that.
+/// of reach (Shield answers in us-east-1 alone: not from China, `GovCloud`, or a VPC without a way out), and the others do not wait for that.
 async fn together<A, B>(first: impl Future<Output = A>, second: impl Future<Output = B>) -> (A, Option<B>) {
     let (mut first, mut second) = (pin!(first), pin!(second));
     tokio::select! {

@@ -32,6 +32,8 @@ const UNSEEN: Duration = Duration::from_secs(10);
 const TOGETHER: Duration = Duration::from_millis(200);
 /// A name may be another target group's after this.
 const FOLLOWED: Duration = Duration::from_mins(5);
+/// What a binding hears that names no target group.
+const UNNAMED: &str = "neither spec.targetGroupARN nor spec.targetGroupName is set";
 /// How many of those that are skipped an event names.
 const NAMED: usize = 5;
 
@@ -59,12 +61,7 @@ impl Reconciler {
             return self.hold_binding(key, &stored, &hold).await;
         }
         let Some(arn) = self.arn_of(&stored).await? else {
-            self.tell(
-                key,
-                &stored,
-                "FailedReconcile",
-                "neither spec.targetGroupARN nor spec.targetGroupName is set".to_owned(),
-            );
+            self.tell(key, &stored, "FailedReconcile", UNNAMED.to_owned());
             return Ok(Next::Rest);
         };
         self.leave_former(key, &stored, &arn).await?;
@@ -244,7 +241,8 @@ struct Wanted {
 fn is_registered(binding: &TargetGroupBinding, line: &str) -> bool {
     let observed = binding.status.as_ref().and_then(|status| status.observed_generation);
     let conditions = binding.status.iter().flat_map(|status| &status.conditions);
-    let was_held = conditions.filter(|condition| condition.type_ == "Ready").any(|condition| condition.status == "False");
+    let was_held =
+        conditions.filter(|condition| condition.type_ == "Ready").any(|condition| condition.status == "False");
     targets::checkpoint_of(binding) == Some(line)
         && observed.is_some()
         && observed == binding.metadata.generation

@@ -68,7 +68,7 @@ impl Reconciler {
                 Ok(true) => {}
                 Ok(false) => self.shared.looks.doubt(Unit::Group(view.group.clone())),
                 Err(error) => {
-                    tracing::debug!(group = %view.group, %error, "it cannot be told whether the load balancer is there")
+                    tracing::debug!(group = %view.group, %error, "it cannot be told whether the load balancer is there");
                 }
             }
         }

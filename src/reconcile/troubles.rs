@@ -148,7 +148,7 @@ mod tests {
         assert!(!troubles.passed(&key, false), "nothing new");
         assert!(troubles.passed(&key, false), "it works again");
         let rules = || BTreeMap::from([(key.clone(), "refused".to_owned())]);
-        assert_eq!(troubles.set_rules(rules()), [key.clone()]);
+        assert_eq!(troubles.set_rules(rules()), std::slice::from_ref(&key));
         assert!(troubles.set_rules(rules()).is_empty(), "nothing new");
         assert_eq!(troubles.of(&key).as_deref(), Some("TargetGroupBinding ns/web: refused"));
         assert_eq!(troubles.set_rules(BTreeMap::new()), [key]);

@@ -39,12 +39,6 @@ impl Hands {
         self.stage.scope.emulator().call(&self.stage.scope.region, "elbv2", operation, params).await
     }
 
-    fn binding(&self, name: &str, spec: &Value) -> Value {
-        let mut spec = spec.clone();
-        spec["serviceRef"] = json!({"name": "web", "port": 80});
-        json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding", "metadata": {"name": name}, "spec": spec})
-    }
-
     /// Ids of the targets that do not drain.
     async fn targets(&self, arn: &str) -> Result<Vec<String>> {
         let health = self.call("DescribeTargetHealth", &json!({"TargetGroupArn": arn})).await?;
@@ -95,8 +89,15 @@ impl Hands {
     }
 }
 
-fn is_theirs(id: &String) -> bool {
-    THEIRS.contains(&id.as_str())
+fn is_theirs(id: &str) -> bool {
+    THEIRS.contains(&id)
+}
+
+/// A binding of the Service web.
+fn of_web(name: &str, spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    spec["serviceRef"] = json!({"name": "web", "port": 80});
+    json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding", "metadata": {"name": name}, "spec": spec})
 }
 
 /// A target group of another cluster, one that is shared, one of another account, one that another controller binds, one that is
@@ -114,17 +115,17 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
     let mark = stage.mark().await?;
 
     let spec = |arn: &str| json!({"targetGroupARN": arn, "targetType": "ip"});
-    let mut restored = hands.binding("restored", &spec(&foreign));
+    let mut restored = of_web("restored", &spec(&foreign));
     restored["metadata"]["finalizers"] = json!(["elbv2.k8s.aws/resources"]);
     restored["metadata"]["labels"] = json!({"ingress.k8s.aws/stack": "shop"});
     let mut multi = spec(&shared);
     multi["multiClusterTargetGroup"] = json!(true);
     let mut role = spec(&account);
     role["iamRoleArnToAssume"] = json!("arn:aws:iam::999999999999:role/other");
-    let mut labelled = hands.binding("labelled", &spec(&service));
+    let mut labelled = of_web("labelled", &spec(&service));
     labelled["metadata"]["labels"] =
         json!({"service.k8s.aws/stack-name": "web", "service.k8s.aws/stack-namespace": "shop"});
-    let all = [restored, hands.binding("multi", &multi), hands.binding("role", &role), labelled];
+    let all = [restored, of_web("multi", &multi), of_web("role", &role), labelled];
     stage.apply(&all).await?;
     hands.told("restored", "OtherCluster", "blue").await?;
     hands.told("multi", "NotSupported", "multiClusterTargetGroup").await?;
@@ -144,13 +145,18 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
     for arn in [&foreign, &shared, &account, &service] {
         ensure!(hands.targets(arn).await? == THEIRS, "{arn} lost targets");
     }
+    the_older_binding_counts(&hands).await?;
+    hands.stage.close().await
+}
 
-    // Two bindings of one target group: the older one counts; when it goes, the other takes over without an empty moment.
+/// Two bindings of one target group: the older one counts; when it goes, the other takes over without an empty moment.
+async fn the_older_binding_counts(hands: &Hands) -> Result<()> {
+    let stage = &hands.stage;
     let pair = hands.target_group("others-pair", Value::Null).await?;
-    stage.apply(&[hands.binding("first", &json!({"targetGroupARN": pair}))]).await?;
-    hands.has(&pair, "two pods", |ids| ids.len() == 2 && !ids.iter().any(is_theirs)).await?;
+    stage.apply(&[of_web("first", &json!({"targetGroupARN": pair}))]).await?;
+    hands.has(&pair, "two pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    let mut second = hands.binding("a-second", &json!({"targetGroupName": "others-pair"}));
+    let mut second = of_web("a-second", &json!({"targetGroupName": "others-pair"}));
     second["spec"]["serviceRef"] = json!({"name": "api", "port": 8000});
     let mark = stage.mark().await?;
     stage.apply(&[second]).await?;
@@ -164,8 +170,7 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
     });
     ready.await?;
     stage.kubectl(&["delete", "targetgroupbinding", "a-second", "--timeout=30s"]).await?;
-    hands.has(&pair, "none", <[String]>::is_empty).await?;
-    hands.stage.close().await
+    hands.has(&pair, "none", <[String]>::is_empty).await
 }
 
 /// What a binding leaves out is its target group's; a name is looked for until it is there. Moved to another target group, it takes with it
@@ -173,17 +178,17 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
 pub async fn a_short_binding_is_enough_and_may_be_moved(base: Arc<Base>) -> Result<()> {
     let mut hands = Hands { stage: Stage::with_albedo(&base, "short").await? };
     hands.stage.backends("ClusterIP").await?;
-    hands.stage.apply(&[hands.binding("named", &json!({"targetGroupName": "short-one"}))]).await?;
+    hands.stage.apply(&[of_web("named", &json!({"targetGroupName": "short-one"}))]).await?;
     hands.told("named", "FailedReconcile", "short-one").await?;
     let one = hands.target_group("short-one", Value::Null).await?;
     let two = hands.target_group("short-two", Value::Null).await?;
-    hands.has(&one, "two pods", |ids| ids.len() == 2 && !ids.iter().any(is_theirs)).await?;
+    hands.has(&one, "two pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     hands.stage.quiet().await?;
     hands.register(&one).await?;
     hands.stage.albedo()?.kill().await?;
-    hands.stage.apply(&[hands.binding("named", &json!({"targetGroupName": "short-two"}))]).await?;
+    hands.stage.apply(&[of_web("named", &json!({"targetGroupName": "short-two"}))]).await?;
     hands.stage.start().await?;
-    hands.has(&two, "two pods", |ids| ids.len() == 2 && !ids.iter().any(is_theirs)).await?;
+    hands.has(&two, "two pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     hands.has(&one, "what another hand registered", |ids| ids == THEIRS).await?;
     hands.stage.kubectl(&["delete", "targetgroupbinding", "named", "--timeout=30s"]).await?;
     hands.has(&two, "none", <[String]>::is_empty).await?;
@@ -208,8 +213,8 @@ pub async fn one_bad_target_keeps_nobody_out(base: Arc<Base>) -> Result<()> {
         json!([{"service": "elbv2", "operation": "RegisterTargets", "status": 400, "code": "TooManyTargets"}]);
     stage.scope.emulator().faults(&stage.scope.region, &refused).await?;
     let mark = stage.mark().await?;
-    stage.apply(&[slice, hands.binding("bad", &json!({"targetGroupARN": arn}))]).await?;
-    hands.has(&arn, "both pods", |ids| ids.len() == 2 && !ids.iter().any(is_theirs)).await?;
+    stage.apply(&[slice, of_web("bad", &json!({"targetGroupARN": arn}))]).await?;
+    hands.has(&arn, "both pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     hands.told("bad", "FailedReconcile", "8.8.8.8").await?;
     hands.told("bad", "TargetsSkipped", "never-seen").await?;
     let writes = stage.writes_since(mark).await?;
@@ -234,7 +239,7 @@ pub async fn a_group_keeps_its_target_group(base: Arc<Base>) -> Result<()> {
     let before = hands.targets(&arn).await?;
     ensure!(before.len() == 2, "{before:?}");
     let mark = stage.mark().await?;
-    let mut evil = hands.binding("aaa", &json!({"targetGroupARN": arn, "targetType": "ip"}));
+    let mut evil = of_web("aaa", &json!({"targetGroupARN": arn, "targetType": "ip"}));
     evil["spec"]["serviceRef"] = json!({"name": "api", "port": 8000});
     stage.apply(&[evil]).await?;
     hands.told("aaa", "AlreadyBound", "already bound").await?;
@@ -251,15 +256,15 @@ pub async fn the_door_knows_bindings(base: Arc<Base>) -> Result<()> {
     let stage = &hands.stage;
     stage.backends("ClusterIP").await?;
     let refusal = async |name: &str, spec: Value| -> Result<String> {
-        let output = stage.try_apply(&[hands.binding(name, &spec)], &[]).await?;
+        let output = stage.try_apply(&[of_web(name, &spec)], &[]).await?;
         ensure!(!output.status.success(), "{name} was admitted");
         Ok(String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let told = refusal("nothing", json!({"targetType": "ip"})).await?;
     ensure!(told.contains("ALB040") && told.contains("must provide either"), "{told}");
     let arn = hands.target_group("boundary-one", Value::Null).await?;
-    stage.apply(&[hands.binding("one", &json!({"targetGroupARN": arn}))]).await?;
-    hands.has(&arn, "two pods", |ids| ids.len() == 2 && !ids.iter().any(is_theirs)).await?;
+    stage.apply(&[of_web("one", &json!({"targetGroupARN": arn}))]).await?;
+    hands.has(&arn, "two pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     let told = refusal("two", json!({"targetGroupName": "boundary-one"})).await?;
     ensure!(told.contains("ALB120") && told.contains("already bound"), "{told}");
     hands.stage.close().await

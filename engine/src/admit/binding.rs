@@ -114,7 +114,7 @@ impl Review<'_> {
     fn faults(&self) -> Vec<Finding> {
         let mut found = self.form();
         // What is held with another account's credentials is not in these facts.
-        if text(&self.binding.spec.iam_role_arn_to_assume).is_none() {
+        if text(self.binding.spec.iam_role_arn_to_assume.as_ref()).is_none() {
             found.extend(self.contradictions());
         }
         found.extend(self.taken());
@@ -134,7 +134,7 @@ impl Review<'_> {
             let mend = "write it as AWS does: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID";
             found.push(self.invalid("targetGroupARN", arn, "it is no ARN of a target group", mend));
         }
-        let kind = text(&spec.target_type).or_else(|| self.kind());
+        let kind = text(spec.target_type.as_ref()).or_else(|| self.kind());
         if kind == Some("ip") && spec.node_selector.is_some() {
             let message = "nodeSelector selects nodes, and the targets are pods: targetType is ip";
             found.push(self.invalid(
@@ -145,18 +145,18 @@ impl Review<'_> {
             ));
         }
         if kind == Some("instance")
-            && let Some(role) = text(&spec.iam_role_arn_to_assume)
+            && let Some(role) = text(spec.iam_role_arn_to_assume.as_ref())
         {
             let message = "nodes cannot be targets in another account: targetType is instance";
             found.push(self.invalid("iamRoleArnToAssume", role, message, "use a target group of type ip"));
         }
         if let Some(protocol) =
-            text(&spec.target_group_protocol).filter(|word| word.contains("QUIC") && kind == Some("instance"))
+            text(spec.target_group_protocol.as_ref()).filter(|word| word.contains("QUIC") && kind == Some("instance"))
         {
             let message = "nodes cannot be targets of QUIC: targetType is instance";
             found.push(self.invalid("targetGroupProtocol", protocol, message, "use a target group of type ip"));
         }
-        if let Some(vpc) = text(&spec.vpc_id).filter(|vpc| !is_vpc(vpc)) {
+        if let Some(vpc) = text(spec.vpc_id.as_ref()).filter(|vpc| !is_vpc(vpc)) {
             let message = "it is no id of a VPC: `vpc-` and 8, 17 or 32 hexadecimal digits";
             found.push(self.invalid(
                 "vpcID",
@@ -190,7 +190,9 @@ impl Review<'_> {
             ("vpcID", &spec.vpc_id, &traits.vpc_id),
         ];
         for (field, said, is) in rows {
-            let Some(said) = text(said).filter(|said| *said != is.as_str() && !is.is_empty()) else { continue };
+            let Some(said) = text(said.as_ref()).filter(|said| *said != is.as_str() && !is.is_empty()) else {
+                continue;
+            };
             let finding =
                 self.finding(Code::BindingContradictsTargetGroup, field, format!("the target group has {is}"));
             found.push(finding.value(said).mend(format!("write {is}, or leave {field} out")));
@@ -234,13 +236,13 @@ impl Review<'_> {
 
     /// Fields that may not become something else.
     fn moved(&self, old: &TargetGroupBinding) -> Vec<Finding> {
+        type Field = fn(&TargetGroupBindingSpec) -> Option<&String>;
         let (was, is) = (&old.spec, &self.binding.spec);
         let here = self.context.facts.vpc_id.as_deref().unwrap_or_default();
-        type Field = fn(&TargetGroupBindingSpec) -> &Option<String>;
         let rows: [(&str, Field, &str); 3] = [
-            ("targetType", |spec| &spec.target_type, self.kind().unwrap_or_default()),
-            ("ipAddressType", |spec| &spec.ip_address_type, "ipv4"),
-            ("vpcID", |spec| &spec.vpc_id, here),
+            ("targetType", |spec| spec.target_type.as_ref(), self.kind().unwrap_or_default()),
+            ("ipAddressType", |spec| spec.ip_address_type.as_ref(), "ipv4"),
+            ("vpcID", |spec| spec.vpc_id.as_ref(), here),
         ];
         let mut found = Vec::new();
         for (field, of, filled) in rows {
@@ -257,8 +259,8 @@ impl Review<'_> {
     }
 }
 
-fn text(field: &Option<String>) -> Option<&str> {
-    field.as_deref().filter(|text| !text.is_empty())
+fn text(field: Option<&String>) -> Option<&str> {
+    field.map(String::as_str).filter(|text| !text.is_empty())
 }
 
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html>

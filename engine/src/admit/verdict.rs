@@ -80,6 +80,7 @@ pub(super) fn survey(context: Context<'_>) -> Vec<Finding> {
 
 /// Why an Ingress is in no group: its class or its group's name cannot be used, or its class is another controller's although it has
 /// annotations of ours.
+#[must_use]
 pub fn outside(world: &World, ingress: &Ingress) -> Option<Finding> {
     let key = Key::of(&ingress.metadata);
     let subject = ObjectRef::ingress(&key.namespace, &key.name);

@@ -38,7 +38,7 @@ impl Compiler<'_> {
         rules.flat_map(|http| http.paths.iter().map(|path| &path.backend)).collect()
     }
 
-    /// Whether a path can be a regular expression: one that is there, of type ImplementationSpecific or of none.
+    /// Whether a path can be a regular expression: one that is there, of type `ImplementationSpecific` or of none.
     pub(super) fn has_paths_for_regex(&self) -> bool {
         let rules = self.spec.rules.iter().flatten().filter_map(|rule| rule.http.as_ref());
         let mut paths = rules.flat_map(|http| &http.paths);

@@ -141,10 +141,10 @@ impl<'a> Reader<'a> {
 
     /// Keeps the finding above the bound if it keeps the Ingress out and is the first to do so there.
     fn keep_surplus(&mut self) {
-        if let Some(finding) = self.surplus.take().filter(|finding| finding.effect.keeps_out()) {
-            if self.findings.len() == FINDINGS {
-                self.findings.push(finding);
-            }
+        if let Some(finding) = self.surplus.take().filter(|finding| finding.effect.keeps_out())
+            && self.findings.len() == FINDINGS
+        {
+            self.findings.push(finding);
         }
     }
 

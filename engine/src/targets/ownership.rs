@@ -79,7 +79,7 @@ impl fmt::Display for Hold {
                 write!(f, "the target group is in {vpc}, and the cluster is in {expected}")?;
             }
             Self::OfGroup => {
-                f.write_str("the target group is already bound: an IngressGroup made it and binds it itself")?
+                f.write_str("the target group is already bound: an IngressGroup made it and binds it itself")?;
             }
             Self::Second(Some(key)) => write!(f, "the target group is already bound by TargetGroupBinding {key}")?,
             Self::Second(None) => f.write_str("the target group is already bound in another namespace")?,
@@ -148,7 +148,7 @@ pub fn held_by_target_group(
     if is_own(binding, group) {
         return None;
     }
-    if group_of(&group.tags).filter(lives).is_some() {
+    if group_of(&group.tags).is_some_and(|of| lives(&of)) {
         return Some(Hold::OfGroup);
     }
     if binding.is_multi_cluster() {

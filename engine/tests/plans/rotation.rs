@@ -60,10 +60,13 @@ fn modified(plan: &Plan) -> Vec<u32> {
     plan.operations.iter().map(of).collect()
 }
 
+/// What two Secrets were, what becomes of them, and the rules that are written anew.
+type Row<'r> = ([Option<&'r str>; 2], &'r [(usize, &'r str)], &'r [u32]);
+
 #[test]
 fn what_was_sent_and_has_changed_since_is_sent_again() {
     let (one, both) = ([Some("1"), Some("1")], [Some("2"), Some("2")]);
-    let rows: [([Option<&str>; 2], &[(usize, &str)], &[u32]); 6] = [
+    let rows: [Row<'_>; 6] = [
         (one, &[(0, "1"), (1, "1")], &[]),
         ([Some("2"), Some("1")], &[(0, "1"), (1, "1")], &[1]),
         (both, &[(0, "1"), (1, "1")], &[1, 2]),

@@ -19,8 +19,8 @@ impl Reconciler {
     ) -> Result<Next, TurnError> {
         let text = hold.to_string();
         self.tell(key, binding, hold.reason(), text.clone());
-        let held = Some((hold.reason(), text.as_str()));
-        self.shared.cluster.update_binding_status(&self.shared.tenure, binding, None, held).await?;
+        let condition = Some((hold.reason(), text.as_str()));
+        self.shared.cluster.update_binding_status(&self.shared.tenure, binding, None, condition).await?;
         Ok(Next::Look(BELIEVED))
     }
 

@@ -138,7 +138,11 @@ pub async fn odd_shapes_are_answered(base: Arc<Base>) -> Result<()> {
     let out = stage.try_apply(&[stage.ingress("bucket", &[], &resource)], &[]).await?;
     refused("a backend that is no Service", &out, &["ALB010", "spec.rules[0].http.paths[0].backend", "Service"])?;
     let host_alone = json!([{"host": "a.example.com"}, rule(None, &[("/", "Prefix", "web", 80)])]);
-    warned("a rule without http", &stage.try_apply(&[stage.ingress("host", &[], &host_alone)], &[]).await?, &["ALB110", "http"])?;
+    warned(
+        "a rule without http",
+        &stage.try_apply(&[stage.ingress("host", &[], &host_alone)], &[]).await?,
+        &["ALB110", "http"],
+    )?;
     let mut backend_alone = stage.ingress("backend", &[], &plain());
     backend_alone["spec"] = json!({"ingressClassName": stage.scope.class,
         "defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}});

@@ -32,10 +32,10 @@ const SHOP: [(&str, &str); 3] = [(CLUSTER_TAG, "demo"), (STACK_TAG, "shop"), (RE
 
 #[test]
 fn who_is_held_and_why() {
+    type Row<'r> = (&'r str, TargetGroupBinding, Vec<(&'r str, &'r str)>, Option<&'r str>);
     let labels = json!({"metadata": {"labels": {"ingress.k8s.aws/stack": "shop"}}});
     let multi = json!({"spec": {"multiClusterTargetGroup": true}});
     let plain = json!({});
-    type Row<'r> = (&'r str, TargetGroupBinding, Vec<(&'r str, &'r str)>, Option<&'r str>);
     let rows: Vec<Row<'_>> = vec![
         ("a hand-made one", binding("a", "b", &plain), vec![], None),
         ("of this cluster, without a group", binding("a", "b", &plain), vec![(CLUSTER_TAG, "demo")], None),
