@@ -60,6 +60,10 @@ pub struct World {
     memberships: BTreeMap<Key, Membership>,
     /// Ingress → groups it counts in, the reverse of `members`.
     groups_of: BTreeMap<Key, BTreeSet<GroupId>>,
+    /// Group → Ingresses that hold its finalizer, in the group or not.
+    claims: BTreeMap<GroupId, BTreeSet<Key>>,
+    /// Ingress → groups whose finalizers it holds, the reverse of `claims`.
+    claims_of: BTreeMap<Key, BTreeSet<GroupId>>,
     /// Service → Ingresses that refer to it.
     service_users: BTreeMap<Key, BTreeSet<Key>>,
     /// Ingress → Services that it refers to, the reverse of `service_users`.
@@ -185,6 +189,7 @@ impl World {
             }
             Kind::Group => {
                 self.groups.remove(&key.name);
+                self.reindex_claims(&key.name, &mut changes);
             }
         }
         changes

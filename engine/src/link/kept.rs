@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Linked, MemberState};
+use super::{Linked, LinkedMember, MemberState};
 use crate::kinds::Key;
-use crate::world::{ClassifiedMember, View};
+use crate::world::{ClassifiedMember, Leaving, View};
 
 /// How the ledger calls the state of a member of which AWS holds something that nobody can derive.
 pub const KEPT: &str = "Kept";
@@ -14,7 +14,14 @@ impl Linked {
     /// remembers.
     #[must_use]
     pub fn leaves_out(&self, view: &View) -> bool {
-        self.left_out(view).next().is_some()
+        self.left_out(view).next().is_some() || unknown(view).next().is_some()
+    }
+
+    /// Notes those of whom cannot be told whether they are members, so that the ledger goes on knowing them.
+    pub fn note_unknown(&mut self, view: &View) {
+        let kept = unknown(view).map(|key| LinkedMember { key, state: MemberState::Kept, findings: Vec::new() });
+        self.members.extend(kept);
+        self.members.sort_by(|a, b| a.key.cmp(&b.key));
     }
 
     /// Notes of those members that what AWS holds of them was kept.
@@ -37,6 +44,14 @@ impl Linked {
             holds && aside.contains(&key) && linked_before.as_ref().is_none_or(known)
         })
     }
+}
+
+/// Those that were members and of whom cannot be told what they are: their class is gone, say.
+fn unknown(view: &View) -> impl Iterator<Item = Key> {
+    view.leaving.iter().filter_map(|leaving| match leaving {
+        Leaving::Unknown(ingress, _) => Some(Key::of(&ingress.metadata)),
+        Leaving::Left(_) => None,
+    })
 }
 
 /// Namespaces and names of those that have been linked, or kept since; `None`: nobody remembers.

@@ -39,6 +39,13 @@ impl GroupId {
         finalizer.strip_prefix(GROUP_FINALIZER).map(|group| Self::Explicit(group.to_owned()))
     }
 
+    /// The group that members name, of an `IngressGroup` object; `None` for that of a lone Ingress.
+    #[must_use]
+    pub fn explicit_of_object(name: &str) -> Option<Self> {
+        // At most 63 characters: never so long that the object's name ends in a hash.
+        name.strip_prefix("group.").map(|group| Self::Explicit(group.to_owned()))
+    }
+
     /// The labels of the group's bindings, exactly these.
     #[must_use]
     pub fn binding_labels(&self) -> Tags {

@@ -29,6 +29,9 @@ impl World {
         for service in self.services_of.remove(key).unwrap_or_default() {
             remove_from(&mut self.service_users, &service, key);
         }
+        for group in self.claims_of.remove(key).unwrap_or_default() {
+            remove_from(&mut self.claims, &group, key);
+        }
         self.memberships.remove(key);
         let Some(ingress) = self.ingresses.get(key).cloned() else { return };
         self.memberships.insert(key.clone(), self.membership(&ingress));
@@ -41,6 +44,15 @@ impl World {
             // It belongs to no group because something about it is wrong: its own group reports that.
             changes.insert(Unit::Group(own_group(key)));
         }
+        let claims = super::membership::claims(&ingress);
+        for group in &claims {
+            self.claims.entry(group.clone()).or_default().insert(key.clone());
+            // One that is about to go, and that its group does not know, is let go when nothing of it is left there.
+            if ingress.metadata.deletion_timestamp.is_some() && self.members.contains_key(group) {
+                changes.insert(Unit::Group(group.clone()));
+            }
+        }
+        self.claims_of.insert(key.clone(), claims);
         self.groups_of.insert(key.clone(), groups);
         let services: BTreeSet<Key> =
             service_refs(&ingress).iter().map(|service| Key::new(&key.namespace, service)).collect();
@@ -48,6 +60,17 @@ impl World {
             self.service_users.entry(service.clone()).or_default().insert(key.clone());
         }
         self.services_of.insert(key.clone(), services);
+    }
+
+    /// What a ledger says decides who of those that hold its group's finalizer leaves it.
+    pub(super) fn reindex_claims(&mut self, ledger: &str, changes: &mut Changes) {
+        let Some(group) = GroupId::explicit_of_object(ledger) else { return };
+        for key in self.claims.get(&group).cloned().unwrap_or_default() {
+            let now = self.ingresses.get(&key).map(|ingress| self.groups_for(ingress)).unwrap_or_default();
+            if self.groups_of.get(&key) != Some(&now) {
+                self.reindex(&key, changes);
+            }
+        }
     }
 
     /// Classes, parameters and namespaces decide the membership of any Ingress; those whose it is not, stay untouched.

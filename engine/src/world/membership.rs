@@ -1,6 +1,7 @@
-//! Which groups an Ingress counts in: the one it belongs to, and those whose finalizers it still holds.
+//! Which groups an Ingress counts in: the one it belongs to, and those that it leaves. A finalizer is a claim, and no proof.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
@@ -9,6 +10,8 @@ use crate::kinds::Key;
 use crate::stack::GroupId;
 
 const GROUP_NAME: &str = "alb.ingress.kubernetes.io/group.name";
+/// So many groups of which nothing is recorded an Ingress can count in by its finalizers at a time. One that moves holds two.
+const UNPROVEN: usize = 8;
 
 /// Where an Ingress belongs.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,21 +43,65 @@ impl World {
         }
     }
 
-    /// The groups that an Ingress counts in: where it is a member, and where it holds the finalizer.
+    /// The groups that an Ingress counts in: where it is a member, and those that it leaves. A finalizer is what its author wrote: of a
+    /// group that others are in it counts only if the group's ledger knows the Ingress.
     pub(super) fn groups_for(&self, ingress: &Ingress) -> BTreeSet<GroupId> {
         let key = Key::of(&ingress.metadata);
-        let mut groups: BTreeSet<GroupId> = ingress
-            .metadata
-            .finalizers
-            .iter()
-            .flatten()
-            .filter_map(|finalizer| GroupId::of_finalizer(finalizer, &key.namespace, &key.name))
+        let own = match self.membership(ingress) {
+            Membership::Member(group, _) => Some(group),
+            _ => None,
+        };
+        let mut unproven = 0;
+        let mut groups: BTreeSet<GroupId> = claims(ingress)
+            .into_iter()
+            .filter(|group| match self.is_known_in(group, &key) {
+                _ if !group.is_explicit() || own.as_ref() == Some(group) => true,
+                Some(known) => known,
+                None => {
+                    unproven += 1;
+                    unproven <= UNPROVEN
+                }
+            })
             .collect();
-        if let Membership::Member(group, _) = self.membership(ingress) {
-            groups.insert(group);
-        }
+        groups.extend(own);
         groups
     }
+
+    /// Whether a group's ledger knows an Ingress as a member, `None` without a ledger: only AWS can tell then.
+    #[must_use]
+    pub fn is_known_in(&self, group: &GroupId, key: &Key) -> Option<bool> {
+        let status = self.group_object(group)?.status.as_ref()?;
+        let member = status.members.iter().map(|one| (&one.namespace, &one.name));
+        let good = status.last_good.iter().map(|one| (&one.namespace, &one.name));
+        Some(member.chain(good).any(|(namespace, name)| *namespace == key.namespace && *name == key.name))
+    }
+
+    /// Whether nobody is in a group but Ingresses that claim it by their finalizers, and nothing is recorded of it: who waits for
+    /// something goes before it.
+    #[must_use]
+    pub fn is_only_claimed(&self, group: &GroupId) -> bool {
+        let mut members = self.members.get(group).into_iter().flatten();
+        let is_member = |key: &Key| matches!(self.memberships.get(key), Some(Membership::Member(own, _)) if own == group);
+        group.is_explicit() && self.group_object(group).is_none() && !members.any(is_member)
+    }
+
+    /// Ingresses on their way out that hold a group's finalizer although its ledger does not know them: those that were about to join
+    /// when the process ended, and those whose author wrote it there. At most so many at a time.
+    #[must_use]
+    pub fn strays(&self, group: &GroupId, at_most: usize) -> Vec<Arc<Ingress>> {
+        let members = self.members.get(group);
+        let strays = self.claims.get(group).into_iter().flatten();
+        let strays = strays.filter(|key| !members.is_some_and(|members| members.contains(*key)));
+        let gone = |key: &&Key| matches!(self.memberships.get(*key), Some(Membership::None | Membership::Member(..)));
+        strays.filter(gone).filter_map(|key| self.ingresses.get(key).cloned()).take(at_most).collect()
+    }
+}
+
+/// The groups whose finalizers an Ingress holds.
+pub(super) fn claims(ingress: &Ingress) -> BTreeSet<GroupId> {
+    let key = Key::of(&ingress.metadata);
+    let finalizers = ingress.metadata.finalizers.iter().flatten();
+    finalizers.filter_map(|one| GroupId::of_finalizer(one, &key.namespace, &key.name)).collect()
 }
 
 /// The group of an Ingress that is ours, or the name that cannot be one.

@@ -11,7 +11,11 @@ impl World {
     /// A ledger that names fewer target groups ends the wait for their bindings.
     pub(super) fn apply_ledger(&mut self, ledger: IngressGroup, changes: &mut Changes) {
         let ledger = Arc::new(ledger);
-        let before = self.groups.insert(ledger.metadata.name.clone().unwrap_or_default(), ledger.clone());
+        let name = ledger.metadata.name.clone().unwrap_or_default();
+        let before = self.groups.insert(name.clone(), ledger.clone());
+        if before.as_deref().is_none_or(|before| members(before) != members(&ledger)) {
+            self.reindex_claims(&name, changes);
+        }
         let now: BTreeSet<&str> = target_groups(&ledger).collect();
         if before.is_some_and(|before| target_groups(&before).any(|arn| !now.contains(arn))) {
             changes.insert(Unit::NodeRules);
@@ -48,6 +52,13 @@ impl World {
                 _ => false,
             }
     }
+}
+
+/// Who the ledger knows as a member, now or lately.
+fn members(ledger: &IngressGroup) -> Option<BTreeSet<(&str, &str)>> {
+    let status = ledger.status.as_ref()?;
+    let members = status.members.iter().map(|one| (one.namespace.as_str(), one.name.as_str()));
+    Some(members.chain(status.last_good.iter().map(|one| (one.namespace.as_str(), one.name.as_str()))).collect())
 }
 
 /// ARNs of the target groups that were there when the group's last turn was over, but those of a frontend NLB, which need no binding.

@@ -8,7 +8,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use super::{Class, ClassError, Membership, SecretKeys, World, service_refs};
 use crate::kinds::{Endpoints, IngressGroup, Key, TargetGroupBinding};
-use crate::stack::GroupId;
+use crate::stack::{GroupId, Observed, resource_of};
 
 /// A change that has not happened: what admission asks about.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +39,7 @@ impl ClassifiedMember {
     }
 }
 
-/// An Ingress that holds the group's finalizer and is no member.
+/// An Ingress that holds the group's finalizer and is no member. Where the group has a ledger, it was one.
 #[derive(Debug, Clone)]
 pub enum Leaving {
     /// It is being deleted, or is another's or another group's now: read, and different.
@@ -71,6 +71,23 @@ pub struct View {
     pub bindings: Vec<Arc<TargetGroupBinding>>,
     /// The ledger's object.
     pub ledger: Option<Arc<IngressGroup>>,
+}
+
+impl View {
+    /// Leaves out those of whom nothing can be told and who never were in the group: the ledger does not know them as linked, and without
+    /// one no target group that AWS holds is theirs.
+    pub fn leave_out_strangers(&mut self, observed: &Observed) {
+        let status = self.ledger.as_ref().and_then(|ledger| ledger.status.as_ref());
+        let held: Vec<&str> = observed.target_groups.iter().filter_map(|found| resource_of(&found.is.tags)).collect();
+        self.leaving.retain(|leaving| match leaving {
+            Leaving::Left(_) => true,
+            Leaving::Unknown(ingress, _) => {
+                let key = Key::of(&ingress.metadata);
+                let of_it = format!("{key}-");
+                status.is_some() || held.iter().any(|id| id.starts_with(&of_it))
+            }
+        });
+    }
 }
 
 impl World {
@@ -113,7 +130,8 @@ impl World {
     }
 
     fn place(&self, view: &mut View, key: &Key, ingress: Arc<Ingress>, finalizer: &str) {
-        let holds = ingress.metadata.finalizers.iter().flatten().any(|held| held == finalizer);
+        let counts = || !view.group.is_explicit() || self.is_known_in(&view.group, key) != Some(false);
+        let holds = ingress.metadata.finalizers.iter().flatten().any(|held| held == finalizer) && counts();
         match self.membership(&ingress) {
             Membership::Member(group, class) if group == view.group => {
                 for service in service_refs(&ingress) {
