@@ -12,6 +12,7 @@ use albedo_engine::world::World;
 use anyhow::Context;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,10 @@ const WHERE: Duration = Duration::from_secs(10);
 const SAY_MISSING: Duration = Duration::from_secs(15);
 /// Ingresses whose compilation admission remembers; each takes some kilobytes.
 const REMEMBERED: usize = 4096;
+/// Longest that a review waits for Secrets: the API server waits 5 s for it.
+const LOOK_UP: Duration = Duration::from_secs(1);
+/// So many Secrets are looked up for one review.
+const SECRETS: usize = 4;
 /// Longest that the end may take once webhooks have drained: Kubernetes grants 30 s in all.
 const END: Duration = Duration::from_secs(15);
 
@@ -128,6 +133,7 @@ fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: A
             // Nothing may be concluded from what has not been listed: the API server's failure policy decides.
             return Answer::unavailable("albedo is starting and has not listed every kind yet; try again");
         }
+        look_secrets_up(&cluster, &request);
         let facts = account.get();
         let answer = cluster.read(|world| {
             let context =
@@ -142,6 +148,22 @@ fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: A
         }
         answer
     })
+}
+
+/// Secrets that the Ingress names are known from its reconciliation, on one replica: for a new one they are looked up now, or it would be
+/// told that they do not exist.
+fn look_secrets_up(cluster: &Cluster, request: &admit::Request) {
+    let Some(admit::Object::Ingress(ingress)) = &request.object else { return };
+    let Ok(runtime) = Handle::try_current() else { return };
+    let mut unknown = cluster.read(|world| world.unknown_secrets(&request.namespace, ingress));
+    unknown.truncate(SECRETS);
+    if unknown.is_empty() || runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
+        return;
+    }
+    let learnt = tokio::time::timeout(LOOK_UP, cluster.learn_secrets(&unknown));
+    if tokio::task::block_in_place(|| runtime.block_on(learnt)).is_err() {
+        tracing::debug!(namespace = request.namespace, "Secrets that an Ingress names were not read in time");
+    }
 }
 
 fn asked(flags: &Run) -> anyhow::Result<Asked> {

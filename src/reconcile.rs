@@ -9,8 +9,11 @@ mod looks;
 mod metrics;
 mod node_rules;
 mod observing;
+mod ownership;
 mod planning;
 mod queue;
+mod secrets;
+mod troubles;
 mod vanished;
 
 use std::sync::Arc;
@@ -32,6 +35,7 @@ pub use account::Account;
 use looks::Looks;
 pub use metrics::Metrics;
 use queue::{Crew, Lane, Queue};
+use troubles::Troubles;
 
 /// Ingresses whose compilation is remembered; each takes some kilobytes.
 const REMEMBERED: usize = 4096;
@@ -147,6 +151,7 @@ struct Shared {
     tenure: Tenure,
     queue: Queue,
     looks: Looks,
+    troubles: Troubles,
     metrics: Metrics,
     /// Pause between looks at a load balancer that is not active yet.
     stabilization: Duration,
@@ -175,6 +180,7 @@ impl Reconciler {
             tenure,
             queue: Queue::default(),
             looks: Looks::new(sync_period),
+            troubles: Troubles::default(),
             metrics,
             stabilization,
             cache: std::sync::Mutex::new(Cache::new(REMEMBERED)),
@@ -196,7 +202,8 @@ impl Reconciler {
             tasks.spawn(self.clone().work(Crew::Targets, stop.clone()));
         }
         tasks.spawn(self.clone().listen(stop.clone()));
-        tasks.spawn(self.clone().audit(stop));
+        tasks.spawn(self.clone().audit(stop.clone()));
+        tasks.spawn(self.clone().follow_secrets(stop));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "a task of the reconciler failed");
@@ -215,7 +222,13 @@ impl Reconciler {
     }
 
     fn take(&self, changes: Changes, lane: Lane) {
+        let claimed = self.shared.cluster.read(|world| {
+            let is_claimed = |unit: &&Unit| matches!(unit, Unit::Group(group) if world.is_only_claimed(group));
+            changes.iter().filter(is_claimed).cloned().collect::<Changes>()
+        });
         for unit in changes {
+            // What somebody's finalizer says, and nothing else, waits for everybody's work.
+            let lane = if claimed.contains(&unit) { Lane::Resync } else { lane };
             self.shared.queue.add(unit, lane, Duration::ZERO);
         }
         self.shared.metrics.depth(self.shared.queue.len());
@@ -280,13 +293,7 @@ impl Reconciler {
         self.shared.metrics.turn(unit);
         match unit {
             Unit::Group(group) => self.group(group).await,
-            Unit::Binding(key) => {
-                let turn = self.binding(key).await;
-                if let Err(error) = &turn {
-                    self.explain_binding(key, error);
-                }
-                turn
-            }
+            Unit::Binding(key) => self.binding_and_its_group(key).await,
             Unit::BackendGroup => self.backend_group().await,
             Unit::NodeRules => {
                 let turn = self.node_rules().await;

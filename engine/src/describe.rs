@@ -148,6 +148,9 @@ pub fn describe(key: &Key, input: Input<'_>) -> Option<Description> {
         description.faults.extend(part.faults);
         description.groups.push(part.group);
     }
+    if let Some(hosts) = description.groups.iter().find(|group| !group.is_leaving).and_then(Group::host) {
+        description.hosts = hosts;
+    }
     let bindings: BTreeSet<String> = description.groups.iter().flat_map(Group::bindings).collect();
     let own = format!("Ingress {key}");
     description.events.retain(|event| event.object == own || bindings.contains(&event.object));

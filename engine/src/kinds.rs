@@ -14,7 +14,7 @@ pub use binding::{
 };
 pub use endpoints::{Endpoint, EndpointPort, Endpoints};
 pub use group::{
-    Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, LastGood, LoadBalancerStatus, MemberFinding,
+    TARGETS_FAIL, Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, LastGood, LoadBalancerStatus, MemberFinding,
     MemberStatus,
 };
 pub use name::is_subdomain;

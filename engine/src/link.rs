@@ -16,6 +16,7 @@ mod optimiser;
 mod protection;
 mod security_group_total;
 mod security_groups;
+mod strangers;
 mod subnets;
 mod target_groups;
 mod totals;
@@ -40,6 +41,7 @@ use contradiction::Agreement;
 pub use existing::{Existing, ExistingFrontendNlb};
 pub use kept::KEPT;
 use members::{Barred, Taken};
+pub use strangers::{Orphan, set_strangers_apart};
 pub use totals::{grows_not, is_total};
 
 /// How a member takes part in what is built.

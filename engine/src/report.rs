@@ -14,6 +14,7 @@ use crate::kinds::{
 };
 use crate::ledger;
 use crate::link::{self, Linked, LinkedMember, MemberState};
+use crate::plan;
 use crate::stack::{Desired, ResourceId};
 use crate::world::View;
 
@@ -68,12 +69,21 @@ pub struct Reached {
     pub resources: BTreeMap<ResourceId, String>,
     /// Something is still missing that nothing waits for.
     pub later: bool,
+    /// What fails although the load balancer is as asked: bindings of the group, rules of its nodes and pods.
+    pub troubles: Vec<String>,
 }
 
-/// The events of a turn: a member that is set aside alone hears why, and success is said when something changed.
+/// The events of a turn: a member that is set aside alone hears why, and success is said when something changed. While bindings of
+/// the group fail nothing is a success; those have events of their own.
 #[must_use]
-pub fn events(linked: &Linked, outcome: &Outcome, ledger: Option<&IngressGroup>) -> Vec<MemberEvent> {
-    linked.members.iter().filter_map(|member| event(member, outcome, ledger)).collect()
+pub fn events(
+    linked: &Linked,
+    outcome: &Outcome,
+    reached: &Reached,
+    ledger: Option<&IngressGroup>,
+) -> Vec<MemberEvent> {
+    let told = |event: &MemberEvent| event.warning || reached.troubles.is_empty();
+    linked.members.iter().filter_map(|member| event(member, outcome, ledger)).filter(told).collect()
 }
 
 fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>) -> Option<MemberEvent> {
@@ -134,9 +144,10 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
     let before = view.ledger.as_ref().and_then(|group| group.status.clone()).unwrap_or_default();
     let members: Vec<MemberStatus> = linked.members.iter().map(|member| member_status(view, member)).collect();
     let there = matches!(outcome, Outcome::Reached { .. });
+    let whole = linked.members.iter().all(|member| member.state == MemberState::Linked);
     // Nobody writes the spec but whoever made the object, which is its first generation.
     let generation = view.ledger.as_ref().and_then(|group| group.metadata.generation).unwrap_or(1);
-    let standing = conditions::Standing::of(outcome, linked);
+    let standing = conditions::Standing::of(outcome, linked, &reached.troubles);
     let mut status = IngressGroupStatus {
         observed_generation: Some(generation),
         state: standing.state.to_owned(),
@@ -151,6 +162,10 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
             .clone()
             .filter(|_| matches!(outcome, Outcome::Reached { .. } | Outcome::Blocked | Outcome::Held(_))),
         resources: before.resources.clone(),
+        client_secrets: linked.desired.as_ref().map_or_else(
+            || before.client_secrets.clone(),
+            |desired| plan::recorded(&before.client_secrets, desired, there, whole),
+        ),
         last_good: last_good(view, linked, &before, there),
         conditions: standing.conditions(&before.conditions, Some(generation), now),
     };
@@ -160,7 +175,10 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
         if !same {
             status.applied = Some(Applied { fingerprint, at: Some(Time(now)) });
         }
-        status.resources = reached.resources.iter().map(|(id, arn)| (id.to_string(), arn.clone())).collect();
+        // The shared security group is there for all groups; named are those that need it.
+        let shared = ResourceId::backend_security_group();
+        let own = reached.resources.iter().filter(|(id, _)| desired.backend_security_group || **id != shared);
+        status.resources = own.map(|(id, arn)| (id.to_string(), arn.clone())).collect();
     }
     let mut group = IngressGroup::new(&view.group.object_name(), IngressGroupSpec { stack: view.group.to_string() });
     group.status = Some(status);

@@ -11,6 +11,7 @@ mod tags;
 mod target_group;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -259,6 +260,8 @@ pub struct Observed {
     pub frontend_nlbs: Vec<ObservedFrontendNlb>,
     /// Target groups of type `alb` with the stack's tags.
     pub frontend_target_groups: Vec<ObservedFrontendTargetGroup>,
+    /// ARNs, or ids, of those among all these that anybody may have tagged: nothing says that they were made for the group. Never deleted.
+    pub strangers: BTreeSet<String>,
 }
 
 impl Observed {

@@ -189,6 +189,7 @@ impl World {
             }
             Kind::Group => {
                 self.groups.remove(&key.name);
+                changes.insert(Unit::BackendGroup);
                 self.reindex_claims(&key.name, &mut changes);
             }
         }

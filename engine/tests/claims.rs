@@ -142,3 +142,96 @@ fn a_thousand_claims_are_a_few() {
         assert_eq!(world.is_only_claimed(group), *group != shop(), "{group}");
     }
 }
+
+/// Somebody gives a load balancer, a target group and a security group of their own the tags of the group.
+mod strangers {
+    use albedo_engine::link::set_strangers_apart;
+    use albedo_engine::stack::{SecurityGroup, Tags};
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn tagged(resource: &str) -> Tags {
+        let pairs = [
+            ("elbv2.k8s.aws/cluster", "demo"),
+            ("ingress.k8s.aws/stack", "shop"),
+            ("ingress.k8s.aws/resource", resource),
+        ];
+        pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+    }
+
+    fn target(name: &str) -> Found<TargetGroup> {
+        let is = TargetGroup { name: name.to_owned(), tags: tagged("victim/web-svc:80"), ..target_group() };
+        Found { arn: format!("arn:aws:elasticloadbalancing:r:1:targetgroup/{name}/0"), is }
+    }
+
+    fn guard(name: &str) -> Found<SecurityGroup> {
+        let (description, ingress) = (String::new(), BTreeSet::new());
+        let is = SecurityGroup { name: name.to_owned(), description, ingress, tags: tagged("ManagedLBSecurityGroup") };
+        Found { arn: format!("sg-{name}"), is }
+    }
+
+    fn observed() -> Observed {
+        let own = albedo_engine::stack::managed_security_group_name("demo", &shop());
+        Observed {
+            target_groups: vec![target("k8s-victim-svc-0123456789"), target("payments"), target("k8s-prod")],
+            security_groups: vec![guard(&own), guard("database")],
+            ..Observed::default()
+        }
+    }
+
+    fn left(observed: &Observed) -> Vec<&str> {
+        let groups = observed.target_groups.iter().map(|found| found.is.name.as_str());
+        groups.chain(observed.security_groups.iter().map(|found| found.is.name.as_str())).collect()
+    }
+
+    #[test]
+    fn what_is_neither_recorded_nor_named_so_is_left_alone() {
+        let mut world = world();
+        world.apply(with_resources(&[("victim/web-svc:80", "arn:aws:elasticloadbalancing:r:1:targetgroup/k8s-prod/0")]));
+        let mut found = observed();
+        let orphans = set_strangers_apart(&mut found, &world.view(&shop(), &Overlay::None), "demo");
+        let names: Vec<&str> = orphans.iter().map(|orphan| orphan.name.as_str()).collect();
+        assert_eq!(names, ["payments", "database"]);
+        assert_eq!(left(&found)[..2], ["k8s-victim-svc-0123456789", "k8s-prod"], "the ledger names one, a name the other");
+        assert!(!left(&found).contains(&"database"), "{:?}", left(&found));
+        let fixes: Vec<String> = orphans.iter().map(albedo_engine::link::Orphan::fix).collect();
+        assert!(fixes[0].contains("delete-target-group --target-group-arn arn:"), "{fixes:?}");
+        assert!(fixes[1].contains("delete-security-group --group-id sg-database"), "{fixes:?}");
+    }
+
+    /// Without a ledger it may be taken over where it fits; it is told of nobody then, and not deleted either.
+    #[test]
+    fn without_a_ledger_nothing_is_lost() {
+        let mut world = world();
+        world.delete(Kind::Group, &Key::new("", "group.shop"));
+        let mut found = observed();
+        let view = world.view(&shop(), &Overlay::None);
+        assert_eq!(set_strangers_apart(&mut found, &view, "demo"), []);
+        assert_eq!(found.target_groups.len(), 3);
+        assert_eq!(found.strangers.len(), 3, "{:?}", found.strangers);
+    }
+
+    /// The last member goes and the ledger is lost: what has Albedo's names is cleaned up, the rest told.
+    #[test]
+    fn a_group_whose_ledger_was_lost_is_cleaned_up() {
+        let mut world = world();
+        world.delete(Kind::Group, &Key::new("", "group.shop"));
+        world.apply(deleted(ingress("victim", "web", "alb", Some("shop"), &claim("shop"))));
+        let view = world.view(&shop(), &Overlay::None);
+        assert_eq!(view.leaving.len(), 1);
+        let mut found = observed();
+        let orphans = set_strangers_apart(&mut found, &view, "demo");
+        assert_eq!(orphans.len(), 3, "{orphans:?}");
+        assert_eq!(left(&found)[0], "k8s-victim-svc-0123456789");
+    }
+
+    fn with_resources(resources: &[(&str, &str)]) -> Object {
+        let Object::Group(mut ledger) = ledger(&[("victim", "web")]) else { return super::ledger(&[]) };
+        let resources = resources.iter().map(|(id, arn)| ((*id).to_owned(), (*arn).to_owned()));
+        if let Some(status) = &mut ledger.status {
+            status.resources = resources.collect();
+        }
+        Object::Group(ledger)
+    }
+}

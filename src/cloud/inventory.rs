@@ -31,6 +31,11 @@ const LAG: Duration = Duration::from_secs(30);
 /// The key that version 1 of the predecessor put in place of [`CLUSTER_TAG`]; found for adoption, never written.
 const LEGACY_CLUSTER_TAG: &str = "ingress.k8s.aws/cluster";
 
+/// The cluster whose tag a resource carries.
+pub(super) fn cluster_of(tags: &Tags) -> Option<&str> {
+    tags.get(CLUSTER_TAG).or_else(|| tags.get(LEGACY_CLUSTER_TAG)).map(String::as_str)
+}
+
 /// What ARNs and ids of the kinds that are held have in them.
 const KINDS: [&str; 3] = [LOAD_BALANCER, TARGET_GROUP, SECURITY_GROUP];
 const LOAD_BALANCER: &str = ":loadbalancer/";

@@ -1,6 +1,6 @@
 //! What AWS holds of one group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use albedo_engine::stack::{
     Attributes, Found, GroupId, Observed, ObservedAddons, ObservedListener, ObservedLoadBalancer, Protocol,
@@ -49,7 +49,30 @@ impl Cloud {
             frontend_target_groups,
             security_groups: held.security_groups.into_iter().map(security_group).collect::<Result<_, _>>()?,
             backend_security_group: backend.map(security_group).transpose()?,
+            strangers: BTreeSet::new(),
         })
+    }
+
+    /// Whether a load balancer is there, past everything that is remembered.
+    ///
+    /// # Errors
+    ///
+    /// Whatever AWS says.
+    pub async fn is_there(&self, load_balancer: &str) -> Result<bool, CloudError> {
+        Ok(!self.existing_load_balancers(vec![load_balancer.to_owned()]).await?.is_empty())
+    }
+
+    /// The cluster whose tag a load balancer carries: the empty text if none; `None` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Whatever AWS says.
+    pub async fn cluster_of(&self, load_balancer: &str) -> Result<Option<String>, CloudError> {
+        if !self.is_there(load_balancer).await? {
+            return Ok(None);
+        }
+        let mut tags = self.tags_of(vec![load_balancer.to_owned()]).await?;
+        Ok(tags.remove(load_balancer).map(|tags| super::inventory::cluster_of(&tags).unwrap_or_default().to_owned()))
     }
 
     /// As much of [`Cloud::observe`] as the index has, which is read for all groups together: load balancers without
@@ -74,6 +97,7 @@ impl Cloud {
             frontend_target_groups: Vec::new(),
             security_groups: held.security_groups.into_iter().map(security_group).collect::<Result<_, _>>()?,
             backend_security_group: backend.map(security_group).transpose()?,
+            strangers: BTreeSet::new(),
         }))
     }
 

@@ -113,13 +113,15 @@ impl Cluster {
             .map(drop)
     }
 
-    /// Deletes the ledger of a group as it was seen. One that has changed since conflicts; one that is gone is deleted.
+    /// Deletes the ledger of a group, whatever it says by now: nobody else writes it, and the pass that deletes it has written it.
+    /// Another object of its name conflicts; one that is gone is deleted.
     ///
     /// # Errors
     /// It was not deleted.
     pub async fn delete_group(&self, tenure: &Tenure, group: &IngressGroup) -> Result<(), WriteError> {
-        change::delete(tenure, &Api::all(self.client()), group, &format!("delete the IngressGroup {}", name(group)))
-            .await
+        let mut any = group.clone();
+        any.metadata.resource_version = None;
+        change::delete(tenure, &Api::all(self.client()), &any, &format!("delete the IngressGroup {}", name(group))).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use albedo_engine::kinds::{Key, is_subdomain};
-use albedo_engine::world::SecretKeys;
+use albedo_engine::world::{Changes, Object, SecretKeys};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
@@ -38,6 +38,34 @@ impl fmt::Debug for SecretValue {
 }
 
 impl Cluster {
+    /// A Secret's `metadata.resourceVersion`, without its values; `None` if there is no such Secret.
+    ///
+    /// # Errors
+    /// It may not be read, or the API server gave no answer: neither says that it is absent.
+    pub async fn secret_revision(&self, key: &Key) -> Result<Option<String>, ReadError> {
+        if !is_subdomain(&key.name) {
+            return Ok(None);
+        }
+        let api: Api<Secret> = Api::namespaced(self.client(), &key.namespace);
+        let meta = read(&format!("read the Secret {key}"), api.get_metadata(&key.name)).await?;
+        Ok(meta.and_then(|meta| meta.metadata.resource_version))
+    }
+
+    /// Tells the world of Secrets that it does not know, those that are there and may be read. No group is touched: nobody has changed
+    /// anything.
+    pub async fn learn_secrets(&self, keys: &[Key]) {
+        for key in keys {
+            match self.secret_value(key).await {
+                Ok(Some(secret)) => self.tell(|world| {
+                    world.apply(Object::Secret { key: key.clone(), keys: secret.keys() });
+                    Changes::new()
+                }),
+                Ok(None) => {}
+                Err(error) => tracing::debug!(secret = %key, %error, "a Secret that an Ingress names cannot be read"),
+            }
+        }
+    }
+
     /// A Secret's values, of one revision; `None` if there is no such Secret. What cannot be a Secret's name is not asked for: in a URL it would
     /// mean something else.
     ///

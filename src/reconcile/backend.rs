@@ -1,10 +1,11 @@
-//! The shared backend security group's own turn: it goes when no Ingress needs it.
+//! The shared backend security group's own turn: it goes when no group needs it.
 
 use futures::FutureExt as _;
 use std::time::Duration;
 
 use albedo_engine::plan::AwsOperation;
 use albedo_engine::stack::GroupId;
+use albedo_engine::world::World;
 use tokio::time::Instant;
 
 use super::{Next, Reconciler, TurnError};
@@ -22,7 +23,7 @@ impl Reconciler {
             return Ok(Next::Rest);
         }
         let mut in_use_since = self.shared.backend.lock().await;
-        if !self.shared.cluster.read(|world| world.group_ids().is_empty()) {
+        if self.shared.cluster.read(World::may_need_backend_group) {
             *in_use_since = None;
             return Ok(Next::Rest);
         }
@@ -31,7 +32,7 @@ impl Reconciler {
         let Some(found) = self.shared.cloud.observe(&nobody).boxed().await?.backend_security_group else {
             return Ok(Next::Rest);
         };
-        tracing::info!(group = %found.arn, "no Ingress is left: the shared backend security group goes");
+        tracing::info!(group = %found.arn, "no group needs it any more: the shared backend security group goes");
         let clients = std::collections::BTreeMap::new();
         let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
         let operation = AwsOperation::DeleteSecurityGroup { group: found.arn };
@@ -42,6 +43,7 @@ impl Reconciler {
             }
             other => {
                 *in_use_since = None;
+                self.shared.looks.backend_is_gone();
                 other.map(|_| Next::Rest).map_err(TurnError::from)
             }
         }

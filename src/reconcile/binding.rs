@@ -242,6 +242,7 @@ impl Reconciler {
     }
 
     pub(super) fn say(&self, binding: &TargetGroupBinding, reason: &str, text: String) {
+        self.shared.troubles.hears(&Key::of(&binding.metadata), reason, &text);
         let subject = Subject::binding(binding);
         self.shared.events.publish(Note { subject, severity: Severity::Warning, reason: reason.to_owned(), text });
     }

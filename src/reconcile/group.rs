@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use albedo_engine::facts::Facts;
 use albedo_engine::finding::{Code, Effect, Tier};
-use albedo_engine::kinds::Key;
+use albedo_engine::kinds::{IngressGroupStatus, Key};
 use albedo_engine::ledger;
 use albedo_engine::link::{self, Existing, Linked, MemberState};
 use albedo_engine::plan::{self, AwsOperation, KubeOperation, Operation, Plan};
@@ -21,7 +21,7 @@ use super::observing::{Seen, start};
 use super::planning::observed_bindings;
 use super::queue::Lane;
 use super::{Next, Reconciler, TurnError};
-use crate::cloud::{Applied, Known, OidcClient, Warrant};
+use crate::cloud::{Applied, CloudError, Known, OidcClient, Warrant};
 use crate::cluster::{Host, Note, ReadError, Severity, Subject};
 
 /// Pause before another look at what was just made.
@@ -49,17 +49,18 @@ impl Reconciler {
         let prepared = self.prepare(&view).await;
         let (clients, mut seen) = prepared.inspect_err(|error| self.explain_failure_to_all(&view, error))?;
         view = self.view(group);
+        view.leave_out_strangers(&seen.observed);
+        if view.members.is_empty() && view.leaving.is_empty() || self.is_held_by_the_unknown(&view) {
+            return Ok(Next::Rest);
+        }
+        self.set_strangers_apart(&view, &mut seen.observed);
         let linked = self.link(&view, &seen.observed).await;
-        let result = match &linked.desired {
-            None => Ok((Outcome::Blocked, Reached::default())),
-            Some(_) => match self.converge(&view, &linked, &mut seen, &clients).await {
-                Err(TurnError::Unreleased(binding)) => Ok((Outcome::Waiting(vec![binding]), Reached::default())),
-                other => other,
-            },
-        };
+        let result = self.pursue(&view, &linked, &mut seen, &clients).await;
         match &result {
             Ok((Outcome::Reached { .. }, reached)) => self.keep(&view, &linked, &seen.observed, reached),
             Ok((Outcome::Blocked, _)) => {}
+            // Something went that was believed to be there: no list that is some seconds old is asked again.
+            Err(TurnError::Cloud(CloudError::NotFound(_))) => self.shared.looks.doubt(Unit::Group(group.clone())),
             _ => self.shared.looks.forget(group),
         }
         let (outcome, reached) = match &result {
@@ -72,29 +73,54 @@ impl Reconciler {
             self.explain_failure(&view, error);
         }
         result?;
+        self.end(&view, &linked, outcome, &reached).await
+    }
+
+    /// Makes AWS be as it is desired, as far as one pass goes.
+    async fn pursue(
+        &self,
+        view: &View,
+        linked: &Linked,
+        seen: &mut Seen,
+        clients: &Clients,
+    ) -> Result<(Outcome, Reached), TurnError> {
+        if let Some(held) = self.is_another_clusters(view, linked, seen).await? {
+            return Ok((Outcome::Held(vec![held]), Reached::default()));
+        }
+        if linked.desired.is_none() {
+            return Ok((Outcome::Blocked, Reached::default()));
+        }
+        match self.converge(view, linked, seen, clients).await {
+            Err(TurnError::Unreleased(binding)) => Ok((Outcome::Waiting(vec![binding]), Reached::default())),
+            other => other,
+        }
+    }
+
+    /// What a pass leaves to be done, and those that leave let go when it was the last.
+    async fn end(&self, view: &View, linked: &Linked, outcome: Outcome, reached: &Reached) -> Result<Next, TurnError> {
         match outcome {
             Outcome::Waiting(waits) => {
-                self.explain_wait(&view, &waits);
+                self.explain_wait(view, &waits);
                 Ok(Next::Wait)
             }
             Outcome::Held(by) => {
-                self.explain_wait(&view, &by);
+                self.explain_wait(view, &by);
                 Ok(Next::Again(BLOCKED))
             }
             Outcome::Reached { changed } => {
-                self.release(&view).await?;
+                self.release(view).await?;
                 // What has just been made may be there in a moment; what is not by then takes minutes.
                 let pause = if changed { MADE } else { self.shared.stabilization };
                 Ok(match reached.later {
                     true => Next::Again(pause),
                     // Nothing in the cluster changes when AWS has what is missing.
-                    false if rests_on_aws(&linked) => Next::Look(MISSED),
+                    false if rests_on_aws(linked) => Next::Look(MISSED),
                     false => Next::Rest,
                 })
             }
             // A group-wide finding rests on facts: they may have changed by then.
             Outcome::Blocked => {
-                self.explain_wait(&view, &blocking(&linked));
+                self.explain_wait(view, &blocking(linked));
                 Ok(Next::Again(BLOCKED))
             }
             Outcome::Failed { .. } => Ok(Next::Rest),
@@ -178,6 +204,7 @@ impl Reconciler {
         if !linked.leaves_out(view) {
             return linked;
         }
+        linked.note_unknown(view);
         let Some(desired) = linked.desired.clone() else { return linked };
         let kept = plan::keep(desired, observed, &observed_bindings(view));
         if kept != linked.desired {
@@ -239,6 +266,9 @@ impl Reconciler {
         };
         let observed = &mut seen.observed;
         self.observe_addons(linked, observed).await?;
+        if let (Some(desired), Some(status)) = (&linked.desired, ledger_status(view)) {
+            plan::note_sent(observed, desired, &status.client_secrets);
+        }
         let Some(plan) = self.plan(view, linked, observed).await? else {
             return Ok((Outcome::Blocked, Reached::default()));
         };
@@ -271,12 +301,13 @@ impl Reconciler {
             }
         }
         reached.later = !plan.later.is_empty();
+        reached.troubles = self.troubles_of(view, linked, |id| reached.resources.get(id).cloned());
         Ok((Outcome::Reached { changed: !plan.operations.is_empty() }, reached))
     }
 
     /// Before anything changes the ledger says so: who comes after a crash must not believe it.
     async fn begin(&self, view: &View, linked: &Linked, plan: &Plan, is_fresh: bool) -> Result<(), TurnError> {
-        let applied = view.ledger.as_ref().and_then(|ledger| ledger.status.as_ref()?.applied.as_ref());
+        let applied = ledger_status(view).and_then(|status| status.applied.as_ref());
         let same = |desired: &Desired| applied.is_some_and(|known| known.fingerprint == ledger::fingerprint(desired));
         if is_fresh && linked.desired.as_ref().is_some_and(same) {
             tracing::warn!(group = %view.group, "AWS was changed by another hand; it is put back");
@@ -356,7 +387,7 @@ impl Reconciler {
         outcome: &Outcome,
         reached: &Reached,
     ) -> Result<(), TurnError> {
-        for event in report::events(linked, outcome, view.ledger.as_deref()) {
+        for event in report::events(linked, outcome, reached, view.ledger.as_deref()) {
             let Some(member) = view.members.iter().find(|member| member.key() == event.key) else { continue };
             let severity = if event.warning { Severity::Warning } else { Severity::Normal };
             self.shared.events.publish(Note {
@@ -378,6 +409,11 @@ impl Reconciler {
         self.shared.cluster.write_group(&self.shared.tenure, &ledger).await?;
         Ok(())
     }
+}
+
+/// What the ledger says of a group.
+pub(super) fn ledger_status(view: &View) -> Option<&IngressGroupStatus> {
+    view.ledger.as_ref()?.status.as_ref()
 }
 
 /// Whether something cannot be had because of what AWS holds.

@@ -14,9 +14,12 @@ use crate::cluster::{Note, Severity, Subject};
 const LETTING_GO: Duration = Duration::from_secs(20);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(100);
+/// So many Ingresses that hold the finalizer without belonging to the group are let go in one pass.
+const STRAYS: usize = 10;
 
 impl Reconciler {
-    /// Whether a member whose class or group cannot be told holds the group as it is: absence never deletes.
+    /// Members whose class or group cannot be told hear so. Whether nobody else is in the group, so that it stays as it is: absence never
+    /// deletes. In a group with members they keep their rules, and the others go on.
     pub(super) fn is_held_by_the_unknown(&self, view: &View) -> bool {
         let mut waits = Vec::new();
         for leaving in &view.leaving {
@@ -28,10 +31,11 @@ impl Reconciler {
                 ));
             }
         }
-        if !waits.is_empty() {
+        let holds = view.members.is_empty() && !waits.is_empty();
+        if holds {
             self.explain_wait(view, &waits);
         }
-        !waits.is_empty()
+        holds
     }
 
     /// Reads those that leave past every cache, before the first delete.
@@ -83,6 +87,12 @@ impl Reconciler {
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
                 self.shared.cluster.remove_finalizer(&self.shared.tenure, ingress, &finalizer).await?;
+            }
+        }
+        for stray in self.shared.cluster.read(|world| world.strays(&view.group, STRAYS)) {
+            if let Err(error) = self.shared.cluster.remove_finalizer(&self.shared.tenure, &stray, &finalizer).await {
+                // It is none of the group's, so that it holds nothing up.
+                tracing::info!(ingress = %Key::of(&stray.metadata), %error, "a finalizer of a group that does not know it stays");
             }
         }
         Ok(())

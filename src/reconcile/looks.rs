@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use albedo_engine::kinds::Key;
 use albedo_engine::stack::{GroupId, Observed};
 use albedo_engine::world::Unit;
 use tokio::time::Instant;
 
 /// A period has so many looks at what is due. Belief ends with the last but one, so that nothing goes unseen for longer.
 const LOOKS: u32 = 12;
+
+/// So many orphans are remembered as told.
+const TOLD: usize = 1000;
 
 /// What is remembered of looks; all of it can be lost at any time. It holds no more than there are units.
 #[derive(Debug)]
@@ -25,6 +29,14 @@ struct Inner {
     fresh: BTreeSet<String>,
     /// What AWS holds of groups whose last turn reached what was desired.
     groups: BTreeMap<GroupId, Arc<Observed>>,
+    /// Units that are to be compared with AWS itself the next time, whatever is known.
+    doubted: BTreeSet<Unit>,
+    /// What people had written in the members of a group when AWS was asked last, as a hash.
+    edits: BTreeMap<GroupId, u64>,
+    /// The values of the annotation that asks for a full read, of each group's members.
+    asked: BTreeMap<GroupId, BTreeMap<Key, String>>,
+    /// Orphans that were told of.
+    told: BTreeSet<String>,
 }
 
 impl Looks {
@@ -38,20 +50,70 @@ impl Looks {
         (self.period / LOOKS).max(Duration::from_millis(100))
     }
 
-    fn believed(&self) -> Duration {
+    /// How long what was read is believed.
+    pub(super) fn believed(&self) -> Duration {
         self.period.saturating_sub(self.period / LOOKS * 2)
     }
 
     /// Whether a unit has to be compared with AWS whatever is known of it. One that was never looked at is believed from
     /// now on: what the start finds unchanged is looked at later, not all at once.
     pub(super) fn is_due(&self, unit: &Unit) -> bool {
-        let at = *self.lock().at.entry(unit.clone()).or_insert_with(Instant::now);
-        at.elapsed() >= self.believed()
+        let mut inner = self.lock();
+        let at = *inner.at.entry(unit.clone()).or_insert_with(Instant::now);
+        at.elapsed() >= self.believed() || inner.doubted.contains(unit)
     }
 
     /// A unit was compared with AWS.
     pub(super) fn looked(&self, unit: Unit) {
-        self.lock().at.insert(unit, Instant::now());
+        let mut inner = self.lock();
+        inner.doubted.remove(&unit);
+        inner.at.insert(unit, Instant::now());
+    }
+
+    /// What is known of a unit may be wrong: it is compared with AWS itself the next time.
+    pub(super) fn doubt(&self, unit: Unit) {
+        let mut inner = self.lock();
+        if let Unit::Group(group) = &unit {
+            inner.groups.remove(group);
+        }
+        inner.doubted.insert(unit);
+    }
+
+    /// Whether a unit is doubted.
+    pub(super) fn is_doubted(&self, unit: &Unit) -> bool {
+        self.lock().doubted.contains(unit)
+    }
+
+    /// Whether a group's members were edited since this was asked last. The first time nobody knows: no.
+    pub(super) fn is_edited(&self, group: &GroupId, edit: u64) -> bool {
+        self.lock().edits.insert(group.clone(), edit).is_some_and(|before| before != edit)
+    }
+
+    /// Whether members ask for a full read in other words than the last time. What was asked for while this process was not there counts.
+    pub(super) fn is_asked(&self, group: &GroupId, values: BTreeMap<Key, String>) -> bool {
+        let mut inner = self.lock();
+        let before = inner.asked.remove(group).unwrap_or_default();
+        let new = values.iter().any(|(key, value)| before.get(key) != Some(value));
+        if !values.is_empty() {
+            inner.asked.insert(group.clone(), values);
+        }
+        new
+    }
+
+    /// Whether this is the first time that an orphan is told of.
+    pub(super) fn first_told(&self, orphan: &str) -> bool {
+        let mut inner = self.lock();
+        if inner.told.len() >= TOLD {
+            inner.told.clear();
+        }
+        inner.told.insert(orphan.to_owned())
+    }
+
+    /// The shared backend security group was deleted: no group has it any more.
+    pub(super) fn backend_is_gone(&self) {
+        for observed in self.lock().groups.values_mut() {
+            Arc::make_mut(observed).backend_security_group = None;
+        }
     }
 
     /// Forgets units that are no more.
@@ -59,6 +121,9 @@ impl Looks {
         let mut inner = self.lock();
         inner.at.retain(|unit, _| is_there(unit));
         inner.groups.retain(|group, _| is_there(&Unit::Group(group.clone())));
+        inner.edits.retain(|group, _| is_there(&Unit::Group(group.clone())));
+        inner.asked.retain(|group, _| is_there(&Unit::Group(group.clone())));
+        inner.doubted.retain(|unit| is_there(unit));
     }
 
     /// What the last turn of a group left.
@@ -112,6 +177,31 @@ mod tests {
         assert!(looks.lock().at[&Unit::NodeRules].elapsed() < Duration::from_millis(100));
         looks.retain(|_| false);
         assert!(looks.lock().at.is_empty());
+    }
+
+    #[test]
+    fn what_is_doubted_is_due_until_it_was_looked_at() {
+        let looks = Looks::new(Duration::from_hours(1));
+        let group = GroupId::Explicit("shop".to_owned());
+        let unit = Unit::Group(group.clone());
+        looks.remember(group.clone(), Arc::default());
+        assert!(!looks.is_due(&unit));
+        looks.doubt(unit.clone());
+        assert!(looks.is_due(&unit) && looks.recall(&group).is_none());
+        looks.looked(unit.clone());
+        assert!(!looks.is_due(&unit));
+    }
+
+    #[test]
+    fn an_edit_and_a_question_are_heard_once() {
+        let looks = Looks::new(Duration::from_hours(1));
+        let group = GroupId::Explicit("shop".to_owned());
+        let heard: Vec<bool> = [1, 1, 2, 2, 1].into_iter().map(|edit| looks.is_edited(&group, edit)).collect();
+        assert_eq!(heard, [false, false, true, false, true]);
+        let asks = |value: &str| looks.is_asked(&group, [(Key::new("ns", "web"), value.to_owned())].into());
+        assert_eq!(["a", "a", "b"].map(asks), [true, false, true]);
+        assert!(!looks.is_asked(&group, BTreeMap::new()), "one that is taken away asks for nothing");
+        assert!(asks("b"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use albedo_engine::targets::{
     AttachedGroup, Backend, Change, EndpointGroups, Interface, Need, Origin, Resolution, SkipReason, Wanted,
     networking_diff, wanted,
 };
-use albedo_engine::world::Kind;
+use albedo_engine::world::{Kind, Unit};
 use futures::FutureExt as _;
 use tokio::sync::MutexGuard;
 
@@ -23,8 +23,8 @@ use super::{Next, Reconciler, TurnError};
 use crate::cloud::{Cloud, CloudError, InterfaceFact, Known, Warrant};
 use interfaces::{Interfaces, Place};
 
-/// What was read of security groups and network interfaces is believed for this long: rules that were changed by hand
-/// are mended after it.
+/// What was read of security groups and network interfaces is believed for this long at most, less where `--sync-period` is shorter:
+/// rules that were changed by hand are put right after it.
 const BELIEVED: Duration = Duration::from_mins(10);
 /// Longest that a registration waits for the rules.
 const FIRST: Duration = Duration::from_secs(15);
@@ -112,6 +112,9 @@ impl Reconciler {
         let places = standings.iter().flat_map(|standing| &standing.places).map(|(place, _)| place.clone()).collect();
         if let Err(error) = self.read(&mut memory, &places).await {
             let said = standings.iter().map(|standing| (standing.key.clone(), error.to_string())).collect();
+            if !error.may_pass() {
+                self.rules_fail(&said, &BTreeSet::new());
+            }
             self.say_once(&mut memory, said);
             return Err(error.into());
         }
@@ -140,6 +143,7 @@ impl Reconciler {
             refusals.extend(known.into_iter().chain(fresh));
         }
         let said = said(&founded, &needs, wanted, &refusals);
+        self.rules_fail(&said, &missing(&needs, &refusals));
         let first = said.iter().next().map(|(key, text)| format!("{key}: {text}"));
         self.say_once(&mut memory, said);
         drop(memory);
@@ -153,7 +157,15 @@ impl Reconciler {
         interfaces.learn(&self.shared.cloud, places).boxed().await?;
         let facts = places.iter().filter_map(|place| interfaces.of(place));
         let attached = facts.flat_map(|fact| fact.security_groups.iter().cloned()).collect();
-        groups.learn(&self.shared.cloud, &self.shared.settings.cluster_name, attached).boxed().await
+        let looks = &self.shared.looks;
+        let doubted = looks.is_doubted(&Unit::NodeRules);
+        let believed = if doubted { Duration::ZERO } else { BELIEVED.min(looks.believed()) };
+        let learnt = groups.learn(&self.shared.cloud, &self.shared.settings.cluster_name, attached, believed);
+        learnt.boxed().await?;
+        if doubted {
+            looks.looked(Unit::NodeRules);
+        }
+        Ok(())
     }
 
     /// Bindings that let anybody in, with their targets' places.
@@ -304,6 +316,15 @@ fn said(founded: &[Founded], needs: &[Need<'_>], wanted: Wanted, refusals: &[Ref
     said
 }
 
+/// The bindings for which AWS did not know a security group: that of a load balancer was deleted by hand, say.
+fn missing(needs: &[Need<'_>], refusals: &[Refusal]) -> BTreeSet<Key> {
+    let gone = refusals.iter().filter(|refusal| matches!(*refusal.error, CloudError::NotFound(_)));
+    let concerned = gone.flat_map(|Refusal { group, permission, .. }| {
+        needs.iter().filter(move |need| need.concerns(group, &permission.source))
+    });
+    concerned.map(|need| need.binding.clone()).collect()
+}
+
 impl Founded {
     fn need(&self) -> Option<Need<'_>> {
         let Standing { binding, key, places, complete } = &self.standing;
@@ -343,8 +364,14 @@ impl Memory {
 impl Groups {
     /// Reads the groups `attached` to interfaces, and those with the cluster's tag, in which rules may be that nobody
     /// needs any more.
-    async fn learn(&mut self, cloud: &Cloud, cluster: &str, attached: BTreeSet<String>) -> Result<(), CloudError> {
-        let young = self.read_at.is_some_and(|at| at.elapsed() < BELIEVED);
+    async fn learn(
+        &mut self,
+        cloud: &Cloud,
+        cluster: &str,
+        attached: BTreeSet<String>,
+        believed: Duration,
+    ) -> Result<(), CloudError> {
+        let young = self.read_at.is_some_and(|at| at.elapsed() < believed);
         if young && attached.iter().all(|id| self.asked.contains(id) || self.found.contains_key(id)) {
             return Ok(());
         }

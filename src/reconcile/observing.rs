@@ -1,7 +1,11 @@
 //! What AWS holds of a group: remembered from the last turn, believed of the ledger, or read; and what is kept of it afterwards.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::time::Duration;
 
+use albedo_engine::annotation::RECONCILE_AT;
+use albedo_engine::kinds::Key;
 use albedo_engine::ledger;
 use albedo_engine::link::{Existing, Linked};
 use albedo_engine::plan;
@@ -10,6 +14,7 @@ use albedo_engine::stack::{GroupId, Observed};
 use albedo_engine::world::{Unit, View};
 use futures::FutureExt as _;
 
+use super::queue::Lane;
 use super::{Reconciler, TurnError};
 use crate::cloud::Known;
 
@@ -24,6 +29,11 @@ impl Reconciler {
     /// applied last, as long as reads that cover all groups together agree with it.
     pub(super) async fn observed(&self, view: &View) -> Result<Seen, TurnError> {
         let unit = Unit::Group(view.group.clone());
+        self.hear_people(view).await;
+        if self.shared.looks.is_doubted(&unit) {
+            // Lists that cover all groups are some seconds old.
+            self.shared.cloud.invalidate();
+        }
         if !self.shared.looks.is_due(&unit) {
             if let Some(known) = self.shared.looks.recall(&view.group) {
                 return Ok(Seen { observed: (*known).clone(), is_fresh: false });
@@ -34,6 +44,39 @@ impl Reconciler {
             }
         }
         self.read_anew(&view.group).await
+    }
+
+    /// Who edits a member, or asks for a full read, is not answered from what is remembered: after an edit the load balancer has to be
+    /// there, and what is asked for is read.
+    async fn hear_people(&self, view: &View) {
+        let asked = view.members.iter().filter_map(|member| {
+            let notes = member.ingress.metadata.annotations.as_ref()?;
+            Some((member.key(), notes.get(RECONCILE_AT)?.clone()))
+        });
+        if self.shared.looks.is_asked(&view.group, asked.collect()) {
+            tracing::info!(group = %view.group, "{RECONCILE_AT} asks for it: everything is read");
+            self.doubt_all(view);
+            return;
+        }
+        let edited = self.shared.looks.is_edited(&view.group, edit_of(view));
+        let known = self.shared.looks.recall(&view.group).filter(|_| edited);
+        for balancer in known.iter().flat_map(|known| &known.load_balancers) {
+            match self.shared.cloud.is_there(&balancer.arn).boxed().await {
+                Ok(true) => {}
+                Ok(false) => self.shared.looks.doubt(Unit::Group(view.group.clone())),
+                Err(error) => tracing::debug!(group = %view.group, %error, "it cannot be told whether the load balancer is there"),
+            }
+        }
+    }
+
+    /// Everything of a group is compared with AWS the next time: itself, its bindings, the rules of nodes and pods.
+    fn doubt_all(&self, view: &View) {
+        self.shared.looks.doubt(Unit::Group(view.group.clone()));
+        let bindings = view.bindings.iter().map(|binding| Unit::Binding(Key::of(&binding.metadata)));
+        for unit in bindings.chain([Unit::NodeRules]) {
+            self.shared.looks.doubt(unit.clone());
+            self.shared.queue.add(unit, Lane::Change, Duration::ZERO);
+        }
     }
 
     /// Reads all of it.
@@ -94,6 +137,16 @@ impl Reconciler {
         }
         Ok(())
     }
+}
+
+/// What people have written in the members of a group, as a hash. Who has them is not what counts, finalizers and status neither.
+fn edit_of(view: &View) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for member in &view.members {
+        let meta = &member.ingress.metadata;
+        (member.key(), &meta.uid, meta.generation, &meta.annotations).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// What is known of a group when its turn begins.

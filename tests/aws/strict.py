@@ -76,7 +76,7 @@ def _load_balancers():
         ids = list(k.get("subnet_ids") or []) + [s["SubnetId"] for s in k.get("subnet_mappings") or []]
         self._check_zones(ids, kind)
         self._check_sgs(k.get("security_groups") or [])
-        lb = old(self, **k)
+        lb = old(self, **{**k, "scheme": k.get("scheme") or "internet-facing"})  # AWS's default
         if lb.scheme == "internal":
             lb.dns_name = "internal-" + lb.dns_name
         return lb

@@ -21,6 +21,7 @@ mod faults;
 mod frontend_nlb;
 mod golden;
 mod groups;
+mod knowledge;
 mod leaving;
 mod ledger;
 mod lifecycle;
@@ -100,6 +101,14 @@ const TESTS: &[(&str, Test)] = tests![
     weather::what_takes_its_time_is_waited_for,
     emulator::it_keeps_its_word,
     drift::drift_is_put_back,
+    knowledge::a_target_group_deleted_by_hand_is_made_again,
+    knowledge::a_group_is_not_ready_while_a_binding_fails,
+    knowledge::a_load_balancer_deleted_by_hand_is_made_again,
+    knowledge::a_rotated_client_secret_is_sent,
+    knowledge::a_foreign_finalizer_holds_nobody,
+    knowledge::only_what_is_ours_is_deleted,
+    knowledge::another_name_of_the_cluster_is_told,
+    knowledge::the_shared_security_group_goes_with_its_last_user,
     frontend_nlb::it_leads_to_the_load_balancer,
     frontend_nlb::it_goes_with_its_group,
     protection::protection_holds_what_nobody_took_back,

@@ -51,5 +51,8 @@ pub const PREFIX: &str = "alb.ingress.kubernetes.io/";
 /// Lists the keys (without their prefix) that admission wrote as defaults, sorted, comma-separated.
 pub const DEFAULTED: &str = "albedo.dev/defaulted";
 
+/// The annotation whose every new value asks for a full read of the group.
+pub const RECONCILE_AT: &str = "albedo.dev/reconcile-at";
+
 /// The annotation that named an Ingress' class before `spec.ingressClassName` did.
 pub const LEGACY_CLASS: &str = "kubernetes.io/ingress.class";

@@ -59,6 +59,7 @@ impl Compiler<'_> {
         let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
         let action = Authenticate {
             config,
+            client_secret_revision: secret.as_ref().and_then(|secret| self.revision(secret)),
             client_secret_from: secret,
             extra_params,
             on_unauthenticated_request: or(get(self, "auth-on-unauthenticated-request"), "authenticate"),
@@ -101,6 +102,13 @@ impl Compiler<'_> {
         ]);
         let secret = Key::new(&self.key.namespace, &given.secret_name).to_string();
         Some((config, given.authentication_request_extra_params.into_iter().collect(), Some(secret)))
+    }
+
+    /// Which revision of a Secret, `namespace/name`, is known.
+    fn revision(&self, secret: &str) -> Option<String> {
+        let (namespace, name) = secret.split_once('/')?;
+        let known = self.context.view.secrets.get(&Key::new(namespace, name))?;
+        Some(known.revision.clone()).filter(|revision| !revision.is_empty())
     }
 
     fn check_secret(&mut self, name: &str) {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::findings::{Fault, SeenBy, of_member, of_siblings};
 use super::{Input, State, hosts, left};
-use crate::kinds::{IngressGroupStatus, Key, MemberStatus, TargetGroupBinding};
+use crate::kinds::{IngressGroupStatus, Key, MemberStatus, TARGETS_FAIL, TargetGroupBinding};
 use crate::ledger::{self, Standing};
 use crate::link::{self, Linked};
 use crate::plan;
@@ -34,6 +34,9 @@ pub struct Group {
     /// Its load balancer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_balancer: Option<LoadBalancer>,
+    /// Whether an NLB stands in front of it.
+    #[serde(skip)]
+    has_frontend_nlb: bool,
     /// Listeners that the Ingress takes part in.
     pub listeners: Vec<Listener>,
     /// Target groups that it leads to.
@@ -110,7 +113,23 @@ pub struct TargetGroup {
     pub registered: bool,
 }
 
+impl TargetGroup {
+    /// What is waited for while its targets are not registered.
+    fn wait(&self) -> String {
+        match &self.binding {
+            Some(binding) => format!("TargetGroupBinding {binding} to register its targets"),
+            None => format!("the TargetGroupBinding of {} to be made", self.service.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
 impl Group {
+    /// The load balancer's host name. The status of an Ingress is anybody's to write; of the NLB in front only that tells.
+    pub(super) fn host(&self) -> Option<Vec<String>> {
+        let named = self.load_balancer.as_ref().filter(|is| !is.dns_name.is_empty() && !self.has_frontend_nlb)?;
+        Some(vec![named.dns_name.clone()])
+    }
+
     /// The bindings that are the Ingress's own business, as events name them.
     pub(super) fn bindings(&self) -> impl Iterator<Item = String> {
         let led_to = self.target_groups.iter().filter_map(|one| one.binding.as_ref());
@@ -167,7 +186,7 @@ fn faults(
     if status.state == "Blocked" {
         faults.extend(of_siblings(key, &status.members));
     }
-    if let ("Failed", message) = ready(status) {
+    if let ("Failed" | TARGETS_FAIL, message) = ready(status) {
         faults.push(Fault::refusal(message));
     }
     faults
@@ -213,10 +232,10 @@ impl Part {
         if reason == "Waiting" {
             self.waits.push(message.to_owned());
         }
-        for one in self.group.target_groups.iter().filter(|one| one.binding.is_some() && !one.registered) {
-            let binding = one.binding.as_deref().unwrap_or_default();
-            self.waits.push(format!("TargetGroupBinding {binding} to register its targets"));
-        }
+        let unregistered = |one: &&TargetGroup| one.service.is_some() && !one.registered;
+        let unregistered: Vec<String> = self.group.target_groups.iter().filter(unregistered).map(TargetGroup::wait).collect();
+        let registered = unregistered.is_empty();
+        self.waits.extend(unregistered);
         match (entry.state.as_str(), status.state.as_str(), reason) {
             ("SetAside", ..) if edited => {
                 self.is(State::Kept, "it cannot be used as it is now; AWS does what it asked for when it last could");
@@ -224,9 +243,15 @@ impl Part {
             ("SetAside", ..) => self.is(State::SetAside, "nothing of it is in AWS, because of what is wrong with it"),
             (_, "Blocked", _) => self.is(State::Blocked, "nothing of its group changes until what is wrong is mended"),
             (_, _, "Failed") => self.is(State::Failing, "AWS or Kubernetes refused; it is tried again"),
+            (_, _, TARGETS_FAIL) => {
+                self.is(State::Failing, "the load balancer is as it asks, but its targets cannot be registered or reached");
+            }
             (_, "Ready", _) if edited => {
                 self.waits.push("the controller to take over the last edit".to_owned());
                 self.is(State::UnderWay, "AWS does what it asked for before its last edit");
+            }
+            (_, "Ready", _) if !registered => {
+                self.is(State::UnderWay, "the load balancer is as it asks; its targets are being registered");
             }
             (_, "Ready", _) => self.is(State::Served, "AWS does what it asks for"),
             _ => self.is(State::UnderWay, "the load balancer is on its way"),
@@ -283,6 +308,7 @@ fn group(key: &Key, view: &View, linked: &Linked, status: Option<&IngressGroupSt
         state: status.map(|status| status.state.clone()).unwrap_or_default(),
         since: ready.map(|ready| ready.last_transition_time.0),
         members: view.members.len(),
+        has_frontend_nlb: arns.contains_key(ResourceId::frontend_nlb().as_str()),
         load_balancer: status.and_then(|status| status.load_balancer.as_ref()).map(|is| LoadBalancer {
             name: is.name.clone(),
             arn: is.arn.clone(),

@@ -7,6 +7,9 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Why a group whose load balancer is as asked is not ready: the reason of its conditions while bindings of it fail.
+pub const TARGETS_FAIL: &str = "TargetsFail";
+
 /// Which group it is. Albedo writes it; nobody else needs to.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
@@ -55,6 +58,10 @@ pub struct IngressGroupStatus {
     /// ARNs by resource id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<String, String>,
+    /// Secrets (`namespace/name`) whose client secrets the load balancer has, each with the `metadata.resourceVersion` of which it was
+    /// sent; empty: not known which.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub client_secrets: BTreeMap<String, String>,
     /// The last input of each member that could be linked; never Secret data.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub last_good: Vec<LastGood>,

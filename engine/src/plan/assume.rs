@@ -43,6 +43,7 @@ pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
             .flat_map(|nlb| &nlb.listeners)
             .map(frontend_group)
             .collect(),
+        strangers: BTreeSet::new(),
     };
     let bindings = desired.bindings.iter().map(|(id, is)| ObservedBinding {
         target_group: id.to_string(),

@@ -95,6 +95,11 @@ impl<'a> Differ<'a> {
         self.found.waits.push(wait);
     }
 
+    /// Whether something that is there may be deleted.
+    fn is_own(&self, arn: &str) -> bool {
+        !self.input.observed.strangers.contains(arn)
+    }
+
     fn run(&mut self) {
         if self.is_protected() {
             return;

@@ -104,6 +104,18 @@ fn authenticate(desired: &Authenticate, observed: &Authenticate) -> bool {
         && desired.scope == observed.scope
         && desired.session_cookie_name == observed.session_cookie_name
         && desired.session_timeout == observed.session_timeout
+        && !is_rotated(desired, observed)
+}
+
+/// Whether the Secret has changed since its client secret was sent. What nobody remembers is taken to be the same: AWS does not tell.
+fn is_rotated(desired: &Authenticate, observed: &Authenticate) -> bool {
+    let revisions = desired.client_secret_revision.as_ref().zip(observed.client_secret_revision.as_ref());
+    revisions.is_some_and(|(now, sent)| now != sent)
+}
+
+/// Whether an observed action is that of a desired one, whichever client secret it was sent with.
+pub(super) fn same_client(desired: &Authenticate, observed: &Authenticate) -> bool {
+    authenticate(&Authenticate { client_secret_revision: None, ..desired.clone() }, observed)
 }
 
 /// Whether requests cannot tell two answers apart: those who get none of them do not count.

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::Outcome;
 use crate::finding::Effect;
+use crate::kinds::TARGETS_FAIL;
 use crate::link::{Linked, LinkedMember, MemberState};
 
 /// A group on its way.
@@ -35,10 +36,11 @@ enum Course {
 }
 
 impl Standing {
-    pub(super) fn of(outcome: &Outcome, linked: &Linked) -> Self {
+    pub(super) fn of(outcome: &Outcome, linked: &Linked, troubles: &[String]) -> Self {
         use Course::{Goes, Stuck, There};
         let (state, course, reason, message) = match outcome {
-            Outcome::Reached { .. } => return Self::reached(linked),
+            Outcome::Reached { .. } if troubles.is_empty() => return Self::reached(linked),
+            Outcome::Reached { .. } => (CONVERGING, Goes, TARGETS_FAIL, troubles.join("; ")),
             Outcome::Waiting(waits) => (CONVERGING, Goes, "Waiting", waits.join("; ")),
             Outcome::Held(by) => (BLOCKED, Stuck, "Held", by.join("; ")),
             Outcome::Blocked => (BLOCKED, Stuck, "Blocked", "findings on members keep the group as it is".to_owned()),
@@ -148,8 +150,11 @@ mod tests {
             (&failed(true), &[Good], "Converging", "InProgress"),
             (&failed(false), &[Good], "Converging", "Failed"),
         ];
+        let fails = ["TargetGroupBinding ns/x: no".to_owned()];
+        let failing = Standing::of(&reached, &linked(&[Good]), &fails);
+        assert_eq!((failing.state, failing.reason), ("Converging", "TargetsFail"));
         for (outcome, members, state, expected) in rows {
-            let standing = Standing::of(outcome, &linked(members));
+            let standing = Standing::of(outcome, &linked(members), &[]);
             let conditions = standing.conditions(&[], Some(1), Timestamp::UNIX_EPOCH);
             assert_eq!((standing.state, kstatus(&conditions)), (state, expected), "{outcome:?} {members:?}");
             assert!(conditions.iter().all(|one| one.observed_generation == Some(1) && !one.message.is_empty()));
@@ -160,9 +165,9 @@ mod tests {
     #[test]
     fn what_stays_the_same_keeps_its_time() {
         let (first, later) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + std::time::Duration::from_mins(1));
-        let waiting = Standing::of(&Outcome::Waiting(vec!["x".to_owned()]), &linked(&[]));
+        let waiting = Standing::of(&Outcome::Waiting(vec!["x".to_owned()]), &linked(&[]), &[]);
         let before = waiting.conditions(&[], None, first);
-        let after = Standing::of(&Outcome::Blocked, &linked(&[])).conditions(&before, None, later);
+        let after = Standing::of(&Outcome::Blocked, &linked(&[]), &[]).conditions(&before, None, later);
         let times: Vec<Timestamp> = after.iter().map(|one| one.last_transition_time.0).collect();
         assert_eq!(times, [first, later, later]);
     }

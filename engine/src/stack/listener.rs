@@ -233,6 +233,10 @@ pub struct Authenticate {
     pub config: BTreeMap<String, String>,
     /// OIDC: the Secret (namespace/name) whose client secret is read when the action is sent; never its bytes.
     pub client_secret_from: Option<String>,
+    /// Desired: `metadata.resourceVersion` of that Secret, as far as it was read. Observed: the one of which AWS has the client secret,
+    /// as far as the ledger knows, for AWS never returns the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_revision: Option<String>,
     /// Up to ten extra parameters of the redirect.
     pub extra_params: BTreeMap<String, String>,
     /// `deny`, `allow` or `authenticate`.

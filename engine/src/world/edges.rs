@@ -4,16 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
 
 use super::{Changes, Kind, Unit, World};
 use crate::kinds::{Endpoints, Key, Node, Pod, TargetGroupBinding};
 use crate::stack::GroupId;
 
+const OIDC: &str = "alb.ingress.kubernetes.io/auth-idp-oidc";
+
 impl World {
     pub(super) fn apply_ingress(&mut self, ingress: Ingress, changes: &mut Changes) {
         let key = Key::of(&ingress.metadata);
-        let same = self.ingresses.get(&key).is_some_and(|before| means_the_same(before, &ingress));
+        let before = self.ingresses.get(&key);
+        let same = before.is_some_and(|before| means_the_same(before, &ingress));
+        // A first status is our own; one that another hand cleared or changed is put back.
+        let lost = before.is_some_and(|before| !hosts(before).is_empty() && hosts(before) != hosts(&ingress));
+        if same && lost {
+            self.touch_ingress(&key, changes);
+        }
         self.ingresses.insert(key.clone(), Arc::new(ingress));
         if !same {
             self.reindex(&key, changes);
@@ -96,6 +104,47 @@ impl World {
         if !same {
             self.touch_service(&key, changes);
         }
+    }
+
+    /// The Secrets that members name. One that is not there is among them.
+    #[must_use]
+    pub fn secrets_in_use(&self) -> BTreeSet<Key> {
+        let may_name = |(key, ingress): &(&Key, &Arc<Ingress>)| self.may_name_secrets(key, ingress);
+        self.ingresses.iter().filter(may_name).flat_map(|(_, ingress)| secret_refs(ingress, &self.services)).collect()
+    }
+
+    /// Whether an Ingress is a member and has to do with OIDC at all, by itself or by a Service: most have not.
+    fn may_name_secrets(&self, key: &Key, ingress: &Ingress) -> bool {
+        let has = |notes: Option<&BTreeMap<String, String>>| notes.is_some_and(|notes| notes.contains_key(OIDC));
+        let mut services = self.services_of.get(key).into_iter().flatten().filter_map(|one| self.services.get(one));
+        matches!(self.memberships.get(key), Some(super::Membership::Member(..)))
+            && (has(ingress.metadata.annotations.as_ref())
+                || services.any(|service| has(service.metadata.annotations.as_ref())))
+    }
+
+    /// The groups of the Ingresses that name a Secret.
+    #[must_use]
+    pub fn users_of_secret(&self, secret: &Key) -> Changes {
+        let mut changes = Changes::new();
+        let near = self.ingresses.iter().filter(|(key, _)| key.namespace == secret.namespace);
+        let near = near.filter(|(key, ingress)| self.may_name_secrets(key, ingress));
+        for (key, _) in near.filter(|(_, ingress)| secret_refs(ingress, &self.services).contains(secret)) {
+            self.touch_ingress(key, &mut changes);
+        }
+        changes
+    }
+
+    /// The Secrets that an Ingress of this namespace names and that are not known.
+    #[must_use]
+    pub fn unknown_secrets(&self, namespace: &str, ingress: &Ingress) -> Vec<Key> {
+        let named = secret_refs(ingress, &self.services).into_iter().map(|key| Key::new(namespace, &key.name));
+        named.filter(|key| !self.secrets.contains_key(key)).collect()
+    }
+
+    /// Which revision of a Secret is known.
+    #[must_use]
+    pub fn secret_revision(&self, secret: &Key) -> Option<&str> {
+        self.secrets.get(secret).map(|keys| keys.revision.as_str())
     }
 
     pub(super) fn touch_service(&self, service: &Key, changes: &mut Changes) {
@@ -217,6 +266,19 @@ impl World {
         group_of_labels(binding).filter(|group| self.members.contains_key(group))
     }
 
+    /// The group that a binding belongs to: one whose labels it carries, that has a member in its namespace, and whose ledger names its
+    /// target group, if the group has one. Labels alone are anybody's to write.
+    #[must_use]
+    pub fn owner_of(&self, binding: &TargetGroupBinding) -> Option<GroupId> {
+        let group = self.group_of_binding(binding)?;
+        let namespace = binding.metadata.namespace.as_deref();
+        let is_near = |key: &Key| Some(key.namespace.as_str()) == namespace;
+        let arn = binding.spec.target_group_arn.as_ref()?;
+        let status = self.group_object(&group).and_then(|ledger| ledger.status.as_ref());
+        let is_named = status.is_none_or(|status| status.resources.values().any(|known| known == arn));
+        (is_named && self.members.get(&group).is_some_and(|members| members.iter().any(is_near))).then_some(group)
+    }
+
     /// Whether something about an Ingress keeps it out of every group, other than that it is not ours.
     fn is_unplaced(&self, ingress: &Ingress) -> bool {
         use super::Membership::{InvalidGroup, Unknown};
@@ -264,6 +326,14 @@ fn service_of(key: &Key, binding: &TargetGroupBinding) -> Key {
     Key::new(&key.namespace, &binding.spec.service_ref.name)
 }
 
+/// The host names that an Ingress's status tells, each with its ports.
+fn hosts(ingress: &Ingress) -> Vec<(Option<&str>, Vec<i32>)> {
+    let balancer = ingress.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+    let entries = balancer.and_then(|balancer| balancer.ingress.as_ref()).into_iter().flatten();
+    let ports = |entry: &IngressLoadBalancerIngress| entry.ports.iter().flatten().map(|port| port.port).collect();
+    entries.map(|entry| (entry.hostname.as_deref(), ports(entry))).collect()
+}
+
 /// Whether two states of an Ingress lead to the same build: status and managed fields never matter.
 fn means_the_same(before: &Ingress, after: &Ingress) -> bool {
     before.spec == after.spec
@@ -295,7 +365,6 @@ pub fn service_refs(ingress: &Ingress) -> BTreeSet<String> {
 /// The Secrets that an Ingress needs for OIDC, named by itself or by a Service that it forwards to.
 #[must_use]
 pub fn secret_refs(ingress: &Ingress, services: &BTreeMap<Key, Arc<Service>>) -> BTreeSet<Key> {
-    const OIDC: &str = "alb.ingress.kubernetes.io/auth-idp-oidc";
     let namespace = ingress.metadata.namespace.clone().unwrap_or_default();
     let own = ingress.metadata.annotations.as_ref().and_then(|map| map.get(OIDC));
     let used = service_refs(ingress).into_iter().filter_map(|name| services.get(&Key::new(&namespace, &name)));

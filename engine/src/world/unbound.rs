@@ -16,6 +16,9 @@ impl World {
         if before.as_deref().is_none_or(|before| members(before) != members(&ledger)) {
             self.reindex_claims(&name, changes);
         }
+        if before.as_deref().is_some_and(needs_backend_group) && !needs_backend_group(&ledger) {
+            changes.insert(Unit::BackendGroup);
+        }
         let now: BTreeSet<&str> = target_groups(&ledger).collect();
         if before.is_some_and(|before| target_groups(&before).any(|arn| !now.contains(arn))) {
             changes.insert(Unit::NodeRules);
@@ -38,6 +41,25 @@ impl World {
         })
     }
 
+    /// Whether some group may need the shared backend security group: its ledger names it, or does not tell yet.
+    #[must_use]
+    pub fn may_need_backend_group(&self) -> bool {
+        let shared = ResourceId::backend_security_group();
+        let may = |group: &GroupId| {
+            let status = self.group_object(group).and_then(|ledger| ledger.status.as_ref());
+            status.is_none_or(|status| status.applied.is_none() || status.resources.contains_key(shared.as_str()))
+        };
+        let stays = |group: &GroupId, key: &Key| match self.memberships.get(key) {
+            Some(Membership::Member(own, _)) => own == group,
+            Some(Membership::Unknown(_)) => !self.is_only_claimed(group),
+            _ => false,
+        };
+        let leaves_nothing = |group: &GroupId| self.group_object(group).is_none();
+        self.members.iter().any(|(group, members)| {
+            may(group) && (members.iter().any(|key| stays(group, key)) || !leaves_nothing(group))
+        })
+    }
+
     /// Whether an Ingress holds the group's finalizer and is not on its way out.
     fn has_begun(&self, group: &GroupId, key: &Key) -> bool {
         let finalizer = group.finalizer();
@@ -52,6 +74,12 @@ impl World {
                 _ => false,
             }
     }
+}
+
+/// Whether the ledger names the shared backend security group.
+fn needs_backend_group(ledger: &IngressGroup) -> bool {
+    let shared = ResourceId::backend_security_group();
+    ledger.status.as_ref().is_some_and(|status| status.resources.contains_key(shared.as_str()))
 }
 
 /// Who the ledger knows as a member, now or lately.

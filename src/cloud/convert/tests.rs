@@ -79,6 +79,7 @@ fn authenticate(config: &[(&str, &str)], client_secret_from: Option<&str>) -> Au
     Authenticate {
         config: pairs(config),
         client_secret_from: client_secret_from.map(text),
+        client_secret_revision: None,
         extra_params: pairs(&[("prompt", "login")]),
         on_unauthenticated_request: text("deny"),
         scope: text("openid email"),

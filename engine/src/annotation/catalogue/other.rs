@@ -33,6 +33,16 @@ pub(super) const ROWS: &[Row] = &[
     .code(Code::ReplacesLoadBalancer)
     .also(&[Code::RemovesFrontendNlb, Code::MovesToAnother]),
     Row::new(
+        "reconcile-at",
+        Ingress,
+        Grammar::Text,
+        Merge::Own,
+        "2026-11-29T06:00:00Z",
+        "Every new value has everything of the group read from AWS at once, past what is remembered, and what differs put right. A time is \
+         a good value: `kubectl annotate ingress NAME albedo.dev/reconcile-at=$(date +%s) --overwrite`.",
+    )
+    .of(OWN),
+    Row::new(
         "defaulted",
         Output,
         Grammar::Text,

@@ -21,6 +21,7 @@ impl<'a> Differ<'a> {
         let kept = observed.frontend_nlbs.iter().find(stays).map(|found| found.arn.as_str());
         let protected = move |found: &&ObservedFrontendNlb| {
             kept != Some(found.arn.as_str())
+                && !observed.strangers.contains(&found.arn)
                 && found.is.attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "true")
                 && !desired.lift_frontend_deletion_protection
                 && !desired.keep_frontend_nlb
@@ -59,6 +60,7 @@ impl<'a> Differ<'a> {
         }
         let stale_groups =
             observed.frontend_target_groups.iter().filter(|group| self.frontend_listener_of(group).is_none());
+        let stale_groups = stale_groups.filter(|group| self.is_own(&group.arn));
         let stale_groups: Vec<String> = stale_groups.map(|group| group.arn.clone()).collect();
         for target_group in stale_groups {
             self.aws(Stage::Ungroup, AwsOperation::DeleteTargetGroup { target_group });
@@ -95,6 +97,8 @@ impl<'a> Differ<'a> {
     }
 
     fn delete_frontend_nlbs(&mut self, stale: &[&ObservedFrontendNlb]) {
+        let own = |found: &&&ObservedFrontendNlb| !self.input.observed.strangers.contains(&found.arn);
+        let stale: Vec<_> = stale.iter().filter(own).collect();
         for found in stale {
             if found.is.attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "true") {
                 let off = [(DELETION_PROTECTION.to_owned(), "false".to_owned())];

@@ -14,7 +14,7 @@ impl<'a> Differ<'a> {
         let lifted = self.input.desired.lift_deletion_protection;
         let kept = self.kept_load_balancer().map(|kept| kept.arn.as_str());
         let protected =
-            |found: &&ObservedLoadBalancer| kept != Some(found.arn.as_str()) && is_protected(found) && !lifted;
+            |found: &&ObservedLoadBalancer| kept != Some(found.arn.as_str()) && is_protected(found) && !lifted && self.is_own(&found.arn);
         let held = self.input.observed.load_balancers.iter().filter(protected).map(|found| {
             format!(
                 "deletion protection of load balancer {} to be lifted: set {DELETION_PROTECTION}=false in load-balancer-attributes",
@@ -28,14 +28,17 @@ impl<'a> Differ<'a> {
     /// The load balancer that exists and stays.
     pub(super) fn kept_load_balancer(&self) -> Option<&'a ObservedLoadBalancer> {
         let generation = self.input.desired.load_balancer.as_ref()?.generation();
-        self.input.observed.load_balancers.iter().find(|found| found.is.generation() == generation)
+        let mut fitting = self.input.observed.load_balancers.iter().filter(|found| found.is.generation() == generation);
+        let first = fitting.next()?;
+        // A stranger is taken over only where there is nothing else.
+        Some(std::iter::once(first).chain(fitting).find(|found| self.is_own(&found.arn)).unwrap_or(first))
     }
 
     pub(super) fn load_balancer(&mut self) {
         let desired = self.input.desired.load_balancer.as_ref();
         let kept = self.kept_load_balancer();
         for found in &self.input.observed.load_balancers {
-            if kept.is_some_and(|kept| kept.arn == found.arn) {
+            if kept.is_some_and(|kept| kept.arn == found.arn) || !self.is_own(&found.arn) {
                 continue;
             }
             if is_protected(found) {

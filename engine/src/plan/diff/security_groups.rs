@@ -52,6 +52,7 @@ impl Differ<'_> {
                 }
             }
         }
+        stale.retain(|found| self.is_own(&found.arn));
         for found in stale {
             self.aws(Stage::ShutOut, AwsOperation::DeleteSecurityGroup { group: found.arn.clone() });
         }

@@ -36,6 +36,7 @@ impl Differ<'_> {
                 }
             }
         }
+        stale.retain(|found| self.is_own(&found.arn));
         for found in stale {
             self.aws(Stage::Ungroup, AwsOperation::DeleteTargetGroup { target_group: found.arn.clone() });
         }

@@ -107,6 +107,7 @@ fn authenticate(from: &Authenticate) -> Value {
     let Authenticate {
         config,
         client_secret_from,
+        client_secret_revision: _,
         extra_params,
         on_unauthenticated_request,
         scope,

@@ -1,0 +1,258 @@
+//! What one part of Albedo learns is passed on, success is looked at, and claims of others are not believed.
+
+use std::sync::Arc;
+
+use albedo_ground::{LoadBalancer, eventually};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::base::Base;
+use crate::objects::rule;
+use crate::stage::{SOON, Stage, tail};
+
+const IP: (&str, &str) = ("target-type", "ip");
+
+/// An Ingress `shop` that has its load balancer and targets, and nothing to do.
+async fn shop(base: &Arc<Base>, name: &str, pairs: &[(&str, &str)]) -> Result<Stage> {
+    let stage = Stage::with_albedo(base, name).await?;
+    stage.backends("ClusterIP").await?;
+    stage.apply(&[shop_of(&stage, pairs, "/")]).await?;
+    stage.hostname("shop").await?;
+    stage.quiet().await?;
+    Ok(stage)
+}
+
+fn shop_of(stage: &Stage, pairs: &[(&str, &str)], path: &str) -> Value {
+    let pairs = [&[IP], pairs].concat();
+    stage.ingress("shop", &pairs, &json!([rule(None, &[(path, "Prefix", "web", 80)])]))
+}
+
+async fn by_hand(stage: &Stage, operation: &str, params: &Value) -> Result<Value> {
+    stage.scope.emulator().call(&stage.scope.region, "elbv2", operation, params).await
+}
+
+async fn balancer(stage: &Stage) -> Result<LoadBalancer> {
+    stage.state().await?.load_balancers.into_iter().next().context("there is no load balancer")
+}
+
+async fn until_as(stage: &Stage, before: &str, what: &str) -> Result<()> {
+    let found = eventually(what, SOON, async || {
+        let is = stage.state().await?.picture(&stage.scope.world);
+        ensure!(is == before, "AWS holds\n{is}\nand should hold\n{before}");
+        Ok(Some(()))
+    });
+    found.await.with_context(|| tail(&stage.log()))
+}
+
+/// The first failure of a binding tells the group: nobody waits for the sync, and Ready is not said meanwhile.
+pub async fn a_target_group_deleted_by_hand_is_made_again(base: Arc<Base>) -> Result<()> {
+    let stage = shop(&base, "tgbyhand", &[]).await?;
+    let before = stage.state().await?.picture(&stage.scope.world);
+    let is = balancer(&stage).await?;
+    let rule = is.listeners.iter().flat_map(|one| &one.rules).find(|one| !one.is_default).context("no rule")?;
+    by_hand(&stage, "DeleteRule", &json!({"RuleArn": rule.arn})).await?;
+    let group = stage.state().await?.target_groups.into_iter().next().context("no target group")?;
+    by_hand(&stage, "DeleteTargetGroup", &json!({"TargetGroupArn": group.arn})).await?;
+    stage.kubectl(&["scale", "deployment", "web", "--replicas=3"]).await?;
+    stage.kubectl(&["scale", "deployment", "web", "--replicas=2"]).await?;
+    eventually("the target group is there again", SOON, async || {
+        let groups = stage.state().await?.target_groups;
+        Ok(groups.iter().any(|one| one.name == group.name && one.arn != group.arn).then_some(()))
+    })
+    .await
+    .with_context(|| tail(&stage.log()))?;
+    stage.quiet().await?;
+    let is = stage.state().await?.picture(&stage.scope.world);
+    // Addresses of pods may be others than before.
+    let shape = |text: &str| text.lines().filter(|line| !line.contains(" healthy")).collect::<Vec<_>>().join("\n");
+    ensure!(shape(&is) == shape(&before), "AWS holds\n{is}\nand should hold\n{before}");
+    let events = stage.events("shop").await?;
+    ensure!(!events.iter().any(|(reason, _)| reason == "PlanDefect"), "{events:?}");
+    stage.close().await
+}
+
+/// While a binding fails its group is not ready.
+pub async fn a_group_is_not_ready_while_a_binding_fails(base: Arc<Base>) -> Result<()> {
+    let stage = shop(&base, "notready", &[]).await?;
+    let refused = json!([{"service": "elbv2", "operation": "RegisterTargets", "times": 1000, "code": "AccessDenied", "status": 403}]);
+    stage.scope.emulator().faults(&stage.scope.region, &refused).await?;
+    stage.kubectl(&["scale", "deployment", "web", "--replicas=4"]).await?;
+    let object = format!("ingress.{}.shop", stage.scope.namespace);
+    let ready = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].reason}"#;
+    let is = async |wanted: &str| {
+        eventually(&format!("the group is {wanted:?}"), SOON, async || {
+            let said = stage.kubectl(&["get", "ingressgroup", &object, "-o", ready]).await?;
+            ensure!(said.trim() == wanted, "it is {said:?}");
+            Ok(Some(()))
+        })
+        .await
+        .with_context(|| tail(&stage.log()))
+    };
+    is("False TargetsFail").await?;
+    stage.scope.emulator().faults(&stage.scope.region, &json!([])).await?;
+    stage.kubectl(&["scale", "deployment", "web", "--replicas=3"]).await?;
+    is("True Reconciled").await?;
+    stage.close().await
+}
+
+/// Whatever a person writes, the load balancer has to be there; a status that another hand clears is put back.
+pub async fn a_load_balancer_deleted_by_hand_is_made_again(base: Arc<Base>) -> Result<()> {
+    let stage = shop(&base, "lbbyhand", &[]).await?;
+    let before = stage.state().await?.picture(&stage.scope.world);
+    let arn = balancer(&stage).await?.arn;
+    by_hand(&stage, "DeleteLoadBalancer", &json!({"LoadBalancerArn": arn})).await?;
+    stage.kubectl(&["annotate", "ingress", "shop", "example.org/touched=1"]).await?;
+    until_as(&stage, &before, "an edit finds that the load balancer is gone").await?;
+    stage.quiet().await?;
+
+    let rule = balancer(&stage).await?.listeners.into_iter().flat_map(|one| one.rules).find(|one| !one.is_default);
+    by_hand(&stage, "DeleteRule", &json!({"RuleArn": rule.context("no rule")?.arn})).await?;
+    stage.kubectl(&["annotate", "ingress", "shop", "albedo.dev/reconcile-at=now"]).await?;
+    until_as(&stage, &before, "what is asked for is read").await?;
+    stage.quiet().await?;
+
+    let host = stage.hostname("shop").await?;
+    for status in [json!({}), json!({"loadBalancer": {"ingress": [{"hostname": "evil.example.com"}]}})] {
+        let patch = json!({"status": null}).to_string();
+        stage.kubectl(&["patch", "ingress", "shop", "--subresource=status", "--type=merge", "-p", &patch]).await?;
+        let patch = json!({"status": status}).to_string();
+        stage.kubectl(&["patch", "ingress", "shop", "--subresource=status", "--type=merge", "-p", &patch]).await?;
+        eventually("the status is put back", SOON, async || Ok((stage.hostname("shop").await? == host).then_some(())))
+            .await?;
+    }
+    stage.close().await
+}
+
+/// AWS has the client secret that the Secret has, without an edit of anything else.
+pub async fn a_rotated_client_secret_is_sent(base: Arc<Base>) -> Result<()> {
+    let stage = Stage::with_albedo(&base, "rotation").await?;
+    stage.backends("ClusterIP").await?;
+    let certificate = stage.scope.emulator().certificate(&stage.scope.region, &["shop.example.com"]).await?;
+    let secret = |value: &str| {
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "oidc"},
+            "stringData": {"clientID": "shop", "clientSecret": value}})
+    };
+    let oidc = json!({"issuer": "https://idp.example.org", "authorizationEndpoint": "https://idp.example.org/a",
+        "tokenEndpoint": "https://idp.example.org/t", "userInfoEndpoint": "https://idp.example.org/u", "secretName": "oidc"});
+    let pairs = [
+        ("listen-ports", r#"[{"HTTPS":443}]"#),
+        ("certificate-arn", certificate.as_str()),
+        ("auth-type", "oidc"),
+        ("auth-idp-oidc", &oidc.to_string()),
+    ];
+    stage.apply(&[secret("first"), shop_of(&stage, &pairs, "/")]).await?;
+    stage.hostname("shop").await?;
+    let has = async |wanted: &str| {
+        eventually(&format!("AWS has the client secret {wanted}"), SOON, async || {
+            let sent = format!("\"ClientSecret\":\"{wanted}\"");
+            let rules = stage.state().await?.load_balancers.into_iter().flat_map(|one| one.listeners).flat_map(|one| one.rules);
+            let said: Vec<String> = rules.flat_map(|rule| rule.actions).map(|action| action.to_string()).collect();
+            ensure!(said.iter().any(|rule| rule.contains(&sent)), "{said:?}");
+            Ok(Some(()))
+        })
+        .await
+        .with_context(|| tail(&stage.log()))
+    };
+    has("first").await?;
+    stage.quiet().await?;
+    stage.apply(&[secret("second")]).await?;
+    has("second").await?;
+    stage.quiet().await?;
+    let mark = stage.mark().await?;
+    stage.kubectl(&["annotate", "ingress", "shop", "albedo.dev/reconcile-at=1"]).await?;
+    stage.looked_at(mark).await?;
+    ensure!(stage.writes_since(mark).await?.is_empty(), "what was sent is sent again");
+    stage.close().await
+}
+
+/// The finalizer of a group is not yet a member of it.
+pub async fn a_foreign_finalizer_holds_nobody(base: Arc<Base>) -> Result<()> {
+    let group = format!("claims-{}", std::process::id());
+    let stage = shop(&base, "claims", &[("group.name", &group)]).await?;
+    let mut evil = stage.ingress("evil", &[], &json!([]));
+    evil["metadata"]["finalizers"] = json!([format!("group.ingress.k8s.aws/{group}")]);
+    evil["spec"]["ingressClassName"] = json!("nope");
+    stage.apply(&[evil]).await?;
+    stage.event("evil", "FailedLoadGroupID", "nope").await?;
+    stage.apply(&[shop_of(&stage, &[("group.name", &group)], "/edited")]).await?;
+    eventually("the victim's edit is in AWS", SOON, async || {
+        let state = stage.state().await?.picture(&stage.scope.world);
+        Ok(state.contains("/edited").then_some(()))
+    })
+    .await
+    .with_context(|| tail(&stage.log()))?;
+    // It is let go when it is deleted, and takes nothing with it.
+    let before = stage.state().await?.picture(&stage.scope.world);
+    stage.kubectl(&["delete", "ingress", "evil", "--timeout=30s"]).await.with_context(|| tail(&stage.log()))?;
+    stage.quiet().await?;
+    ensure!(stage.state().await?.picture(&stage.scope.world) == before, "something went with it");
+    stage.close().await
+}
+
+/// Tags are anybody's to write: what was not made for the group stays, whatever becomes of the group.
+pub async fn only_what_is_ours_is_deleted(base: Arc<Base>) -> Result<()> {
+    let stage = shop(&base, "strangers", &[]).await?;
+    let own = balancer(&stage).await?;
+    let subnets: Vec<&str> = stage.scope.world.public_subnets().collect();
+    let tags: Vec<Value> = own.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    let made = json!({"Name": "payments-prod", "Subnets": subnets, "Tags": tags});
+    by_hand(&stage, "CreateLoadBalancer", &made).await?;
+    let there = async || -> Result<bool> {
+        Ok(stage.state().await?.load_balancers.iter().any(|one| one.name == "payments-prod"))
+    };
+    stage.kubectl(&["annotate", "ingress", "shop", "albedo.dev/reconcile-at=1"]).await?;
+    stage.event("shop", "OrphanedResource", "delete-load-balancer").await?;
+    stage.apply(&[shop_of(&stage, &[("scheme", "internet-facing")], "/")]).await?;
+    stage.quiet().await?;
+    ensure!(there().await?, "an edit deleted it\n{}", tail(&stage.log()));
+    stage.kubectl(&["delete", "ingress", "shop", "--timeout=60s"]).await.with_context(|| tail(&stage.log()))?;
+    stage.quiet().await?;
+    let left: Vec<String> = stage.state().await?.load_balancers.into_iter().map(|one| one.name).collect();
+    ensure!(left == ["payments-prod"], "{left:?}\n{}", tail(&stage.log()));
+    ensure!(!stage.log().contains("cannot delete the IngressGroup"), "{}", tail(&stage.log()));
+    stage.close().await
+}
+
+/// A cluster under another name makes no second load balancer for what it has one for.
+pub async fn another_name_of_the_cluster_is_told(base: Arc<Base>) -> Result<()> {
+    let mut stage = shop(&base, "renamed", &[]).await?;
+    let before = stage.state().await?.picture(&stage.scope.world);
+    let cluster = stage.flag("cluster-name")?;
+    stage.albedo()?.stop().await?;
+    let other = format!("--cluster-name={cluster}-b");
+    stage.flags(&[&other]);
+    stage.start().await?;
+    stage.event("shop", "FailedDeployModel", &format!("elbv2.k8s.aws/cluster={cluster}")).await?;
+    ensure!(stage.state().await?.picture(&stage.scope.world) == before, "something was made\n{}", tail(&stage.log()));
+    stage.albedo()?.stop().await?;
+    stage.flags(&[&format!("--cluster-name={cluster}")]);
+    stage.start().await?;
+    stage.apply(&[shop_of(&stage, &[], "/again")]).await?;
+    eventually("it goes on", SOON, async || {
+        Ok(stage.state().await?.picture(&stage.scope.world).contains("/again").then_some(()))
+    })
+    .await
+    .with_context(|| tail(&stage.log()))?;
+    stage.close().await
+}
+
+/// The shared security group goes with the last group that needs it, which goes on without it.
+pub async fn the_shared_security_group_goes_with_its_last_user(base: Arc<Base>) -> Result<()> {
+    let stage = shop(&base, "lastuser", &[]).await?;
+    let shared = crate::names::backend_security_group(&stage.scope.cluster);
+    let there = async || -> Result<bool> {
+        Ok(stage.state().await?.security_groups.iter().any(|one| one.name == shared))
+    };
+    ensure!(there().await?, "there is none");
+    let own = stage.scope.world.node_security_group.clone();
+    stage.apply(&[shop_of(&stage, &[("security-groups", &own)], "/")]).await?;
+    eventually("the shared security group goes", SOON, async || Ok((!there().await?).then_some(())))
+        .await
+        .with_context(|| tail(&stage.log()))?;
+    stage.apply(&[shop_of(&stage, &[], "/")]).await?;
+    eventually("and comes again", SOON, async || Ok(there().await?.then_some(()))).await?;
+    stage.quiet().await?;
+    let events = stage.events("shop").await?;
+    ensure!(!events.iter().any(|(reason, _)| reason == "FailedDeployModel"), "{events:?}");
+    stage.close().await
+}
