@@ -14,8 +14,8 @@ pub use binding::{
 };
 pub use endpoints::{Endpoint, EndpointPort, Endpoints};
 pub use group::{
-    TARGETS_FAIL, Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, LastGood, LoadBalancerStatus, MemberFinding,
-    MemberStatus,
+    Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, LastGood, LoadBalancerStatus, MemberFinding,
+    MemberStatus, TARGETS_FAIL,
 };
 pub use name::is_subdomain;
 pub use node::Node;

@@ -188,12 +188,17 @@ mod strangers {
     #[test]
     fn what_is_neither_recorded_nor_named_so_is_left_alone() {
         let mut world = world();
-        world.apply(with_resources(&[("victim/web-svc:80", "arn:aws:elasticloadbalancing:r:1:targetgroup/k8s-prod/0")]));
+        world
+            .apply(with_resources(&[("victim/web-svc:80", "arn:aws:elasticloadbalancing:r:1:targetgroup/k8s-prod/0")]));
         let mut found = observed();
         let orphans = set_strangers_apart(&mut found, &world.view(&shop(), &Overlay::None), "demo");
         let names: Vec<&str> = orphans.iter().map(|orphan| orphan.name.as_str()).collect();
         assert_eq!(names, ["payments", "database"]);
-        assert_eq!(left(&found)[..2], ["k8s-victim-svc-0123456789", "k8s-prod"], "the ledger names one, a name the other");
+        assert_eq!(
+            left(&found)[..2],
+            ["k8s-victim-svc-0123456789", "k8s-prod"],
+            "the ledger names one, a name the other"
+        );
         assert!(!left(&found).contains(&"database"), "{:?}", left(&found));
         let fixes: Vec<String> = orphans.iter().map(albedo_engine::link::Orphan::fix).collect();
         assert!(fixes[0].contains("delete-target-group --target-group-arn arn:"), "{fixes:?}");

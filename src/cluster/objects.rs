@@ -121,7 +121,8 @@ impl Cluster {
     pub async fn delete_group(&self, tenure: &Tenure, group: &IngressGroup) -> Result<(), WriteError> {
         let mut any = group.clone();
         any.metadata.resource_version = None;
-        change::delete(tenure, &Api::all(self.client()), &any, &format!("delete the IngressGroup {}", name(group))).await
+        change::delete(tenure, &Api::all(self.client()), &any, &format!("delete the IngressGroup {}", name(group)))
+            .await
     }
 }
 

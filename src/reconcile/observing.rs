@@ -64,7 +64,9 @@ impl Reconciler {
             match self.shared.cloud.is_there(&balancer.arn).boxed().await {
                 Ok(true) => {}
                 Ok(false) => self.shared.looks.doubt(Unit::Group(view.group.clone())),
-                Err(error) => tracing::debug!(group = %view.group, %error, "it cannot be told whether the load balancer is there"),
+                Err(error) => {
+                    tracing::debug!(group = %view.group, %error, "it cannot be told whether the load balancer is there")
+                }
             }
         }
     }

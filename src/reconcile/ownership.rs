@@ -51,7 +51,9 @@ impl Reconciler {
             }
             let fix = orphan.fix();
             tracing::warn!(group = %view.group, arn, name, "something carries the tags of the group and was not made for it; it stays: {fix}");
-            let text = format!("{arn} carries the tags of this group and was not made for it, so that it stays as it is: {fix}");
+            let text = format!(
+                "{arn} carries the tags of this group and was not made for it, so that it stays as it is: {fix}"
+            );
             let members = view.members.iter().map(|member| &member.ingress);
             let leaving = view.leaving.iter().map(|leaving| {
                 let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;

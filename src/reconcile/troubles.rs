@@ -113,13 +113,15 @@ impl Reconciler {
     }
 
     /// What fails of the bindings that a group wants.
-    pub(super) fn troubles_of(&self, view: &View, linked: &Linked, arn: impl Fn(&ResourceId) -> Option<String>) -> Vec<String> {
+    pub(super) fn troubles_of(
+        &self,
+        view: &View,
+        linked: &Linked,
+        arn: impl Fn(&ResourceId) -> Option<String>,
+    ) -> Vec<String> {
         let Some(desired) = &linked.desired else { return Vec::new() };
-        let wanted: BTreeSet<(&str, String)> = desired
-            .bindings
-            .iter()
-            .filter_map(|(id, binding)| Some((binding.namespace.as_str(), arn(id)?)))
-            .collect();
+        let wanted: BTreeSet<(&str, String)> =
+            desired.bindings.iter().filter_map(|(id, binding)| Some((binding.namespace.as_str(), arn(id)?))).collect();
         let is_own = |key: &Key, target_group: Option<&String>| {
             target_group.is_some_and(|arn| wanted.contains(&(key.namespace.as_str(), arn.clone())))
         };

@@ -78,7 +78,8 @@ pub async fn a_group_is_not_ready_while_a_binding_fails(base: Arc<Base>) -> Resu
     stage.scope.emulator().faults(&stage.scope.region, &refused).await?;
     stage.kubectl(&["scale", "deployment", "web", "--replicas=4"]).await?;
     let object = format!("ingress.{}.shop", stage.scope.namespace);
-    let ready = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].reason}"#;
+    let ready =
+        r#"jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].reason}"#;
     let is = async |wanted: &str| {
         eventually(&format!("the group is {wanted:?}"), SOON, async || {
             let said = stage.kubectl(&["get", "ingressgroup", &object, "-o", ready]).await?;
@@ -145,7 +146,8 @@ pub async fn a_rotated_client_secret_is_sent(base: Arc<Base>) -> Result<()> {
     let has = async |wanted: &str| {
         eventually(&format!("AWS has the client secret {wanted}"), SOON, async || {
             let sent = format!("\"ClientSecret\":\"{wanted}\"");
-            let rules = stage.state().await?.load_balancers.into_iter().flat_map(|one| one.listeners).flat_map(|one| one.rules);
+            let rules =
+                stage.state().await?.load_balancers.into_iter().flat_map(|one| one.listeners).flat_map(|one| one.rules);
             let said: Vec<String> = rules.flat_map(|rule| rule.actions).map(|action| action.to_string()).collect();
             ensure!(said.iter().any(|rule| rule.contains(&sent)), "{said:?}");
             Ok(Some(()))
@@ -240,9 +242,8 @@ pub async fn another_name_of_the_cluster_is_told(base: Arc<Base>) -> Result<()> 
 pub async fn the_shared_security_group_goes_with_its_last_user(base: Arc<Base>) -> Result<()> {
     let stage = shop(&base, "lastuser", &[]).await?;
     let shared = crate::names::backend_security_group(&stage.scope.cluster);
-    let there = async || -> Result<bool> {
-        Ok(stage.state().await?.security_groups.iter().any(|one| one.name == shared))
-    };
+    let there =
+        async || -> Result<bool> { Ok(stage.state().await?.security_groups.iter().any(|one| one.name == shared)) };
     ensure!(there().await?, "there is none");
     let own = stage.scope.world.node_security_group.clone();
     stage.apply(&[shop_of(&stage, &[("security-groups", &own)], "/")]).await?;

@@ -233,7 +233,8 @@ impl Part {
             self.waits.push(message.to_owned());
         }
         let unregistered = |one: &&TargetGroup| one.service.is_some() && !one.registered;
-        let unregistered: Vec<String> = self.group.target_groups.iter().filter(unregistered).map(TargetGroup::wait).collect();
+        let unregistered: Vec<String> =
+            self.group.target_groups.iter().filter(unregistered).map(TargetGroup::wait).collect();
         let registered = unregistered.is_empty();
         self.waits.extend(unregistered);
         match (entry.state.as_str(), status.state.as_str(), reason) {
@@ -244,7 +245,10 @@ impl Part {
             (_, "Blocked", _) => self.is(State::Blocked, "nothing of its group changes until what is wrong is mended"),
             (_, _, "Failed") => self.is(State::Failing, "AWS or Kubernetes refused; it is tried again"),
             (_, _, TARGETS_FAIL) => {
-                self.is(State::Failing, "the load balancer is as it asks, but its targets cannot be registered or reached");
+                self.is(
+                    State::Failing,
+                    "the load balancer is as it asks, but its targets cannot be registered or reached",
+                );
             }
             (_, "Ready", _) if edited => {
                 self.waits.push("the controller to take over the last edit".to_owned());

@@ -58,8 +58,7 @@ pub struct IngressGroupStatus {
     /// ARNs by resource id.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<String, String>,
-    /// Secrets (`namespace/name`) whose client secrets the load balancer has, each with the `metadata.resourceVersion` of which it was
-    /// sent; empty: not known which.
+    /// Secrets (`namespace/name`), each with the resourceVersion of which AWS has the client secret, empty if that is not known.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub client_secrets: BTreeMap<String, String>,
     /// The last input of each member that could be linked; never Secret data.

@@ -26,9 +26,11 @@ impl Orphan {
     #[must_use]
     pub fn fix(&self) -> String {
         let Self { arn, .. } = self;
-        match arn.split_once(":targetgroup/").map(|_| "target-group").or_else(|| {
-            arn.split_once(":loadbalancer/").map(|_| "load-balancer")
-        }) {
+        match arn
+            .split_once(":targetgroup/")
+            .map(|_| "target-group")
+            .or_else(|| arn.split_once(":loadbalancer/").map(|_| "load-balancer"))
+        {
             Some(kind) => format!(
                 "delete it with `aws elbv2 delete-{kind} --{kind}-arn {arn}`, or take the tag from it with `aws elbv2 remove-tags \
                  --resource-arns {arn} --tag-keys ingress.k8s.aws/stack`"
@@ -53,7 +55,13 @@ pub fn set_strangers_apart(observed: &mut Observed, view: &View, cluster: &str) 
         return Vec::new();
     }
     let Observed {
-        load_balancers, target_groups, security_groups, frontend_nlbs, frontend_target_groups, strangers: apart, ..
+        load_balancers,
+        target_groups,
+        security_groups,
+        frontend_nlbs,
+        frontend_target_groups,
+        strangers: apart,
+        ..
     } = observed;
     load_balancers.retain(|found| !apart.contains(&found.arn));
     target_groups.retain(|found| !apart.contains(&found.arn));

@@ -81,7 +81,8 @@ impl World {
     #[must_use]
     pub fn is_only_claimed(&self, group: &GroupId) -> bool {
         let mut members = self.members.get(group).into_iter().flatten();
-        let is_member = |key: &Key| matches!(self.memberships.get(key), Some(Membership::Member(own, _)) if own == group);
+        let is_member =
+            |key: &Key| matches!(self.memberships.get(key), Some(Membership::Member(own, _)) if own == group);
         group.is_explicit() && self.group_object(group).is_none() && !members.any(is_member)
     }
 

@@ -8,6 +8,7 @@ mod again;
 mod cluster;
 mod kept;
 mod normalised;
+mod rotation;
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -13,8 +13,9 @@ impl<'a> Differ<'a> {
     pub(super) fn is_protected(&mut self) -> bool {
         let lifted = self.input.desired.lift_deletion_protection;
         let kept = self.kept_load_balancer().map(|kept| kept.arn.as_str());
-        let protected =
-            |found: &&ObservedLoadBalancer| kept != Some(found.arn.as_str()) && is_protected(found) && !lifted && self.is_own(&found.arn);
+        let protected = |found: &&ObservedLoadBalancer| {
+            kept != Some(found.arn.as_str()) && is_protected(found) && !lifted && self.is_own(&found.arn)
+        };
         let held = self.input.observed.load_balancers.iter().filter(protected).map(|found| {
             format!(
                 "deletion protection of load balancer {} to be lifted: set {DELETION_PROTECTION}=false in load-balancer-attributes",
