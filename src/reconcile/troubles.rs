@@ -22,8 +22,10 @@ pub(super) struct Troubles(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Of a binding's own pass.
+    /// Of a binding's own pass, the last one that is over.
     bindings: BTreeMap<Key, String>,
+    /// Of the pass that runs.
+    heard: BTreeMap<Key, String>,
     /// Of the rules that let its load balancer in.
     rules: BTreeMap<Key, String>,
 }
@@ -32,17 +34,21 @@ impl Troubles {
     /// A binding hears something.
     pub(super) fn hears(&self, key: &Key, reason: &str, text: &str) {
         if REASONS.contains(&reason) {
-            self.lock().bindings.insert(key.clone(), text.to_owned());
+            self.lock().heard.insert(key.clone(), text.to_owned());
         }
     }
 
-    /// Takes what is known of a binding's own pass.
-    fn take(&self, key: &Key) -> Option<String> {
-        self.lock().bindings.remove(key)
-    }
-
-    fn put(&self, key: &Key, text: String) {
-        self.lock().bindings.insert(key.clone(), text);
+    /// A binding's own pass is over; `undecided`: it was cut short and tells nothing. Whether it begins to fail, or fails no more. What
+    /// the pass before said counts until then: a group's pass may look meanwhile.
+    fn passed(&self, key: &Key, undecided: bool) -> bool {
+        let mut inner = self.lock();
+        let before = inner.bindings.contains_key(key);
+        match inner.heard.remove(key) {
+            Some(text) => drop(inner.bindings.insert(key.clone(), text)),
+            None if undecided => {}
+            None => drop(inner.bindings.remove(key)),
+        }
+        before != inner.bindings.contains_key(key)
     }
 
     /// What is wrong with the rules of all bindings. Returns those for whom that is new, or over.
@@ -59,10 +65,6 @@ impl Troubles {
         found.map(|text| format!("TargetGroupBinding {key}: {text}"))
     }
 
-    fn has(&self, key: &Key) -> bool {
-        self.lock().bindings.contains_key(key)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,17 +75,13 @@ impl Reconciler {
     /// itself when what the binding is about is not there.
     pub(super) async fn binding_and_its_group(&self, key: &Key) -> Result<Next, TurnError> {
         let binding = self.shared.cluster.read(|world| world.binding(key).cloned());
-        let before = self.shared.troubles.take(key);
-        let failed = before.is_some();
         let turn = self.binding(key).await;
         if let Err(error) = &turn {
             self.explain_binding(key, error);
-            if let Some(before) = before.filter(|_| error.is_passing()) {
-                self.shared.troubles.put(key, before);
-            }
         }
+        let changed = self.shared.troubles.passed(key, turn.as_ref().is_err_and(TurnError::is_passing));
         let is_gone = matches!(&turn, Err(TurnError::Cloud(CloudError::NotFound(_))));
-        if is_gone || failed != self.shared.troubles.has(key) {
+        if is_gone || changed {
             let group = binding.and_then(|binding| self.shared.cluster.read(|world| world.owner_of(&binding)));
             if let Some(group) = group {
                 self.wake(Unit::Group(group), is_gone);
@@ -140,10 +138,15 @@ mod tests {
         let troubles = Troubles::default();
         let key = Key::new("ns", "web");
         troubles.hears(&key, "KindDeleted", "nothing is wrong");
-        assert_eq!(troubles.of(&key), None);
+        assert!(!troubles.passed(&key, false));
         troubles.hears(&key, "FailedReconcile", "not found");
+        assert!(troubles.passed(&key, false));
         assert_eq!(troubles.of(&key).as_deref(), Some("TargetGroupBinding ns/web: not found"));
-        assert_eq!(troubles.take(&key).as_deref(), Some("not found"));
+        assert!(!troubles.passed(&key, true), "a pass that was cut short tells nothing");
+        troubles.hears(&key, "FailedReconcile", "not found");
+        assert!(troubles.of(&key).is_some(), "what the last pass said counts while another one runs");
+        assert!(!troubles.passed(&key, false), "nothing new");
+        assert!(troubles.passed(&key, false), "it works again");
         let rules = || BTreeMap::from([(key.clone(), "refused".to_owned())]);
         assert_eq!(troubles.set_rules(rules()), [key.clone()]);
         assert!(troubles.set_rules(rules()).is_empty(), "nothing new");
