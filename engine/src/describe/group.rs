@@ -113,16 +113,6 @@ pub struct TargetGroup {
     pub registered: bool,
 }
 
-impl TargetGroup {
-    /// What is waited for while its targets are not registered.
-    fn wait(&self) -> String {
-        match &self.binding {
-            Some(binding) => format!("TargetGroupBinding {binding} to register its targets"),
-            None => format!("the TargetGroupBinding of {} to be made", self.service.as_deref().unwrap_or_default()),
-        }
-    }
-}
-
 impl Group {
     /// The load balancer's host name. The status of an Ingress is anybody's to write; of the NLB in front only that tells.
     pub(super) fn host(&self) -> Option<Vec<String>> {
@@ -232,9 +222,10 @@ impl Part {
         if reason == "Waiting" {
             self.waits.push(message.to_owned());
         }
-        let unregistered = |one: &&TargetGroup| one.service.is_some() && !one.registered;
+        let bound =
+            self.group.target_groups.iter().filter(|one| !one.registered).filter_map(|one| one.binding.as_ref());
         let unregistered: Vec<String> =
-            self.group.target_groups.iter().filter(unregistered).map(TargetGroup::wait).collect();
+            bound.map(|binding| format!("TargetGroupBinding {binding} to register its targets")).collect();
         let registered = unregistered.is_empty();
         self.waits.extend(unregistered);
         match (entry.state.as_str(), status.state.as_str(), reason) {

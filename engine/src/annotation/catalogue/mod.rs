@@ -301,7 +301,7 @@ mod tests {
             assert_eq!(row.family, row.key.ends_with('.'), "{}", row.key);
             assert!(row.scope == Scope::Output || !row.example.is_empty(), "{}: example", row.key);
         }
-        assert_eq!(keys.len(), 75);
+        assert_eq!(keys.len(), 76);
     }
 
     #[test]
