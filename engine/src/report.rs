@@ -16,7 +16,7 @@ use crate::ledger;
 use crate::link::{self, Linked, LinkedMember, MemberState};
 use crate::plan;
 use crate::stack::{Desired, ResourceId};
-use crate::world::View;
+use crate::world::{Leaving, View};
 
 use conditions::CONVERGING;
 
@@ -230,6 +230,10 @@ fn member_status(view: &View, member: &LinkedMember) -> MemberStatus {
 fn last_good(view: &View, linked: &Linked, before: &IngressGroupStatus, there: bool) -> Vec<LastGood> {
     let kept =
         |key: &Key| before.last_good.iter().find(|one| one.namespace == key.namespace && one.name == key.name).cloned();
+    // Who is leaving is known until nothing of it is left: a pass that failed half-way must not take it for a stranger.
+    let leaving = view.leaving.iter().filter(|_| !there).filter_map(|one| match one {
+        Leaving::Left(ingress) | Leaving::Unknown(ingress, _) => kept(&Key::of(&ingress.metadata)),
+    });
     linked
         .members
         .iter()
@@ -240,5 +244,6 @@ fn last_good(view: &View, linked: &Linked, before: &IngressGroupStatus, there: b
             }
             _ => kept(&member.key),
         })
+        .chain(leaving)
         .collect()
 }
