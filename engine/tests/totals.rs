@@ -244,7 +244,7 @@ fn a_rule_that_aws_refuses_is_told_by_its_path() {
 /// A manifest of 2 MB cannot ask for memory without end.
 #[test]
 fn what_rules_repeat_is_bounded() {
-    let mut large = member(0, 5_000);
+    let mut large = member(0, 1_900);
     let value = json!([{"field": "query-string", "queryStringConfig": {"values": [{"value": "x".repeat(100_000)}]}}]);
     let annotations = large.metadata.annotations.get_or_insert_default();
     annotations.insert(format!("{P}conditions.app"), value.to_string());
