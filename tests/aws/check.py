@@ -370,7 +370,7 @@ class Settling(Case):
         door("settling", self.region, seconds)
 
     def test_what_a_load_balancer_held_is_free_after_a_while(self):
-        self.settle(securityGroupsHeld=0.6, targetGroupsHeld=0.6)
+        self.settle(securityGroupsHeld=600, targetGroupsHeld=600)
         group = self.ec2.create_security_group(GroupName="held", Description="held", VpcId=self.world["vpcId"])["GroupId"]
         lb, tg = self.balancer(), self.group()
         self.elb.set_security_groups(LoadBalancerArn=lb["LoadBalancerArn"], SecurityGroups=[group])
@@ -380,12 +380,13 @@ class Settling(Case):
         self.refused("ResourceInUse", self.elb.delete_target_group, TargetGroupArn=tg)
         other = self.balancer("other")
         self.refused("TargetGroupAssociationLimit", self.listener, lb=other, tg=tg)
-        time.sleep(0.7)
+        self.settle(securityGroupsHeld=0.01, targetGroupsHeld=0.01)
+        time.sleep(0.02)
         self.listener(other, tg)
         self.ec2.delete_security_group(GroupId=group)
 
     def test_what_is_new_is_unknown_for_a_while(self):
-        self.settle(securityGroupUnknown=0.6, webAclUnknown=0.6, tagsUnknown=0.6)
+        self.settle(securityGroupUnknown=600, webAclUnknown=600, tagsUnknown=600)
         group = self.ec2.create_security_group(GroupName="new", Description="new", VpcId=self.world["vpcId"])["GroupId"]
         lb = self.balancer()["LoadBalancerArn"]
         set_groups = {"LoadBalancerArn": lb, "SecurityGroups": [group]}
@@ -394,7 +395,8 @@ class Settling(Case):
         self.refused("LoadBalancerNotFound", self.elb.add_tags, **tag)
         acl = {"WebACLArn": self.world["webAcl"], "ResourceArn": lb}
         self.refused("WAFNonexistentItemException", self.waf.associate_web_acl, **acl)
-        time.sleep(0.7)
+        self.settle(securityGroupUnknown=0.01, webAclUnknown=0.01, tagsUnknown=0.01)
+        time.sleep(0.02)
         self.elb.set_security_groups(**set_groups)
         self.elb.add_tags(**tag)
         self.waf.associate_web_acl(**acl)
