@@ -108,7 +108,12 @@ impl Reconciler {
 
     async fn rules(&self, mut memory: MutexGuard<'_, Memory>) -> Result<Next, TurnError> {
         self.shared.rules_begun.fetch_add(1, Ordering::AcqRel);
-        let standings = self.standings().await;
+        // Both at once: bindings that come while this turn reads are none of those that it builds on.
+        let (bindings, lacks) = self.shared.cluster.read(|world| {
+            let all = world.bindings().filter(|(_, binding)| lets_in(binding));
+            (all.map(|(key, binding)| (key.clone(), binding.clone())).collect(), world.lacks_bindings())
+        });
+        let standings = self.standings(bindings).await;
         let places = standings.iter().flat_map(|standing| &standing.places).map(|(place, _)| place.clone()).collect();
         if let Err(error) = self.read(&mut memory, &places).await {
             let said = standings.iter().map(|standing| (standing.key.clone(), error.to_string())).collect();
@@ -122,7 +127,7 @@ impl Reconciler {
         let needs: Vec<Need<'_>> = founded.iter().filter_map(Founded::need).collect();
         let (wanted, mut changes) = self.difference(&needs, &memory.groups);
         let shuts_out = changes.iter().any(|change| !change.revoke.is_empty());
-        let misses = shuts_out && self.misses_bindings().await;
+        let misses = shuts_out && (lacks || self.may_lose_bindings().await);
         if misses {
             changes.iter_mut().for_each(Change::shut_nothing_out);
         }
@@ -168,12 +173,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Bindings that let anybody in, with their targets' places.
-    async fn standings(&self) -> Vec<Standing> {
-        let bindings: Vec<_> = self.shared.cluster.read(|world| {
-            let all = world.bindings().filter(|(_, binding)| lets_in(binding));
-            all.map(|(key, binding)| (key.clone(), binding.clone())).collect()
-        });
+    /// Bindings with their targets' places.
+    async fn standings(&self, bindings: Vec<(Key, Arc<TargetGroupBinding>)>) -> Vec<Standing> {
         let mut standings = Vec::new();
         for (key, binding) in bindings {
             let resolved = match self.resolve(&key, &binding).await {

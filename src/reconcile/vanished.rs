@@ -21,11 +21,8 @@ impl Reconciler {
         Ok(goes)
     }
 
-    /// Whether bindings are missing that nobody gave up. What needs no rule any more cannot be told then.
-    pub(super) async fn misses_bindings(&self) -> bool {
-        if self.shared.cluster.read(albedo_engine::world::World::lacks_bindings) {
-            return true;
-        }
+    /// Whether bindings go that nobody gave up. What needs no rule any more cannot be told then.
+    pub(super) async fn may_lose_bindings(&self) -> bool {
         self.shared.cluster.are_bindings_going().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "rules of nodes and pods stay: it cannot be told whether bindings are missing");
             true
