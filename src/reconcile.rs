@@ -120,6 +120,15 @@ impl TurnError {
         }
     }
 
+    /// Whether AWS does not have something that was believed to be there.
+    fn is_not_found(&self) -> bool {
+        match self {
+            Self::Cloud(error) => matches!(error, CloudError::NotFound(_)),
+            Self::Partly { errors, .. } => errors.iter().any(|error| matches!(error, CloudError::NotFound(_))),
+            _ => false,
+        }
+    }
+
     /// Whether AWS answers so for some minutes after a change of ours, and for no other reason that is known.
     fn is_settling(&self) -> bool {
         match self {

@@ -190,32 +190,12 @@ pub fn review(request: &Request, context: Context<'_>) -> Answer {
 /// What is neither an Ingress nor a binding nor parameters of a class is allowed: after a switch of images the predecessor's registrations go on.
 #[must_use]
 pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> Answer {
-    if let (Some(Object::Other(object)), "ingressclassparams") = (&request.object, request.row.resource) {
-        let old = match &request.old_object {
-            Some(Object::Other(old)) => Some(old),
-            _ => None,
-        };
-        return if request.operation == Operation::Delete {
-            Answer::allow()
-        } else {
-            parameters::validate(object, old, &request.name, context.policy, &context.settings.extra_attributes)
-        };
-    }
-    if let Some(Object::Oversized(values)) = request.object {
-        return oversized::answer(request, values, context);
-    }
-    if let (Some(Object::Other(object)), "targetgroupbindings") = (&request.object, request.row.resource) {
-        let old = match &request.old_object {
-            Some(Object::Other(old)) => Some(old),
-            _ => None,
-        };
-        return match (request.operation, request.row.kind) {
-            (Operation::Delete, _) => Answer::allow(),
-            (_, registration::Kind::Mutating) => binding::mutate(request, object, context),
-            (_, registration::Kind::Validating) => binding::validate(request, object, old, context),
-        };
-    }
-    let Some(Object::Ingress(ingress)) = &request.object else { return Answer::allow() };
+    let ingress = match &request.object {
+        Some(Object::Ingress(ingress)) => ingress,
+        Some(Object::Other(object)) => return review_other(request, object, context),
+        Some(Object::Oversized(values)) => return oversized::answer(request, *values, context),
+        None => return Answer::allow(),
+    };
     if request.operation == Operation::Delete || ingress.metadata.deletion_timestamp.is_some() {
         return Answer::allow();
     }
@@ -227,6 +207,23 @@ pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -
     match request.row.kind {
         registration::Kind::Mutating => defaults::mutate(&candidate, old.as_ref(), context),
         registration::Kind::Validating => verdict::validate(request, &candidate, old.as_ref(), context, cache),
+    }
+}
+
+/// The answer about what is no Ingress.
+fn review_other(request: &Request, object: &Value, context: Context<'_>) -> Answer {
+    let old = match &request.old_object {
+        Some(Object::Other(old)) => Some(old),
+        _ => None,
+    };
+    match (request.row.resource, request.row.kind) {
+        _ if request.operation == Operation::Delete => Answer::allow(),
+        ("ingressclassparams", _) => {
+            parameters::validate(object, old, &request.name, context.policy, &context.settings.extra_attributes)
+        }
+        ("targetgroupbindings", registration::Kind::Mutating) => binding::mutate(request, object, context),
+        ("targetgroupbindings", registration::Kind::Validating) => binding::validate(request, object, old, context),
+        _ => Answer::allow(),
     }
 }
 

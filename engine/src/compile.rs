@@ -40,7 +40,7 @@ use crate::stack::{
 use crate::world::{ClassifiedMember, View};
 
 pub use addons::AddonsAsk;
-pub use bounds::{ANNOTATIONS, PATHS};
+pub use bounds::PATHS;
 pub use cache::Cache;
 pub use frontend_nlb::{FrontendHealthCheckAsk, FrontendNlbAsk};
 pub use reader::Reader;

@@ -167,10 +167,7 @@ pub fn groups_of(key: &Key, world: &World) -> Vec<View> {
 
 /// The one that leaves a group, if it does.
 fn left<'v>(key: &Key, view: &'v View) -> Option<&'v Leaving> {
-    view.leaving.iter().find(|leaving| {
-        let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;
-        Key::of(&ingress.metadata) == *key
-    })
+    view.leaving.iter().find(|leaving| Key::of(&leaving.ingress().metadata) == *key)
 }
 
 /// The host names of an Ingress's status.

@@ -1,5 +1,6 @@
 //! Kubernetes kinds as Albedo reads them: the predecessor's two, our own, and projections of the bulky ones.
 
+mod annotations;
 mod binding;
 mod endpoints;
 mod group;
@@ -8,6 +9,7 @@ mod node;
 mod params;
 mod pod;
 
+pub use annotations::{MAX_ANNOTATION_BYTES, annotation_bytes};
 pub use binding::{
     IpBlock, NetworkingIngress, NetworkingPeer, NetworkingPortSpec, SecurityGroupRef, ServiceReference,
     TargetGroupBinding, TargetGroupBindingNetworking, TargetGroupBindingSpec, TargetGroupBindingStatus,

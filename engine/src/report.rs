@@ -16,7 +16,7 @@ use crate::ledger;
 use crate::link::{self, Linked, LinkedMember, MemberState};
 use crate::plan;
 use crate::stack::{Desired, ResourceId};
-use crate::world::{Leaving, View};
+use crate::world::View;
 
 use conditions::CONVERGING;
 
@@ -231,9 +231,7 @@ fn last_good(view: &View, linked: &Linked, before: &IngressGroupStatus, there: b
     let kept =
         |key: &Key| before.last_good.iter().find(|one| one.namespace == key.namespace && one.name == key.name).cloned();
     // Who is leaving is known until nothing of it is left: a pass that failed half-way must not take it for a stranger.
-    let leaving = view.leaving.iter().filter(|_| !there).filter_map(|one| match one {
-        Leaving::Left(ingress) | Leaving::Unknown(ingress, _) => kept(&Key::of(&ingress.metadata)),
-    });
+    let leaving = view.leaving.iter().filter(|_| !there).filter_map(|one| kept(&Key::of(&one.ingress().metadata)));
     linked
         .members
         .iter()

@@ -10,8 +10,7 @@ mod security_group;
 mod tags;
 mod target_group;
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -34,8 +33,8 @@ pub use names::{
 };
 pub use security_group::{PeerSource, Permission, SecurityGroup, network};
 pub use tags::{
-    CLUSTER_TAG, RESOURCE_TAG, RuleTags, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags, resource_of, tracking,
-    tracking_group,
+    CLUSTER_TAG, LEGACY_CLUSTER_TAG, RESOURCE_TAG, RuleTags, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags,
+    resource_of, tracking, tracking_group,
 };
 pub use target_group::{
     Binding, HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ServicePort, Target, TargetGroup,

@@ -8,9 +8,9 @@ use albedo_engine::facts::{Aged, Facts};
 use albedo_engine::finding::Code;
 use albedo_engine::kinds::IngressClassParams;
 use albedo_engine::link::{Existing, Input, Linked, MemberState, link};
-use albedo_engine::plan::{self, Plan, as_observed};
+use albedo_engine::plan::{self, ObservedBinding, Plan, as_observed};
 use albedo_engine::settings::{CONTROLLER, Settings};
-use albedo_engine::stack::{Addons, Desired, GroupId, LoadBalancerState, Scheme, Shield, Tags, WebAcl};
+use albedo_engine::stack::{Addons, Desired, GroupId, LoadBalancerState, Observed, Scheme, Shield, Tags, WebAcl};
 use albedo_engine::world::{Object, Overlay, World};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
@@ -260,19 +260,23 @@ fn everything() -> Linked {
     .link()
 }
 
-fn replan(desired: &Desired, change: impl FnOnce(&mut albedo_engine::stack::ObservedLoadBalancer)) -> Plan {
-    let (mut observed, bindings) = as_observed(desired);
-    change(observed.load_balancers.first_mut().expect("a load balancer"));
+fn planned(desired: &Desired, observed: &Observed, bindings: &[ObservedBinding]) -> Plan {
     plan::plan(plan::Input {
         desired,
-        observed: &observed,
-        bindings: &bindings,
+        observed,
+        bindings,
         cluster: "demo",
         external_tags: &[],
         default_tags: &Tags::new(),
         rule_quota: 100,
         targets: None,
     })
+}
+
+fn replan(desired: &Desired, change: impl FnOnce(&mut albedo_engine::stack::ObservedLoadBalancer)) -> Plan {
+    let (mut observed, bindings) = as_observed(desired);
+    change(observed.load_balancers.first_mut().expect("a load balancer"));
+    planned(desired, &observed, &bindings)
 }
 
 #[test]
@@ -361,16 +365,7 @@ fn what_is_attached_comes_before_what_goes() {
     };
     observed.security_groups.push(albedo_engine::stack::Found { arn: "sg-old".to_owned(), is: stale });
     observed.load_balancers.first_mut().expect("a load balancer").addons.wafv2 = Some(WebAcl::Nothing);
-    let plan = plan::plan(plan::Input {
-        desired: desired(&linked),
-        observed: &observed,
-        bindings: &bindings,
-        cluster: "demo",
-        external_tags: &[],
-        default_tags: &Tags::new(),
-        rule_quota: 100,
-        targets: None,
-    });
+    let plan = planned(desired(&linked), &observed, &bindings);
     assert_eq!(plan.clean_up(), 1, "{}", plan::show(&plan));
     assert!(plan::show(&plan).starts_with("~ AssociateWebACL"), "{}", plan::show(&plan));
 }

@@ -8,8 +8,9 @@ use std::time::Instant;
 use albedo_engine::admit::registration::{Kind, ROWS};
 use albedo_engine::admit::{self, Answer, Context, Object as Reviewed, Operation, Policy, Request, VALUES};
 use albedo_engine::annotation::PREFIX;
-use albedo_engine::compile::{ANNOTATIONS, Cache, PATHS};
+use albedo_engine::compile::{Cache, PATHS};
 use albedo_engine::facts::Facts;
+use albedo_engine::kinds::MAX_ANNOTATION_BYTES;
 use albedo_engine::settings::Settings;
 use albedo_engine::world::{Object, World};
 use allocation_counter::measure;
@@ -46,7 +47,7 @@ fn key(suffix: &str) -> String {
 
 /// A list of so many items that it fills all that annotations may have.
 fn list(item: &str) -> String {
-    format!("[{}]", vec![item; (ANNOTATIONS - 200) / (item.len() + 1)].join(","))
+    format!("[{}]", vec![item; (MAX_ANNOTATION_BYTES - 200) / (item.len() + 1)].join(","))
 }
 
 /// Ingresses that cost much: (what it is, annotations, spec).
@@ -59,7 +60,7 @@ fn hostile() -> Vec<(&'static str, Value, Value)> {
     );
     let unknown: Map<String, Value> = (0..9000).map(|n| (key(&format!("nope-{n}")), json!("x"))).collect();
     let tls: Vec<String> = (0..90_000).map(|n| format!("h{n}.example.com")).collect();
-    let wide = json!({key("conditions.app"): conditions.to_string() + &" ".repeat(ANNOTATIONS - 1000)});
+    let wide = json!({key("conditions.app"): conditions.to_string() + &" ".repeat(MAX_ANNOTATION_BYTES - 1000)});
     vec![
         ("wildcards", json!({}), paths(&|n| path(&format!("{}*{n}", "/*a".repeat(20)), "ImplementationSpecific"))),
         (
@@ -81,10 +82,10 @@ fn hostile() -> Vec<(&'static str, Value, Value)> {
         ("empty conditions", json!({key("conditions.app"): list("{}")}), one()),
         ("bad listeners", json!({key("listen-ports"): list("{\"A\":0}")}), one()),
         ("many listeners", json!({key("listen-ports"): list("{\"HTTP\":80}")}), one()),
-        ("bad CIDRs", json!({key("inbound-cidrs"): "x,".repeat(ANNOTATIONS / 2 - 100)}), one()),
-        ("attributes", json!({key("load-balancer-attributes"): "a=b,".repeat(ANNOTATIONS / 4 - 100)}), one()),
+        ("bad CIDRs", json!({key("inbound-cidrs"): "x,".repeat(MAX_ANNOTATION_BYTES / 2 - 100)}), one()),
+        ("attributes", json!({key("load-balancer-attributes"): "a=b,".repeat(MAX_ANNOTATION_BYTES / 4 - 100)}), one()),
         ("tags", json!({key("tags"): (0..20_000).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",")}), one()),
-        ("one long value", json!({key("scheme"): "s".repeat(ANNOTATIONS - 100)}), one()),
+        ("one long value", json!({key("scheme"): "s".repeat(MAX_ANNOTATION_BYTES - 100)}), one()),
         (
             "more paths than are read",
             json!({}),

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
-use albedo_engine::stack::{CLUSTER_TAG, GroupId, SHARED_RESOURCE_TAG, STACK_TAG, Tags, TargetType};
+use albedo_engine::stack::{
+    CLUSTER_TAG, GroupId, LEGACY_CLUSTER_TAG, SHARED_RESOURCE_TAG, STACK_TAG, Tags, TargetType,
+};
 use aws_sdk_ec2::types::SecurityGroup;
 use aws_sdk_elasticloadbalancingv2::types::{
     LoadBalancer, LoadBalancerTypeEnum, ProtocolEnum, TargetGroup, TargetTypeEnum,
@@ -28,8 +30,6 @@ const STALE: Duration = Duration::from_mins(1);
 const PER_SWEEP: u32 = 10;
 /// How long AWS's lists may lag behind what we made or deleted.
 const LAG: Duration = Duration::from_secs(30);
-/// The key that version 1 of the predecessor put in place of [`CLUSTER_TAG`]; found for adoption, never written.
-const LEGACY_CLUSTER_TAG: &str = "ingress.k8s.aws/cluster";
 
 /// The cluster whose tag a resource carries.
 pub(super) fn cluster_of(tags: &Tags) -> Option<&str> {

@@ -17,9 +17,7 @@ use albedo_engine::targets::{self, Origin, Record, Resolution, ServiceRead, Skip
 use albedo_engine::world::Unit;
 use k8s_openapi::api::core::v1::Service;
 
-use super::queue::Lane;
 use super::{Next, Reconciler, TurnError};
-use crate::cloud::CloudError;
 use crate::cluster::{Note, Severity, Subject};
 pub(super) use memory::Memory;
 use registering::Step;
@@ -29,7 +27,7 @@ pub(super) const FINALIZER: &str = "elbv2.k8s.aws/resources";
 /// A pod that a slice names and that was not seen for this long is told; its coming wakes the binding in any case.
 const UNSEEN: Duration = Duration::from_secs(10);
 /// Pause before the rules of nodes and pods are looked at: bindings tend to change together.
-const TOGETHER: Duration = Duration::from_millis(200);
+pub(super) const TOGETHER: Duration = Duration::from_millis(200);
 /// A name may be another target group's after this.
 const FOLLOWED: Duration = Duration::from_mins(5);
 /// What a binding hears that names no target group.
@@ -39,18 +37,6 @@ const NAMED: usize = 5;
 
 impl Reconciler {
     pub(super) async fn binding(&self, key: &Key) -> Result<Next, TurnError> {
-        let pass = self.binding_pass(key).await;
-        // Whatever touched the binding may have changed whom its targets have to let in, and no more. The door is closed after targets went;
-        // it is opened before they come (`let_in_first`).
-        self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
-        if let Err(TurnError::Cloud(CloudError::NotFound(_))) = &pass {
-            // A target group that is gone may be there again under another ARN.
-            self.shared.bindings.forget_target_groups();
-        }
-        pass
-    }
-
-    async fn binding_pass(&self, key: &Key) -> Result<Next, TurnError> {
         let Some(stored) = self.shared.cluster.read(|world| world.binding(key).cloned()) else {
             return Ok(Next::Rest);
         };
@@ -100,9 +86,12 @@ impl Reconciler {
         let own = fresh || targets::is_own(&stored, &*self.read_target_group(&arn).await?);
         let keeps = !own || stored.is_multi_cluster();
         let step = Step { key, arn: &arn, desired: &desired, line: &line, known, keeps };
+        let all_fit = change.held_back == 0;
         let written = self.register(&stored, step, change).await?;
         self.shared.looks.looked(unit);
-        self.shared.bindings.quiet(key);
+        if all_fit {
+            self.shared.bindings.quiet(key);
+        }
         if let Some(generation) = stored.metadata.generation {
             self.shared.cluster.update_binding_status(&self.shared.tenure, &written, Some(generation), None).await?;
         }

@@ -18,9 +18,10 @@ use tokio::time::Instant;
 
 use super::applying::Applying;
 use super::observing::{Seen, start};
+use super::planning::observed_bindings;
 use super::queue::Lane;
 use super::{Next, Reconciler, TurnError};
-use crate::cloud::{CloudError, OidcClient};
+use crate::cloud::OidcClient;
 use crate::cluster::{Host, Note, ReadError, Severity, Subject};
 
 /// Pause before another look at what was just made.
@@ -62,8 +63,8 @@ impl Reconciler {
         match &result {
             Ok((Outcome::Reached { .. }, reached)) => self.keep(&view, &linked, &seen.observed, reached),
             Ok((Outcome::Blocked, _)) => {}
-            // Something went that was believed to be there: no list that is some seconds old is asked again.
-            Err(TurnError::Cloud(CloudError::NotFound(_))) => self.shared.looks.doubt(Unit::Group(group.clone())),
+            // No list that is some seconds old is asked again.
+            Err(error) if error.is_not_found() => self.shared.looks.doubt(Unit::Group(group.clone())),
             _ => self.shared.looks.forget(group),
         }
         let (outcome, reached) = match &result {
@@ -209,7 +210,7 @@ impl Reconciler {
         }
         linked.note_unknown(view);
         let Some(desired) = linked.desired.clone() else { return linked };
-        let kept = plan::keep(desired, observed, &super::planning::observed_bindings(view));
+        let kept = plan::keep(desired, observed, &observed_bindings(view));
         if kept != linked.desired {
             linked.note_kept(view);
             linked.desired = kept;
@@ -242,12 +243,14 @@ impl Reconciler {
     pub(super) fn link_with(&self, view: &View, facts: &Arc<Facts>, existing: Option<&Existing>) -> Linked {
         let settings = &self.shared.settings;
         let input = link::Input { settings, view, facts, existing, now: Timestamp::now() };
-        let candidates = {
-            let mut cache = self.shared.cache.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.know(facts);
-            link::candidates(input, &mut cache)
-        };
-        link::link_refused(input, candidates, self.shared.refusals.of(view, Instant::now()))
+        link::link_refused(input, self.candidates(input, facts), self.shared.refusals.of(view, Instant::now()))
+    }
+
+    /// Members as they are compiled; those that have not changed are remembered.
+    pub(super) fn candidates(&self, input: link::Input<'_>, facts: &Arc<Facts>) -> Vec<link::Candidate> {
+        let mut cache = self.shared.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.know(facts);
+        link::candidates(input, &mut cache)
     }
 
     /// One turn of the plan.
@@ -263,6 +266,7 @@ impl Reconciler {
         let _alone = if needs_backend && seen.observed.backend_security_group.is_none() {
             let alone = self.shared.backend.lock().await;
             *seen = self.read_anew(&view.group).await?;
+            self.set_strangers_apart(view, &mut seen.observed);
             Some(alone)
         } else {
             None

@@ -2,7 +2,7 @@
 
 use albedo_engine::link::{self, Linked, Orphan};
 use albedo_engine::stack::{CLUSTER_TAG, Observed};
-use albedo_engine::world::{Leaving, View};
+use albedo_engine::world::View;
 use futures::FutureExt as _;
 
 use super::group::ledger_status;
@@ -54,12 +54,7 @@ impl Reconciler {
             let text = format!(
                 "{arn} carries the tags of this group and was not made for it, so that it stays as it is: {fix}"
             );
-            let members = view.members.iter().map(|member| &member.ingress);
-            let leaving = view.leaving.iter().map(|leaving| {
-                let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;
-                ingress
-            });
-            for ingress in members.chain(leaving) {
+            for ingress in view.ingresses() {
                 self.warn(ingress, "OrphanedResource", text.clone());
             }
         }

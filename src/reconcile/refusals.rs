@@ -96,11 +96,7 @@ impl Reconciler {
         let existing = Existing::of(observed);
         let settings = &self.shared.settings;
         let input = link::Input { settings, view, facts: &facts, existing: existing.as_ref(), now: Timestamp::now() };
-        let candidates = {
-            let mut cache = self.shared.cache.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.know(&facts);
-            link::candidates(input, &mut cache)
-        };
+        let candidates = self.candidates(input, &facts);
         let (now, bindings) = (Instant::now(), observed_bindings(view));
         let known = self.shared.refusals.of(view, now);
         let newcomers: Vec<&Key> =

@@ -9,9 +9,9 @@ use albedo_engine::link::Linked;
 use albedo_engine::stack::ResourceId;
 use albedo_engine::world::{Unit, View};
 
+use super::binding::TOGETHER;
 use super::queue::Lane;
 use super::{Next, Reconciler, TurnError};
-use crate::cloud::CloudError;
 
 /// Reasons of a binding's events that say that its targets are not as they should be.
 const REASONS: [&str; 2] = ["FailedReconcile", "BackendNotFound"];
@@ -76,11 +76,18 @@ impl Reconciler {
     pub(super) async fn binding_and_its_group(&self, key: &Key) -> Result<Next, TurnError> {
         let binding = self.shared.cluster.read(|world| world.binding(key).cloned());
         let turn = self.binding(key).await;
+        // Whatever touched the binding may have changed whom its targets have to let in, and no more. The door is closed after targets went;
+        // it is opened before they come (`let_in_first`).
+        self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
         if let Err(error) = &turn {
             self.explain_binding(key, error);
         }
         let changed = self.shared.troubles.passed(key, turn.as_ref().is_err_and(TurnError::is_passing));
-        let is_gone = matches!(&turn, Err(TurnError::Cloud(CloudError::NotFound(_))));
+        let is_gone = turn.as_ref().is_err_and(TurnError::is_not_found);
+        if is_gone {
+            // A target group that is gone may be there again under another ARN.
+            self.shared.bindings.forget_target_groups();
+        }
         if is_gone || changed {
             let group = binding.and_then(|binding| self.shared.cluster.read(|world| world.owner_of(&binding)));
             if let Some(group) = group {

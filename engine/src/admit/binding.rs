@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::verdict::answer_about;
-use super::{Answer, Context, Details, Mode, PatchOp, Policy, Request};
+use super::verdict::{answer_about, policy_for};
+use super::{Answer, Context, Details, Mode, Operation, PatchOp, Request};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::{Key, TargetGroupBinding, TargetGroupBindingSpec, target_group_name};
 use crate::stack::{TargetGroupTraits, TargetType};
@@ -37,35 +37,33 @@ pub(super) fn validate(request: &Request, object: &Value, old: Option<&Value>, c
 /// The patch that fills in what the target group says, where that is known. What is not filled in is read by the reconciler.
 pub(super) fn mutate(request: &Request, object: &Value, context: Context<'_>) -> Answer {
     let mut answer = Answer::allow();
-    let known = read(object, request).and_then(|binding| {
-        let traits = traits_of(&binding, context)?.clone();
-        Some((binding, traits))
-    });
     // The predecessor fills in at creation alone; an update that leaves a field out is completed by the reconciler.
-    if request.operation != super::Operation::Create {
+    if request.operation != Operation::Create {
         return answer;
     }
-    if let Some((binding, traits)) = known.filter(|(_, traits)| TargetType::parse(&traits.target_type).is_some()) {
-        let spec = &binding.spec;
-        let fields = [
-            ("ipAddressType", &spec.ip_address_type, &traits.ip_address_type),
-            ("targetGroupProtocol", &spec.target_group_protocol, &traits.protocol),
-            ("targetType", &spec.target_type, &traits.target_type),
-            ("vpcID", &spec.vpc_id, &traits.vpc_id),
-        ];
-        let absent = fields.into_iter().filter(|(name, given, value)| {
-            // A target group of another VPC is bound by who says so himself.
-            let elsewhere = *name == "vpcID" && context.facts.vpc_id.as_ref().is_none_or(|here| here != *value);
-            given.as_deref().is_none_or(str::is_empty) && !value.is_empty() && !elsewhere
-        });
-        let add = |(name, _, value): (&str, &Option<String>, &String)| PatchOp {
-            op: "add",
-            path: format!("/spec/{name}"),
-            value: Some(json!(value)),
-        };
-        answer.patch = absent.map(add).collect();
+    let Some(binding) = read(object, request) else { return answer };
+    let known = traits_of(&binding, context).filter(|traits| TargetType::parse(&traits.target_type).is_some());
+    for (field, given, is) in known.iter().flat_map(|traits| said_of(&binding.spec, traits)) {
+        // A target group of another VPC is bound by who says so himself.
+        let elsewhere = field == "vpcID" && context.facts.vpc_id.as_deref() != Some(is);
+        if given.is_none() && !is.is_empty() && !elsewhere {
+            answer.patch.push(PatchOp { op: "add", path: format!("/spec/{field}"), value: Some(json!(is)) });
+        }
     }
     answer
+}
+
+/// The fields that the target group has, too: the name of each, what the binding says, and what AWS says.
+fn said_of<'a>(
+    spec: &'a TargetGroupBindingSpec,
+    traits: &'a TargetGroupTraits,
+) -> [(&'static str, Option<&'a str>, &'a str); 4] {
+    [
+        ("ipAddressType", text(spec.ip_address_type.as_ref()), &traits.ip_address_type),
+        ("targetGroupProtocol", text(spec.target_group_protocol.as_ref()), &traits.protocol),
+        ("targetType", text(spec.target_type.as_ref()), &traits.target_type),
+        ("vpcID", text(spec.vpc_id.as_ref()), &traits.vpc_id),
+    ]
 }
 
 fn read(object: &Value, request: &Request) -> Option<TargetGroupBinding> {
@@ -75,13 +73,6 @@ fn read(object: &Value, request: &Request) -> Option<TargetGroupBinding> {
         binding.metadata.name = Some(request.name.clone());
     }
     Some(binding)
-}
-
-fn policy_for(namespace: &str, context: Context<'_>) -> Policy {
-    let label =
-        context.world.namespace_labels(namespace).and_then(|labels| labels.get(super::verdict::MODE_LABEL).cloned());
-    let mode = label.and_then(|word| Mode::parse(&word)).unwrap_or(context.policy.mode);
-    Policy { mode, ..context.policy.clone() }
 }
 
 /// What AWS said of the binding's target group.
@@ -175,7 +166,6 @@ impl Review<'_> {
     /// What AWS says otherwise. A target group never changes any of this, so that the age of the fact does not matter.
     fn contradictions(&self) -> Vec<Finding> {
         let Some(traits) = traits_of(self.binding, self.context) else { return Vec::new() };
-        let spec = &self.binding.spec;
         let mut found = Vec::new();
         if TargetType::parse(&traits.target_type).is_none() {
             let message =
@@ -183,16 +173,8 @@ impl Review<'_> {
             let finding = self.finding(Code::BindingContradictsTargetGroup, "targetType", message);
             found.push(finding.mend("bind a target group of type ip or instance"));
         }
-        let rows = [
-            ("targetType", &spec.target_type, &traits.target_type),
-            ("ipAddressType", &spec.ip_address_type, &traits.ip_address_type),
-            ("targetGroupProtocol", &spec.target_group_protocol, &traits.protocol),
-            ("vpcID", &spec.vpc_id, &traits.vpc_id),
-        ];
-        for (field, said, is) in rows {
-            let Some(said) = text(said.as_ref()).filter(|said| *said != is.as_str() && !is.is_empty()) else {
-                continue;
-            };
+        for (field, said, is) in said_of(&self.binding.spec, traits) {
+            let Some(said) = said.filter(|said| *said != is && !is.is_empty()) else { continue };
             let finding =
                 self.finding(Code::BindingContradictsTargetGroup, field, format!("the target group has {is}"));
             found.push(finding.value(said).mend(format!("write {is}, or leave {field} out")));

@@ -22,7 +22,7 @@ const CAUSES: usize = 100;
 /// Most characters of one cause: it may quote a value of any length.
 const TEXT: usize = 2_000;
 /// The label by which a namespace has a mode of its own.
-pub(super) const MODE_LABEL: &str = "albedo.dev/admission";
+const MODE_LABEL: &str = "albedo.dev/admission";
 
 /// The verdict on an Ingress that would be stored.
 pub(super) fn validate(

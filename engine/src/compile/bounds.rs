@@ -4,13 +4,11 @@ use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
-use crate::kinds::Key;
+use crate::kinds::{Key, MAX_ANNOTATION_BYTES, annotation_bytes};
 
 /// Most paths, in all rules together. AWS's quota of rules is 100 for a load balancer and can be raised to a few hundred:
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html>.
 pub const PATHS: usize = 2_000;
-/// Most bytes of all annotations together, keys and values. Kubernetes stores no more (`TotalAnnotationSizeLimitB`).
-pub const ANNOTATIONS: usize = 256 * 1024;
 /// Most findings that are kept of one Ingress. Nobody reads more, and each costs memory.
 pub const FINDINGS: usize = 1_000;
 
@@ -27,12 +25,11 @@ pub(super) fn check(ingress: &Ingress) -> Option<Finding> {
     if paths > PATHS {
         return Some(finding("spec.rules", format!("the Ingress has {paths} paths; at most {PATHS} are read")));
     }
-    let annotations = ingress.metadata.annotations.iter().flatten();
-    let bytes: usize = annotations.map(|(key, value)| key.len() + value.len()).sum();
-    (bytes > ANNOTATIONS).then(|| {
+    let bytes = annotation_bytes(&ingress.metadata);
+    (bytes > MAX_ANNOTATION_BYTES).then(|| {
         finding(
             "metadata.annotations",
-            format!("the annotations have {bytes} bytes; Kubernetes stores at most {ANNOTATIONS}"),
+            format!("the annotations have {bytes} bytes; Kubernetes stores at most {MAX_ANNOTATION_BYTES}"),
         )
         .mend("shorten or remove annotations")
     })
@@ -75,8 +72,8 @@ mod tests {
         assert_eq!(code(&ingress(PATHS + 1, 0, 0)).as_deref(), Some("spec.rules"));
         assert_eq!(code(&ingress(1, PATHS - 1, 0)), None);
         assert_eq!(code(&ingress(1, PATHS, 0)).as_deref(), Some("spec.rules"));
-        assert_eq!(code(&ingress(1, 0, ANNOTATIONS - 1)), None);
-        assert_eq!(code(&ingress(1, 0, ANNOTATIONS)).as_deref(), Some("metadata.annotations"));
+        assert_eq!(code(&ingress(1, 0, MAX_ANNOTATION_BYTES - 1)), None);
+        assert_eq!(code(&ingress(1, 0, MAX_ANNOTATION_BYTES)).as_deref(), Some("metadata.annotations"));
     }
 
     #[test]

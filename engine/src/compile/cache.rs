@@ -103,15 +103,8 @@ impl Cache {
     /// seen again, and whoever may ask for reviews must not fill the memory.
     pub fn keep_only(&mut self, key: &Key, stored: Option<&Arc<Ingress>>) {
         let is_stored = |entry: &Entry| stored.is_some_and(|stored| Arc::ptr_eq(stored, &entry.ingress));
-        for generation in [&mut self.young, &mut self.old] {
-            if let Some(entries) = generation.get_mut(key) {
-                entries.retain(is_stored);
-                if entries.is_empty() {
-                    generation.remove(key);
-                }
-            }
-        }
-        self.held = weight_of(&self.young);
+        self.held = self.held.saturating_sub(drop_unless(&mut self.young, key, is_stored));
+        drop_unless(&mut self.old, key, is_stored);
     }
 
     /// Bytes that are held, by an estimate that is rather too high.
@@ -170,6 +163,19 @@ impl Cache {
             self.held = self.held.saturating_sub(dropped.weight);
         }
     }
+}
+
+/// Drops the entries of an Ingress that are not to be kept; returns their bytes.
+fn drop_unless(entries: &mut BTreeMap<Key, Vec<Entry>>, key: &Key, keep: impl Fn(&Entry) -> bool) -> usize {
+    let Some(variants) = entries.get_mut(key) else { return 0 };
+    let weight = |variants: &[Entry]| variants.iter().map(|entry| entry.weight).sum::<usize>();
+    let before = weight(variants);
+    variants.retain(keep);
+    let dropped = before - weight(variants);
+    if variants.is_empty() {
+        entries.remove(key);
+    }
+    dropped
 }
 
 /// The bytes of some entries.

@@ -255,7 +255,7 @@ impl Part {
 
     /// What holds one that leaves.
     fn leaves(&mut self, leaving: &Leaving, view: &View, status: Option<&IngressGroupStatus>) {
-        let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;
+        let ingress = leaving.ingress();
         for binding in going(view) {
             let held = binding.metadata.finalizers.iter().flatten().cloned().collect::<Vec<_>>().join(", ");
             self.waits.push(format!(

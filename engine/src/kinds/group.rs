@@ -70,6 +70,14 @@ pub struct IngressGroupStatus {
     pub conditions: Vec<Condition>,
 }
 
+impl IngressGroupStatus {
+    /// Namespace and name of each that is known as a member: those of the last turn, and those whose last good input is kept.
+    pub fn known_members(&self) -> impl Iterator<Item = (&str, &str)> {
+        let members = self.members.iter().map(|one| (one.namespace.as_str(), one.name.as_str()));
+        members.chain(self.last_good.iter().map(|one| (one.namespace.as_str(), one.name.as_str())))
+    }
+}
+
 /// The load balancer of a group.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

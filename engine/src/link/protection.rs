@@ -4,7 +4,6 @@
 use crate::annotation::{PREFIX, parse};
 use crate::compile::Fragment;
 use crate::stack::{Attributes, DELETION_PROTECTION};
-use crate::world::Leaving;
 
 use super::{Linker, MemberState};
 
@@ -13,8 +12,7 @@ impl Linker<'_> {
     pub(super) fn leavers_lift(&self, suffix: &str) -> bool {
         let key = format!("{PREFIX}{suffix}");
         self.input.view.leaving.iter().any(|leaving| {
-            let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;
-            let raw = ingress.metadata.annotations.as_ref().and_then(|map| map.get(&key));
+            let raw = leaving.ingress().metadata.annotations.as_ref().and_then(|map| map.get(&key));
             let attributes = raw.and_then(|raw| parse::string_map(raw).ok()).unwrap_or_default();
             attributes.get(DELETION_PROTECTION).is_some_and(|asked| asked == "false")
         })

@@ -8,9 +8,12 @@ use std::collections::BTreeSet;
 use crate::stack::{
     Observed, Scheme, Tags, frontend_nlb_name, load_balancer_name, managed_security_group_name, resource_of,
 };
-use crate::world::{Leaving, View};
+use crate::world::View;
 
 const NAME: &str = "alb.ingress.kubernetes.io/load-balancer-name";
+
+/// Parts of ARNs, and the words of the command line of AWS for what has them.
+const KINDS_OF_ELBV2: [(&str, &str); 2] = [(":targetgroup/", "target-group"), (":loadbalancer/", "load-balancer")];
 
 /// Something with the group's tags that stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,12 +29,8 @@ impl Orphan {
     #[must_use]
     pub fn fix(&self) -> String {
         let Self { arn, .. } = self;
-        match arn
-            .split_once(":targetgroup/")
-            .map(|_| "target-group")
-            .or_else(|| arn.split_once(":loadbalancer/").map(|_| "load-balancer"))
-        {
-            Some(kind) => format!(
+        match KINDS_OF_ELBV2.iter().find(|(part, _)| arn.contains(part)) {
+            Some((_, kind)) => format!(
                 "delete it with `aws elbv2 delete-{kind} --{kind}-arn {arn}`, or take the tag from it with `aws elbv2 remove-tags \
                  --resource-arns {arn} --tag-keys ingress.k8s.aws/stack`"
             ),
@@ -119,12 +118,7 @@ impl Own {
         let mut balancers: BTreeSet<String> = [Scheme::Internal, Scheme::InternetFacing]
             .map(|scheme| load_balancer_name(cluster, &view.group, scheme))
             .into();
-        let leaving = view.leaving.iter().map(|leaving| {
-            let (Leaving::Left(ingress) | Leaving::Unknown(ingress, _)) = leaving;
-            ingress
-        });
-        let ingresses = view.members.iter().map(|member| &member.ingress).chain(leaving);
-        balancers.extend(ingresses.filter_map(|one| one.metadata.annotations.as_ref()?.get(NAME).cloned()));
+        balancers.extend(view.ingresses().filter_map(|one| one.metadata.annotations.as_ref()?.get(NAME).cloned()));
         let params = view.members.iter().filter_map(|member| member.class.params.as_ref());
         balancers.extend(params.filter_map(|params| params.spec.load_balancer_name.clone()));
         let security_group = managed_security_group_name(cluster, &view.group);

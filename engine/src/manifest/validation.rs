@@ -13,11 +13,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::schema::Misfit;
 use crate::annotation::parse::shown;
 use crate::annotation::{LEGACY_CLASS, names};
-use crate::kinds::is_subdomain;
+use crate::kinds::{MAX_ANNOTATION_BYTES, annotation_bytes, is_subdomain};
 use crate::world::Object;
-
-/// All annotations of an object together, in bytes.
-const ANNOTATIONS: usize = 256 << 10;
 
 const SUBDOMAIN: &str = "lower-case letters, digits, `-` and `.`, with a letter or digit at both ends of each part";
 
@@ -52,8 +49,7 @@ impl Found {
                 self.add(format!("metadata.labels[{key}]"), fault, "correct or remove the label");
             }
         }
-        let annotations = || meta.annotations.iter().flatten();
-        for (key, _) in annotations() {
+        for key in meta.annotations.iter().flatten().map(|(key, _)| key) {
             // Case counts for nothing in the name before the slash.
             if names::label_key(&key.to_ascii_lowercase()).is_some() {
                 let message = format!("`{}` can't be an annotation's key", shown(key));
@@ -66,9 +62,10 @@ impl Found {
                 });
             }
         }
-        let bytes: usize = annotations().map(|(key, value)| key.len() + value.len()).sum();
-        if bytes > ANNOTATIONS {
-            let message = format!("the annotations have {bytes} bytes together, an object takes {ANNOTATIONS}");
+        let bytes = annotation_bytes(meta);
+        if bytes > MAX_ANNOTATION_BYTES {
+            let message =
+                format!("the annotations have {bytes} bytes together, an object takes {MAX_ANNOTATION_BYTES}");
             self.add("metadata.annotations", message, "write shorter annotations, or several Ingresses of one group");
         }
     }

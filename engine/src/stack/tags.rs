@@ -12,6 +12,8 @@ pub type Tags = BTreeMap<String, String>;
 
 /// The cluster that owns a resource.
 pub const CLUSTER_TAG: &str = "elbv2.k8s.aws/cluster";
+/// The key that version 1 of the predecessor put in place of [`CLUSTER_TAG`]; found for adoption, never written.
+pub const LEGACY_CLUSTER_TAG: &str = "ingress.k8s.aws/cluster";
 /// The group that owns a resource.
 pub const STACK_TAG: &str = "ingress.k8s.aws/stack";
 /// Which resource of its group it is.

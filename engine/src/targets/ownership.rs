@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::kinds::{Key, TargetGroupBinding, target_group_name};
-use crate::stack::{CLUSTER_TAG, GroupId, RESOURCE_TAG, STACK_TAG, Tags, TargetGroupTraits};
+use crate::stack::{CLUSTER_TAG, GroupId, LEGACY_CLUSTER_TAG, RESOURCE_TAG, STACK_TAG, Tags, TargetGroupTraits};
 
-/// Tags whose value is the name of the cluster that made a target group. The second is what version 1 of the predecessor wrote, the third
-/// what EKS Auto Mode writes.
-const CLUSTER_TAGS: [&str; 3] = [CLUSTER_TAG, "ingress.k8s.aws/cluster", "eks:eks-cluster-name"];
+/// Tags whose value is the name of the cluster that made a target group. The third is what EKS Auto Mode writes.
+const CLUSTER_TAGS: [&str; 3] = [CLUSTER_TAG, LEGACY_CLUSTER_TAG, "eks:eks-cluster-name"];
 /// Beginnings of labels of bindings, and of tags of target groups, that the predecessor's other controllers write. Albedo makes neither.
 const OTHER_CONTROLLERS: [&str; 3] = ["service.k8s.aws/", "gateway.k8s.aws", "aga.k8s.aws/"];
 

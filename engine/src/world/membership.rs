@@ -71,9 +71,7 @@ impl World {
     #[must_use]
     pub fn is_known_in(&self, group: &GroupId, key: &Key) -> Option<bool> {
         let status = self.group_object(group)?.status.as_ref()?;
-        let member = status.members.iter().map(|one| (&one.namespace, &one.name));
-        let good = status.last_good.iter().map(|one| (&one.namespace, &one.name));
-        Some(member.chain(good).any(|(namespace, name)| *namespace == key.namespace && *name == key.name))
+        Some(status.known_members().any(|member| member == (key.namespace.as_str(), key.name.as_str())))
     }
 
     /// Whether nobody is in a group but Ingresses that claim it by their finalizers, and nothing is recorded of it: who waits for

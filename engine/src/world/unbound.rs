@@ -84,9 +84,7 @@ fn needs_backend_group(ledger: &IngressGroup) -> bool {
 
 /// Who the ledger knows as a member, now or lately.
 fn members(ledger: &IngressGroup) -> Option<BTreeSet<(&str, &str)>> {
-    let status = ledger.status.as_ref()?;
-    let members = status.members.iter().map(|one| (one.namespace.as_str(), one.name.as_str()));
-    Some(members.chain(status.last_good.iter().map(|one| (one.namespace.as_str(), one.name.as_str()))).collect())
+    Some(ledger.status.as_ref()?.known_members().collect())
 }
 
 /// ARNs of the target groups that were there when the group's last turn was over, but those of a frontend NLB, which need no binding.

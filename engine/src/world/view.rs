@@ -48,6 +48,15 @@ pub enum Leaving {
     Unknown(Arc<Ingress>, ClassError),
 }
 
+impl Leaving {
+    /// The Ingress, whatever is known of it.
+    #[must_use]
+    pub fn ingress(&self) -> &Arc<Ingress> {
+        let (Self::Left(ingress) | Self::Unknown(ingress, _)) = self;
+        ingress
+    }
+}
+
 /// What a group is built from.
 #[derive(Debug, Clone)]
 pub struct View {
@@ -74,6 +83,11 @@ pub struct View {
 }
 
 impl View {
+    /// The Ingresses of members and of those on their way out.
+    pub fn ingresses(&self) -> impl Iterator<Item = &Arc<Ingress>> {
+        self.members.iter().map(|member| &member.ingress).chain(self.leaving.iter().map(Leaving::ingress))
+    }
+
     /// Leaves out those of whom nothing can be told and who never were in the group: the ledger does not know them as linked, and without
     /// one no target group that AWS holds is theirs.
     pub fn leave_out_strangers(&mut self, observed: &Observed) {
@@ -169,13 +183,9 @@ impl World {
 
     /// Bindings with the group's labels in a namespace where it has, or had, a member. Anybody may write labels: elsewhere they say nothing.
     fn bindings_of(&self, view: &View) -> Vec<Arc<TargetGroupBinding>> {
-        let members = view.members.iter().map(|member| &member.ingress);
-        let leaving = view.leaving.iter().map(|leaving| match leaving {
-            Leaving::Left(ingress) | Leaving::Unknown(ingress, _) => ingress,
-        });
         let recorded = view.ledger.iter().filter_map(|ledger| ledger.status.as_ref());
         let recorded = recorded.flat_map(|status| &status.members).map(|member| member.namespace.as_str());
-        let there = members.chain(leaving).filter_map(|ingress| ingress.metadata.namespace.as_deref());
+        let there = view.ingresses().filter_map(|ingress| ingress.metadata.namespace.as_deref());
         let namespaces: BTreeSet<&str> = there.chain(recorded).collect();
         let keys = self.group_bindings.get(&view.group).into_iter().flatten();
         let ours = keys.filter(|key| namespaces.contains(key.namespace.as_str()));

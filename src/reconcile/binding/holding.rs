@@ -27,7 +27,7 @@ impl Reconciler {
     /// Says what lasts, once.
     pub(super) fn tell(&self, key: &Key, binding: &TargetGroupBinding, reason: &str, text: String) {
         if self.shared.bindings.told(key, &text) {
-            tracing::warn!(binding = %key, reason, text, "a binding is held");
+            tracing::warn!(binding = %key, reason, "{text}");
             self.say(binding, reason, text);
         }
     }

@@ -71,7 +71,7 @@ impl Memory {
     }
 
     /// Some target group is not what it was.
-    pub(super) fn forget_target_groups(&self) {
+    pub(in crate::reconcile) fn forget_target_groups(&self) {
         let mut inner = self.lock();
         inner.groups.clear();
         inner.names.clear();

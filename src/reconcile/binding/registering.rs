@@ -93,9 +93,9 @@ impl Reconciler {
     /// New ones first, so that there is no moment with fewer targets than before or after, unless the quota leaves no room.
     async fn exchange(&self, step: &Step<'_>, change: Registration) -> Result<Refused, TurnError> {
         let known = self.shared.bindings.refused(step.key);
-        let (last, mut register): (Vec<Target>, Vec<Target>) =
+        let (last, first): (Vec<Target>, Vec<Target>) =
             change.register.into_iter().partition(|target| known.contains(target));
-        let mut parts: Vec<Vec<Target>> = chunks(&std::mem::take(&mut register));
+        let mut parts = chunks(&first);
         parts.extend(chunks(&last));
         let mut leaving = Some(change.deregister);
         let (mut refused, mut refusals, mut taken) = (Refused::default(), 0, 0);
@@ -120,9 +120,7 @@ impl Reconciler {
             refusals += 1;
             let hopeless = taken == 0 && refused.targets.len() >= HOPELESS;
             if part.len() > 1 && refusals < REFUSALS && !hopeless {
-                let (first, second) = part.split_at(part.len() / 2);
-                parts.push(second.to_vec());
-                parts.push(first.to_vec());
+                parts.extend(halves(&part));
             } else {
                 refused.add(part, &error);
             }
@@ -139,8 +137,7 @@ impl Reconciler {
                 AwsOperation::DeregisterTargets { target_group: target_group.to_owned(), targets: part.clone() };
             match self.send(operation).await {
                 Err(TurnError::Cloud(error)) if error.code() == "InvalidTarget" && part.len() > 1 => {
-                    let (first, second) = part.split_at(part.len() / 2);
-                    parts.extend([first.to_vec(), second.to_vec()]);
+                    parts.extend(halves(&part));
                 }
                 Err(TurnError::Cloud(error)) if error.code() == "InvalidTarget" => {
                     tracing::debug!(target_group, %error, "a target was not registered any more");
@@ -193,4 +190,10 @@ impl Refused {
 
 fn chunks(targets: &[Target]) -> Vec<Vec<Target>> {
     targets.chunks(CHUNK).map(<[Target]>::to_vec).collect()
+}
+
+/// Both halves; the first one is last, for who takes from the end.
+fn halves(targets: &[Target]) -> [Vec<Target>; 2] {
+    let (first, second) = targets.split_at(targets.len() / 2);
+    [second.to_vec(), first.to_vec()]
 }

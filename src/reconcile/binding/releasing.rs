@@ -37,7 +37,6 @@ impl Reconciler {
             self.leave_former(key, binding, arn.as_deref().unwrap_or_default()).await?;
         }
         self.shared.cluster.remove_binding_finalizer(&self.shared.tenure, binding, FINALIZER).await?;
-        self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
         Ok(Next::Rest)
     }
 
@@ -94,13 +93,10 @@ impl Reconciler {
             Err(TurnError::Cloud(CloudError::NotFound(_) | CloudError::Invalid(_))) => return Ok(()),
             hold => hold?,
         };
-        let own = hold.is_none() && binding.is_multi_cluster() && leave == Leave::All;
-        if let Some(hold) = hold.filter(|hold| leave.respects(hold)) {
+        // Of the group's own target group, too, the other clusters' targets are not told from these.
+        let shared = || binding.is_multi_cluster().then_some(Hold::MultiCluster);
+        if let Some(hold) = hold.or_else(shared).filter(|hold| leave.respects(hold)) {
             self.say(binding, KEPT, format!("registered targets stay as they are: {hold}"));
-            return Ok(());
-        }
-        if own {
-            self.say(binding, KEPT, format!("registered targets stay as they are: {}", Hold::MultiCluster));
             return Ok(());
         }
         let observed = match self.shared.cloud.target_health(arn).boxed().await {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::admit::registration::{Kind as RowKind, ROWS};
-use crate::admit::{Object as Reviewed, Operation, review};
+use crate::admit::{Object as Reviewed, Policy, review};
 use crate::facts::{Aged, Facts};
 use crate::settings::Settings;
 use crate::world::{Object, World};
