@@ -95,14 +95,17 @@ impl Adoption {
         self.rest().await
     }
 
-    /// Starts an Albedo that believes nothing for long, and waits until it has made the rules be these.
-    async fn repairs(&mut self, wanted: &[String]) -> Result<()> {
+    /// Starts an Albedo that believes nothing for long, and waits until it has made so many rules again that they are these.
+    async fn repairs(&mut self, gone: usize, wanted: &[String]) -> Result<()> {
         self.gate.reset();
         // Long enough for a whole look at all of them under the throttle.
         self.launch.args.push("--sync-period=15s".into());
         self.albedo = Some(self.launch.start().await?);
         self.launch.args.pop();
         eventually("the rules are there again", SOON * 2, async || {
+            // The whole state takes the emulator long; it is read when there is something to see.
+            let made = self.writes().len();
+            ensure!(made >= gone, "{made} of {gone} rules were written");
             let is = rules(&self.state().await?);
             ensure!(is == wanted, "the rules are\n{}\nand were\n{}", is.join("\n"), wanted.join("\n"));
             Ok(Some(()))
@@ -273,7 +276,7 @@ async fn taken_over(base: &Arc<Base>, world: &str) -> Result<Adoption> {
         gone += 1;
     }
     ensure!(gone > 0, "{world} has no rule");
-    adoption.repairs(&rules(&before)).await.with_context(|| world.to_owned())?;
+    adoption.repairs(gone, &rules(&before)).await.with_context(|| world.to_owned())?;
     let writes = adoption.writes();
     ensure!(writes == vec!["AWS CreateRule"; gone], "{world}: {gone} rules were gone, albedo wrote {writes:?}");
     adoption.stop().await?;

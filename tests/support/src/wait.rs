@@ -4,11 +4,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Asks every 50 ms until there is an answer. An error is not final: it is what the failure tells when the time is over.
+/// Pause between two questions.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The longest one.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Asks until there is an answer, every 50 ms or, where asking takes its time, with pauses twice as long as the last question took: a question
+/// that reads all that the emulator holds would otherwise keep it busy, and what is waited for would wait as well. An error is not final: it is
+/// what the failure tells when the time is over.
 pub async fn eventually<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let end = Instant::now() + limit;
     let mut last;
     loop {
+        let asked = Instant::now();
         match ask().await {
             Ok(Some(found)) => return Ok(found),
             Ok(None) => last = None,
@@ -20,11 +28,11 @@ pub async fn eventually<T>(what: &str, limit: Duration, mut ask: impl AsyncFnMut
                 None => bail!("not within {limit:?}: {what}"),
             }
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep((asked.elapsed() * 2).clamp(PAUSE, LONGEST)).await;
     }
 }
 
-/// Asks every 50 ms until the answer has stayed the same for twelve times: for "nothing more happens", which has no sign of its own.
+/// Asks as [`eventually`] does until the answer has stayed the same for twelve times: for "nothing more happens", which has no sign of its own.
 pub async fn settled<T: PartialEq>(
     what: &str,
     limit: Duration,
