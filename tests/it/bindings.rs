@@ -250,6 +250,45 @@ pub async fn a_group_keeps_its_target_group(base: Arc<Base>) -> Result<()> {
     hands.stage.close().await
 }
 
+/// A target group of a group that several clusters share: who comes and goes here is registered and deregistered, and targets of the others stay,
+/// after a restart too. The limit of targets counts, and is told.
+pub async fn what_clusters_share_keeps_the_targets_of_all(base: Arc<Base>) -> Result<()> {
+    let mut hands = Hands { stage: Stage::with_albedo(&base, "clusters").await? };
+    hands.stage.backends("ClusterIP").await?;
+    let annotations = [("target-type", "ip"), ("multi-cluster-target-group", "true")];
+    let rules = json!([rule(None, &[("/", "Prefix", "web", 80)])]);
+    hands.stage.apply(&[hands.stage.ingress("shop", &annotations, &rules)]).await?;
+    hands.stage.hostname("shop").await?;
+    hands.stage.quiet().await?;
+    let arn = hands.stage.state().await?.target_groups.first().context("no target group")?.arn.clone();
+    hands.has(&arn, "two pods", |ids| ids.len() == 2).await?;
+    hands.register(&arn).await?;
+    let with_theirs = |ours: usize| {
+        move |ids: &[String]| {
+            ids.iter().filter(|id| is_theirs(id)).count() == THEIRS.len() && ids.len() == THEIRS.len() + ours
+        }
+    };
+    hands.stage.kubectl(&["scale", "deployment", "web", "--replicas=3"]).await?;
+    hands.has(&arn, "three pods and theirs", with_theirs(3)).await?;
+    hands.stage.quiet().await?;
+    hands.stage.albedo()?.kill().await?;
+    hands.stage.kubectl(&["scale", "deployment", "web", "--replicas=1"]).await?;
+    hands.stage.start().await?;
+    hands.has(&arn, "one pod and theirs", with_theirs(1)).await?;
+    hands.stage.quiet().await?;
+
+    let limited = hands.target_group("clusters-limited", Value::Null).await?;
+    hands.stage.albedo()?.kill().await?;
+    hands.stage.flags(&["--max-targets-per-target-group=1"]);
+    hands.stage.start().await?;
+    hands.stage.kubectl(&["scale", "deployment", "web", "--replicas=2"]).await?;
+    hands.stage.kubectl(&["rollout", "status", "deployment", "web", "--timeout=60s"]).await?;
+    hands.stage.apply(&[of_web("limited", &json!({"targetGroupARN": limited, "targetType": "ip"}))]).await?;
+    hands.told("limited", "TargetLimit", "--max-targets-per-target-group is 1").await?;
+    hands.has(&limited, "one pod", |ids| ids.len() == 1 && !ids.iter().any(|id| is_theirs(id))).await?;
+    hands.stage.close().await
+}
+
 /// At the door: a second binding and one that contradicts its target group are refused, and what is absent is filled in where it is known.
 pub async fn the_door_knows_bindings(base: Arc<Base>) -> Result<()> {
     let hands = Hands { stage: Stage::with_webhooks(&base, "boundary", &[]).await? };

@@ -94,6 +94,7 @@ const TESTS: &[(&str, Test)] = tests![
     bindings::a_short_binding_is_enough_and_may_be_moved,
     bindings::one_bad_target_keeps_nobody_out,
     bindings::a_group_keeps_its_target_group,
+    bindings::what_clusters_share_keeps_the_targets_of_all,
     bindings::the_door_knows_bindings,
     absence::a_class_that_is_gone,
     absence::permissions_that_are_gone,

@@ -79,8 +79,10 @@ impl Reconciler {
         if !change.register.is_empty() && binding.spec.networking.is_some() {
             self.let_in_first().await;
         }
+        let all_fit = change.held_back == 0;
         let refused = self.exchange(&step, change).await?;
-        let line = if refused.targets.is_empty() { step.line } else { "" };
+        // With a raised limit, too, the others have to be seen to.
+        let line = if refused.targets.is_empty() && all_fit { step.line } else { "" };
         stored = self.annotate(&stored, Some(line), step.keeps.then_some(&record)).await?;
         let count = refused.targets.len();
         self.shared.bindings.refuse(step.key, refused.targets);
