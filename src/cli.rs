@@ -1,7 +1,5 @@
 //! The command line: the controller, and the same verdict and plan on files.
 
-#![expect(clippy::print_stderr, reason = "what a command has to say to its user beside its output")]
-
 mod check;
 mod explain;
 mod facts;
@@ -11,6 +9,7 @@ mod ingress;
 mod manifests;
 mod neighbours;
 mod plan;
+mod printing;
 mod run;
 mod trace;
 
@@ -65,14 +64,11 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Plan(plan) => plan.run(),
         Command::Trace(trace) => trace.run(),
-        Command::Crds => {
-            manifests::crds();
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Crds => manifests::crds(),
         Command::WebhookConfig(options) => options.run(),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("albedo: {error:#}");
+        printing::say(&format!("albedo: {error:#}"));
         ExitCode::from(2)
     })
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 use albedo_engine::compile::Cache;
 use albedo_engine::report::Reached;
 use albedo_engine::settings::Settings;
-use albedo_engine::world::{Changes, Unit};
+use albedo_engine::world::{Changes, Unit, View};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -105,6 +105,30 @@ impl TurnError {
             }
             _ => with_sources(self),
         }
+    }
+
+    /// The same for members of a group of several namespaces: nothing that AWS or Kubernetes quotes of what one of them wrote.
+    fn outline(&self) -> String {
+        match self {
+            Self::Cloud(error) => error.outline(),
+            Self::Partly { errors, .. } => errors.iter().map(CloudError::outline).collect::<Vec<_>>().join("; "),
+            Self::Write(_) => "Kubernetes refused a write".to_owned(),
+            Self::Read(_) => "Kubernetes could not be read".to_owned(),
+            Self::Misrouting(_) => "every plan would misroute requests".to_owned(),
+            Self::Stale(_) => "what was planned from has changed since".to_owned(),
+            Self::Unreleased(_) => "a binding that was deleted is still there".to_owned(),
+            Self::Targets(_) | Self::NoTargetGroup(_) | Self::Refused { .. } | Self::Networking(_) => {
+                "targets cannot be registered or reached".to_owned()
+            }
+        }
+    }
+
+    /// What an Ingress of a view hears of it.
+    fn told_in(&self, view: &View) -> String {
+        if view.is_of_one_namespace() {
+            return self.told();
+        }
+        format!("{}; all that was said stands in IngressGroup {}", self.outline(), view.group.object_name())
     }
 
     /// Whether it may pass without anybody doing something.

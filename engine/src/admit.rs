@@ -152,6 +152,13 @@ impl Answer {
 }
 
 impl Answer {
+    /// All that clients may print of it.
+    fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let causes = self.details.iter_mut().flat_map(|details| &mut details.causes);
+        let causes = causes.flat_map(|cause| [&mut cause.message, &mut cause.field]);
+        std::iter::once(&mut self.message).chain(&mut self.warnings).chain(causes)
+    }
+
     /// No verdict can be given now.
     #[must_use]
     pub fn unavailable(message: &str) -> Self {

@@ -8,6 +8,7 @@ mod text;
 use serde::Serialize;
 
 use crate::admit::{self, Context};
+use crate::clean::clean;
 use crate::finding::{Code, Effect, Finding, ObjectRef, ago};
 use crate::manifest::{Fault, FaultKind, Manifests, Part, Place, Source};
 
@@ -195,13 +196,13 @@ impl Report<'_> {
     /// For programs.
     #[must_use]
     pub fn json(&self) -> String {
-        json::json(self)
+        clean(&json::json(self)).into_owned()
     }
 
     /// SARIF 2.1.0: <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>.
     #[must_use]
     pub fn sarif(&self) -> String {
-        sarif::sarif(self)
+        clean(&sarif::sarif(self)).into_owned()
     }
 
     /// Commands that GitHub Actions shows in a pull request.

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod audience;
 mod codes;
+
+pub use audience::{Audience, Readers};
 pub use codes::{CODES, Code, CodeRow};
 
 /// What a finding changes in AWS. It is separate from the verdict at the door: an unknown key is refused at
@@ -183,6 +186,12 @@ pub struct Finding {
     pub age: Option<Duration>,
     /// The operator has decided that what is absent is wrong: it denies although its code only warns.
     pub firm: bool,
+    /// The Ingress says that the consequence is meant.
+    #[serde(skip)]
+    pub is_acknowledged: bool,
+    /// Who reads its texts, if that is not the subject's namespace.
+    #[serde(skip)]
+    pub audience: Option<Box<Audience>>,
 }
 
 impl Finding {
@@ -208,6 +217,8 @@ impl Finding {
             effect: code.row().effect,
             age: None,
             firm: false,
+            is_acknowledged: false,
+            audience: None,
         }
     }
 

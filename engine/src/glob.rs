@@ -1,5 +1,7 @@
 //! Patterns with `*` (no or more characters) and `?` (exactly one): what they match, and which holds all of another.
 
+mod overlap;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::str::Chars;

@@ -1,5 +1,7 @@
 //! What was applied last, as data: read by linking and reporting, kept in the group's `IngressGroup` object.
 
+mod share;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::kinds::{IngressGroup, Key, LastGood};
 use crate::stack::Desired;
 use crate::world::ClassifiedMember;
+
+pub use share::{SHARE, WHOLE, left_out, weight};
 
 /// The input of a member, as the ledger keeps it: annotations that mean something here and the spec.
 #[must_use]
@@ -23,7 +27,23 @@ pub fn input_of(ingress: &Ingress) -> LastGood {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect(),
         spec: ingress.spec.as_ref().and_then(|spec| serde_json::to_string(spec).ok()).unwrap_or_default(),
+        digest: String::new(),
     }
+}
+
+/// The input without its content, by which it is known again: what is kept of one that is too large.
+#[must_use]
+pub fn digest_of(input: LastGood) -> LastGood {
+    if !input.digest.is_empty() {
+        return input;
+    }
+    // Maps of texts always have a JSON form.
+    let content = serde_json::to_vec(&(&input.annotations, &input.spec)).unwrap_or_default();
+    LastGood { digest: hexadecimal(&content), annotations: BTreeMap::new(), spec: String::new(), ..input }
+}
+
+fn hexadecimal(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn entry<'l>(ledger: Option<&'l IngressGroup>, key: &Key) -> Option<&'l LastGood> {
@@ -46,7 +66,12 @@ pub enum Standing {
 #[must_use]
 pub fn standing(ledger: Option<&IngressGroup>, member: &ClassifiedMember) -> Standing {
     let Some(kept) = entry(ledger, &member.key()) else { return Standing::New };
-    if *kept == input_of(&member.ingress) {
+    let input = input_of(&member.ingress);
+    if !kept.digest.is_empty() {
+        // What it was is not known, only whether it is the same.
+        return if *kept == digest_of(input) { Standing::Unchanged } else { Standing::New };
+    }
+    if *kept == input {
         return Standing::Unchanged;
     }
     let Ok(spec) = serde_json::from_str::<IngressSpec>(&kept.spec) else { return Standing::New };
@@ -63,5 +88,5 @@ pub fn standing(ledger: Option<&IngressGroup>, member: &ClassifiedMember) -> Sta
 pub fn fingerprint(desired: &Desired) -> String {
     // A struct of plain maps and lists always has a JSON form.
     let text = serde_json::to_vec(desired).unwrap_or_default();
-    Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&text)
 }

@@ -3,6 +3,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`clean`] | text without what terminals and runners of CI obey |
 //! | [`finding`] | what is wrong with an object, as data |
 //! | [`settings`] | what the operator decided with flags |
 //! | [`kinds`] | Kubernetes kinds as Albedo reads them |
@@ -26,6 +27,7 @@
 pub mod admit;
 pub mod annotation;
 pub mod check;
+pub mod clean;
 pub mod compile;
 pub mod describe;
 pub mod explain;

@@ -18,8 +18,10 @@ mod security_group_total;
 mod security_groups;
 mod strangers;
 mod subnets;
+mod takeover;
 mod target_groups;
 mod totals;
+mod unremembered;
 mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};

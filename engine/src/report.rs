@@ -1,13 +1,15 @@
 //! What is said about a turn: events for members, the ledger's status, as data.
 
 mod conditions;
+mod size;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::finding::{Effect, Finding};
+use crate::clean::clean;
+use crate::finding::{Code, Effect, Finding};
 use crate::kinds::{
     Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, Key, LastGood, LoadBalancerStatus, MemberFinding,
     MemberStatus,
@@ -49,11 +51,33 @@ pub enum Outcome {
     Blocked,
     /// AWS or Kubernetes refused, or gave no answer.
     Failed {
-        /// In its own words.
+        /// In its own words, which may quote what any member of the group asks for.
         error: String,
+        /// What was refused, without such words: what members hear in a group of several namespaces.
+        outline: String,
         /// Whether it may pass without anybody doing something: a throttle, an outage.
         passes: bool,
     },
+}
+
+impl Outcome {
+    /// The outcome as the members of a group may hear it: AWS quotes what it refuses, and does not say whose it is.
+    fn for_members(&self, linked: &Linked) -> Self {
+        let first = linked.members.first().map(|member| &member.key.namespace);
+        let alone = linked.members.iter().all(|member| Some(&member.key.namespace) == first);
+        match self {
+            Self::Failed { outline, passes, .. } if !alone => Self::Failed {
+                error: format!("{outline}; all that was said stands in the IngressGroup of the group"),
+                outline: outline.clone(),
+                passes: *passes,
+            },
+            // What is protected has a name that one of them may have chosen.
+            Self::Held(_) if !alone => {
+                Self::Held(vec!["somebody to act; what for stands in the IngressGroup of the group".to_owned()])
+            }
+            other => other.clone(),
+        }
+    }
 }
 
 /// A load balancer as it was found or made.
@@ -83,14 +107,35 @@ pub fn events(
     ledger: Option<&IngressGroup>,
 ) -> Vec<MemberEvent> {
     let told = |event: &MemberEvent| event.warning || reached.troubles.is_empty();
-    linked.members.iter().filter_map(|member| event(member, outcome, ledger)).filter(told).collect()
+    let outcome = &outcome.for_members(linked);
+    let own = linked.members.iter().filter_map(|member| event(member, outcome, ledger)).filter(told);
+    let all = own.chain(losses(linked));
+    all.map(|event| MemberEvent { text: clean(&event.text).into_owned(), ..event }).collect()
+}
+
+/// Members whose requests somebody of another namespace takes hear of it, whoever wrote what.
+fn losses(linked: &Linked) -> impl Iterator<Item = MemberEvent> {
+    linked.findings().filter_map(|finding| {
+        let (loser, taker) = match finding.code {
+            Code::TakesRequests => (finding.related.first()?, &finding.subject),
+            Code::UnreachedRule => (&finding.subject, finding.related.first()?),
+            _ => return None,
+        };
+        let told = finding.told_to(&loser.namespace);
+        (loser.namespace != taker.namespace).then(|| MemberEvent {
+            key: Key::new(&loser.namespace, &loser.name),
+            warning: true,
+            reason: "RequestsTaken",
+            text: if finding.subject == *loser { told.to_string() } else { format!("{}: {}", taker, told.text()) },
+        })
+    })
 }
 
 fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>) -> Option<MemberEvent> {
     let warn = |reason, text: String| Some(MemberEvent { key: member.key.clone(), warning: true, reason, text });
     let grave: Vec<&Finding> = member.findings.iter().filter(|finding| finding.effect != Effect::Nothing).collect();
     if !grave.is_empty() || member.state != MemberState::Linked {
-        let all: Vec<String> = grave.iter().map(ToString::to_string).collect();
+        let all: Vec<String> = grave.iter().map(|finding| finding.told_to(&member.key.namespace).to_string()).collect();
         let kept = match member.state {
             MemberState::LastGood => " (its last good input stays in effect)",
             MemberState::Kept => " (what AWS holds of it stays)",
@@ -181,6 +226,7 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
         status.resources = own.map(|(id, arn)| (id.to_string(), arn.clone())).collect();
     }
     let mut group = IngressGroup::new(&view.group.object_name(), IngressGroupSpec { stack: view.group.to_string() });
+    size::fit(&mut status);
     group.status = Some(status);
     group
 }
@@ -232,16 +278,16 @@ fn last_good(view: &View, linked: &Linked, before: &IngressGroupStatus, there: b
         |key: &Key| before.last_good.iter().find(|one| one.namespace == key.namespace && one.name == key.name).cloned();
     // Who is leaving is known until nothing of it is left: a pass that failed half-way must not take it for a stranger.
     let leaving = view.leaving.iter().filter(|_| !there).filter_map(|one| kept(&Key::of(&one.ingress().metadata)));
-    linked
-        .members
-        .iter()
-        .filter_map(|member| match member.state {
-            MemberState::Linked if there => {
-                let found = view.members.iter().find(|candidate| candidate.key() == member.key)?;
-                Some(ledger::input_of(&found.ingress))
-            }
-            _ => kept(&member.key),
-        })
-        .chain(leaving)
-        .collect()
+    let inputs = linked.members.iter().filter_map(|member| match member.state {
+        MemberState::Linked if there => {
+            let found = view.members.iter().find(|candidate| candidate.key() == member.key)?;
+            Some((ledger::weight(&found.ingress), ledger::input_of(&found.ingress)))
+        }
+        _ => kept(&member.key).map(|one| (size::bytes(&one), one)),
+    });
+    let inputs: Vec<(usize, LastGood)> = inputs.chain(leaving.map(|one| (size::bytes(&one), one))).collect();
+    let weights: Vec<usize> = inputs.iter().map(|(weight, _)| *weight).collect();
+    let left_out = ledger::left_out(&weights);
+    let keep = |(index, (_, input))| if left_out.contains(&index) { ledger::digest_of(input) } else { input };
+    inputs.into_iter().enumerate().map(keep).collect()
 }

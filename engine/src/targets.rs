@@ -23,5 +23,5 @@ pub use networking::{
 pub use ownership::{
     Here, Hold, TargetGroupRead, filled, first, held_by_itself, held_by_target_group, is_own, lacks_traits,
 };
-pub use record::{REGISTERED, Record};
+pub use record::{REGISTERED, Record, SEALED, seal};
 pub use registration::{Registration, diff};

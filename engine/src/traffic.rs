@@ -7,6 +7,7 @@
 //! | the same many times, without the reasons | [`Router::decide`] |
 //! | what the client gets | [`reply`] |
 //! | which rules are never reached | [`unreachable`] |
+//! | which rules take requests of others | [`taken`] |
 //! | which kinds of requests rules tell apart | [`classes`], [`meets`] |
 //!
 //! Sources: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>,
@@ -27,6 +28,7 @@ mod request;
 mod router;
 mod set;
 mod show;
+mod taken;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +41,7 @@ pub use reply::{Reply, Share, reply};
 pub use request::Request;
 pub use router::{Decision, Router};
 pub use set::Set;
+pub use taken::{Owner, taken};
 
 use matcher::{Matcher, Truth};
 

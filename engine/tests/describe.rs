@@ -79,7 +79,7 @@ fn each_state_is_told_from_the_others() {
     let (good, bad) = (ingress("web", &[], &json!({})), ingress("web", &[BAD], &json!({})));
     let edited = ingress("web", &[("group.order", "5")], &json!({}));
     let deleted = ingress("web", &[BAD], &json!({"deletionTimestamp": "2026-01-02T00:00:00Z"}));
-    let failed = Outcome::Failed { error: "AWS said no".to_owned(), passes: false };
+    let failed = Outcome::Failed { error: "AWS said no".to_owned(), outline: String::new(), passes: false };
     let held = Outcome::Held(vec!["protection".to_owned()]);
     // The Ingress at one turn's end, how the turn ended, the Ingress now; what is told of it.
     let rows: [(&Object, Option<&Outcome>, &Object, State, &str); 13] = [

@@ -123,6 +123,10 @@ fn world(example: &Value) -> World {
                 let params: IngressClassParams = serde_json::from_value(object).expect("IngressClassParams");
                 world.apply(Object::IngressClassParams(Box::new(params)));
             }
+            Some("Ingress") => {
+                let ingress: Ingress = serde_json::from_value(object).expect("an Ingress");
+                world.apply(Object::Ingress(Box::new(ingress)));
+            }
             Some("TargetGroupBinding") => {
                 let binding: TargetGroupBinding = serde_json::from_value(object).expect("a TargetGroupBinding");
                 world.apply(Object::Binding(Box::new(binding)));

@@ -275,3 +275,25 @@ fn wildcards_and_other_totals_have_their_quotas() {
         assert!(finding.message.contains(words), "{}", finding.message);
     }
 }
+
+#[test]
+fn ports_of_the_frontend_nlb_have_a_quota() {
+    use MemberState::{Linked as In, SetAside};
+    let with = |minute: usize, ports: &str| {
+        let mut one = member(minute, 1);
+        let annotations = one.metadata.annotations.get_or_insert_default();
+        annotations.insert(format!("{P}enable-frontend-nlb"), "true".to_owned());
+        annotations.insert(format!("{P}frontend-nlb-listener-port-mapping"), ports.to_owned());
+        one
+    };
+    let three = facts(&[(Quota::FrontendListeners, 3)]);
+    let fits = linked(&world(vec![with(0, "81=80,82=80")]), &three);
+    assert_eq!(outcome(&fits).0, [(In, vec![])]);
+    let over = linked(&world(vec![with(0, "81=80,82=80"), with(1, "83=80,84=80")]), &three);
+    assert_eq!(outcome(&over).0, [(In, vec![]), (SetAside, vec![Code::QuotaExceeded])]);
+    let told = over.findings().next().expect("a finding").to_string();
+    assert!(
+        told.contains("frontend-nlb-listener-port-mapping") && told.contains("listeners on the frontend NLB"),
+        "{told}"
+    );
+}

@@ -1,6 +1,6 @@
 //! `albedo check`: what admission would say, on files.
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,11 +9,10 @@ use albedo_engine::admit::{self, Policy};
 use albedo_engine::check::{Look, check};
 use albedo_engine::facts::Facts;
 use albedo_engine::settings::Settings;
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::{facts, files, neighbours};
+use super::{facts, files, neighbours, printing};
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -99,7 +98,7 @@ impl Check {
             Output::Sarif => report.sarif(),
             Output::Github => report.github(),
         };
-        print(&text)?;
+        printing::put_clean(&text)?;
         Ok(if report.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
 }
@@ -108,12 +107,4 @@ impl Check {
 fn look() -> Look {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if std::io::stdout().is_terminal() && !unwanted { Look::Coloured } else { Look::Plain }
-}
-
-/// Who reads may have had enough, `| head` say: that changes nothing about the verdict.
-fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the report"),
-        _ => Ok(()),
-    }
 }

@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::ingress::{Reading, named};
+use super::printing;
 
 /// Explains words, or an Ingress of a cluster; without any it lists the words there are.
 #[derive(Debug, Args)]
@@ -18,13 +19,12 @@ pub struct Explain {
 }
 
 impl Explain {
-    #[expect(clippy::print_stdout, reason = "what was asked for")]
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         if let Some((namespace, name)) = named(&self.words)? {
             return self.reading.explain(namespace, &name);
         }
         if self.words.is_empty() {
-            print!("{}", explain::list());
+            printing::put(&explain::list())?;
         }
         let mut texts = Vec::new();
         for word in &self.words {
@@ -35,7 +35,7 @@ impl Explain {
             }
             texts.extend(topics.iter().map(explain::Topic::text));
         }
-        print!("{}", texts.join("\n"));
+        printing::put(&texts.join("\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

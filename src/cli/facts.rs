@@ -10,8 +10,12 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::run::cryptography;
+use super::{files, printing};
 use crate::app::endpoints;
 use crate::cloud::{Asked, Cloud, CloudConfig, identify};
+
+/// Most bytes of a file of facts that are read. An account with all that AWS allows by default has a fraction of it.
+const LARGEST: u64 = 64 << 20;
 
 /// Reads the account's facts and writes them down.
 #[derive(Debug, Args)]
@@ -59,20 +63,20 @@ impl Write {
         let mut facts = Facts::default();
         let failed = cloud.refresh(&mut facts, Timestamp::now(), true).await;
         for (kind, error) in &failed {
-            eprintln!("albedo: {kind} cannot be read and are left out: {}", crate::cluster::with_sources(error));
+            let error = crate::cluster::with_sources(error);
+            printing::say(&format!("albedo: {kind} cannot be read and are left out: {error}"));
         }
         Ok((facts, failed.is_empty()))
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what was asked for")]
 fn put(path: &Path, text: &str) -> anyhow::Result<()> {
     if path.as_os_str() == "-" {
-        print!("{text}");
-        return Ok(());
+        return printing::put(text);
     }
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    eprintln!("albedo: facts are in {}; albedo check --facts {} uses them", path.display(), path.display());
+    let path = path.display();
+    printing::say(&format!("albedo: facts are in {path}; albedo check --facts {path} uses them"));
     Ok(())
 }
 
@@ -91,7 +95,8 @@ pub fn settings(cluster_name: Option<&str>, otherwise: &str) -> Settings {
 /// The file cannot be read, or is not such a file.
 pub fn read(path: Option<&Path>) -> anyhow::Result<Facts> {
     let Some(path) = path else { return Ok(Facts::default()) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("--facts {}: cannot be read", path.display()))?;
+    let bytes = files::bounded(path, LARGEST).with_context(|| format!("--facts {}", path.display()))?;
+    let text = String::from_utf8(bytes).with_context(|| format!("--facts {}: not UTF-8", path.display()))?;
     let mut document = serde_json::Deserializer::from_str(&text);
     serde_path_to_error::deserialize(&mut document)
         .map_err(|error| {

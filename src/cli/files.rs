@@ -6,7 +6,35 @@ use std::path::{Path, PathBuf};
 
 use albedo_engine::manifest::{LARGEST, Manifests, Source};
 use albedo_engine::settings::Settings;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
+
+/// Most bytes of all manifests together: all of them are held at once.
+const LARGEST_WHOLE: usize = 256 << 20;
+/// Most bytes of a file with settings that are read: a kubeconfig, the certificate of an authority.
+pub const LARGEST_SETTINGS: u64 = 4 << 20;
+
+/// The bytes of a file, if it has no more than `most`.
+///
+/// # Errors
+/// The file cannot be read, or is larger; the error names the bound.
+pub fn bounded(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
+    let file = std::fs::File::open(path).context("cannot be read")?;
+    let mut bytes = Vec::new();
+    // One byte more tells a file that is too large from one that just fits; what is no regular file does not say how large it is.
+    file.take(most + 1).read_to_end(&mut bytes).context("cannot be read")?;
+    if bytes.len() as u64 > most {
+        bail!("is larger than {most} bytes ({} MiB), the most that is read of it", most >> 20);
+    }
+    Ok(bytes)
+}
+
+/// Whether a file that somebody else reads has no more than `most` bytes.
+///
+/// # Errors
+/// As of [`bounded`].
+pub fn check_size(path: &Path, most: u64) -> anyhow::Result<()> {
+    bounded(path, most).map(drop)
+}
 
 /// Reads files, folders and `-` for standard input. What cannot be read becomes a source that says so. `named`: files that
 /// are named here must hold manifests.
@@ -14,10 +42,10 @@ use anyhow::bail;
 /// # Errors
 /// A path that does not exist.
 pub fn sources(paths: &[PathBuf], named: bool) -> anyhow::Result<Vec<Source>> {
-    let mut walk = Walk { sources: Vec::new(), seen: BTreeSet::new() };
+    let mut walk = Walk { sources: Vec::new(), seen: BTreeSet::new(), left: LARGEST_WHOLE };
     for path in paths {
         if path.as_os_str() == "-" {
-            walk.sources.push(content("standard input", std::io::stdin().lock(), named));
+            walk.content("standard input", std::io::stdin().lock(), named);
         } else if path.is_dir() {
             walk.folder(path);
         } else if path.exists() {
@@ -49,6 +77,8 @@ struct Walk {
     sources: Vec<Source>,
     /// Files that were read, so that a file named beside its folder is read once.
     seen: BTreeSet<PathBuf>,
+    /// Bytes that may still be read.
+    left: usize,
 }
 
 impl Walk {
@@ -57,9 +87,26 @@ impl Walk {
         if path.canonicalize().is_ok_and(|real| !self.seen.insert(real)) {
             return;
         }
-        self.sources.push(match std::fs::File::open(path) {
-            Ok(file) => content(&name, file, named),
-            Err(error) => Source::unreadable(name, format!("cannot be read: {error}")),
+        match std::fs::File::open(path) {
+            Ok(file) => self.content(&name, file, named),
+            Err(error) => self.sources.push(Source::unreadable(name, format!("cannot be read: {error}"))),
+        }
+    }
+
+    fn content(&mut self, name: &str, from: impl std::io::Read, named: bool) {
+        let mut bytes = Vec::new();
+        // One byte more tells a file that is too large from one that just fits.
+        let read = from.take(LARGEST as u64 + 1).read_to_end(&mut bytes);
+        self.sources.push(match read {
+            Ok(size) if size > self.left => {
+                let whole = LARGEST_WHOLE >> 20;
+                Source::unreadable(name.to_owned(), format!("is not read: with it there are more than {whole} MiB"))
+            }
+            Ok(size) => {
+                self.left -= size;
+                Source::new(name, bytes, named)
+            }
+            Err(error) => Source::unreadable(name.to_owned(), format!("cannot be read: {error}")),
         });
     }
 
@@ -98,15 +145,6 @@ impl Walk {
     }
 }
 
-fn content(name: &str, from: impl std::io::Read, named: bool) -> Source {
-    let mut bytes = Vec::new();
-    // One byte more tells a file that is too large from one that just fits.
-    match from.take(LARGEST as u64 + 1).read_to_end(&mut bytes) {
-        Ok(_) => Source::new(name, bytes, named),
-        Err(error) => Source::unreadable(name, format!("cannot be read: {error}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::{create_dir, write};
@@ -121,6 +159,20 @@ mod tests {
         let trouble =
             |source: &Source| source.trouble.as_ref().map_or(String::new(), |trouble| trouble.message.clone());
         sources.iter().map(|source| (name(source).unwrap_or_default(), trouble(source))).collect()
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_with_the_bound() {
+        let root = tempfile::tempdir().expect("a folder");
+        let path = root.path().join("facts.json");
+        write(&path, "x".repeat(1_048_576)).expect("a file");
+        assert_eq!(bounded(&path, 1 << 20).expect("it fits").len(), 1 << 20);
+        write(&path, "x".repeat(1_048_577)).expect("a file");
+        let error = bounded(&path, 1 << 20).expect_err("it is too large").to_string();
+        assert_eq!(error, "is larger than 1048576 bytes (1 MiB), the most that is read of it");
+        // It has no end and no size.
+        assert!(bounded(Path::new("/dev/zero"), 1 << 20).is_err());
+        assert!(check_size(Path::new("/dev/zero"), 10).is_err());
     }
 
     #[test]

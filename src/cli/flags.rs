@@ -12,6 +12,8 @@ use albedo_engine::stack::{IpAddressType, Scheme, TRACKING_TAGS, TargetType};
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::printing;
+
 /// Flags of the predecessor that mean nothing here: accepted with one warning each, so that its arguments still start.
 pub const IGNORED: [&str; 18] = [
     "enable-endpoint-slices",
@@ -228,7 +230,7 @@ pub fn without_ignored(arguments: Vec<OsString>) -> Vec<OsString> {
             kept.push(argument);
             continue;
         }
-        eprintln!("albedo: flag {text} means nothing here and is ignored");
+        printing::say(&format!("albedo: flag {text} means nothing here and is ignored"));
         // `--flag value`: the value goes with it.
         let valued = !text.contains('=')
             && !name.as_deref().is_some_and(|name| name.starts_with("enable-") || name.starts_with("disable-"));
@@ -306,7 +308,7 @@ impl Run {
         let mut gates = BTreeMap::new();
         for (name, value) in pairs("--feature-gates", &self.feature_gates)? {
             if IGNORED_GATES.contains(&name.as_str()) {
-                eprintln!("albedo: feature gate {name} means nothing here and is ignored");
+                printing::say(&format!("albedo: feature gate {name} means nothing here and is ignored"));
                 continue;
             }
             if !Gate::ALL.iter().any(|gate| gate.name() == name) {
@@ -315,9 +317,9 @@ impl Run {
             }
             let open = value.parse().with_context(|| format!("--feature-gates: {name}={value}: true or false"))?;
             if open && name == Gate::EnableCertificateManagement.name() {
-                eprintln!(
+                printing::say(&format!(
                     "albedo: feature gate {name}: no certificates are requested from ACM; Ingresses with create-acm-cert: \"true\" and no certificate-arn are set aside"
-                );
+                ));
             }
             gates.insert(name, open);
         }

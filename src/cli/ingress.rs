@@ -20,7 +20,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 
-use super::{facts, run};
+use super::{facts, files, printing, run};
 
 /// What `kubectl` calls an Ingress.
 const KINDS: [&str; 4] = ["ingress", "ingresses", "ing", "ingress.networking.k8s.io"];
@@ -82,14 +82,13 @@ pub fn named(words: &[String]) -> anyhow::Result<Option<(Option<String>, String)
 
 impl Reading {
     /// The exit code is 0 when it is served or on its way, 1 when somebody has to act.
-    #[expect(clippy::print_stdout, reason = "what was asked for")]
     pub(super) fn explain(&self, namespace: Option<String>, name: &str) -> anyhow::Result<ExitCode> {
         run::cryptography()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let description = runtime.block_on(self.describe(namespace, name))?;
         match self.output {
-            Output::Text => print!("{}", description.text(Timestamp::now())),
-            Output::Json => println!("{}", serde_json::to_string_pretty(&description)?),
+            Output::Text => printing::put(&description.text(Timestamp::now()))?,
+            Output::Json => printing::put(&(serde_json::to_string_pretty(&description)? + "\n"))?,
         }
         Ok(if description.state.is_well() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
@@ -130,6 +129,8 @@ impl Reading {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = match &self.kubeconfig {
             Some(path) => {
+                files::check_size(path, files::LARGEST_SETTINGS)
+                    .with_context(|| format!("--kubeconfig {}", path.display()))?;
                 let file = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
                 Config::from_custom_kubeconfig(file, &options).await
             }

@@ -9,15 +9,19 @@ use clap::Args;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::flags::pairs;
+use super::{files, printing};
 use crate::cluster::CRDS;
 use crate::serve::registration_yaml;
 
 /// Prints the CRDs as one stream.
-#[expect(clippy::print_stdout, reason = "what was asked for")]
-pub fn crds() {
+///
+/// # Errors
+/// They cannot be written.
+pub fn crds() -> anyhow::Result<ExitCode> {
     for (_, yaml) in CRDS {
-        println!("---\n{}", yaml.trim_start_matches("---\n").trim_end());
+        printing::put(&format!("---\n{}\n", yaml.trim_start_matches("---\n").trim_end()))?;
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the webhook configurations.
@@ -56,13 +60,15 @@ pub struct WebhookConfig {
 }
 
 impl WebhookConfig {
-    #[expect(clippy::print_stdout, reason = "what was asked for")]
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         if self.url.is_some() && self.inject_ca_from.is_some() {
             bail!("--url and --inject-ca-from exclude each other: cert-manager's certificate is for the Service");
         }
         let ca_bundle = match &self.ca_file {
-            Some(path) => Some(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?),
+            Some(path) => {
+                let bytes = files::bounded(path, files::LARGEST_SETTINGS);
+                Some(bytes.with_context(|| format!("--ca-file {}", path.display()))?)
+            }
             None => None,
         };
         let labels = pairs("--namespace-selector", &self.namespace_selector)?;
@@ -84,7 +90,7 @@ impl WebhookConfig {
             inject_ca_from: self.inject_ca_from,
             ..Options::default()
         };
-        print!("{}", registration_yaml(&options)?);
+        printing::put(&registration_yaml(&options)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -18,7 +18,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{facts, files};
+use super::{facts, files, printing};
 
 /// What only a cluster or an account knows.
 const UNKNOWN: &str = "?";
@@ -53,7 +53,6 @@ pub struct Show {
 }
 
 impl Show {
-    #[expect(clippy::print_stdout, reason = "what was asked for")]
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let settings = Settings {
             default_scheme: Scheme::parse(&self.default_load_balancer_scheme)
@@ -73,10 +72,10 @@ impl Show {
         let shapes = |plans: &[Desired]| plans.iter().map(plan::shape).collect::<Vec<Value>>();
         if self.diff.is_empty() {
             if json {
-                println!("{}", serde_json::to_string_pretty(&shapes(&plans))?);
+                printing::put(&(serde_json::to_string_pretty(&shapes(&plans))? + "\n"))?;
             } else {
                 for desired in &plans {
-                    print!("{}", plan::show_desired(desired));
+                    printing::put(&plan::show_desired(desired))?;
                 }
             }
         } else {
@@ -84,11 +83,11 @@ impl Show {
             whole &= sound;
             let changes = plan::compare(&shapes(&before), &shapes(&plans));
             if json {
-                println!("{}", serde_json::to_string_pretty(&changes)?);
+                printing::put(&(serde_json::to_string_pretty(&changes)? + "\n"))?;
             } else if changes.is_empty() {
-                println!("nothing changes");
+                printing::put("nothing changes\n")?;
             } else {
-                print!("{}", plan::show_changes(&changes));
+                printing::put(&plan::show_changes(&changes))?;
             }
         }
         Ok(if whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -100,7 +99,7 @@ fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Res
     let files = files::read(paths, settings)?;
     let mut whole = files.faults.is_empty();
     for fault in &files.faults {
-        eprintln!("{}", files.told(fault));
+        printing::say(&files.told(fault));
     }
     for key in files.world.keys(Kind::Ingress) {
         whole &= is_placed(&files.world, &key);
@@ -112,17 +111,17 @@ fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Res
         for member in linked.members.iter().filter(|member| member.state != MemberState::Linked) {
             whole = false;
             for finding in causes(&member.findings, Effect::MemberSetAside) {
-                eprintln!("{} is not part of it: {finding}", member.key);
+                printing::say(&format!("{} is not part of it: {finding}", member.key));
             }
         }
         if linked.desired.is_none() && linked.members.iter().any(|member| member.state == MemberState::Linked) {
             whole = false;
             for finding in linked.members.iter().flat_map(|member| causes(&member.findings, Effect::GroupBlocked)) {
-                eprintln!("group {group} is blocked: {finding}");
+                printing::say(&format!("group {group} is blocked: {finding}"));
             }
         }
         for finding in linked.findings().filter(|finding| finding.code == Code::UnreachedRule) {
-            eprintln!("note: {}: {finding}", finding.subject);
+            printing::say(&format!("note: {}: {finding}", finding.subject));
         }
         all.extend(linked.desired.map(|desired| without_guesses(desired, &view)));
     }
@@ -134,8 +133,10 @@ fn is_placed(world: &World, key: &Key) -> bool {
     let Some(ingress) = world.ingress(key) else { return true };
     let membership = world.membership(ingress);
     match (admit::outside(world, ingress), &membership) {
-        (Some(finding), _) => eprintln!("{key} is not part of it: {finding}"),
-        (None, Membership::None) => eprintln!("{key} is not part of it: its class is another controller's"),
+        (Some(finding), _) => printing::say(&format!("{key} is not part of it: {finding}")),
+        (None, Membership::None) => {
+            printing::say(&format!("{key} is not part of it: its class is another controller's"));
+        }
         (None, _) => {}
     }
     matches!(membership, Membership::Member(..) | Membership::None)

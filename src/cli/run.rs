@@ -7,6 +7,7 @@ use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
 use super::flags::Run;
+use super::printing::Log;
 use crate::app;
 
 pub fn run(flags: Run) -> anyhow::Result<ExitCode> {
@@ -30,11 +31,12 @@ fn logs(level: &str) -> anyhow::Result<()> {
     // The watches report a failure once a minute with its mend; the client library would add a line an attempt.
     let filter = format!("{level},kube_client=off,kube_runtime=off");
     let filter = EnvFilter::try_new(filter).with_context(|| format!("--log-level {level}"))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Without colours: what is printed is cleaned of their escapes too.
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Log);
     if std::io::stderr().is_terminal() {
         subscriber.init();
     } else {
-        subscriber.json().flatten_event(true).with_ansi(false).init();
+        subscriber.json().flatten_event(true).init();
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use url::Url;
 
-use super::{facts, files};
+use super::{facts, files, printing};
 
 /// Traces a request.
 #[derive(Debug, Args)]
@@ -130,13 +130,12 @@ struct Share {
 
 impl Trace {
     /// Exit code 0: the answer is certain. 1: nothing listens there, or it is not.
-    #[expect(clippy::print_stdout, reason = "what was asked for")]
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let request = self.request()?;
         let settings = Settings::new(&self.cluster_name);
         let files = files::read(&self.filename, &settings)?;
         for fault in &files.faults {
-            eprintln!("{}", files.told(fault));
+            printing::say(&files.told(fault));
         }
         let facts = facts::read(self.facts.as_deref())?;
         let mut walks = Vec::new();
@@ -150,7 +149,7 @@ impl Trace {
                 link::link(link::Input { settings: &settings, view: &view, facts: &facts, existing: None, now });
             for member in linked.members.iter().filter(|member| member.state != MemberState::Linked) {
                 for finding in &member.findings {
-                    eprintln!("{} is not part of it: {finding}", member.key);
+                    printing::say(&format!("{} is not part of it: {finding}", member.key));
                 }
             }
             let Linked { desired, origins, .. } = linked;
@@ -170,9 +169,9 @@ impl Trace {
         let certain = !walks.is_empty() && files.faults.is_empty();
         let certain = certain && walks.iter().all(|walk| walk.certain && !matches!(walk.answer, Answer::None { .. }));
         if self.output == Output::Json {
-            println!("{}", serde_json::to_string_pretty(&walks)?);
+            printing::put(&(serde_json::to_string_pretty(&walks)? + "\n"))?;
         } else {
-            print!("{}", text(&walks, &request, &others));
+            printing::put(&text(&walks, &request, &others))?;
         }
         Ok(if certain { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }

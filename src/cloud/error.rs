@@ -117,6 +117,24 @@ impl CloudError {
         }
     }
 
+    /// What failed, without AWS's words and without names: AWS quotes the value that it refuses, whoever wrote it.
+    #[must_use]
+    pub fn outline(&self) -> String {
+        match self {
+            Self::Incomplete { .. } | Self::Slow { .. } | Self::Pages | Self::NotTenured { .. } => self.to_string(),
+            Self::Unresolved { operation, .. } => format!("AWS {operation} needs a resource that does not exist yet"),
+            Self::NoClient { operation, .. } => {
+                format!("AWS {operation} needs the client of an identity provider from a Secret that has none")
+            }
+            Self::Unlisted { operation, .. } => {
+                format!(
+                    "AWS {operation} needs the ARN of a web ACL, and web ACLs cannot be listed: grant wafv2:ListWebACLs"
+                )
+            }
+            _ => self.answer().map_or_else(String::new, Answer::outline),
+        }
+    }
+
     /// AWS's error code; empty when AWS was not asked.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -229,13 +247,20 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// The answer without AWS's message.
+    fn outline(&self) -> String {
+        match self.status {
+            Some(status) => format!("AWS {} said {status} {}", self.operation, self.code),
+            None => format!("AWS {} gave no answer", self.operation),
+        }
+    }
+}
+
 /// `AWS CreateListener said 400 ValidationError: message`: users see it in events.
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.status {
-            Some(status) => write!(f, "AWS {} said {status} {}", self.operation, self.code)?,
-            None => write!(f, "AWS {} gave no answer", self.operation)?,
-        }
+        f.write_str(&self.outline())?;
         if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use albedo_engine::clean::clean;
 use albedo_engine::kinds::TargetGroupBinding;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::api::networking::v1::Ingress;
@@ -260,7 +261,8 @@ async fn bump(
 
 fn event(note: &Note, now: Time) -> Event {
     let subject = &note.subject;
-    let text = cut(&note.text, LONGEST_TEXT);
+    let clean = clean(&note.text);
+    let text = cut(&clean, LONGEST_TEXT);
     let identity = [&subject.uid, &subject.kind, note.severity.word(), &note.reason, text, subject.component];
     Event {
         metadata: ObjectMeta {
@@ -340,6 +342,12 @@ mod tests {
                 "firstTimestamp": "2026-01-02T03:04:05Z", "lastTimestamp": "2026-01-02T03:04:05Z",
             })
         );
+    }
+
+    #[test]
+    fn an_event_has_nothing_that_a_terminal_obeys() {
+        let event = written(&note("no host \u{1b}[2Ka\u{9b}1m\n::error::x"));
+        assert_eq!(event.message.as_deref(), Some("no host \\u001b[2Ka\\u009b1m\n\\u003a:error::x"));
     }
 
     #[test]

@@ -73,6 +73,25 @@ impl Cluster {
         change.make(binding, difference).await.map(drop)
     }
 
+    /// Seals a note of a binding in its status: who may write bindings may not write that.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub async fn seal_binding(
+        &self,
+        tenure: &Tenure,
+        binding: &TargetGroupBinding,
+        type_: &str,
+        seal: &str,
+    ) -> Result<TargetGroupBinding, WriteError> {
+        let api = namespaced(self.client(), binding);
+        let what = format!("write the status of the TargetGroupBinding {}", Key::of(&binding.metadata));
+        let change = Change { tenure, api: &api, door: Door::Status, what: &what };
+        let now = Timestamp::now();
+        let difference = |current: &TargetGroupBinding| Ok(binding_seal(current, type_, seal, now));
+        change.make(binding, difference).await
+    }
+
     /// Notes in annotations of a binding what was registered for it, and when; an empty line says that nobody knows.
     ///
     /// # Errors
@@ -185,6 +204,23 @@ fn binding_status(
         patch.insert("conditions".to_owned(), json!(others.chain([condition]).collect::<Vec<_>>()));
     }
     (!patch.is_empty()).then(|| json!({"status": patch}))
+}
+
+fn binding_seal(current: &TargetGroupBinding, type_: &str, seal: &str, now: Timestamp) -> Option<Value> {
+    let conditions = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    if conditions.iter().any(|condition| condition.type_ == type_ && condition.message == seal) {
+        return None;
+    }
+    let condition = Condition {
+        type_: type_.to_owned(),
+        status: "True".to_owned(),
+        reason: "Registered".to_owned(),
+        message: seal.to_owned(),
+        last_transition_time: Time(now),
+        observed_generation: current.metadata.generation,
+    };
+    let others = conditions.iter().filter(|other| other.type_ != type_).cloned();
+    Some(json!({"status": {"conditions": others.chain([condition]).collect::<Vec<_>>()}}))
 }
 
 fn binding_patch(

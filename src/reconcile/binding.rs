@@ -44,6 +44,7 @@ impl Reconciler {
             return self.let_go(key, &stored).await;
         }
         if let Some(hold) = targets::held_by_itself(&stored) {
+            self.leave_renamed(key, &stored).await?;
             return self.hold_binding(key, &stored, &hold).await;
         }
         let Some(arn) = self.arn_of(&stored).await? else {

@@ -70,7 +70,10 @@ impl Reconciler {
         let (outcome, reached) = match &result {
             Ok((outcome, reached)) => (outcome.clone(), reached.clone()),
             Err(error) if error.is_passing() => return result.map(|_| Next::Rest),
-            Err(error) => (Outcome::Failed { error: error.told(), passes: error.may_pass() }, error.reached()),
+            Err(error) => {
+                let (told, outline) = (error.told(), error.outline());
+                (Outcome::Failed { error: told, outline, passes: error.may_pass() }, error.reached())
+            }
         };
         self.report(&view, &linked, &outcome, &reached).await?;
         if let Err(error) = &result {

@@ -54,9 +54,14 @@ impl Reconciler {
 
     /// Those that leave hear what they wait for.
     pub(super) fn explain_wait(&self, view: &View, waits: &[String]) {
+        // What is waited for has names and values of members.
+        let told = match view.is_of_one_namespace() {
+            true => waits.join("; "),
+            false => format!("other members of the group; IngressGroup {} says for what", view.group.object_name()),
+        };
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
-                self.warn(ingress, "DeletionWaiting", format!("waiting for {}", waits.join("; ")));
+                self.warn(ingress, "DeletionWaiting", format!("waiting for {told}"));
             }
         }
     }
@@ -67,7 +72,11 @@ impl Reconciler {
             return;
         }
         for member in &view.members {
-            self.warn(&member.ingress, "FailedDeployModel", format!("Failed deploy model due to {}", error.told()));
+            self.warn(
+                &member.ingress,
+                "FailedDeployModel",
+                format!("Failed deploy model due to {}", error.told_in(view)),
+            );
         }
         self.explain_failure(view, error);
     }
@@ -76,7 +85,7 @@ impl Reconciler {
     pub(super) fn explain_failure(&self, view: &View, error: &TurnError) {
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
-                self.warn(ingress, "FailedDeployModel", format!("Failed deploy model due to {}", error.told()));
+                self.warn(ingress, "FailedDeployModel", format!("Failed deploy model due to {}", error.told_in(view)));
             }
         }
     }

@@ -35,8 +35,12 @@ impl Reconciler {
         });
         // Where members cannot be linked they hear that alone: subnets that are tagged for the other cluster, say.
         for held in held.iter().filter(|_| linked.desired.is_none()) {
+            let told = match view.is_of_one_namespace() {
+                true => held.clone(),
+                false => format!("somebody to act; IngressGroup {} says what for", view.group.object_name()),
+            };
             for member in &view.members {
-                self.warn(&member.ingress, "FailedDeployModel", format!("Failed deploy model: waiting for {held}"));
+                self.warn(&member.ingress, "FailedDeployModel", format!("Failed deploy model: waiting for {told}"));
             }
         }
         Ok(held)

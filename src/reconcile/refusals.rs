@@ -8,13 +8,13 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use albedo_engine::annotation::PREFIX;
-use albedo_engine::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
+use albedo_engine::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Readers};
 use albedo_engine::kinds::{Key, LastGood};
 use albedo_engine::ledger;
 use albedo_engine::link::{self, Existing};
 use albedo_engine::plan::{self, AwsOperation, Operation};
 use albedo_engine::stack::Observed;
-use albedo_engine::world::View;
+use albedo_engine::world::{ClassifiedMember, View};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -26,6 +26,8 @@ pub(super) type Refused = (AwsOperation, String);
 
 /// AWS may take later what it refuses now (an access log's bucket gets its policy): then it is tried again.
 const AGAIN: Duration = Duration::from_mins(10);
+/// Words of a member's input that are looked for in what AWS said, in bytes at least: shorter ones are in every sentence.
+const SHORTEST: usize = 4;
 /// Members that are remembered.
 const MOST: usize = 4096;
 
@@ -123,13 +125,13 @@ impl Reconciler {
             }
             let culprit = suspects.into_iter().find(|one| {
                 let mut without = known.clone();
-                without.insert(one.key(), vec![finding(&one.key(), operation, said)]);
+                without.insert(one.key(), vec![finding(&one.key(), operation, said, view)]);
                 takes(without) == Some(false)
             });
             if let Some(culprit) = culprit {
                 let key = culprit.key();
                 tracing::warn!(member = %key, said, "AWS refuses what this Ingress asks for");
-                self.shared.refusals.add(ledger::input_of(&culprit.ingress), finding(&key, operation, said), now);
+                self.shared.refusals.add(ledger::input_of(&culprit.ingress), finding(&key, operation, said, view), now);
             }
         }
     }
@@ -140,7 +142,21 @@ fn quoted(said: &str) -> impl Iterator<Item = &str> {
     said.split(['\'', '"', '`']).skip(1).step_by(2).filter(|word| word.len() >= 3)
 }
 
-fn finding(key: &Key, operation: &AwsOperation, said: &str) -> Finding {
+/// Whether AWS's words have a part of what a member of another namespace wrote.
+fn quotes_others(said: &str, key: &Key, view: &View) -> bool {
+    let text = |of: &ClassifiedMember| {
+        let LastGood { annotations, spec, .. } = ledger::input_of(&of.ingress);
+        annotations.into_values().chain([spec]).collect::<Vec<_>>().join(" ")
+    };
+    let (own, others): (Vec<_>, Vec<_>) =
+        view.members.iter().partition(|member| member.key().namespace == key.namespace);
+    let own = own.into_iter().map(text).collect::<String>();
+    let is_edge = |c: char| !c.is_alphanumeric() && !matches!(c, '-' | '.' | '_' | '/' | ':');
+    let is_theirs = |word: &&str| word.len() >= SHORTEST && said.contains(*word) && !own.contains(*word);
+    others.into_iter().map(text).any(|text| text.split(is_edge).any(|word| is_theirs(&word)))
+}
+
+fn finding(key: &Key, operation: &AwsOperation, said: &str, view: &View) -> Finding {
     let (code, annotation) = match operation {
         AwsOperation::ModifyLoadBalancerAttributes { .. } => (Code::InvalidAttribute, Some("load-balancer-attributes")),
         AwsOperation::ModifyTargetGroupAttributes { .. } => (Code::InvalidAttribute, Some("target-group-attributes")),
@@ -151,16 +167,26 @@ fn finding(key: &Key, operation: &AwsOperation, said: &str) -> Finding {
         |name| FieldPath::annotation(&format!("{PREFIX}{name}")),
     );
     let message = format!("AWS refuses what only this Ingress asks for: {said}");
-    Finding {
-        effect: Effect::MemberSetAside,
-        mend: "write a value that AWS takes; it is tried again when the Ingress is edited, and every ten minutes"
-            .to_owned(),
-        ..Finding::new(code, ObjectRef::ingress(&key.namespace, &key.name), path, message)
+    let finding = Finding::new(code, ObjectRef::ingress(&key.namespace, &key.name), path, message)
+        .effect(Effect::MemberSetAside)
+        .mend("write a value that AWS takes; it is tried again when the Ingress is edited, and every ten minutes");
+    if !quotes_others(said, key, view) {
+        return finding;
     }
+    let outline = format!(
+        "AWS refuses what only this Ingress asks for; its words stand in IngressGroup {}",
+        view.group.object_name()
+    );
+    finding.known_to(Readers::new(), outline)
 }
 
 #[cfg(test)]
 mod tests {
+    use albedo_engine::settings::Settings;
+    use albedo_engine::stack::GroupId;
+    use albedo_engine::world::{Object, Overlay, World};
+    use serde_json::json;
+
     use super::*;
 
     fn input(value: &str) -> LastGood {
@@ -169,7 +195,7 @@ mod tests {
 
     fn some_finding() -> Finding {
         let operation = AwsOperation::DeleteRule { rule: "arn".to_owned() };
-        finding(&Key::new("ns", "shop"), &operation, "no")
+        finding(&Key::new("ns", "shop"), &operation, "no", &view(&[]))
     }
 
     #[test]
@@ -183,6 +209,33 @@ mod tests {
         refusals.add(input("b"), some_finding(), now);
         assert!(stands(now));
         assert!(!stands(now + AGAIN));
+    }
+
+    fn view(buckets: &[(&str, &str)]) -> View {
+        let mut world = World::new(Settings::new("test"));
+        let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": "ingress.k8s.aws/alb"}});
+        world.apply(Object::IngressClass(Box::new(serde_json::from_value(class).unwrap())));
+        for (namespace, bucket) in buckets {
+            let annotations = [("group.name", "g"), ("load-balancer-attributes", bucket)];
+            let annotations: BTreeMap<String, &str> =
+                annotations.into_iter().map(|(key, value)| (format!("{PREFIX}{key}"), value)).collect();
+            let ingress = json!({"metadata": {"name": "shop", "namespace": namespace, "annotations": annotations},
+                "spec": {"ingressClassName": "alb"}});
+            world.apply(Object::Ingress(Box::new(serde_json::from_value(ingress).unwrap())));
+        }
+        world.view(&GroupId::Explicit("g".to_owned()), &Overlay::None)
+    }
+
+    #[test]
+    fn words_of_another_namespace_are_not_passed_on() {
+        let view = view(&[("ns", "access_logs.s3.bucket=ours"), ("other", "access_logs.s3.bucket=theirs")]);
+        assert_eq!(view.members.len(), 2);
+        let operation = AwsOperation::DeleteRule { rule: "arn".to_owned() };
+        let told = |said: &str| finding(&Key::new("ns", "shop"), &operation, said, &view).told_to("ns").to_string();
+        assert!(told("no such bucket: ours").contains("no such bucket: ours"));
+        assert!(told("access_logs.s3.bucket is wrong").contains("s3.bucket is wrong"));
+        let hidden = told("no such bucket: theirs");
+        assert!(!hidden.contains("theirs") && hidden.contains("IngressGroup"), "{hidden}");
     }
 
     #[test]

@@ -38,6 +38,7 @@ macro_rules! rows {
 /// The rooms of the engine.
 #[rustfmt::skip]
 pub const ENGINE: &[Row] = rows! {
+    clean:      [] [];
     finding:    [] [];
     glob:       [] [];
     stack:      ["finding"] [];
@@ -55,15 +56,15 @@ pub const ENGINE: &[Row] = rows! {
     targets:    ["finding", "stack", "settings", "kinds"] [TYPES];
     plan:       ["finding", "stack", "settings", "traffic", "ledger"] [];
     describe:   ["finding", "stack", "kinds", "facts", "settings", "world", "ledger", "link", "plan"] [TYPES];
-    admit:      ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "plan"] [TYPES];
-    check:      ["finding", "admit", "manifest"] [];
-    report:     ["finding", "stack", "settings", "kinds", "world", "ledger", "link", "plan"] [TYPES];
+    admit:      ["clean", "finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "plan"] [TYPES];
+    check:      ["clean", "finding", "admit", "manifest"] [];
+    report:     ["clean", "finding", "stack", "settings", "kinds", "world", "ledger", "link", "plan"] [TYPES];
 };
 
 /// The rooms of the edge.
 #[rustfmt::skip]
 pub const EDGE: &[Row] = rows! {
-    cluster:   ["settings", "kinds", "world", "ledger"] [TYPES, KUBE];
+    cluster:   ["clean", "settings", "kinds", "world", "ledger"] [TYPES, KUBE];
     cloud:     ["settings", "stack", "facts", "plan::AwsOperation"] [AWS];
     reconcile: ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets",
                 "plan", "report", "cluster", "cloud"] [TYPES, KUBE];

@@ -89,6 +89,11 @@ impl Hands {
     }
 }
 
+/// A target group of another account.
+fn role_of(arn: &str) -> Value {
+    json!({"targetGroupARN": arn, "targetType": "ip", "iamRoleArnToAssume": "arn:aws:iam::999999999999:role/other"})
+}
+
 fn is_theirs(id: &str) -> bool {
     THEIRS.contains(&id)
 }
@@ -120,16 +125,25 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
     restored["metadata"]["labels"] = json!({"ingress.k8s.aws/stack": "shop"});
     let mut multi = spec(&shared);
     multi["multiClusterTargetGroup"] = json!(true);
-    let mut role = spec(&account);
-    role["iamRoleArnToAssume"] = json!("arn:aws:iam::999999999999:role/other");
+    let role = role_of(&account);
     let mut labelled = of_web("labelled", &spec(&service));
     labelled["metadata"]["labels"] =
         json!({"service.k8s.aws/stack-name": "web", "service.k8s.aws/stack-namespace": "shop"});
-    let all = [restored, of_web("multi", &multi), of_web("role", &role), labelled];
+    // It claims to have registered another's targets, as one that named that target group before.
+    let claimed = hands.target_group("others-claimed", Value::Null).await?;
+    let elsewhere = hands.target_group("others-elsewhere", Value::Null).await?;
+    let mut claims = of_web("claims", &role_of(&elsewhere));
+    let line = format!("{claimed} {}", THEIRS.map(|id| format!("{id}:8080")).join(","));
+    claims["metadata"]["annotations"] = json!({"albedo.dev/registered": line});
+    claims["status"] = json!({"observedGeneration": 1});
+    let mut plain = of_web("claims-too", &spec(&elsewhere));
+    plain["metadata"]["annotations"] = claims["metadata"]["annotations"].clone();
+    let all = [restored, of_web("multi", &multi), of_web("role", &role), labelled, claims];
     stage.apply(&all).await?;
     hands.told("restored", "OtherCluster", "blue").await?;
     hands.told("multi", "NotSupported", "multiClusterTargetGroup").await?;
     hands.told("role", "NotSupported", "iamRoleArnToAssume").await?;
+    hands.told("claims", "NotSupported", "iamRoleArnToAssume").await?;
     hands.told("labelled", "OtherController", "service.k8s.aws/").await?;
     let ready = eventually("the condition tells", SOON, async || {
         let ready = hands.ready("restored").await?;
@@ -137,14 +151,19 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
     });
     ready.await?;
     stage.quiet().await?;
-    for name in ["restored", "multi", "role", "labelled"] {
+    for name in ["restored", "multi", "role", "labelled", "claims"] {
         stage.kubectl(&["delete", "targetgroupbinding", name, "--timeout=30s"]).await?;
     }
     stage.quiet().await?;
     hands.unwritten(mark).await?;
-    for arn in [&foreign, &shared, &account, &service] {
+    for arn in [&foreign, &shared, &account, &service, &claimed] {
         ensure!(hands.targets(arn).await? == THEIRS, "{arn} lost targets");
     }
+    stage.apply(&[plain]).await?;
+    hands.has(&elsewhere, "its own pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
+    ensure!(hands.targets(&claimed).await? == THEIRS, "{claimed} lost targets to a claim");
+    stage.kubectl(&["delete", "targetgroupbinding", "claims-too", "--timeout=30s"]).await?;
+    ensure!(hands.targets(&claimed).await? == THEIRS, "{claimed} lost targets to a claim");
     the_older_binding_counts(&hands).await?;
     hands.stage.close().await
 }
@@ -190,6 +209,15 @@ pub async fn a_short_binding_is_enough_and_may_be_moved(base: Arc<Base>) -> Resu
     hands.stage.start().await?;
     hands.has(&two, "two pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     hands.has(&one, "what another hand registered", |ids| ids == THEIRS).await?;
+    // It leaves the former one, too, when the same edit gives it to somebody else.
+    hands.stage.quiet().await?;
+    let three = hands.target_group("short-three", Value::Null).await?;
+    let mut given = of_web("named", &role_of(&three));
+    given["spec"]["targetGroupName"] = Value::Null;
+    hands.stage.apply(&[given]).await?;
+    hands.told("named", "NotSupported", "iamRoleArnToAssume").await?;
+    hands.has(&two, "none", <[String]>::is_empty).await?;
+    hands.has(&three, "what another hand registered", |ids| ids == THEIRS).await?;
     hands.stage.kubectl(&["delete", "targetgroupbinding", "named", "--timeout=30s"]).await?;
     hands.has(&two, "none", <[String]>::is_empty).await?;
     hands.has(&one, "what another hand registered", |ids| ids == THEIRS).await?;

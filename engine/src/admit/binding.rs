@@ -31,7 +31,7 @@ pub(super) fn validate(request: &Request, object: &Value, old: Option<&Value>, c
     }
     let about =
         Details { kind: KIND.to_owned(), name: request.name.clone(), group: GROUP.to_owned(), causes: Vec::new() };
-    answer_about(about, &found, &[], &policy, false)
+    answer_about(about, &request.namespace, &found, &[], &policy, false)
 }
 
 /// The patch that fills in what the target group says, where that is known. What is not filled in is read by the reconciler.

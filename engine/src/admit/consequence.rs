@@ -11,9 +11,9 @@ use super::verdict::linked;
 use super::{ALLOW_REPLACEMENT, Context};
 use crate::annotation::PREFIX;
 use crate::compile::Cache;
-use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::finding::{Code, FieldPath, Finding, ObjectRef, Readers};
 use crate::kinds::{Key, LoadBalancerStatus};
-use crate::link::Linked;
+use crate::link::{Linked, MemberState};
 use crate::stack::{GroupId, LoadBalancer};
 use crate::world::{Membership, Overlay};
 
@@ -29,25 +29,57 @@ pub(super) struct Change<'a> {
     pub context: Context<'a>,
 }
 
-/// A consequence: its code, and the annotation, its new value and the message where it happens.
-type Row = (Code, fn(&Change<'_>, &mut Cache) -> Option<(&'static str, String, String)>);
+/// A consequence: its code, where it happens, and what is said to those who do not know the load balancer.
+type Row = (Code, fn(&Change<'_>, &mut Cache) -> Option<Happens>, &'static str);
+
+/// Where a consequence happens.
+struct Happens {
+    /// The annotation.
+    suffix: &'static str,
+    /// Its new value.
+    value: String,
+    message: String,
+    /// Who knows the load balancer that the message names.
+    readers: Readers,
+}
 
 const CONSEQUENCES: [Row; 4] = [
-    (Code::ReplacesLoadBalancer, |change, _| change.replaces()),
-    (Code::RemovesFrontendNlb, |change, _| change.removes_frontend_nlb()),
-    (Code::MovesToAnother, |change, cache| change.moves(cache)),
-    (Code::KeepsItsName, |change, _| change.keeps_its_name()),
+    (
+        Code::ReplacesLoadBalancer,
+        |change, _| change.replaces(),
+        "another scheme deletes the load balancer of the group and makes another with another DNS name",
+    ),
+    (
+        Code::RemovesFrontendNlb,
+        |change, _| change.removes_frontend_nlb(),
+        "the frontend NLB of the group is deleted, or made anew with another DNS name",
+    ),
+    (
+        Code::MovesToAnother,
+        |change, cache| change.moves(cache),
+        "the load balancer of the group that it leaves no longer answers for it; another does, under another DNS name",
+    ),
+    (
+        Code::KeepsItsName,
+        |change, _| change.keeps_its_name(),
+        "the load balancer of the group exists and cannot be renamed",
+    ),
 ];
 
 impl Change<'_> {
     /// All that it leads to.
     pub(super) fn consequences(&self, cache: &mut Cache) -> Vec<Finding> {
         let meant = acknowledged(self.candidate);
-        let found = CONSEQUENCES.iter().filter_map(|(code, find)| Some((*code, find(self, cache)?)));
-        let finding = |(code, (suffix, value, message)): (Code, (&str, String, String))| {
+        let found = CONSEQUENCES.iter().filter_map(|(code, find, outline)| Some((*code, find(self, cache)?, *outline)));
+        let finding = |(code, happens, outline): (Code, Happens, &str)| {
+            let Happens { suffix, value, message, readers } = happens;
             let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-            let finding = Finding::new(code, self.subject.clone(), path, message).value(&value);
-            if meant && !code.row().absence { finding.mend("acknowledged") } else { finding }
+            let mut finding = Finding::new(code, self.subject.clone(), path, message).value(&value);
+            if meant && !code.row().absence {
+                finding = finding.mend("acknowledged");
+                finding.is_acknowledged = true;
+            }
+            finding.known_to(readers, outline)
         };
         found.map(finding).collect()
     }
@@ -57,8 +89,29 @@ impl Change<'_> {
         self.context.world.group_object(group)?.status.as_ref()?.load_balancer.as_ref()
     }
 
+    /// Namespaces that know the load balancer of a group: it answers for an Ingress of theirs, or nobody else is in the group.
+    fn insiders(&self, group: &GroupId) -> Readers {
+        let status = self.context.world.group_object(group).and_then(|ledger| ledger.status.as_ref());
+        let linked = status.into_iter().flat_map(|status| &status.members).filter(|member| member.state == "Linked");
+        let mut insiders: Readers = linked.map(|member| member.namespace.clone()).collect();
+        if status.is_none() && *group == *self.group {
+            let linked = self.before.members.iter().filter(|member| member.state == MemberState::Linked);
+            insiders.extend(linked.map(|member| member.key.namespace.clone()));
+        }
+        let view = self.context.world.view(group, &Overlay::None);
+        let others = view.members.iter().map(|member| member.key().namespace);
+        if others.clone().all(|namespace| namespace == self.subject.namespace) {
+            insiders.insert(self.subject.namespace.clone());
+        }
+        insiders
+    }
+
+    fn happens(&self, suffix: &'static str, value: String, message: String) -> Happens {
+        Happens { suffix, value, message, readers: self.insiders(self.group) }
+    }
+
     /// Another scheme: the load balancer that exists goes.
-    fn replaces(&self) -> Option<(&'static str, String, String)> {
+    fn replaces(&self) -> Option<Happens> {
         let known = self.known(self.group);
         let before = || Some(load_balancer(self.before)?.scheme.to_string());
         let was = known.map(|known| known.scheme.clone()).filter(|scheme| !scheme.is_empty()).or_else(before)?;
@@ -66,11 +119,11 @@ impl Change<'_> {
         let name = known.map(named).unwrap_or_default();
         let message =
             format!("scheme {was} → {becomes} deletes the load balancer{name} and makes another with another DNS name");
-        (was != becomes).then_some(("scheme", becomes, message))
+        (was != becomes).then(|| self.happens("scheme", becomes, message))
     }
 
     /// The NLB in front of the load balancer would go, or be another one.
-    fn removes_frontend_nlb(&self) -> Option<(&'static str, String, String)> {
+    fn removes_frontend_nlb(&self) -> Option<Happens> {
         let was = self.before.desired.as_ref()?.frontend_nlb.as_ref()?;
         let after = self.after.desired.as_ref().filter(|after| !after.keep_frontend_nlb)?;
         match &after.frontend_nlb {
@@ -80,16 +133,17 @@ impl Change<'_> {
                 let message = format!(
                     "scheme {was} → {becomes} deletes the frontend NLB and makes another with another DNS name"
                 );
-                Some(("frontend-nlb-scheme", becomes, message))
+                Some(self.happens("frontend-nlb-scheme", becomes, message))
             }
             None => {
-                Some(("enable-frontend-nlb", "false".to_owned(), format!("the frontend NLB {} is deleted", was.name)))
+                let message = format!("the frontend NLB {} is deleted", was.name);
+                Some(self.happens("enable-frontend-nlb", "false".to_owned(), message))
             }
         }
     }
 
     /// Another group: its rules leave one load balancer and come to another.
-    fn moves(&self, cache: &mut Cache) -> Option<(&'static str, String, String)> {
+    fn moves(&self, cache: &mut Cache) -> Option<Happens> {
         let old = self.old?;
         let Membership::Member(from, _) = self.context.world.membership(old) else { return None };
         if from == *self.group {
@@ -109,11 +163,12 @@ impl Change<'_> {
             "group {from} → {}: the load balancer{name} {fate}; another does, under another DNS name",
             self.group
         );
-        Some(("group.name", self.group.to_string(), message))
+        let readers = self.insiders(&from);
+        Some(Happens { suffix: "group.name", value: self.group.to_string(), message, readers })
     }
 
     /// Another name: a load balancer that exists has its own for ever.
-    fn keeps_its_name(&self) -> Option<(&'static str, String, String)> {
+    fn keeps_its_name(&self) -> Option<Happens> {
         const KEY: &str = "load-balancer-name";
         let (before, after) = (load_balancer(self.before)?, load_balancer(self.after)?);
         let known = self.known(self.group);
@@ -124,7 +179,7 @@ impl Change<'_> {
         let edited = asked(self.candidate) != self.old.and_then(asked);
         let message = format!("the load balancer {was} exists and cannot be renamed to {}", after.name);
         let kept = edited && before.generation() == after.generation() && was != after.name;
-        kept.then(|| (KEY, after.name.clone(), message))
+        kept.then(|| self.happens(KEY, after.name.clone(), message))
     }
 }
 

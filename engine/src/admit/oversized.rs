@@ -33,7 +33,7 @@ pub(super) fn answer(request: &Request, values: usize, context: Context<'_>) -> 
         group: request.row.group.to_owned(),
         causes: Vec::new(),
     };
-    let mut answer = answer_about(about, &[finding], &[], &policy, false);
+    let mut answer = answer_about(about, &request.namespace, &[finding], &[], &policy, false);
     if matches!(request.old_object, Some(Object::Oversized(_))) && !answer.allowed {
         answer = Answer { warnings: vec![answer.message], ..Answer::allow() };
     }

@@ -40,7 +40,7 @@ pub(super) fn validate(
         group: "elbv2.k8s.aws".to_owned(),
         causes: Vec::new(),
     };
-    answer_about(about, &found, &[], policy, false)
+    answer_about(about, "", &found, &[], policy, false)
 }
 
 #[cfg(test)]

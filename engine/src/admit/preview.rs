@@ -1,17 +1,18 @@
 //! What a change would do in AWS, as lines for `kubectl apply --dry-run=server`.
 
 use crate::link::Linked;
-use crate::plan::{self, Input};
-use crate::stack::{Desired, Tags};
+use crate::plan::{self, AwsOperation, Input, Operation, Plan};
+use crate::stack::{Desired, Rule, Tags};
 
 /// A preview has no account at hand: as many rules as AWS gives everybody.
 const RULES: usize = 100;
 /// Rules of which a plan is made in a review, before and after, on all listeners together. Ordering more takes seconds.
 const SHOWN: usize = 200;
 
-/// The plan from the desired state before to the one after; nothing, when one of them cannot be told.
-pub(super) fn lines(before: &Linked, after: &Linked, cluster: &str) -> Vec<String> {
-    let Some(after) = &after.desired else { return Vec::new() };
+/// The plan from the desired state before to the one after, as the namespace of who asks may read it; nothing, when one of the states
+/// cannot be told.
+pub(super) fn lines(before: &Linked, linked: &Linked, cluster: &str, reader: &str) -> Vec<String> {
+    let Some(after) = &linked.desired else { return Vec::new() };
     let (observed, bindings) = match &before.desired {
         Some(desired) => plan::as_observed(desired),
         None => return Vec::new(),
@@ -32,11 +33,30 @@ pub(super) fn lines(before: &Linked, after: &Linked, cluster: &str) -> Vec<Strin
         targets: None,
     };
     let plan = plan::plan(input);
-    let lines: Vec<String> =
-        plan::show(&plan).lines().filter(|line| !line.contains("Tags ")).map(str::to_owned).collect();
+    let alone = [before, linked].iter().flat_map(|one| &one.members).all(|member| member.key.namespace == reader);
+    let shown = if alone { plan::show(&plan) } else { outline(&plan, linked, reader) };
+    let lines: Vec<String> = shown.lines().filter(|line| !line.contains("Tags ")).map(str::to_owned).collect();
     if lines.is_empty() {
         return vec!["plan: nothing changes in AWS".to_owned()];
     }
     let heading = format!("plan: {} changes in AWS (from the stored Ingresses to this one)", lines.len());
     std::iter::once(heading).chain(lines).collect()
+}
+
+/// The plan of a group that has members of other namespaces: which calls, and rules only where they are the reader's own.
+fn outline(plan: &Plan, linked: &Linked, reader: &str) -> String {
+    let own = |rule: &Rule| {
+        let listeners = linked.desired.iter().flat_map(|desired| desired.listeners.values());
+        let with_origins = listeners.filter_map(|one| Some(one.rules.iter().zip(linked.origins.get(&one.port)?)));
+        with_origins.flatten().any(|(one, origin)| {
+            origin.key.namespace == reader && one.conditions == rule.conditions && one.actions == rule.actions
+        })
+    };
+    let line = |operation: &Operation| match operation {
+        Operation::Aws(AwsOperation::CreateRule { is, .. } | AwsOperation::ModifyRule { is, .. }) if own(is) => {
+            plan::line(operation)
+        }
+        _ => plan::call(operation),
+    };
+    plan.operations.iter().map(|operation| line(operation) + "\n").collect()
 }

@@ -1,5 +1,6 @@
 //! findings(after) − findings(before): what is new and names the candidate decides.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use super::consequence::{Change, acknowledged};
 use super::{Answer, Cause, Context, Details, Mode, Policy, Request, preview};
 use crate::annotation::parse::shown;
 use crate::annotation::{LEGACY_CLASS, PREFIX};
+use crate::clean::clean;
 use crate::compile::Cache;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
@@ -23,6 +25,9 @@ const CAUSES: usize = 100;
 const TEXT: usize = 2_000;
 /// The label by which a namespace has a mode of its own.
 const MODE_LABEL: &str = "albedo.dev/admission";
+/// The label by which a namespace says what becomes of Ingresses of others that take its requests, and the word that refuses them.
+const TAKEOVER_LABEL: &str = "albedo.dev/takeover";
+const FORBID: &str = "forbid";
 
 /// The verdict on an Ingress that would be stored.
 pub(super) fn validate(
@@ -49,12 +54,13 @@ pub(super) fn validate(
             let left = old.and_then(|old| left(old, &group, context));
             let there = left.map(|left| linked(&left, &overlay, context, cache));
             let mut found = new_findings(&before, there.as_ref(), &after, &subject);
+            forbid_takeovers(&mut found, &subject, context.world);
             let (group, subject, before, after) = (&group, &subject, &before, &after);
             let change = Change { group, subject, candidate, old, before, after, context };
             found.extend(change.consequences(cache));
             cache.keep_only(&key, context.world.ingress(&key));
             let plan = if request.dry_run {
-                preview::lines(before, after, &context.settings.cluster_name)
+                preview::lines(before, after, &context.settings.cluster_name, &key.namespace)
             } else {
                 Vec::new()
             };
@@ -141,6 +147,24 @@ fn new_findings(before: &Linked, there: Option<&Linked>, after: &Linked, candida
     after.findings().filter(|finding| names(finding) && !is_known(finding)).cloned().collect()
 }
 
+/// A namespace may forbid others to take its requests: then what takes them is refused.
+fn forbid_takeovers(found: &mut [Finding], candidate: &ObjectRef, world: &World) {
+    let forbids = |object: &ObjectRef| {
+        let labels = world.namespace_labels(&object.namespace);
+        object.namespace != candidate.namespace
+            && labels.is_some_and(|labels| labels.get(TAKEOVER_LABEL).is_some_and(|word| word == FORBID))
+    };
+    let takes = |finding: &&mut Finding| match finding.code {
+        Code::TakesRequests => finding.subject == *candidate && finding.related.iter().any(forbids),
+        // The candidate takes all that the rule would have got.
+        Code::UnreachedRule => finding.related.contains(candidate) && forbids(&finding.subject),
+        _ => false,
+    };
+    for finding in found.iter_mut().filter(takes) {
+        finding.firm = true;
+    }
+}
+
 /// What makes two findings the same.
 fn identity(finding: &Finding) -> (Code, &ObjectRef, &FieldPath, &Option<String>, &str) {
     (finding.code, &finding.subject, &finding.path, &finding.value, &finding.message)
@@ -194,11 +218,30 @@ fn invalid_group(subject: &ObjectRef, name: &str) -> Finding {
 fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &Policy) -> Answer {
     let name = candidate.metadata.name.clone().unwrap_or_default();
     let about = Details { kind: "Ingress".to_owned(), name, group: "networking.k8s.io".to_owned(), causes: Vec::new() };
-    answer_about(about, findings, plan, policy, acknowledged(candidate))
+    let reader = candidate.metadata.namespace.as_deref().unwrap_or_default();
+    answer_about(about, reader, findings, plan, policy, acknowledged(candidate))
 }
 
-/// The answer to findings on an object; `about` names it.
+/// The answer to findings on an object; `about` names it, `reader` is the namespace of who asks.
 pub(super) fn answer_about(
+    about: Details,
+    reader: &str,
+    findings: &[Finding],
+    plan: &[String],
+    policy: &Policy,
+    acknowledged: bool,
+) -> Answer {
+    let findings: Vec<Finding> = findings.iter().map(|finding| finding.told_to(reader)).collect();
+    let mut answer = answer_in_full(about, &findings, plan, policy, acknowledged);
+    for text in answer.texts() {
+        if let Cow::Owned(clean) = clean(text) {
+            *text = clean;
+        }
+    }
+    answer
+}
+
+fn answer_in_full(
     about: Details,
     findings: &[Finding],
     plan: &[String],

@@ -2,6 +2,7 @@
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-an-error-message>.
 
 use super::{Remark, Report};
+use crate::clean::clean;
 
 /// One command a remark, then the summary as an ordinary line of the log: it begins with a number, never with `::`.
 pub(super) fn github(report: &Report<'_>) -> String {
@@ -41,7 +42,7 @@ fn command(report: &Report<'_>, remark: &Remark) -> String {
 
 /// The text of a command.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    clean(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// The value of a command's property.

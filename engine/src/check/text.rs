@@ -3,6 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level as Shown, Origin, Renderer, Snippet};
 
 use super::{Level, Remark, Report};
+use crate::clean::{clean, clean_line};
 
 /// How a report looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub(super) fn text(report: &Report<'_>, look: Look) -> String {
     };
     let mut text = String::new();
     for remark in &report.remarks {
-        text.push_str(&renderer.render(&[group(report, remark)]));
+        text.push_str(&render(&renderer, report, remark));
         text.push_str("\n\n");
     }
     text.push_str(&report.summary());
@@ -29,24 +30,31 @@ pub(super) fn text(report: &Report<'_>, look: Look) -> String {
     text
 }
 
-fn group<'a>(report: &'a Report<'_>, remark: &'a Remark) -> Group<'a> {
+/// What comes of a file is cleaned before it is put together: afterwards nobody could tell its escapes from those of colours.
+fn render(renderer: &Renderer, report: &Report<'_>, remark: &Remark) -> String {
     let level = match remark.level {
         Level::Error => Shown::ERROR,
         Level::Warning => Shown::WARNING,
     };
-    let group = Group::with_title(level.primary_title(&*remark.message).id(remark.rule.id()));
-    let group = match (report.file(remark), lines(report, remark)) {
-        (Some(file), Some((line, shown, span))) => group
-            .element(Snippet::source(shown).line_start(line).path(file).annotation(AnnotationKind::Primary.span(span))),
-        (Some(file), None) => group.element(Origin::path(file)),
+    let (message, mend) = (clean(&remark.message), clean(&remark.mend));
+    let file = report.file(remark).map(clean_line);
+    let lines = lines(report, remark);
+    let group = Group::with_title(level.primary_title(&*message).id(remark.rule.id()));
+    let group = match (&file, &lines) {
+        (Some(file), Some((line, shown, span))) => {
+            let span = AnnotationKind::Primary.span(span.clone());
+            group.element(Snippet::source(&**shown).line_start(*line).path(&**file).annotation(span))
+        }
+        (Some(file), None) => group.element(Origin::path(&**file)),
         (None, _) => group,
     };
     let group = group.elements(notes(remark).into_iter().map(|note| Shown::NOTE.message(note)));
-    if remark.mend.is_empty() { group } else { group.element(Shown::HELP.message(&*remark.mend)) }
+    let group = if mend.is_empty() { group } else { group.element(Shown::HELP.message(&*mend)) };
+    renderer.render(&[group])
 }
 
 /// The first line that a remark is about, its number, and what of it is underlined.
-fn lines<'a>(report: &'a Report<'_>, remark: &Remark) -> Option<(usize, &'a str, std::ops::Range<usize>)> {
+fn lines(report: &Report<'_>, remark: &Remark) -> Option<(usize, String, std::ops::Range<usize>)> {
     let place = remark.place.as_ref()?;
     let text = report.sources.get(remark.source?)?.text.as_str();
     let start = text.get(..place.bytes.start)?.rfind('\n').map_or(0, |newline| newline + 1);
@@ -55,7 +63,9 @@ fn lines<'a>(report: &'a Report<'_>, remark: &Remark) -> Option<(usize, &'a str,
     let shown = text.get(start..line_end)?.trim_end_matches('\r');
     let begin = place.bytes.start.min(start + shown.len());
     let end = place.bytes.end.min(start + shown.len()).max(begin);
-    Some((place.line, shown, begin - start..end - start))
+    let (begin, end) = (begin - start, end - start);
+    let clean_to = |end: usize| shown.get(..end).map_or(0, |part| clean_line(part).len());
+    Some((place.line, clean_line(shown).into_owned(), clean_to(begin)..clean_to(end).max(clean_to(begin))))
 }
 
 fn notes(remark: &Remark) -> Vec<String> {
@@ -72,5 +82,5 @@ fn notes(remark: &Remark) -> Vec<String> {
         let related: Vec<String> = remark.related.iter().map(ToString::to_string).collect();
         notes.push(format!("see also {}", related.join(", ")));
     }
-    notes
+    notes.into_iter().map(|note| clean(&note).into_owned()).collect()
 }

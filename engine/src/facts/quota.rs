@@ -69,6 +69,8 @@ quotas! {
     // Documented as fixed, but accounts have been seen with more: only what AWS says of the account counts.
     ConditionWildcards = "condition-wildcards-per-alb-rule", 6, true, "wildcards of a rule";
     SecurityGroupRules = "L-0EA8095F", 60, true, "inbound rules of a security group";
+    // https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html
+    FrontendListeners = "listeners-per-network-load-balancer", 50, true, "listeners on the frontend NLB";
 }
 
 #[cfg(test)]

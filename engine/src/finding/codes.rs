@@ -330,6 +330,16 @@ codes! {
         "remove the annotation, or use a class that leaves this open",
         accepts: "annotations: {'{p}scheme': internal}",
         refuses: "objects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: own}, spec: {controller: ingress.k8s.aws/alb, parameters: {apiGroup: elbv2.k8s.aws, kind: IngressClassParams, name: own}}}, {apiVersion: elbv2.k8s.aws/v1beta1, kind: IngressClassParams, metadata: {name: own}, spec: {scheme: internet-facing}}]\nspec: {ingressClassName: own}\nannotations: {'{p}scheme': internal}";
+    TakesRequests = "ALB113", Cluster, absence, Nothing, "takes requests of another namespace",
+        "Members of a group are tried in its order: one that stands before another gets the requests that both match. Who loses them is told by an event, and a namespace with the label albedo.dev/takeover=forbid refuses it.",
+        "give the Ingress a higher group.order, narrower hosts or paths, or a group of its own, unless this is agreed upon",
+        accepts: "annotations: {'{p}group.name': g}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: shop, namespace: other, annotations: {'{p}group.name': g}}, spec: {ingressClassName: alb, rules: [{host: a.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}}]\nspec: {rules: [{host: b.example.com, http: {paths: [{path: /login, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
+        refuses: "annotations: {'{p}group.name': g, '{p}group.order': '-1000'}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: shop, namespace: other, annotations: {'{p}group.name': g}}, spec: {ingressClassName: alb, rules: [{host: a.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}}]\nspec: {rules: [{host: a.example.com, http: {paths: [{path: /login, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
+    NotRemembered = "ALB114", Cluster, absence, Nothing, "Ingress that is too large to be remembered",
+        "The ledger of a group keeps what each Ingress asked for when it could last be used, up to 192 KiB each and 768 KiB in all. A larger Ingress is provisioned as any other, but if it cannot be used after an edit there is nothing to go back to: what AWS holds of it stays, and its edits wait.",
+        "split the Ingress into several, each with fewer paths or shorter annotations",
+        accepts: "{}",
+        refuses: "paths: 2000 # its path, so many times";
     TargetGroupBound = "ALB120", Cluster, contradiction, Nothing, "target group that is bound already",
         "Two bindings of one target group would take each other's targets away; the older one counts, and the other is held.",
         "bind a target group of your own, or delete the other TargetGroupBinding",

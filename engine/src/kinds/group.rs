@@ -147,4 +147,7 @@ pub struct LastGood {
     pub annotations: BTreeMap<String, String>,
     /// The Ingress's spec, as JSON text.
     pub spec: String,
+    /// In the place of annotations and spec that are too large to be kept: SHA-256 over both, in hexadecimal digits.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub digest: String,
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::annotation::PREFIX;
 use crate::compile::{FRONTEND_WHOLE, Fragment, Statement, Thing};
-use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::finding::{Code, FieldPath, Finding, ObjectRef, Readers};
 use circumstances::Circumstances;
 
 /// Contradictions among others that one newcomer is told of.
@@ -165,7 +165,11 @@ impl Agreement {
             let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
             let finding = Finding::new(Code::GroupConflict, subject(newcomer), path, message);
             let value = if opens.is_some() { "true".to_owned() } else { newcomer.order.to_string() };
-            finding.value(&value).related([conflict.subject]).related(conflict.related)
+            let readers = conflict.readers().unwrap_or_default();
+            let readers = readers.into_iter().filter(|reader| *reader == newcomer.key.namespace).collect();
+            let outline = format!("members that say one thing and another in the same annotation {consequence}");
+            let finding = finding.value(&value).related([conflict.subject]).related(conflict.related);
+            finding.known_to(readers, outline)
         };
         conflicts.into_iter().map(of_others).collect()
     }
@@ -218,9 +222,14 @@ fn conflict(thing: &Thing, (newcomer, own): (&Fragment, &str), (senior, theirs):
             .mend("keep one spec.defaultBackend in the group, or listen on another port");
     }
     let message = format!("conflicting {suffix}{place}, {}: {own} | {}: {theirs}", newcomer.key, senior.key);
+    let outline = format!("conflicting {suffix}{place}: {} says one thing and {} another", newcomer.key, senior.key);
+    // Two namespaces: neither reads what the other wrote.
+    let (one, other) = (&newcomer.key.namespace, &senior.key.namespace);
+    let readers = if one == other { Readers::from([one.clone()]) } else { Readers::new() };
     Finding::new(code, subject(newcomer), FieldPath::annotation(&format!("{PREFIX}{suffix}")), message)
         .value(own)
         .allowed([theirs.to_owned()])
         .related([subject(senior)])
         .mend(format!("write {theirs} as {} does, or leave it out, or leave the group", senior.key))
+        .known_to(readers, outline)
 }

@@ -11,7 +11,7 @@ use super::members::{Aside, Taken, said};
 use super::{Linker, MemberState};
 use crate::annotation::{PREFIX, params, row};
 use crate::compile::{Fragment, Thing};
-use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
+use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Readers};
 use crate::kinds::{IngressClassParamsSpec, Key};
 
 /// Something that the group asks for and that cannot be had.
@@ -62,8 +62,14 @@ impl Fault {
         Self { stays, ..self }
     }
 
-    /// As a finding of a member. `blamed`: what it says that brings it in.
-    fn finding(&self, fragment: &Fragment, blamed: Option<&Thing>, effect: Effect) -> Finding {
+    /// As a finding of a member. `blamed`: what it says that brings it in. `readers`: who wrote what the fault tells of, if somebody did.
+    fn finding(
+        &self,
+        fragment: &Fragment,
+        blamed: Option<&Thing>,
+        effect: Effect,
+        readers: Option<Readers>,
+    ) -> Finding {
         let said = |thing: &&Thing| said(fragment, thing).is_some();
         let first = self.by.first();
         let named = first.filter(said).or(blamed).or(first).filter(|_| self.backends.is_none() || blamed.is_some());
@@ -86,6 +92,9 @@ impl Fault {
         if let Some(mend) = &self.mend {
             finding = finding.mend(mend);
         }
+        if let Some(readers) = readers {
+            finding = finding.known_to(readers, format!("{}, by what several members say", self.code.row().title));
+        }
         match self.age {
             Some(age) => finding.age(age),
             None => finding,
@@ -100,6 +109,17 @@ fn settles(spec: &IngressClassParamsSpec, thing: &Thing) -> bool {
 }
 
 impl Linker<'_> {
+    /// The namespaces that know all that a fault tells of; `None`: nobody wrote any of it.
+    fn readers(&self, fault: &Fault) -> Option<Readers> {
+        let spoken = fault.by.iter().map(|thing| {
+            let speakers = self.fragments().filter(|fragment| said(fragment, thing).is_some());
+            speakers.map(|fragment| fragment.key.namespace.clone()).collect::<Readers>()
+        });
+        let owner = fault.backends.iter().map(|backends| Readers::from([backends.of.namespace.clone()]));
+        let known = spoken.filter(|speakers| !speakers.is_empty()).chain(owner);
+        known.reduce(|some, others| some.intersection(&others).cloned().collect())
+    }
+
     /// Who is set aside for what cannot be had: of those who bring it in by one statement or another, the most junior; and
     /// whose backends they are, if nobody does and nothing stays in their place.
     pub(super) fn culprits(&self, faults: &[Fault]) -> Aside {
@@ -110,6 +130,7 @@ impl Linker<'_> {
         let behind: BTreeMap<&Thing, Vec<&Taken<'_>>> = things.into_iter().map(|one| (one, self.behind(one))).collect();
         let mut told = BTreeSet::new();
         for fault in faults {
+            let readers = self.readers(fault);
             let owner = fault.backends.as_ref().and_then(|backends| self.taken.get_key_value(&backends.of));
             let own = owner.filter(|_| fault.backends.as_ref().is_some_and(|backends| backends.newly));
             let mut blamed = own.map(|(_, taken)| (taken.rank, None, vec![taken]));
@@ -126,11 +147,11 @@ impl Linker<'_> {
                 (Some((_, thing, behind)), _) => {
                     for taken in behind {
                         let asked = &taken.candidate.present.asked;
-                        bar(&asked.key, fault.finding(asked, thing, effect));
+                        bar(&asked.key, fault.finding(asked, thing, effect, readers.clone()));
                     }
                 }
                 (None, Some((key, taken))) if !fault.stays => {
-                    bar(key, fault.finding(&taken.candidate.present.asked, None, effect));
+                    bar(key, fault.finding(&taken.candidate.present.asked, None, effect, readers));
                 }
                 (None, _) => {}
             }
@@ -168,7 +189,9 @@ impl Linker<'_> {
         let mut found = Vec::new();
         for fault in faults {
             let effect = if fault.stays { Effect::PartKept } else { Effect::GroupBlocked };
-            let finding = |fragment: &Fragment| (fragment.key.clone(), fault.finding(fragment, None, effect));
+            let readers = self.readers(fault);
+            let finding =
+                |fragment: &Fragment| (fragment.key.clone(), fault.finding(fragment, None, effect, readers.clone()));
             if let Some(backends) = &fault.backends {
                 let owner = self.taken.get(&backends.of);
                 found.extend(owner.map(|taken| finding(&taken.candidate.present.asked)));

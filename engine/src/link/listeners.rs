@@ -26,6 +26,7 @@ impl Linker<'_> {
             for (key, finding) in unreached(&listener, &origins) {
                 self.report(&key, finding);
             }
+            self.report_takeovers(&listener, &origins);
             self.origins.insert(port, origins);
             listeners.insert(port, listener);
         }

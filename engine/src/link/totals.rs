@@ -111,6 +111,10 @@ impl Linker<'_> {
         add(Quota::Listeners, listeners.len(), &|| annotation("listen-ports"), &|| {
             self.parts(|fragment| fragment.listeners.len())
         });
+        let count = desired.frontend_nlb.as_ref().map_or(0, |nlb| nlb.listeners.len());
+        add(Quota::FrontendListeners, count, &|| annotation("frontend-nlb-listener-port-mapping"), &|| {
+            self.parts(|fragment| fragment.frontend_ports().len())
+        });
         let beside_default = |listener: &Listener| listener.certificates.len().saturating_sub(1);
         let count = listeners.values().map(beside_default).sum();
         add(Quota::Certificates, count, &|| annotation("certificate-arn"), &|| {
@@ -170,6 +174,7 @@ fn mend(quota: Quota) -> String {
         Quota::Certificates => "use fewer certificates (one with a wildcard, or with several names, covers many hosts)",
         Quota::Rules => "write fewer rules (paths with one backend can share a prefix)",
         Quota::Listeners => "open fewer ports in listen-ports",
+        Quota::FrontendListeners => "lead fewer ports of the NLB to listeners in frontend-nlb-listener-port-mapping",
         Quota::TargetGroups | Quota::TargetGroupsPerAction => "name fewer Services",
         Quota::SecurityGroupRules => {
             "open fewer ports, name fewer blocks and prefix lists, or name security-groups of your own"

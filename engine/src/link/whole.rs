@@ -35,6 +35,7 @@ impl<'a> Linker<'a> {
         self.warn_of_totals(&totals);
         self.warn_of_unweighed_lists(&desired);
         self.check_logs(&desired);
+        self.report_unremembered();
         Ok(Some(desired).filter(|_| goes_on))
     }
 

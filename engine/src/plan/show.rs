@@ -29,6 +29,12 @@ pub fn show(plan: &Plan) -> String {
     text
 }
 
+/// The sign and the call of an operation, without anything that a member of the group wrote.
+#[must_use]
+pub fn call(operation: &Operation) -> String {
+    line(operation).split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
 /// One operation: a sign (`+` makes, `~` changes, `-` deletes), the call and what it is about.
 #[must_use]
 pub fn line(operation: &Operation) -> String {

@@ -9,6 +9,8 @@ use crate::finding::Effect;
 use crate::kinds::TARGETS_FAIL;
 use crate::link::{Linked, LinkedMember, MemberState};
 
+/// Most characters of a condition's message: it names members, and a group may have any number of them.
+const LONGEST: usize = 4_000;
 /// A group on its way.
 pub(super) const CONVERGING: &str = "Converging";
 const READY: &str = "Ready";
@@ -44,7 +46,7 @@ impl Standing {
             Outcome::Waiting(waits) => (CONVERGING, Goes, "Waiting", waits.join("; ")),
             Outcome::Held(by) => (BLOCKED, Stuck, "Held", by.join("; ")),
             Outcome::Blocked => (BLOCKED, Stuck, "Blocked", "findings on members keep the group as it is".to_owned()),
-            Outcome::Failed { error, passes } => {
+            Outcome::Failed { error, passes, .. } => {
                 (CONVERGING, if *passes { Goes } else { Stuck }, "Failed", error.clone())
             }
         };
@@ -80,6 +82,7 @@ impl Standing {
 
     /// All three, each with the time since when it is so.
     pub(super) fn conditions(&self, before: &[Condition], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
+        let message = self.message.chars().take(LONGEST).collect::<String>();
         let rows = [("Ready", Course::There), ("Reconciling", Course::Goes), ("Stalled", Course::Stuck)].map(
             |(type_, when)| {
                 let status = if self.course == when { "True" } else { "False" };
@@ -88,7 +91,7 @@ impl Standing {
                     type_: type_.to_owned(),
                     status: status.to_owned(),
                     reason: self.reason.to_owned(),
-                    message: self.message.clone(),
+                    message: message.clone(),
                     observed_generation: generation,
                     last_transition_time: earlier.map_or(Time(now), |earlier| earlier.last_transition_time.clone()),
                 }
@@ -138,7 +141,7 @@ mod tests {
     fn tools_that_wait_are_told_what_to_expect() {
         use MemberState::{LastGood, Linked as Good, SetAside};
         let reached = Outcome::Reached { changed: true };
-        let failed = |passes| Outcome::Failed { error: "no".to_owned(), passes };
+        let failed = |passes| Outcome::Failed { error: "no".to_owned(), outline: String::new(), passes };
         let rows: [(&Outcome, &[MemberState], &str, &str); 9] = [
             (&reached, &[Good], "Ready", "Current"),
             (&reached, &[Good, SetAside, LastGood], "Ready", "Current"),

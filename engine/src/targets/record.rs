@@ -1,13 +1,20 @@
 //! What a binding itself registered and where, as one line in an annotation of it, so that a restart does not forget it: when its target
 //! group is another one later, these targets leave the former one, and no others do.
+//!
+//! Whoever writes the binding can write the annotation, with any target group and any targets in it. It counts only while the binding's
+//! status has its seal: the right to write bindings is not the right to write their status.
 
 use std::collections::BTreeSet;
 
-use crate::kinds::TargetGroupBinding;
+use sha2::{Digest as _, Sha256};
+
+use crate::kinds::{TargetGroupBinding, target_group_name};
 use crate::stack::{Target, TargetHealth};
 
 /// The annotation with the line.
 pub const REGISTERED: &str = "albedo.dev/registered";
+/// The type of the condition that has the seal as its message.
+pub const SEALED: &str = "TargetsRecorded";
 /// Longest line in bytes; an object's annotations may take 256 KiB together.
 const LONGEST: usize = 64 * 1024;
 
@@ -27,10 +34,14 @@ impl Record {
         Self { target_group: target_group.to_owned(), targets }
     }
 
-    /// What a binding's annotation says; `None` if there is none, or none that can be read.
+    /// What a binding's annotation says; `None` if there is none, none that can be read, or one that its status does not vouch for.
     #[must_use]
     pub fn of(binding: &TargetGroupBinding) -> Option<Self> {
         let line = binding.metadata.annotations.as_ref()?.get(REGISTERED)?;
+        let sealed = binding.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == SEALED)?;
+        if sealed.message != seal(line, binding.metadata.uid.as_deref().unwrap_or_default()) {
+            return None;
+        }
         let (target_group, list) = line.split_once(' ').unwrap_or((line, ""));
         let read = |one: &str| {
             let (id, port) = one.rsplit_once(':')?;
@@ -63,6 +74,18 @@ impl Record {
         self
     }
 
+    /// Whether the binding names another target group than that of the record now, by its ARN or by its name.
+    #[must_use]
+    pub fn is_of_another_than_named(&self, binding: &TargetGroupBinding) -> bool {
+        if self.target_group.is_empty() {
+            return false;
+        }
+        match (binding.given_arn(), binding.given_name()) {
+            (Some(arn), _) => arn != self.target_group,
+            (None, name) => name != target_group_name(&self.target_group),
+        }
+    }
+
     /// Whether the binding registered this target.
     #[must_use]
     pub fn has(&self, target: &Target) -> bool {
@@ -77,6 +100,17 @@ impl Record {
     }
 }
 
+/// The seal of a line in a binding of that uid.
+#[must_use]
+pub fn seal(line: &str, uid: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [uid, line] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -87,10 +121,48 @@ mod tests {
         Target { id: id.to_owned(), port, availability_zone: None }
     }
 
-    fn annotated(line: &str) -> TargetGroupBinding {
+    fn sealed(line: &str, seal: &str) -> TargetGroupBinding {
+        let condition = json!({"type": SEALED, "status": "True", "reason": "Registered", "message": seal,
+            "lastTransitionTime": "2026-01-01T00:00:00Z"});
         let object = json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding",
-            "metadata": {"name": "b", "annotations": {REGISTERED: line}}, "spec": {"serviceRef": {"name": "a", "port": 80}}});
+            "metadata": {"name": "b", "uid": "u", "annotations": {REGISTERED: line}},
+            "spec": {"serviceRef": {"name": "a", "port": 80}}, "status": {"conditions": [condition]}});
         serde_json::from_value(object).unwrap()
+    }
+
+    fn annotated(line: &str) -> TargetGroupBinding {
+        sealed(line, &seal(line, "u"))
+    }
+
+    #[test]
+    fn whether_it_is_of_another_target_group() {
+        let arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/1";
+        let record = Record::new(arn, &[target("a", 80)]);
+        for (given, name, expected) in [
+            (Some(arn), None, false),
+            (Some("arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/2"), None, true),
+            (None, Some("web"), false),
+            (None, Some("api"), true),
+            (None, None, true),
+        ] {
+            let mut binding = annotated("");
+            binding.spec.target_group_arn = given.map(str::to_owned);
+            binding.spec.target_group_name = name.map(str::to_owned);
+            assert_eq!(record.is_of_another_than_named(&binding), expected, "{given:?} {name:?}");
+            assert!(!Record::default().is_of_another_than_named(&binding));
+        }
+    }
+
+    #[test]
+    fn an_author_cannot_write_it() {
+        let (own, theirs) = ("arn:own a:80", "arn:theirs b:80");
+        assert!(Record::of(&sealed(own, &seal(own, "u"))).is_some());
+        for (line, seal) in [(theirs, seal(own, "u")), (own, seal(own, "another")), (theirs, String::new())] {
+            assert_eq!(Record::of(&sealed(line, &seal)), None, "{line} {seal}");
+        }
+        let mut bare = annotated(own);
+        bare.status = None;
+        assert_eq!(Record::of(&bare), None, "no status at all");
     }
 
     #[test]

@@ -74,6 +74,13 @@ impl<'l> Values<'l> {
         self.globs.iter().any(|glob| glob.holds_all(domain))
     }
 
+    /// Whether a text fits a value of both. An expression may fit any text.
+    fn meet(&self, other: &Self, budget: &Budget) -> bool {
+        !self.expressions.is_empty()
+            || !other.expressions.is_empty()
+            || self.globs.iter().any(|one| other.globs.iter().any(|another| one.meets(another, budget)))
+    }
+
     /// Each value has to be held by one alone: what only several hold together is not found, which is a "no" too many.
     fn cover(&self, other: &Self, domain: Domain, budget: &Budget) -> bool {
         let any = !other.globs.is_empty() || !other.expressions.is_empty();
@@ -167,6 +174,15 @@ impl<'l> Matcher<'l> {
                 !b.is_empty() && b.iter().all(|block| a.iter().any(|one| one.contains(block)))
             }
             _ => false,
+        }
+    }
+
+    /// Whether a request can meet both this one and `other`. Where that cannot be told, it can.
+    pub(super) fn meets(&self, other: &Self, budget: &Budget) -> bool {
+        match (self, other) {
+            (Self::Host(a), Self::Host(b)) | (Self::Path(a), Self::Path(b)) => a.meet(b, budget),
+            (Self::Method(a), Self::Method(b)) => a.iter().any(|method| b.contains(method)),
+            _ => true,
         }
     }
 

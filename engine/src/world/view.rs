@@ -83,6 +83,14 @@ pub struct View {
 }
 
 impl View {
+    /// Whether all Ingresses of the group are of one namespace: then each may read what is said of any.
+    #[must_use]
+    pub fn is_of_one_namespace(&self) -> bool {
+        let mut namespaces = self.ingresses().map(|ingress| ingress.metadata.namespace.as_deref().unwrap_or_default());
+        let first = namespaces.next();
+        namespaces.all(|namespace| Some(namespace) == first)
+    }
+
     /// The Ingresses of members and of those on their way out.
     pub fn ingresses(&self) -> impl Iterator<Item = &Arc<Ingress>> {
         self.members.iter().map(|member| &member.ingress).chain(self.leaving.iter().map(Leaving::ingress))

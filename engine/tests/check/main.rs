@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 
 mod bad_input;
+mod clean;
 mod combined;
 mod corpus;
 mod fuzz;

@@ -8,3 +8,4 @@ mod consequences;
 mod merge;
 mod seniority;
 mod stage;
+mod takeover;

@@ -170,12 +170,17 @@ impl Reconciler {
             notes.insert(targets::CHECKPOINT_TIMESTAMP, jiff::Timestamp::now().as_second().to_string());
         }
         notes.extend(record.map(|record| (targets::REGISTERED, record.line())));
-        Ok(self.shared.cluster.update_checkpoint(&self.shared.tenure, binding, &notes).await?)
+        let (cluster, tenure) = (&self.shared.cluster, &self.shared.tenure);
+        let written = cluster.update_checkpoint(tenure, binding, &notes).await?;
+        // After a crash in between the note counts for nothing: what is registered stays so.
+        let Some(line) = notes.get(targets::REGISTERED) else { return Ok(written) };
+        let seal = targets::seal(line, binding.metadata.uid.as_deref().unwrap_or_default());
+        Ok(cluster.seal_binding(tenure, &written, targets::SEALED, &seal).await?)
     }
 
     /// Nothing of the binding is registered any more.
     pub(super) async fn forget_record(&self, binding: &TargetGroupBinding) -> Result<(), TurnError> {
-        if Record::of(binding).is_some() {
+        if binding.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(targets::REGISTERED)) {
             self.annotate(binding, Some(""), Some(&Record::default())).await?;
         }
         Ok(())

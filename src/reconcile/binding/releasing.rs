@@ -24,6 +24,7 @@ impl Reconciler {
             return Ok(Next::Rest);
         }
         if let Some(hold) = targets::held_by_itself(binding) {
+            self.leave_renamed(key, binding).await?;
             self.say(binding, KEPT, format!("registered targets stay as they are: {hold}"));
         } else {
             let arn = match self.arn_of(binding).await {
@@ -38,6 +39,13 @@ impl Reconciler {
         }
         self.shared.cluster.remove_binding_finalizer(&self.shared.tenure, binding, FINALIZER).await?;
         Ok(Next::Rest)
+    }
+
+    /// A binding that is held for its own sake lets go of a target group that it names no more. The one that it names now may be in another
+    /// account, where nobody here looks: names are compared.
+    pub(super) async fn leave_renamed(&self, key: &Key, binding: &TargetGroupBinding) -> Result<(), TurnError> {
+        let record = Record::of(binding).or_else(|| self.shared.bindings.record(key)).unwrap_or_default();
+        if record.is_of_another_than_named(binding) { self.leave_former(key, binding, "").await } else { Ok(()) }
     }
 
     /// Deregisters what the binding registered with a target group that it named before, and nothing that others did.
