@@ -103,9 +103,11 @@ impl Reconciler {
             "a defect of albedo: this plan would misroute requests and is not applied; {then}\n{}", plan::show(plan)
         );
         self.shared.metrics.defect();
+        // The request has a host and a path of one of them.
+        let example = if view.is_of_one_namespace() { format!(": {first}") } else { String::new() };
         for member in &view.members {
             let text =
-                format!("a defect of albedo: a plan would misroute requests and is not applied; {then}: {first}");
+                format!("a defect of albedo: a plan would misroute requests and is not applied; {then}{example}");
             self.warn(&member.ingress, "PlanDefect", text);
         }
     }
