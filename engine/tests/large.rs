@@ -110,3 +110,23 @@ fn who_is_known_by_a_digest_was_there_first() {
     let (_, linked, _) = turn(&mut world);
     assert_eq!((state(&linked, "z"), state(&linked, "a")), (Some(MemberState::Linked), Some(MemberState::SetAside)));
 }
+
+/// What is wrong with many members takes no more room than there is.
+#[test]
+fn faults_of_many_leave_the_ledger_storable() {
+    let mut world = world();
+    for number in 0..300 {
+        let mut one = ingress(&format!("m{number}"), 1, 10, "internal");
+        let annotations = one.metadata.annotations.get_or_insert_default();
+        for unknown in 0..20 {
+            annotations.insert(format!("{PREFIX}unknown-{unknown}-{}", "k".repeat(200)), "v".repeat(200));
+        }
+        world.apply(Object::Ingress(Box::new(one)));
+    }
+    let (_, linked, ledger) = turn(&mut world);
+    let told: usize = linked.findings().map(|finding| finding.text().len()).sum();
+    assert!(told > ETCD, "the findings alone are not too large: {told}");
+    let size = serde_json::to_vec(&ledger).expect("JSON").len();
+    assert!(size < ETCD, "{size}");
+    assert_eq!(ledger.status.expect("a status").members.len(), 300);
+}

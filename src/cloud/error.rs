@@ -423,6 +423,21 @@ mod tests {
     }
 
     #[test]
+    fn an_outline_has_no_value_and_no_name() {
+        let error = refused("CreateListener", 400, "ValidationError", "bucket marker is not there");
+        assert_eq!(error.outline(), "AWS CreateListener said 400 ValidationError");
+        let marker = || "ns/marker".to_owned();
+        for error in [
+            CloudError::Unresolved { operation: "CreateRule", resource: ResourceId::from(marker()) },
+            CloudError::NoClient { operation: "CreateRule", secret: marker() },
+            CloudError::Unlisted { operation: "AssociateWebACL", name: marker() },
+        ] {
+            assert!(error.to_string().contains("marker") && !error.outline().contains("marker"), "{error:?}");
+        }
+        assert!(CloudError::Slow { operation: "ListWebACLs" }.outline().contains("ListWebACLs"));
+    }
+
+    #[test]
     fn says_operation_status_code_and_message() {
         let error = refused("CreateListener", 400, "ValidationError", "the port is taken");
         assert_eq!(error.to_string(), "AWS CreateListener said 400 ValidationError: the port is taken");
