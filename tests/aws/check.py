@@ -293,6 +293,74 @@ class Rules(Case):
         rule("path-pattern", ["/a", "/A"])
 
 
+class Refused(Case):
+    """What people write and AWS does not take."""
+
+    def share(self, weights=(90, 10), **sticky):
+        groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in zip(self.groups, weights)]
+        return [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups, **sticky}}]
+
+    def rule(self, actions, priority=1, host="a.example.com"):
+        conditions = [{"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}]
+        return self.elb.create_rule(ListenerArn=self.li, Priority=priority, Conditions=conditions, Actions=actions)["Rules"][0]["RuleArn"]
+
+    def setUp(self):
+        super().setUp()
+        self.groups, self.lb = [self.group("one"), self.group("two")], self.balancer()
+        self.li = self.listener(self.lb, self.groups[0])
+        self.sticky = {"TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60}}
+
+    def stick(self, group=0, value="true"):
+        self.elb.modify_target_group_attributes(TargetGroupArn=self.groups[group], Attributes=[{"Key": "stickiness.enabled", "Value": value}])
+
+    def test_sticky_targets_need_a_sticky_forward(self):
+        self.stick(1)
+        self.refused("InvalidLoadBalancerAction", self.rule, actions=self.share())
+        self.refused("InvalidLoadBalancerAction", self.elb.modify_listener, ListenerArn=self.li, DefaultActions=self.share())
+        rule = self.rule(self.share(**self.sticky))
+        self.refused("InvalidLoadBalancerAction", self.elb.modify_rule, RuleArn=rule, Actions=self.share())
+        # A forward to one target group shares nothing.
+        self.rule([{"Type": "forward", "TargetGroupArn": self.groups[1]}], priority=2)
+
+    def test_a_forward_is_sticky_before_its_targets_are(self):
+        rule = self.rule(self.share())
+        self.refused("InvalidConfigurationRequest", self.stick)
+        self.elb.modify_rule(RuleArn=rule, Actions=self.share(**self.sticky))
+        self.stick()
+        self.stick(value="false")
+        self.elb.modify_rule(RuleArn=rule, Actions=self.share())
+
+    def test_hosts(self):
+        for host in ("localhost", "a.example.com:8080", "10.0.0.1", "a.example.c0m", "a" * 125 + ".com", "a_b.example.com", ""):
+            self.refused("ValidationError", self.rule, actions=self.share(), host=host)
+        for priority, host in enumerate(("*.example.com", "a-?.Example.COM", "example.*"), 1):
+            self.rule(self.share(), priority, host)
+
+    def test_values_of_attributes(self):
+        lb = self.lb["LoadBalancerArn"]
+        for key, value in (("idle_timeout.timeout_seconds", "4001"), ("idle_timeout.timeout_seconds", "60s"), ("idle_timeout.timeout_seconds", '"60"'),
+                           ("routing.http2.enabled", "yes"), ("client_keep_alive.seconds", "59"), ("routing.http.xff_header_processing.mode", "Append")):
+            self.refused("ValidationError", self.elb.modify_load_balancer_attributes, LoadBalancerArn=lb, Attributes=[{"Key": key, "Value": value}])
+        for key, value in (("deregistration_delay.timeout_seconds", "3601"), ("slow_start.duration_seconds", "29"), ("load_balancing.algorithm.type", "random"),
+                           ("stickiness.lb_cookie.duration_seconds", "0"), ("stickiness.enabled", "True")):
+            self.refused("ValidationError", self.elb.modify_target_group_attributes, TargetGroupArn=self.groups[0], Attributes=[{"Key": key, "Value": value}])
+        self.elb.modify_target_group_attributes(TargetGroupArn=self.groups[0], Attributes=[{"Key": "slow_start.duration_seconds", "Value": "0"}])
+
+    def test_keys_of_attributes(self):
+        odd = [{"Key": "idle_timeout", "Value": "60"}]
+        for code, call, of in (("ValidationError", self.elb.modify_load_balancer_attributes, {"LoadBalancerArn": self.lb["LoadBalancerArn"]}),
+                               ("ValidationError", self.elb.modify_target_group_attributes, {"TargetGroupArn": self.groups[0]}),
+                               ("ValidationError", self.elb.modify_listener_attributes, {"ListenerArn": self.li})):
+            self.refused(code, call, Attributes=odd, **of)
+
+    def test_logs_need_a_bucket(self):
+        lb = self.lb["LoadBalancerArn"]
+        on, bucket = {"Key": "access_logs.s3.enabled", "Value": "true"}, {"Key": "access_logs.s3.bucket", "Value": "logs"}
+        self.refused("InvalidConfigurationRequest", self.elb.modify_load_balancer_attributes, LoadBalancerArn=lb, Attributes=[on])
+        self.elb.modify_load_balancer_attributes(LoadBalancerArn=lb, Attributes=[on, bucket])
+        self.elb.modify_load_balancer_attributes(LoadBalancerArn=lb, Attributes=[on])
+
+
 class Throttling(Case):
     def test_a_bucket_empties_and_fills(self):
         door("throttle", self.region, [{"service": "elbv2", "operation": "^Describe", "rate": 2, "burst": 3}])

@@ -26,6 +26,7 @@ import listeners  # noqa: E402
 import model  # noqa: E402
 import provisioning  # noqa: E402
 import quotas  # noqa: E402
+import refused  # noqa: E402
 import rules  # noqa: E402
 import settling  # noqa: E402
 import strict  # noqa: E402
@@ -36,7 +37,7 @@ from door import Door, Lost  # noqa: E402
 
 
 def install():
-    for part in (journal, strict, targets, provisioning, frontend, rules, listeners, balancers, settling, quotas, model):  # the model's checks come first of all, so they are put on last
+    for part in (journal, strict, targets, provisioning, frontend, rules, listeners, balancers, refused, settling, quotas, model):  # the model's checks come first of all, so they are put on last
         part.install()
 
 

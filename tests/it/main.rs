@@ -110,6 +110,7 @@ const TESTS: &[(&str, Test)] = tests![
     settles::a_throttled_write_is_sent_again,
     settles::an_add_on_that_fails_stops_no_edit,
     settles::what_aws_refuses_costs_the_newcomer_alone,
+    settles::what_aws_takes_from_nobody_costs_the_newcomer_alone,
     weather::throttles_only_slow_it_down,
     weather::failures_are_tried_again,
     weather::describes_that_lag_make_no_double,

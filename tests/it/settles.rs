@@ -232,3 +232,46 @@ pub async fn what_aws_refuses_costs_the_newcomer_alone(base: Arc<Base>) -> Resul
     })?;
     stage.close().await
 }
+
+/// The same with what AWS refuses by itself, of a member that was stored while nobody reviewed it: a pass takes out what is known to be
+/// refused, and the rest is refused by AWS to that member alone.
+pub async fn what_aws_takes_from_nobody_costs_the_newcomer_alone(base: Arc<Base>) -> Result<()> {
+    let stage = open(&base, "taken").await?;
+    let group = stage.scope.group.clone();
+    stage.apply(&[service("next", "NodePort", 80, 8080)]).await?;
+    let member = |name: &str, path: &str, backend: &str, more: &[(&str, &str)]| {
+        let pairs = [&[("group.name", group.as_str())], more].concat();
+        let port = if backend == "split" { json!({"name": "use-annotation"}) } else { json!({"number": 80}) };
+        let path = json!({"path": path, "pathType": "Exact", "backend": {"service": {"name": backend, "port": port}}});
+        let host = if name == "dotless" { name.to_owned() } else { format!("{name}.example.com") };
+        stage.ingress(name, &pairs, &json!([{"host": host, "http": {"paths": [path]}}]))
+    };
+    stage.apply(&[member("victim", "/first", "web", &[])]).await?;
+    stage.hostname("victim").await?;
+    stage.quiet().await?;
+    let shares = json!({"type": "forward", "forwardConfig": {"targetGroups": [
+        {"serviceName": "web", "servicePort": 80, "weight": 90}, {"serviceName": "next", "servicePort": 80, "weight": 10}]}})
+    .to_string();
+    // Each with a health check of its own, so that its target groups are no one else's.
+    let rows: [(&str, &str, &[(&str, &str)]); 6] = [
+        ("sticky", "split", &[("actions.split", &shares), ("target-group-attributes", "stickiness.enabled=true")]),
+        ("slow", "web", &[("target-group-attributes", "slow_start.duration_seconds=5")]),
+        ("idle", "web", &[("load-balancer-attributes", "idle_timeout.timeout_seconds=5000")]),
+        ("logs", "web", &[("load-balancer-attributes", "access_logs.s3.enabled=true")]),
+        ("unknown", "web", &[("target-group-attributes", "no.such.attribute=1")]),
+        ("dotless", "web", &[]),
+    ];
+    for (name, backend, more) in rows {
+        let check = format!("/{name}");
+        let more = [more, &[("healthcheck-path", check.as_str())]].concat();
+        stage.apply(&[member(name, "/", backend, &more)]).await?;
+        stage.event(name, "FailedBuildModel", "").await.with_context(|| name.to_owned())?;
+        stage.apply(&[member("victim", &check, "web", &[])]).await?;
+        is_so(&stage, &format!("the victim is served beside {name}"), |one| {
+            one.listener(80).is_some_and(|listener| format!("{:?}", listener.rules).contains(&check))
+        })
+        .await?;
+        stage.kubectl(&["delete", "ingress", name, "--timeout=60s"]).await?;
+    }
+    stage.close().await
+}
