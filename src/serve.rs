@@ -8,7 +8,6 @@
 //! | `room` | memory for large bodies |
 //! | `tls` | the serving certificate |
 //! | `webhook` | a route for each path of the table of webhooks |
-//! | `review` | an AdmissionReview on the wire |
 //! | `probes`, `metrics` | `/healthz`, `/readyz`, `/metrics` |
 //! | `registration_yaml` | the webhook configurations for `kubectl apply` |
 
@@ -26,7 +25,6 @@ mod accept;
 mod metrics;
 mod probes;
 mod registration_yaml;
-mod review;
 mod room;
 mod slots;
 mod tls;

@@ -9,6 +9,7 @@ mod policy;
 mod preview;
 pub mod registration;
 mod verdict;
+pub mod wire;
 
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::Ingress;

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 
 mod connections;
+mod fuzz;
 mod reviews;
 mod rotation;
 

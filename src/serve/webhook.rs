@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use albedo_engine::admit::registration::{ROWS, Row};
+use albedo_engine::admit::wire::{self, Envelope};
 use albedo_engine::admit::{Answer, Request};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -19,7 +20,6 @@ use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::metrics::Metrics;
-use super::review::{self, Envelope};
 use super::room::{Room, Share};
 use super::slots::{Phase, Slot};
 
@@ -143,7 +143,7 @@ impl Endpoint {
             Err(error) => return (self.unreadable(StatusCode::BAD_REQUEST, &error), false),
         };
         let answer = self.review(&envelope, lane);
-        let response = match review::encode(&envelope.uid, &answer) {
+        let response = match wire::encode(&envelope.uid, &answer) {
             Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
         };
@@ -160,7 +160,7 @@ impl Endpoint {
         decided.unwrap_or_else(|panic| {
             let panic = panic_text(panic.as_ref());
             tracing::error!(path = self.row.path, uid = envelope.uid, panic, "review panicked");
-            review::broken(self.row, &envelope.uid)
+            wire::broken(self.row, &envelope.uid)
         })
     }
 

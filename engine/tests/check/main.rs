@@ -6,7 +6,6 @@ mod bad_input;
 mod clean;
 mod combined;
 mod corpus;
-mod fuzz;
 mod outputs;
 mod places;
 

@@ -25,6 +25,7 @@ mod albedo;
 mod aws_state;
 mod binaries;
 mod certmanager;
+mod chance;
 mod controlplane;
 mod emulator;
 mod frozen;
@@ -45,6 +46,7 @@ pub use aws_state::{
 };
 pub use binaries::Binaries;
 pub use certmanager::CertManager;
+pub use chance::{Chance, runs};
 pub use controlplane::{ControlPlane, ControlPlaneBuilder};
 pub use emulator::Emulator;
 pub use frozen::{Counts, Frozen, Label};

@@ -1,8 +1,8 @@
 //! Tests of reading reviews and of the shape of answers.
 
-use albedo_engine::admit::registration::ROWS;
 use serde_json::{Value, json};
 
+use super::super::registration::ROWS;
 use super::*;
 
 fn row(path: &str) -> &'static Row {
@@ -129,7 +129,12 @@ fn other_kinds_are_passed_as_they_are() {
 
 #[test]
 fn what_has_no_uid_is_no_review() {
-    let cases: [(&[u8], &str); 8] = [
+    let cases: [(&[u8], &str); 10] = [
+        (b"[\"admission.k8s.io/v1\", \"AdmissionReview\", {\"uid\": \"u\"}]", "no request"),
+        (
+            b"{\"apiVersion\": \"admission.k8s.io/v1\", \"kind\": \"AdmissionReview\", \"request\": [\"u\"]}",
+            "no request",
+        ),
         (b"", "not JSON"),
         (b"\x00\xff\xfe", "not JSON"),
         (b"{\"apiVersion\": \"admission.k8s.io/v1\", \"kind\": \"AdmissionReview\", \"request\": {\"ui", "not JSON"),

@@ -1,10 +1,11 @@
-//! An `AdmissionReview` on the wire: read tolerantly, the uid first, and answered in the shape that kubectl prints well.
+//! An `AdmissionReview` as bytes: read tolerantly, the uid first, and answered in the shape that kubectl prints well.
 
-use albedo_engine::admit::registration::Row;
-use albedo_engine::admit::{Answer, Cause, Details, Object, Operation, PatchOp, Request, VALUES};
 use k8s_openapi::ByteString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use super::registration::Row;
+use super::{Answer, Cause, Details, Object, Operation, PatchOp, Request, VALUES};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -15,21 +16,31 @@ const WARNINGS: usize = 10;
 
 /// Why a body can't even be answered with a review: there is no uid to answer to.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
+    /// Not JSON, or of another shape.
     #[error("the body is not JSON of the right shape")]
     Json(#[source] serde_json::Error),
+    /// Another kind of object.
     #[error("the body is {kind:?} of {api_version:?}, not an AdmissionReview of admission.k8s.io/v1")]
-    Kind { api_version: String, kind: String },
+    Kind {
+        /// As it was sent.
+        api_version: String,
+        /// As it was sent.
+        kind: String,
+    },
+    /// A review that asks nothing.
     #[error("the AdmissionReview has no request")]
     NoRequest,
+    /// Nothing to answer to.
     #[error("the request of the AdmissionReview has no uid")]
     NoUid(#[source] serde_json::Error),
 }
 
 /// A review of which no more is known than its uid.
 #[derive(Debug)]
-pub(super) struct Envelope<'a> {
-    pub(super) uid: String,
+pub struct Envelope<'a> {
+    /// What the answer has to repeat.
+    pub uid: String,
     request: &'a RawValue,
 }
 
@@ -95,18 +106,30 @@ enum Verb {
 
 impl<'a> Envelope<'a> {
     /// The uid, before anything else can go wrong.
-    pub(super) fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] if there is none.
+    pub fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
         let outer: Outer<'a> = serde_json::from_slice(body).map_err(Unreadable::Json)?;
         if outer.api_version != API_VERSION || outer.kind != KIND {
             return Err(Unreadable::Kind { api_version: outer.api_version, kind: outer.kind });
         }
-        let request = outer.request.ok_or(Unreadable::NoRequest)?;
+        // A list would be read as well, its items as the fields in their order.
+        let request = outer.request.filter(|request| request.get().starts_with('{')).ok_or(Unreadable::NoRequest)?;
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return Err(Unreadable::NoRequest);
+        }
         let Uid { uid } = serde_json::from_str(request.get()).map_err(Unreadable::NoUid)?;
         Ok(Self { uid, request })
     }
 
-    /// The request, or the answer when there is nothing to decide.
-    pub(super) fn open(&self, row: &'static Row) -> Result<Request, Box<Answer>> {
+    /// The request.
+    ///
+    /// # Errors
+    ///
+    /// The answer, when there is nothing to decide: the path does not review it, or it cannot be decoded.
+    pub fn open(&self, row: &'static Row) -> Result<Request, Box<Answer>> {
         let wire: Wire<'a> =
             decode(self.request).map_err(|(path, error)| Box::new(malformed(row, "", "request", &path, &error)))?;
         let Resource { group, version, plural } = &wire.resource;
@@ -201,7 +224,8 @@ fn malformed(row: &Row, name: &str, root: &str, path: &str, error: &serde_json::
 }
 
 /// The denial when the decision itself broke.
-pub(super) fn broken(row: &Row, uid: &str) -> Answer {
+#[must_use]
+pub fn broken(row: &Row, uid: &str) -> Answer {
     Answer {
         allowed: false,
         code: 500,
@@ -264,7 +288,11 @@ struct StatusCause<'a> {
 }
 
 /// The answer as an `AdmissionReview`.
-pub(super) fn encode(uid: &str, answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
+///
+/// # Errors
+///
+/// If a value of the patch is none of JSON's.
+pub fn encode(uid: &str, answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
     let patch = if answer.allowed { patch(&answer.patch)? } else { None };
     let response = Response {
         uid,

@@ -1,0 +1,67 @@
+//! Chance that follows from a seed and the number of a run, and bytes changed by it: for inputs that are nearly right.
+
+/// `SplitMix64`: <https://doi.org/10.1145/2714064.2660195>.
+pub struct Chance(u64);
+
+impl Chance {
+    /// The chance of one run. `ALBEDO_SEED` gives other ones.
+    pub fn of_run(run: u64) -> Self {
+        let mut chance = Self(variable("ALBEDO_SEED").unwrap_or(1_u64).rotate_left(32) ^ run);
+        // Neighbouring runs begin far apart.
+        chance.0 = chance.draw();
+        chance
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    /// Below `end`; 0 if that is 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        let end = u64::try_from(end).unwrap_or(u64::MAX).max(1);
+        usize::try_from(self.draw() % end).unwrap_or_default()
+    }
+
+    /// True once in so many times.
+    pub fn one_in(&mut self, many: usize) -> bool {
+        self.below(many) == 0
+    }
+
+    /// One of them.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    /// Bytes changed, cut, doubled or put in, up to three times; `pieces` are what the format has a meaning for.
+    pub fn edit(&mut self, bytes: &mut Vec<u8>, pieces: &[&str]) {
+        for _ in 0..=self.below(3) {
+            let (one, two) = (self.below(bytes.len() + 1), self.below(bytes.len() + 1));
+            let range = one.min(two)..one.max(two);
+            match self.below(8) {
+                0 => bytes.truncate(one),
+                1 => drop(bytes.drain(range)),
+                2 if range.len() < 4_096 => drop(bytes.splice(one..one, bytes[range].to_vec())),
+                3 | 4 => drop(bytes.splice(one..one, self.pick(pieces).bytes())),
+                5 => drop(bytes.splice(one..one, self.draw().to_le_bytes())),
+                _ if one < bytes.len() => bytes[one] = *self.pick(b"{}[]<>/:-#\"'=\r\n\t &*|%\xff\0,\\019aZ"),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// How often to run a target: `RUNS`, or a few times.
+pub fn runs(few: u64) -> std::ops::Range<u64> {
+    match variable("RUN") {
+        Some(only) => only..only + 1,
+        None => 0..variable("RUNS").unwrap_or(few),
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
