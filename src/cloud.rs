@@ -4,6 +4,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`sdk`] | clients: readers retry, writers don't |
+//! | [`answers`] | how large an answer may be |
 //! | [`call`] | the one function that every call goes through |
 //! | [`throttle`], [`metrics`], [`error`] | what it does on the way |
 //! | [`identity`] | which region and VPC this is |
@@ -14,6 +15,7 @@
 //! | [`convert`] | between AWS's types and the stack's |
 
 mod addons;
+mod answers;
 mod attempts;
 mod call;
 mod convert;
@@ -109,8 +111,14 @@ struct Shared {
 impl Cloud {
     /// Reads the SDK's configuration from the environment; calls nothing yet.
     pub async fn new(config: CloudConfig) -> Self {
+        let loader = sdk::loader(&config.region, config.max_attempts);
+        Self::of(config, loader).await
+    }
+
+    /// With clients that are configured by a loader.
+    async fn of(config: CloudConfig, loader: aws_config::ConfigLoader) -> Self {
         let caller = call::Caller::new(&config.throttle);
-        let sdk = sdk::Sdk::load(&config.region, config.max_attempts, &config.endpoints, &caller.buckets).await;
+        let sdk = sdk::Sdk::of(loader, &config.endpoints, &caller.buckets).await;
         let shared = Shared {
             config,
             sdk,

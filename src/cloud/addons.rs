@@ -133,20 +133,20 @@ impl Cloud {
         unread
     }
 
-    async fn web_acl_of(&self, balancer: &str) -> Result<WebAcl, CloudError> {
+    pub(super) async fn web_acl_of(&self, balancer: &str) -> Result<WebAcl, CloudError> {
         let op = wafv2("GetWebACLForResource");
         let answer = self.call(op, self.read().wafv2.get_web_acl_for_resource().resource_arn(balancer).send()).await?;
         Ok(answer.web_acl.map_or(WebAcl::Nothing, |acl| WebAcl::Associated(acl.arn)))
     }
 
-    async fn classic_web_acl_of(&self, balancer: &str) -> Result<WebAcl, CloudError> {
+    pub(super) async fn classic_web_acl_of(&self, balancer: &str) -> Result<WebAcl, CloudError> {
         let op = waf_regional("GetWebACLForResource");
         let request = self.read().waf_regional.get_web_acl_for_resource().resource_arn(balancer);
         let answer = self.call(op, request.send()).await?;
         Ok(answer.web_acl_summary.map_or(WebAcl::Nothing, |acl| WebAcl::Associated(acl.web_acl_id)))
     }
 
-    async fn protection_of(&self, balancer: &str) -> Result<Shield, CloudError> {
+    pub(super) async fn protection_of(&self, balancer: &str) -> Result<Shield, CloudError> {
         let op = shield("DescribeProtection");
         match self.call(op, self.read().shield.describe_protection().resource_arn(balancer).send()).await {
             Ok(answer) => {
@@ -159,7 +159,7 @@ impl Cloud {
         }
     }
 
-    async fn capacity_of(&self, balancer: &str) -> Result<i32, CloudError> {
+    pub(super) async fn capacity_of(&self, balancer: &str) -> Result<i32, CloudError> {
         let request = self.read().elbv2.describe_capacity_reservation().load_balancer_arn(balancer);
         let answer = self.call(elbv2("DescribeCapacityReservation"), request.send()).await?;
         Ok(answer.minimum_load_balancer_capacity.and_then(|reserved| reserved.capacity_units).unwrap_or_default())

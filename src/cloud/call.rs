@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
+use super::answers;
 use super::error::CloudError;
 use super::metrics::Metrics;
 use super::sdk::Service;
@@ -123,30 +124,37 @@ impl Caller {
 /// Most pages of one list. The largest lists of an account have some dozen; an endpoint that never ends them would be read for ever.
 const PAGES: usize = 1000;
 
-/// Reads all pages. `page` takes the marker of a page (`None`: the first) and gives its items and the next marker.
+/// Reads all pages of the list that `operation` gives. `page` takes the marker of a page (`None`: the first) and gives its items and the
+/// next marker.
 ///
 /// # Errors
 ///
 /// Those of `page`, and [`CloudError::Pages`] if the list never ends: a part of it taken for the whole would delete what it lacks.
-pub(super) async fn paged<T, P>(page: impl Fn(Option<String>) -> P) -> Result<Vec<T>, CloudError>
+pub(super) async fn paged<T, P>(
+    operation: &'static str,
+    page: impl Fn(Option<String>) -> P,
+) -> Result<Vec<T>, CloudError>
 where
     P: Future<Output = Result<(Option<Vec<T>>, Option<String>), CloudError>>,
 {
-    let (mut all, mut marker) = (Vec::new(), None);
-    for _ in 0..PAGES {
-        let (items, next) = page(marker.clone()).await?;
-        all.extend(items.unwrap_or_default());
-        let next = next.filter(|next| !next.is_empty());
-        if next.is_none() {
-            return Ok(all);
+    answers::one_list(async {
+        let (mut all, mut marker) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let (items, next) = page(marker.clone()).await?;
+            all.extend(items.unwrap_or_default());
+            let next = next.filter(|next| !next.is_empty());
+            if next.is_none() {
+                return Ok(all);
+            }
+            // A marker that comes twice would be read for ever.
+            if next == marker {
+                break;
+            }
+            marker = next;
         }
-        // A marker that comes twice would be read for ever.
-        if next == marker {
-            break;
-        }
-        marker = next;
-    }
-    Err(CloudError::Pages)
+        Err(CloudError::Pages { operation })
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -160,19 +168,19 @@ mod tests {
             Some("a") => Ok((None, Some("b".to_owned()))),
             Some(_) => Ok((Some(vec![3]), Some(String::new()))),
         };
-        assert_eq!(paged(page).await.unwrap(), [1, 2, 3]);
+        assert_eq!(paged("List", page).await.unwrap(), [1, 2, 3]);
     }
 
     #[tokio::test]
     async fn pages_without_an_end_are_an_error() {
         let same = async |_| Ok((Some(vec![1]), Some("a".to_owned())));
-        assert!(matches!(paged(same).await, Err(CloudError::Pages)));
+        assert!(matches!(paged("List", same).await, Err(CloudError::Pages { operation: "List" })));
         let asked = std::cell::Cell::new(0);
         let other = async |_| {
             asked.set(asked.get() + 1);
             Ok((Some(vec![1]), Some(asked.get().to_string())))
         };
-        assert!(matches!(paged(other).await, Err(CloudError::Pages)));
+        assert!(matches!(paged("List", other).await, Err(CloudError::Pages { .. })));
         assert_eq!(asked.get(), PAGES);
     }
 }

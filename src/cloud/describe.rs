@@ -18,11 +18,13 @@ use super::error::{CloudError, need};
 const CHUNK: usize = 20;
 /// Values that AWS takes in one filter of EC2.
 pub(super) const FILTER_VALUES: usize = 200;
+/// Security groups in a page. One with 60 permissions has 15 KiB.
+const SECURITY_GROUPS: i32 = 100;
 
 impl Cloud {
     /// Load balancers by ARN, or all of the region. One that is not there fails the call.
     pub(super) async fn describe_load_balancers(&self, arns: Vec<String>) -> Result<Vec<LoadBalancer>, CloudError> {
-        paged(|marker| async {
+        paged("DescribeLoadBalancers", |marker| async {
             let request = self.read().elbv2.describe_load_balancers().set_marker(marker);
             let request = request.set_load_balancer_arns(some(arns.clone()));
             let page = self.call(elbv2("DescribeLoadBalancers"), request.send()).await?;
@@ -33,7 +35,7 @@ impl Cloud {
 
     /// Target groups by ARN, or all of the region. One that is not there fails the call.
     pub(super) async fn describe_target_groups(&self, arns: Vec<String>) -> Result<Vec<TargetGroup>, CloudError> {
-        paged(|marker| async {
+        paged("DescribeTargetGroups", |marker| async {
             let request = self.read().elbv2.describe_target_groups().set_marker(marker);
             let request = request.set_target_group_arns(some(arns.clone()));
             let page = self.call(elbv2("DescribeTargetGroups"), request.send()).await?;
@@ -114,10 +116,10 @@ impl Cloud {
         &self,
         filters: Vec<aws_sdk_ec2::types::Filter>,
     ) -> Result<Vec<SecurityGroup>, CloudError> {
-        paged(|token| async {
+        paged("DescribeSecurityGroups", |token| async {
             let request = self.read().ec2.describe_security_groups().set_filters(Some(filters.clone()));
             let page = self
-                .call(ec2("DescribeSecurityGroups"), request.set_next_token(token).max_results(1000).send())
+                .call(ec2("DescribeSecurityGroups"), request.set_next_token(token).max_results(SECURITY_GROUPS).send())
                 .await?;
             Ok((page.security_groups, page.next_token))
         })

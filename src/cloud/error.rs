@@ -8,6 +8,12 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::answers::Unfit;
+
+/// Characters of an error code, and of a message. AWS's longest messages carry an encoded reason of some 1,500.
+const CODE_LENGTH: usize = 100;
+const MESSAGE_LENGTH: usize = 4_000;
+
 /// Why a call of AWS came to nothing. Those that carry an [`Answer`] say it in AWS's words.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
@@ -82,8 +88,11 @@ pub enum CloudError {
         operation: &'static str,
     },
     /// A list gave the same page twice, or more pages than any account has.
-    #[error("AWS gave a list without an end")]
-    Pages,
+    #[error("AWS {operation} gave a list without an end")]
+    Pages {
+        /// AWS's name of the operation.
+        operation: &'static str,
+    },
     /// The right to write ends before an answer could come. Nothing was sent.
     #[error("AWS {operation} was not sent: this replica's lease ends too soon")]
     NotTenured {
@@ -112,7 +121,7 @@ impl CloudError {
             | Self::NoClient { .. }
             | Self::Unlisted { .. }
             | Self::Slow { .. }
-            | Self::Pages
+            | Self::Pages { .. }
             | Self::NotTenured { .. } => None,
         }
     }
@@ -151,7 +160,9 @@ impl CloudError {
     #[must_use]
     pub fn is_refusal_of_input(&self) -> bool {
         let is_of_input = match self {
-            Self::Invalid(_) | Self::Unknown(_) => true,
+            Self::Invalid(_) => true,
+            // What nobody can read says nothing of the input.
+            Self::Unknown(answer) => answer.code != UNREADABLE,
             Self::NotFound(answer) | Self::TooMany(answer) => INPUTS.contains(&answer.code.as_str()),
             _ => false,
         };
@@ -168,7 +179,7 @@ impl CloudError {
             Self::NotFound(_) | Self::AlreadyExists(_) | Self::Throttled(_) | Self::InUse(_) => true,
             Self::Transient(_) | Self::Unknown(_) => true,
             Self::Incomplete { .. } | Self::Unresolved { .. } | Self::Slow { .. } => true,
-            Self::NotTenured { .. } | Self::Pages => true,
+            Self::NotTenured { .. } | Self::Pages { .. } => true,
         }
     }
 
@@ -227,9 +238,10 @@ impl Answer {
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
         let status = error.raw_response().map(|response| response.status().as_u16());
+        let unfit = unfit(&error);
         let (code, message) = match &error {
             SdkError::ServiceError(service) => {
-                (service.err().code().unwrap_or("Unreadable"), service.err().message().unwrap_or_default())
+                (service.err().code().unwrap_or(UNREADABLE), service.err().message().unwrap_or_default())
             }
             SdkError::ConstructionFailure(_) => ("Unsent", "the request could not be built"),
             SdkError::TimeoutError(_) => ("Timeout", "no answer in time"),
@@ -240,9 +252,12 @@ impl Answer {
             }
             // Credentials are looked for while the request is dispatched; the source tells what was tried.
             SdkError::DispatchFailure(_) => ("Unsent", "there are no credentials, or the request could not be sent"),
-            _ => ("Unreadable", "the answer could not be read"),
+            _ => (UNREADABLE, "the answer could not be read"),
         };
-        let (code, message) = (code.to_owned(), message.to_owned());
+        let (code, mut message) = (shortened(code, CODE_LENGTH), shortened(message, MESSAGE_LENGTH));
+        if let Some(unfit) = unfit {
+            message = format!("{message}: {unfit}");
+        }
         Self { operation, status, code, message, source: Box::new(error) }
     }
 }
@@ -254,6 +269,29 @@ impl Answer {
             Some(status) => format!("AWS {} said {status} {}", self.operation, self.code),
             None => format!("AWS {} gave no answer", self.operation),
         }
+    }
+}
+
+/// The code of an answer that is none of AWS's.
+const UNREADABLE: &str = "Unreadable";
+
+/// What was wrong with the answer itself.
+fn unfit(error: &(dyn Error + 'static)) -> Option<Unfit> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(unfit) = error.downcast_ref() {
+            return Some(*unfit);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The beginning of a text that somebody else wrote.
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((at, _)) => text.get(..at).unwrap_or_default().to_owned() + "…",
     }
 }
 

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use albedo_engine::stack::Tags;
 use aws_config::imds;
+use aws_config::provider_config::ProviderConfig;
 
+use super::answers;
 use super::call::{Caller, ec2};
 use super::convert::ec2::filter;
 use super::error::CloudError;
-use super::sdk::{Sdk, Service};
+use super::sdk::{self, Sdk, Service};
 use super::throttle::Throttle;
 
 /// What the operator says of where we are.
@@ -186,7 +188,8 @@ async fn vpc(asked: &Asked, nodes: &[NodePlace], metadata: &Metadata, region: &s
         return Ok(id);
     }
     let caller = Caller::new(&Throttle::default());
-    let network = Network { sdk: Sdk::load(region, 3, &asked.endpoints, &caller.buckets).await, caller };
+    let sdk = Sdk::of(sdk::loader(region, 3), &asked.endpoints, &caller.buckets).await;
+    let network = Network { sdk, caller };
     let by_tags = search.take("--aws-vpc-tags", network.vpc_by_tags(&asked.vpc_tags).await);
     if by_tags.is_some() || !asked.vpc_tags.is_empty() {
         // Whoever names tags means that VPC and no other.
@@ -262,6 +265,7 @@ impl Metadata {
         let disabled = env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
         let client = || {
             imds::Client::builder()
+                .configure(&ProviderConfig::default().with_http_client(answers::http_client()))
                 .connect_timeout(METADATA_TIMEOUT)
                 .read_timeout(METADATA_TIMEOUT)
                 .max_attempts(2)

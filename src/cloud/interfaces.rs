@@ -1,7 +1,7 @@
 //! Network interfaces of nodes and pods with their security groups, for the rules that let load balancers in.
 
 use albedo_engine::stack::{Found, SecurityGroup};
-use aws_sdk_ec2::types::{Filter, GroupIdentifier, InstanceNetworkInterface, NetworkInterface};
+use aws_sdk_ec2::types::{Filter, GroupIdentifier, InstanceNetworkInterface, NetworkInterface, Reservation};
 use futures::future::try_join_all;
 
 use super::Cloud;
@@ -10,6 +10,13 @@ use super::convert;
 use super::convert::ec2::filter;
 use super::describe::FILTER_VALUES;
 use super::error::{CloudError, need};
+
+/// Instances in a page. The largest, with all addresses that its interfaces can have, has 150 KiB.
+const INSTANCES: i32 = 50;
+/// Instances that are asked for in one list.
+const INSTANCES_OF_LIST: usize = 100;
+/// Interfaces in a page: as many as a filter has values.
+const INTERFACES: i32 = 200;
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,26 +45,19 @@ impl Cloud {
     /// What AWS says.
     pub async fn node_interfaces(&self, instance_ids: &[String]) -> Result<Vec<InterfaceFact>, CloudError> {
         let filters: Vec<Filter> =
-            instance_ids.chunks(FILTER_VALUES).map(|ids| filter("instance-id", ids.to_vec())).collect();
+            instance_ids.chunks(INSTANCES_OF_LIST).map(|ids| filter("instance-id", ids.to_vec())).collect();
         let chunks = filters.into_iter().map(|by| async move {
             let by = &by;
-            paged(|token| async move {
+            paged("DescribeInstances", |token| async move {
                 let request = self.read().ec2.describe_instances().filters(by.clone()).set_next_token(token);
-                let page = self.call(ec2("DescribeInstances"), request.max_results(1000).send()).await?;
-                Ok((page.reservations, page.next_token))
+                let request = request.max_results(INSTANCES).send();
+                let page = self.call(ec2("DescribeInstances"), request).await?;
+                // An instance has kilobytes of which hardly any is needed, so nothing but that is kept of a page.
+                Ok((Some(of_instances(page.reservations.unwrap_or_default())?), page.next_token))
             })
             .await
         });
-        let reservations = try_join_all(chunks).await?.into_iter().flatten();
-        let instances = reservations.flat_map(|reservation| reservation.instances.unwrap_or_default());
-        let mut facts = Vec::new();
-        for instance in instances {
-            let id = need("DescribeInstances", "InstanceId", instance.instance_id)?;
-            for interface in instance.network_interfaces.unwrap_or_default() {
-                facts.push(of_instance(interface, &id)?);
-            }
-        }
-        Ok(facts)
+        Ok(try_join_all(chunks).await?.into_iter().flatten().collect())
     }
 
     /// Network interfaces by id. Those that are not there are left out.
@@ -93,15 +93,16 @@ impl Cloud {
     ) -> Result<Vec<InterfaceFact>, CloudError> {
         let reads = by.map(|by| async move {
             let by = &by;
-            paged(|token| async move {
+            paged("DescribeNetworkInterfaces", |token| async move {
                 let request = self.read().ec2.describe_network_interfaces().set_filters(Some(by.clone()));
-                let request = request.set_next_token(token).max_results(1000);
+                let request = request.set_next_token(token).max_results(INTERFACES);
                 let page = self.call(ec2("DescribeNetworkInterfaces"), request.send()).await?;
-                Ok((page.network_interfaces, page.next_token))
+                let interfaces = page.network_interfaces.into_iter().flatten().map(of_network);
+                Ok((Some(interfaces.collect::<Result<Vec<_>, _>>()?), page.next_token))
             })
             .await
         });
-        try_join_all(reads).await?.into_iter().flatten().map(of_network).collect()
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
     /// Security groups with their permissions, by id. Those that are not there are left out.
@@ -137,6 +138,17 @@ fn found(group: aws_sdk_ec2::types::SecurityGroup) -> Result<Found<SecurityGroup
 
 fn groups(from: Option<Vec<GroupIdentifier>>) -> Vec<String> {
     from.into_iter().flatten().filter_map(|group| group.group_id).collect()
+}
+
+fn of_instances(reservations: Vec<Reservation>) -> Result<Vec<InterfaceFact>, CloudError> {
+    let mut facts = Vec::new();
+    for instance in reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()) {
+        let id = need("DescribeInstances", "InstanceId", instance.instance_id)?;
+        for interface in instance.network_interfaces.unwrap_or_default() {
+            facts.push(of_instance(interface, &id)?);
+        }
+    }
+    Ok(facts)
 }
 
 fn of_instance(from: InstanceNetworkInterface, instance: &str) -> Result<InterfaceFact, CloudError> {

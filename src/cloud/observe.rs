@@ -112,7 +112,7 @@ impl Cloud {
     }
 
     pub(super) async fn listeners(&self, balancer: &str) -> Result<Vec<sdk::Listener>, CloudError> {
-        paged(|marker| async {
+        paged("DescribeListeners", |marker| async {
             let request = self.read().elbv2.describe_listeners().load_balancer_arn(balancer).set_marker(marker);
             let page = self.call(elbv2("DescribeListeners"), request.send()).await?;
             Ok((page.listeners, page.next_marker))
@@ -153,8 +153,8 @@ impl Cloud {
         Ok(ReadListener { attributes, rules, certificates: certificates.unwrap_or_default(), listener, arn })
     }
 
-    async fn rules(&self, listener: &str) -> Result<Vec<sdk::Rule>, CloudError> {
-        paged(|marker| async {
+    pub(super) async fn rules(&self, listener: &str) -> Result<Vec<sdk::Rule>, CloudError> {
+        paged("DescribeRules", |marker| async {
             let request = self.read().elbv2.describe_rules().listener_arn(listener).set_marker(marker);
             let page = self.call(elbv2("DescribeRules"), request.send()).await?;
             Ok((page.rules, page.next_marker))
@@ -165,7 +165,7 @@ impl Cloud {
     /// ARNs of the certificates that are chosen by server name, sorted. The default one is among them if it was also added
     /// to the list.
     async fn further_certificates(&self, listener: &str) -> Result<Vec<String>, CloudError> {
-        let all = paged(|marker| async {
+        let all = paged("DescribeListenerCertificates", |marker| async {
             let request = self.read().elbv2.describe_listener_certificates().listener_arn(listener).set_marker(marker);
             let page = self.call(elbv2("DescribeListenerCertificates"), request.send()).await?;
             Ok((page.certificates, page.next_marker))

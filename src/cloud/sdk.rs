@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use super::answers;
 use super::attempts::Attempts;
 use super::throttle::Buckets;
 
@@ -91,30 +92,35 @@ pub(super) struct Sdk {
 }
 
 impl Sdk {
-    /// Credentials, profile and endpoints by the SDK's standard chain: environment, profile, web identity, container,
-    /// instance metadata; `AWS_ENDPOINT_URL`. Loads no credentials yet.
-    pub(super) async fn load(
-        region: &str,
-        max_attempts: u32,
+    /// Clients by a loader of their configuration.
+    pub(super) async fn of(
+        loader: ConfigLoader,
         endpoints: &BTreeMap<Service, String>,
         buckets: &Arc<Buckets>,
     ) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
-        // Pinned: a later version may bring other retries and timeouts under our feet.
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(Region::new(region.to_owned()))
-            .retry_config(RetryConfig::standard().with_max_attempts(max_attempts))
-            .timeout_config(timeouts);
-        if let Ok(app_name) = AppName::new(APP_NAME) {
-            loader = loader.app_name(app_name);
-        }
         let config = loader.load().await;
         let clients = Clients { endpoints, buckets };
         Self { read: Readers::new(&config, clients), write: Writers::new(&config, clients) }
+    }
+}
+
+/// Credentials, profile and endpoints by the SDK's standard chain: environment, profile, web identity, container, instance metadata;
+/// `AWS_ENDPOINT_URL`. Timeouts and attempts are those of clients that read. Loads nothing yet.
+pub(super) fn loader(region: &str, max_attempts: u32) -> ConfigLoader {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    // Pinned: a later version may bring other retries and timeouts under our feet.
+    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region.to_owned()))
+        .retry_config(RetryConfig::standard().with_max_attempts(max_attempts))
+        .timeout_config(timeouts)
+        .http_client(answers::http_client());
+    match AppName::new(APP_NAME) {
+        Ok(app_name) => loader.app_name(app_name),
+        Err(_) => loader,
     }
 }
 

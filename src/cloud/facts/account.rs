@@ -12,7 +12,7 @@ use crate::cloud::error::CloudError;
 impl Cloud {
     /// ARNs by name of the region's web ACLs.
     pub(super) async fn web_acls(&self) -> Result<BTreeMap<String, String>, CloudError> {
-        let acls = paged(|marker| async {
+        let acls = paged("ListWebACLs", |marker| async {
             let request = self.read().wafv2.list_web_acls().scope(Scope::Regional).limit(100).set_next_marker(marker);
             let page = self.call(wafv2("ListWebACLs"), request.send()).await?;
             // WAF gives a marker with the last page too, behind which nothing comes.
@@ -28,7 +28,7 @@ impl Cloud {
 
     /// ARNs of trust stores by name.
     pub(super) async fn trust_stores(&self) -> Result<BTreeMap<String, String>, CloudError> {
-        let stores = paged(|marker| async {
+        let stores = paged("DescribeTrustStores", |marker| async {
             let request = self.read().elbv2.describe_trust_stores().page_size(100).set_marker(marker);
             let page = self.call(elbv2("DescribeTrustStores"), request.send()).await?;
             Ok((page.trust_stores, page.next_marker))
@@ -46,7 +46,7 @@ impl Cloud {
 
     /// Limits by AWS's name for them.
     pub(super) async fn account_limits(&self) -> Result<BTreeMap<String, i64>, CloudError> {
-        let limits = paged(|marker| async {
+        let limits = paged("DescribeAccountLimits", |marker| async {
             let request = self.read().elbv2.describe_account_limits().set_marker(marker);
             let page = self.call(elbv2("DescribeAccountLimits"), request.send()).await?;
             Ok((page.limits, page.next_marker))

@@ -68,7 +68,7 @@ impl Cloud {
         // Without this filter ACM lists RSA keys of 1024 and 2048 bits alone.
         let keys = KeyAlgorithm::values().iter().map(|key| KeyAlgorithm::from(*key)).collect();
         let filters = Filters::builder().set_key_types(Some(keys)).build();
-        paged(|token| async {
+        paged("ListCertificates", |token| async {
             let request = self.read().acm.list_certificates().certificate_statuses(CertificateStatus::Issued);
             let request = request.includes(filters.clone()).set_next_token(token);
             let page = self.call(acm("ListCertificates"), request.send()).await?;

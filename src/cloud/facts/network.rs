@@ -81,7 +81,7 @@ impl Cloud {
     }
 
     async fn describe_subnets(&self, by: Filter) -> Result<Vec<Subnet>, CloudError> {
-        let described = paged(|token| async {
+        let described = paged("DescribeSubnets", |token| async {
             let request = self.read().ec2.describe_subnets().filters(by.clone()).set_next_token(token);
             let page = self.call(ec2("DescribeSubnets"), request.max_results(1000).send()).await?;
             Ok((page.subnets, page.next_token))
@@ -107,7 +107,7 @@ impl Cloud {
     async fn routed(&self, subnets: &mut [Subnet]) -> Result<(), CloudError> {
         let vpcs: BTreeSet<_> = subnets.iter().map(|subnet| subnet.vpc_id.clone()).collect();
         let by = filter("vpc-id", vpcs.into_iter().collect());
-        let tables = paged(|token| async {
+        let tables = paged("DescribeRouteTables", |token| async {
             let request = self.read().ec2.describe_route_tables().filters(by.clone()).set_next_token(token);
             let page = self.call(ec2("DescribeRouteTables"), request.max_results(100).send()).await?;
             Ok((page.route_tables, page.next_token))
@@ -133,7 +133,7 @@ impl Cloud {
 
     /// Most entries by id, of the prefix lists of AWS and those of the account.
     pub(super) async fn prefix_lists(&self) -> Result<BTreeMap<String, i64>, CloudError> {
-        let lists = paged(|token| async {
+        let lists = paged("DescribeManagedPrefixLists", |token| async {
             let request = self.read().ec2.describe_managed_prefix_lists().max_results(100).set_next_token(token);
             let page = self.call(ec2("DescribeManagedPrefixLists"), request.send()).await?;
             Ok((page.prefix_lists, page.next_token))
