@@ -454,7 +454,7 @@ class Settling(Case):
         self.ec2.delete_security_group(GroupId=group)
 
     def test_what_is_new_is_unknown_for_a_while(self):
-        self.settle(securityGroupUnknown=600, webAclUnknown=600, tagsUnknown=600)
+        self.settle(securityGroupUnknown=600, webAclUnknown=600, shieldUnknown=600, tagsUnknown=600)
         group = self.ec2.create_security_group(GroupName="new", Description="new", VpcId=self.world["vpcId"])["GroupId"]
         lb = self.balancer()["LoadBalancerArn"]
         set_groups = {"LoadBalancerArn": lb, "SecurityGroups": [group]}
@@ -463,11 +463,28 @@ class Settling(Case):
         self.refused("LoadBalancerNotFound", self.elb.add_tags, **tag)
         acl = {"WebACLArn": self.world["webAcl"], "ResourceArn": lb}
         self.refused("WAFNonexistentItemException", self.waf.associate_web_acl, **acl)
-        self.settle(securityGroupUnknown=0.01, webAclUnknown=0.01, tagsUnknown=0.01)
+        protection = {"Name": "p", "ResourceArn": lb}
+        self.refused("ResourceNotFoundException", self.shield.create_protection, **protection)
+        self.settle(securityGroupUnknown=0.01, webAclUnknown=0.01, shieldUnknown=0.01, tagsUnknown=0.01)
         time.sleep(0.02)
         self.elb.set_security_groups(**set_groups)
         self.elb.add_tags(**tag)
         self.waf.associate_web_acl(**acl)
+        self.shield.create_protection(**protection)
+
+    def test_a_load_balancer_that_ails(self):
+        self.balancer()
+
+        def state():
+            return self.elb.describe_load_balancers()["LoadBalancers"][0]["State"]["Code"]
+        self.assertEqual(state(), "active")
+        for ailing in ("failed", "active_impaired"):
+            door("life", self.region, {"balancerState": ailing})
+            self.assertEqual(state(), ailing)
+        door("life", self.region, {})
+        self.assertEqual(state(), "active")
+        with self.assertRaises(urllib.error.HTTPError):
+            door("life", self.region, {"balancerState": "odd"})
 
     def test_a_field_that_is_unknown_is_refused(self):
         with self.assertRaises(urllib.error.HTTPError):
@@ -494,6 +511,16 @@ class Quotas(Case):
         self.refused("TooManyLoadBalancers", self.balancer, name="second")
         self.refused("TooManyUniqueTargetGroupsPerLoadBalancer", self.elb.create_rule, ListenerArn=listener, Priority=1, Conditions=[
             {"Field": "path-pattern", "Values": ["/"]}], Actions=[{"Type": "forward", "TargetGroupArn": two}])
+
+    def test_targets_all_or_nothing(self):
+        door("quotas", self.region, {"targets": 2})
+        tg = self.group()
+        self.register(tg, "10.77.33.1")
+        more = [{"Id": "10.77.33.2"}, {"Id": "10.77.33.3"}]
+        self.refused("TooManyTargets", self.elb.register_targets, TargetGroupArn=tg, Targets=more)
+        self.register(tg, "10.77.33.1", "10.77.33.2")
+        self.deregister(tg, "10.77.33.1")
+        self.register(tg, "10.77.33.3")
 
     def test_attributes_of_a_call(self):
         lb = self.balancer()["LoadBalancerArn"]

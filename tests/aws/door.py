@@ -130,7 +130,7 @@ class Door:
 
     def do_reset(self, _query, _body):
         world.reset()
-        for kept in (targets.HEALTH, targets.LIVES, provisioning.SECONDS, lag, settling, quotas.LIMITS, self.faults.rules, self.buckets.rows):
+        for kept in (targets.HEALTH, targets.LIVES, provisioning.SECONDS, provisioning.STATES, lag, settling, quotas.LIMITS, self.faults.rules, self.buckets.rows):
             kept.clear()
         self.log.clear()
         self.zero()
@@ -182,11 +182,11 @@ class Door:
     def do_life(self, query, body):
         """What of a region takes its time; null for a part of it, or for all: as without."""
         region, life = query.get("region", world.REGION), body or {}
-        unknown = set(life) - {"targets", "provisioningSeconds", "lagSeconds"}
+        unknown = set(life) - {"targets", "provisioningSeconds", "balancerState", "lagSeconds"}
         if unknown:
             raise ValueError(f"unknown fields {sorted(unknown)} in a life")
         targets.live(region, life.get("targets"))
-        provisioning.SECONDS[region] = life.get("provisioningSeconds") or 0
+        provisioning.set_to(region, life.get("provisioningSeconds"), life.get("balancerState"))
         lag.set_to(region, life.get("lagSeconds"))
         return {"ok": True}
 

@@ -11,7 +11,7 @@ from moto.elbv2.responses import ELBV2Response as R
 
 from strict import E, patch, target_groups_in
 
-DEFAULTS = {"loadBalancers": 50, "targetGroups": 3000, "listeners": 50, "rules": 100, "certificates": 25, "targetGroupsPerBalancer": 100,
+DEFAULTS = {"loadBalancers": 50, "targetGroups": 3000, "listeners": 50, "rules": 100, "certificates": 25, "targetGroupsPerBalancer": 100, "targets": 1000,
             "securityGroupRules": 60, "tags": 50, "attributesPerCall": 20}
 LIMITS = {}  # region -> name -> most
 

@@ -7,14 +7,16 @@ from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.elbv2.exceptions import LoadBalancerNotFoundError
 from moto.elbv2.models import ELBv2Backend as B
 from moto.elbv2.responses import ELBV2Response as R
+from moto.shield.exceptions import ResourceNotFoundException
+from moto.shield.models import ShieldBackend
 from moto.wafv2.exceptions import WAFNonexistentItemException
 from moto.wafv2.models import WAFV2Backend
 
 from strict import E, patch, target_groups_in, users
 
-# securityGroupsHeld, targetGroupsHeld: seconds after a load balancer is deleted; webAclUnknown, tagsUnknown: seconds after one is made;
+# securityGroupsHeld, targetGroupsHeld: seconds after a load balancer is deleted; webAclUnknown, shieldUnknown, tagsUnknown: seconds after one is made;
 # securityGroupUnknown: seconds after a security group is made, in which ELBv2 does not know it.
-FIELDS = {"securityGroupsHeld", "targetGroupsHeld", "webAclUnknown", "tagsUnknown", "securityGroupUnknown"}
+FIELDS = {"securityGroupsHeld", "targetGroupsHeld", "webAclUnknown", "shieldUnknown", "tagsUnknown", "securityGroupUnknown"}
 SECONDS = {}  # region -> field -> seconds
 _held = {}  # region -> (security group id or target group ARN) -> (since when, whose)
 _born = {}  # security group id -> when
@@ -116,6 +118,15 @@ def _others():
         if lb and _is_young(self.region_name, "webAclUnknown", getattr(lb, "born", None)):
             raise WAFNonexistentItemException()
         return old(self, acl, resource)
+
+    @patch(ShieldBackend, "create_protection")
+    def _(old, self, name, resource_arn, tags):
+        # Shield has one region for all: the load balancer's own counts.
+        region = (resource_arn.split(":") + [""] * 4)[3]
+        lb = _balancer(self.account_id, region, resource_arn)
+        if lb and _is_young(region, "shieldUnknown", getattr(lb, "born", None)):
+            raise ResourceNotFoundException("The referenced resource does not exist.")
+        return old(self, name, resource_arn, tags)
 
     for name in ("add_tags", "describe_tags"):
         @patch(R, name)

@@ -10,6 +10,7 @@ from moto.elbv2 import models as m
 from moto.elbv2.exceptions import InvalidTargetError, TargetGroupNotFoundError
 from moto.elbv2.models import ELBv2Backend as B, FakeTargetGroup as TG, elbv2_backends
 
+import quotas
 import world
 from strict import E, patch, users
 
@@ -64,6 +65,9 @@ def _register(self, targets):
     # A call is taken or refused as a whole.
     for t in targets:
         _check(self, t)
+    # Whether those that drain count is not documented; here they do not.
+    if len(set(self.targets) | {_key(self, t) for t in targets}) > quotas.most(self.region_name, "targets"):
+        raise E("TooManyTargets", "The maximum number of targets has been reached on the target group")
     for t in targets:
         d = {"Id": t["Id"], "Port": int(t.get("Port") or self.port)}
         if t.get("AvailabilityZone"):
