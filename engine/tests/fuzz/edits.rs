@@ -282,7 +282,7 @@ pub fn bytes(bytes: &mut Vec<u8>, chance: &mut Chance) {
             1 => drop(bytes.drain(range)),
             2 if range.len() < 4_096 => drop(bytes.splice(one..one, bytes[range].to_vec())),
             3 => drop(bytes.splice(one..one, chance.pick(PIECES).bytes())),
-            4 => drop(bytes.splice(one..one, chance.next().to_le_bytes())),
+            4 => drop(bytes.splice(one..one, chance.draw().to_le_bytes())),
             _ if one < bytes.len() => bytes[one] = *chance.pick(b"{}[]:-#\"'\n\t &*|>%\xff\0,\\019aZ"),
             _ => {}
         }

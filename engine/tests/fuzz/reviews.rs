@@ -76,7 +76,7 @@ fn review(row: &Row, object: &Value, old: &Value, chance: &mut Chance) -> Value 
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
-            "uid": format!("{:016x}", chance.next()), "operation": operation, "namespace": "shop",
+            "uid": format!("{:016x}", chance.draw()), "operation": operation, "namespace": "shop",
             "name": object["metadata"]["name"], "dryRun": chance.one_in(2), "userInfo": {"username": "ann"},
             "resource": {"group": row.group, "version": row.version, "resource": row.resource},
             "object": object, "oldObject": old,

@@ -32,11 +32,16 @@ impl Chance {
     }
 
     /// One of them.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "below the length, unless there is nothing to pick from, which is the test's fault"
+    )]
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 
     /// Bytes changed, cut, doubled or put in, up to three times; `pieces` are what the format has a meaning for.
+    #[expect(clippy::indexing_slicing, reason = "places are drawn from the length")]
     pub fn edit(&mut self, bytes: &mut Vec<u8>, pieces: &[&str]) {
         for _ in 0..=self.below(3) {
             let (one, two) = (self.below(bytes.len() + 1), self.below(bytes.len() + 1));
