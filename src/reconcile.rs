@@ -6,6 +6,7 @@ mod backend;
 mod binding;
 mod group;
 mod leaving;
+mod lists;
 mod looks;
 mod metrics;
 mod node_rules;
@@ -296,7 +297,8 @@ impl Reconciler {
         }
         tasks.spawn(self.clone().listen(stop.clone()));
         tasks.spawn(self.clone().audit(stop.clone()));
-        tasks.spawn(self.clone().follow_secrets(stop));
+        tasks.spawn(self.clone().follow_secrets(stop.clone()));
+        tasks.spawn(self.clone().follow_lists(stop));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "a task of the reconciler failed");

@@ -52,24 +52,42 @@ fn view_of_a_group(bencher: Bencher<'_, '_>, members: usize) {
     bencher.bench(|| view(black_box(&world)));
 }
 
+fn of_one(object: Reviewed) -> Review {
+    let validating = |row: &&admit::registration::Row| row.kind == admit::registration::Kind::Validating;
+    Review {
+        row: admit::registration::ROWS.iter().find(validating).expect("a row"),
+        operation: Operation::Create,
+        namespace: "shop".to_owned(),
+        name: String::new(),
+        dry_run: false,
+        user: "somebody".to_owned(),
+        object: Some(object),
+        old_object: None,
+    }
+}
+
 /// What admission adds to the decoding of a request: an Ingress of its own.
 #[divan::bench]
 fn review_of_one_ingress(bencher: Bencher<'_, '_>) {
     let (settings, facts, policy) = (Settings::new("bench"), facts(), Policy::default());
     let world = world(0, 0);
     let context = Context { world: &world, facts: &facts, settings: &settings, policy: &policy, now: now() };
-    let validating = |row: &&admit::registration::Row| row.kind == admit::registration::Kind::Validating;
-    let review = Review {
-        row: admit::registration::ROWS.iter().find(validating).expect("a row"),
-        operation: Operation::Create,
-        namespace: "shop".to_owned(),
-        name: "web-0".to_owned(),
-        dry_run: false,
-        user: "somebody".to_owned(),
-        object: Some(Reviewed::Ingress(Box::new(ingress(None, 0, 5, 0)))),
-        old_object: None,
-    };
+    let review = of_one(Reviewed::Ingress(Box::new(ingress(None, 0, 5, 0))));
     bencher.bench(|| admit::review(black_box(&review), context));
+}
+
+/// The same where what is stored is remembered: the third member of a group is edited.
+#[divan::bench]
+fn review_in_a_group_that_is_remembered(bencher: Bencher<'_, '_>) {
+    let (settings, facts, policy) = (Settings::new("bench"), Arc::new(facts()), Policy::default());
+    let world = world(10, 5);
+    let context = Context { world: &world, facts: &facts, settings: &settings, policy: &policy, now: now() };
+    let edited = Reviewed::Ingress(Box::new(ingress(Some(sample::GROUP), 2, 5, 1)));
+    let old = Reviewed::Ingress(Box::new(ingress(Some(sample::GROUP), 2, 5, 0)));
+    let review = Review { operation: Operation::Update, old_object: Some(old), ..of_one(edited) };
+    let mut cache = Cache::new(16 << 20);
+    cache.know(&facts);
+    bencher.bench_local(|| admit::review_with(black_box(&review), context, &mut cache));
 }
 
 fn group_with_100_rules() -> View {

@@ -110,7 +110,7 @@ impl Reconciler {
         }
     }
 
-    fn wake(&self, unit: Unit, doubted: bool) {
+    pub(super) fn wake(&self, unit: Unit, doubted: bool) {
         if doubted {
             self.shared.looks.doubt(unit.clone());
         }

@@ -46,7 +46,9 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one address; for a further one its own longest idle gives way, if it has one.
     pub of_address: usize,
-    /// From accepting to the end of the TLS handshake.
+    /// TLS handshakes of one address that are under way at a time; further ones wait for their turn.
+    pub handshakes_of_address: usize,
+    /// From accepting to the end of the TLS handshake, the wait for its turn included. The API server waits 5 s for an answer.
     pub handshake: Duration,
     /// From the handshake to the first byte of a request, and from any answer to the next one while no review has come.
     pub first_request: Duration,
@@ -68,7 +70,8 @@ impl Default for Limits {
         Self {
             connections: 512,
             of_address: 128,
-            handshake: Duration::from_secs(10),
+            handshakes_of_address: 16,
+            handshake: Duration::from_secs(5),
             first_request: Duration::from_secs(10),
             head: Duration::from_secs(10),
             idle: Duration::from_mins(3),
@@ -187,7 +190,7 @@ impl Shared {
         match &self.tls {
             None => self.http(stream, peer, slot).await,
             Some(certificates) => {
-                if let Some(stream) = self.handshake(certificates, stream, peer).await {
+                if let Some(stream) = self.handshake(certificates, stream, peer, slot).await {
                     self.http(stream, peer, slot).await;
                 }
             }
@@ -200,13 +203,20 @@ impl Shared {
         certificates: &Certificates,
         stream: TcpStream,
         peer: SocketAddr,
+        slot: &Slot,
     ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
         let Some(config) = certificates.current() else {
             // Closing at once is better than silence: the API server goes on to its failure policy.
             self.metrics.handshake_failed("no certificate");
             return None;
         };
-        match timeout(self.limits.handshake, TlsAcceptor::from(config).accept(stream)).await {
+        let handshake = async {
+            if slot.turn().await {
+                self.metrics.connection_cut(self.name);
+            }
+            TlsAcceptor::from(config).accept(stream).await
+        };
+        match timeout(self.limits.handshake, handshake).await {
             Ok(Ok(stream)) => Some(stream),
             Ok(Err(error)) => {
                 // A client that doesn't trust the certificate shows here and nowhere else. Port scans do too.

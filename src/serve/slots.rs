@@ -11,17 +11,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Limits;
 
 /// How long a connection has to wait before it gives way to another one of its own address: a burst of one client is no attack.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long a handshake is left alone though others of its address wait for their turn. One takes milliseconds.
+const TURN: Duration = Duration::from_millis(500);
+/// Pause between two looks at who has become slow.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Not a byte was read: others of its address are in their handshakes.
+    Queued,
     /// TLS.
     Handshake,
     /// Nothing of the next request has come.
@@ -40,7 +46,7 @@ impl Phase {
     /// In which order connections give way: None never does.
     fn gives_way(self) -> Option<u8> {
         match self {
-            Self::Handshake | Self::Waiting | Self::Head | Self::Answer => Some(0),
+            Self::Queued | Self::Handshake | Self::Waiting | Self::Head | Self::Answer => Some(0),
             Self::Body => Some(1),
             Self::Review => None,
         }
@@ -52,6 +58,8 @@ impl Phase {
 pub(super) struct Slots {
     limits: Limits,
     open: Mutex<Table>,
+    /// A connection went on or ended: somebody's turn may have come.
+    moved: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +76,17 @@ struct Open {
     cut: CancellationToken,
 }
 
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The asker's.
+    Come,
+    /// One gave way: it will be the asker's.
+    Made,
+    /// Somebody else's.
+    Full,
+}
+
 /// The place of a connection, free again when dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -82,7 +101,7 @@ pub(super) struct Slot {
 
 impl Slots {
     pub(super) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, open: Mutex::default() })
+        Arc::new(Self { limits, open: Mutex::default(), moved: Notify::new() })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -105,7 +124,7 @@ impl Slots {
         }
         table.next += 1;
         let (id, cut) = (table.next, CancellationToken::new());
-        table.open.insert(id, Open { address, phase: Phase::Handshake, since: now, cut: cut.clone() });
+        table.open.insert(id, Open { address, phase: Phase::Queued, since: now, cut: cut.clone() });
         let (proven, changed) = (AtomicBool::new(false), Notify::new());
         Some((Slot { slots: Arc::clone(self), id, cut, proven, changed }, gave_way))
     }
@@ -114,6 +133,26 @@ impl Slots {
 impl Table {
     fn count(&self, address: IpAddr) -> usize {
         self.open.values().filter(|open| open.address == address).count()
+    }
+
+    /// Whether a connection's handshake may begin; it has begun if so. An address may have `most` under way, and who waits longest is next.
+    fn turn(&mut self, id: u64, most: usize) -> Turn {
+        let Some(address) = self.open.get(&id).map(|open| open.address) else { return Turn::Full };
+        let is = |open: &Open, phase| open.address == address && open.phase == phase;
+        let next = self.open.iter().find(|(_, open)| is(open, Phase::Queued)).map(|(id, _)| *id);
+        if next != Some(id) {
+            return Turn::Full;
+        }
+        let busy = self.open.values().filter(|open| is(open, Phase::Handshake)).count();
+        if busy < most {
+            if let Some(open) = self.open.get_mut(&id) {
+                open.phase = Phase::Handshake;
+                open.since = Instant::now();
+            }
+            return Turn::Come;
+        }
+        let slow = |open: &Open| is(open, Phase::Handshake) && open.since.elapsed() >= TURN;
+        if self.give_way(slow) { Turn::Made } else { Turn::Full }
     }
 
     /// Takes the place of one of these: who has nothing to lose first, then of the address with the most connections the one
@@ -139,9 +178,32 @@ impl Slot {
         if let Some(open) = self.slots.table().open.get_mut(&self.id)
             && open.phase != phase
         {
-            open.phase = phase;
+            let handshake = std::mem::replace(&mut open.phase, phase) == Phase::Handshake;
             open.since = Instant::now();
             self.changed.notify_one();
+            if handshake {
+                self.slots.moved.notify_waiters();
+            }
+        }
+    }
+
+    /// Waits for the connection's turn to do its handshake, the dearest thing that anybody without credentials can ask for: so many of
+    /// an address are under way at a time, and when others wait the longest gives way if it is slow. Returns whether one did.
+    pub(super) async fn turn(&self) -> bool {
+        let mut gave_way = false;
+        loop {
+            let moved = self.slots.moved.notified();
+            let turn = self.slots.table().turn(self.id, self.slots.limits.handshakes_of_address);
+            match turn {
+                Turn::Come => {
+                    // Another one is the first that waits.
+                    self.slots.moved.notify_waiters();
+                    return gave_way;
+                }
+                Turn::Made => gave_way = true,
+                // Somebody may become slow without anybody's moving.
+                Turn::Full => drop(timeout(LOOK, moved).await),
+            }
         }
     }
 
@@ -173,7 +235,7 @@ impl Slot {
         let limits = &self.slots.limits;
         let (phase, since) = self.slots.table().open.get(&self.id).map(|open| (open.phase, open.since))?;
         let limit = match phase {
-            Phase::Handshake => limits.handshake,
+            Phase::Queued | Phase::Handshake => limits.handshake,
             Phase::Waiting if self.proven.load(Ordering::Relaxed) => limits.idle,
             Phase::Waiting => limits.first_request,
             Phase::Head | Phase::Answer => limits.head,
@@ -188,6 +250,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.slots.table().open.remove(&self.id);
+        self.slots.moved.notify_waiters();
     }
 }
 
@@ -232,13 +295,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn handshakes_of_an_address_take_turns_and_the_slow_give_way() {
+        let slots = Slots::new(Limits { handshakes_of_address: 2, ..Limits::default() });
+        let soon = async |slot: &Slot| timeout(TURN / 10, slot.turn()).await;
+        let open = |n| slots.admit(address(n)).unwrap().0;
+        let [one, two, third, fourth] = [(); 4].map(|()| open(1));
+        assert_eq!((one.turn().await, two.turn().await), (false, false));
+        // Nobody waits on for who is done, nor for another address; the first that came is the first whose turn it is.
+        assert!(soon(&third).await.is_err() && soon(&fourth).await.is_err());
+        assert_eq!(soon(&open(2)).await, Ok(false));
+        two.enter(Phase::Waiting);
+        assert!(soon(&fourth).await.is_err());
+        assert_eq!(soon(&third).await, Ok(false));
+        // Who takes long gives way when its time is over.
+        assert!(fourth.turn().await);
+        assert!(one.cut.is_cancelled() && !third.cut.is_cancelled() && !two.cut.is_cancelled());
+        assert_eq!(fourth.phase(), Some(Phase::Handshake));
+    }
+
+    #[tokio::test]
     async fn each_phase_has_its_limit() {
         let [short, long] = [50, 300].map(Duration::from_millis);
         let limits = Limits { first_request: short, head: short, idle: long, ..Limits::default() };
         let slots = Slots::new(limits);
         let (slot, _) = slots.admit(address(1)).unwrap();
         slot.enter(Phase::Review);
-        assert!(tokio::time::timeout(long, slot.overdue()).await.is_err());
+        assert!(timeout(long, slot.overdue()).await.is_err());
         for (phase, proven, expected) in [
             (Phase::Waiting, false, short),
             (Phase::Head, false, short),

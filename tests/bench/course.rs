@@ -39,6 +39,7 @@ impl Course {
         ground.plane().kubectl_ok(["apply", "--server-side", "-f", &crds]).await?;
         ground.plane().kubectl_ok(["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds]).await?;
         let scope = ground.scope("bench").await?;
+        ground.plane().grant_lease(&scope.namespace, &scope.lease).await?;
         let certificates = ground.dir().join("serving");
         Authority::new("bench")?.server(&["127.0.0.1"])?.write(&certificates, "tls")?;
         let mut launch = scope

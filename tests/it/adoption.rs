@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use albedo_ground::{Albedo, Frozen, Gate, Launch, State, eventually, free_port};
+use albedo_ground::{ACCOUNT, Albedo, Frozen, Gate, Launch, State, eventually, free_port};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ impl Adoption {
     pub async fn open_as(base: &Arc<Base>, world: &str, name: &str) -> Result<Self> {
         let dir = base.dir().join(name);
         let frozen = Frozen::thaw(world, &dir).await.with_context(|| format!("thawing {world}"))?;
-        let gate = Gate::open(frozen.emulator.endpoint(), frozen.plane.client()).await?;
+        let gate = Gate::open(frozen.emulator.endpoint(), frozen.plane.client_for(ACCOUNT).await?).await?;
         let launch = launch(base, &frozen, &gate, &dir)?;
         let adoption = Self { frozen, gate, launch, albedo: None, dir, earlier: 0 };
         adoption.install_crds().await?;

@@ -84,6 +84,11 @@ impl Lazy {
         Ok(Self { runtime, base: OnceCell::new(), dir })
     }
 
+    /// The folder of the run, with the logs of all that was started in it.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Runs one test; called by several threads at a time.
     pub fn run(&self, test: Test) -> Result<()> {
         self.runtime.block_on(async {

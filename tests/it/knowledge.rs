@@ -71,6 +71,33 @@ pub async fn a_target_group_deleted_by_hand_is_made_again(base: Arc<Base>) -> Re
     stage.close().await
 }
 
+/// Nothing happens in the cluster, but a list that is read for admission lacks the target group: its group hears of that.
+pub async fn a_list_tells_what_was_deleted_by_hand(base: Arc<Base>) -> Result<()> {
+    let mut stage = shop(&base, "listed", &[]).await?;
+    stage.register().await?;
+    let before = stage.state().await?.picture(&stage.scope.world);
+    // Facts are read anew after a verdict that rests on them, and compared with what was there at the time before.
+    let missing = stage.ingress("missing", &[IP, ("subnets", "subnet-0123456789abcdef0")], &json!([]));
+    let read_anew = async || {
+        let mark = stage.mark().await?;
+        eventually("facts are read anew", SOON, async || {
+            stage.try_apply(std::slice::from_ref(&missing), &["--dry-run=server"]).await?;
+            let calls = stage.scope.emulator().calls_since(&stage.scope.region, mark).await?;
+            Ok(calls.iter().any(|call| call.operation == "DescribeTrustStores").then_some(()))
+        })
+        .await
+        .with_context(|| tail(&stage.log()))
+    };
+    read_anew().await?;
+    let rule = balancer(&stage).await?.listeners.into_iter().flat_map(|one| one.rules).find(|one| !one.is_default);
+    by_hand(&stage, "DeleteRule", &json!({"RuleArn": rule.context("no rule")?.arn})).await?;
+    let group = stage.state().await?.target_groups.into_iter().next().context("no target group")?;
+    by_hand(&stage, "DeleteTargetGroup", &json!({"TargetGroupArn": group.arn})).await?;
+    read_anew().await?;
+    until_as(&stage, &before, "the target group is made again").await?;
+    stage.close().await
+}
+
 /// While a binding fails its group is not ready.
 pub async fn a_group_is_not_ready_while_a_binding_fails(base: Arc<Base>) -> Result<()> {
     let stage = shop(&base, "notready", &[]).await?;
@@ -127,6 +154,7 @@ pub async fn a_load_balancer_deleted_by_hand_is_made_again(base: Arc<Base>) -> R
 /// AWS has the client secret that the Secret has, without an edit of anything else.
 pub async fn a_rotated_client_secret_is_sent(base: Arc<Base>) -> Result<()> {
     let stage = Stage::with_albedo(&base, "rotation").await?;
+    base.ground.plane().grant_secrets(&stage.scope.namespace).await?;
     stage.backends("ClusterIP").await?;
     let certificate = stage.scope.emulator().certificate(&stage.scope.region, &["shop.example.com"]).await?;
     let secret = |value: &str| {

@@ -26,11 +26,13 @@ mod knowledge;
 mod leaving;
 mod ledger;
 mod lifecycle;
+mod load;
 mod names;
 mod objects;
 mod older;
 mod protection;
 mod replicas;
+mod rights;
 mod settles;
 mod stage;
 mod throttles;
@@ -119,6 +121,7 @@ const TESTS: &[(&str, Test)] = tests![
     emulator::the_smoke_test_runs_and_leaves_nothing,
     drift::drift_is_put_back,
     knowledge::a_target_group_deleted_by_hand_is_made_again,
+    knowledge::a_list_tells_what_was_deleted_by_hand,
     knowledge::a_group_is_not_ready_while_a_binding_fails,
     knowledge::a_load_balancer_deleted_by_hand_is_made_again,
     knowledge::a_rotated_client_secret_is_sent,
@@ -142,6 +145,7 @@ const TESTS: &[(&str, Test)] = tests![
     wire::aws_is_out_of_reach,
     wire::what_was_tried_is_told,
     wire::sigterm_ends_in_time,
+    load::no_load_of_reviews_takes_the_memory,
     ledger::a_redirect_that_breaks_answers_on,
     faults::parameters_that_name_a_missing_subnet_stop_no_edit,
     groups::members_share_a_load_balancer,
@@ -191,9 +195,16 @@ fn main() -> ExitCode {
     };
     let more = if base::is_exhaustive() { EXHAUSTIVE } else { &[] };
     let conclusion = libtest_mimic::run(&arguments, TESTS.iter().chain(more).map(trial).collect());
-    if let Err(error) = lazy.stop(conclusion.has_failed()) {
+    let whole = arguments.filter.is_none() && arguments.skip.is_empty() && !conclusion.has_failed();
+    let rights = rights::differences(lazy.dir(), whole);
+    match &rights {
+        Ok(said) => said.iter().for_each(|line| eprintln!("rights: {line}")),
+        Err(error) => eprintln!("rights: {error:?}"),
+    }
+    let is_failed = conclusion.has_failed() || !rights.is_ok_and(|said| said.is_empty());
+    if let Err(error) = lazy.stop(is_failed) {
         eprintln!("the ground could not be stopped: {error:?}");
         return ExitCode::FAILURE;
     }
-    conclusion.exit_code()
+    if is_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -19,6 +19,7 @@ const HANDOVER: f64 = 6.0;
 
 pub async fn one_writes_at_a_time(base: Arc<Base>) -> Result<()> {
     let mut stage = Stage::open(&base, "replicas").await?;
+    base.ground.plane().grant_lease(&stage.scope.namespace, &stage.scope.lease).await?;
     stage.flags(&["--enable-leader-election=true"]);
     stage.launch = stage.replica("one")?;
     let standby = stage.replica("two")?;

@@ -5,7 +5,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
-use albedo_ground::{Albedo, Call, Gate, Launch, Scope, State, eventually, http_get};
+use albedo_ground::{ACCOUNT, Albedo, Call, Gate, Launch, Scope, State, eventually, http_get};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use kube::Client;
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ impl Stage {
 
     /// A gate that all requests of Albedo go through from the next start on.
     pub async fn gate(&mut self) -> Result<Gate> {
-        self.gate_as(self.scope.client()).await
+        self.gate_as(self.base.ground.plane().client_for(ACCOUNT).await?).await
     }
 
     /// The same; to Kubernetes they are those of a client's user.

@@ -20,18 +20,19 @@ use crate::base::Base;
 use crate::objects::{rule, service};
 use crate::stage::{SOON, Stage, tail};
 
-const VALIDATE: &str = "/validate-networking-v1-ingress";
+pub const VALIDATE: &str = "/validate-networking-v1-ingress";
 /// The end has to come well within the 30 s that Kubernetes grants.
 const END: Duration = Duration::from_secs(10);
 
 /// Somebody who speaks HTTPS to one Albedo.
-struct Client {
+#[derive(Clone)]
+pub struct Client {
     tls: TlsConnector,
     port: u16,
 }
 
 impl Client {
-    fn new(base: &Base, stage: &Stage) -> Result<Self> {
+    pub fn new(base: &Base, stage: &Stage) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(base.authority.pem().as_bytes())?)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -53,7 +54,7 @@ impl Client {
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
-    async fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<(u16, String)> {
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<(u16, String)> {
         self.send("POST", path, body).await.with_context(|| format!("POST {path}"))
     }
 
@@ -70,7 +71,7 @@ impl Client {
     }
 
     /// A good Ingress is let in and a bad one is not, each under its own uid.
-    async fn judges(&self, stage: &Stage) -> Result<()> {
+    pub async fn judges(&self, stage: &Stage) -> Result<()> {
         let good = self.review(VALIDATE, &of_ingress("good", &stage.ingress("good", &[], &json!([])))).await?;
         ensure!(allowed(&good), "a good Ingress was refused: {good}");
         let bad = stage.ingress("bad", &[("no-such-key", "x")], &json!([]));

@@ -47,7 +47,7 @@ pub(super) fn validate(
         Membership::None => (foreign(context.world, candidate, &subject).into_iter().collect(), Vec::new()),
         Membership::Unknown(error) => (vec![unusable_class(&subject, &error)], Vec::new()),
         Membership::InvalidGroup(name) => (vec![invalid_group(&subject, &name)], Vec::new()),
-        Membership::Member(group, _) => {
+        Membership::Member(group, _) => cache.reviewing(&key, context.world.ingress(&key), |cache| {
             let overlay = old.map_or(Overlay::Delete(key.clone()), |old| Overlay::Put(as_stored(&key, old, context)));
             let before = linked(&group, &overlay, context, cache);
             let after = linked(&group, &Overlay::Put(Arc::new(candidate.clone())), context, cache);
@@ -58,14 +58,13 @@ pub(super) fn validate(
             let (group, subject, before, after) = (&group, &subject, &before, &after);
             let change = Change { group, subject, candidate, old, before, after, context };
             found.extend(change.consequences(cache));
-            cache.keep_only(&key, context.world.ingress(&key));
             let plan = if request.dry_run {
                 preview::lines(before, after, &context.settings.cluster_name, &key.namespace)
             } else {
                 Vec::new()
             };
             (found, plan)
-        }
+        }),
     };
     answer(&found, &plan, candidate, &policy)
 }

@@ -33,6 +33,8 @@ pub struct Cache {
     compilations: u64,
     settings: Option<Settings>,
     facts: Option<Arc<Facts>>,
+    /// The Ingress under review, and the object of it that is stored.
+    reviewed: Option<(Key, Option<Arc<Ingress>>)>,
     /// What was used since the last time that it was full.
     young: BTreeMap<Key, Vec<Entry>>,
     /// What was used before that: dropped when the young are full again.
@@ -93,24 +95,31 @@ impl Cache {
         }
         self.compilations += 1;
         let compiled = Arc::new(compile(member, context));
-        if self.capacity > 0 {
+        if self.capacity > 0 && !self.is_passing(&key, &member.ingress) {
             self.keep(key, Entry::new(member, context.view, compiled.clone()));
         }
         compiled
     }
 
-    /// Drops what was compiled of an Ingress unless from this object, the stored one: what was only reviewed may never be
-    /// seen again, and whoever may ask for reviews must not fill the memory.
-    pub fn keep_only(&mut self, key: &Key, stored: Option<&Arc<Ingress>>) {
-        let is_stored = |entry: &Entry| stored.is_some_and(|stored| Arc::ptr_eq(stored, &entry.ingress));
-        self.held = self.held.saturating_sub(drop_unless(&mut self.young, key, is_stored));
-        drop_unless(&mut self.old, key, is_stored);
+    /// Runs a review of an Ingress, in which nothing is kept of it but what is compiled from this object, the stored one: what is only
+    /// reviewed may never be seen again, and whoever may ask for reviews must not fill the memory. Nor is it worth the time to [weigh](weight) it.
+    pub fn reviewing<T>(&mut self, key: &Key, stored: Option<&Arc<Ingress>>, review: impl FnOnce(&mut Self) -> T) -> T {
+        self.reviewed = Some((key.clone(), stored.cloned()));
+        let answer = review(self);
+        self.reviewed = None;
+        answer
     }
 
     /// Bytes that are held, by an estimate that is rather too high.
     #[must_use]
     pub fn bytes(&self) -> usize {
         weight_of(&self.young) + weight_of(&self.old)
+    }
+
+    /// Whether this is under review and not stored.
+    fn is_passing(&self, key: &Key, ingress: &Arc<Ingress>) -> bool {
+        let Some((reviewed, stored)) = &self.reviewed else { return false };
+        reviewed == key && !stored.as_ref().is_some_and(|stored| Arc::ptr_eq(stored, ingress))
     }
 
     fn forget(&mut self) {
@@ -163,19 +172,6 @@ impl Cache {
             self.held = self.held.saturating_sub(dropped.weight);
         }
     }
-}
-
-/// Drops the entries of an Ingress that are not to be kept; returns their bytes.
-fn drop_unless(entries: &mut BTreeMap<Key, Vec<Entry>>, key: &Key, keep: impl Fn(&Entry) -> bool) -> usize {
-    let Some(variants) = entries.get_mut(key) else { return 0 };
-    let weight = |variants: &[Entry]| variants.iter().map(|entry| entry.weight).sum::<usize>();
-    let before = weight(variants);
-    variants.retain(keep);
-    let dropped = before - weight(variants);
-    if variants.is_empty() {
-        entries.remove(key);
-    }
-    dropped
 }
 
 /// The bytes of some entries.

@@ -81,6 +81,35 @@ async fn idle_connections_keep_nobody_out() {
     ground.end().await;
 }
 
+/// Connections that never end their handshake, many more than an address may have under way: neither its own nor another address's
+/// next one waits for their deadline.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handshakes_that_never_end_keep_nobody_out() {
+    let limits = Limits { handshakes_of_address: 4, handshake: PATIENCE, ..limits() };
+    let ground = Ground::new(limits, by_name()).await;
+    let mut held = Vec::new();
+    for _ in 0..12 {
+        let mut stream = TcpStream::connect(ground.webhook()).await.unwrap();
+        // The beginning of a record of a handshake.
+        stream.write_all(&[22, 3, 1]).await.unwrap();
+        held.push(stream);
+    }
+    let start = Instant::now();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+    let other = socket.connect(ground.webhook()).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut other = TlsConnector::from(Arc::clone(&ground.client)).connect(name, other).await.unwrap();
+    assert_eq!(talk(&mut other, &request(VALIDATE, &review("u", "x"), "close")).await.unwrap().0, 200);
+    assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
+    assert_eq!(ground.post(VALIDATE, &review("u", "x")).await.0, 200);
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let metrics = get(ground.handle.bound().metrics.unwrap(), "/metrics").await.1;
+    let cut = metrics.lines().find_map(|line| line.strip_prefix("albedo_connections_cut_total{listener=\"webhook\"} "));
+    assert!(cut.is_some_and(|cut| cut.parse::<u32>().unwrap() >= 8), "{cut:?}");
+    ground.end().await;
+}
+
 #[tokio::test]
 async fn a_second_request_has_no_more_time_than_the_first() {
     let short = Duration::from_millis(300);

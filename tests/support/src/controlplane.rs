@@ -9,11 +9,14 @@ use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 
+use crate::account::ACCOUNT;
 use crate::pki::{Authority, Pair};
 use crate::{Binaries, Process, eventually, free_port};
 
 const READY: Duration = Duration::from_mins(1);
 const ATTEMPTS: usize = 3;
+/// The audit log in a control plane's folder.
+pub const AUDIT: &str = "audit.log";
 
 /// Everything that workloads, Services and namespaces need. Not node-lifecycle: nobody sends heartbeats for the nodes here.
 const CONTROLLERS: &str = "deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,job-controller,\
@@ -303,6 +306,12 @@ fn apiserver_command(bin: &Path, dir: &Path, authority: &Authority, port: u16, s
         "none",
         "--allow-privileged",
     ]);
+    // What Albedo asks for, and whether it may: tests/it/rights.rs holds deploy/rbac.yaml to it.
+    let policy = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "users": [ACCOUNT]}, {"level": "None"}]});
+    let file = dir.join("audit-policy.json");
+    std::fs::write(&file, policy.to_string()).with_context(|| format!("writing {}", file.display()))?;
+    c.arg("--audit-policy-file").arg(file).arg("--audit-log-path").arg(dir.join(AUDIT));
     Ok(c)
 }
 

@@ -14,6 +14,8 @@ use crate::binaries::tests_dir;
 use crate::{Binaries, Process, http_get, http_post};
 
 const READY: Duration = Duration::from_mins(1);
+/// The record of calls in an emulator's folder, a line a call.
+pub const CALLS: &str = "aws-calls.jsonl";
 
 pub struct Emulator {
     process: Process,
@@ -25,7 +27,7 @@ impl Emulator {
     /// Starts on a free port; the log and the call log are in `dir`.
     pub async fn start(dir: impl Into<PathBuf>) -> Result<Self> {
         let (dir, bin) = (dir.into(), Binaries::aws().await?);
-        let calls_file = dir.join("aws-calls.jsonl");
+        let calls_file = dir.join(CALLS);
         let mut command = Command::new(bin.join("python"));
         // -B: leaves no compiled files among the sources.
         command.args(["-B", "-W", "ignore"]).arg(tests_dir().join("aws").join("emulator.py")).args(["127.0.0.1", "0"]);

@@ -57,6 +57,7 @@ impl Frozen {
         let plane = ControlPlane::builder(dir).with_controller_manager(false).start();
         let (plane, emulator) = tokio::try_join!(plane, Emulator::start(dir))?;
         emulator.thaw(&journal).await?;
+        plane.account().await?;
         Ok(Self { label, plane, emulator })
     }
 

@@ -25,6 +25,8 @@ pub struct Ground {
     emulator: Emulator,
     kubelet: Kubelet,
     cert_manager: Mutex<Option<CertManager>>,
+    /// The kubeconfig of Albedo's account.
+    account: PathBuf,
     next: AtomicU32,
     dir: PathBuf,
     temporary: Option<TempDir>,
@@ -45,8 +47,9 @@ impl Ground {
         let (plane, emulator) = tokio::try_join!(ControlPlane::start(dir), Emulator::start(dir))?;
         let world = emulator.seed(HOME.0, HOME.1).await?;
         let kubelet = Kubelet::start(plane.client(), &world).await?;
+        let account = plane.account().await?;
         let (cert_manager, next, dir) = (Mutex::new(None), AtomicU32::new(1), dir.to_owned());
-        Ok(Self { plane, emulator, kubelet, cert_manager, next, dir, temporary: None })
+        Ok(Self { plane, emulator, kubelet, cert_manager, account, next, dir, temporary: None })
     }
 
     pub fn plane(&self) -> &ControlPlane {
@@ -189,7 +192,7 @@ impl Scope {
             .env("AWS_ACCESS_KEY_ID", "ground")
             .env("AWS_SECRET_ACCESS_KEY", "ground")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("KUBECONFIG", self.ground.plane().kubeconfig())
+            .env("KUBECONFIG", &self.ground.account)
             .arg(format!("--cluster-name={}", self.cluster))
             .arg(format!("--aws-region={}", self.region))
             .arg(format!("--aws-vpc-id={}", self.world.vpc_id))

@@ -21,6 +21,7 @@
 #![expect(clippy::missing_errors_doc, reason = "every error says what was being started and shows the end of its log")]
 #![expect(clippy::must_use_candidate, reason = "readers for tests")]
 
+mod account;
 mod albedo;
 mod aws_state;
 mod binaries;
@@ -38,8 +39,10 @@ mod picture;
 mod pki;
 mod pods;
 mod process;
+mod rights;
 mod wait;
 
+pub use account::{ACCOUNT, shipped};
 pub use albedo::{Albedo, Launch};
 pub use aws_state::{
     Call, Listener, LoadBalancer, Node, Rule, SecurityGroup, State, Subnet, Target, TargetGroup, World,
@@ -47,8 +50,8 @@ pub use aws_state::{
 pub use binaries::Binaries;
 pub use certmanager::CertManager;
 pub use chance::{Chance, runs};
-pub use controlplane::{ControlPlane, ControlPlaneBuilder};
-pub use emulator::Emulator;
+pub use controlplane::{AUDIT, ControlPlane, ControlPlaneBuilder};
+pub use emulator::{CALLS, Emulator};
 pub use frozen::{Counts, Frozen, Label};
 pub use gate::{Gate, Trip};
 pub use ground::{Ground, Scope};
@@ -58,4 +61,5 @@ pub use net::{free_port, http_get, http_post};
 pub use pki::{Authority, Pair};
 pub use pods::{HOLD, READY};
 pub use process::{Process, Signal};
+pub use rights::{Reviewed, Seen, granted_by_policy, granted_by_roles, idle, missing};
 pub use wait::{eventually, settled};

@@ -1,0 +1,79 @@
+//! Albedo's account in a control plane: the service account that is shipped, with the rights of `deploy/rbac.yaml` and no others.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::binaries::tests_dir;
+use crate::{ControlPlane, eventually};
+
+/// Its name as a user.
+pub const ACCOUNT: &str = "system:serviceaccount:albedo-system:albedo";
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+/// How long the API server may take to see what was granted.
+const SEEN: Duration = Duration::from_secs(30);
+
+/// A file of `deploy/`.
+pub fn shipped(file: &str) -> Result<String> {
+    let path = tests_dir().join("..").join("deploy").join(file);
+    std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+}
+
+impl ControlPlane {
+    /// Grants the account what is shipped, and answers its kubeconfig.
+    pub async fn account(&self) -> Result<PathBuf> {
+        let deploy = tests_dir().join("..").join("deploy");
+        for file in ["namespace.yaml", "rbac.yaml"] {
+            self.kubectl_ok(["apply", "-f", &deploy.join(file).to_string_lossy()]).await?;
+        }
+        self.granted("list", "ingresses.networking.k8s.io", "default").await?;
+        self.kubeconfig_for(ACCOUNT, None)
+    }
+
+    /// Lets the account read Secrets of a namespace, which operators grant where an Ingress names one.
+    pub async fn grant_secrets(&self, namespace: &str) -> Result<()> {
+        let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]);
+        self.grant(namespace, "albedo-secrets", &rules).await?;
+        self.granted("get", "secrets", namespace).await
+    }
+
+    /// Lets the account hold a lease of another name than the usual one, with the rights that are shipped for that.
+    pub async fn grant_lease(&self, namespace: &str, name: &str) -> Result<()> {
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&shipped("rbac.yaml")?).context("deploy/rbac.yaml")?;
+        let role = documents.into_iter().find(|one| one.get("kind") == Some(&json!("Role"))).context("no Role")?;
+        let mut rules = role.get("rules").cloned().context("a Role without rules")?;
+        for rule in rules.as_array_mut().into_iter().flatten() {
+            if let Some(names) = rule.get_mut("resourceNames") {
+                *names = json!([name]);
+            }
+        }
+        self.grant(namespace, "albedo-leader-election", &rules).await?;
+        self.granted("create", "leases.coordination.k8s.io", namespace).await
+    }
+
+    async fn grant(&self, namespace: &str, name: &str, rules: &Value) -> Result<()> {
+        let metadata = json!({"name": name, "namespace": namespace});
+        let version = format!("{RBAC}/v1");
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": version, "kind": "Role", "metadata": metadata, "rules": rules},
+            {"apiVersion": version, "kind": "RoleBinding", "metadata": metadata,
+                "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": "albedo", "namespace": "albedo-system"}]},
+        ]});
+        let file = self.kubeconfig().with_file_name(format!("{name}-{namespace}.json"));
+        std::fs::write(&file, list.to_string()).with_context(|| format!("writing {}", file.display()))?;
+        self.kubectl_ok(["apply", "-f", &file.to_string_lossy()]).await.map(drop)
+    }
+
+    /// Waits until the account has a right.
+    async fn granted(&self, verb: &str, resource: &str, namespace: &str) -> Result<()> {
+        eventually(&format!("{ACCOUNT} may {verb} {resource}"), SEEN, async || {
+            let out = self.kubectl(["auth", "can-i", verb, resource, "-n", namespace, "--as", ACCOUNT]).await?;
+            Ok(String::from_utf8_lossy(&out.stdout).lines().any(|line| line == "yes").then_some(()))
+        })
+        .await
+    }
+}

@@ -1,0 +1,180 @@
+//! Rights that are granted and rights that were seen to be used: read from what is shipped and from what was logged, and held together.
+//!
+//! A right of Kubernetes is written `patch ingresses.networking.k8s.io/status`, one of AWS `elasticloadbalancing:CreateRule`; a `*` at the end
+//! of one that is granted stands for the rest.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::account::ACCOUNT;
+
+/// Rights by what was logged.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub used: BTreeSet<String>,
+    /// Asked for and not had.
+    pub refused: BTreeSet<String>,
+}
+
+/// What cannot be told from rights alone: each row a right and the reason.
+pub type Reviewed<'a> = &'a [(&'a str, &'a str)];
+
+/// Rights that the roles in a text of YAML documents grant, whatever names they are held to.
+pub fn granted_by_roles(yaml: &str) -> Result<BTreeSet<String>> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).context("roles")?;
+    let mut granted = BTreeSet::new();
+    for rule in documents.iter().filter_map(|one| one.get("rules")?.as_array()).flatten() {
+        for group in texts(rule, "apiGroups") {
+            for resource in texts(rule, "resources") {
+                granted.extend(texts(rule, "verbs").map(|verb| right(verb, group, resource)));
+            }
+        }
+    }
+    Ok(granted)
+}
+
+/// Rights that the statements of a policy of IAM allow, whatever resources they are held to.
+pub fn granted_by_policy(json: &str) -> Result<BTreeSet<String>> {
+    let policy: Value = serde_json::from_str(json).context("a policy")?;
+    let statements = policy.get("Statement").and_then(Value::as_array).context("no statements")?;
+    let actions = statements.iter().filter_map(|one| one.get("Action"));
+    let actions = actions.flat_map(|one| one.as_array().map_or(std::slice::from_ref(one), Vec::as_slice));
+    Ok(actions.filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+impl Seen {
+    /// Adds what the lines of an API server's audit log tell of Albedo.
+    pub fn audited(&mut self, log: &str) -> Result<()> {
+        for line in log.lines() {
+            let event: Value = serde_json::from_str(line).context("a line of an audit log")?;
+            let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            // Discovery has no resource, and everybody may ask for it.
+            if text("/user/username") != ACCOUNT || text("/objectRef/resource").is_empty() {
+                continue;
+            }
+            let (resource, part) = (text("/objectRef/resource"), text("/objectRef/subresource"));
+            let resource = if part.is_empty() { resource.to_owned() } else { format!("{resource}/{part}") };
+            let right = right(text("/verb"), text("/objectRef/apiGroup"), &resource);
+            let had = text("/annotations/authorization.k8s.io~1decision") == "allow";
+            let known = if had { &mut self.used } else { &mut self.refused };
+            known.insert(right);
+        }
+        Ok(())
+    }
+
+    /// Adds what the lines of the emulator's record of calls tell of Albedo, which calls with AWS's SDK for Rust.
+    pub fn called(&mut self, log: &str) -> Result<()> {
+        for line in log.lines() {
+            let call: Value = serde_json::from_str(line).context("a line of the record of calls")?;
+            let text = |key: &str| call.get(key).and_then(Value::as_str).unwrap_or_default();
+            if !text("userAgent").contains("aws-sdk-rust") || text("operation").is_empty() {
+                continue;
+            }
+            let service = if text("service") == "elbv2" { "elasticloadbalancing" } else { text("service") };
+            self.used.insert(format!("{service}:{}", text("operation")));
+        }
+        Ok(())
+    }
+}
+
+/// What is used and not granted; `beyond` are rights that come from elsewhere.
+pub fn missing(granted: &BTreeSet<String>, used: &BTreeSet<String>, beyond: Reviewed<'_>) -> Vec<String> {
+    let is_known = |right: &str| beyond.iter().any(|(known, _)| *known == right);
+    let missing = used.iter().filter(|right| !is_known(right) && !granted.iter().any(|one| covers(one, right)));
+    missing.map(|right| format!("used and not granted: {right}")).collect()
+}
+
+/// What is granted and was not used, unless `unreached` has it; and the rows there that are out of date.
+pub fn idle(granted: &BTreeSet<String>, used: &BTreeSet<String>, unreached: Reviewed<'_>) -> Vec<String> {
+    let is_used = |right: &str| used.iter().any(|one| covers(right, one));
+    let is_known = |right: &str| unreached.iter().any(|(known, _)| *known == right);
+    let idle = granted.iter().filter(|right| !is_used(right) && !is_known(right));
+    let mut said: Vec<String> = idle.map(|right| format!("granted and never used: {right}")).collect();
+    for (right, _) in unreached {
+        if !granted.contains(*right) {
+            said.push(format!("a row of what no test reaches is granted no more: {right}"));
+        } else if is_used(right) {
+            said.push(format!("a row of what no test reaches was used: {right}"));
+        }
+    }
+    said
+}
+
+/// Whether a right that is granted is this one, or stands for it.
+fn covers(granted: &str, used: &str) -> bool {
+    granted == used || granted.strip_suffix('*').is_some_and(|start| used.starts_with(start))
+}
+
+fn texts<'a>(rule: &'a Value, key: &str) -> impl Iterator<Item = &'a str> + Clone {
+    rule.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn right(verb: &str, group: &str, resource: &str) -> String {
+    let (whole, part) = resource.split_once('/').map_or((resource, ""), |(whole, part)| (whole, part));
+    let mut right = format!("{verb} {whole}");
+    for (mark, text) in [('.', group), ('/', part)] {
+        if !text.is_empty() {
+            right.push(mark);
+            right.push_str(text);
+        }
+    }
+    right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLES: &str = "kind: ClusterRole\nrules:\n  - apiGroups: ['', apps]\n    resources: [pods/status]\n    verbs: [get, patch]\n\
+                         ---\nkind: ClusterRoleBinding\n";
+
+    fn set(rights: &[&str]) -> BTreeSet<String> {
+        rights.iter().map(|right| (*right).to_owned()).collect()
+    }
+
+    #[test]
+    fn rights_are_read_from_what_grants_them() -> Result<()> {
+        let expected = ["get pods.apps/status", "get pods/status", "patch pods.apps/status", "patch pods/status"];
+        assert_eq!(granted_by_roles(ROLES)?, set(&expected));
+        let policy = r#"{"Statement": [{"Action": "a:B"}, {"Action": ["c:D*", "c:E"]}]}"#;
+        assert_eq!(granted_by_policy(policy)?, set(&["a:B", "c:D*", "c:E"]));
+        Ok(())
+    }
+
+    #[test]
+    fn rights_are_read_from_logs() -> Result<()> {
+        let event = |user: &str, decision: &str| {
+            format!(
+                r#"{{"verb": "patch", "user": {{"username": "{user}"}}, "objectRef": {{"resource": "pods", "subresource": "status"}},
+                "annotations": {{"authorization.k8s.io/decision": "{decision}"}}}}"#
+            )
+            .replace('\n', "")
+        };
+        let discovery = format!(r#"{{"verb": "get", "user": {{"username": "{ACCOUNT}"}}}}"#);
+        let mut seen = Seen::default();
+        seen.audited(&[event("admin", "allow"), event(ACCOUNT, "forbid"), discovery].join("\n"))?;
+        assert_eq!((&seen.used, &seen.refused), (&set(&[]), &set(&["patch pods/status"])));
+        seen.audited(&event(ACCOUNT, "allow"))?;
+        assert_eq!(seen.used, set(&["patch pods/status"]));
+        let call = |service: &str, agent: &str| {
+            format!(r#"{{"service": "{service}", "operation": "DeleteRule", "userAgent": "{agent}"}}"#)
+        };
+        let mut seen = Seen::default();
+        seen.called(&[call("elbv2", "aws-sdk-rust/1"), call("ec2", "Boto3")].join("\n"))?;
+        assert_eq!(seen.used, set(&["elasticloadbalancing:DeleteRule"]));
+        Ok(())
+    }
+
+    #[test]
+    fn what_differs_is_told() {
+        let (granted, used) = (set(&["a:Get*", "a:Put", "a:Drop"]), set(&["a:GetOne", "a:Put", "a:Move"]));
+        assert_eq!(missing(&granted, &used, &[]), ["used and not granted: a:Move"]);
+        assert!(missing(&granted, &used, &[("a:Move", "")]).is_empty());
+        assert_eq!(idle(&granted, &used, &[]), ["granted and never used: a:Drop"]);
+        assert!(idle(&granted, &used, &[("a:Drop", "")]).is_empty());
+        let old = idle(&granted, &used, &[("a:Drop", ""), ("a:Get*", ""), ("a:Gone", "")]);
+        assert_eq!(old.len(), 2, "{old:?}");
+    }
+}
