@@ -19,7 +19,7 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::{Map, Value, json};
 
 /// Bytes that one review may have allocated at a time.
-const PEAK: u64 = 96 << 20;
+const PEAK: u64 = 32 << 20;
 /// Bytes of an answer with all that it carries.
 const ANSWER: usize = 512 << 10;
 

@@ -94,7 +94,7 @@ pub fn check(owner: Owner, raw: &str, extra: &[String]) -> Vec<ParseError> {
         let error = fault(owner, &pair.key, &pair.value, extra)?;
         Some(ParseError { at: Some(pair.place.clone()), ..error })
     };
-    let mut found: Vec<ParseError> = pairs.iter().filter_map(fault).collect();
+    let mut found: Vec<ParseError> = pairs.iter().filter_map(fault).take(parse::FAULTS).collect();
     if owner == Owner::TargetGroup {
         found.extend(contradictions(&pairs));
     }

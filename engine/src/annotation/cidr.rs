@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::parse::{ParseError, items};
+use super::parse::{FAULTS, ParseError, items};
 
 /// A CIDR with its text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -63,15 +63,19 @@ fn network(text: &str) -> Option<IpNet> {
 /// Reads a list separated by commas.
 ///
 /// # Errors
-/// One for every item that is no CIDR.
+/// One for every item that is no CIDR, the first [`FAULTS`].
 pub fn parse_list(raw: &str) -> Result<Vec<Cidr>, Vec<ParseError>> {
-    let read = items(raw).map(|item| Cidr::parse(item.text).map_err(|error| error.within(&item)));
-    let (good, bad): (Vec<_>, Vec<_>) = read.partition(Result::is_ok);
-    if bad.is_empty() {
-        Ok(good.into_iter().flatten().collect())
-    } else {
-        Err(bad.into_iter().filter_map(Result::err).collect())
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for item in items(raw) {
+        match Cidr::parse(item.text) {
+            Ok(cidr) => good.push(cidr),
+            Err(error) => bad.push(error.within(&item)),
+        }
+        if bad.len() == FAULTS {
+            break;
+        }
     }
+    if bad.is_empty() { Ok(good) } else { Err(bad) }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use super::parse::{ParseError, push_go_escaped};
 
 /// Go stops at 10,000 levels. Nothing that a load balancer takes is deeper than ten, and this bounds our recursion.
 const MAX_DEPTH: usize = 200;
+/// Values in one text. No load balancer takes a tenth of them, and each takes some hundred bytes until it is refused.
+const MAX_VALUES: usize = 10_000;
 
 /// A JSON value and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,9 +53,9 @@ impl Value {
 /// Reads one JSON value and nothing after it.
 ///
 /// # Errors
-/// With Go's text and the byte where the syntax breaks; also for what nests deeper than 200 levels.
+/// With Go's text and the byte where the syntax breaks; also for what nests deeper than 200 levels or has more than 10,000 values.
 pub fn read(text: &str) -> Result<Node, ParseError> {
-    let mut scanner = Scanner { text, at: 0, depth: 0 };
+    let mut scanner = Scanner { text, at: 0, depth: 0, values: 0 };
     let node = scanner.value()?;
     scanner.skip_space();
     match scanner.peek() {
@@ -66,6 +68,7 @@ struct Scanner<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    values: usize,
 }
 
 impl Scanner<'_> {
@@ -104,6 +107,10 @@ impl Scanner<'_> {
 
     fn value(&mut self) -> Result<Node, ParseError> {
         self.skip_space();
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            return Err(ParseError::at_byte(format!("more than {MAX_VALUES} values"), self.at));
+        }
         let offset = self.at;
         let value = match self.peek() {
             Some(b'{') => self.nested(Self::object)?,
@@ -316,6 +323,13 @@ mod tests {
 
     fn complaint(text: &str) -> String {
         read(text).unwrap_err().message
+    }
+
+    #[test]
+    fn values_are_counted() {
+        let list = |items: usize| format!("[{}]", vec!["{}"; items].join(","));
+        assert!(read(&list(MAX_VALUES - 1)).is_ok());
+        assert_eq!(complaint(&list(MAX_VALUES)), "more than 10000 values");
     }
 
     #[test]

@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use super::PREFIX;
 
+/// Most faults that are looked for in one value: nobody reads more, and each takes time and memory.
+pub const FAULTS: usize = 1_000;
+
 /// A place inside an annotation's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
