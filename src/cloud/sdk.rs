@@ -11,6 +11,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use super::answers;
 use super::attempts::Attempts;
 use super::throttle::Buckets;
+use super::whole::Whole;
 
 /// Until a connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -131,11 +132,11 @@ struct Clients<'a> {
     buckets: &'a Arc<Buckets>,
 }
 
-/// A client of a service, at the endpoint that was asked for, which tells the buckets of each answer.
+/// A client of a service, at the endpoint that was asked for, which tells the buckets of each answer and takes none that was cut.
 macro_rules! client {
     ($sdk:ident, $service:ident, $config:expr, $clients:expr) => {{
         let attempts = Attempts { service: Service::$service, buckets: $clients.buckets.clone() };
-        let mut builder = $sdk::config::Builder::from($config).interceptor(attempts);
+        let mut builder = $sdk::config::Builder::from($config).interceptor(attempts).interceptor(Whole);
         if let Some(url) = $clients.endpoints.get(&Service::$service) {
             builder = builder.endpoint_url(url);
         }
