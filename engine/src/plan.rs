@@ -100,4 +100,6 @@ pub struct ObservedBinding {
     pub registered: bool,
     /// It is being deleted.
     pub deleting: bool,
+    /// Its targets are let go: what still holds it is somebody else's.
+    pub released: bool,
 }

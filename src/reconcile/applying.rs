@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use albedo_engine::kinds::Key;
 use albedo_engine::plan::{AwsOperation, KubeOperation, Operation, Plan};
 use albedo_engine::report::Reached;
-use albedo_engine::stack::{Observed, Ref};
+use albedo_engine::stack::{GroupId, Observed, Ref};
 use albedo_engine::targets;
 use futures::FutureExt as _;
 
@@ -18,6 +18,7 @@ use crate::cloud::{Applied, CloudError, Known, Warrant};
 /// How far a plan is carried out.
 pub(super) struct Applying<'a> {
     pub(super) plan: &'a Plan,
+    group: &'a GroupId,
     known: Known,
     clients: &'a Clients,
     /// Operations that made room for an earlier one.
@@ -33,6 +34,7 @@ impl<'a> Applying<'a> {
     /// Nothing is carried out yet. `failures` is what could not be read before.
     pub(super) fn new(
         plan: &'a Plan,
+        group: &'a GroupId,
         observed: &Observed,
         clients: &'a Clients,
         reached: Reached,
@@ -42,7 +44,7 @@ impl<'a> Applying<'a> {
         for (id, arn) in &plan.known {
             known.insert(id.clone(), arn.clone());
         }
-        Self { plan, known, clients, done: BTreeSet::new(), failures, refused: Vec::new(), reached }
+        Self { plan, group, known, clients, done: BTreeSet::new(), failures, refused: Vec::new(), reached }
     }
 
     /// What stands, or what AWS refused of it.
@@ -128,7 +130,7 @@ impl Reconciler {
     async fn write(&self, applying: &Applying<'_>, operation: &KubeOperation) -> Result<(), TurnError> {
         let binding = match operation {
             KubeOperation::DeleteBinding { namespace, name } => {
-                return self.delete_binding(&Key::new(namespace, name)).await;
+                return self.delete_binding(applying.group, &Key::new(namespace, name)).await;
             }
             KubeOperation::ApplyBinding(binding) => binding,
         };

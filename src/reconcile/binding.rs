@@ -227,6 +227,12 @@ struct Wanted {
     skipped: Vec<Skipped>,
 }
 
+/// Whether a binding goes and its targets are let go: what still holds it is somebody else's.
+pub(super) fn is_released(binding: &TargetGroupBinding) -> bool {
+    let held = binding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
+    binding.metadata.deletion_timestamp.is_some() && !held
+}
+
 /// Whether a binding says that these targets are registered for it as it is now. While it was held others may have changed them.
 fn is_registered(binding: &TargetGroupBinding, line: &str) -> bool {
     let observed = binding.status.as_ref().and_then(|status| status.observed_generation);

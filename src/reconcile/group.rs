@@ -286,7 +286,7 @@ impl Reconciler {
             tracing::info!(group = %view.group, operations = plan.operations.len(), "plan\n{}", plan::show(&plan));
             self.begin(view, linked, &plan, seen.is_fresh).await?;
         }
-        let mut applying = Applying::new(&plan, &seen.observed, clients, start(&seen.observed), unread);
+        let mut applying = Applying::new(&plan, &view.group, &seen.observed, clients, start(&seen.observed), unread);
         let carried_out = self.carry_out(view, linked, &mut applying).await;
         seen.refused = std::mem::take(&mut applying.refused);
         carried_out?;

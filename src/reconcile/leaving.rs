@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use albedo_engine::kinds::Key;
 use albedo_engine::stack::GroupId;
-use albedo_engine::world::{Leaving, Membership, View};
+use albedo_engine::world::{Leaving, Membership, Unit, View};
 use k8s_openapi::api::networking::v1::Ingress;
+use tokio::time::Instant;
 
+use super::binding::is_released;
 use super::{Reconciler, TurnError};
 use crate::cluster::{Note, Severity, Subject};
 
 /// How long a deleted binding may take to let go of its targets before the Ingress is told, and others get the worker.
 const LETTING_GO: Duration = Duration::from_secs(20);
+/// The same once something else about the group has changed: who edits waits no longer.
+const LETTING_GO_TOUCHED: Duration = Duration::from_secs(5);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(100);
 /// So many Ingresses that hold the finalizer without belonging to the group are let go in one pass.
@@ -107,24 +111,26 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Deletes a binding and waits until it is gone: its targets are deregistered by then.
-    pub(super) async fn delete_binding(&self, key: &Key) -> Result<(), TurnError> {
+    /// Deletes a binding and waits until its targets are deregistered: it is gone, or only others hold it. Who changes something of the group
+    /// meanwhile does not wait for long.
+    pub(super) async fn delete_binding(&self, group: &GroupId, key: &Key) -> Result<(), TurnError> {
         let lookup = || self.shared.cluster.read(|world| world.binding(key).cloned());
         let Some(binding) = lookup() else { return Ok(()) };
         if binding.metadata.deletion_timestamp.is_none() {
             self.shared.cluster.delete_binding(&self.shared.tenure, &binding).await?;
         }
-        let gone = async {
-            while lookup().is_some() {
-                tokio::time::sleep(LOOK).await;
+        let (unit, began) = (Unit::Group(group.clone()), Instant::now());
+        while let Some(binding) = lookup().filter(|binding| !is_released(binding)) {
+            let most = if self.shared.queue.is_touched(&unit) { LETTING_GO_TOUCHED } else { LETTING_GO };
+            if began.elapsed() > most {
+                let held = binding.metadata.finalizers.clone().unwrap_or_default().join(", ");
+                return Err(TurnError::Unreleased(format!(
+                    "TargetGroupBinding {key} to let go of its targets, which its events tell about (finalizers {held})"
+                )));
             }
-        };
-        tokio::time::timeout(LETTING_GO, gone).await.map_err(|_| {
-            let held = lookup().and_then(|binding| binding.metadata.finalizers.clone()).unwrap_or_default().join(", ");
-            TurnError::Unreleased(format!(
-                "TargetGroupBinding {key} to let go of its targets, which its events tell about (finalizers {held})"
-            ))
-        })
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// An Ingress that belongs to no group because something about it is wrong hears so.

@@ -11,6 +11,7 @@ use albedo_engine::world::View;
 use futures::FutureExt as _;
 use jiff::Timestamp;
 
+use super::binding::is_released;
 use super::{Reconciler, TurnError};
 use crate::cloud::CloudError;
 
@@ -136,6 +137,7 @@ fn observed_binding(binding: &albedo_engine::kinds::TargetGroupBinding) -> Optio
         target_group,
         registered: registered.is_some() && registered == binding.metadata.generation,
         deleting: binding.metadata.deletion_timestamp.is_some(),
+        released: is_released(binding),
         is,
     })
 }

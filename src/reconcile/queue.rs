@@ -127,6 +127,11 @@ impl Queue {
         }
     }
 
+    /// Whether something about a unit has changed since its turn began.
+    pub(super) fn is_touched(&self, unit: &Unit) -> bool {
+        self.lock().running.get(unit).is_some_and(Option::is_some)
+    }
+
     /// The unit's turn is over; `again` asks for another one.
     pub(super) fn done(&self, unit: &Unit, again: Option<Duration>) {
         let mut inner = self.lock();
@@ -219,7 +224,9 @@ mod tests {
         let queue = Queue::default();
         queue.add(unit("a"), Lane::Change, Duration::ZERO);
         assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+        assert!(!queue.is_touched(&unit("a")));
         queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        assert!(queue.is_touched(&unit("a")));
         assert_eq!(queue.len(), 0, "it waits for its turn to end");
         queue.done(&unit("a"), None);
         assert_eq!(queue.next(Crew::Targets).await, unit("a"));

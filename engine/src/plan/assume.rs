@@ -54,6 +54,7 @@ pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
         },
         registered: true,
         deleting: false,
+        released: false,
     });
     (observed, bindings.collect())
 }

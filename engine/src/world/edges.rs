@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
 
 use super::{Changes, Kind, Unit, World};
-use crate::kinds::{Endpoints, Key, Node, Pod, TargetGroupBinding};
+use crate::kinds::{Endpoints, IngressGroup, Key, Node, Pod, TargetGroupBinding};
 use crate::stack::GroupId;
 
 const OIDC: &str = "alb.ingress.kubernetes.io/auth-idp-oidc";
@@ -285,8 +285,10 @@ impl World {
         let namespace = binding.metadata.namespace.as_deref();
         let is_near = |key: &Key| Some(key.namespace.as_str()) == namespace;
         let arn = binding.spec.target_group_arn.as_ref()?;
-        let status = self.group_object(&group).and_then(|ledger| ledger.status.as_ref());
-        let is_named = status.is_none_or(|status| status.resources.values().any(|known| known == arn));
+        let ledger = self.group_object(&group);
+        let status = ledger.and_then(|ledger| ledger.status.as_ref());
+        let is_named = status.is_none_or(|status| status.resources.values().any(|known| known == arn))
+            && !is_elsewheres(binding, ledger.map(AsRef::as_ref));
         (is_named && self.members.get(&group).is_some_and(|members| members.iter().any(is_near))).then_some(group)
     }
 
@@ -301,6 +303,17 @@ impl World {
     pub fn count(&self, kind: Kind) -> usize {
         self.keys(kind).len()
     }
+}
+
+/// Whether a group's ledger knows the binding's target group as one of another namespace: `NAMESPACE/INGRESS-SERVICE:PORT`.
+pub(super) fn is_elsewheres(binding: &TargetGroupBinding, ledger: Option<&IngressGroup>) -> bool {
+    let status = ledger.and_then(|ledger| ledger.status.as_ref());
+    let (Some(status), Some(arn)) = (status, binding.spec.target_group_arn.as_ref()) else { return false };
+    let own = binding.metadata.namespace.as_deref().unwrap_or_default();
+    let namespaces =
+        status.resources.iter().filter(|(_, known)| *known == arn).filter_map(|(id, _)| id.split_once('/'));
+    let mut namespaces = namespaces.map(|(namespace, _)| namespace).peekable();
+    namespaces.peek().is_some() && namespaces.all(|namespace| namespace != own)
 }
 
 /// The group whose labels a binding carries.

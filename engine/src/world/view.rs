@@ -6,6 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::Ingress;
 
+use super::edges::is_elsewheres;
 use super::{Class, ClassError, Membership, SecretKeys, World, service_refs};
 use crate::kinds::{Endpoints, IngressGroup, Key, TargetGroupBinding};
 use crate::stack::{GroupId, Observed, resource_of};
@@ -189,15 +190,17 @@ impl World {
             .collect()
     }
 
-    /// Bindings with the group's labels in a namespace where it has, or had, a member. Anybody may write labels: elsewhere they say nothing.
+    /// Bindings with the group's labels in a namespace where it has, or had, a member. Anybody may write labels, and join: elsewhere they say
+    /// nothing, and nothing of another namespace's target group.
     fn bindings_of(&self, view: &View) -> Vec<Arc<TargetGroupBinding>> {
         let recorded = view.ledger.iter().filter_map(|ledger| ledger.status.as_ref());
         let recorded = recorded.flat_map(|status| &status.members).map(|member| member.namespace.as_str());
         let there = view.ingresses().filter_map(|ingress| ingress.metadata.namespace.as_deref());
         let namespaces: BTreeSet<&str> = there.chain(recorded).collect();
         let keys = self.group_bindings.get(&view.group).into_iter().flatten();
-        let ours = keys.filter(|key| namespaces.contains(key.namespace.as_str()));
-        ours.filter_map(|key| self.bindings.get(key).cloned()).collect()
+        let near = keys.filter(|key| namespaces.contains(key.namespace.as_str()));
+        let near = near.filter_map(|key| self.bindings.get(key));
+        near.filter(|binding| !is_elsewheres(binding, view.ledger.as_deref())).cloned().collect()
     }
 }
 
@@ -219,7 +222,7 @@ mod tests {
         let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": CONTROLLER}});
         world.apply(Object::IngressClass(read(class)));
         let annotations = json!({"alb.ingress.kubernetes.io/group.name": "shop"});
-        let meta = json!({"namespace": "victim", "name": "web", "annotations": annotations});
+        let meta = json!({"namespace": "victim", "name": "web", "annotations": annotations.clone()});
         world.apply(Object::Ingress(read(json!({"metadata": meta, "spec": {"ingressClassName": "alb"}}))));
         for namespace in ["victim", "evil"] {
             let labels = json!({"ingress.k8s.aws/stack": "shop"});
@@ -238,7 +241,15 @@ mod tests {
         assert!(namespaces(&world).is_empty());
         let member = json!({"namespace": "victim", "name": "web", "uid": "1", "state": "Linked"});
         world.apply(Object::Group(read(json!({"metadata": {"name": "group.shop"}, "spec": {"stack": "shop"},
-            "status": {"members": [member]}}))));
+            "status": {"members": [member.clone()]}}))));
         assert_eq!(namespaces(&world), ["victim"]);
+        // Who joins the group has a namespace of a member, and still nothing of a target group that is another namespace's.
+        let meta = json!({"namespace": "evil", "name": "web", "annotations": annotations});
+        world.apply(Object::Ingress(read(json!({"metadata": meta, "spec": {"ingressClassName": "alb"}}))));
+        world.apply(Object::Group(read(json!({"metadata": {"name": "group.shop"}, "spec": {"stack": "shop"},
+            "status": {"members": [member], "resources": {"victim/web-web:80": "arn"}}}))));
+        assert_eq!(namespaces(&world), ["victim"]);
+        let evil = world.binding(&Key::new("evil", "b")).cloned().map(|binding| world.owner_of(&binding));
+        assert_eq!(evil, Some(None));
     }
 }

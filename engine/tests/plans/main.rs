@@ -117,7 +117,13 @@ fn change_target_type() {
     observed.target_groups.push(Found { arn: "new".to_owned(), is: is.as_ref().clone() });
     let reached = as_observed(&after).1;
     let is = Binding { target_group: Ref::Known("new".to_owned()), ..reached.first().expect("its binding").is.clone() };
-    bindings.push(ObservedBinding { target_group: "new".to_owned(), is, registered: true, deleting: false });
+    bindings.push(ObservedBinding {
+        target_group: "new".to_owned(),
+        is,
+        registered: true,
+        deleting: false,
+        released: false,
+    });
     targets.insert("new".to_owned(), Targets::Unchecked);
     turns.push(("its targets are registered", next(&after, &observed, &bindings, &targets)));
 

@@ -85,7 +85,7 @@ impl Differ<'_> {
                 }
             }
         }
-        for found in stale {
+        for found in stale.into_iter().filter(|found| !found.released) {
             self.kube(Stage::Unbind, delete(found));
         }
     }
