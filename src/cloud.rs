@@ -32,7 +32,6 @@ mod observe;
 mod operations;
 mod sdk;
 mod throttle;
-mod whole;
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -11,7 +11,6 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use super::answers;
 use super::attempts::Attempts;
 use super::throttle::Buckets;
-use super::whole::Whole;
 
 /// Until a connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -136,7 +135,7 @@ struct Clients<'a> {
 macro_rules! client {
     ($sdk:ident, $service:ident, $config:expr, $clients:expr) => {{
         let attempts = Attempts { service: Service::$service, buckets: $clients.buckets.clone() };
-        let mut builder = $sdk::config::Builder::from($config).interceptor(attempts).interceptor(Whole);
+        let mut builder = $sdk::config::Builder::from($config).interceptor(attempts);
         if let Some(url) = $clients.endpoints.get(&Service::$service) {
             builder = builder.endpoint_url(url);
         }

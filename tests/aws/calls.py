@@ -78,5 +78,10 @@ class Log:
         logs = [self.calls[region]] if region else self.calls.values()
         return sorted((c for log in logs for c in log if c["seq"] > sequence), key=lambda c: c["seq"])
 
+    def last(self, region):
+        """The number of a region's last call."""
+        log = self.calls.get(region)
+        return log[-1]["seq"] if log else 0
+
     def clear(self):
         self.calls.clear()

@@ -428,9 +428,30 @@ class Faults(Case):
         time.sleep(0.8)
         self.assertEqual(self.count(), 1)
 
+    def test_the_answer_takes_its_time(self):
+        self.elb = self.client("elbv2", read_timeout=0.4)
+        self.fault(operation="CreateTargetGroup", answerMs=1500)
+        self.assertRaises(ReadTimeoutError, self.group)
+        self.assertEqual(self.count(), 1, "carried out while nobody had an answer")
+
+    def test_half_an_answer(self):
+        for short in ("connection", "document"):
+            self.fault(operation="CreateTargetGroup", truncated=short)
+            self.assertRaisesRegex(Exception, "(?i)incomplete|parse|closed", self.group, short)
+            self.assertEqual(self.count(), 1, "carried out")
+            self.elb.delete_target_group(TargetGroupArn=self.elb.describe_target_groups()["TargetGroups"][0]["TargetGroupArn"])
+
+    def test_one_region_for_all_is_struck_by_the_callers(self):
+        mine, others = (boto3.client("shield", region_name="us-east-1", endpoint_url=URL, aws_access_key_id=caller, aws_secret_access_key="check",
+                                     config=Config(retries={"total_max_attempts": 1})) for caller in (self.region, "check"))
+        self.fault(service="shield", kind="internal")
+        others.get_subscription_state()
+        self.refused("InternalErrorException", mine.get_subscription_state)
+
     def test_a_kind_that_is_unknown_is_refused(self):
-        with self.assertRaises(urllib.error.HTTPError):
-            self.fault(kind="bad luck")
+        for unknown in ({"kind": "bad luck"}, {"truncated": "badly"}):
+            with self.assertRaises(urllib.error.HTTPError):
+                self.fault(**unknown)
 
 
 class Settling(Case):

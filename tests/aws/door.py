@@ -26,11 +26,11 @@ ANSWERS_KEPT = 500
 
 
 class Lost(Exception):
-    """The answer of this call never reaches its client: the connection is cut, or reset."""
+    """The answer of this call never reaches its client as a whole: the connection is cut before it or within it, or reset."""
 
-    def __init__(self, operation, reset=False):
+    def __init__(self, operation, reset=False, part=None):
         super().__init__(operation)
-        self.reset = reset
+        self.reset, self.part = reset, part  # status, headers and the half of the body that is sent
 
 
 class Door:
@@ -62,8 +62,16 @@ class Door:
             answered = again or self.carry_out(environ, call, fault)
             if call.operation:
                 self.log.add(call, began, time.time() - began, int(answered[0].split()[0]), answered[2])
-        if fault and (fault.get("lost") or fault.get("reset")):
-            raise Lost(call.operation, fault.get("reset", False))
+        if fault:
+            faults.delay(fault, "answerMs")
+            if fault.get("lost") or fault.get("reset"):
+                raise Lost(call.operation, fault.get("reset", False))
+            status, headers, whole = answered
+            half = whole[:len(whole) // 2]
+            if fault.get("truncated") == "connection":
+                raise Lost(call.operation, part=(status, _with_length(headers, whole), half))
+            if fault.get("truncated") == "document":
+                answered = status, headers, half
         return _send(start_response, *answered)
 
     def carry_out(self, environ, call, fault):
@@ -152,7 +160,8 @@ class Door:
         return self.stats
 
     def do_calls(self, query, _body):
-        return {"last": self.log.sequence, "calls": self.log.since(query.get("region"), int(query.get("since", 0)))}
+        region = query.get("region")
+        return {"last": self.log.sequence, "ofRegion": self.log.last(region), "calls": self.log.since(region, int(query.get("since", 0)))}
 
     def do_state(self, query, _body):
         return describe.state(self.moto, query.get("region", world.REGION))
@@ -258,8 +267,11 @@ def _without_secrets(answered):
     return status, [(k, str(len(body)) if k.lower() == "content-length" else v) for k, v in headers], body
 
 
-def _send(start_response, status, headers, body):
+def _with_length(headers, body):
     # moto's answers don't all carry a length, without which a connection can't be used again
-    headers = [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(body)))]
-    start_response(status, headers)
+    return [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(body)))]
+
+
+def _send(start_response, status, headers, body):
+    start_response(status, _with_length(headers, body))
     return [body]

@@ -58,13 +58,18 @@ class Handler(WSGIRequestHandler):
             if lost.reset:  # closed with nothing to linger for, the kernel sends a reset
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 os.close(self.connection.detach())
+            elif lost.part:
+                self.answer(*lost.part)
             return
         except Exception:  # noqa: BLE001  moto's own mistakes: what AWS calls an internal failure
             traceback.print_exc()
             answered, body = {"status": "500 Internal Server Error", "headers": [("Content-Length", "0")]}, b""
-        code, _, reason = answered["status"].partition(" ")
+        self.answer(answered["status"], answered["headers"], body)
+
+    def answer(self, status, headers, body):
+        code, _, reason = status.partition(" ")
         self.send_response(int(code), reason)
-        for key, value in answered["headers"]:
+        for key, value in headers:
             self.send_header(key, value)
         self._headers_buffer.append(b"\r\n" + body)  # in one write, so that nobody waits for a second packet
         self.flush_headers()

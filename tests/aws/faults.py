@@ -1,9 +1,12 @@
-"""Faults on demand: throttles, errors, delays, lost answers and cut connections, each error with the body that its protocol has."""
+"""Faults on demand: throttles, errors, delays, lost and truncated answers, cut connections, each error with the body that its protocol has."""
 import json
 import re
 import time
 
-FIELDS = {"service", "operation", "times", "skip", "kind", "status", "code", "message", "delayMs", "lost", "reset", "after", "target"}
+FIELDS = {"service", "operation", "times", "skip", "kind", "status", "code", "message", "delayMs", "answerMs", "lost", "reset", "truncated", "after",
+          "target"}
+# How an answer can be short: the connection ends before what was announced, or the document ends before it is whole.
+TRUNCATED = {"connection", "document"}
 # What AWS says when it is asked too often, and when it has failed itself: by service, then for every other one.
 THROTTLED = {"ec2": ("RequestLimitExceeded", 503), "elbv2": ("Throttling", 400), None: ("ThrottlingException", 400)}
 FAILED = {"ec2": ("InternalError", 500), "elbv2": ("InternalFailure", 500), "wafv2": ("WAFInternalErrorException", 500),
@@ -21,8 +24,12 @@ class Faults:
     after    true: the call is carried out first
     lost     true: the call is carried out and the connection then cut, so that the client never learns
     reset    true: the connection is reset and nothing carried out, unless `after` is true
+    truncated  "connection": half of the answer, then the connection ends; "document": half of it as if it were all
     delayMs  how long it takes before anything of that; alone, the call is only slow
+    answerMs how long it takes from then to the answer
     target   only calls whose body holds this text
+
+    Calls to services that have one region for all (Shield) are struck by the rules of the region that is the caller's access key id.
     """
 
     def __init__(self):
@@ -35,6 +42,8 @@ class Faults:
                 raise ValueError(f"unknown fields {sorted(unknown)} in a fault; there are {sorted(FIELDS)}")
             if r.get("kind") not in (None, *KINDS):
                 raise ValueError(f"unknown kind {r['kind']!r} of fault; there are {sorted(KINDS)}")
+            if r.get("truncated") not in (None, *TRUNCATED):
+                raise ValueError(f"an answer can be truncated in {sorted(TRUNCATED)}")
         self.rules[region] = [{"times": 1, "skip": 0, "struck": 0, **r} for r in rules]
 
     def struck(self, region):
@@ -42,7 +51,7 @@ class Faults:
 
     def strike(self, call):
         """The fault that hits this call, if any."""
-        for r in self.rules.get(call.region, []):
+        for r in self.rules.get(call.region, []) + (self.rules.get(call.caller, []) if call.caller != call.region else []):
             if r.get("service", call.service) != call.service or r.get("operation", call.operation) != call.operation:
                 continue
             if (r["times"] and r["struck"] >= r["times"]) or r.get("target", "").encode() not in call.body:
@@ -85,9 +94,9 @@ class Buckets:
         return None
 
 
-def delay(fault):
-    if fault and fault.get("delayMs"):
-        time.sleep(fault["delayMs"] / 1000)
+def delay(fault, which="delayMs"):
+    if fault and fault.get(which):
+        time.sleep(fault[which] / 1000)
 
 
 def is_error(fault):

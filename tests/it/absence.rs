@@ -2,8 +2,9 @@
 //! and nothing in AWS is written. When it is there again, an edit works.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use albedo_ground::{Gate, eventually};
+use albedo_ground::{Gate, Signal, eventually};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
@@ -14,6 +15,8 @@ use crate::stage::{SOON, Stage, tail};
 
 /// So short that everything is compared with AWS while something is missing, and long enough to find it at rest.
 const SYNC: &str = "--sync-period=8s";
+/// How long etcd stands still.
+const STALL: Duration = Duration::from_secs(8);
 type Path = (&'static str, &'static str, &'static str, u16);
 const API: Path = ("/api", "Prefix", "api", 8000);
 const WEB: Path = ("/", "Prefix", "web", 80);
@@ -355,6 +358,14 @@ pub async fn an_api_server_that_is_gone(base: Arc<Base>) -> Result<()> {
     adoption.ready().await?;
     adoption.rest().await?;
     adoption.unwritten("started, and with the API server again")?;
+
+    // The API server is there, and what it stands on answers nothing for longer than a request is waited for.
+    adoption.frozen.plane.etcd().signal(Signal::STOP)?;
+    tokio::time::sleep(STALL).await;
+    adoption.frozen.plane.etcd().signal(Signal::CONT)?;
+    adoption.ready().await?;
+    adoption.rest().await?;
+    adoption.unwritten("with etcd again")?;
     adoption.edit_works().await?;
     adoption.close().await
 }

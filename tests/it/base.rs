@@ -17,11 +17,17 @@ use crate::Test;
 const LIMIT: Duration = Duration::from_mins(4);
 
 /// The same where every case is tried.
-const LONG_LIMIT: Duration = Duration::from_hours(1);
+const LONG_LIMIT: Duration = Duration::from_hours(2);
 
 /// Whether every case is to be tried, and not only some.
 pub fn is_exhaustive() -> bool {
     std::env::var_os("ALBEDO_EXHAUSTIVE").is_some_and(|value| !value.is_empty())
+}
+
+/// How long a test goes on: so many minutes, or as many as an environment variable says.
+pub fn minutes(variable: &str, usual: u64) -> Duration {
+    let told = std::env::var(variable).ok().and_then(|text| text.parse().ok());
+    Duration::from_mins(told.unwrap_or(usual))
 }
 
 /// The program under test.
@@ -35,7 +41,8 @@ pub struct Base {
 }
 
 impl Base {
-    async fn start(dir: &Path) -> Result<Arc<Self>> {
+    /// A control plane and an emulator with their logs in a folder.
+    pub async fn start(dir: &Path) -> Result<Arc<Self>> {
         let ground = Arc::new(Ground::start_in(dir).await?);
         let authority = Authority::new("it")?;
         std::fs::write(dir.join("serving-ca.crt"), authority.pem())?;

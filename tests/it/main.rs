@@ -10,9 +10,11 @@ mod absence;
 mod addons;
 mod admission;
 mod adoption;
+mod aws_troubles;
 mod base;
 mod bindings;
 mod certificates;
+mod churn;
 mod cli;
 mod crash;
 mod drift;
@@ -23,6 +25,7 @@ mod frontend_nlb;
 mod golden;
 mod groups;
 mod knowledge;
+mod kube_troubles;
 mod leaving;
 mod ledger;
 mod lifecycle;
@@ -37,6 +40,8 @@ mod settles;
 mod stage;
 mod throttles;
 mod tls;
+mod troubles;
+mod walk;
 mod weather;
 mod wire;
 
@@ -105,6 +110,9 @@ const TESTS: &[(&str, Test)] = tests![
     absence::an_api_server_that_is_gone,
     crash::killed_somewhere,
     crash::an_answer_is_lost_somewhere,
+    aws_troubles::some_end_as_without,
+    kube_troubles::some_end_as_without,
+    churn::hostile_authors_and_kills,
     throttles::what_was_learnt_spares_throttles,
     tls::endpoints_are_reached,
     settles::a_replacement_waits_for_no_clean_up,
@@ -139,6 +147,7 @@ const TESTS: &[(&str, Test)] = tests![
     leaving::deletion_says_what_it_waits_for,
     leaving::a_sibling_may_hold_it,
     replicas::one_writes_at_a_time,
+    replicas::who_stands_still_in_a_turn_writes_no_more,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,
@@ -170,6 +179,9 @@ const EXHAUSTIVE: &[(&str, Test)] = tests![
     crash::killed_after_every_even_write,
     crash::every_odd_answer_is_lost,
     crash::every_even_answer_is_lost,
+    aws_troubles::all_end_as_without,
+    kube_troubles::all_end_as_without,
+    churn::hostile_authors_and_kills_for_long,
 ];
 
 /// The error, and with `RUST_BACKTRACE=1` the places in the tests that it came through.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use albedo_ground::{Albedo, Call, eventually};
+use albedo_ground::{Albedo, Call, Trip, eventually};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::json;
 
 use crate::base::Base;
+use crate::crash::{sample, seed};
 use crate::objects::{rule, service};
 use crate::stage::{SOON, Stage};
 
@@ -52,6 +53,41 @@ pub async fn one_writes_at_a_time(base: Arc<Base>) -> Result<()> {
 
     stage.albedo()?.stop().await?;
     ensure!(holder(&stage).await? == Some(String::new()), "the lease is not free after the end");
+    stage.close().await
+}
+
+/// A writer stands still in the midst of a turn, with a write on its way: the other one ends the turn, nothing is made twice, and the first
+/// one's turn is over when it goes on.
+pub async fn who_stands_still_in_a_turn_writes_no_more(base: Arc<Base>) -> Result<()> {
+    let mut stage = Stage::open(&base, "still").await?;
+    stage.flags(&["--enable-leader-election=true"]);
+    stage.launch = stage.replica("one")?;
+    let standby = stage.replica("two")?;
+    let gate = stage.gate().await?;
+    stage.start().await?;
+    stage.apply(&[service("web", "NodePort", 80, 8080)]).await?;
+    let mut second = standby.start().await?;
+    // Finalizer, ledger, security groups, target group, load balancer, …: one of them.
+    gate.arm(sample(seed(), 0, 8), Trip::Hold);
+    let rules = json!([rule(None, &[("/", "Prefix", "web", 80)])]);
+    stage.apply(&[stage.ingress("first", &[("scheme", "internal")], &rules)]).await?;
+    eventually("a write is carried out", SOON, async || Ok(gate.has_tripped().then_some(()))).await?;
+    let paused = now()?;
+    stage.albedo()?.pause()?;
+    stage.hostname("first").await.with_context(|| format!("after {:?}", gate.writes()))?;
+    let taken = first_write(&stage, "two", paused).await?;
+    ensure!(taken.at - paused < FAILOVER, "{} came {:.1} s after the pause", taken.operation, taken.at - paused);
+
+    stage.albedo()?.resume()?;
+    gate.reset();
+    told(stage.albedo()?, "this replica stops writing").await?;
+    expose(&stage, "second").await?;
+    let late = writes(&stage, "one").await?.into_iter().find(|call| call.seq > taken.seq);
+    ensure!(late.is_none(), "the first replica wrote after the second one had begun: {late:?}");
+    let state = stage.state().await?;
+    let (balancers, groups) = (state.load_balancers.len(), state.target_groups.len());
+    ensure!((balancers, groups) == (2, 2), "{balancers} load balancers and {groups} target groups");
+    ensure!(second.stop().await?.success(), "the second replica did not end well");
     stage.close().await
 }
 

@@ -45,6 +45,10 @@ impl Stage {
         Ok(stage)
     }
 
+    pub fn base(&self) -> &Base {
+        &self.base
+    }
+
     pub async fn make_class(&self) -> Result<()> {
         let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
             "metadata": {"name": self.scope.class}, "spec": {"controller": "ingress.k8s.aws/alb"}});

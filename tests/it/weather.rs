@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::base::Base;
-use crate::crash::{Done, Walk, sample, seed};
+use crate::crash::{sample, seed, walk};
+use crate::stage::SOON;
+use crate::walk::{Done, Walk};
 
 /// What AWS throttles by default is a bucket a family of operations; these are small enough to be emptied.
 fn buckets() -> Value {
@@ -33,7 +35,7 @@ async fn made(walk: &Walk, mark: u64) -> Result<BTreeMap<String, usize>> {
 
 /// The first walk in fine weather, what was made in it, and the walk itself.
 async fn fine(base: &Arc<Base>, name: &str) -> Result<(Walk, Vec<Done>, BTreeMap<String, usize>)> {
-    let mut walk = Walk::open(base, name).await?;
+    let mut walk = walk(base, name).await?;
     walk.only(&["create", "edit", "join", "target type", "delete one", "delete"]);
     let mark = walk.stage.mark().await?;
     let done = walk.first().await?;
@@ -77,7 +79,7 @@ pub async fn failures_are_tried_again(base: Arc<Base>) -> Result<()> {
             {"operation": any(2)?, "kind": "throttle"},
         ]);
         ground.emulator().faults(&region, &faults).await?;
-        walk.step(index, step).await.with_context(|| format!("with the faults {faults}"))?;
+        walk.step(index, step, SOON).await.with_context(|| format!("with the faults {faults}"))?;
         let struck = ground.emulator().struck(&region).await?;
         ensure!(struck > 0, "none of {faults} has struck");
     }

@@ -45,7 +45,7 @@ impl Launch {
         self
     }
 
-    /// Waits until it has no work left, and neither it nor anybody else calls AWS any more.
+    /// Waits until it has no work left, and nobody calls AWS in its region any more.
     pub async fn quiet(&self, emulator: &Emulator, limit: Duration) -> Result<()> {
         let address = self.value("metrics-bind-addr").context("albedo is started without --metrics-bind-addr")?;
         let url = format!("http://{address}/metrics");
@@ -56,7 +56,11 @@ impl Launch {
             let idle = text.lines().any(|line| line == "albedo_queue_waiting 0");
             let turns: Vec<String> =
                 text.lines().filter(|line| line.starts_with("albedo_turn")).map(ToOwned::to_owned).collect();
-            Ok(idle.then_some((turns, emulator.mark().await?)))
+            let last = match self.value("aws-region") {
+                Some(region) => emulator.last(region).await?,
+                None => emulator.mark().await?,
+            };
+            Ok(idle.then_some((turns, last)))
         })
         .await
         .map(drop)

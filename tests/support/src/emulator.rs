@@ -118,6 +118,16 @@ impl Emulator {
         Ok(self.get::<Last>("calls", "none", "").await?.last)
     }
 
+    /// The number of the last call to a region.
+    pub async fn last(&self, region: &str) -> Result<u64> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Last {
+            of_region: u64,
+        }
+        Ok(self.get::<Last>("calls", region, &format!("&since={}", u64::MAX)).await?.of_region)
+    }
+
     /// What a region holds, as describing it answers.
     pub async fn state(&self, region: &str) -> Result<State> {
         self.get("state", region, "").await

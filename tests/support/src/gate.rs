@@ -1,10 +1,13 @@
 //! The gate between a program and what it writes to: counts its writes to AWS and to Kubernetes in one row, and holds or loses the one it is told to.
 //!
+//! Requests to Kubernetes can be refused, too ([`Gate::refuse`]); AWS has faults of its own in the emulator.
+//!
 //! The program gets the gate's addresses instead of the API server's and the emulator's. Reads and watches pass. A write that the gate is
 //! armed for is carried out and its answer kept back: for good, with every write after it, until the program has been killed (`Hold`), or
 //! by cutting the connection while everything else goes on (`Lose`).
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -19,6 +22,8 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::refusal::{How, Refusal, Refusing, Seen, expired, status};
 
 type Answer = Response<UnsyncBoxBody<Bytes, anyhow::Error>>;
 
@@ -47,6 +52,7 @@ struct Shared {
     emulator: String,
     client: Client,
     count: Mutex<Count>,
+    refusing: Mutex<Refusing>,
     /// Whether the armed write has been carried out; writes wait while it says `Closed`.
     state: watch::Sender<State>,
     /// How often the connections to Kubernetes were cut.
@@ -78,7 +84,7 @@ impl Gate {
     pub async fn open(emulator: &str, client: Client) -> Result<Self> {
         let emulator = emulator.strip_prefix("http://").context("an emulator without TLS")?.to_owned();
         let (count, state, cuts) = (Mutex::default(), watch::Sender::new(State::Open), watch::Sender::new(0));
-        let shared = Arc::new(Shared { emulator, client, count, state, cuts });
+        let shared = Arc::new(Shared { emulator, client, count, refusing: Mutex::default(), state, cuts });
         let (aws, first) = serve(&shared, Side::Aws).await?;
         let (kubernetes, second) = serve(&shared, Side::Kubernetes).await?;
         Ok(Self { shared, aws, kubernetes, tasks: [first, second] })
@@ -123,7 +129,22 @@ impl Gate {
 
     /// Cuts the connections to Kubernetes, watches among them; who comes again is let in.
     pub fn cut(&self) {
-        self.shared.cuts.send_modify(|cuts| *cuts += 1);
+        self.cutter().cut();
+    }
+
+    /// What cuts them while the gate is somebody else's.
+    pub fn cutter(&self) -> Cutter {
+        Cutter(self.shared.cuts.clone())
+    }
+
+    /// What becomes of requests to Kubernetes from now on, in place of what was said before.
+    pub fn refuse(&self, rules: &[Refusal]) {
+        *self.shared.refusing() = Refusing::new(rules);
+    }
+
+    /// How many requests each rule has met since then, at least.
+    pub fn refused(&self) -> usize {
+        self.shared.refusing().struck()
     }
 
     fn set(&self, armed: Option<(usize, Trip)>) {
@@ -139,6 +160,15 @@ impl Gate {
     /// Whether the write that it was armed for has been carried out, and its answer kept back.
     pub fn has_tripped(&self) -> bool {
         matches!(*self.shared.state.borrow(), State::Tripped(_))
+    }
+}
+
+/// Cuts a gate's connections to Kubernetes.
+pub struct Cutter(watch::Sender<u32>);
+
+impl Cutter {
+    pub fn cut(&self) {
+        self.0.send_modify(|cuts| *cuts += 1);
     }
 }
 
@@ -177,6 +207,10 @@ impl Shared {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn refusing(&self) -> std::sync::MutexGuard<'_, Refusing> {
+        self.refusing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// An error cuts the connection.
     async fn pass(&self, side: Side, request: Request<Incoming>) -> Result<Answer> {
         let (parts, body) = request.into_parts();
@@ -185,6 +219,29 @@ impl Shared {
             Side::Aws => aws_write(&parts.headers, &body),
             Side::Kubernetes => kubernetes_write(&parts.method, parts.uri.path()),
         };
+        let how = match side {
+            Side::Aws => None,
+            Side::Kubernetes => self.refusing().strike(&Seen {
+                method: &parts.method,
+                path: parts.uri.path(),
+                query: parts.uri.query().unwrap_or_default(),
+                body: &body,
+                writes: write.is_some(),
+            }),
+        };
+        match how {
+            None => {}
+            Some(How::Status(code)) => return status(code),
+            Some(How::Expired) => return expired(),
+            Some(How::Cut) => return Err(anyhow!("the connection is cut")),
+            Some(How::Slow(span)) => tokio::time::sleep(span).await,
+            Some(How::Touched) => self.touch(parts.uri.path()).await?,
+            Some(How::After(code)) => {
+                let answer = self.to_kubernetes(Request::from_parts(parts, body)).await?;
+                let _ = answer.into_body().collect().await;
+                return status(code);
+            }
+        }
         let trip = match write {
             Some(write) => self.admit(write).await?,
             None => None,
@@ -234,6 +291,19 @@ impl Shared {
         tokio::spawn(connection);
         let answer = sender.send_request(request).await?;
         Ok(answer.map(|body| body.map_err(anyhow::Error::from).boxed_unsync()))
+    }
+
+    /// Changes the object that a write is about: who knew it as it was is too late.
+    async fn touch(&self, path: &str) -> Result<()> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+        let patch = json!({"metadata": {"annotations": {"gate.albedo.dev/touched": number}}});
+        let request = Request::patch(path.trim_end_matches("/status"))
+            .header("content-type", "application/merge-patch+json")
+            .body(Bytes::from(patch.to_string()))?;
+        let answer = self.to_kubernetes(request).await?;
+        let _ = answer.into_body().collect().await;
+        Ok(())
     }
 
     async fn to_kubernetes(&self, request: Request<Bytes>) -> Result<Answer> {
