@@ -131,7 +131,7 @@ struct Clients<'a> {
     buckets: &'a Arc<Buckets>,
 }
 
-/// A client of a service, at the endpoint that was asked for, which tells the buckets of each answer and takes none that was cut.
+/// A client of a service, at the endpoint that was asked for, which tells the buckets of each answer.
 macro_rules! client {
     ($sdk:ident, $service:ident, $config:expr, $clients:expr) => {{
         let attempts = Attempts { service: Service::$service, buckets: $clients.buckets.clone() };
