@@ -13,7 +13,7 @@ use super::*;
 /// Longest wait of the server for anything.
 const SHORT: Duration = Duration::from_millis(200);
 /// An answer or the end has come by then: the server's waits one after the other, on a slow machine.
-const IN_TIME: Duration = Duration::from_secs(5);
+const IN_TIME: Duration = Duration::from_secs(15);
 /// Connections at a time.
 const AT_ONCE: usize = 32;
 /// Codes of answers. Never 500: that is a panic, or a defect.
