@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Beginnings, behind `##`, of commands that runners of CI look for anywhere in a line: GitHub's older form, Azure Pipelines, TeamCity.
+/// Beginnings, behind `##`, of commands that runners of CI look for anywhere in a line: GitHub's older form, Azure Pipelines, `TeamCity`.
 const COMMANDS: [&str; 3] = ["[", "vso[", "teamcity["];
 
 /// The text with everything escaped that readers would obey: control characters but line ends and tabs, marks that turn text around, and

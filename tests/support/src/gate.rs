@@ -297,10 +297,10 @@ impl Shared {
     async fn touch(&self, path: &str) -> Result<()> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
-        let patch = json!({"metadata": {"annotations": {"gate.albedo.dev/touched": number}}});
+        let touched = json!({"metadata": {"annotations": {"gate.albedo.dev/touched": number}}});
         let request = Request::patch(path.trim_end_matches("/status"))
             .header("content-type", "application/merge-patch+json")
-            .body(Bytes::from(patch.to_string()))?;
+            .body(Bytes::from(touched.to_string()))?;
         let answer = self.to_kubernetes(request).await?;
         let _ = answer.into_body().collect().await;
         Ok(())
