@@ -36,6 +36,22 @@ pub fn check_size(path: &Path, most: u64) -> anyhow::Result<()> {
     bounded(path, most).map(drop)
 }
 
+/// Whether the kubeconfigs that the client library reads by itself have no more than [`LARGEST_SETTINGS`] bytes each.
+///
+/// # Errors
+/// One is larger; the error names it and the bound.
+pub fn check_kubeconfigs() -> anyhow::Result<()> {
+    let of_home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
+    let paths: Vec<PathBuf> = match std::env::var_os("KUBECONFIG") {
+        Some(named) => std::env::split_paths(&named).collect(),
+        None => of_home().into_iter().collect(),
+    };
+    for path in paths.iter().filter(|path| path.exists()) {
+        check_size(path, LARGEST_SETTINGS).with_context(|| format!("kubeconfig {}", path.display()))?;
+    }
+    Ok(())
+}
+
 /// Reads files, folders and `-` for standard input. What cannot be read becomes a source that says so. `named`: files that
 /// are named here must hold manifests.
 ///

@@ -123,6 +123,9 @@ impl Reading {
     }
 
     async fn config(&self) -> anyhow::Result<Config> {
+        if self.kubeconfig.is_none() {
+            files::check_kubeconfigs()?;
+        }
         if self.kubeconfig.is_none() && self.context.is_none() {
             return Config::infer().await.context("no kubeconfig can be used; name one with --kubeconfig");
         }

@@ -12,7 +12,7 @@ use k8s_openapi::api::networking::v1::IngressClass;
 use kube::api::ListParams;
 use kube::{Api, Client, Config};
 
-use super::run;
+use super::{files, run};
 
 /// The manifests of files, in the cluster of the current kubeconfig.
 ///
@@ -20,6 +20,7 @@ use super::run;
 /// There is no kubeconfig, or the cluster does not answer, or not this user.
 pub fn read(sources: Vec<Source>, settings: &Settings) -> anyhow::Result<Manifests> {
     run::cryptography()?;
+    files::check_kubeconfigs().context("--cluster")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let config = Config::infer().await.context("--cluster: no kubeconfig can be used")?;
