@@ -1,5 +1,6 @@
 //! A cluster and its AWS that were frozen together, thawed: ids, uids and ARNs are what they were. See tests/adoption.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -58,6 +59,10 @@ impl Frozen {
         let (plane, emulator) = tokio::try_join!(plane, Emulator::start(dir))?;
         emulator.thaw(&journal).await?;
         plane.account().await?;
+        let ingresses = plane.kubectl_ok(["get", "ingress", "--all-namespaces", "-o", "json"]).await?;
+        for namespace in with_secrets(&serde_json::from_str(&ingresses)?) {
+            plane.grant_secrets(&namespace).await?;
+        }
         Ok(Self { label, plane, emulator })
     }
 
@@ -66,4 +71,14 @@ impl Frozen {
         self.plane.stop().await?;
         self.emulator.stop().await
     }
+}
+
+/// Namespaces whose Ingresses name a Secret.
+fn with_secrets(ingresses: &Value) -> BTreeSet<String> {
+    let all = ingresses.get("items").and_then(Value::as_array).into_iter().flatten();
+    let names_one = |ingress: &&Value| {
+        let annotations = ingress.pointer("/metadata/annotations").and_then(Value::as_object);
+        annotations.is_some_and(|all| all.keys().any(|key| key.ends_with("/auth-idp-oidc")))
+    };
+    all.filter(names_one).filter_map(|one| one.pointer("/metadata/namespace")?.as_str().map(str::to_owned)).collect()
 }
