@@ -27,7 +27,7 @@ impl ControlPlane {
     pub async fn account(&self) -> Result<PathBuf> {
         let deploy = tests_dir().join("..").join("deploy");
         for file in ["namespace.yaml", "rbac.yaml"] {
-            self.kubectl_ok(["apply", "-f", &deploy.join(file).to_string_lossy()]).await?;
+            self.kubectl_ok(["apply", "--server-side", "-f", &deploy.join(file).to_string_lossy()]).await?;
         }
         self.granted("list", "ingresses.networking.k8s.io", "default").await?;
         self.kubeconfig_for(ACCOUNT, None)
