@@ -30,8 +30,10 @@ const GROUPS: usize = 10;
 const IN_TIME: Duration = Duration::from_secs(10);
 /// What the deployment allows a Pod, in KiB.
 const MEMORY: u64 = 256 * 1024;
-/// How much a process may grow from when all was made once to the end.
-const GROWTH: f64 = 1.25;
+/// How many per cent a process may have in the end of what it had when all was made once.
+const GROWTH: u64 = 120;
+/// So many weighings make a long life.
+const LONG: usize = 60;
 
 /// Numbers that seem random and are the same in every run.
 struct Dice {
@@ -366,6 +368,18 @@ fn resident(pid: u32) -> Result<u64> {
     line.trim().trim_end_matches(" kB").parse().context("VmRSS")
 }
 
+/// Whether a process has not grown since it had lived for a while; of a short life nothing is told.
+fn is_flat(memory: &[u64]) -> bool {
+    let median = |of: &[u64]| {
+        let mut sorted = of.to_vec();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    };
+    let quarter = memory.len() / 4;
+    let (early, late) = (median(&memory[quarter..quarter * 2]), median(&memory[quarter * 3..]));
+    memory.len() < LONG || late * 100 < early * GROWTH
+}
+
 /// What came of it.
 #[derive(Default)]
 struct Course {
@@ -447,17 +461,7 @@ async fn churned(base: Arc<Base>, time: Duration) -> Result<()> {
     churn.stage.quiet().await?;
     let most = course.memory.iter().max().copied().unwrap_or_default();
     ensure!(most < MEMORY, "the process had {most} KiB");
-    let quarter = course.memory.len() / 4;
-    if quarter > 2 {
-        let median = |of: &[u64]| {
-            let mut sorted = of.to_vec();
-            sorted.sort_unstable();
-            sorted[sorted.len() / 2] as f64
-        };
-        let (early, late) =
-            (median(&course.memory[..quarter]), median(&course.memory[course.memory.len() - quarter..]));
-        ensure!(late < early * GROWTH, "the process grew from {early} to {late} KiB: {:?}", course.memory);
-    }
+    ensure!(is_flat(&course.memory), "the process grew: KiB {:?}", course.memory);
     churn.delete_all().await?;
     churn.stage.quiet().await?;
     let is = churn.stage.state().await?.picture(&churn.stage.scope.world);
