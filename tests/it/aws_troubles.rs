@@ -249,7 +249,8 @@ fn in_the_sources(folder: &Path) -> Result<BTreeSet<String>> {
         for service in ["elbv2", "ec2", "acm", "wafv2", "waf_regional", "shield"] {
             for rest in text.split(&format!("{service}(\"")).skip(1) {
                 let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-                if rest[name.len()..].starts_with("\")") && name.starts_with(char::is_uppercase) {
+                let ends = rest.strip_prefix(name.as_str()).is_some_and(|end| end.starts_with("\")"));
+                if ends && name.starts_with(char::is_uppercase) {
                     found.insert(format!("{} {name}", service.replace('_', "-")));
                 }
             }
