@@ -130,7 +130,9 @@ impl CloudError {
     #[must_use]
     pub fn outline(&self) -> String {
         match self {
-            Self::Incomplete { .. } | Self::Slow { .. } | Self::Pages { .. } | Self::NotTenured { .. } => self.to_string(),
+            Self::Incomplete { .. } | Self::Slow { .. } | Self::Pages { .. } | Self::NotTenured { .. } => {
+                self.to_string()
+            }
             Self::Unresolved { operation, .. } => format!("AWS {operation} needs a resource that does not exist yet"),
             Self::NoClient { operation, .. } => {
                 format!("AWS {operation} needs the client of an identity provider from a Secret that has none")
