@@ -112,7 +112,6 @@ const TESTS: &[(&str, Test)] = tests![
     crash::an_answer_is_lost_somewhere,
     aws_troubles::some_end_as_without,
     kube_troubles::some_end_as_without,
-    churn::hostile_authors_and_kills,
     throttles::what_was_learnt_spares_throttles,
     tls::endpoints_are_reached,
     settles::a_replacement_waits_for_no_clean_up,
@@ -181,6 +180,7 @@ const EXHAUSTIVE: &[(&str, Test)] = tests![
     crash::every_even_answer_is_lost,
     aws_troubles::all_end_as_without,
     kube_troubles::all_end_as_without,
+    churn::hostile_authors_and_kills,
     churn::hostile_authors_and_kills_for_long,
 ];
 
