@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use albedo_engine::kinds::{Key, TargetGroupBinding};
+use albedo_engine::kinds::{IngressGroup, Key, TargetGroupBinding};
 use albedo_engine::stack::Target;
 use albedo_engine::targets::{self, Origin, Record, Resolution, ServiceRead, Skipped, Sources, TargetsError};
 use albedo_engine::world::Unit;
@@ -227,10 +227,13 @@ struct Wanted {
     skipped: Vec<Skipped>,
 }
 
-/// Whether a binding goes and its targets are let go: what still holds it is somebody else's.
-pub(super) fn is_released(binding: &TargetGroupBinding) -> bool {
+/// Whether a binding goes, its targets are let go, and it is none that the group's ledger knows: what still holds it is somebody else's, and
+/// so may be the binding. One of the group's own is waited for until it is gone, whoever holds it.
+pub(super) fn is_released(binding: &TargetGroupBinding, ledger: Option<&IngressGroup>) -> bool {
     let held = binding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
-    binding.metadata.deletion_timestamp.is_some() && !held
+    let status = ledger.and_then(|ledger| ledger.status.as_ref());
+    let is_ours = status.is_none_or(|status| status.resources.values().any(|arn| binding.names(arn)));
+    binding.metadata.deletion_timestamp.is_some() && !held && !is_ours
 }
 
 /// Whether a binding says that these targets are registered for it as it is now. While it was held others may have changed them.

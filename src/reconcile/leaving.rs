@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use albedo_engine::kinds::Key;
+use albedo_engine::kinds::{Key, TargetGroupBinding};
 use albedo_engine::stack::GroupId;
 use albedo_engine::world::{Leaving, Membership, Unit, View};
 use k8s_openapi::api::networking::v1::Ingress;
@@ -111,8 +111,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Deletes a binding and waits until its targets are deregistered: it is gone, or only others hold it. Who changes something of the group
-    /// meanwhile does not wait for long.
+    /// Deletes a binding and waits until it is gone: its targets are deregistered by then. Who changes something of the group meanwhile does
+    /// not wait for long.
     pub(super) async fn delete_binding(&self, group: &GroupId, key: &Key) -> Result<(), TurnError> {
         let lookup = || self.shared.cluster.read(|world| world.binding(key).cloned());
         let Some(binding) = lookup() else { return Ok(()) };
@@ -120,7 +120,10 @@ impl Reconciler {
             self.shared.cluster.delete_binding(&self.shared.tenure, &binding).await?;
         }
         let (unit, began) = (Unit::Group(group.clone()), Instant::now());
-        while let Some(binding) = lookup().filter(|binding| !is_released(binding)) {
+        let is_over = |binding: &TargetGroupBinding| {
+            self.shared.cluster.read(|world| is_released(binding, world.group_object(group).map(AsRef::as_ref)))
+        };
+        while let Some(binding) = lookup().filter(|binding| !is_over(binding)) {
             let most = if self.shared.queue.is_touched(&unit) { LETTING_GO_TOUCHED } else { LETTING_GO };
             if began.elapsed() > most {
                 let held = binding.metadata.finalizers.clone().unwrap_or_default().join(", ");

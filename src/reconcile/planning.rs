@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use albedo_engine::facts::Quota;
+use albedo_engine::kinds::{IngressGroup, TargetGroupBinding};
 use albedo_engine::link::Linked;
 use albedo_engine::plan::{self, Difference, Input, Misroute, ObservedBinding, Plan, Targets, TargetsByArn};
 use albedo_engine::stack::{Desired, Observed, Ref};
@@ -116,7 +117,7 @@ impl Reconciler {
 
 /// How long a binding has been there.
 fn age(view: &View, binding: &ObservedBinding) -> Duration {
-    let same = |kind: &&std::sync::Arc<albedo_engine::kinds::TargetGroupBinding>| {
+    let same = |kind: &&std::sync::Arc<TargetGroupBinding>| {
         kind.metadata.name.as_deref() == Some(&binding.is.name)
             && kind.metadata.namespace.as_deref() == Some(&binding.is.namespace)
     };
@@ -126,10 +127,11 @@ fn age(view: &View, binding: &ObservedBinding) -> Duration {
 }
 
 pub(super) fn observed_bindings(view: &View) -> Vec<ObservedBinding> {
-    view.bindings.iter().filter_map(|binding| observed_binding(binding)).collect()
+    let ledger = view.ledger.as_deref();
+    view.bindings.iter().filter_map(|binding| observed_binding(binding, ledger)).collect()
 }
 
-fn observed_binding(binding: &albedo_engine::kinds::TargetGroupBinding) -> Option<ObservedBinding> {
+fn observed_binding(binding: &TargetGroupBinding, ledger: Option<&IngressGroup>) -> Option<ObservedBinding> {
     let is = targets::from_kind(binding)?;
     let Ref::Known(target_group) = is.target_group.clone() else { return None };
     let registered = binding.status.as_ref().and_then(|status| status.observed_generation);
@@ -137,7 +139,7 @@ fn observed_binding(binding: &albedo_engine::kinds::TargetGroupBinding) -> Optio
         target_group,
         registered: registered.is_some() && registered == binding.metadata.generation,
         deleting: binding.metadata.deletion_timestamp.is_some(),
-        released: is_released(binding),
+        released: is_released(binding, ledger),
         is,
     })
 }
