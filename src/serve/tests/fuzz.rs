@@ -156,6 +156,18 @@ async fn one(address: SocketAddr, run: u64) {
     assert!(!String::from_utf8_lossy(&answers).contains("which is a bug"), "run {run}: a panic at {:?}", shown());
 }
 
+/// A review is answered, if not at once: on a slow machine its own connection may miss the short deadlines.
+async fn asked_properly(address: SocketAddr) {
+    for _ in 0..10 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        if let Ok((code, body)) = talk(&mut stream, &request(VALIDATE, &review("u", "x"), "close")).await {
+            assert_eq!((code, response(&body)["uid"].as_str()), (200, Some("u")));
+            return;
+        }
+    }
+    panic!("nobody answers a proper review");
+}
+
 /// Whether a task of this test's runtime has panicked, which is on one thread.
 fn panics_are_counted() -> &'static AtomicBool {
     static PANICKED: AtomicBool = AtomicBool::new(false);
@@ -191,9 +203,7 @@ async fn bytes_of_strangers_are_answered_or_cut() {
         .for_each_concurrent(AT_ONCE, async |run| {
             one(address, run).await;
             if run % 64 == 0 {
-                let mut stream = TcpStream::connect(address).await.unwrap();
-                let answer = talk(&mut stream, &request(VALIDATE, &review("u", "x"), "close")).await.unwrap();
-                assert_eq!((answer.0, response(&answer.1)["uid"].as_str()), (200, Some("u")));
+                asked_properly(address).await;
             }
         })
         .await;
