@@ -61,7 +61,7 @@ impl Write {
         config.endpoints = asked.endpoints;
         let cloud = Cloud::new(config).await;
         let mut facts = Facts::default();
-        let failed = cloud.refresh(&mut facts, Timestamp::now(), true).await;
+        let failed = Box::pin(cloud.refresh(&mut facts, Timestamp::now(), true)).await;
         for (kind, error) in &failed {
             let error = crate::cluster::with_sources(error);
             printing::say(&format!("albedo: {kind} cannot be read and are left out: {error}"));

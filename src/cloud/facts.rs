@@ -100,7 +100,7 @@ impl Cloud {
                 async { futures::join!(OptionFuture::from(limits), OptionFuture::from(lists)) },
             )
         };
-        let (regional, shield) = together(regional, OptionFuture::from(shield)).await;
+        let (regional, shield) = together(Box::pin(regional), OptionFuture::from(shield)).await;
         let (network, certificates, names, acls, stores, (limits, lists)) = regional;
         let (cidrs, subnets, security_groups) = network;
         let mut failed = Vec::new();

@@ -68,6 +68,7 @@ async fn open(base: &Arc<Base>) -> Result<Walk> {
 }
 
 /// Create, edit, join, leave, target type, replace, delete, and a start beside: with all that an Ingress can ask of AWS.
+#[expect(clippy::too_many_lines, reason = "the table of what each step asks for")]
 async fn steps(stage: &Stage) -> Result<Vec<Step>> {
     let (emulator, region) = (stage.scope.emulator(), &stage.scope.region);
     let (one, two) = (

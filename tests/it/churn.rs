@@ -41,6 +41,11 @@ struct Dice {
     thrown: usize,
 }
 
+/// The rule of a host of its own.
+fn hosted(number: usize, paths: &[(&str, &str, &str, u16)]) -> Value {
+    rule(Some(&format!("h{number}.example.com")), paths)
+}
+
 impl Dice {
     fn throw(&mut self, sides: usize) -> usize {
         self.thrown += 1;
@@ -193,15 +198,11 @@ impl Churn {
             ("scheme", "internal"),
             ("group.order", &order),
         ];
-        if number % 5 == 0 {
+        if number.is_multiple_of(5) {
             pairs.push(("tags", &idle));
         }
         let paths = [(path.as_str(), "Prefix", "web", 80), ("/api", "Exact", "api", 8000)];
-        self.stage.ingress(&format!("one-{number}"), &pairs, &json!([self.hosted(number, &paths)]))
-    }
-
-    fn hosted(&self, number: usize, paths: &[(&str, &str, &str, u16)]) -> Value {
-        rule(Some(&format!("h{number}.example.com")), paths)
+        self.stage.ingress(&format!("one-{number}"), &pairs, &json!([hosted(number, &paths)]))
     }
 
     /// An Ingress of the author's, in a group or of its own.
@@ -211,7 +212,7 @@ impl Churn {
         let mut one = self.stage.ingress(&format!("evil-{}", number % 6), &[], &json!([]));
         one["metadata"]["annotations"] =
             annotations(&shared.into_iter().chain(pairs.iter().copied()).collect::<Vec<_>>());
-        one["spec"]["rules"] = json!([self.hosted(900 + number % 6, &[("/evil", "Prefix", "evil", 80)])]);
+        one["spec"]["rules"] = json!([hosted(900 + number % 6, &[("/evil", "Prefix", "evil", 80)])]);
         one
     }
 

@@ -194,8 +194,8 @@ pub fn text(text: &mut String, chance: &mut Chance) {
     match chance.below(6) {
         0 => text.replace_range(range, ""),
         1 => {
-            let part = text[range].to_owned();
-            text.insert_str(one, &part);
+            let part = text.get(range).map(str::to_owned);
+            text.insert_str(one, &part.unwrap_or_default());
         }
         2 => *text = text.to_uppercase(),
         3 => *text = chance.pick(&ANNOTATIONS).1.to_owned(),
@@ -224,7 +224,7 @@ pub fn value(value: &mut Value, chance: &mut Chance) {
         Value::Array(items) => array(items, chance),
         Value::String(text) if !chance.one_in(4) => self::text(text, chance),
         Value::Number(_) if chance.one_in(2) => {
-            *value = json!(*chance.pick(&[0_i64, -1, 1, 79, 443, 65_535, 65_536, i64::MAX]))
+            *value = json!(*chance.pick(&[0_i64, -1, 1, 79, 443, 65_535, 65_536, i64::MAX]));
         }
         _ => *value = odd(chance),
     }

@@ -47,7 +47,8 @@ fn runs(target: &Target, run: impl Fn(&mut Chance) + Sync) {
     let Target { name, few, stack } = *target;
     let (seed, only) = (number("ALBEDO_SEED").unwrap_or(1_u64), number::<u64>("RUN"));
     let (first, end) = only.map_or((0, number("RUNS").unwrap_or(few)), |only| (only, only + 1));
-    let threads = number("THREADS").or_else(|| std::thread::available_parallelism().ok()).map_or(1, |n| n.get());
+    let threads =
+        number("THREADS").or_else(|| std::thread::available_parallelism().ok()).map_or(1, std::num::NonZero::get);
     let (next, began) = (AtomicU64::new(first), Instant::now());
     let work = || loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
