@@ -271,9 +271,8 @@ impl Manifests {
 
     fn take_object(&mut self, chunk: Chunk<'_>, mut node: Node) {
         let Some(row) = object::row(&node) else { return };
-        let mut misfits = Vec::new();
+        let mut misfits = schema::strings(&mut node, chunk.text());
         let subject = object::subject(row, &node, &self.namespace, &mut misfits);
-        misfits.extend(schema::strings(&mut node, chunk.text()));
         let mut kind = FaultKind::Malformed;
         if let Some(gone) = object::gone(row, &node) {
             kind = FaultKind::GoneApi;

@@ -100,39 +100,44 @@ fn unknown(path: String, name: &str, known: &[(&str, Field)]) -> Misfit {
     }
 }
 
-/// Annotations and labels that YAML does not read as strings. They are made strings, so that the rest can be looked at.
+/// Names, annotations and labels that YAML does not read as strings. They are made strings, so that the rest can be looked at.
 pub(super) fn strings(object: &mut Node, text: &str) -> Vec<Misfit> {
     let mut found = Vec::new();
     let Some(metadata) = get_mut(object, "metadata") else { return found };
+    for field in ["name", "generateName", "namespace"] {
+        let misfit = get_mut(metadata, field).and_then(|value| string(value, text, format!("metadata.{field}"), field));
+        found.extend(misfit);
+    }
     for field in ["annotations", "labels"] {
         let Some(Shape::Map(entries)) = get_mut(metadata, field).map(|node| &mut node.value) else { continue };
         for (key, value) in entries {
-            let raw = text.get(value.bytes()).unwrap_or_default().trim_end();
-            let string: Cow<'_, str> = match &value.value {
-                Shape::Text(word) if !(word == raw && is_boolean(word)) => continue,
-                // An absent value is an empty string to the API server.
-                Shape::Null => {
-                    value.value = Shape::Text(String::new());
-                    continue;
-                }
-                Shape::Map(_) | Shape::List(_) => Cow::Borrowed(""),
-                _ => Cow::Borrowed(raw),
-            };
-            let what = if matches!(value.value, Shape::Text(_)) { "a boolean" } else { value.value.name() };
-            let (given, mend) = match string.as_ref() {
-                "" => (what.to_owned(), "write its value as one string, in quotes or after `|-`".to_owned()),
-                string => (format!("{string} is {what}"), format!("put it in quotes: \"{string}\"")),
-            };
-            found.push(Misfit {
-                path: format!("metadata.{field}[{}]", key.value),
-                key: string.is_empty(),
-                message: format!("{given}, and the API server takes strings alone in {field}"),
-                mend,
-            });
-            value.value = Shape::Text(string.into_owned());
+            found.extend(string(value, text, format!("metadata.{field}[{}]", key.value), field));
         }
     }
     found
+}
+
+/// Makes a value the string that was meant; says what is wrong with one that is something else.
+fn string(value: &mut Node, text: &str, path: String, field: &str) -> Option<Misfit> {
+    let raw = text.get(value.bytes()).unwrap_or_default().trim_end();
+    let string: Cow<'_, str> = match &value.value {
+        Shape::Text(word) if !(word == raw && is_boolean(word)) => return None,
+        // An absent value is an empty string to the API server.
+        Shape::Null => {
+            value.value = Shape::Text(String::new());
+            return None;
+        }
+        Shape::Map(_) | Shape::List(_) => Cow::Borrowed(""),
+        _ => Cow::Borrowed(raw),
+    };
+    let what = if matches!(value.value, Shape::Text(_)) { "a boolean" } else { value.value.name() };
+    let (given, mend) = match string.as_ref() {
+        "" => (what.to_owned(), "write its value as one string, in quotes or after `|-`".to_owned()),
+        string => (format!("{string} is {what}"), format!("put it in quotes: \"{string}\"")),
+    };
+    let key = string.is_empty();
+    value.value = Shape::Text(string.into_owned());
+    Some(Misfit { path, key, message: format!("{given}, and the API server takes strings alone in {field}"), mend })
 }
 
 /// What kubectl's YAML takes for a boolean beside `true` and `false`:

@@ -77,6 +77,8 @@ fn what_the_api_server_refuses() {
     says(ingress("alb.ingress.kubernetes.io/ssl-redirect: 443").as_bytes(), &["malformed 6:45 443 is a number", "ALB"]);
     says(ingress("example.com/a: yes").as_bytes(), &["malformed 6:20 yes is a boolean"]);
     says(ingress("example.com/a: off").as_bytes(), &["malformed 6:20 off is a boolean"]);
+    says(ingress("a: b").replacen("name: web", "name: no", 1).as_bytes(), &["malformed 4:9 no is a boolean"]);
+    says(ingress("a: b").replacen("name: web", "name: 8", 1).as_bytes(), &["malformed 4:9 8 is a number"]);
     says(ingress("example.com/a: [1]").as_bytes(), &["malformed 6:5 a list"]);
     says(ingress("example.com/a:").as_bytes(), &[]);
     let old = ingress("a: b").replace("networking.k8s.io/v1", "extensions/v1beta1");
