@@ -204,7 +204,6 @@ fn columns() -> Vec<String> {
 }
 
 async fn table(base: Arc<Base>, most: usize, side_by_side: usize, time: Duration) -> Result<()> {
-    let until = Instant::now() + time;
     let (walked, used) = recorded(open(&base).await?).await?;
     covers_the_sources(&used)?;
     let mut cells = cells(&used, seed())?;
@@ -219,7 +218,7 @@ async fn table(base: Arc<Base>, most: usize, side_by_side: usize, time: Duration
         open: async || open(&base).await,
         columns: columns(),
         rounds: Mutex::new(rounds),
-        until,
+        until: Instant::now() + time,
         table: &table,
     };
     course.run(walked, side_by_side).await?;

@@ -66,7 +66,6 @@ fn cells(steps: usize) -> Vec<Cell> {
 }
 
 async fn table(base: Arc<Base>, most: usize, side_by_side: usize, time: Duration) -> Result<()> {
-    let until = Instant::now() + time;
     let walked = Walked::first(walk(&base, "api-troubles").await?).await?;
     let steps = walked.done.len();
     let mut rounds = rounds(cells(steps), steps, seed());
@@ -75,6 +74,8 @@ async fn table(base: Arc<Base>, most: usize, side_by_side: usize, time: Duration
     let table = Mutex::new(Table::default());
     let columns = COLUMNS.iter().map(|(column, ..)| (*column).to_owned()).collect();
     let open = async || walk(&base, "api-troubles").await;
+    // From here on, so that one round is made however long the walk without trouble took.
+    let until = Instant::now() + time;
     let course = Course { open, columns, rounds: Mutex::new(rounds), until, table: &table };
     course.run(walked, side_by_side).await?;
     table.lock().map_err(|_| anyhow::anyhow!("a walker panicked"))?.holds(steps / 2)

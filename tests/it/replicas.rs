@@ -60,6 +60,7 @@ pub async fn one_writes_at_a_time(base: Arc<Base>) -> Result<()> {
 /// one's turn is over when it goes on.
 pub async fn who_stands_still_in_a_turn_writes_no_more(base: Arc<Base>) -> Result<()> {
     let mut stage = Stage::open(&base, "still").await?;
+    base.ground.plane().grant_lease(&stage.scope.namespace, &stage.scope.lease).await?;
     stage.flags(&["--enable-leader-election=true"]);
     stage.launch = stage.replica("one")?;
     let standby = stage.replica("two")?;
