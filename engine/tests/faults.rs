@@ -347,6 +347,11 @@ fn what_vanishes_in_aws_stays_as_it_is_there() {
     assert_eq!(states(&linked), [In], "{:?}", linked.members);
     assert_eq!(desired(&linked).listeners[&443].certificates, ["arn:old"]);
     assert_eq!(effects(&linked, 0, Code::CertificateNotFound), [Effect::PartKept]);
+    // Certificates that could not be read, as after a start without ACM, are not gone either.
+    expired.facts.certificates = None;
+    let linked = expired.link();
+    assert_eq!((states(&linked), effects(&linked, 0, Code::CertificateNotFound)), (vec![In], Vec::new()));
+    assert_eq!(desired(&linked).listeners[&443].certificates, ["arn:old"]);
     // Another host has no certificate that could stay: what was asked for last goes on.
     let mut other = discovered.clone();
     other.spec.get_or_insert_default().rules.get_or_insert_default()[0].host = Some("other.example.com".to_owned());

@@ -1,13 +1,15 @@
 //! The shared backend security group's own turn: it goes when no group needs it.
 
-use futures::FutureExt as _;
 use std::time::Duration;
 
 use albedo_engine::plan::AwsOperation;
 use albedo_engine::stack::GroupId;
-use albedo_engine::world::World;
+use albedo_engine::world::{Unit, World};
+use futures::FutureExt as _;
 use tokio::time::Instant;
 
+use super::binding::TOGETHER;
+use super::node_rules::LONGEST_WAIT;
 use super::{Next, Reconciler, TurnError};
 use crate::cloud::{CloudError, Known, Warrant};
 
@@ -22,14 +24,21 @@ impl Reconciler {
         if !settings.enable_backend_security_group || settings.backend_security_group.is_some() {
             return Ok(Next::Rest);
         }
-        let mut in_use_since = self.shared.backend.lock().await;
+        let mut waits_since = self.shared.backend.lock().await;
         if self.shared.cluster.read(World::may_need_backend_group) {
-            *in_use_since = None;
+            *waits_since = None;
             return Ok(Next::Rest);
+        }
+        let waited = waits_since.get_or_insert_with(Instant::now).elapsed();
+        // Rules of nodes and pods name it until their turn is over, and that waits for bindings.
+        let names_it = |unit: &Unit| matches!(unit, Unit::Binding(_) | Unit::NodeRules);
+        if waited < LONGEST_WAIT && self.shared.queue.is_any_at_work(TOGETHER, names_it) {
+            return Ok(Next::Again(TOGETHER));
         }
         // Any group's look at AWS tells of it; this one has nothing else to tell.
         let nobody = GroupId::Explicit(String::new());
         let Some(found) = self.shared.cloud.observe(&nobody).boxed().await?.backend_security_group else {
+            *waits_since = None;
             return Ok(Next::Rest);
         };
         tracing::info!(group = %found.arn, "no group needs it any more: the shared backend security group goes");
@@ -37,12 +46,9 @@ impl Reconciler {
         let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
         let operation = AwsOperation::DeleteSecurityGroup { group: found.arn };
         match self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await {
-            Err(CloudError::InUse(_)) => {
-                let waited = in_use_since.get_or_insert_with(Instant::now).elapsed();
-                Ok(Next::Again(if waited < KEPT { IN_USE } else { KEPT }))
-            }
+            Err(CloudError::InUse(_)) => Ok(Next::Again(if waited < KEPT { IN_USE } else { KEPT })),
             other => {
-                *in_use_since = None;
+                *waits_since = None;
                 self.shared.looks.backend_is_gone();
                 other.map(|_| Next::Rest).map_err(TurnError::from)
             }

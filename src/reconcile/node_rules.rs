@@ -29,7 +29,7 @@ const BELIEVED: Duration = Duration::from_mins(10);
 /// Longest that a registration waits for the rules.
 const FIRST: Duration = Duration::from_secs(15);
 /// Longest that the rules wait for bindings in work: in a large cluster one always is.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Event on a binding whose targets don't let its load balancer in.
 const FAILED: &str = "FailedNetworkReconcile";
 /// It is said again after this.
@@ -98,7 +98,7 @@ impl Reconciler {
     /// Whether a binding's turn is due or under way: its targets may be gone from the cluster and still be registered, and the load balancer
     /// sends them requests. Who is to be let in first is, by that turn (`let_in_first`).
     fn waits_for_bindings(&self, memory: &mut Memory) -> bool {
-        if !self.shared.queue.is_any_at_work(|unit| matches!(unit, Unit::Binding(_))) {
+        if !self.shared.queue.is_any_at_work(Duration::ZERO, |unit| matches!(unit, Unit::Binding(_))) {
             memory.waits_since = None;
             return false;
         }

@@ -132,10 +132,10 @@ impl Queue {
         self.lock().running.get(unit).is_some_and(Option::is_some)
     }
 
-    /// Whether one of some units is in work, or would be if there were a worker.
-    pub(super) fn is_any_at_work(&self, of: impl Fn(&Unit) -> bool) -> bool {
-        let (inner, now) = (self.lock(), Instant::now());
-        let due = inner.waiting.iter().filter(|(_, slot)| slot.due <= now).map(|(unit, _)| unit);
+    /// Whether one of some units is in work, or will be within this time if there is a worker.
+    pub(super) fn is_any_at_work(&self, within: Duration, of: impl Fn(&Unit) -> bool) -> bool {
+        let (inner, until) = (self.lock(), Instant::now() + within);
+        let due = inner.waiting.iter().filter(|(_, slot)| slot.due <= until).map(|(unit, _)| unit);
         inner.running.keys().chain(due).any(of)
     }
 
@@ -229,13 +229,13 @@ mod tests {
     #[tokio::test]
     async fn a_unit_is_worked_on_once_at_a_time_and_again_if_it_was_touched() {
         let queue = Queue::default();
-        let at_work = |queue: &Queue| queue.is_any_at_work(|one| *one == unit("a"));
-        queue.add(unit("a"), Lane::Change, Duration::from_secs(60));
+        let at_work = |queue: &Queue| queue.is_any_at_work(Duration::ZERO, |one| *one == unit("a"));
+        queue.add(unit("a"), Lane::Change, Duration::from_mins(1));
         assert!(!at_work(&queue), "its time has not come");
         queue.add(unit("a"), Lane::Change, Duration::ZERO);
         assert!(at_work(&queue));
         assert_eq!(queue.next(Crew::Targets).await, unit("a"));
-        assert!(at_work(&queue) && !queue.is_any_at_work(|one| *one == unit("b")));
+        assert!(at_work(&queue) && !queue.is_any_at_work(Duration::ZERO, |one| *one == unit("b")));
         assert!(!queue.is_touched(&unit("a")));
         queue.add(unit("a"), Lane::Change, Duration::ZERO);
         assert!(queue.is_touched(&unit("a")));

@@ -18,7 +18,13 @@ impl Linker<'_> {
         let mut found = Vec::new();
         let mut fragments = std::mem::take(&mut self.fragments);
         for fragment in &mut fragments {
-            let Some((arns, faults)) = self.discover(fragment) else { continue };
+            let Some((arns, faults)) = self.discover(fragment) else {
+                // What could not be read is not known to be gone: a listener keeps what it has.
+                if let Some(had) = self.certificates_unread(fragment) {
+                    Arc::make_mut(fragment).certificates = CertificatesAsk::Explicit(had);
+                }
+                continue;
+            };
             let had = if faults.is_empty() { Some(Vec::new()) } else { self.certificates_had(fragment) };
             let Some(had) = had else {
                 aside.insert(fragment.key.clone(), faults);
@@ -72,6 +78,12 @@ impl Linker<'_> {
             }
         }
         Some(had)
+    }
+
+    /// The certificates that a member's listeners have, where those for its hosts are looked for and none could be read.
+    fn certificates_unread(&self, fragment: &Fragment) -> Option<Vec<String>> {
+        let looks = matches!(fragment.certificates, CertificatesAsk::Discover(_)) && https(fragment).next().is_some();
+        if looks && self.input.facts.certificates.is_none() { self.certificates_had(fragment) } else { None }
     }
 
     /// Tells a member that is set aside anyway for which of its hosts there is no certificate.
