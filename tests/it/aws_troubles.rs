@@ -264,7 +264,7 @@ fn in_the_sources(folder: &Path) -> Result<BTreeSet<String>> {
 
 /// A sample of the cells: another one with another `ALBEDO_SEED`.
 pub async fn some_end_as_without(base: Arc<Base>) -> Result<()> {
-    table(base, 2, 1, Duration::from_secs(40)).await
+    table(base, 1, 1, Duration::from_secs(40)).await
 }
 
 /// All of them, or as many as there is time for.
