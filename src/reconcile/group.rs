@@ -387,9 +387,10 @@ impl Reconciler {
         }
         let gone = linked.desired.as_ref().is_some_and(|desired| desired.load_balancer.is_none());
         if gone && matches!(outcome, Outcome::Reached { .. }) {
-            if let Some(ledger) = &view.ledger {
-                self.shared.cluster.delete_group(&self.shared.tenure, ledger).await?;
-            }
+            // A ledger that this process has not seen yet (lists that were refused) would stay for ever.
+            let unseen = || report::ledger(view, linked, outcome, reached, Timestamp::now());
+            let ledger = view.ledger.as_deref().cloned().unwrap_or_else(unseen);
+            self.shared.cluster.delete_group(&self.shared.tenure, &ledger).await?;
             self.shared.queue.add(Unit::BackendGroup, Lane::Change, Duration::from_millis(200));
             return Ok(());
         }
