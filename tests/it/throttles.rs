@@ -37,7 +37,7 @@ async fn metric(stage: &Stage, start: &str) -> Result<Vec<f64>> {
     values.collect()
 }
 
-/// The same work twice: what the first time taught spares most throttles of the second.
+/// The same work twice: throttles are counted, and teach a rate below the one that AWS's example has.
 pub async fn what_was_learnt_spares_throttles(base: Arc<Base>) -> Result<()> {
     let mut stage = Stage::open(&base, "learns").await?;
     stage.flags(&[&format!("--ingress-max-concurrent-reconciles={MANY}")]);
