@@ -126,8 +126,8 @@ pub fn objects() -> Vec<(Value, Value)> {
         let others = example["objects"].as_array().cloned().unwrap_or_default();
         all.extend(others.into_iter().map(|mut object| {
             let version = match object["kind"].as_str() {
-                Some("Service") => "v1",
-                Some("IngressClass") => "networking.k8s.io/v1",
+                Some("Service" | "Namespace") => "v1",
+                Some("Ingress" | "IngressClass") => "networking.k8s.io/v1",
                 _ => "elbv2.k8s.aws/v1beta1",
             };
             object["apiVersion"] = json!(version);
