@@ -122,8 +122,8 @@ def main():
                     "--controller", controller(a, folder, probes), "--log", os.path.join(folder, "albedo.log")]
             for cases in a.cases or [os.path.join(HERE, "cases")]:
                 argv += ["--cases", cases]
-            if a.verdict:  # what is refused makes nothing; all that can share a region does
-                argv += ["--batch", "200", "--quiet", "2"] + ["--without-solo"] * a.without_solo
+            if a.verdict:  # what is refused makes nothing; all that can share a region does, as far as its quota of 50 load balancers goes
+                argv += ["--batch", "40", "--quiet", "2"] + ["--without-solo"] * a.without_solo
             on_result, seen = (compare_verdicts if a.verdict else compare)(known)
             broken = replay.main(argv + a.only, on_result)
             if seen["unlisted"] or broken:
