@@ -1,6 +1,6 @@
 //! Reads of `ELBv2` and of security groups that more than one reader needs, paged and in chunks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use albedo_engine::stack::{SHARED_RESOURCE_TAG, STACK_TAG, Tags, TargetGroupTraits};
 use aws_sdk_ec2::types::SecurityGroup;
@@ -42,6 +42,18 @@ impl Cloud {
             Ok((page.target_groups, page.next_marker))
         })
         .await
+    }
+
+    /// ARNs of all load balancers and target groups of the region.
+    ///
+    /// # Errors
+    ///
+    /// One of the two cannot be listed.
+    pub async fn listed_arns(&self) -> Result<BTreeSet<String>, CloudError> {
+        let lists = try_join(self.describe_load_balancers(Vec::new()), self.describe_target_groups(Vec::new()));
+        let (balancers, groups) = lists.await?;
+        let balancers = balancers.into_iter().filter_map(|one| one.load_balancer_arn);
+        Ok(balancers.chain(groups.into_iter().filter_map(|one| one.target_group_arn)).collect())
     }
 
     /// What a target group cannot change, and its tags.

@@ -1,13 +1,18 @@
-//! Secrets, read one by one when an Ingress names one: a right to list them is not asked for, and bytes are not kept.
+//! Secrets, read and watched one by one when an Ingress names one: no right on others is needed, and values are not kept.
 
 use std::fmt;
+use std::future::ready;
 
 use albedo_engine::kinds::{Key, is_subdomain};
 use albedo_engine::world::{Changes, Object, SecretKeys};
+use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::{self, Event, watcher};
 
 use super::error::read;
+use super::watch::WATCH_SECONDS;
 use super::{Cluster, ReadError};
 
 /// The values of a Secret at one revision, for the moment of use. Its debug text has names alone.
@@ -49,6 +54,35 @@ impl Cluster {
         let api: Api<Secret> = Api::namespaced(self.client(), &key.namespace);
         let meta = read(&format!("read the Secret {key}"), api.get_metadata(&key.name)).await?;
         Ok(meta.and_then(|meta| meta.metadata.resource_version))
+    }
+
+    /// A Secret's `metadata.resourceVersion`, now and after each change; `None` while there is no such Secret. Its values are not transferred.
+    ///
+    /// It needs `list` and `watch` on the Secret of this name: the API server reads both from the field selector
+    /// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources>).
+    pub fn secret_revisions(
+        &self,
+        key: &Key,
+    ) -> impl Stream<Item = Result<Option<String>, watcher::Error>> + Send + use<> {
+        let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.client(), &key.namespace);
+        let config = watcher::Config::default().fields(&format!("metadata.name={}", key.name)).timeout(WATCH_SECONDS);
+        let mut listed = None;
+        watcher(api, config).filter_map(move |event| {
+            ready(match event {
+                Ok(Event::Init) => {
+                    listed = None;
+                    None
+                }
+                Ok(Event::InitApply(secret)) => {
+                    listed = secret.metadata.resource_version;
+                    None
+                }
+                Ok(Event::InitDone) => Some(Ok(listed.take())),
+                Ok(Event::Apply(secret)) => Some(Ok(secret.metadata.resource_version)),
+                Ok(Event::Delete(_)) => Some(Ok(None)),
+                Err(error) => Some(Err(error)),
+            })
+        })
     }
 
     /// Tells the world of Secrets that it does not know, those that are there and may be read. No group is touched: nobody has changed

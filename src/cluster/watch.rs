@@ -25,7 +25,7 @@ use super::trouble::{Cause, resource, said};
 const PAGE: u32 = 500;
 /// Seconds that one watch lasts. A connection that died silently is noticed 5 s later; a quiet cluster pays one request
 /// a minute and kind.
-const WATCH_SECONDS: u32 = 60;
+pub(super) const WATCH_SECONDS: u32 = 60;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// A CRD or a permission that is given later is noticed after this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

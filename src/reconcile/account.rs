@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use albedo_engine::facts::{Facts, Subnet};
 use jiff::Timestamp;
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Cloud, FactKind};
@@ -26,7 +26,6 @@ pub struct Account {
     /// Kinds that could not be read the last time.
     failing: Arc<SyncMutex<BTreeSet<FactKind>>>,
     doubted: Arc<Notify>,
-    renewed: Arc<watch::Sender<()>>,
 }
 
 impl Account {
@@ -49,11 +48,6 @@ impl Account {
         self.doubted.notify_one();
     }
 
-    /// Hears whenever facts may be others than before.
-    pub(super) fn renewed(&self) -> watch::Receiver<()> {
-        self.renewed.subscribe()
-    }
-
     /// Where we are was found out.
     pub fn settle(&self, region: &str, vpc_id: &str) {
         let known = (*self.get()).clone();
@@ -62,7 +56,6 @@ impl Account {
 
     fn put(&self, facts: Facts) {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
-        self.renewed.send_replace(());
     }
 
     /// Reads what is due; a kind that cannot be read stays as it is.

@@ -9,7 +9,6 @@ use futures::FutureExt as _;
 use tokio::time::Instant;
 
 use super::binding::TOGETHER;
-use super::node_rules::LONGEST_WAIT;
 use super::{Next, Reconciler, TurnError};
 use crate::cloud::{CloudError, Known, Warrant};
 
@@ -24,23 +23,23 @@ impl Reconciler {
         if !settings.enable_backend_security_group || settings.backend_security_group.is_some() {
             return Ok(Next::Rest);
         }
-        let mut waits_since = self.shared.backend.lock().await;
+        let mut in_use_since = self.shared.backend.lock().await;
         if self.shared.cluster.read(World::may_need_backend_group) {
-            *waits_since = None;
+            *in_use_since = None;
             return Ok(Next::Rest);
         }
-        let waited = waits_since.get_or_insert_with(Instant::now).elapsed();
         // Rules of nodes and pods name it until their turn is over, and that waits for bindings.
         let names_it = |unit: &Unit| matches!(unit, Unit::Binding(_) | Unit::NodeRules);
-        if waited < LONGEST_WAIT && self.shared.queue.is_any_at_work(TOGETHER, names_it) {
+        if self.shared.queue.should_wait(&Unit::BackendGroup, TOGETHER, names_it) {
             return Ok(Next::Again(TOGETHER));
         }
         // Any group's look at AWS tells of it; this one has nothing else to tell.
         let nobody = GroupId::Explicit(String::new());
         let Some(found) = self.shared.cloud.observe(&nobody).boxed().await?.backend_security_group else {
-            *waits_since = None;
+            *in_use_since = None;
             return Ok(Next::Rest);
         };
+        let waited = in_use_since.get_or_insert_with(Instant::now).elapsed();
         tracing::info!(group = %found.arn, "no group needs it any more: the shared backend security group goes");
         let clients = std::collections::BTreeMap::new();
         let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
@@ -48,7 +47,7 @@ impl Reconciler {
         match self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await {
             Err(CloudError::InUse(_)) => Ok(Next::Again(if waited < KEPT { IN_USE } else { KEPT })),
             other => {
-                *waits_since = None;
+                *in_use_since = None;
                 self.shared.looks.backend_is_gone();
                 other.map(|_| Next::Rest).map_err(TurnError::from)
             }

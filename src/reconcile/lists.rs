@@ -1,6 +1,7 @@
-//! Lists of the account that are read for admission anyway: a group whose target group they lack learns of it at once, not at the sync.
+//! Lists of what AWS has: a group whose load balancer or target group was deleted by another hand learns of it within a minute, not at the sync.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use albedo_engine::stack::GroupId;
 use albedo_engine::world::Unit;
@@ -8,45 +9,62 @@ use tokio_util::sync::CancellationToken;
 
 use super::Reconciler;
 
-/// Groups by the ARN of a target group that is bound for them.
-type Bound = BTreeMap<String, GroupId>;
+/// Pause between two lists. Each takes one call for 400 target groups and one for 400 load balancers.
+const EVERY: Duration = Duration::from_secs(45);
+
+/// What ARNs of the kinds that are listed have in them.
+const KINDS: [&str; 2] = [":loadbalancer/", ":targetgroup/"];
+
+/// Groups by the ARN of what was made for them.
+type Made = BTreeMap<String, GroupId>;
 
 impl Reconciler {
-    /// Compares each new list of target groups with those that are bound, and wakes the groups of those that are not there, until `stop`.
+    /// Lists load balancers and target groups on a clock, and wakes the groups of those that are missing, until `stop`.
     pub(super) async fn follow_lists(self, stop: CancellationToken) {
-        let mut renewed = self.shared.account.renewed();
-        let (mut before, mut seen) = (self.bound(), None);
+        let mut before = self.made();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                changed = renewed.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(EVERY) => {}
             }
-            let facts = self.shared.account.get();
-            let Some(list) = facts.target_groups.as_ref().filter(|list| seen != Some(list.read_at)) else { continue };
-            seen = Some(list.read_at);
-            let now = self.bound();
-            for group in missed(&before, &now, |arn| list.value.contains_key(arn)) {
-                tracing::info!(%group, "AWS has not every target group that was made; the group is looked at");
-                self.wake(Unit::Group(group.clone()), true);
+            let listed = tokio::select! {
+                () = stop.cancelled() => return,
+                listed = self.shared.cloud.listed_arns() => listed,
+            };
+            let now = self.made();
+            match listed {
+                Ok(listed) => {
+                    for group in missed(&before, &now, &listed) {
+                        tracing::info!(%group, "AWS does not have all that was made for this group; the group is reconciled");
+                        self.wake(Unit::Group(group.clone()), true);
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "load balancers and target groups cannot be listed"),
             }
             before = now;
         }
     }
 
-    fn bound(&self) -> Bound {
+    /// What the ledgers say.
+    fn made(&self) -> Made {
         self.shared.cluster.read(|world| {
-            let owned = world.bindings().filter_map(|(_, binding)| Some((binding, world.owner_of(binding)?)));
-            owned.filter_map(|(binding, group)| Some((binding.spec.target_group_arn.clone()?, group))).collect()
+            let groups = world.group_ids().into_iter();
+            let ledgers =
+                groups.filter_map(|group| world.group_object(&group)?.status.as_ref().map(|status| (group, status)));
+            ledgers
+                .flat_map(|(group, status)| {
+                    let arns = status.resources.values().filter(|arn| KINDS.iter().any(|kind| arn.contains(kind)));
+                    arns.map(|arn| (arn.clone(), group.clone())).collect::<Vec<_>>()
+                })
+                .collect()
         })
     }
 }
 
-/// Groups of what a list lacks. Only what was bound at the list before counts: what is new may have been made after this one was read.
-fn missed<'a>(before: &Bound, now: &'a Bound, is_listed: impl Fn(&str) -> bool) -> BTreeSet<&'a GroupId> {
-    now.iter()
-        .filter(|(arn, group)| before.get(*arn) == Some(*group) && !is_listed(arn))
-        .map(|(_, group)| group)
-        .collect()
+/// Groups of what a list lacks. Only what was made before the list before this one counts: AWS's lists may lag behind what is new.
+fn missed<'a>(before: &Made, now: &'a Made, listed: &BTreeSet<String>) -> BTreeSet<&'a GroupId> {
+    let is_missed = |(arn, group): &(&String, &GroupId)| before.get(*arn) == Some(*group) && !listed.contains(*arn);
+    now.iter().filter(is_missed).map(|(_, group)| group).collect()
 }
 
 #[cfg(test)]
@@ -56,12 +74,13 @@ mod tests {
     #[test]
     fn what_is_new_or_goes_is_not_missed() {
         let group = |name: &str| GroupId::Explicit(name.to_owned());
-        let bound =
-            |all: &[(&str, &str)]| all.iter().map(|(arn, name)| ((*arn).to_owned(), group(name))).collect::<Bound>();
-        let before = bound(&[("there", "a"), ("lost", "b"), ("goes", "c"), ("moved", "d")]);
-        let now = bound(&[("there", "a"), ("lost", "b"), ("new", "e"), ("moved", "f")]);
-        let expected = group("b");
-        assert_eq!(missed(&before, &now, |arn| arn == "there"), [&expected].into());
-        assert!(missed(&now, &now, |_| true).is_empty());
+        let made =
+            |all: &[(&str, &str)]| all.iter().map(|(arn, name)| ((*arn).to_owned(), group(name))).collect::<Made>();
+        let before = made(&[("there", "a"), ("lost", "b"), ("goes", "c"), ("moved", "d")]);
+        let now = made(&[("there", "a"), ("lost", "b"), ("new", "e"), ("moved", "f")]);
+        let listed = BTreeSet::from(["there".to_owned()]);
+        assert_eq!(missed(&before, &now, &listed), [&group("b")].into());
+        let all = now.keys().cloned().collect();
+        assert!(missed(&now, &now, &all).is_empty());
     }
 }

@@ -28,8 +28,6 @@ use interfaces::{Interfaces, Place};
 const BELIEVED: Duration = Duration::from_mins(10);
 /// Longest that a registration waits for the rules.
 const FIRST: Duration = Duration::from_secs(15);
-/// Longest that the rules wait for bindings in work: in a large cluster one always is.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Event on a binding whose targets don't let its load balancer in.
 const FAILED: &str = "FailedNetworkReconcile";
 /// It is said again after this.
@@ -48,8 +46,6 @@ pub(super) struct Memory {
     refused: Vec<(Instant, Refusal)>,
     /// What bindings were told, and when.
     said: BTreeMap<(Key, String), Instant>,
-    /// Since when rules wait for bindings in work.
-    waits_since: Option<Instant>,
 }
 
 /// Security groups as they were read and have been written to since, or nothing when a write failed.
@@ -88,25 +84,14 @@ struct Refusal {
 
 impl Reconciler {
     pub(super) async fn node_rules(&self) -> Result<Next, TurnError> {
-        let mut memory = self.shared.node_rules.lock().await;
-        if self.waits_for_bindings(&mut memory) {
+        let memory = self.shared.node_rules.lock().await;
+        // The targets of a binding whose turn is due or under way may be gone from the cluster and still be registered, so that the load balancer
+        // sends them requests. New ones are let in by that turn (`let_in_first`).
+        let is_binding = |unit: &Unit| matches!(unit, Unit::Binding(_));
+        if self.shared.queue.should_wait(&Unit::NodeRules, Duration::ZERO, is_binding) {
             return Ok(Next::Again(TOGETHER));
         }
         self.rules(memory).await
-    }
-
-    /// Whether a binding's turn is due or under way: its targets may be gone from the cluster and still be registered, and the load balancer
-    /// sends them requests. Who is to be let in first is, by that turn (`let_in_first`).
-    fn waits_for_bindings(&self, memory: &mut Memory) -> bool {
-        if !self.shared.queue.is_any_at_work(Duration::ZERO, |unit| matches!(unit, Unit::Binding(_))) {
-            memory.waits_since = None;
-            return false;
-        }
-        let waits = memory.waits_since.get_or_insert_with(Instant::now).elapsed() < LONGEST_WAIT;
-        if !waits {
-            memory.waits_since = None;
-        }
-        waits
     }
 
     /// Before targets are registered their load balancer is let in, or its first health checks would fail. A turn that

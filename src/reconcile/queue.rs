@@ -14,6 +14,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
+/// Longest that a unit waits for others: in a large cluster a binding is always in work.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
 /// Pauses of a unit that waits for something in AWS, in seconds; the last one again and again. Targets become healthy within
 /// seconds, a load balancer active after minutes, and each look reads the group anew: none is later than by half of the time that was waited.
 const WAITS: [u64; 9] = [1, 1, 1, 1, 2, 2, 3, 5, 10];
@@ -62,6 +65,8 @@ struct Inner {
     failures: BTreeMap<Unit, u32>,
     /// How often in a row a unit found that it has to wait.
     waits: BTreeMap<Unit, usize>,
+    /// Since when a unit waits for others.
+    waits_for_others: BTreeMap<Unit, Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -132,11 +137,19 @@ impl Queue {
         self.lock().running.get(unit).is_some_and(Option::is_some)
     }
 
-    /// Whether one of some units is in work, or will be within this time if there is a worker.
-    pub(super) fn is_any_at_work(&self, within: Duration, of: impl Fn(&Unit) -> bool) -> bool {
-        let (inner, until) = (self.lock(), Instant::now() + within);
-        let due = inner.waiting.iter().filter(|(_, slot)| slot.due <= until).map(|(unit, _)| unit);
-        inner.running.keys().chain(due).any(of)
+    /// Whether a unit should wait for others: one of them is in work, or will be within this time if there is a worker. After [`LONGEST_WAIT`] it
+    /// need not any more.
+    pub(super) fn should_wait(&self, unit: &Unit, within: Duration, others: impl Fn(&Unit) -> bool) -> bool {
+        let (mut inner, now) = (self.lock(), Instant::now());
+        let due = inner.waiting.iter().filter(|(_, slot)| slot.due <= now + within).map(|(unit, _)| unit);
+        let waits = inner.running.keys().chain(due).any(others) && {
+            let since = *inner.waits_for_others.entry(unit.clone()).or_insert(now);
+            now - since < LONGEST_WAIT
+        };
+        if !waits {
+            inner.waits_for_others.remove(unit);
+        }
+        waits
     }
 
     /// The unit's turn is over; `again` asks for another one.
@@ -229,13 +242,13 @@ mod tests {
     #[tokio::test]
     async fn a_unit_is_worked_on_once_at_a_time_and_again_if_it_was_touched() {
         let queue = Queue::default();
-        let at_work = |queue: &Queue| queue.is_any_at_work(Duration::ZERO, |one| *one == unit("a"));
+        let at_work = |queue: &Queue| queue.should_wait(&Unit::NodeRules, Duration::ZERO, |one| *one == unit("a"));
         queue.add(unit("a"), Lane::Change, Duration::from_mins(1));
         assert!(!at_work(&queue), "its time has not come");
         queue.add(unit("a"), Lane::Change, Duration::ZERO);
         assert!(at_work(&queue));
         assert_eq!(queue.next(Crew::Targets).await, unit("a"));
-        assert!(at_work(&queue) && !queue.is_any_at_work(Duration::ZERO, |one| *one == unit("b")));
+        assert!(at_work(&queue) && !queue.should_wait(&unit("c"), Duration::ZERO, |one| *one == unit("b")));
         assert!(!queue.is_touched(&unit("a")));
         queue.add(unit("a"), Lane::Change, Duration::ZERO);
         assert!(queue.is_touched(&unit("a")));
@@ -244,6 +257,18 @@ mod tests {
         assert_eq!(queue.next(Crew::Targets).await, unit("a"));
         queue.done(&unit("a"), None);
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn nobody_waits_for_others_for_ever() {
+        let queue = Queue::default();
+        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        let waits = || queue.should_wait(&Unit::NodeRules, Duration::ZERO, |one| *one == unit("a"));
+        assert!(waits());
+        let earlier = Instant::now().checked_sub(LONGEST_WAIT).expect("a machine that has run for longer");
+        queue.lock().waits_for_others.insert(Unit::NodeRules, earlier);
+        assert!(!waits(), "it has waited long enough");
+        assert!(waits(), "the next wait begins anew");
     }
 
     #[tokio::test]

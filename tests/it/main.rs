@@ -147,6 +147,7 @@ const TESTS: &[(&str, Test)] = tests![
     leaving::a_sibling_may_hold_it,
     replicas::one_writes_at_a_time,
     replicas::who_stands_still_in_a_turn_writes_no_more,
+    replicas::a_clock_that_jumps_changes_nothing,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,

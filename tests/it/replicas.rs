@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use albedo_ground::{Albedo, Call, Trip, eventually};
+use albedo_ground::{Albedo, Call, Clock, Trip, eventually};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::json;
@@ -12,6 +12,7 @@ use crate::base::Base;
 use crate::crash::{sample, seed};
 use crate::objects::{rule, service};
 use crate::stage::{SOON, Stage};
+use crate::wire::Client;
 
 /// From the last sign of life of a writer to the first write of the next one.
 const FAILOVER: f64 = 20.0;
@@ -88,6 +89,42 @@ pub async fn who_stands_still_in_a_turn_writes_no_more(base: Arc<Base>) -> Resul
     let state = stage.state().await?;
     let (balancers, groups) = (state.load_balancers.len(), state.target_groups.len());
     ensure!((balancers, groups) == (2, 2), "{balancers} load balancers and {groups} target groups");
+    ensure!(second.stop().await?.success(), "the second replica did not end well");
+    stage.close().await
+}
+
+/// A replica's wall clock is wrong and jumps while it writes: it goes on writing, alone, and reviews are answered; when it dies, the other one takes
+/// over as fast as otherwise.
+pub async fn a_clock_that_jumps_changes_nothing(base: Arc<Base>) -> Result<()> {
+    let mut stage = Stage::open(&base, "clock").await?;
+    base.ground.plane().grant_lease(&stage.scope.namespace, &stage.scope.lease).await?;
+    stage.flags(&["--enable-leader-election=true"]);
+    stage.launch = stage.replica("one")?;
+    let standby = stage.replica("two")?;
+    let dir = base.dir().join("clock");
+    std::fs::create_dir_all(&dir)?;
+    let clock = Clock::give(&mut stage.launch, &dir).await?;
+    stage.start().await?;
+    stage.apply(&[service("web", "NodePort", 80, 8080)]).await?;
+    expose(&stage, "right").await?;
+    let mut second = standby.start().await?;
+    let client = Client::new(&base, &stage)?;
+    for (name, offset) in [("ahead", "+3h"), ("behind", "-3h"), ("far", "+400d"), ("back", "+0"), ("dead", "-2d")] {
+        clock.set(offset)?;
+        client.judges(&stage).await.with_context(|| format!("with a clock at {offset}"))?;
+        expose(&stage, name).await.with_context(|| format!("with a clock at {offset}"))?;
+    }
+    let log = stage.log();
+    ensure!(!log.contains("this replica stops writing"), "it gave the lease up\n{log}");
+    let others = writes(&stage, "two").await?;
+    ensure!(others.is_empty(), "the other replica wrote beside it: {others:?}");
+
+    let died = now()?;
+    stage.albedo()?.kill().await?;
+    expose(&stage, "after").await?;
+    let taken = first_write(&stage, "two", died).await?;
+    ensure!(taken.at - died < FAILOVER, "{} came {:.1} s after the death", taken.operation, taken.at - died);
+    stage.start().await?;
     ensure!(second.stop().await?.success(), "the second replica did not end well");
     stage.close().await
 }

@@ -9,8 +9,10 @@ use std::path::Path;
 use albedo_ground::{AUDIT, CALLS, Reviewed, Seen, granted_by_policy, granted_by_roles, idle, missing, shipped};
 use anyhow::{Context as _, Result};
 
-/// Granted by others than `deploy/rbac.yaml`.
-const BEYOND: Reviewed<'_> = &[("get secrets", "operators grant it where an OIDC annotation names a Secret")];
+/// Granted by others than `deploy/rbac.yaml`, and used.
+const BEYOND: Reviewed<'_> = &[("get secrets", OIDC), ("list secrets", OIDC), ("watch secrets", OIDC)];
+
+const OIDC: &str = "operators grant it where an OIDC annotation names a Secret";
 
 /// Granted in Kubernetes, and no test is sure to need it.
 const UNREACHED: Reviewed<'_> = &[
@@ -83,6 +85,7 @@ pub fn differences(dir: &Path, whole: bool) -> Result<Vec<String>> {
     said.extend(missing(&policy, &aws.used, &[]));
     if whole {
         said.extend(idle(&roles, &kubernetes.used, UNREACHED));
+        said.extend(idle(&BEYOND.iter().map(|(right, _)| (*right).to_owned()).collect(), &kubernetes.used, &[]));
         said.extend(idle(&policy, &aws.used, UNREACHED_IN_AWS));
     }
     Ok(said)

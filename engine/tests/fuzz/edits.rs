@@ -2,10 +2,9 @@
 
 use std::sync::LazyLock;
 
+use albedo_chance::Chance;
 use albedo_engine::annotation::every_row;
 use serde_json::{Map, Value, json};
-
-use crate::chance::Chance;
 
 /// Pieces that some grammar has a meaning for, and what none has.
 const PIECES: &[&str] = &[
@@ -274,17 +273,5 @@ fn array(items: &mut Vec<Value>, chance: &mut Chance) {
 
 /// Bytes changed, cut, doubled or put in.
 pub fn bytes(bytes: &mut Vec<u8>, chance: &mut Chance) {
-    for _ in 0..=chance.below(3) {
-        let (one, two) = (chance.below(bytes.len() + 1), chance.below(bytes.len() + 1));
-        let range = one.min(two)..one.max(two);
-        match chance.below(8) {
-            0 => bytes.truncate(one),
-            1 => drop(bytes.drain(range)),
-            2 if range.len() < 4_096 => drop(bytes.splice(one..one, bytes[range].to_vec())),
-            3 => drop(bytes.splice(one..one, chance.pick(PIECES).bytes())),
-            4 => drop(bytes.splice(one..one, chance.draw().to_le_bytes())),
-            _ if one < bytes.len() => bytes[one] = *chance.pick(b"{}[]:-#\"'\n\t &*|>%\xff\0,\\019aZ"),
-            _ => {}
-        }
-    }
+    chance.edit(bytes, PIECES);
 }

@@ -1,13 +1,13 @@
 //! Files of facts: what can be read is used without a panic, what cannot is told with its place.
 
+use albedo_chance::Chance;
 use albedo_engine::admit::{Context, Policy};
 use albedo_engine::check::{Look, check};
 use albedo_engine::facts::Facts;
 use albedo_engine::settings::Settings;
 
 use crate::account;
-use crate::chance::Chance;
-use crate::manifests::read;
+use crate::files::read;
 use crate::{OF_FILES, Target, edits, runs};
 
 const TARGET: Target = Target { name: "facts", few: 500, stack: OF_FILES };

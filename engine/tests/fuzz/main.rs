@@ -11,9 +11,10 @@
 )]
 
 mod account;
-mod chance;
 mod edits;
 mod facts;
+#[path = "../files/mod.rs"]
+mod files;
 mod manifests;
 mod reviews;
 
@@ -22,7 +23,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use chance::Chance;
+use albedo_chance::Chance;
 
 fn number<T: FromStr>(variable: &str) -> Option<T> {
     std::env::var(variable).ok()?.parse().ok()
@@ -45,17 +46,16 @@ const OF_FILES: usize = 8 << 20;
 /// Runs a target as often as is asked, or a few times, and says which run failed.
 fn runs(target: &Target, run: impl Fn(&mut Chance) + Sync) {
     let Target { name, few, stack } = *target;
-    let (seed, only) = (number("ALBEDO_SEED").unwrap_or(1_u64), number::<u64>("RUN"));
-    let (first, end) = only.map_or((0, number("RUNS").unwrap_or(few)), |only| (only, only + 1));
+    let (seed, runs) = (albedo_chance::seed(), albedo_chance::runs(few));
     let threads =
         number("THREADS").or_else(|| std::thread::available_parallelism().ok()).map_or(1, std::num::NonZero::get);
-    let (next, began) = (AtomicU64::new(first), Instant::now());
+    let (next, began) = (AtomicU64::new(runs.start), Instant::now());
     let work = || loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
-        if at >= end {
+        if at >= runs.end {
             return;
         }
-        let result = catch_unwind(AssertUnwindSafe(|| run(&mut Chance::new(seed, at))));
+        let result = catch_unwind(AssertUnwindSafe(|| run(&mut Chance::of_run(at))));
         assert!(result.is_ok(), "{name}: run {at} failed; ALBEDO_SEED={seed} RUN={at} does it again");
     };
     std::thread::scope(|scope| {
@@ -67,6 +67,6 @@ fn runs(target: &Target, run: impl Fn(&mut Chance) + Sync) {
     });
     let took = began.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "for people")]
-    let rate = (end - first) as f64 / took;
-    eprintln!("{name}: {} runs in {took:.0} s, {rate:.0} a second", end - first);
+    let rate = (runs.end - runs.start) as f64 / took;
+    eprintln!("{name}: {} runs in {took:.0} s, {rate:.0} a second", runs.end - runs.start);
 }

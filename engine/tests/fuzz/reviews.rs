@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use albedo_chance::Chance;
 use albedo_engine::admit::registration::{ROWS, Row};
 use albedo_engine::admit::wire::{Envelope, encode};
 use albedo_engine::admit::{self, Context, Policy};
@@ -13,7 +14,6 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::account;
-use crate::chance::Chance;
 use crate::{OF_REVIEWS, Target, edits, runs};
 
 const TARGET: Target = Target { name: "reviews", few: 3_000, stack: OF_REVIEWS };
@@ -157,7 +157,7 @@ fn unedited_reviews_are_judged() {
     let (mut allowed, mut refused) = (0, 0);
     for (object, old) in account::objects() {
         for row in rows(&object) {
-            let review = review(row, &object, &old, &mut Chance::new(0, 1));
+            let review = review(row, &object, &old, &mut Chance::of_run(1));
             let body = serde_json::to_vec(&review).expect("JSON");
             let (uid, bytes) = door.answer(row, &body, &mut Cache::default()).expect("a review");
             holds(&uid, &body, &bytes);

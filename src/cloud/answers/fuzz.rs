@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use albedo_ground::{Chance, runs};
+use albedo_chance::{Chance, runs};
 use aws_smithy_runtime_api::client::http::http_client_fn;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::http::StatusCode;

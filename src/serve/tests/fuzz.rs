@@ -4,7 +4,7 @@
 use std::sync::Once;
 use std::sync::atomic::AtomicBool;
 
-use albedo_ground::{Chance, runs};
+use albedo_chance::{Chance, runs};
 use futures::stream::{self, StreamExt as _};
 use tokio::net::TcpListener;
 

@@ -33,11 +33,16 @@ impl ControlPlane {
         self.kubeconfig_for(ACCOUNT, None)
     }
 
-    /// Lets the account read Secrets of a namespace, which operators grant where an Ingress names one.
-    pub async fn grant_secrets(&self, namespace: &str) -> Result<()> {
-        let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]);
-        self.grant(namespace, "albedo-secrets", &rules).await?;
-        self.granted("get", "secrets", namespace).await
+    /// Lets the account use Secrets of a namespace by these verbs, which operators grant where an Ingress names one. Without a name, all of them.
+    pub async fn grant_secret(&self, namespace: &str, name: Option<&str>, verbs: &[&str]) -> Result<()> {
+        let mut rule = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": verbs});
+        if let Some(name) = name {
+            rule["resourceNames"] = json!([name]);
+        }
+        let role = format!("albedo-secret-{}", name.unwrap_or("all"));
+        self.grant(namespace, &role, &json!([rule])).await?;
+        let resource = name.map_or_else(|| "secrets".to_owned(), |name| format!("secrets/{name}"));
+        self.granted("get", &resource, namespace).await
     }
 
     /// Lets the account hold a lease of another name than the usual one, with the rights that are shipped for that.

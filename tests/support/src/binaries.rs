@@ -29,6 +29,17 @@ impl Binaries {
     pub async fn aws() -> Result<PathBuf> {
         ground_sh(&["aws"]).await
     }
+
+    /// The library that gives a program another wall clock (<https://github.com/wolfcw/libfaketime>).
+    pub async fn faketime() -> Result<PathBuf> {
+        let python = Self::aws().await?.join("python");
+        let says = "import pathlib, libfaketime; print(pathlib.Path(libfaketime.__file__).parent / 'vendor/libfaketime/src/libfaketime.so.1')";
+        let out = Command::new(&python).args(["-c", says]).stdin(Stdio::null()).output().await?;
+        ensure!(out.status.success(), "{}: {}", python.display(), String::from_utf8_lossy(&out.stderr));
+        let path = PathBuf::from(String::from_utf8(out.stdout)?.trim());
+        ensure!(path.is_file(), "{} is not there", path.display());
+        Ok(path)
+    }
 }
 
 async fn ground_sh(args: &[&str]) -> Result<PathBuf> {

@@ -61,7 +61,7 @@ impl Frozen {
         plane.account().await?;
         let ingresses = plane.kubectl_ok(["get", "ingress", "--all-namespaces", "-o", "json"]).await?;
         for namespace in with_secrets(&serde_json::from_str(&ingresses)?) {
-            plane.grant_secrets(&namespace).await?;
+            plane.grant_secret(&namespace, None, &["get", "list", "watch"]).await?;
         }
         Ok(Self { label, plane, emulator })
     }

@@ -1,4 +1,10 @@
 //! Chance that follows from a seed and the number of a run, and bytes changed by it: for inputs that are nearly right.
+//!
+//! A crate without dependencies, because the engine's tests use it and must not build what other tests do.
+#![forbid(unsafe_code)]
+#![expect(clippy::must_use_candidate, reason = "for tests")]
+
+use std::ops::Range;
 
 /// `SplitMix64`: <https://doi.org/10.1145/2714064.2660195>.
 pub struct Chance(u64);
@@ -6,13 +12,14 @@ pub struct Chance(u64);
 impl Chance {
     /// The chance of one run. `ALBEDO_SEED` gives other ones.
     pub fn of_run(run: u64) -> Self {
-        let mut chance = Self(variable("ALBEDO_SEED").unwrap_or(1_u64).rotate_left(32) ^ run);
+        let mut chance = Self(seed().rotate_left(32) ^ run);
         // Neighbouring runs begin far apart.
         chance.0 = chance.draw();
         chance
     }
 
-    fn draw(&mut self) -> u64 {
+    /// 64 bits.
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -59,12 +66,17 @@ impl Chance {
     }
 }
 
-/// How often to run a target: `RUNS`, or a few times.
-pub fn runs(few: u64) -> std::ops::Range<u64> {
+/// The numbers of the runs of a target: as many as `RUNS` says, or a few; `RUN` is one alone.
+pub fn runs(few: u64) -> Range<u64> {
     match variable("RUN") {
         Some(only) => only..only + 1,
         None => 0..variable("RUNS").unwrap_or(few),
     }
+}
+
+/// What all runs follow from beside their number: `ALBEDO_SEED`.
+pub fn seed() -> u64 {
+    variable("ALBEDO_SEED").unwrap_or(1)
 }
 
 fn variable(name: &str) -> Option<u64> {
