@@ -253,17 +253,17 @@ async fn reconcile(
     let stabilization = flags.lb_stabilization_monitor_interval;
     // Nothing would be believed for less than a look takes, and AWS asked without a pause.
     let sync_period = flags.sync_period.max(Duration::from_secs(1));
-    let parts = Parts { cluster, cloud, account, settings, events, metrics, stabilization, sync_period };
+    let workers = flags.ingress_max_concurrent_reconciles;
+    let parts = Parts { cluster, cloud, account, settings, events, metrics, workers, stabilization, sync_period };
     write_while_allowed(&flags, parts, stop).await;
     keeper.await.context("the keeper of facts failed")
 }
 
 /// Reconciles in every tenure that this replica gets, until `stop`: then its turns end, and the lease is free.
 async fn write_while_allowed(flags: &Run, parts: Parts, stop: CancellationToken) {
-    let workers = flags.ingress_max_concurrent_reconciles;
     if !flags.enable_leader_election {
         parts.metrics.leads(true);
-        return Reconciler::new(parts, Tenure::forever()).run(workers, stop).await;
+        return Reconciler::new(parts, Tenure::forever()).run(stop).await;
     }
     let mut lease = parts.cluster.lease(&flags.leader_election_namespace, &flags.leader_election_id);
     while let Some((held, tenure)) = lease.acquire(&stop).await {
@@ -277,7 +277,7 @@ async fn write_while_allowed(flags: &Run, parts: Parts, stop: CancellationToken)
                 turns.cancel();
             }
         });
-        Reconciler::new(parts.clone(), tenure).run(workers, turns).await;
+        Reconciler::new(parts.clone(), tenure).run(turns).await;
         parts.metrics.leads(false);
         done.cancel();
         match tokio::join!(keeper, watcher) {

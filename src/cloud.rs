@@ -41,6 +41,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+pub use call::on_behalf_of;
 pub use error::CloudError;
 pub use facts::FactKind;
 pub use identity::{Asked, NodePlace, identify};

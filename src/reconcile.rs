@@ -33,7 +33,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::cloud::{Cloud, CloudError};
+use crate::cloud::{Cloud, CloudError, on_behalf_of};
 use crate::cluster::{Cluster, Events, ReadError, Tenure, WriteError, with_sources};
 
 pub use account::Account;
@@ -44,6 +44,8 @@ use troubles::Troubles;
 
 /// Bytes of compiled Ingresses that are remembered, of twice as many for a while.
 const REMEMBERED: usize = 32 << 20;
+/// Workers of each crew beyond those that one namespace may keep busy, so that the edits of others are worked on at once.
+const FOR_OTHERS: usize = 2;
 
 /// Why a turn could not be ended.
 #[derive(Debug, thiserror::Error)]
@@ -220,6 +222,8 @@ pub struct Parts {
     pub events: Events,
     /// What is measured.
     pub metrics: Metrics,
+    /// Units of each crew that are worked on at the same time for one namespace.
+    pub workers: usize,
     /// Pause between looks at a load balancer that is not active yet.
     pub stabilization: Duration,
     /// How long what is known of AWS is believed.
@@ -235,6 +239,7 @@ struct Shared {
     /// The right to write, which every write takes.
     tenure: Tenure,
     queue: Queue,
+    workers: usize,
     looks: Looks,
     troubles: Troubles,
     metrics: Metrics,
@@ -261,7 +266,7 @@ impl Reconciler {
     /// A reconciler of one tenure, which does nothing yet.
     #[must_use]
     pub fn new(parts: Parts, tenure: Tenure) -> Self {
-        let Parts { cluster, cloud, account, settings, events, metrics, stabilization, sync_period } = parts;
+        let Parts { cluster, cloud, account, settings, events, metrics, workers, stabilization, sync_period } = parts;
         let shared = Shared {
             cluster,
             cloud,
@@ -269,7 +274,8 @@ impl Reconciler {
             settings,
             events,
             tenure,
-            queue: Queue::default(),
+            queue: Queue::new(workers),
+            workers: workers.max(1),
             looks: Looks::new(sync_period),
             troubles: Troubles::default(),
             metrics,
@@ -285,13 +291,13 @@ impl Reconciler {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Works until `stop`, on `workers` units of each crew at a time; ends when the turns that run then are over.
-    pub async fn run(&self, workers: usize, stop: CancellationToken) {
+    /// Works until `stop`; ends when the turns that run then are over.
+    pub async fn run(&self, stop: CancellationToken) {
         // What changed while another replica was at it: everything is looked at now.
         drop(self.shared.cluster.changes().take());
         self.take(self.everything(), Lane::Resync);
         let mut tasks = JoinSet::new();
-        for _ in 0..workers.max(1) {
+        for _ in 0..self.shared.workers + FOR_OTHERS {
             tasks.spawn(self.clone().work(Crew::Groups, stop.clone()));
             tasks.spawn(self.clone().work(Crew::Targets, stop.clone()));
         }
@@ -324,9 +330,15 @@ impl Reconciler {
         for unit in changes {
             // What somebody's finalizer says, and nothing else, waits for everybody's work.
             let lane = if claimed.contains(&unit) { Lane::Resync } else { lane };
-            self.shared.queue.add(unit, lane, Duration::ZERO);
+            self.add(unit, lane, Duration::ZERO);
         }
         self.shared.metrics.depth(self.shared.queue.len());
+    }
+
+    /// Puts a unit into the queue.
+    fn add(&self, unit: Unit, lane: Lane, after: Duration) {
+        let tenant = self.shared.cluster.read(|world| world.tenant(&unit));
+        self.shared.queue.add(unit, &tenant, lane, after);
     }
 
     /// Puts what changes into the queue's front lane.
@@ -356,14 +368,14 @@ impl Reconciler {
 
     async fn work(self, crew: Crew, stop: CancellationToken) {
         loop {
-            let unit = tokio::select! {
+            let (unit, tenant) = tokio::select! {
                 () = stop.cancelled() => return,
-                unit = self.shared.queue.next(crew) => unit,
+                next = self.shared.queue.next(crew) => next,
             };
             // In a task of its own, so that a panic costs one turn and not the worker.
             let turn = tokio::spawn({
                 let (this, unit) = (self.clone(), unit.clone());
-                async move { this.turn(&unit).await }
+                async move { on_behalf_of(&tenant, this.turn(&unit)).await }
             });
             match turn.await {
                 Ok(Ok(Next::Rest)) => self.shared.queue.done(&unit, None),

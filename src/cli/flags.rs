@@ -172,7 +172,7 @@ pub struct Run {
     /// Gates: `Name=true,…`
     #[arg(long, env = "ALBEDO_FEATURE_GATES", default_value = "")]
     pub feature_gates: String,
-    /// Units that are worked on at a time
+    /// Groups, and bindings, of one namespace that are worked on at a time
     #[arg(long, env = "ALBEDO_INGRESS_MAX_CONCURRENT_RECONCILES", default_value_t = 3)]
     pub ingress_max_concurrent_reconciles: usize,
     /// What becomes of findings at admission: enforce, warn or off

@@ -2,12 +2,13 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::answers;
 use super::error::CloudError;
@@ -17,6 +18,19 @@ use super::throttle::{Buckets, Throttle};
 
 /// Reads in flight at once. They fan out (tags of hundreds of rules), so something has to hold them together.
 const IN_FLIGHT: usize = 16;
+
+/// A wait for our own throttle that is longer than this is logged.
+const SAID: Duration = Duration::from_millis(1);
+
+tokio::task_local! {
+    /// Whose work the calls of a task are: the throttle is shared equally by tenants. Nobody's: the account's facts and lists.
+    static TENANT: Arc<str>;
+}
+
+/// Makes the calls of `work` for a tenant, by the name of its namespace.
+pub async fn on_behalf_of<T>(tenant: &str, work: impl Future<Output = T>) -> T {
+    TENANT.scope(tenant.into(), work).await
+}
 
 /// An operation of AWS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,10 +107,11 @@ impl Caller {
 
     /// Waits until the throttle lets the operation through. Nothing holds a place in flight meanwhile.
     pub(super) async fn turn(&self, op: Op) {
-        let wait = self.buckets.reserve(op.service, op.name, Instant::now());
-        if !wait.is_zero() {
-            tracing::debug!(operation = op.name, wait_ms = wait.as_millis(), "throttled by ourselves");
-            sleep(wait).await;
+        let (began, tenant) = (Instant::now(), TENANT.try_with(Arc::clone).unwrap_or_default());
+        self.buckets.take(op.service, op.name, &tenant).await;
+        let waited = began.elapsed();
+        if waited > SAID {
+            tracing::debug!(operation = op.name, %tenant, wait_ms = waited.as_millis(), "throttled by ourselves");
         }
     }
 

@@ -144,11 +144,11 @@ mod tests {
         let buckets = Buckets::new(&throttle, Metrics::default(), now);
         for operation in ["ModifyRule", "DescribeRules"] {
             for _ in 0..30 {
-                buckets.reserve(Service::Elbv2, operation, now);
+                buckets.try_take(Service::Elbv2, operation, now);
             }
         }
-        assert!(buckets.reserve(Service::Elbv2, "ModifyRule", now).is_zero());
-        assert!(!buckets.reserve(Service::Elbv2, "DescribeRules", now).is_zero());
+        assert!(buckets.try_take(Service::Elbv2, "ModifyRule", now).is_zero());
+        assert!(!buckets.try_take(Service::Elbv2, "DescribeRules", now).is_zero());
     }
 
     #[test]

@@ -391,7 +391,7 @@ impl Reconciler {
             let unseen = || report::ledger(view, linked, outcome, reached, Timestamp::now());
             let ledger = view.ledger.as_deref().cloned().unwrap_or_else(unseen);
             self.shared.cluster.delete_group(&self.shared.tenure, &ledger).await?;
-            self.shared.queue.add(Unit::BackendGroup, Lane::Change, Duration::from_millis(200));
+            self.add(Unit::BackendGroup, Lane::Change, Duration::from_millis(200));
             return Ok(());
         }
         let ledger = report::ledger(view, linked, outcome, reached, Timestamp::now());

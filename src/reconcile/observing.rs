@@ -80,7 +80,7 @@ impl Reconciler {
         let bindings = view.bindings.iter().map(|binding| Unit::Binding(Key::of(&binding.metadata)));
         for unit in bindings.chain([Unit::NodeRules]) {
             self.shared.looks.doubt(unit.clone());
-            self.shared.queue.add(unit, Lane::Change, Duration::ZERO);
+            self.add(unit, Lane::Change, Duration::ZERO);
         }
     }
 

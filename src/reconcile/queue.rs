@@ -2,7 +2,7 @@
 //! and a pause that grows with each failure.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use albedo_engine::world::Unit;
@@ -50,18 +50,20 @@ impl Crew {
 }
 
 /// The queue. It holds each unit once, so it is bounded by their number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     inner: Mutex<Inner>,
     groups: Notify,
     targets: Notify,
+    /// Most units of a crew that are in work at the same time for one tenant.
+    share: usize,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     waiting: BTreeMap<Unit, Slot>,
     /// Units in work, and whether they were touched since their turn began.
-    running: BTreeMap<Unit, Option<Lane>>,
+    running: BTreeMap<Unit, Running>,
     failures: BTreeMap<Unit, u32>,
     /// How often in a row a unit found that it has to wait.
     waits: BTreeMap<Unit, usize>,
@@ -69,28 +71,42 @@ struct Inner {
     waits_for_others: BTreeMap<Unit, Instant>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
+struct Running {
+    touched: Option<Lane>,
+    tenant: Arc<str>,
+}
+
+#[derive(Debug)]
 struct Slot {
     lane: Lane,
     due: Instant,
+    /// For whom it is.
+    tenant: Arc<str>,
     /// Nothing is amiss here: it looks again whether something has come elsewhere.
     rests: bool,
 }
 
 impl Queue {
-    /// Adds a unit, or moves it forward.
-    pub(super) fn add(&self, unit: Unit, lane: Lane, after: Duration) {
+    /// An empty queue that lets one tenant have so many units of a crew in work at the same time. There should be more workers than that, for the
+    /// others.
+    pub(super) fn new(share: usize) -> Self {
+        Self { inner: Mutex::default(), groups: Notify::new(), targets: Notify::new(), share: share.max(1) }
+    }
+
+    /// Adds a unit, or moves it forward. `tenant` is for whom it is worked on: the name of a namespace.
+    pub(super) fn add(&self, unit: Unit, tenant: &str, lane: Lane, after: Duration) {
         let mut inner = self.lock();
-        if let Some(touched) = inner.running.get_mut(&unit) {
-            *touched = Some(touched.map_or(lane, |known| known.min(lane)));
+        if let Some(running) = inner.running.get_mut(&unit) {
+            running.touched = Some(running.touched.map_or(lane, |known| known.min(lane)));
             return;
         }
-        let crew = Crew::of(&unit);
-        let slot = Slot { lane, due: Instant::now() + after, rests: false };
-        let waiting = inner.waiting.entry(unit).or_insert(slot);
+        let (crew, due) = (Crew::of(&unit), Instant::now() + after);
+        let waiting =
+            inner.waiting.entry(unit).or_insert_with(|| Slot { lane, due, tenant: tenant.into(), rests: false });
         // A unit that pauses after a failure goes on pausing unless something about it changed.
         if lane == Lane::Change {
-            waiting.due = waiting.due.min(slot.due);
+            waiting.due = waiting.due.min(due);
             waiting.rests = false;
         }
         waiting.lane = waiting.lane.min(lane);
@@ -98,25 +114,31 @@ impl Queue {
         self.wake(crew).notify_one();
     }
 
-    /// Waits for a unit of the crew that is due; it belongs to the caller until [`Queue::done`] or [`Queue::failed`].
-    pub(super) async fn next(&self, crew: Crew) -> Unit {
+    /// Waits for a unit of the crew that is due, and for whom it is; the unit belongs to the caller until [`Queue::done`] or [`Queue::failed`].
+    pub(super) async fn next(&self, crew: Crew) -> (Unit, Arc<str>) {
         let wake = self.wake(crew);
         loop {
             let wait = {
                 let mut inner = self.lock();
                 let now = Instant::now();
-                let mine = || inner.waiting.iter().filter(|(unit, _)| Crew::of(unit) == crew);
+                // Whoever has its share in work waits until one of these ends, which wakes a worker.
+                let mut in_work: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+                for (_, running) in inner.running.iter().filter(|(unit, _)| Crew::of(unit) == crew) {
+                    *in_work.entry(running.tenant.clone()).or_default() += 1;
+                }
+                let may = |slot: &Slot| in_work.get(&slot.tenant).is_none_or(|count| *count < self.share);
+                let mine = || inner.waiting.iter().filter(|(unit, slot)| Crew::of(unit) == crew && may(slot));
                 let due = mine().filter(|(_, slot)| slot.due <= now);
                 let first = due.min_by_key(|(_, slot)| (slot.lane, slot.due)).map(|(unit, _)| unit.clone());
                 if let Some(unit) = first {
                     let more = mine().nth(1).is_some();
-                    inner.waiting.remove(&unit);
-                    inner.running.insert(unit.clone(), None);
+                    let tenant = inner.waiting.remove(&unit).map(|slot| slot.tenant).unwrap_or_default();
+                    inner.running.insert(unit.clone(), Running { touched: None, tenant: tenant.clone() });
                     drop(inner);
                     if more {
                         wake.notify_one();
                     }
-                    return unit;
+                    return (unit, tenant);
                 }
                 mine().map(|(_, slot)| slot.due).min()
             };
@@ -134,7 +156,7 @@ impl Queue {
 
     /// Whether something about a unit has changed since its turn began.
     pub(super) fn is_touched(&self, unit: &Unit) -> bool {
-        self.lock().running.get(unit).is_some_and(Option::is_some)
+        self.lock().running.get(unit).is_some_and(|running| running.touched.is_some())
     }
 
     /// Whether a unit should wait for others: one of them is in work, or will be within this time if there is a worker. After [`LONGEST_WAIT`] it
@@ -187,12 +209,14 @@ impl Queue {
     }
 
     fn end(&self, unit: &Unit, again: Option<(Lane, Duration)>) {
-        let touched = self.lock().running.remove(unit).flatten();
+        let Some(Running { touched, tenant }) = self.lock().running.remove(unit) else { return };
         if let Some(lane) = touched {
-            self.add(unit.clone(), lane, Duration::ZERO);
+            self.add(unit.clone(), &tenant, lane, Duration::ZERO);
         } else if let Some((lane, after)) = again {
-            self.add(unit.clone(), lane, after);
+            self.add(unit.clone(), &tenant, lane, after);
         }
+        // Another unit of this tenant may have waited for it.
+        self.wake(Crew::of(unit)).notify_one();
     }
 
     /// The unit's turn is over, and after a while it looks again of itself.
@@ -232,37 +256,57 @@ mod tests {
 
     #[tokio::test]
     async fn what_changed_overtakes_what_is_looked_at_anyway() {
-        let queue = Queue::default();
-        queue.add(unit("a"), Lane::Resync, Duration::ZERO);
-        queue.add(unit("b"), Lane::Change, Duration::ZERO);
-        assert_eq!(queue.next(Crew::Targets).await, unit("b"));
-        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+        let queue = Queue::new(3);
+        queue.add(unit("a"), "shop", Lane::Resync, Duration::ZERO);
+        queue.add(unit("b"), "shop", Lane::Change, Duration::ZERO);
+        assert_eq!(queue.next(Crew::Targets).await.0, unit("b"));
+        assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
     }
 
     #[tokio::test]
     async fn a_unit_is_worked_on_once_at_a_time_and_again_if_it_was_touched() {
-        let queue = Queue::default();
+        let queue = Queue::new(3);
         let at_work = |queue: &Queue| queue.should_wait(&Unit::NodeRules, Duration::ZERO, |one| *one == unit("a"));
-        queue.add(unit("a"), Lane::Change, Duration::from_mins(1));
+        queue.add(unit("a"), "shop", Lane::Change, Duration::from_mins(1));
         assert!(!at_work(&queue), "its time has not come");
-        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
         assert!(at_work(&queue));
-        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+        assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
         assert!(at_work(&queue) && !queue.should_wait(&unit("c"), Duration::ZERO, |one| *one == unit("b")));
         assert!(!queue.is_touched(&unit("a")));
-        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
         assert!(queue.is_touched(&unit("a")));
         assert_eq!(queue.len(), 0, "it waits for its turn to end");
         queue.done(&unit("a"), None);
-        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+        assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
         queue.done(&unit("a"), None);
         assert_eq!(queue.len(), 0);
     }
 
+    #[tokio::test]
+    async fn nobody_has_all_workers() {
+        let queue = Queue::new(2);
+        for name in ["a", "b", "c", "d"] {
+            queue.add(unit(name), "many", Lane::Change, Duration::ZERO);
+        }
+        queue.add(unit("z"), "few", Lane::Resync, Duration::ZERO);
+        let mut taken = Vec::new();
+        for _ in 0..3 {
+            taken.push(queue.next(Crew::Targets).await);
+        }
+        let names: Vec<_> = taken.iter().map(|(unit, tenant)| (unit.clone(), tenant.to_string())).collect();
+        let of = |name: &str, tenant: &str| (unit(name), tenant.to_owned());
+        assert_eq!(names, [of("a", "many"), of("b", "many"), of("z", "few")]);
+        let mut next = std::pin::pin!(queue.next(Crew::Targets));
+        assert!(futures::poll!(next.as_mut()).is_pending(), "the share is in work");
+        queue.done(&unit("a"), None);
+        assert_eq!(next.await.0, unit("c"));
+    }
+
     #[test]
     fn nobody_waits_for_others_for_ever() {
-        let queue = Queue::default();
-        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        let queue = Queue::new(3);
+        queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
         let waits = || queue.should_wait(&Unit::NodeRules, Duration::ZERO, |one| *one == unit("a"));
         assert!(waits());
         let earlier = Instant::now().checked_sub(LONGEST_WAIT).expect("a machine that has run for longer");
@@ -273,50 +317,50 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_the_other_crew() {
-        let queue = Queue::default();
-        queue.add(Unit::BackendGroup, Lane::Change, Duration::ZERO);
-        queue.add(Unit::NodeRules, Lane::Resync, Duration::from_millis(50));
-        assert_eq!(queue.next(Crew::Targets).await, Unit::NodeRules);
-        assert_eq!(queue.next(Crew::Groups).await, Unit::BackendGroup);
+        let queue = Queue::new(3);
+        queue.add(Unit::BackendGroup, "shop", Lane::Change, Duration::ZERO);
+        queue.add(Unit::NodeRules, "shop", Lane::Resync, Duration::from_millis(50));
+        assert_eq!(queue.next(Crew::Targets).await.0, Unit::NodeRules);
+        assert_eq!(queue.next(Crew::Groups).await.0, Unit::BackendGroup);
     }
 
     #[tokio::test]
     async fn who_waits_looks_less_and_less_often() {
-        let queue = Queue::default();
+        let queue = Queue::new(3);
         let due = || queue.lock().waiting.get(&unit("a")).map(|slot| slot.due - Instant::now());
         let mut pauses = Vec::new();
         for _ in 0..WAITS.len() + 2 {
-            queue.add(unit("a"), Lane::Change, Duration::ZERO);
-            assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+            queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
+            assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
             queue.waits(&unit("a"));
             pauses.push(due().unwrap_or_default().as_secs_f64().round());
         }
         assert_eq!(pauses, [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0, 10.0, 10.0, 10.0]);
         // What was waited for is there: the next wait begins anew.
-        queue.add(unit("a"), Lane::Change, Duration::ZERO);
-        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+        queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
+        assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
         queue.done(&unit("a"), None);
-        queue.add(unit("a"), Lane::Change, Duration::ZERO);
-        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+        queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
+        assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
         queue.waits(&unit("a"));
         assert!(due().unwrap_or_default() <= Duration::from_secs(1));
     }
 
     #[tokio::test]
     async fn pauses_grow_and_a_change_ends_them() {
-        let queue = Queue::default();
-        queue.add(unit("a"), Lane::Change, Duration::ZERO);
+        let queue = Queue::new(3);
+        queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
         let mut pauses = Vec::new();
         for _ in 0..2 {
             let began = Instant::now();
-            assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+            assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
             pauses.push(began.elapsed());
             queue.failed(&unit("a"));
         }
         assert!(pauses.is_sorted() && pauses.last().is_some_and(|pause| *pause >= FIRST_PAUSE), "{pauses:?}");
         let began = Instant::now();
-        queue.add(unit("a"), Lane::Change, Duration::ZERO);
-        assert_eq!(queue.next(Crew::Targets).await, unit("a"));
+        queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
+        assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
         assert!(began.elapsed() < Duration::from_millis(10));
     }
 }

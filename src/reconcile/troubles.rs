@@ -78,7 +78,7 @@ impl Reconciler {
         let turn = self.binding(key).await;
         // Whatever touched the binding may have changed whom its targets have to let in, and no more. The door is closed after targets went;
         // it is opened before they come (`let_in_first`).
-        self.shared.queue.add(Unit::NodeRules, Lane::Change, TOGETHER);
+        self.add(Unit::NodeRules, Lane::Change, TOGETHER);
         if let Err(error) = &turn {
             self.explain_binding(key, error);
         }
@@ -114,7 +114,7 @@ impl Reconciler {
         if doubted {
             self.shared.looks.doubt(unit.clone());
         }
-        self.shared.queue.add(unit, Lane::Change, Duration::ZERO);
+        self.add(unit, Lane::Change, Duration::ZERO);
     }
 
     /// What fails of the bindings that a group wants.

@@ -58,6 +58,8 @@ struct Churn {
     client: Client,
     /// The author's namespace.
     other: String,
+    /// The namespace of those who edit all the time.
+    people: String,
     /// The ARN of the victim's target group.
     arn: String,
     over: AtomicBool,
@@ -153,21 +155,27 @@ impl Churn {
     async fn open(own: &Arc<Base>) -> Result<Self> {
         let mut stage = Stage::open(own, "churn").await?;
         stage.launch.args.retain(|arg| !arg.to_string_lossy().starts_with("--watch-namespace="));
-        // A turn that waits for our own throttle holds its place: with fewer than groups a victim would wait for all that people make.
-        stage.flags(&[&format!("--ingress-max-concurrent-reconciles={GROUPS}")]);
         stage.backends("NodePort").await?;
-        let (client, other) = (stage.scope.client(), format!("{}-other", stage.scope.namespace));
-        let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": other}}))?;
-        Api::all(client.clone()).create(&PostParams::default(), &namespace).await?;
+        let (client, own) = (stage.scope.client(), &stage.scope.namespace);
+        let (other, people) = (format!("{own}-other"), format!("{own}-people"));
+        for name in [&other, &people] {
+            let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": name}}))?;
+            Api::all(client.clone()).create(&PostParams::default(), &namespace).await?;
+        }
         let churn = Self {
             stage,
             client,
             other,
+            people,
             arn: String::new(),
             over: AtomicBool::new(false),
             operations: AtomicUsize::new(0),
         };
         churn.apply(&churn.other, &[deployment("evil", 1, 8080), service("evil", "NodePort", 80, 8080)]).await?;
+        for (name, count, port, target) in [("web", 2, 80, 8080), ("api", 1, 8000, 9090)] {
+            let backend = [deployment(name, count, target), service(name, "NodePort", port, target)];
+            churn.apply(&churn.people, &backend).await?;
+        }
         Ok(churn)
     }
 
@@ -257,7 +265,7 @@ impl Churn {
     /// Somebody edits, moves, deletes or makes an Ingress, again and again.
     async fn people(&self) -> Result<()> {
         let mut dice = Dice { seed: seed() + 1, thrown: 0 };
-        let namespace = self.stage.scope.namespace.clone();
+        let namespace = self.people.clone();
         while !self.over.load(Ordering::Relaxed) {
             let number = dice.throw(INGRESSES);
             if dice.throw(6) == 0 {
@@ -322,14 +330,18 @@ impl Churn {
     /// All of it goes. The author lets go of what he holds himself.
     async fn delete_all(&self) -> Result<()> {
         let (all, one_by_one) = (ListParams::default(), DeleteParams::default());
-        for namespace in [&self.stage.scope.namespace, &self.other] {
+        let own = [&self.stage.scope.namespace, &self.people];
+        for namespace in own.into_iter().chain([&self.other]) {
             self.ingresses(namespace).delete_collection(&one_by_one, &all).await?;
         }
         let theirs = self.bindings(&self.other);
         theirs.delete_collection(&one_by_one, &all).await?;
         eventually("all Ingresses and bindings are gone", SOON * 2, async || {
-            let own = self.ingresses(&self.stage.scope.namespace).list(&all).await?.items.len();
-            let bindings = self.bindings(&self.stage.scope.namespace).list(&all).await?.items.len();
+            let (mut ingresses, mut bindings) = (0, 0);
+            for namespace in own {
+                ingresses += self.ingresses(namespace).list(&all).await?.items.len();
+                bindings += self.bindings(namespace).list(&all).await?.items.len();
+            }
             let mut left = Vec::new();
             for one in self.ingresses(&self.other).list(&all).await?.items {
                 let class = one.spec.and_then(|spec| spec.ingress_class_name).unwrap_or_default();
@@ -353,8 +365,8 @@ impl Churn {
                 }
             }
             ensure!(
-                own + bindings + left.len() + more.len() == 0,
-                "{own} Ingresses, {bindings} bindings, {left:?}, {} of the author's",
+                ingresses + bindings + left.len() + more.len() == 0,
+                "{ingresses} Ingresses, {bindings} bindings, {left:?}, {} of the author's",
                 more.len()
             );
             Ok(Some(()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
-use super::{Class, ClassError, World};
+use super::{Class, ClassError, Unit, World};
 use crate::kinds::Key;
 use crate::stack::GroupId;
 
@@ -93,6 +93,23 @@ impl World {
         let strays = strays.filter(|key| !members.is_some_and(|members| members.contains(*key)));
         let gone = |key: &&Key| matches!(self.memberships.get(*key), Some(Membership::None | Membership::Member(..)));
         strays.filter(gone).filter_map(|key| self.ingresses.get(key).cloned()).take(at_most).collect()
+    }
+
+    /// The namespace that a unit of work is for: of a group that of its oldest member, so that nobody who joins it later changes it. Empty for what is
+    /// for all.
+    #[must_use]
+    pub fn tenant(&self, unit: &Unit) -> String {
+        match unit {
+            Unit::Binding(key) => key.namespace.clone(),
+            Unit::Group(GroupId::Implicit { namespace, .. }) => namespace.clone(),
+            Unit::Group(group @ GroupId::Explicit(_)) => {
+                let members = self.members.get(group).into_iter().flatten();
+                let known =
+                    members.filter_map(|key| Some((&self.ingresses.get(key)?.metadata.creation_timestamp, key)));
+                known.min().map(|(_, key)| key.namespace.clone()).unwrap_or_default()
+            }
+            Unit::BackendGroup | Unit::NodeRules => String::new(),
+        }
     }
 }
 

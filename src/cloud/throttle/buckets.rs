@@ -5,8 +5,10 @@
 //! successes let it grow again; by families of operations, because AWS throttles those apart, and by a share of the rate instead of a
 //! fixed step, because their limits lie a hundredfold apart.
 
+mod fair;
+
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,6 +16,7 @@ use tokio::time::Instant;
 use super::super::metrics::Metrics;
 use super::super::sdk::Service;
 use super::{Row, Throttle};
+use fair::Bucket;
 
 /// What is left of the rate after a throttle. Half finds any limit within a few throttles.
 const DECREASE: f64 = 0.5;
@@ -34,16 +37,15 @@ const UNNAMED: (f64, f64) = (10.0, 10.0);
 /// The buckets of a throttle.
 #[derive(Debug)]
 pub(in crate::cloud) struct Buckets {
-    families: Vec<(Row, Mutex<Level>)>,
+    families: Vec<(Row, Bucket)>,
     /// Operations that no row names, while they recover from a throttle. There are no more than operations.
-    unnamed: Mutex<BTreeMap<(Service, String), Level>>,
+    unnamed: Mutex<BTreeMap<(Service, String), Arc<Bucket>>>,
     metrics: Metrics,
 }
 
-/// A bucket at a moment.
+/// The tokens of a bucket at a moment.
 #[derive(Debug)]
 struct Level {
-    /// Below zero: that many calls wait already.
     tokens: f64,
     at: Instant,
     /// Tokens a second now.
@@ -60,19 +62,29 @@ impl Buckets {
     pub(in crate::cloud) fn new(throttle: &Throttle, metrics: Metrics, now: Instant) -> Self {
         let full = |row: &Row| {
             metrics.rate(&row.service, &row.family, Some(row.rate));
-            (row.clone(), Mutex::new(Level::full(row.rate, row.burst, now)))
+            (row.clone(), Bucket::new(Level::full(row.rate, row.burst, now)))
         };
         Self { families: throttle.rows.iter().map(full).collect(), unnamed: Mutex::default(), metrics }
     }
 
-    /// Takes a token from each bucket that the operation draws from and says how long to wait before sending. Waiters are
-    /// served in the order in which they asked.
-    pub(in crate::cloud) fn reserve(&self, service: Service, operation: &str, now: Instant) -> Duration {
-        let drawn = self.families.iter().filter(|(row, _)| row.is_of(service, operation));
-        let named = drawn.map(|(_, level)| lock(level).take(now)).max();
-        let mut unnamed = lock(&self.unnamed);
-        let own = unnamed.get_mut(&(service, operation.to_owned())).map(|level| level.take(now));
-        named.max(own).unwrap_or_default()
+    /// Waits for a token from each bucket that the operation draws from. Of those who wait each tenant gets as many as another.
+    pub(in crate::cloud) async fn take(&self, service: Service, operation: &str, tenant: &str) {
+        for (_, bucket) in self.families.iter().filter(|(row, _)| row.is_of(service, operation)) {
+            bucket.take(tenant).await;
+        }
+        let own = lock(&self.unnamed).get(&(service, operation.to_owned())).cloned();
+        if let Some(bucket) = own {
+            bucket.take(tenant).await;
+        }
+    }
+
+    /// Takes a token from each bucket that the operation draws from, or says how long the slowest of them has none.
+    #[cfg(test)]
+    pub(super) fn try_take(&self, service: Service, operation: &str, now: Instant) -> Duration {
+        let drawn = self.families.iter().filter(|(row, _)| row.is_of(service, operation)).map(|(_, bucket)| bucket);
+        let own = lock(&self.unnamed).get(&(service, operation.to_owned())).cloned();
+        let waits = drawn.chain(own.as_deref()).map(|bucket| bucket.level().take(now).err());
+        waits.flatten().max().unwrap_or_default()
     }
 
     /// Takes in AWS's answer to one attempt of a call.
@@ -81,9 +93,9 @@ impl Buckets {
             self.metrics.throttled(service.id(), operation);
         }
         let mut named = false;
-        for (row, level) in self.families.iter().filter(|(row, _)| row.is_of(service, operation)) {
+        for (row, bucket) in self.families.iter().filter(|(row, _)| row.is_of(service, operation)) {
             named = true;
-            let mut level = lock(level);
+            let mut level = bucket.level();
             if level.learn(throttled, now) {
                 self.metrics.rate(&row.service, &row.family, Some(level.rate));
             }
@@ -97,11 +109,14 @@ impl Buckets {
         let (mut unnamed, key) = (lock(&self.unnamed), (service, operation.to_owned()));
         if throttled {
             let (rate, burst) = UNNAMED;
-            unnamed.entry(key.clone()).or_insert_with(|| Level::full(rate, burst, now));
+            unnamed.entry(key.clone()).or_insert_with(|| Arc::new(Bucket::new(Level::full(rate, burst, now))));
         }
-        let Some(level) = unnamed.get_mut(&key) else { return };
-        if level.learn(throttled, now) {
-            let rate = (level.rate < level.full).then_some(level.rate);
+        let Some(bucket) = unnamed.get(&key) else { return };
+        let (changed, rate) = {
+            let mut level = bucket.level();
+            (level.learn(throttled, now), (level.rate < level.full).then_some(level.rate))
+        };
+        if changed {
             self.metrics.rate(service.id(), operation, rate);
             if rate.is_none() {
                 unnamed.remove(&key);
@@ -115,10 +130,15 @@ impl Level {
         Self { tokens: burst, at: now, rate, full: rate, burst, learnt: now, lowered: None }
     }
 
-    fn take(&mut self, now: Instant) -> Duration {
+    /// Takes a token, or says how long there is none.
+    fn take(&mut self, now: Instant) -> Result<(), Duration> {
         self.refill(now);
+        if self.tokens < 1.0 {
+            // Rounded up, or whoever waits so long would find the token a nanosecond short.
+            return Err(Duration::from_secs_f64((1.0 - self.tokens) / self.rate) + Duration::from_nanos(1));
+        }
         self.tokens -= 1.0;
-        if self.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-self.tokens / self.rate) }
+        Ok(())
     }
 
     fn refill(&mut self, now: Instant) {
@@ -168,12 +188,11 @@ mod tests {
     fn burst_then_rate() {
         let now = Instant::now();
         let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
-        let waits: Vec<_> = (0..22).map(|_| buckets.reserve(Service::Elbv2, "ModifyRule", now)).collect();
-        assert!(waits.iter().take(20).all(Duration::is_zero));
-        assert_eq!(waits.iter().skip(20).map(Duration::as_millis).collect::<Vec<_>>(), [333, 666]);
+        assert!((0..20).all(|_| buckets.try_take(Service::Elbv2, "ModifyRule", now).is_zero()));
+        assert_eq!(buckets.try_take(Service::Elbv2, "ModifyRule", now).as_millis(), 333);
         let later = now + Duration::from_secs(1);
-        assert!(buckets.reserve(Service::Elbv2, "ModifyRule", later).is_zero());
-        assert!(!buckets.reserve(Service::Elbv2, "ModifyRule", later).is_zero());
+        assert!((0..3).all(|_| buckets.try_take(Service::Elbv2, "ModifyRule", later).is_zero()));
+        assert!(!buckets.try_take(Service::Elbv2, "ModifyRule", later).is_zero());
     }
 
     /// No set of writes is let through faster than what AWS is known to take, from the first call on.
@@ -183,15 +202,15 @@ mod tests {
         let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
         for operation in ["CreateRule", "DeleteRule", "SetRulePriorities", "AddTags", "RemoveTags", "DescribeRules"] {
             for _ in 0..40 {
-                buckets.reserve(Service::Elbv2, operation, now);
+                buckets.try_take(Service::Elbv2, operation, now);
             }
-            assert!(!buckets.reserve(Service::Elbv2, operation, now).is_zero(), "{operation}");
+            assert!(!buckets.try_take(Service::Elbv2, operation, now).is_zero(), "{operation}");
         }
         for operation in ["CreateTags", "AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"] {
             for _ in 0..50 {
-                buckets.reserve(Service::Ec2, operation, now);
+                buckets.try_take(Service::Ec2, operation, now);
             }
-            assert!(!buckets.reserve(Service::Ec2, operation, now).is_zero(), "{operation}");
+            assert!(!buckets.try_take(Service::Ec2, operation, now).is_zero(), "{operation}");
         }
     }
 
@@ -200,12 +219,12 @@ mod tests {
         let now = Instant::now();
         let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
         for _ in 0..50 {
-            buckets.reserve(Service::Elbv2, "RegisterTargets", now);
+            buckets.try_take(Service::Elbv2, "RegisterTargets", now);
         }
-        assert!(!buckets.reserve(Service::Elbv2, "DeregisterTargets", now).is_zero());
-        assert!(buckets.reserve(Service::Elbv2, "DescribeRules", now).is_zero());
-        assert!(buckets.reserve(Service::Elbv2, "CreateRule", now).is_zero());
-        assert!(buckets.reserve(Service::Ec2, "DescribeSubnets", now).is_zero());
+        assert!(!buckets.try_take(Service::Elbv2, "DeregisterTargets", now).is_zero());
+        assert!(buckets.try_take(Service::Elbv2, "DescribeRules", now).is_zero());
+        assert!(buckets.try_take(Service::Elbv2, "CreateRule", now).is_zero());
+        assert!(buckets.try_take(Service::Ec2, "DescribeSubnets", now).is_zero());
     }
 
     #[test]
@@ -213,31 +232,31 @@ mod tests {
         let now = Instant::now();
         let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
         for service in [Service::WafV2, Service::WafRegional] {
-            assert!(buckets.reserve(service, "AssociateWebACL", now).is_zero());
-            assert_eq!(buckets.reserve(service, "DisassociateWebACL", now), Duration::from_secs(2));
-            assert!(buckets.reserve(service, "GetWebACLForResource", now).is_zero());
-            assert_eq!(buckets.reserve(service, "GetWebACLForResource", now), Duration::from_secs(1));
+            assert!(buckets.try_take(service, "AssociateWebACL", now).is_zero());
+            assert_eq!(buckets.try_take(service, "DisassociateWebACL", now).as_millis(), 2000);
+            assert!(buckets.try_take(service, "GetWebACLForResource", now).is_zero());
+            assert_eq!(buckets.try_take(service, "GetWebACLForResource", now).as_millis(), 1000);
         }
-        assert!(buckets.reserve(Service::WafV2, "ListWebACLs", now).is_zero());
+        assert!(buckets.try_take(Service::WafV2, "ListWebACLs", now).is_zero());
     }
 
     const MODIFY: (Service, &str) = (Service::Elbv2, "ModifyRule");
 
     /// Asks for tokens until one has to be waited for; how many were there, and how long the wait is.
-    fn drain(buckets: &Buckets, (service, operation): (Service, &str), now: Instant) -> (u32, Duration) {
+    fn drain(buckets: &Buckets, (service, operation): (Service, &str), now: Instant) -> (u32, u128) {
         let mut there = 0;
         loop {
-            let wait = buckets.reserve(service, operation, now);
+            let wait = buckets.try_take(service, operation, now);
             if !wait.is_zero() {
-                return (there, wait);
+                return (there, wait.as_millis());
             }
             there += 1;
         }
     }
 
     fn rate(buckets: &Buckets, operation: &str) -> f64 {
-        let (_, level) = buckets.families.iter().find(|(row, _)| row.is_of(Service::Elbv2, operation)).unwrap();
-        lock(level).rate
+        let (_, bucket) = buckets.families.iter().find(|(row, _)| row.is_of(Service::Elbv2, operation)).unwrap();
+        bucket.level().rate
     }
 
     #[test]
@@ -249,7 +268,7 @@ mod tests {
         }
         assert!((rate(&buckets, MODIFY.1) - 1.5).abs() < 1e-9, "answers to what was sent together count once");
         assert!((rate(&buckets, "DescribeRules") - 10.0).abs() < 1e-9, "another family is left alone");
-        assert_eq!(drain(&buckets, MODIFY, now), (0, Duration::from_secs_f64(1.0 / 1.5)), "the burst is gone");
+        assert_eq!(drain(&buckets, MODIFY, now), (0, 666), "the burst is gone");
         for _ in 0..10 {
             now += AT_ONCE;
             buckets.answered(MODIFY.0, MODIFY.1, true, now);
@@ -281,15 +300,15 @@ mod tests {
         let mut now = Instant::now();
         let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
         let create = (Service::Ec2, "DescribeVpcs");
-        assert!((0..1000).all(|_| buckets.reserve(create.0, create.1, now).is_zero()));
+        assert!((0..1000).all(|_| buckets.try_take(create.0, create.1, now).is_zero()));
         buckets.answered(create.0, create.1, true, now);
-        assert_eq!(drain(&buckets, create, now), (0, Duration::from_millis(200)));
-        assert!(buckets.reserve(create.0, "DescribeSubnets", now).is_zero(), "another operation is left alone");
+        assert_eq!(drain(&buckets, create, now), (0, 200));
+        assert!(buckets.try_take(create.0, "DescribeSubnets", now).is_zero(), "another operation is left alone");
         for _ in 0..61 {
             now += Duration::from_secs(1);
             buckets.answered(create.0, create.1, false, now);
         }
-        assert!((0..1000).all(|_| buckets.reserve(create.0, create.1, now).is_zero()), "it has recovered");
+        assert!((0..1000).all(|_| buckets.try_take(create.0, create.1, now).is_zero()), "it has recovered");
         assert!(lock(&buckets.unnamed).is_empty());
     }
 }

@@ -93,7 +93,7 @@ impl Reconciler {
         if !sharers.is_empty() {
             // The next of them deregisters what it does not want.
             for sharer in sharers {
-                self.shared.queue.add(Unit::Binding(Key::of(&sharer.metadata)), Lane::Change, TOGETHER);
+                self.add(Unit::Binding(Key::of(&sharer.metadata)), Lane::Change, TOGETHER);
             }
             return Ok(());
         }
