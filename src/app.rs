@@ -1,10 +1,13 @@
 //! Wiring and the order of the end: webhooks drain while the watches still run, then the reconciler ends its turns.
 
+mod upkeep;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
+use albedo_engine::admit::registration::Target;
 use albedo_engine::admit::{self, Answer, Policy};
 use albedo_engine::compile::Cache;
 use albedo_engine::settings::Settings;
@@ -16,11 +19,12 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::Run;
+use crate::cli::{Certificates, Run};
 use crate::cloud::{Asked, Cloud, CloudConfig, NodePlace, Service, Throttle, identify};
 use crate::cluster::{Cluster, Events, Tenure, resource};
 use crate::reconcile::{Account, Metrics, Parts, Reconciler};
-use crate::serve::{Config, Decide, Files, Lane, Limits, Readiness, Serve, SharedRegistry, Webhook};
+use crate::serve::{Config, Decide, Lane, Limits, Made, PairSource, Readiness, Serve, SharedRegistry, Source, Webhook};
+use upkeep::{Upkeep, Wanted};
 
 /// Pause between two attempts to find out where we are.
 const WHERE: Duration = Duration::from_secs(10);
@@ -52,7 +56,9 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
 
     let (stop, end) = (CancellationToken::new(), CancellationToken::new());
     let decide = decide(cluster.clone(), account.clone(), settings.clone(), policy);
-    let config = listeners(&flags)?;
+    let made = (flags.certificates == Certificates::Own).then(Made::default);
+    let config = listeners(&flags, made.clone())?;
+    let upkeep = Upkeep::new(cluster.clone(), wanted(&flags, &cluster)?, readiness.clone(), made);
     let server = Serve::start(config, decide, readiness.clone(), registry.clone(), stop.clone()).await?;
     let bound = server.bound();
     tracing::info!(webhook = ?bound.webhook, probes = ?bound.probes, metrics = ?bound.metrics, "listening");
@@ -64,6 +70,7 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
         async move { cluster.watch(namespace.as_deref(), end).await }
     });
     tokio::spawn(when_ready(cluster.clone(), readiness));
+    tokio::spawn(upkeep.run(stop.clone()));
     let work = tokio::spawn(reconcile(flags, asked, cluster, account, settings, events, registry, stop.clone()));
 
     let outcome = until_the_end(&stop, watches, &end).await;
@@ -290,15 +297,48 @@ async fn write_while_allowed(flags: &Run, parts: Parts, stop: CancellationToken)
     }
 }
 
-fn listeners(flags: &Run) -> anyhow::Result<Config> {
-    let mut files = Files::in_directory(&flags.webhook_cert_dir, &flags.webhook_cert_file, &flags.webhook_key_file);
-    files.client_ca.clone_from(&flags.kube_ca_pem_filepath);
+/// What is kept in the cluster so that the webhooks are called.
+fn wanted(flags: &Run, cluster: &Cluster) -> anyhow::Result<Wanted> {
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let namespace = given(&flags.webhook_namespace).unwrap_or_else(|| cluster.own_namespace());
+    let (target, names) = match given(&flags.webhook_url) {
+        Some(url) => {
+            let host = url::Url::parse(&url).ok().and_then(|url| url.host_str().map(str::to_owned));
+            let host = host.with_context(|| format!("--webhook-url {url}: write https://HOST:PORT"))?;
+            (Target::Url(url), vec![host])
+        }
+        None => {
+            let host = format!("{}.{namespace}.svc", flags.webhook_service);
+            let names = vec![host.clone(), format!("{host}.cluster.local")];
+            (Target::Service { namespace: namespace.clone(), name: flags.webhook_service.clone(), port: 443 }, names)
+        }
+    };
+    Ok(Wanted {
+        namespace,
+        secret: flags.certificates_secret.clone(),
+        target,
+        names,
+        configurations: flags.registers().then(|| flags.webhook_configurations.clone()),
+        owner: flags.webhook_configurations_owner.clone(),
+        inject_ca_from: given(&flags.inject_ca_from),
+        watched: given(&flags.watch_namespace),
+        class: flags.ingress_class.clone(),
+    })
+}
+
+fn listeners(flags: &Run, made: Option<Made>) -> anyhow::Result<Config> {
+    let poll = if made.is_some() { 1 } else { flags.webhook_cert_poll_seconds.max(1) };
+    let mut source = Source::in_directory(&flags.webhook_cert_dir, &flags.webhook_cert_file, &flags.webhook_key_file);
+    if let Some(made) = made {
+        source.pair = PairSource::Made(made);
+    }
+    source.client_ca.clone_from(&flags.kube_ca_pem_filepath);
     let linger = Duration::from_secs(flags.shutdown_linger_seconds);
     Ok(Config {
         webhook: Some(Webhook {
             address: SocketAddr::new(flags.bind_address, flags.webhook_bind_port),
-            files,
-            poll: Duration::from_secs(flags.webhook_cert_poll_seconds.max(1)),
+            source,
+            poll: Duration::from_secs(poll),
         }),
         probes: address(flags, "--health-probe-bind-addr", &flags.health_probe_bind_addr)?,
         metrics: address(flags, "--metrics-bind-addr", &flags.metrics_bind_addr)?,

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use flags::{Run, pairs};
+pub use flags::{Certificates, Run, pairs};
 
 /// An AWS Application Load Balancer ingress controller that refuses at `kubectl apply` what would not provision.
 #[derive(Debug, Parser)]

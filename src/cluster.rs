@@ -10,6 +10,7 @@ mod lease;
 mod metrics;
 mod objects;
 mod secrets;
+mod serving;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use events::{Events, Note, Severity, Subject};
 pub use feed::ChangeFeed;
 pub use lease::Tenure;
 pub use metrics::Metrics;
+pub use serving::{Registered, ServingSecret};
 pub use status::Host;
 pub use trouble::{Trouble, Unreadable, resource};
 pub use watch::WatchEnded;

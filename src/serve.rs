@@ -7,6 +7,7 @@
 //! | `slots`, `watched` | places for connections, who gives way, and how long each phase may last |
 //! | `room` | memory for large bodies |
 //! | `tls` | the serving certificate |
+//! | `authority` | certificates that Albedo makes itself |
 //! | `webhook` | a route for each path of the table of webhooks |
 //! | `probes`, `metrics` | `/healthz`, `/readyz`, `/metrics` |
 //! | `registration_yaml` | the webhook configurations for `kubectl apply` |
@@ -22,6 +23,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 mod accept;
+mod authority;
 mod metrics;
 mod probes;
 mod registration_yaml;
@@ -32,10 +34,11 @@ mod watched;
 mod webhook;
 
 pub use accept::Limits;
+pub use authority::{Pair, Stored, step};
 pub use metrics::SharedRegistry;
 pub use probes::Readiness;
 pub use registration_yaml::registration_yaml;
-pub use tls::Files;
+pub use tls::{Made, PairSource, Source};
 pub use webhook::{Decide, Lane};
 
 use accept::Listener;
@@ -49,7 +52,7 @@ pub const WEBHOOK_CONDITION: &str = "webhook";
 const PLAIN_CONNECTIONS: usize = 64;
 
 /// What is served where. A port of 0 takes a free one, see [`Bound`]. None leaves a listener out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// The webhooks.
     pub webhook: Option<Webhook>,
@@ -62,13 +65,13 @@ pub struct Config {
 }
 
 /// The webhook listener.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Webhook {
     /// Address.
     pub address: SocketAddr,
     /// Where the certificate is.
-    pub files: Files,
-    /// How often the files are looked at.
+    pub source: Source,
+    /// How often the source is looked at.
     pub poll: Duration,
 }
 
@@ -151,7 +154,7 @@ impl Serve {
         let guard = last.drop_guard();
         if let Some(webhook) = config.webhook {
             let socket = bind("webhook", webhook.address, &mut bound.webhook).await?;
-            let certificates = Arc::new(Certificates::new(webhook.files.clone(), metrics.clone()));
+            let certificates = Arc::new(Certificates::new(webhook.source.clone(), metrics.clone()));
             let routes: Router = webhook::routes(&decide, config.limits.body, &metrics);
             let tls = Some(Arc::clone(&certificates));
             let listener = Listener { name: "webhook", socket, tls, routes, limits: config.limits, metrics };

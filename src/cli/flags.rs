@@ -54,6 +54,16 @@ const IGNORED_GATES: [&str; 14] = [
     "IngressPlanAnnotation",
 ];
 
+/// Where the serving certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Certificates {
+    /// Files that somebody else writes
+    Files,
+    /// Albedo makes them itself
+    #[value(name = "self")]
+    Own,
+}
+
 /// Flags of `albedo run`.
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "one a flag")]
@@ -202,6 +212,33 @@ pub struct Run {
     /// Seconds between two looks at the serving certificate
     #[arg(long, env = "ALBEDO_WEBHOOK_CERT_POLL_SECONDS", default_value_t = 10)]
     pub webhook_cert_poll_seconds: u64,
+    /// Where the serving certificate comes from: files, which cert-manager or somebody else writes, or self: Albedo makes and renews it
+    #[arg(long, env = "ALBEDO_CERTIFICATES", value_enum, default_value_t = Certificates::Files)]
+    pub certificates: Certificates,
+    /// Secret in which the replicas share a certificate that they make
+    #[arg(long, env = "ALBEDO_CERTIFICATES_SECRET", default_value = "albedo-serving")]
+    pub certificates_secret: String,
+    /// Register the webhooks once this replica answers, and keep their configurations as they should be; always with --certificates=self
+    #[arg(long, env = "ALBEDO_REGISTER_WEBHOOKS", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub register_webhooks: bool,
+    /// Name of the webhook configurations
+    #[arg(long, env = "ALBEDO_WEBHOOK_CONFIGURATIONS", default_value = "albedo-webhook")]
+    pub webhook_configurations: String,
+    /// ClusterRole that owns the webhook configurations: Kubernetes deletes them with it
+    #[arg(long, env = "ALBEDO_WEBHOOK_CONFIGURATIONS_OWNER", default_value = "albedo")]
+    pub webhook_configurations_owner: String,
+    /// Certificate (namespace/name) whose authority cert-manager injects into the webhook configurations
+    #[arg(long, env = "ALBEDO_INJECT_CA_FROM", default_value = "")]
+    pub inject_ca_from: String,
+    /// Service of the webhooks
+    #[arg(long, env = "ALBEDO_WEBHOOK_SERVICE", default_value = "albedo-webhook")]
+    pub webhook_service: String,
+    /// Namespace of that Service and of the Secret; the Pod's own when it is empty
+    #[arg(long, env = "ALBEDO_WEBHOOK_NAMESPACE", default_value = "")]
+    pub webhook_namespace: String,
+    /// Base URL of the webhooks instead of the Service, for an Albedo outside of the cluster
+    #[arg(long, env = "ALBEDO_WEBHOOK_URL", default_value = "")]
+    pub webhook_url: String,
     /// Authorities of the API server's client certificate; nobody is asked for one without it
     #[arg(long, env = "ALBEDO_KUBE_CA_PEM_FILEPATH")]
     pub kube_ca_pem_filepath: Option<PathBuf>,
@@ -242,6 +279,11 @@ pub fn without_ignored(arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 impl Run {
+    /// Whether the webhooks are registered by Albedo.
+    pub fn registers(&self) -> bool {
+        self.register_webhooks || self.certificates == Certificates::Own
+    }
+
     /// What the engine has to know of them.
     ///
     /// # Errors

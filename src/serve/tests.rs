@@ -104,8 +104,13 @@ fn limits() -> Limits {
 
 fn config(directory: &Path, limits: Limits) -> Config {
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-    let files = Files::in_directory(directory, "tls.crt", "tls.key");
-    Config { webhook: Some(Webhook { address: any, files, poll: POLL }), probes: Some(any), metrics: Some(any), limits }
+    let files = Source::in_directory(directory, "tls.crt", "tls.key");
+    Config {
+        webhook: Some(Webhook { address: any, source: files, poll: POLL }),
+        probes: Some(any),
+        metrics: Some(any),
+        limits,
+    }
 }
 
 async fn start(config: Config, decide: Decide) -> (Handle, CancellationToken, Readiness) {

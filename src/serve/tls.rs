@@ -1,8 +1,9 @@
-//! The serving certificate: read from files that somebody else renews, checked, and swapped while connections go on.
+//! The serving certificate: read from files that somebody else renews, or made by Albedo; checked, and swapped while connections go on.
 //!
 //! The files are polled and compared by their bytes. A watch on a file goes deaf when the kubelet swaps the `..data`
 //! link of a mounted Secret, and the kubelet takes a minute to bring a renewed Secret anyway.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, RootCertStore, ServerConfig, version};
 use tokio_util::sync::CancellationToken;
 
+use super::authority::Pair;
 use super::metrics::Metrics;
 
 /// Pause between two looks at the files while there is no pair to serve or the newest one was refused.
@@ -27,21 +29,54 @@ const SETTLE: Duration = Duration::from_millis(20);
 const READINGS: usize = 5;
 
 /// Where the certificate is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
-    /// The chain in PEM, the server's own certificate first.
-    pub certificate: PathBuf,
-    /// The private key in PEM.
-    pub key: PathBuf,
-    /// Authorities in PEM that a client's certificate has to come from. None asks clients for nothing.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Certificate and key.
+    pub pair: PairSource,
+    /// File of authorities in PEM that a client's certificate has to come from. None asks clients for nothing.
     pub client_ca: Option<PathBuf>,
 }
 
-impl Files {
+/// Where certificate and key are.
+#[derive(Debug, Clone)]
+pub enum PairSource {
+    /// In files that somebody else renews.
+    Files {
+        /// The chain in PEM, the server's own certificate first.
+        certificate: PathBuf,
+        /// The private key in PEM.
+        key: PathBuf,
+    },
+    /// Albedo makes them itself.
+    Made(Made),
+}
+
+/// A pair that Albedo makes itself, once it has one. Clones are the same handle.
+#[derive(Debug, Clone, Default)]
+pub struct Made(Arc<ArcSwapOption<Pair>>);
+
+impl Made {
+    /// Has this pair served from now on.
+    pub fn put(&self, pair: Pair) {
+        self.0.store(Some(Arc::new(pair)));
+    }
+}
+
+impl Source {
     /// Certificate and key in one directory, the way a Secret is mounted.
     #[must_use]
     pub fn in_directory(directory: &Path, certificate: &str, key: &str) -> Self {
-        Self { certificate: directory.join(certificate), key: directory.join(key), client_ca: None }
+        let pair = PairSource::Files { certificate: directory.join(certificate), key: directory.join(key) };
+        Self { pair, client_ca: None }
+    }
+}
+
+impl fmt::Display for PairSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files { certificate, .. } => certificate.display().fmt(f),
+            Self::Made(_) => f.write_str("made by albedo"),
+        }
     }
 }
 
@@ -56,6 +91,9 @@ pub enum Refusal {
         /// What the system says.
         source: io::Error,
     },
+    /// Albedo has not made a pair yet.
+    #[error("no certificate is made yet")]
+    Unmade,
     /// Two readings in a row never agreed.
     #[error("the files change while they are read")]
     Unsettled,
@@ -94,18 +132,18 @@ struct Material {
 
 /// The certificate that is served now.
 pub struct Certificates {
-    files: Files,
+    source: Source,
     provider: Arc<CryptoProvider>,
     current: ArcSwapOption<ServerConfig>,
     metrics: Metrics,
 }
 
 impl Certificates {
-    /// Nothing to serve yet; [`Certificates::watch`] reads the files.
+    /// Nothing to serve yet; [`Certificates::watch`] reads the source.
     #[must_use]
-    pub fn new(files: Files, metrics: Metrics) -> Self {
+    pub fn new(source: Source, metrics: Metrics) -> Self {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        Self { files, provider, current: ArcSwapOption::empty(), metrics }
+        Self { source, provider, current: ArcSwapOption::empty(), metrics }
     }
 
     /// What the next handshake is made with; None until a pair was found.
@@ -149,12 +187,12 @@ impl Certificates {
 
     fn complain(&self, refusal: &Refusal, serving: bool) {
         let error: &(dyn std::error::Error + 'static) = refusal;
-        let file = self.files.certificate.display();
+        let source = &self.source.pair;
         if serving {
             self.metrics.certificate_refused();
-            tracing::warn!(%file, error, "the new serving certificate is not used, the last good one is");
+            tracing::warn!(%source, error, "the new serving certificate is not used, the last good one is");
         } else {
-            tracing::warn!(%file, error, "no serving certificate yet, webhooks wait for it");
+            tracing::warn!(%source, error, "no serving certificate yet, webhooks wait for it");
         }
     }
 
@@ -168,7 +206,7 @@ impl Certificates {
         if not_after.is_some_and(|end| end < now) {
             tracing::warn!(not_after, "the serving certificate has expired, clients will refuse it");
         }
-        tracing::info!(file = %self.files.certificate.display(), not_after, "serving certificate taken over");
+        tracing::info!(source = %self.source.pair, not_after, "serving certificate taken over");
         Ok(Some(material))
     }
 
@@ -189,15 +227,20 @@ impl Certificates {
     }
 
     async fn read_once(&self) -> Result<Material, Refusal> {
-        let client_ca = match &self.files.client_ca {
+        let client_ca = match &self.source.client_ca {
             Some(path) => Some(read_file(path).await?),
             None => None,
         };
-        Ok(Material {
-            certificate: read_file(&self.files.certificate).await?,
-            key: read_file(&self.files.key).await?,
-            client_ca,
-        })
+        match &self.source.pair {
+            PairSource::Files { certificate, key } => {
+                Ok(Material { certificate: read_file(certificate).await?, key: read_file(key).await?, client_ca })
+            }
+            PairSource::Made(made) => {
+                let pair = made.0.load_full().ok_or(Refusal::Unmade)?;
+                let (certificate, key) = (pair.certificate.clone().into_bytes(), pair.key.clone().into_bytes());
+                Ok(Material { certificate, key, client_ca })
+            }
+        }
     }
 
     /// Checks what was read, and says until when it is valid, in seconds since 1970.
@@ -247,7 +290,7 @@ fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'st
 /// The end of a certificate's validity, in seconds since 1970. The parser that the tree has already doesn't give out
 /// the field, but names it when it refuses the certificate at a time after every end; validity is checked first of
 /// all.
-fn not_after(certificate: &CertificateDer<'_>) -> Option<u64> {
+pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<u64> {
     let parsed = ParsedCertificate::try_from(certificate).ok()?;
     let end_of_time = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
     match verify_server_cert_signed_by_trust_anchor(&parsed, &RootCertStore::empty(), &[], end_of_time, &[]) {

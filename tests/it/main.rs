@@ -24,6 +24,7 @@ mod faults;
 mod frontend_nlb;
 mod golden;
 mod groups;
+mod install;
 mod knowledge;
 mod kube_troubles;
 mod leaving;
@@ -41,6 +42,7 @@ mod stage;
 mod throttles;
 mod tls;
 mod troubles;
+mod upkeep;
 mod walk;
 mod weather;
 mod wire;
@@ -148,6 +150,10 @@ const TESTS: &[(&str, Test)] = tests![
     replicas::one_writes_at_a_time,
     replicas::who_stands_still_in_a_turn_writes_no_more,
     replicas::a_clock_that_jumps_changes_nothing,
+    upkeep::it_looks_after_itself,
+    install::a_chart_comes_and_goes,
+    install::a_chart_gives_what_is_known,
+    install::a_chart_grants_what_the_manifests_grant,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,
@@ -183,6 +189,7 @@ const EXHAUSTIVE: &[(&str, Test)] = tests![
     kube_troubles::all_end_as_without,
     churn::hostile_authors_and_kills,
     churn::hostile_authors_and_kills_for_long,
+    upkeep::twenty_renewals_fail_nobody,
 ];
 
 /// The error, and with `RUST_BACKTRACE=1` the places in the tests that it came through.

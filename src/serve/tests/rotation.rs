@@ -170,7 +170,7 @@ async fn clients_show_a_certificate_when_they_are_asked_to() {
     let ca = directory.path().join("clients.pem");
     fs::write(&ca, clients.0.pem()).unwrap();
     let mut config = config(directory.path(), limits());
-    config.webhook.as_mut().unwrap().files.client_ca = Some(ca.clone());
+    config.webhook.as_mut().unwrap().source.client_ca = Some(ca.clone());
     let (handle, cancel, readiness) = start(config, by_name()).await;
     until("ready", || readiness.missing().is_empty()).await;
     let address = handle.bound().webhook.unwrap();

@@ -16,7 +16,7 @@ fn pair() -> (String, String) {
 
 fn certificates_in(directory: &Path) -> Certificates {
     let registry = Arc::new(Mutex::default());
-    Certificates::new(Files::in_directory(directory, "tls.crt", "tls.key"), Metrics::new(&registry))
+    Certificates::new(Source::in_directory(directory, "tls.crt", "tls.key"), Metrics::new(&registry))
 }
 
 fn put(directory: &Path, certificate: &str, key: &str) {

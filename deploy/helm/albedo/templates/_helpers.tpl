@@ -1,0 +1,125 @@
+{{- define "albedo.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "albedo.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if contains $name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "albedo.selector" -}}
+app.kubernetes.io/name: {{ include "albedo.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "albedo.labels" -}}
+{{ include "albedo.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.additionalLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "albedo.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}{{ default (include "albedo.fullname" .) .Values.serviceAccount.name }}{{ else }}{{ required "serviceAccount.name is needed when serviceAccount.create is false" .Values.serviceAccount.name }}{{ end }}
+{{- end }}
+
+{{- define "albedo.usesCertManager" -}}
+{{- if or .Values.enableCertManager (eq .Values.certificates "cert-manager") }}true{{ end }}
+{{- end }}
+
+{{- /* --flag=value for each value that is given. */}}
+{{- define "albedo.args" -}}
+- run
+- --cluster-name={{ required "clusterName is required: the name of the cluster, part of every name and tag in AWS" .Values.clusterName }}
+- --ingress-class={{ .Values.ingressClass }}
+- --log-level={{ .Values.logLevel }}
+- --webhook-bind-port={{ .Values.webhookBindPort }}
+- --metrics-bind-addr={{ .Values.metricsBindAddr }}
+- --webhook-service={{ include "albedo.fullname" . }}-webhook
+- --webhook-configurations={{ include "albedo.fullname" . }}-webhook
+- --webhook-configurations-owner={{ include "albedo.fullname" . }}
+{{- if include "albedo.usesCertManager" . }}
+- --webhook-cert-dir=/var/run/albedo/serving-certs
+- --register-webhooks=true
+- --inject-ca-from={{ .Release.Namespace }}/{{ include "albedo.fullname" . }}-serving
+{{- else }}
+- --certificates=self
+- --certificates-secret={{ include "albedo.fullname" . }}-serving
+{{- end }}
+{{- $texts := dict
+  "aws-region" .Values.region
+  "aws-vpc-id" .Values.vpcId
+  "aws-api-throttle" .Values.awsApiThrottle
+  "watch-namespace" .Values.watchNamespace
+  "sync-period" .Values.syncPeriod
+  "default-target-type" .Values.defaultTargetType
+  "default-load-balancer-scheme" .Values.defaultLoadBalancerScheme
+  "default-ssl-policy" .Values.defaultSSLPolicy
+  "backend-security-group" .Values.backendSecurityGroup
+  "service-target-eni-security-group-tags" .Values.serviceTargetENISGTags
+  "allowed-certificate-authority-arns" .Values.certDiscovery.allowedCertificateAuthorityARNs
+  "external-managed-tags" (join "," .Values.externalManagedTags) }}
+{{- range $flag, $value := $texts }}{{ with $value }}
+- --{{ $flag }}={{ . }}
+{{- end }}{{ end }}
+{{- $given := dict
+  "aws-max-retries" .Values.awsMaxRetries
+  "ingress-max-concurrent-reconciles" .Values.ingressMaxConcurrentReconciles
+  "enable-shield" .Values.enableShield
+  "enable-waf" .Values.enableWaf
+  "enable-wafv2" .Values.enableWafv2
+  "enable-backend-security-group" .Values.enableBackendSecurityGroup
+  "enable-manage-backend-security-group-rules" .Values.enableManageBackendSecurityGroupRules
+  "disable-restricted-sg-rules" .Values.disableRestrictedSecurityGroupRules
+  "disable-ingress-class-annotation" .Values.disableIngressClassAnnotation
+  "disable-ingress-group-name-annotation" .Values.disableIngressGroupNameAnnotation
+  "tolerate-non-existent-backend-service" .Values.tolerateNonExistentBackendService
+  "tolerate-non-existent-backend-action" .Values.tolerateNonExistentBackendAction }}
+{{- range $flag, $value := $given }}{{ if not (kindIs "invalid" $value) }}
+- --{{ $flag }}={{ $value }}
+{{- end }}{{ end }}
+{{- $maps := dict
+  "default-tags" .Values.defaultTags
+  "aws-vpc-tags" .Values.vpcTags
+  "aws-api-endpoints" .Values.awsApiEndpoints
+  "feature-gates" .Values.controllerConfig.featureGates }}
+{{- range $flag, $map := $maps }}{{ if $map }}
+- --{{ $flag }}={{ range $index, $key := keys $map | sortAlpha }}{{ if $index }},{{ end }}{{ $key }}={{ get $map $key }}{{ end }}
+{{- end }}{{ end }}
+{{- range .Values.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* Values of the aws-load-balancer-controller chart that are taken and have no effect, with the reason. */}}
+{{- define "albedo.withoutEffect" -}}
+autoscaling: "replicas beyond the one that writes only answer reviews: set replicaCount"
+runtimeClassName: 'not supported'
+cluster: 'the certificate is for cluster.local; the API server asks for the .svc name alone'
+webhookConfig: 'Albedo registers its webhooks itself'
+webhookTLS: 'Albedo makes its certificate, or cert-manager does'
+keepTLSSecret: 'Albedo keeps its certificate itself'
+webhookNamespaceSelectors: 'all namespaces but kube-system and the own one are reviewed'
+objectSelector: 'all Ingresses of the classes are reviewed'
+podMutatorWebhookConfig: 'no readiness gates are injected'
+serviceMutatorWebhookConfig: 'Services are not changed'
+enableServiceMutatorWebhook: 'Services are not changed'
+enablePodReadinessGateInject: 'no readiness gates are injected'
+enableEndpointSlices: 'EndpointSlices are always used'
+serviceMaxConcurrentReconciles: 'Services of type LoadBalancer are left to others'
+targetgroupbindingMaxConcurrentReconciles: 'ingressMaxConcurrentReconciles counts for bindings too'
+targetgroupbindingMaxExponentialBackoffDelay: 'pauses grow to five minutes'
+loadBalancerClass: 'Services of type LoadBalancer are left to others'
+certManagement: 'no certificates are requested from ACM'
+creator: 'a label without effect'
+livenessProbe: 'fixed'
+readinessProbe: 'fixed'
+envSecretName: 'use envFrom'
+{{- end }}
