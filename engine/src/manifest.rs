@@ -62,7 +62,7 @@ impl FaultKind {
         match self {
             Self::Unreadable => "the file cannot be read",
             Self::NotYaml => "the document is no YAML",
-            Self::NotAManifest => "the document is no manifest",
+            Self::NotAManifest => "the document is not a manifest",
             Self::GoneApi => "no cluster supports this API any more",
             Self::Malformed => "the API server refuses it",
             Self::DefinedTwice => "the object is in the input twice",
@@ -234,7 +234,7 @@ impl Manifests {
         self.passed_over += usize::from(!held && !source.named);
         if !held && source.named {
             let mend = "give it objects with apiVersion and kind, or leave it out";
-            self.fault(FaultKind::NotAManifest, number, None, "holds no manifest".to_owned(), mend.to_owned());
+            self.fault(FaultKind::NotAManifest, number, None, "contains no manifest".to_owned(), mend.to_owned());
         }
     }
 

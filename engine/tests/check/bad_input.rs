@@ -27,8 +27,8 @@ fn says(bytes: &[u8], wanted: &[&str]) {
 
 #[test]
 fn what_is_no_text() {
-    says(b"", &["not-a-manifest - holds no manifest"]);
-    says(b"# nothing\n---\n\n", &["not-a-manifest - holds no manifest"]);
+    says(b"", &["not-a-manifest - contains no manifest"]);
+    says(b"# nothing\n---\n\n", &["not-a-manifest - contains no manifest"]);
     says(b"kind: a\nb: \xff\n", &["unreadable 2:4 is not UTF-8: byte 0xff"]);
     says(b"\x7fELF\x02\x00\x00", &["unreadable - is binary"]);
     says(b"\xff\xfek\0i\0", &["unreadable - is UTF-16"]);
