@@ -61,7 +61,7 @@ fn plan_names_every_ingress_that_it_leaves_out() {
         ("alb", key("scheme: public"), 1, &["ns/web is not part of it", "ALB002", "public"]),
         ("alb", key("subnets: subnet-0a11"), 1, &["ns/web", "ALB201"]),
         // Somebody else's is left out by right.
-        ("foreign", String::new(), 0, &["ns/web is not part of it", "another controller's"]),
+        ("foreign", String::new(), 0, &["ns/web is not part of it", "another controller"]),
     ];
     let facts = r#"{"subnets": {"read_at": "2026-01-01T00:00:00Z", "value": []}}"#;
     let folder = tempfile::tempdir().expect("a folder");
