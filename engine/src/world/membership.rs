@@ -75,7 +75,7 @@ impl World {
     }
 
     /// Whether a group has no members and no ledger, only Ingresses that claim it by their finalizers: who waits for
-    /// something goes before it.
+    /// something has precedence over it.
     #[must_use]
     pub fn is_only_claimed(&self, group: &GroupId) -> bool {
         let mut members = self.members.get(group).into_iter().flatten();
