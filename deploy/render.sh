@@ -31,7 +31,7 @@ listed() {
     printf '%s\n' "${files[@]}" | sort
 }
 present() {
-    find deploy certs -name '*.yaml' ! -name kustomization.yaml ! -path "$target" | sort
+    find deploy/ deploy/crds/ certs -name '*.yaml' ! -name kustomization.yaml ! -path "$target" ! -path 'deploy/helm/*' | sed 's,//*,/,g' | sort
 }
 kustomized() {
     sed -n 's,^  - \(.*\.yaml\)$,deploy/\1,p' deploy/kustomization.yaml

@@ -1,4 +1,4 @@
-//! The command line: the controller, and the same verdict and plan on files.
+//! The command line: the controller, and the same verdict and plan for files.
 
 mod check;
 mod explain;
@@ -33,13 +33,13 @@ enum Command {
     Run(Box<Run>),
     /// Check manifests: the same findings as at `kubectl apply`, with file, line and column.
     Check(check::Check),
-    /// Write what is known of the AWS account to a file, for check and plan to go by.
+    /// Write facts of the AWS account to a file, for check and plan.
     Facts(facts::Write),
-    /// Explain an annotation, an attribute or a finding's code; or what became of an Ingress.
+    /// Explain an annotation, an attribute or the code of a finding; or the state of an Ingress.
     Explain(Box<explain::Explain>),
-    /// Print the load balancers that manifests ask for.
+    /// Print the load balancers that manifests specify.
     Plan(plan::Show),
-    /// Print what the load balancers that manifests ask for answer to a request, and why.
+    /// Print how the load balancers of manifests answer a request, and why.
     Trace(Box<trace::Trace>),
     /// Print the `CustomResourceDefinitions`.
     Crds,
@@ -47,9 +47,9 @@ enum Command {
     WebhookConfig(manifests::WebhookConfig),
 }
 
-/// Runs the command line; the exit code is 0 when all is well, 1 when findings refuse, 2 when the command could not run.
+/// Runs the command line. The exit code is 0 on success, 1 if findings refuse something, 2 if the command could not run.
 pub fn main() -> ExitCode {
-    // LBC's Deployments start their binary with flags alone: they mean `run`.
+    // LBC's Deployments start their binary with flags only: this means `run`.
     let mut arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let bare = arguments.get(1).is_some_and(|first| first.to_string_lossy().starts_with("--"))
         && !arguments.get(1).is_some_and(|first| first == "--help" || first == "--version");

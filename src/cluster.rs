@@ -1,4 +1,4 @@
-//! The edge towards Kubernetes: watches tell the world, writes carry a resourceVersion, events say what happened.
+//! The edge towards Kubernetes: watches update the world, writes have a resourceVersion, events report what happened.
 
 mod change;
 mod crds;
@@ -39,17 +39,17 @@ pub use watch::WatchEnded;
 
 /// Longest wait for a connection to the API server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest silence within a response. Longer than a watch lives ([`watch`]), or it would cut quiet ones; it is what ends
-/// a list whose server went away.
+/// Longest silence within a response. It is longer than the duration of a watch ([`watch`]), because it would end quiet ones; it ends
+/// a list whose server is gone.
 const READ_TIMEOUT: Duration = Duration::from_secs(75);
 /// Longest wait until a request is sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest duration of one call other than a watch or its list.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How writes are named in `metadata.managedFields`.
+/// The field manager of writes in `metadata.managedFields`.
 const FIELD_MANAGER: &str = "albedo";
 
-/// The cluster: a client, and the world that its watches keep. A clone is another handle to the same.
+/// The cluster: a client, and the world that its watches update. A clone is another handle to the same.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
@@ -79,8 +79,8 @@ pub enum ConnectError {
     /// Neither a kubeconfig nor a Pod's service account was found.
     #[error("found neither a kubeconfig nor a Pod's ServiceAccount; name a file with --kubeconfig")]
     NoConfig(#[source] Box<kube::config::InferConfigError>),
-    /// The configuration makes no client: a certificate that cannot be read, say.
-    #[error("cannot make a client for the API server at {url}")]
+    /// No client can be created from the configuration, for example because a certificate cannot be read.
+    #[error("cannot create a client for the API server at {url}")]
     Client {
         /// The API server.
         url: String,
@@ -91,12 +91,12 @@ pub enum ConnectError {
 }
 
 impl Cluster {
-    /// A client by a kubeconfig, or by `KUBECONFIG`, `~/.kube/config` or the Pod's service account, whichever comes first.
+    /// A client from a kubeconfig, or from `KUBECONFIG`, `~/.kube/config` or the Pod's service account, in this order.
     ///
-    /// It asks the API server nothing yet: an API server that is away at the start is waited for by the watches.
+    /// It sends no request yet: if the API server is not available at the start, the watches wait for it.
     ///
     /// # Errors
-    /// There is no usable configuration.
+    /// If there is no usable configuration.
     pub async fn connect(kubeconfig: Option<&Path>, world: World) -> Result<Self, ConnectError> {
         let mut config = match kubeconfig {
             Some(path) => from_file(path).await?,
@@ -105,9 +105,9 @@ impl Cluster {
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(READ_TIMEOUT);
         config.write_timeout = Some(WRITE_TIMEOUT);
-        // Otherwise the time that a pooled connection lay idle counts as silence of the next response.
+        // Otherwise the idle time of a pooled connection counts as silence of the next response.
         config.reset_reader_on_write = true;
-        // A retry inside the client would outlive the lease that allowed a write. Watches and the queue retry.
+        // A retry inside the client could be sent after the end of the lease. Watches and the queue retry.
         config.default_retry = false;
         let url = config.cluster_url.to_string();
         match Client::try_from(config) {
@@ -116,7 +116,7 @@ impl Cluster {
         }
     }
 
-    /// With a client that is there already.
+    /// With an existing client.
     #[must_use]
     pub fn new(client: Client, world: World) -> Self {
         let shared = Shared {
@@ -129,26 +129,26 @@ impl Cluster {
         Self { client, shared: Arc::new(shared) }
     }
 
-    /// The client, for what this module doesn't cover. It has no timeout for a whole call: put one around.
+    /// The client, for calls outside of this module. It has no timeout for a whole call: add one.
     #[must_use]
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// One look at the world, under its lock: nothing slow belongs in here.
+    /// Reads the world under its lock: `look` must be fast.
     pub fn read<T>(&self, look: impl FnOnce(&World) -> T) -> T {
-        // A panic elsewhere can leave one object's edges unfinished; the next change of it mends them, and a controller
-        // that goes on is worth more than one that can't read any more.
+        // A panic elsewhere can leave the edges of one object incomplete; its next change completes them. A controller
+        // that continues is better than one that can no longer read.
         look(&self.shared.world.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Tells the world something that no watch does, a Secret that was read for one. What it touches goes into the feed.
+    /// Updates the world with something that no watch reports, such as a Secret that was read. The affected units go into the feed.
     pub fn tell(&self, tell: impl FnOnce(&mut World) -> Changes) {
         let changes = tell(&mut self.shared.world.write().unwrap_or_else(PoisonError::into_inner));
         self.shared.feed.add(changes);
     }
 
-    /// Where the changes of the world arrive. It has one reader.
+    /// The feed of changes of the world. It has one reader.
     #[must_use]
     pub fn changes(&self) -> &ChangeFeed {
         &self.shared.feed
@@ -162,7 +162,7 @@ impl Cluster {
 
     /// Waits until each kind has been listed once.
     pub async fn ready(&self) {
-        // The sender lives as long as `self`: the only error there is can't come.
+        // The sender lives as long as `self`, so the only error cannot occur.
         let _ = self.shared.ready.subscribe().wait_for(|ready| *ready).await;
     }
 
@@ -172,19 +172,19 @@ impl Cluster {
         self.read(World::missing)
     }
 
-    /// Watches that are failing now, each with its mend.
+    /// Watches that fail at present, each with its fix.
     #[must_use]
     pub fn troubles(&self) -> Vec<Trouble> {
         self.shared.troubles.current()
     }
 
-    /// Objects that are there and cannot be decoded. The world goes on without them.
+    /// Objects that exist and cannot be decoded. The world does not contain them.
     #[must_use]
     pub fn unreadable(&self) -> Vec<Unreadable> {
         self.shared.troubles.unreadable()
     }
 
-    /// What is measured here.
+    /// The metrics of this module.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics

@@ -1,10 +1,10 @@
-//! The HTTP server: webhooks over TLS with a certificate that is swapped while it runs, probes and metrics over plain
+//! The HTTP server: webhooks over TLS with a certificate that is replaced while it runs, probes and metrics over plain
 //! HTTP.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `accept` | the accept loop of a listener and its end |
-//! | `slots`, `watched` | places for connections, who gives way, and how long each phase may last |
+//! | `slots`, `watched` | places for connections, which one is closed if there is none, and how long each phase may last |
 //! | `room` | memory for large bodies |
 //! | `tls` | the serving certificate |
 //! | `authority` | certificates that Albedo makes itself |
@@ -60,7 +60,7 @@ pub struct Config {
     pub probes: Option<SocketAddr>,
     /// `/metrics`.
     pub metrics: Option<SocketAddr>,
-    /// Bounds of the webhook listener; the other two take its times, but neither linger nor need many connections.
+    /// Limits of the webhook listener. The other two use its timeouts, but do not linger and need few connections.
     pub limits: Limits,
 }
 
@@ -75,7 +75,7 @@ pub struct Webhook {
     pub poll: Duration,
 }
 
-/// The addresses that listeners were bound to.
+/// The addresses of the bound listeners.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bound {
     /// The webhooks.
@@ -86,24 +86,24 @@ pub struct Bound {
     pub metrics: Option<SocketAddr>,
 }
 
-/// Why the server doesn't start, or ended before it was asked to.
+/// Why the server did not start, or ended unexpectedly.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An address can't be listened on.
+    /// Cannot listen on an address.
     #[error("cannot listen on {address} for {listener}")]
     Bind {
         /// `webhook`, `probes` or `metrics`.
         listener: &'static str,
-        /// The address as it was asked for.
+        /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// A task panicked.
     #[error("a task of the server failed")]
     Task(#[source] JoinError),
-    /// A task returned though nobody asked for the end.
-    #[error("a task of the server ended unasked")]
+    /// A task returned before the shutdown.
+    #[error("a task of the server ended unexpectedly")]
     Unasked,
 }
 
@@ -115,8 +115,8 @@ impl Serve {
     /// Binds all listeners and serves until `cancel`. Webhooks are ready, as the condition [`WEBHOOK_CONDITION`] says,
     /// when a certificate was found; connections before that are closed at once.
     ///
-    /// At the end the condition falls first, then the webhook listener lingers and drains, and the probes and metrics
-    /// go last, so that they can be asked all the while.
+    /// At the shutdown the condition becomes false first, then the webhook listener lingers and drains. The probes and metrics
+    /// end last, so that they are available all the time.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Serve {
         let metrics = Metrics::new(&registry);
         let mut tasks = JoinSet::new();
         let mut bound = Bound::default();
-        // Cancelled when the webhook listener has drained, or its task has ended in any other way.
+        // Cancelled when the webhook listener has drained, or its task has ended for another reason.
         let last = CancellationToken::new();
 
         let plain = Limits {
@@ -179,7 +179,7 @@ async fn bind(
     Ok(socket)
 }
 
-/// Keeps the certificate fresh, and the readiness condition true to it.
+/// Reloads the certificate, and updates the readiness condition.
 async fn watch(certificates: Arc<Certificates>, every: Duration, readiness: Readiness, cancel: CancellationToken) {
     let found = readiness.clone();
     let first = move || found.set(WEBHOOK_CONDITION, true);
@@ -197,7 +197,7 @@ async fn hold(cancel: CancellationToken, guard: DropGuard) {
     drop(guard);
 }
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub struct Handle {
     bound: Bound,
@@ -206,13 +206,13 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// The addresses that listeners were bound to.
+    /// The addresses of the bound listeners.
     #[must_use]
     pub fn bound(&self) -> Bound {
         self.bound
     }
 
-    /// Waits for the end of every task. When one ends before it was asked to, the others are cancelled.
+    /// Waits for the end of every task. If one ends unexpectedly, the others are cancelled.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Findings → verdict, and defaults: what admission answers to a review.
+//! Admission: from findings to the verdict on a review, and defaults.
 
 mod binding;
 mod consequence;
@@ -25,14 +25,14 @@ use crate::world::World;
 pub use policy::{Defaults, Mode, Policy};
 pub use verdict::outside;
 
-/// Most values of an object's JSON that are decoded, counted as the separators before them. An Ingress of the most paths that are read has
-/// fewer than half of it; decoded, a value can take a hundred times the bytes of its text.
+/// The most JSON values of an object that is decoded, counted by their separators. An Ingress with the largest number of paths has
+/// less than half of this. A decoded value can take a hundred times the bytes of its text.
 pub const VALUES: usize = 100_000;
 
 /// The annotation that acknowledges the replacement of a load balancer.
 pub const ALLOW_REPLACEMENT: &str = "albedo.dev/allow-replacement";
 
-/// What is asked:
+/// The operation of a request:
 /// <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#request>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -53,7 +53,7 @@ pub enum Object {
     Ingress(Box<Ingress>),
     /// Anything else.
     Other(Value),
-    /// Not decoded: it has so many JSON values, above [`VALUES`].
+    /// Not decoded, because it has this many JSON values, more than [`VALUES`].
     Oversized(usize),
 }
 
@@ -62,15 +62,15 @@ pub enum Object {
 pub struct Request {
     /// The row whose path was called.
     pub row: &'static registration::Row,
-    /// What is asked.
+    /// The operation.
     pub operation: Operation,
     /// Namespace, from the request: the object may lack it.
     pub namespace: String,
     /// Name; empty under `generateName`.
     pub name: String,
-    /// Nothing will be stored.
+    /// A dry run: nothing will be stored.
     pub dry_run: bool,
-    /// Who asks.
+    /// The user.
     pub user: String,
     /// The object as it would be stored.
     pub object: Option<Object>,
@@ -81,9 +81,9 @@ pub struct Request {
 /// One thing that is wrong, as clients print it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// A word for machines.
+    /// The reason, as one word for programs.
     pub reason: String,
-    /// Complete in itself: kubectl prints nothing else.
+    /// The message. It is complete, because kubectl prints nothing else.
     pub message: String,
     /// Path of the field.
     pub field: String,
@@ -129,14 +129,14 @@ pub struct Answer {
     pub details: Option<Details>,
     /// Warnings.
     pub warnings: Vec<String>,
-    /// Changes, of mutating webhooks alone.
+    /// Changes, only of mutating webhooks.
     pub patch: Vec<PatchOp>,
-    /// It would be another if AWS held something else: facts are worth reading again.
+    /// The answer depends on facts of AWS, so these should be read again.
     pub rests_on_facts: bool,
 }
 
 impl Answer {
-    /// Let it pass.
+    /// The request is allowed.
     #[must_use]
     pub fn allow() -> Self {
         Self {
@@ -153,7 +153,7 @@ impl Answer {
 }
 
 impl Answer {
-    /// All that clients may print of it.
+    /// All texts that clients may print.
     fn texts(&mut self) -> impl Iterator<Item = &mut String> {
         let causes = self.details.iter_mut().flat_map(|details| &mut details.causes);
         let causes = causes.flat_map(|cause| [&mut cause.message, &mut cause.field]);
@@ -173,7 +173,7 @@ impl Answer {
     }
 }
 
-/// What an answer is derived from besides the request.
+/// The input of a review besides the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The cluster.
@@ -188,14 +188,14 @@ pub struct Context<'a> {
     pub now: Timestamp,
 }
 
-/// Answers a review, from nothing.
+/// Answers a review, without a cache.
 #[must_use]
 pub fn review(request: &Request, context: Context<'_>) -> Answer {
     review_with(request, context, &mut Cache::default())
 }
 
-/// Answers a review; what was compiled before from the same inputs is taken from the cache. The answer is the same.
-/// What is neither an Ingress nor a binding nor parameters of a class is allowed: after a switch of images the predecessor's registrations go on.
+/// Answers a review, with members from the cache if their inputs are unchanged. The answer is the same.
+/// Objects other than Ingresses, bindings and class parameters are allowed: after a switch from LBC its webhook configurations may still exist.
 #[must_use]
 pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> Answer {
     let ingress = match &request.object {
@@ -218,7 +218,7 @@ pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -
     }
 }
 
-/// The answer about what is no Ingress.
+/// The answer to a review of an object that is not an Ingress.
 fn review_other(request: &Request, object: &Value, context: Context<'_>) -> Answer {
     let old = match &request.old_object {
         Some(Object::Other(old)) => Some(old),
@@ -235,13 +235,13 @@ fn review_other(request: &Request, object: &Value, context: Context<'_>) -> Answ
     }
 }
 
-/// All findings on all Ingresses of a world, in the order of their groups: what the file door prints.
+/// All findings on all Ingresses of a world, in the order of their groups, for `albedo check`.
 #[must_use]
 pub fn survey(context: Context<'_>) -> Vec<Finding> {
     verdict::survey(context)
 }
 
-/// The object with the namespace and name of the request, which count where they differ.
+/// The object with the namespace and name of the request, which have precedence.
 fn named(ingress: &Ingress, request: &Request) -> Ingress {
     let mut ingress = ingress.clone();
     if !request.namespace.is_empty() {

@@ -1,4 +1,4 @@
-//! The file door: what admission would say of manifests, with the places in their files. Pure: text in, reports out.
+//! `albedo check`: the findings of admission on manifests, with their places in the files. Pure: text in, reports out.
 
 mod github;
 mod json;
@@ -14,18 +14,18 @@ use crate::manifest::{Fault, FaultKind, Manifests, Part, Place, Source};
 
 pub use text::Look;
 
-/// How bad a remark is.
+/// The level of a remark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// It would be refused.
     Error,
-    /// It would be let through with a warning.
+    /// It would be admitted with a warning.
     Warning,
 }
 
 impl Level {
-    /// Its word, the same in all outputs.
+    /// Its name, the same in all outputs.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl Level {
     }
 }
 
-/// What a remark is about: a finding's code, or a fault of the input.
+/// The rule of a remark: the code of a finding, or a kind of fault of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// A finding.
@@ -45,7 +45,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// `ALB001`, or the fault's word.
+    /// `ALB001`, or the name of the fault.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Rule {
         }
     }
 
-    /// A few words.
+    /// The title.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -67,19 +67,19 @@ impl Rule {
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remark {
-    /// How bad it is.
+    /// Its level.
     pub level: Level,
-    /// What it is about.
+    /// Its rule.
     pub rule: Rule,
-    /// The object, if it is known which.
+    /// The object, if known.
     pub subject: Option<ObjectRef>,
     /// The Helm template that the object comes from.
     pub template: Option<String>,
-    /// Objects that take part.
+    /// Other objects that are concerned.
     pub related: Vec<ObjectRef>,
-    /// Number of the source; `None` for what is in no file.
+    /// Number of the source; `None` if the object is in no file.
     pub source: Option<usize>,
-    /// Where in the source.
+    /// The place in the source.
     pub place: Option<Place>,
     /// The field.
     pub path: String,
@@ -87,13 +87,13 @@ pub struct Remark {
     pub pointer: String,
     /// The value.
     pub value: Option<String>,
-    /// What would be accepted.
+    /// The values that would be accepted.
     pub allowed: Vec<String>,
     /// What is wrong.
     pub message: String,
-    /// What to write instead.
+    /// How to fix it.
     pub mend: String,
-    /// What it changes in AWS; of a fault nothing is known.
+    /// Its effect on AWS; unknown for a fault of the input.
     pub effect: Option<Effect>,
 }
 
@@ -102,9 +102,9 @@ pub struct Remark {
 pub struct Report<'a> {
     /// The files.
     pub sources: &'a [Source],
-    /// All that is wrong, by file and line.
+    /// All remarks, by file and line.
     pub remarks: Vec<Remark>,
-    /// How many Ingresses were looked at.
+    /// The number of checked Ingresses.
     pub ingresses: usize,
     /// Files of folders that hold no manifest.
     pub passed_over: usize,
@@ -187,13 +187,13 @@ impl Report<'_> {
         self.remarks.iter().filter(|remark| remark.level == Level::Error).count()
     }
 
-    /// For people.
+    /// As text for people.
     #[must_use]
     pub fn text(&self, look: Look) -> String {
         text::text(self, look)
     }
 
-    /// For programs.
+    /// As JSON for programs.
     #[must_use]
     pub fn json(&self) -> String {
         clean(&json::json(self)).into_owned()
@@ -211,7 +211,7 @@ impl Report<'_> {
         github::github(self)
     }
 
-    /// The last line: what was looked at, and what came of it.
+    /// The last line: what was checked, and the result.
     #[must_use]
     pub fn summary(&self) -> String {
         let count = |number: usize, one: &str| match number {
@@ -226,12 +226,12 @@ impl Report<'_> {
             count(warnings, "warning")
         );
         if self.passed_over > 0 {
-            line.push_str(&format!("; {} without manifests passed over", count(self.passed_over, "file")));
+            line.push_str(&format!("; {} without manifests skipped", count(self.passed_over, "file")));
         }
         line
     }
 
-    /// The name of a remark's file.
+    /// The name of the file of a remark.
     fn file(&self, remark: &Remark) -> Option<&str> {
         Some(self.sources.get(remark.source?)?.name.as_str())
     }

@@ -1,7 +1,7 @@
-//! What an Ingress became in AWS, what it waits for and what is wrong with it: as its cluster tells, without AWS being asked.
+//! The state of an Ingress in AWS, what it waits for and what is wrong with it, from the objects in its cluster, without calls to AWS.
 //!
-//! Two sources are put side by side: the objects, linked here and now, and the ledger, which says what the reconciler made of
-//! them. Where they differ the reconciler's word counts for what is in AWS.
+//! There are two sources: the objects, which are linked here, and the ledger, which the reconciler
+//! wrote. Where they differ, the ledger has precedence for what is in AWS.
 
 mod findings;
 mod group;
@@ -21,10 +21,10 @@ use crate::world::{Leaving, Membership, Overlay, View, World};
 pub use findings::{Fault, SeenBy};
 pub use group::{Group, Listener, LoadBalancer, Rule, TargetGroup};
 
-/// What an Ingress is described from.
+/// The input of a description.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
-    /// The objects, as far as they could be read. Secrets that nobody may read are there with the keys that are asked of them.
+    /// The objects that could be read. Secrets that may not be read are assumed to exist with the keys that are needed.
     pub world: &'a World,
     /// The operator's decisions, as far as they are known.
     pub settings: &'a Settings,
@@ -38,11 +38,11 @@ pub struct Input<'a> {
     pub now: Timestamp,
 }
 
-/// Something that was said of an object.
+/// An event on an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// When it was said last.
+    /// Its latest time.
     pub at: Option<Timestamp>,
     /// Kind and name of the object.
     pub object: String,
@@ -52,45 +52,45 @@ pub struct Event {
     pub reason: String,
     /// The text.
     pub text: String,
-    /// How often it was said.
+    /// How often it occurred.
     pub count: i32,
 }
 
-/// How an Ingress stands.
+/// The state of an Ingress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// AWS does what it asks for.
+    /// AWS is as it specifies.
     Served,
-    /// It is on its way.
+    /// It is being provisioned.
     UnderWay,
-    /// AWS or Kubernetes refused; it is tried again.
+    /// AWS or Kubernetes refused a call; it is retried.
     Failing,
     /// It is linked from its last good input, because the present one cannot be used.
     Kept,
-    /// Nothing of it is in AWS, because of what is wrong with it.
+    /// It cannot be used, and nothing of it is in AWS.
     SetAside,
-    /// A finding keeps its whole group as it is.
+    /// A finding blocks its whole group.
     Blocked,
-    /// It is on its way out.
+    /// It is leaving.
     Leaving,
-    /// It cannot leave until somebody does something.
+    /// It cannot leave until somebody acts.
     Held,
-    /// Its class or its group's name cannot be used, so that it belongs nowhere.
+    /// Its class or the name of its group cannot be used, so that it belongs to no group.
     Misplaced,
-    /// It is another controller's.
+    /// It belongs to another controller.
     Foreign,
 }
 
 impl State {
-    /// Whether nobody has to do anything.
+    /// Whether nobody has to act.
     #[must_use]
     pub fn is_well(self) -> bool {
         matches!(self, Self::Served | Self::UnderWay | Self::Leaving)
     }
 }
 
-/// An Ingress and what became of it. Fields are added, never renamed.
+/// An Ingress and its state. Fields are added, never renamed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Description {
@@ -100,7 +100,7 @@ pub struct Description {
     pub namespace: String,
     /// Name.
     pub name: String,
-    /// How it stands.
+    /// Its state.
     pub state: State,
     /// The same in a sentence.
     pub summary: String,
@@ -108,9 +108,9 @@ pub struct Description {
     pub hosts: Vec<String>,
     /// Its group, and those that it has not left yet.
     pub groups: Vec<Group>,
-    /// What is waited for.
+    /// What it waits for.
     pub waits: Vec<String>,
-    /// What is wrong with it, or keeps its group.
+    /// What is wrong with it, or blocks its group.
     pub faults: Vec<Fault>,
     /// Events, the latest first.
     pub events: Vec<Event>,
@@ -124,7 +124,7 @@ pub fn describe(key: &Key, input: Input<'_>) -> Option<Description> {
     let ingress = input.world.ingress(key)?.clone();
     let views: Vec<View> = groups_of(key, input.world);
     let mut parts: Vec<group::Part> = views.iter().map(|view| group::part(key, view, input)).collect();
-    // Where it is a member comes before where it once was.
+    // The group where it is a member comes before those that it leaves.
     parts.sort_by_key(|part| part.group.is_leaving);
     let (state, summary) = match parts.first() {
         Some(part) => (part.state, part.summary.clone()),
@@ -158,14 +158,14 @@ pub fn describe(key: &Key, input: Input<'_>) -> Option<Description> {
     Some(description)
 }
 
-/// The groups that an Ingress counts in.
+/// The groups that an Ingress is in.
 #[must_use]
 pub fn groups_of(key: &Key, world: &World) -> Vec<View> {
     let views = world.group_ids().into_iter().map(|group| world.view(&group, &Overlay::None));
     views.filter(|view| view.members.iter().any(|member| member.key() == *key) || left(key, view).is_some()).collect()
 }
 
-/// The one that leaves a group, if it does.
+/// Its entry among the leavers of a group, if it leaves the group.
 fn left<'v>(key: &Key, view: &'v View) -> Option<&'v Leaving> {
     view.leaving.iter().find(|leaving| Key::of(&leaving.ingress().metadata) == *key)
 }
@@ -176,19 +176,19 @@ fn hosts(ingress: &Ingress) -> Vec<String> {
     status.into_iter().flatten().filter_map(|one| one.hostname.clone()).collect()
 }
 
-/// What is said of an Ingress that is in no group.
+/// State and summary of an Ingress that is in no group.
 fn placeless(membership: Membership) -> (State, String) {
     match membership {
         Membership::InvalidGroup(name) => (
             State::Misplaced,
             format!(
-                "its group's name {name:?} is none: write at most 63 lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
+                "the name of its group is invalid: {name:?}; write at most 63 lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
             ),
         ),
         Membership::Unknown(error) => (State::Misplaced, error.to_string()),
         Membership::None | Membership::Member(..) => (
             State::Foreign,
-            "its class is another controller's: ingressClassName has to name an IngressClass whose controller is ingress.k8s.aws/alb"
+            "its class belongs to another controller: ingressClassName must name an IngressClass whose controller is ingress.k8s.aws/alb"
                 .to_owned(),
         ),
     }

@@ -1,4 +1,4 @@
-//! What is known of annotations, attributes and finding codes as text: for the terminal, and as pages of the docs.
+//! Explanations of annotations, attributes and finding codes as text, for the terminal and for the docs.
 
 mod pages;
 mod words;
@@ -9,7 +9,7 @@ use crate::finding::{CODES, Code, CodeRow, Effect, Tier};
 
 pub use pages::{annotations_page, findings_page};
 
-/// What a word is explained as.
+/// What a word means.
 #[derive(Debug, Clone, Copy)]
 pub enum Topic {
     /// An annotation, or a family of them.
@@ -20,7 +20,7 @@ pub enum Topic {
     Code(&'static CodeRow),
 }
 
-/// Whose attributes there are, with the annotation that takes them.
+/// The owners of attributes, each with its annotation.
 const OWNERS: [(Owner, &str); 4] = [
     (Owner::LoadBalancer, "load-balancer-attributes"),
     (Owner::TargetGroup, "target-group-attributes"),
@@ -28,7 +28,7 @@ const OWNERS: [(Owner, &str); 4] = [
     (Owner::NetworkLoadBalancer, "frontend-nlb-attributes"),
 ];
 
-/// Everything that a word means: a key with or without its prefix, an attribute's key, a code.
+/// All meanings of a word: a key with or without its prefix, the key of an attribute, a code.
 #[must_use]
 pub fn topics(word: &str) -> Vec<Topic> {
     if let Some(code) = Code::parse(word) {
@@ -44,7 +44,7 @@ pub fn topics(word: &str) -> Vec<Topic> {
     OWNERS.iter().filter_map(|(owner, _)| Some(Topic::Attribute(*owner, of(*owner)?))).collect()
 }
 
-/// What somebody meant who wrote a word that means nothing.
+/// A suggestion for an unknown word.
 #[must_use]
 pub fn meant(word: &str) -> Option<String> {
     if word.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("alb"))
@@ -58,7 +58,7 @@ pub fn meant(word: &str) -> Option<String> {
     near.or_else(|| nearest_of(word, attributes).map(|near| format!("did you mean `{near}`?")))
 }
 
-/// All that can be explained, one a line.
+/// All topics, one on each line.
 #[must_use]
 pub fn list() -> String {
     let mut text = format!("annotations (after {PREFIX} where no domain is named):\n");
@@ -74,7 +74,7 @@ pub fn list() -> String {
 }
 
 impl Topic {
-    /// All that is known of it, for a terminal.
+    /// The explanation, for a terminal.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -140,10 +140,10 @@ fn verdict(row: &CodeRow) -> &'static str {
 
 fn effect(effect: Effect) -> &'static str {
     match effect {
-        Effect::Nothing => "nothing changes for an object that is stored already",
-        Effect::PartKept => "what AWS has in its place stays; the rest of the group goes on",
-        Effect::MemberSetAside => "the Ingress is left out of its group, or kept as it was last good; the others go on",
-        Effect::GroupBlocked => "nothing of the group changes until it is mended",
+        Effect::Nothing => "no effect on an object that is stored already",
+        Effect::PartKept => "AWS keeps what it has for this part; the rest of the group is updated",
+        Effect::MemberSetAside => "the Ingress is left out of its group, or kept at its last good input; the other members are updated",
+        Effect::GroupBlocked => "nothing of the group changes until this is fixed",
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is known of the AWS account, each kind of fact with the time it was read.
+//! Facts about the AWS account, each kind with the time when it was read.
 
 mod filter;
 mod quota;
@@ -14,24 +14,24 @@ use crate::stack::{Tags, TargetGroupTraits};
 pub use filter::passes;
 pub use quota::{Limit, Quota};
 
-/// Facts of one kind and when they were read; never read is not the same as none there.
+/// Facts of one kind and the time when they were read. "Never read" is not the same as "none exist".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Aged<T> {
     /// The facts.
     pub value: T,
-    /// When AWS said so.
+    /// When they were read.
     pub read_at: Timestamp,
 }
 
 impl<T> Aged<T> {
-    /// How long ago they were read; zero if the clock went back.
+    /// How long ago they were read; zero if the clock was set back.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Duration {
         age(self.read_at, now)
     }
 }
 
-/// How long ago something was read; zero if the clock went back.
+/// How long ago something was read; zero if the clock was set back.
 #[must_use]
 pub fn age(read_at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(read_at)).unwrap_or_default()
@@ -46,22 +46,22 @@ pub struct Facts {
     pub vpc_id: Option<String>,
     /// CIDR blocks associated with the VPC.
     pub vpc_cidrs: Option<Aged<Vec<String>>>,
-    /// Subnets of the VPC, and those of other VPCs that were asked for by id.
+    /// Subnets of the VPC, and subnets of other VPCs that an Ingress names by id.
     pub subnets: Option<Aged<Vec<Subnet>>>,
     /// Issued certificates.
     pub certificates: Option<Aged<Vec<Certificate>>>,
     /// Security groups of the VPC.
     pub security_groups: Option<Aged<Vec<SecurityGroupFact>>>,
-    /// ARNs of target groups by name, for actions that name one which is not ours.
+    /// ARNs of target groups by name, for actions that name a target group that is not ours.
     pub target_group_names: Option<Aged<BTreeMap<String, String>>>,
-    /// What target groups of the region cannot change, by ARN.
+    /// The immutable properties of the target groups of the region, by ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_groups: Option<Aged<BTreeMap<String, TargetGroupTraits>>>,
     /// ARNs of the region's web ACLs by name (`WAFv2`, scope REGIONAL).
     pub web_acls: Option<Aged<BTreeMap<String, String>>>,
     /// ARNs of trust stores by name.
     pub trust_stores: Option<Aged<BTreeMap<String, String>>>,
-    /// Most entries of prefix lists by id: so many rules of a security group a rule with the list counts for
+    /// The most entries of prefix lists by id: a rule with the list counts as so many rules of its security group
     /// (<https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html>).
     pub prefix_lists: Option<Aged<BTreeMap<String, i64>>>,
     /// Whether the account is subscribed to Shield Advanced.
@@ -72,7 +72,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What the account may have of something: what AWS said, or what its documentation says.
+    /// The limit of the account for a quota: as read from AWS, else the documented default.
     #[must_use]
     pub fn limit(&self, quota: Quota, now: Timestamp) -> Limit {
         let known = self.account_limits.as_ref();
@@ -95,11 +95,11 @@ pub struct Subnet {
     pub zone: String,
     /// `availability-zone`, `local-zone`, `wavelength-zone`, or `outpost`.
     pub locale: String,
-    /// Addresses left.
+    /// Free addresses.
     pub free_addresses: i64,
-    /// Has an IPv6 block.
+    /// Whether it has an IPv6 block.
     pub ipv6: bool,
-    /// Its route table leads to an internet gateway; `None`: not known.
+    /// Whether its route table has a route to an internet gateway; `None`: unknown.
     pub public: Option<bool>,
     /// Tags.
     pub tags: Tags,
@@ -114,7 +114,7 @@ pub struct Certificate {
     pub status: String,
     /// Domain names it covers, `*.example.com` included.
     pub domains: Vec<String>,
-    /// The private authority that issued it, if one did.
+    /// The private CA that issued it, if any.
     pub certificate_authority: Option<String>,
 }
 

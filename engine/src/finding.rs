@@ -11,24 +11,24 @@ mod codes;
 pub use audience::{Audience, Readers};
 pub use codes::{CODES, Code, CodeRow};
 
-/// What a finding changes in AWS. It is separate from the verdict at the door: an unknown key is refused at
+/// The effect of a finding on AWS. It is separate from the verdict: an unknown key is refused at
 /// `kubectl apply` and changes nothing for an object that is stored already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Effect {
-    /// The member is provisioned as if the finding were not there.
+    /// The member is provisioned as without the finding.
     Nothing,
-    /// What AWS has in the place of what cannot be had stays as it is; the rest of the group goes on, this member included.
+    /// AWS keeps what it has for the part that is not possible; the rest of the group, including this member, is updated.
     PartKept,
-    /// The member is left out of its group (or linked from its last good input); the others go on.
+    /// The member is left out of its group, or linked from its last good input; the other members are updated.
     MemberSetAside,
-    /// Nothing of the group changes until this is mended.
+    /// Nothing of the group changes until this is fixed.
     GroupBlocked,
 }
 
 impl Effect {
     const ALL: [Self; 4] = [Self::Nothing, Self::PartKept, Self::MemberSetAside, Self::GroupBlocked];
 
-    /// The word for it.
+    /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,14 +45,14 @@ impl Effect {
         Self::ALL.into_iter().find(|effect| effect.name() == name)
     }
 
-    /// Whether the member takes no part with what it asks for.
+    /// Whether the present input of the member is not used.
     #[must_use]
     pub fn keeps_out(self) -> bool {
         matches!(self, Self::MemberSetAside | Self::GroupBlocked)
     }
 }
 
-/// How sure the fact behind a finding is, which decides the verdict (`ALB0xx` … `ALB3xx`).
+/// The source of the fact behind a finding, which decides the verdict (`ALB0xx` … `ALB3xx`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
@@ -62,7 +62,7 @@ pub enum Tier {
     Cluster,
     /// What AWS holds.
     Aws,
-    /// What a change would do to an ALB that exists.
+    /// What an edit would do to an existing ALB.
     Consequence,
 }
 
@@ -132,7 +132,7 @@ impl fmt::Display for FieldPath {
     }
 }
 
-/// A stretch of an annotation's value: what is to be underlined.
+/// A part of the value of an annotation, to be underlined.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// JSON pointer (RFC 6901) to it, when the value is JSON and can be read; else empty.
@@ -159,37 +159,37 @@ impl fmt::Display for Place {
     }
 }
 
-/// One thing that is wrong, complete in itself.
+/// One fault, with everything that a message needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
     /// The stable code.
     pub code: Code,
-    /// The object that has to be mended.
+    /// The object to fix.
     pub subject: ObjectRef,
-    /// Objects that take part: a sibling with another value, the Service that is not there.
+    /// Other objects that are concerned: another member with a different value, the Service that does not exist.
     pub related: Vec<ObjectRef>,
-    /// Where in the subject.
+    /// The field of the subject.
     pub path: FieldPath,
-    /// Where in the annotation's value, when that is narrower than all of it.
+    /// The part of the value of the annotation, unless it is the whole value.
     pub place: Option<Place>,
-    /// The value found there, cut at [`Finding::VALUE_LIMIT`] characters; never a secret.
+    /// The value, cut at [`Finding::VALUE_LIMIT`] characters; never a secret.
     pub value: Option<String>,
-    /// What would be accepted, where that can be listed.
+    /// The values that would be accepted, if they can be listed.
     pub allowed: Vec<String>,
     /// What is wrong, lower case, without the path.
     pub message: String,
-    /// What to write instead.
+    /// How to fix it.
     pub mend: String,
-    /// What it changes in AWS.
+    /// Its effect on AWS.
     pub effect: Effect,
     /// Age of the AWS fact that it rests on.
     pub age: Option<Duration>,
-    /// The operator has decided that what is absent is wrong: it denies although its code only warns.
+    /// It denies although its code only warns about absent objects, because the operator decided so.
     pub firm: bool,
-    /// The Ingress says that the consequence is meant.
+    /// The author has acknowledged the consequence.
     #[serde(skip)]
     pub is_acknowledged: bool,
-    /// Who reads its texts, if that is not the subject's namespace.
+    /// The namespaces that may read its texts, if it is not only that of the subject.
     #[serde(skip)]
     pub audience: Option<Box<Audience>>,
 }
@@ -222,28 +222,28 @@ impl Finding {
         }
     }
 
-    /// With the value that was found, cut at a sane length.
+    /// Sets the value, cut to the limit.
     #[must_use]
     pub fn value(mut self, value: &str) -> Self {
         self.value = Some(cut(value, Self::VALUE_LIMIT));
         self
     }
 
-    /// With the values that would be accepted.
+    /// Sets the values that would be accepted.
     #[must_use]
     pub fn allowed<S: Into<String>>(mut self, allowed: impl IntoIterator<Item = S>) -> Self {
         self.allowed = allowed.into_iter().map(Into::into).collect();
         self
     }
 
-    /// With a mend of its own instead of its code's.
+    /// Sets a mend for this fault, instead of that of its code.
     #[must_use]
     pub fn mend(mut self, mend: impl Into<String>) -> Self {
         self.mend = mend.into();
         self
     }
 
-    /// With the fix that is known for this very fault, if one is.
+    /// Sets the fix for this fault, if there is one.
     #[must_use]
     pub fn help(self, help: Option<String>) -> Self {
         match help {
@@ -252,39 +252,39 @@ impl Finding {
         }
     }
 
-    /// With objects that take part.
+    /// Sets the other objects that are concerned.
     #[must_use]
     pub fn related(mut self, related: impl IntoIterator<Item = ObjectRef>) -> Self {
         self.related.extend(related);
         self
     }
 
-    /// With an effect other than its code's.
+    /// Sets an effect other than that of its code.
     #[must_use]
     pub fn effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
         self
     }
 
-    /// With the place in the annotation's value.
+    /// Sets the place in the value of the annotation.
     #[must_use]
     pub fn place(mut self, place: Option<Place>) -> Self {
         self.place = place;
         self
     }
 
-    /// With the age of the fact that it rests on.
+    /// Sets the age of the fact that it rests on.
     #[must_use]
     pub fn age(mut self, age: Duration) -> Self {
         self.age = Some(age);
         self
     }
 
-    /// The whole of it in one line, without the path: what a cause of a denial says.
+    /// The whole finding in one line, without the path: the text of a cause of a denial.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!("{}: {}", self.code, self.message);
-        // Of an item of a list the message says which; a pointer, or the point where reading stopped, has to be told.
+        // The message names an item of a list. Only a pointer, or the point where the parser stopped, must be added.
         if let Some(place) = self.place.as_ref().filter(|place| !place.pointer.is_empty() || place.length <= 1) {
             text.push_str(&format!(" (at {place})"));
         }
@@ -299,7 +299,7 @@ impl Finding {
     }
 }
 
-/// An age as people say it, in the largest unit that leaves two at least.
+/// An age in the largest unit of which there are at least two.
 #[must_use]
 pub fn ago(age: Duration) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "days"), (3_600, "h"), (60, "min"), (1, "s")];
@@ -311,7 +311,7 @@ pub fn ago(age: Duration) -> String {
     }
 }
 
-/// At most so many characters of a text.
+/// A text, cut at a number of characters.
 fn cut(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

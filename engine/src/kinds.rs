@@ -1,4 +1,4 @@
-//! Kubernetes kinds as Albedo reads them: the predecessor's two, our own, and projections of the bulky ones.
+//! Kubernetes kinds as Albedo reads them: two of LBC, our own, and projections of the large ones.
 
 mod annotations;
 mod binding;
@@ -44,7 +44,7 @@ impl Key {
         Self { namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
-    /// Of an object's metadata.
+    /// The key of an object, from its metadata.
     #[must_use]
     pub fn of(meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Self {
         Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }

@@ -1,4 +1,4 @@
-//! What was applied last, as data: read by linking and reporting, kept in the group's `IngressGroup` object.
+//! The ledger: what was applied last, as data. Linking and reporting read it; the `IngressGroup` object of the group stores it.
 
 mod share;
 
@@ -14,7 +14,7 @@ use crate::world::ClassifiedMember;
 
 pub use share::{SHARE, WHOLE, left_out, weight};
 
-/// The input of a member, as the ledger keeps it: annotations that mean something here and the spec.
+/// The input of a member, as the ledger records it: the annotations that Albedo reads, and the spec.
 #[must_use]
 pub fn input_of(ingress: &Ingress) -> LastGood {
     let key = Key::of(&ingress.metadata);
@@ -31,7 +31,7 @@ pub fn input_of(ingress: &Ingress) -> LastGood {
     }
 }
 
-/// The input without its content, by which it is known again: what is kept of one that is too large.
+/// The digest of an input, to recognise it. The ledger records only this of an input that is too large.
 #[must_use]
 pub fn digest_of(input: LastGood) -> LastGood {
     if !input.digest.is_empty() {
@@ -51,24 +51,24 @@ fn entry<'l>(ledger: Option<&'l IngressGroup>, key: &Key) -> Option<&'l LastGood
     kept.iter().find(|one| one.namespace == key.namespace && one.name == key.name)
 }
 
-/// How a member stands to what was linked last.
+/// A member compared with what was linked last.
 #[derive(Debug, Clone)]
 pub enum Standing {
-    /// It was not linked before, or nobody remembers.
+    /// It was not linked before, or there is no record.
     New,
-    /// It is as it was.
+    /// It is unchanged.
     Unchanged,
-    /// It was otherwise: the member as it was.
+    /// It has changed: the member as it was.
     Changed(Box<ClassifiedMember>),
 }
 
-/// How a member stands to what was linked last. A last input that cannot be read counts as none.
+/// Compares a member with what was linked last. A recorded input that cannot be read counts as none.
 #[must_use]
 pub fn standing(ledger: Option<&IngressGroup>, member: &ClassifiedMember) -> Standing {
     let Some(kept) = entry(ledger, &member.key()) else { return Standing::New };
     let input = input_of(&member.ingress);
     if !kept.digest.is_empty() {
-        // What it was is not known, only whether it is the same.
+        // Only the digest is recorded: it shows whether the input is the same, not what it was.
         return if *kept == digest_of(input) { Standing::Unchanged } else { Standing::New };
     }
     if *kept == input {

@@ -1,4 +1,4 @@
-//! Kubernetes manifests as text → a world, with the place of every field. Pure: reading files is the caller's part.
+//! Kubernetes manifests as text → a world, with the place of every field. Pure: the caller reads the files.
 
 mod decode;
 mod node;
@@ -25,25 +25,25 @@ use source::Document;
 pub use place::{Part, Place};
 pub use source::{LARGEST, Source, Trouble};
 
-/// What a fault is of.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultKind {
     /// The file cannot be read as text.
     Unreadable,
-    /// A document is no YAML, or too much of it.
+    /// A document is not YAML, or too large.
     NotYaml,
-    /// A document is no manifest.
+    /// A document is not a manifest.
     NotAManifest,
-    /// The API server does not serve it any more.
+    /// No API server supports it any more.
     GoneApi,
     /// The API server refuses it.
     Malformed,
-    /// It stands in the input twice.
+    /// It is in the input twice.
     DefinedTwice,
 }
 
 impl FaultKind {
-    /// The word for machines.
+    /// The name for programs.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -56,42 +56,42 @@ impl FaultKind {
         }
     }
 
-    /// What it is of, in words.
+    /// The title.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
             Self::Unreadable => "the file cannot be read",
             Self::NotYaml => "the document is no YAML",
-            Self::NotAManifest => "the document is no manifest",
-            Self::GoneApi => "the API is not served any more",
+            Self::NotAManifest => "the document is not a manifest",
+            Self::GoneApi => "no cluster supports this API any more",
             Self::Malformed => "the API server refuses it",
-            Self::DefinedTwice => "the object stands in the input twice",
+            Self::DefinedTwice => "the object is in the input twice",
         }
     }
 
-    /// It stops `kubectl apply`; otherwise it is worth a warning.
+    /// Whether `kubectl apply` fails; otherwise it is a warning.
     #[must_use]
     pub fn stops(self) -> bool {
         self != Self::DefinedTwice
     }
 }
 
-/// What is wrong with the input itself, apart from findings.
+/// A fault of the input itself, not a finding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
-    /// What it is of.
+    /// Its kind.
     pub kind: FaultKind,
     /// Number of the source.
     pub source: usize,
-    /// Where in it.
+    /// The place in it.
     pub place: Option<Place>,
-    /// The object, if it is known which.
+    /// The object, if known.
     pub subject: Option<ObjectRef>,
-    /// The field, if one is meant.
+    /// The field, if there is one.
     pub path: String,
     /// What is wrong.
     pub message: String,
-    /// What to do.
+    /// How to fix it.
     pub mend: String,
 }
 
@@ -110,7 +110,7 @@ pub struct Manifests {
     pub world: World,
     /// The files.
     pub sources: Vec<Source>,
-    /// What is wrong with the input itself. The rest was read all the same.
+    /// Faults of the input. The rest was read.
     pub faults: Vec<Fault>,
     /// Files of folders that hold no manifest.
     pub passed_over: usize,
@@ -119,7 +119,7 @@ pub struct Manifests {
 }
 
 impl Manifests {
-    /// Reads the objects that matter: Ingresses, their classes, parameters, Services, namespaces and Secrets.
+    /// Reads the objects that the engine uses: Ingresses, their classes, parameters, Services, namespaces and Secrets.
     /// Objects without a namespace are in `namespace`.
     #[must_use]
     pub fn read(sources: Vec<Source>, settings: &Settings, namespace: &str) -> Self {
@@ -145,7 +145,7 @@ impl Manifests {
         found.map(|object| Key::new(&object.namespace, &object.name)).collect()
     }
 
-    /// Where a field of an object stands: the number of the source and the place; of an object that is in no file: nothing.
+    /// The place of a field of an object: the number of the source and the place; `None` if the object is in no file.
     #[must_use]
     pub fn locate(&self, subject: &ObjectRef, path: &str, part: Part<'_>) -> Option<(usize, Option<Place>)> {
         let Found { source: number, document, node } = self.found.get(subject)?;
@@ -153,13 +153,13 @@ impl Manifests {
         Some((*number, chunk.place(node, path, part)))
     }
 
-    /// The Helm template that an object comes from.
+    /// The Helm template of an object.
     #[must_use]
     pub fn template(&self, subject: &ObjectRef) -> Option<&str> {
         self.found.get(subject)?.document.template.as_deref()
     }
 
-    /// A fault in one line: file, place, what is wrong, and what to do.
+    /// A fault in one line: file, place, what is wrong, and how to fix it.
     #[must_use]
     pub fn told(&self, fault: &Fault) -> String {
         let file = self.sources.get(fault.source).map_or("-", |source| source.name.as_str());
@@ -168,7 +168,7 @@ impl Manifests {
         format!("{file}{place}: {}{mend}", fault.message)
     }
 
-    /// Adds what is elsewhere, a cluster say, unless the manifests have it: they are what would be applied.
+    /// Adds an object from elsewhere, such as a cluster, unless the manifests have it: these would be applied.
     pub fn add(&mut self, object: Object) {
         let key = object.key();
         let has = match &object {
@@ -187,7 +187,7 @@ impl Manifests {
         self.found.contains_key(&ObjectRef::new(kind, &key.namespace, &key.name))
     }
 
-    /// Classes that Ingresses name and nothing defines are taken for ours: the check is about what would be applied.
+    /// Classes that Ingresses name and no manifest defines count as ours, so that their Ingresses are checked.
     pub fn assume_classes(&mut self) {
         let known: BTreeSet<String> = self.world.classes().filter_map(|class| class.metadata.name.clone()).collect();
         let named = self.world.keys(Kind::Ingress).into_iter().filter_map(|key| {
@@ -234,11 +234,11 @@ impl Manifests {
         self.passed_over += usize::from(!held && !source.named);
         if !held && source.named {
             let mend = "give it objects with apiVersion and kind, or leave it out";
-            self.fault(FaultKind::NotAManifest, number, None, "holds no manifest".to_owned(), mend.to_owned());
+            self.fault(FaultKind::NotAManifest, number, None, "contains no manifest".to_owned(), mend.to_owned());
         }
     }
 
-    /// Takes in a document; whether it was a manifest, or was told to be none.
+    /// Adds a document. Returns whether it was a manifest, or a fault was reported for it.
     fn take(&mut self, chunk: Chunk<'_>, mut node: Node) -> bool {
         if node.value == Shape::Null {
             return false;
@@ -249,8 +249,8 @@ impl Manifests {
         if let Some(lacks) = lacks {
             if chunk.source.named {
                 let message = match node.value {
-                    Shape::Map(_) => format!("is no manifest: it has no {lacks}"),
-                    _ => format!("is no manifest: it is {}", node.value.name()),
+                    Shape::Map(_) => format!("not a manifest: it has no {lacks}"),
+                    _ => format!("not a manifest: it is {}", node.value.name()),
                 };
                 let place = chunk.place(&node, "", Part::Value);
                 let mend = "give it apiVersion and kind, or leave it out".to_owned();
@@ -283,7 +283,7 @@ impl Manifests {
             }
             match (row.read)(&node, &subject) {
                 Ok(object) => {
-                    // A field that is misspelt is told once, as that.
+                    // A misspelt field is reported once, as misspelt.
                     let told: BTreeSet<String> =
                         misfits.iter().filter(|one| one.key).map(|one| parent(&one.path)).collect();
                     let more = validation::misfits(&object).into_iter();
@@ -312,18 +312,18 @@ impl Manifests {
         Misfit {
             path: "metadata.name".to_owned(),
             key: false,
-            message: format!("{subject} stands at {}:{line} too; only the last one is checked", source.name),
+            message: format!("{subject} is also at {}:{line}; only the last one is checked", source.name),
             mend: "check together what is applied together: one environment at a time".to_owned(),
         }
     }
 }
 
-/// The path of what a field is in.
+/// The path of the parent of a field.
 fn parent(path: &str) -> String {
     path.rsplit_once('.').map_or("", |(parent, _)| parent).to_owned()
 }
 
-/// A document of a source, while it is read.
+/// A document of a source, while it is being read.
 #[derive(Debug, Clone, Copy)]
 struct Chunk<'a> {
     number: usize,
@@ -337,7 +337,7 @@ impl<'a> Chunk<'a> {
         self.source.text.get(self.document.bytes.clone()).unwrap_or_default()
     }
 
-    /// Where a field of one of its objects stands in the source.
+    /// The place of a field of one of its objects in the source.
     fn place(&self, node: &Node, path: &str, part: Part<'_>) -> Option<Place> {
         let start = self.document.bytes.start;
         let bytes = place::locate(self.text(), node, path, part)?;

@@ -1,4 +1,4 @@
-//! What is said about a turn: events for members, the ledger's status, as data.
+//! The report of a pass, as data: events for members, and the status of the ledger.
 
 mod conditions;
 mod size;
@@ -29,76 +29,76 @@ pub struct MemberEvent {
     pub key: Key,
     /// Warning or Normal.
     pub warning: bool,
-    /// One word for machines, the predecessor's where it has one.
+    /// The reason, as one word for programs; LBC's word if it has one.
     pub reason: &'static str,
     /// For people.
     pub text: String,
 }
 
-/// How a turn ended.
+/// The result of a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The desired state is there; whether anything had to be done for it.
+    /// AWS is as desired.
     Reached {
-        /// Something was written.
+        /// Whether something was written.
         changed: bool,
     },
-    /// It is on its way: what the next turn waits for.
+    /// It is not reached yet: what the next pass waits for.
     Waiting(Vec<String>),
-    /// Only a person can end what keeps it: deletion protection of what would have to go. Nothing was touched.
+    /// Only a person can end the wait, such as deletion protection of a resource that must be deleted. Nothing was changed.
     Held(Vec<String>),
     /// Findings block the group.
     Blocked,
     /// AWS or Kubernetes refused, or gave no answer.
     Failed {
-        /// In its own words, which may quote what any member of the group asks for.
+        /// The original text, which may quote input of any member of the group.
         error: String,
-        /// What was refused, without such words: what members hear in a group of several namespaces.
+        /// The refusal without quotes, for members of a group of several namespaces.
         outline: String,
-        /// Whether it may pass without anybody doing something: a throttle, an outage.
+        /// Whether it may end without an action: a throttle, an outage.
         passes: bool,
     },
 }
 
 impl Outcome {
-    /// The outcome as the members of a group may hear it: AWS quotes what it refuses, and does not say whose it is.
+    /// The outcome as the members of a group may read it: AWS quotes what it refuses, and does not say which member it belongs to.
     fn for_members(&self, linked: &Linked) -> Self {
         let first = linked.members.first().map(|member| &member.key.namespace);
         let alone = linked.members.iter().all(|member| Some(&member.key.namespace) == first);
         match self {
             Self::Failed { outline, passes, .. } if !alone => Self::Failed {
-                error: format!("{outline}; all that was said stands in the IngressGroup of the group"),
+                error: format!("{outline}; see the IngressGroup of the group for the full text"),
                 outline: outline.clone(),
                 passes: *passes,
             },
-            // What is protected has a name that one of them may have chosen.
+            // The name of a protected resource may come from one of the members.
             Self::Held(_) if !alone => {
-                Self::Held(vec!["somebody to act; what for stands in the IngressGroup of the group".to_owned()])
+                Self::Held(vec!["somebody to act; see the IngressGroup of the group for the reason".to_owned()])
             }
             other => other.clone(),
         }
     }
 }
 
-/// A load balancer as it was found or made.
+/// What the pass reached: the load balancer, found or created.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reached {
     /// ARN.
     pub arn: String,
     /// DNS name.
     pub dns_name: String,
-    /// DNS name of the NLB in front; empty without one.
+    /// DNS name of the frontend NLB; empty without one.
     pub frontend_dns_name: String,
     /// ARNs by resource id.
     pub resources: BTreeMap<ResourceId, String>,
-    /// Something is still missing that nothing waits for.
+    /// Something is missing, but the pass does not wait for it.
     pub later: bool,
-    /// What fails although the load balancer is as asked: bindings of the group, rules of its nodes and pods.
+    /// What fails although the load balancer is as desired: bindings of the group, rules of its nodes and pods.
     pub troubles: Vec<String>,
 }
 
-/// The events of a turn: a member that is set aside alone hears why, and success is said when something changed. While bindings of
-/// the group fail nothing is a success; those have events of their own.
+/// The events of a pass: only a quarantined member gets the reason, and there is a success event if something changed. While bindings of
+/// the group fail, there is no success event; the bindings have their own events.
 #[must_use]
 pub fn events(
     linked: &Linked,
@@ -113,7 +113,7 @@ pub fn events(
     all.map(|event| MemberEvent { text: clean(&event.text).into_owned(), ..event }).collect()
 }
 
-/// Members whose requests somebody of another namespace takes hear of it, whoever wrote what.
+/// Members whose requests an Ingress of another namespace takes get an event.
 fn losses(linked: &Linked) -> impl Iterator<Item = MemberEvent> {
     linked.findings().filter_map(|finding| {
         let (loser, taker) = match finding.code {
@@ -140,7 +140,7 @@ fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>
             MemberState::LastGood => " (its last good input stays in effect)",
             MemberState::Kept => " (what AWS holds of it stays)",
             MemberState::Linked if !grave.iter().any(|finding| finding.effect.keeps_out()) => {
-                " (what AWS has in its place stays, the rest goes on)"
+                " (AWS keeps what it has for this part, the rest is updated)"
             }
             MemberState::Linked | MemberState::SetAside => "",
         };
@@ -160,7 +160,7 @@ fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>
     }
 }
 
-/// Whether the ledger says of a member that it was linked and its group reached.
+/// Whether, according to the ledger, a member was linked and its group is `Ready`.
 fn was_linked(ledger: Option<&IngressGroup>, key: &Key) -> bool {
     ledger.and_then(|group| group.status.as_ref()).is_some_and(|status| {
         let linked = |member: &MemberStatus| {
@@ -170,7 +170,7 @@ fn was_linked(ledger: Option<&IngressGroup>, key: &Key) -> bool {
     })
 }
 
-/// The ledger while a turn changes AWS: nothing of what was applied last can be relied on. `None` if it says so already.
+/// The ledger while a pass changes AWS: the record of what was applied last is removed. `None` if there is no record.
 #[must_use]
 pub fn begun(ledger: &IngressGroup, now: Timestamp) -> Option<IngressGroup> {
     ledger.status.as_ref()?.applied.as_ref()?;
@@ -183,14 +183,14 @@ pub fn begun(ledger: &IngressGroup, now: Timestamp) -> Option<IngressGroup> {
     Some(begun)
 }
 
-/// The ledger of a group after a turn.
+/// The ledger of a group after a pass.
 #[must_use]
 pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached, now: Timestamp) -> IngressGroup {
     let before = view.ledger.as_ref().and_then(|group| group.status.clone()).unwrap_or_default();
     let members: Vec<MemberStatus> = linked.members.iter().map(|member| member_status(view, member)).collect();
     let there = matches!(outcome, Outcome::Reached { .. });
     let whole = linked.members.iter().all(|member| member.state == MemberState::Linked);
-    // Nobody writes the spec but whoever made the object, which is its first generation.
+    // Only the creation of the object writes the spec, and that is its first generation.
     let generation = view.ledger.as_ref().and_then(|group| group.metadata.generation).unwrap_or(1);
     let standing = conditions::Standing::of(outcome, linked, &reached.troubles);
     let mut status = IngressGroupStatus {
@@ -201,7 +201,7 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
         set_aside_count: i32::try_from(members.iter().filter(|member| member.state != "Linked").count())
             .unwrap_or(i32::MAX),
         members,
-        // A turn that ended half-way leaves something that nobody has written down.
+        // A pass that ended early leaves a state that is not recorded.
         applied: before
             .applied
             .clone()
@@ -220,7 +220,7 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
         if !same {
             status.applied = Some(Applied { fingerprint, at: Some(Time(now)) });
         }
-        // The shared security group is there for all groups; named are those that need it.
+        // The shared security group belongs to all groups; only groups that need it name it.
         let shared = ResourceId::backend_security_group();
         let own = reached.resources.iter().filter(|(id, _)| desired.backend_security_group || **id != shared);
         status.resources = own.map(|(id, arn)| (id.to_string(), arn.clone())).collect();
@@ -236,7 +236,7 @@ fn load_balancer(desired: Option<&Desired>, reached: &Reached) -> Option<LoadBal
     if reached.arn.is_empty() {
         return None;
     }
-    // …:loadbalancer/app/NAME/ID: the name that it was born with, which later inputs do not change.
+    // …:loadbalancer/app/NAME/ID: the name at creation, which later inputs do not change.
     let name = reached.arn.split('/').nth(2).unwrap_or(&desired.name).to_owned();
     Some(LoadBalancerStatus {
         name,
@@ -265,18 +265,18 @@ fn member_status(view: &View, member: &LinkedMember) -> MemberStatus {
                 code: finding.code.to_string(),
                 path: finding.path.to_string(),
                 effect: finding.effect.name().to_owned(),
-                // An age would make the ledger differ at every look.
+                // An age would change the ledger in every pass.
                 message: Finding { age: None, ..finding.clone() }.text(),
             })
             .collect(),
     }
 }
 
-/// The last input of every member that could be linked: the present one of those that are, the kept one of the others.
+/// The last good input of every member: the present one if it is linked, else the recorded one.
 fn last_good(view: &View, linked: &Linked, before: &IngressGroupStatus, there: bool) -> Vec<LastGood> {
     let kept =
         |key: &Key| before.last_good.iter().find(|one| one.namespace == key.namespace && one.name == key.name).cloned();
-    // Who is leaving is known until nothing of it is left: a pass that failed half-way must not take it for a stranger.
+    // A leaving Ingress is recorded until nothing of it is left: otherwise, after a failed pass, it would count as one that was never a member.
     let leaving = view.leaving.iter().filter(|_| !there).filter_map(|one| kept(&Key::of(&one.ingress().metadata)));
     let inputs = linked.members.iter().filter_map(|member| match member.state {
         MemberState::Linked if there => {

@@ -1,5 +1,5 @@
-//! From a binding to the targets of its target group: which there should be, what to register and deregister, and which
-//! permissions the security groups of nodes and pods need. Reads bindings alone, never Ingresses.
+//! From a binding to the targets of its target group: which are desired, which to register and deregister, and which
+//! permissions the security groups of nodes and pods need. Reads only bindings, never Ingresses.
 
 mod binding;
 mod brake;

@@ -1,4 +1,4 @@
-//! The objects of a cluster, indexed by group: a plain struct that watchers tell `apply`, `delete` and `reset`.
+//! The objects of a cluster, indexed by group: a plain struct, which the watches update by `apply`, `delete` and `reset`.
 
 mod class;
 mod edges;
@@ -23,20 +23,20 @@ pub use membership::{Membership, is_group_name};
 pub use object::{Kind, Object, SecretKeys};
 pub use view::{ClassifiedMember, Leaving, Overlay, View};
 
-/// A unit of work that a change touches.
+/// A unit of work that a change affects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
     /// A group of Ingresses.
     Group(GroupId),
     /// A `TargetGroupBinding`.
     Binding(Key),
-    /// The shared backend security group: whether anything still needs it.
+    /// The shared backend security group: the unit that deletes it when nothing needs it.
     BackendGroup,
-    /// Rules of the security groups of nodes and pods, for all bindings together.
+    /// Rules in the security groups of nodes and pods, for all bindings together.
     NodeRules,
 }
 
-/// The units that a change touches.
+/// The units of work that a change affects.
 pub type Changes = BTreeSet<Unit>;
 
 /// The objects of a cluster.
@@ -56,13 +56,13 @@ pub struct World {
     groups: BTreeMap<String, Arc<IngressGroup>>,
     /// Group → members and leavers, kept as Ingresses change.
     members: BTreeMap<GroupId, BTreeSet<Key>>,
-    /// Where each Ingress belongs, as it was told last.
+    /// Which group each Ingress belongs to, as last computed.
     memberships: BTreeMap<Key, Membership>,
-    /// Ingress → groups it counts in, the reverse of `members`.
+    /// Ingress → groups that it is a member or leaver of, the reverse of `members`.
     groups_of: BTreeMap<Key, BTreeSet<GroupId>>,
-    /// Group → Ingresses that hold its finalizer, in the group or not.
+    /// Group → Ingresses with its finalizer, whether they are members or not.
     claims: BTreeMap<GroupId, BTreeSet<Key>>,
-    /// Ingress → groups whose finalizers it holds, the reverse of `claims`.
+    /// Ingress → groups whose finalizers it has, the reverse of `claims`.
     claims_of: BTreeMap<Key, BTreeSet<GroupId>>,
     /// Service → Ingresses that refer to it.
     service_users: BTreeMap<Key, BTreeSet<Key>>,
@@ -78,13 +78,13 @@ pub struct World {
 }
 
 impl World {
-    /// An empty world that selects Ingresses as the settings say.
+    /// An empty world. The settings decide which Ingresses are ours.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self { settings: Some(settings), ..Self::default() }
     }
 
-    /// The settings it selects by.
+    /// The settings that decide which Ingresses are ours.
     ///
     /// A world made by [`Default`] has the defaults of a cluster without a name.
     #[must_use]
@@ -92,7 +92,7 @@ impl World {
         self.settings.clone().unwrap_or_else(|| Settings::new(""))
     }
 
-    /// Whether each kind has been listed once. Before that nothing may be concluded from absence.
+    /// Whether each kind has been listed once. Before that, a missing object does not mean that it does not exist.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         Kind::ALL.iter().all(|kind| self.ready.contains(kind))
@@ -104,7 +104,7 @@ impl World {
         Kind::ALL.iter().filter(|kind| !self.ready.contains(kind)).copied().collect()
     }
 
-    /// An object is there, or has changed.
+    /// An object was added or has changed.
     pub fn apply(&mut self, object: Object) -> Changes {
         let mut changes = Changes::new();
         match object {
@@ -140,12 +140,12 @@ impl World {
         changes
     }
 
-    /// A Secret was looked for and is not there. No group is touched: the turn that looked goes on with it.
+    /// A Secret was read and does not exist. This affects no group: the pass that read it continues with the result.
     pub fn forget_secret(&mut self, key: &Key) {
         self.secrets.remove(key);
     }
 
-    /// An object is gone.
+    /// An object was deleted.
     pub fn delete(&mut self, kind: Kind, key: &Key) -> Changes {
         let mut changes = Changes::new();
         match kind {
@@ -184,7 +184,7 @@ impl World {
                 if let Some(before) = self.bindings.remove(key) {
                     self.unlink_binding(key, &before, &mut changes);
                     self.touch_sharers(key, &before, &mut changes);
-                    // Its rules have to go before the security group that they let in can.
+                    // Its rules must be deleted first: they refer to the security group.
                     changes.insert(Unit::NodeRules);
                 }
             }
@@ -197,7 +197,7 @@ impl World {
         changes
     }
 
-    /// All objects of a kind, as a fresh list has them: what is not among them is gone.
+    /// Replaces all objects of a kind by a fresh list: objects that are not in the list were deleted.
     pub fn reset(&mut self, kind: Kind, objects: Vec<Object>) -> Changes {
         let mut changes = Changes::new();
         let listed: BTreeSet<Key> = objects.iter().map(Object::key).collect();

@@ -83,7 +83,7 @@ fn each_state_is_told_from_the_others() {
     let held = Outcome::Held(vec!["protection".to_owned()]);
     // The Ingress at one turn's end, how the turn ended, the Ingress now; what is told of it.
     let rows: [(&Object, Option<&Outcome>, &Object, State, &str); 13] = [
-        (&good, None, &good, State::UnderWay, "the controller to look at it"),
+        (&good, None, &good, State::UnderWay, "the first pass of the controller"),
         (&good, Some(&REACHED), &good, State::Served, ""),
         (&good, Some(&REACHED), &edited, State::UnderWay, "to take over the last edit"),
         (&good, Some(&waiting("healthy targets")), &good, State::UnderWay, "healthy targets"),

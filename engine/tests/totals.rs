@@ -106,7 +106,7 @@ fn a_default_that_may_have_been_raised_only_warns() {
     let message = found.findings().map(|finding| finding.message.clone()).collect::<String>();
     assert_eq!(
         message,
-        "group g has 101 rules on a load balancer, default ones aside; AWS allows 100 unless the account's quota was raised"
+        "group g has 101 rules on a load balancer, without the default rules; AWS allows 100 unless the account's quota was raised"
     );
 }
 

@@ -1,4 +1,4 @@
-//! `albedo check`: what admission would say, on files.
+//! `albedo check`: the findings of admission, for files.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{facts, files, neighbours, printing};
 
-/// How a report is written.
+/// The format of a report.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Output {
     /// For people
@@ -27,43 +27,43 @@ enum Output {
     Github,
 }
 
-/// Checks manifests; ends with 0 when nothing would be refused, 1 when something would, 2 when nothing can be said.
+/// Checks manifests. Exits with 0 if nothing would be refused, 1 if something would be, 2 if there is no result.
 #[derive(Debug, Args)]
 pub struct Check {
     /// Files, folders, or - for standard input
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// What is known of the AWS account: a file that `albedo facts` wrote
+    /// Facts of the AWS account: a file from `albedo facts`
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
-    /// Name of the cluster; with it, subnets that are tagged for other clusters are not discovered
+    /// Name of the cluster; if it is set, subnets that are tagged for other clusters are not discovered
     #[arg(long)]
     cluster_name: Option<String>,
     /// Region of the load balancers, to check certificates against
     #[arg(long)]
     aws_region: Option<String>,
-    /// Take Services, classes, parameters and namespaces that the files lack from the cluster of the current kubeconfig
+    /// Read Services, classes, parameters and namespaces that the files lack from the cluster of the current kubeconfig
     #[arg(long)]
     cluster: bool,
-    /// Keys of attributes that are newer than this version, as --extra-attributes of albedo run has them: a list
+    /// Keys of attributes that are newer than this version, as in albedo run --extra-attributes: a list
     #[arg(long, value_delimiter = ',')]
     extra_attributes: Vec<String>,
-    /// As of albedo run: inbound rules that AWS allows the account in a security group
+    /// As in albedo run: inbound rules that AWS allows the account in a security group
     #[arg(long)]
     security_group_rules_quota: Option<u64>,
-    /// As of albedo run: whether a backend whose Service does not exist is answered with 503
+    /// As in albedo run: whether a backend whose Service does not exist answers 503
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     tolerate_non_existent_backend_service: bool,
-    /// As of albedo run: whether a backend whose action is not written is answered with 503
+    /// As in albedo run: whether a backend without its action answers 503
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     tolerate_non_existent_backend_action: bool,
-    /// Warnings are errors, what is absent among them
+    /// Warnings are errors, including those about absent objects
     #[arg(long)]
     strict: bool,
-    /// Pass over named files that hold no manifests, as in folders
+    /// Skip named files without manifests, as in folders
     #[arg(long)]
     skip_others: bool,
-    /// How the report is written
+    /// Format of the report
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
 }
@@ -82,7 +82,7 @@ impl Check {
             if self.cluster { neighbours::read(sources, &settings)? } else { files::manifests(sources, &settings) };
         let facts = facts::read(self.facts.as_deref())?;
         let facts = Facts { region: self.aws_region.or_else(|| facts.region.clone()), ..facts };
-        // Facts from a file count whatever their age: somebody chose that file.
+        // Facts from a file are valid at any age, because somebody chose that file.
         let policy = Policy { strict: self.strict, fresh: Duration::MAX, ..Policy::default() };
         let context = admit::Context {
             world: &manifests.world,
@@ -103,7 +103,7 @@ impl Check {
     }
 }
 
-/// Colours on a terminal, unless they are not wanted: <https://no-color.org>.
+/// Colours on a terminal, unless disabled: <https://no-color.org>.
 fn look() -> Look {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if std::io::stdout().is_terminal() && !unwanted { Look::Coloured } else { Look::Plain }

@@ -1,4 +1,4 @@
-//! `albedo explain`: what an annotation, an attribute or a finding code means, or what became of an Ingress.
+//! `albedo explain`: the meaning of an annotation, an attribute or a finding code, or the state of an Ingress.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use clap::Args;
 use super::ingress::{Reading, named};
 use super::printing;
 
-/// Explains words, or an Ingress of a cluster; without any it lists the words there are.
+/// Explains words, or an Ingress of a cluster. Without words it lists all topics.
 #[derive(Debug, Args)]
 pub struct Explain {
     /// Keys of annotations (with or without their prefix) or of attributes, or codes such as ALB005; or `ingress NS/NAME`
@@ -31,7 +31,7 @@ impl Explain {
             let topics = explain::topics(word);
             if topics.is_empty() {
                 let meant = explain::meant(word).unwrap_or_else(|| "`albedo explain` lists all".to_owned());
-                bail!("{word} is neither an annotation nor an attribute nor a finding's code; {meant}");
+                bail!("{word} is not an annotation, an attribute or a finding code; {meant}");
             }
             texts.extend(topics.iter().map(explain::Topic::text));
         }

@@ -1,4 +1,4 @@
-//! `albedo facts`: what is known of the account as a file, so that `check` and `plan` can be held against it without credentials.
+//! `albedo facts`: writes facts of the account to a file, so that `check` and `plan` can use them without credentials.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,19 +14,19 @@ use super::{files, printing};
 use crate::app::endpoints;
 use crate::cloud::{Asked, Cloud, CloudConfig, identify};
 
-/// Most bytes of a file of facts that are read. An account with all that AWS allows by default has a fraction of it.
+/// The largest file of facts, in bytes. An account at all default quotas of AWS needs a fraction of it.
 const LARGEST: u64 = 64 << 20;
 
-/// Reads the account's facts and writes them down.
+/// Reads the facts of the account and writes them.
 #[derive(Debug, Args)]
 pub struct Write {
-    /// AWS region; by default that of the environment, or of the instance this runs on
+    /// AWS region; default: from the environment, or that of this instance
     #[arg(long, env = "ALBEDO_AWS_REGION")]
     aws_region: Option<String>,
-    /// VPC of the cluster; by default that of the instance this runs on
+    /// VPC of the cluster; default: that of this instance
     #[arg(long, env = "ALBEDO_AWS_VPC_ID")]
     aws_vpc_id: Option<String>,
-    /// Tags (key=value,…) that the VPC of the cluster carries
+    /// Tags (key=value,…) of the VPC of the cluster
     #[arg(long, env = "ALBEDO_AWS_VPC_TAGS", default_value = "")]
     aws_vpc_tags: String,
     /// Endpoints of AWS services: `ServiceID=URL,…`
@@ -38,7 +38,7 @@ pub struct Write {
 }
 
 impl Write {
-    /// The exit code is 1 when some kind of fact could not be read: the others are written all the same.
+    /// The exit code is 1 if some kind of fact could not be read; the others are written.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         cryptography()?;
         let runtime =
@@ -56,7 +56,7 @@ impl Write {
             vpc_tags: super::pairs("--aws-vpc-tags", &self.aws_vpc_tags)?,
             endpoints: endpoints(&self.aws_api_endpoints)?,
         };
-        let identity = identify(&asked, &[]).await.context("which region and VPC is meant cannot be told")?;
+        let identity = identify(&asked, &[]).await.context("region and VPC are unknown")?;
         let mut config = CloudConfig::new(&identity.region, &identity.vpc_id, "");
         config.endpoints = asked.endpoints;
         let cloud = Cloud::new(config).await;
@@ -80,7 +80,7 @@ fn put(path: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The settings of a cluster of that name. Without a name it cannot be told whose a tagged subnet is: any will do.
+/// The settings of a cluster with that name. Without a name, a subnet with the tag of any cluster can be used.
 pub fn settings(cluster_name: Option<&str>, otherwise: &str) -> Settings {
     let mut settings = Settings::new(cluster_name.unwrap_or(otherwise));
     if cluster_name.is_none() {
@@ -89,10 +89,10 @@ pub fn settings(cluster_name: Option<&str>, otherwise: &str) -> Settings {
     settings
 }
 
-/// The facts of a file that [`Write`] wrote; those of no file are none.
+/// The facts in a file that [`Write`] wrote; without a file there are none.
 ///
 /// # Errors
-/// The file cannot be read, or is not such a file.
+/// If the file cannot be read, or is not such a file.
 pub fn read(path: Option<&Path>) -> anyhow::Result<Facts> {
     let Some(path) = path else { return Ok(Facts::default()) };
     let bytes = files::bounded(path, LARGEST).with_context(|| format!("--facts {}", path.display()))?;
@@ -103,5 +103,5 @@ pub fn read(path: Option<&Path>) -> anyhow::Result<Facts> {
             let at = error.path().to_string();
             anyhow::Error::new(error.into_inner()).context(format!("at {at}"))
         })
-        .with_context(|| format!("--facts {}: not what albedo facts writes", path.display()))
+        .with_context(|| format!("--facts {}: not a file from albedo facts", path.display()))
 }

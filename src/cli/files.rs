@@ -1,4 +1,4 @@
-//! Files and folders as sources: what `check` and `plan` look at instead of a cluster.
+//! Files and folders as sources, which `check` and `plan` read instead of a cluster.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -8,38 +8,38 @@ use albedo_engine::manifest::{LARGEST, Manifests, Source};
 use albedo_engine::settings::Settings;
 use anyhow::{Context as _, bail};
 
-/// Most bytes of all manifests together: all of them are held at once.
+/// The most bytes of all manifests together, because all are in memory at once.
 const LARGEST_WHOLE: usize = 256 << 20;
-/// Most bytes of a file with settings that are read: a kubeconfig, the certificate of an authority.
+/// The most bytes of a file with settings: a kubeconfig, the certificate of a CA.
 pub const LARGEST_SETTINGS: u64 = 4 << 20;
 
 /// The bytes of a file, if it has no more than `most`.
 ///
 /// # Errors
-/// The file cannot be read, or is larger; the error names the bound.
+/// If the file cannot be read, or is larger; the error names the limit.
 pub fn bounded(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
     let file = std::fs::File::open(path).context("cannot be read")?;
     let mut bytes = Vec::new();
-    // One byte more tells a file that is too large from one that just fits; what is no regular file does not say how large it is.
+    // One byte more, to detect a file that is too large; the size of something that is not a regular file is unknown.
     file.take(most + 1).read_to_end(&mut bytes).context("cannot be read")?;
     if bytes.len() as u64 > most {
-        bail!("is larger than {most} bytes ({} MiB), the most that is read of it", most >> 20);
+        bail!("is larger than the limit of {most} bytes ({} MiB)", most >> 20);
     }
     Ok(bytes)
 }
 
-/// Whether a file that somebody else reads has no more than `most` bytes.
+/// Checks that a file, which a library reads, has no more than `most` bytes.
 ///
 /// # Errors
-/// As of [`bounded`].
+/// As [`bounded`].
 pub fn check_size(path: &Path, most: u64) -> anyhow::Result<()> {
     bounded(path, most).map(drop)
 }
 
-/// Whether the kubeconfigs that the client library reads by itself have no more than [`LARGEST_SETTINGS`] bytes each.
+/// Checks that the kubeconfigs, which the client library reads, have no more than [`LARGEST_SETTINGS`] bytes each.
 ///
 /// # Errors
-/// One is larger; the error names it and the bound.
+/// If one is larger; the error names it and the limit.
 pub fn check_kubeconfigs() -> anyhow::Result<()> {
     let of_home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
     let paths: Vec<PathBuf> = match std::env::var_os("KUBECONFIG") {
@@ -52,11 +52,11 @@ pub fn check_kubeconfigs() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads files, folders and `-` for standard input. What cannot be read becomes a source that says so. `named`: files that
-/// are named here must hold manifests.
+/// Reads files, folders and `-` for standard input. If a file cannot be read, its source has the error. `named`: files that
+/// are named here must contain manifests.
 ///
 /// # Errors
-/// A path that does not exist.
+/// If a path does not exist.
 pub fn sources(paths: &[PathBuf], named: bool) -> anyhow::Result<Vec<Source>> {
     let mut walk = Walk { sources: Vec::new(), seen: BTreeSet::new(), left: LARGEST_WHOLE };
     for path in paths {
@@ -73,15 +73,15 @@ pub fn sources(paths: &[PathBuf], named: bool) -> anyhow::Result<Vec<Source>> {
     Ok(walk.sources)
 }
 
-/// Files, folders and `-` as a world of their own, in which the classes that they name are taken for ours.
+/// Files, folders and `-` as a world, in which the classes that Ingresses name are ours.
 ///
 /// # Errors
-/// A path that does not exist.
+/// If a path does not exist.
 pub fn read(paths: &[PathBuf], settings: &Settings) -> anyhow::Result<Manifests> {
     Ok(manifests(sources(paths, true)?, settings))
 }
 
-/// Sources as a world of their own.
+/// Sources as a world.
 #[must_use]
 pub fn manifests(sources: Vec<Source>, settings: &Settings) -> Manifests {
     let mut manifests = Manifests::read(sources, settings, "default");
@@ -91,7 +91,7 @@ pub fn manifests(sources: Vec<Source>, settings: &Settings) -> Manifests {
 
 struct Walk {
     sources: Vec<Source>,
-    /// Files that were read, so that a file named beside its folder is read once.
+    /// Files that were read, so that a file that is named together with its folder is read once.
     seen: BTreeSet<PathBuf>,
     /// Bytes that may still be read.
     left: usize,
@@ -111,12 +111,12 @@ impl Walk {
 
     fn content(&mut self, name: &str, from: impl std::io::Read, named: bool) {
         let mut bytes = Vec::new();
-        // One byte more tells a file that is too large from one that just fits.
+        // One byte more, to detect a file that is too large.
         let read = from.take(LARGEST as u64 + 1).read_to_end(&mut bytes);
         self.sources.push(match read {
             Ok(size) if size > self.left => {
                 let whole = LARGEST_WHOLE >> 20;
-                Source::unreadable(name.to_owned(), format!("is not read: with it there are more than {whole} MiB"))
+                Source::unreadable(name.to_owned(), format!("is not read: the input has more than {whole} MiB"))
             }
             Ok(size) => {
                 self.left -= size;
@@ -126,7 +126,7 @@ impl Walk {
         });
     }
 
-    /// Reads the manifests below a folder, by name. What begins with a dot is not looked at.
+    /// Reads the manifests below a folder, in the order of their names. Names that begin with a dot are skipped.
     fn folder(&mut self, path: &Path) {
         let name = path.display().to_string();
         let loops = path.canonicalize().is_ok_and(|real| {
@@ -134,7 +134,7 @@ impl Walk {
             path.is_symlink() && above.is_some_and(|above| above.starts_with(real))
         });
         if loops {
-            self.sources.push(Source::unreadable(name, "is a symbolic link to a folder that it lies in"));
+            self.sources.push(Source::unreadable(name, "is a symbolic link to a folder that contains it"));
             return;
         }
         let entries: Result<Vec<_>, _> = std::fs::read_dir(path).and_then(Iterator::collect);
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(bounded(&path, 1 << 20).expect("it fits").len(), 1 << 20);
         write(&path, "x".repeat(1_048_577)).expect("a file");
         let error = bounded(&path, 1 << 20).expect_err("it is too large").to_string();
-        assert_eq!(error, "is larger than 1048576 bytes (1 MiB), the most that is read of it");
+        assert_eq!(error, "is larger than the limit of 1048576 bytes (1 MiB)");
         // It has no end and no size.
         assert!(bounded(Path::new("/dev/zero"), 1 << 20).is_err());
         assert!(check_size(Path::new("/dev/zero"), 10).is_err());
@@ -204,7 +204,7 @@ mod tests {
         symlink(at("a"), at("a/b/loop"))?;
         symlink("nowhere", at("a/gone.yaml"))?;
         let whole = names(&[at("a/1.yaml"), root.path().to_owned()], root.path());
-        let told = "is a symbolic link to a folder that it lies in".to_owned();
+        let told = "is a symbolic link to a folder that contains it".to_owned();
         let of = |name: &str| (name.to_owned(), String::new());
         assert_eq!(whole, [of("/a/1.yaml"), of("/4.json"), of("/a/b/2.yml"), ("/a/b/loop".to_owned(), told)]);
         assert!(sources(&[at("nowhere")], true).is_err());

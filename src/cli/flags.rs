@@ -1,4 +1,4 @@
-//! Flags of `albedo run`: the predecessor's where they mean the same, each also from the environment (`ALBEDO_…`).
+//! Flags of `albedo run`: LBC's flags if the meaning is the same, each also from the environment (`ALBEDO_…`).
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use clap::Args;
 
 use super::printing;
 
-/// Flags of the predecessor that mean nothing here: accepted with one warning each, so that its arguments still start.
+/// Flags of LBC that have no effect here: accepted with one warning each, so that LBC's arguments work.
 pub const IGNORED: [&str; 18] = [
     "enable-endpoint-slices",
     "enable-pod-readiness-gate-inject",
@@ -36,7 +36,7 @@ pub const IGNORED: [&str; 18] = [
     "nlb-gateway-api",
 ];
 
-/// Gates of the predecessor that mean nothing here.
+/// Feature gates of LBC that have no effect here.
 const IGNORED_GATES: [&str; 14] = [
     "ServiceTypeLoadBalancerOnly",
     "EndpointsFailOpen",
@@ -71,22 +71,22 @@ pub struct Run {
     /// Name of the cluster: part of names and tags
     #[arg(long, env = "ALBEDO_CLUSTER_NAME")]
     pub cluster_name: String,
-    /// Value of the legacy class annotation that is ours
+    /// Value of the legacy class annotation for this controller
     #[arg(long, env = "ALBEDO_INGRESS_CLASS", default_value = "alb")]
     pub ingress_class: String,
-    /// The one namespace to watch; all when empty
+    /// The only namespace to watch; empty: all
     #[arg(long, env = "ALBEDO_WATCH_NAMESPACE", default_value = "")]
     pub watch_namespace: String,
-    /// Kubeconfig; the Pod's service account when it is not given
+    /// Kubeconfig; default: the Pod's service account
     #[arg(long, env = "KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
-    /// Write to AWS and the cluster only while holding a lease, so that there may be several replicas
+    /// Write to AWS and the cluster only while holding a lease, to allow several replicas
     #[arg(long, env = "ALBEDO_ENABLE_LEADER_ELECTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub enable_leader_election: bool,
-    /// Name of the lease; that of LBC keeps a running LBC in the same namespace away
+    /// Name of the lease; with LBC's name, a running LBC in the same namespace is excluded
     #[arg(long, env = "ALBEDO_LEADER_ELECTION_ID", default_value = "aws-load-balancer-controller-leader")]
     pub leader_election_id: String,
-    /// Namespace of the lease; the Pod's own when it is empty
+    /// Namespace of the lease; empty: that of the Pod
     #[arg(long, env = "ALBEDO_LEADER_ELECTION_NAMESPACE", default_value = "")]
     pub leader_election_namespace: String,
     /// AWS region
@@ -107,52 +107,52 @@ pub struct Run {
     /// Attempts of a reading call
     #[arg(long, env = "ALBEDO_AWS_MAX_RETRIES", default_value_t = 3)]
     pub aws_max_retries: u32,
-    /// Scheme of load balancers that do not ask for one: internal or internet-facing
+    /// Default scheme of load balancers: internal or internet-facing
     #[arg(long, env = "ALBEDO_DEFAULT_LOAD_BALANCER_SCHEME", default_value = "internal")]
     pub default_load_balancer_scheme: String,
-    /// Target type of target groups that do not ask for one: instance or ip
+    /// Default target type of target groups: instance or ip
     #[arg(long, env = "ALBEDO_DEFAULT_TARGET_TYPE", default_value = "instance")]
     pub default_target_type: String,
-    /// TLS policy of HTTPS listeners that do not ask for one
+    /// Default TLS policy of HTTPS listeners
     #[arg(long, env = "ALBEDO_DEFAULT_SSL_POLICY", default_value = "ELBSecurityPolicy-2016-08")]
     pub default_ssl_policy: String,
     /// Tags (key=value,…) of every resource
     #[arg(long, env = "ALBEDO_DEFAULT_TAGS", default_value = "")]
     pub default_tags: String,
-    /// Tag keys that somebody else manages
+    /// Tag keys that other tools manage
     #[arg(long, env = "ALBEDO_EXTERNAL_MANAGED_TAGS", value_delimiter = ',')]
     pub external_managed_tags: Vec<String>,
     /// Keys of attributes of load balancers, listeners and target groups that are newer than this version: a list
     #[arg(long, env = "ALBEDO_EXTRA_ATTRIBUTES", value_delimiter = ',')]
     pub extra_attributes: Vec<String>,
-    /// Inbound rules that AWS allows the account in a security group (Service Quotas, L-0EA8095F), if it was raised
+    /// Inbound rules that AWS allows the account in a security group (Service Quotas, L-0EA8095F), if the quota was raised
     #[arg(long, env = "ALBEDO_SECURITY_GROUP_RULES_QUOTA")]
     pub security_group_rules_quota: Option<u64>,
-    /// Private authorities whose certificates may be discovered
+    /// Private CAs whose certificates may be discovered
     #[arg(long, env = "ALBEDO_ALLOWED_CERTIFICATE_AUTHORITY_ARNS", value_delimiter = ',')]
     pub allowed_certificate_authority_arns: Vec<String>,
-    /// Put the shared backend security group on load balancers
+    /// Add the shared backend security group to load balancers
     #[arg(long, env = "ALBEDO_ENABLE_BACKEND_SECURITY_GROUP", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub enable_backend_security_group: bool,
-    /// The shared backend security group, if it is not to be made
+    /// An existing shared backend security group, instead of one that the controller creates
     #[arg(long, env = "ALBEDO_BACKEND_SECURITY_GROUP", default_value = "")]
     pub backend_security_group: String,
-    /// Manage the targets' security groups when an Ingress names security groups of its own
+    /// Manage the security groups of targets if an Ingress names its own security groups
     #[arg(long, env = "ALBEDO_ENABLE_MANAGE_BACKEND_SECURITY_GROUP_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub enable_manage_backend_security_group_rules: bool,
-    /// Open all ports of targets to load balancers, not those in use alone
+    /// Allow load balancers all ports of targets, not only those in use
     #[arg(long, env = "ALBEDO_DISABLE_RESTRICTED_SG_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub disable_restricted_sg_rules: bool,
-    /// Targets of one target group at most; more are not registered; 0: no limit
+    /// The most targets of one target group; more are not registered; 0: no limit
     #[arg(long, env = "ALBEDO_MAX_TARGETS_PER_TARGET_GROUP", default_value_t = 0)]
     pub max_targets_per_target_group: u32,
-    /// Tags (key=value,…) of the security group to open where a network interface of targets has several
+    /// Tags (key=value,…) of the security group to manage, if a network interface of targets has several
     #[arg(long, env = "ALBEDO_SERVICE_TARGET_ENI_SECURITY_GROUP_TAGS", default_value = "")]
     pub service_target_eni_security_group_tags: String,
-    /// Answer 503 for a backend whose Service does not exist, instead of setting the Ingress aside
+    /// Answer 503 for a backend whose Service does not exist, instead of quarantining the Ingress
     #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_SERVICE", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub tolerate_non_existent_backend_service: bool,
-    /// Answer 503 for a backend whose action is not written, instead of setting the Ingress aside
+    /// Answer 503 for a backend without its action, instead of quarantining the Ingress
     #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_ACTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub tolerate_non_existent_backend_action: bool,
     /// Refuse Ingresses that begin to use the legacy class annotation kubernetes.io/ingress.class
@@ -161,7 +161,7 @@ pub struct Run {
     /// Refuse Ingresses that begin to use the annotation group.name, or change it
     #[arg(long, env = "ALBEDO_DISABLE_INGRESS_GROUP_NAME_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub disable_ingress_group_name_annotation: bool,
-    /// Label (key=value) that a Secret of an identity provider must carry
+    /// Label (key=value) that a Secret of an identity provider must have
     #[arg(long, env = "ALBEDO_REQUIRED_SECRETS_LABEL", default_value = "")]
     pub required_secrets_label: String,
     /// Associate web ACLs of WAF Classic Regional
@@ -173,10 +173,10 @@ pub struct Run {
     /// Protect load balancers by Shield Advanced, if the account is subscribed
     #[arg(long, env = "ALBEDO_ENABLE_SHIELD", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub enable_shield: bool,
-    /// Pause between looks at a load balancer that has to be active before capacity is reserved for it: 90s, 2m0s
+    /// Pause between reads of a load balancer that must be active before capacity is reserved for it: 90s, 2m0s
     #[arg(long, env = "ALBEDO_LB_STABILIZATION_MONITOR_INTERVAL", default_value = "2m0s", value_parser = duration)]
     pub lb_stabilization_monitor_interval: Duration,
-    /// How long what is known of AWS is believed: after it everything is read again, and what another hand changed is put back
+    /// How long observations of AWS are valid: after this time everything is read again, and drift is corrected
     #[arg(long, env = "ALBEDO_SYNC_PERIOD", default_value = "1h", value_parser = duration)]
     pub sync_period: Duration,
     /// Gates: `Name=true,…`
@@ -209,7 +209,7 @@ pub struct Run {
     /// File of its key in that folder
     #[arg(long, env = "ALBEDO_WEBHOOK_KEY_FILE", default_value = "tls.key")]
     pub webhook_key_file: String,
-    /// Seconds between two looks at the serving certificate
+    /// Seconds between two reads of the serving certificate
     #[arg(long, env = "ALBEDO_WEBHOOK_CERT_POLL_SECONDS", default_value_t = 10)]
     pub webhook_cert_poll_seconds: u64,
     /// Where the serving certificate comes from: files, which cert-manager or somebody else writes, or self: Albedo makes and renews it
@@ -239,7 +239,7 @@ pub struct Run {
     /// Base URL of the webhooks instead of the Service, for an Albedo outside of the cluster
     #[arg(long, env = "ALBEDO_WEBHOOK_URL", default_value = "")]
     pub webhook_url: String,
-    /// Authorities of the API server's client certificate; nobody is asked for one without it
+    /// CAs for the client certificate of the API server; default: clients need no certificate
     #[arg(long, env = "ALBEDO_KUBE_CA_PEM_FILEPATH")]
     pub kube_ca_pem_filepath: Option<PathBuf>,
     /// Address of /healthz and /readyz: [HOST]:PORT
@@ -248,15 +248,15 @@ pub struct Run {
     /// Address of /metrics: [HOST]:PORT
     #[arg(long, env = "ALBEDO_METRICS_BIND_ADDR", default_value = ":8080")]
     pub metrics_bind_addr: String,
-    /// Least grave log lines that are written: trace, debug, info, warn or error, or a filter by module
+    /// Lowest level of log lines: trace, debug, info, warn or error, or a filter by module
     #[arg(long, env = "ALBEDO_LOG_LEVEL", default_value = "info")]
     pub log_level: String,
-    /// Seconds that requests under way may take at the end, and that new ones are still taken before
+    /// Seconds that the webhooks still accept requests after the shutdown begins, and that running requests may take after that
     #[arg(long, env = "ALBEDO_SHUTDOWN_LINGER_SECONDS", default_value_t = 5)]
     pub shutdown_linger_seconds: u64,
 }
 
-/// The arguments without those flags of the predecessor that mean nothing here; each is named once on standard error.
+/// The arguments without LBC's flags that have no effect here; each is named once on standard error.
 pub fn without_ignored(arguments: Vec<OsString>) -> Vec<OsString> {
     let mut kept = Vec::new();
     let mut arguments = arguments.into_iter().peekable();
@@ -267,8 +267,8 @@ pub fn without_ignored(arguments: Vec<OsString>) -> Vec<OsString> {
             kept.push(argument);
             continue;
         }
-        printing::say(&format!("albedo: flag {text} means nothing here and is ignored"));
-        // `--flag value`: the value goes with it.
+        printing::say(&format!("albedo: flag {text} has no effect and is ignored"));
+        // `--flag value`: the value is removed, too.
         let valued = !text.contains('=')
             && !name.as_deref().is_some_and(|name| name.starts_with("enable-") || name.starts_with("disable-"));
         if valued && arguments.peek().is_some_and(|next| !next.to_string_lossy().starts_with("--")) {
@@ -284,10 +284,10 @@ impl Run {
         self.register_webhooks || self.certificates == Certificates::Own
     }
 
-    /// What the engine has to know of them.
+    /// The settings for the engine.
     ///
     /// # Errors
-    /// A value that is none of those allowed, with the flag's name.
+    /// If a value is not allowed; the error names the flag.
     pub fn settings(&self) -> anyhow::Result<Settings> {
         let group = Some(self.backend_security_group.clone()).filter(|id| !id.is_empty());
         if group.as_ref().is_some_and(|id| !id.starts_with("sg-")) {
@@ -350,17 +350,17 @@ impl Run {
         let mut gates = BTreeMap::new();
         for (name, value) in pairs("--feature-gates", &self.feature_gates)? {
             if IGNORED_GATES.contains(&name.as_str()) {
-                printing::say(&format!("albedo: feature gate {name} means nothing here and is ignored"));
+                printing::say(&format!("albedo: feature gate {name} has no effect and is ignored"));
                 continue;
             }
             if !Gate::ALL.iter().any(|gate| gate.name() == name) {
                 let known: Vec<&str> = Gate::ALL.iter().map(|gate| gate.name()).collect();
-                bail!("--feature-gates: {name} is none of {}", known.join(", "));
+                bail!("--feature-gates: unknown gate {name}; known gates: {}", known.join(", "));
             }
             let open = value.parse().with_context(|| format!("--feature-gates: {name}={value}: true or false"))?;
             if open && name == Gate::EnableCertificateManagement.name() {
                 printing::say(&format!(
-                    "albedo: feature gate {name}: no certificates are requested from ACM; Ingresses with create-acm-cert: \"true\" and no certificate-arn are set aside"
+                    "albedo: feature gate {name}: no certificates are requested from ACM; Ingresses with create-acm-cert: \"true\" and no certificate-arn are quarantined"
                 ));
             }
             gates.insert(name, open);
@@ -371,7 +371,7 @@ impl Run {
     /// How strict admission is.
     ///
     /// # Errors
-    /// A value that is none of those allowed, with the flag's name.
+    /// If a value is not allowed; the error names the flag.
     pub fn policy(&self, settings: &Settings) -> anyhow::Result<Policy> {
         let mode = Mode::parse(&self.admission_mode)
             .with_context(|| format!("--admission-mode {}: {}", self.admission_mode, Mode::ALL.join(", ")))?;
@@ -381,18 +381,18 @@ impl Run {
                 "scheme" => defaults.scheme = Some(settings.default_scheme),
                 "target-type" => defaults.target_type = Some(settings.default_target_type),
                 "ip-address-type" => defaults.ip_address_type = Some(IpAddressType::Ipv4),
-                other => bail!("--admission-defaults: {other} is none of scheme, target-type, ip-address-type, none"),
+                other => bail!("--admission-defaults: unknown value {other}; write scheme, target-type, ip-address-type or none"),
             }
         }
         Ok(Policy { mode, strict: self.admission_strict, defaults, ..Policy::default() })
     }
 }
 
-/// A length of time as Go writes it: `2m0s`, `1h30m`, `500ms`.
+/// A duration in Go's format: `2m0s`, `1h30m`, `500ms`.
 fn duration(text: &str) -> Result<Duration, &'static str> {
     let parsed: Option<jiff::SignedDuration> = text.parse().ok();
     let parsed = parsed.and_then(|parsed| Duration::try_from(parsed).ok());
-    parsed.filter(|parsed| !parsed.is_zero()).ok_or("write a length of time: 90s or 2m")
+    parsed.filter(|parsed| !parsed.is_zero()).ok_or("write a duration: 90s or 2m")
 }
 
 /// `key=value,…` as a map.
@@ -401,7 +401,7 @@ pub fn pairs(flag: &str, text: &str) -> anyhow::Result<BTreeMap<String, String>>
         .map(str::trim)
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
-            let (key, value) = pair.split_once('=').with_context(|| format!("{flag}: {pair} is no key=value"))?;
+            let (key, value) = pair.split_once('=').with_context(|| format!("{flag}: {pair} is not key=value"))?;
             Ok((key.trim().to_owned(), value.trim().to_owned()))
         })
         .collect()

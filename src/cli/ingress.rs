@@ -1,4 +1,4 @@
-//! `albedo explain ingress`: what an Ingress became, read once with a kubeconfig. Nothing is written, and AWS is not asked.
+//! `albedo explain ingress`: the state of an Ingress, read once with a kubeconfig. It writes nothing and does not call AWS.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,10 +22,10 @@ use serde::de::DeserializeOwned;
 
 use super::{facts, files, printing, run};
 
-/// What `kubectl` calls an Ingress.
+/// The names of the kind Ingress in `kubectl`.
 const KINDS: [&str; 4] = ["ingress", "ingresses", "ing", "ingress.networking.k8s.io"];
 
-/// How an Ingress is described.
+/// The format of the description.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Output {
     /// For people
@@ -34,37 +34,37 @@ enum Output {
     Json,
 }
 
-/// Which cluster is read, and what of the controller's flags matters.
+/// The cluster to read, and the relevant flags of the controller.
 #[derive(Debug, Args)]
 pub struct Reading {
-    /// Namespace of the Ingress, where NS/NAME does not say it; by default that of the kubeconfig's context
+    /// Namespace of the Ingress, unless it is in NS/NAME; default: that of the kubeconfig's context
     #[arg(short, long)]
     namespace: Option<String>,
-    /// The kubeconfig; by default KUBECONFIG, ~/.kube/config or the Pod's service account
+    /// The kubeconfig; default: KUBECONFIG, ~/.kube/config or the Pod's service account
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// Its context; by default the current one
+    /// Its context; default: the current one
     #[arg(long)]
     context: Option<String>,
-    /// What is known of the AWS account, for an Ingress that the controller has not seen: a file that `albedo facts` wrote
+    /// Facts of the AWS account, for an Ingress that the controller has not seen: a file from `albedo facts`
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
-    /// The controller's flag; by default what the group's bindings agree on, or instance
+    /// The controller's flag; default: the type of the group's bindings if all are the same, else instance
     #[arg(long)]
     default_target_type: Option<String>,
     /// The controller's flag
     #[arg(long, default_value = "internal")]
     default_load_balancer_scheme: String,
-    /// How an Ingress is described
+    /// Format of the description
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
 }
 
-/// The Ingress that words name (`ingress NS/NAME`, `ingress NAME`, `ingress/NAME`), namespace first if they say it; `None` if
-/// they name none.
+/// The Ingress that the words name (`ingress NS/NAME`, `ingress NAME`, `ingress/NAME`), with its namespace if given; `None` if
+/// they don't name an Ingress.
 ///
 /// # Errors
-/// More words than that, or fewer.
+/// If there are more or fewer words.
 pub fn named(words: &[String]) -> anyhow::Result<Option<(Option<String>, String)>> {
     let Some(first) = words.first() else { return Ok(None) };
     let (kind, name) = first.split_once('/').map_or((first.as_str(), None), |(kind, name)| (kind, Some(name)));
@@ -81,7 +81,7 @@ pub fn named(words: &[String]) -> anyhow::Result<Option<(Option<String>, String)
 }
 
 impl Reading {
-    /// The exit code is 0 when it is served or on its way, 1 when somebody has to act.
+    /// The exit code is 0 if the Ingress is served or being provisioned, 1 if somebody must act.
     pub(super) fn explain(&self, namespace: Option<String>, name: &str) -> anyhow::Result<ExitCode> {
         run::cryptography()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -119,7 +119,7 @@ impl Reading {
             unread: &reader.unread,
             now: Timestamp::now(),
         };
-        describe::describe(&key, input).with_context(|| format!("there is no Ingress {key} at {url}"))
+        describe::describe(&key, input).with_context(|| format!("Ingress {key} not found at {url}"))
     }
 
     async fn config(&self) -> anyhow::Result<Config> {
@@ -127,7 +127,7 @@ impl Reading {
             files::check_kubeconfigs()?;
         }
         if self.kubeconfig.is_none() && self.context.is_none() {
-            return Config::infer().await.context("no kubeconfig can be used; name one with --kubeconfig");
+            return Config::infer().await.context("no usable kubeconfig; name one with --kubeconfig");
         }
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = match &self.kubeconfig {
@@ -142,7 +142,7 @@ impl Reading {
         config.context("the kubeconfig cannot be used")
     }
 
-    /// What target groups are that do not say it: the bindings know what the controller took.
+    /// The default target type: the bindings show which one the controller uses.
     fn target_type(&self, world: &World) -> anyhow::Result<TargetType> {
         if let Some(given) = &self.default_target_type {
             return TargetType::parse(given).context("--default-target-type: instance or ip");
@@ -153,7 +153,7 @@ impl Reading {
     }
 }
 
-/// Reads what an Ingress is described from, as far as the user may.
+/// Reads the objects for the description, as far as the user may.
 struct Reader {
     client: Client,
     world: World,
@@ -177,8 +177,8 @@ impl Reader {
         self.events(key, &members).await
     }
 
-    /// Classes, their parameters, and labels of namespaces where parameters select by them. Where classes may not be read
-    /// that of the Ingress is taken to be ours.
+    /// Classes, their parameters, and labels of namespaces if parameters select by them. If classes may not be read,
+    /// the class of the Ingress counts as ours.
     async fn classes(&mut self, ingress: &Ingress) -> anyhow::Result<()> {
         let mut classes = self.list::<IngressClass>(Api::all(self.client.clone()), "").await?;
         if !self.unread.is_empty() {
@@ -203,7 +203,7 @@ impl Reader {
         Ok(())
     }
 
-    /// What a group is made of besides its Ingress: the ledger, the other members, the bindings.
+    /// The other objects of a group: the ledger, the other members, the bindings.
     async fn group(&mut self, view: &View) -> anyhow::Result<()> {
         let name = view.group.object_name();
         let api: Api<IngressGroup> = Api::all(self.client.clone());
@@ -232,8 +232,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Services of the members' namespaces. Secrets are not read: they are taken to be as they have to be, and what the
-    /// controller found of them stands in the ledger.
+    /// Services of the members' namespaces. Secrets are not read: they are assumed to be correct, and what the
+    /// controller found about them is in the ledger.
     async fn neighbours(&mut self, views: &[View]) -> anyhow::Result<()> {
         let ingresses = || views.iter().flat_map(|view| &view.members).map(|member| &member.ingress);
         let namespaces: BTreeSet<String> =
@@ -272,7 +272,7 @@ impl Reader {
         Ok(())
     }
 
-    /// All objects with these labels; none of a kind that the cluster does not know or the user may not read.
+    /// All objects with these labels; none if the cluster does not know the kind or the user may not read it.
     async fn list<K>(&mut self, api: Api<K>, labels: &str) -> anyhow::Result<Vec<K>>
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
@@ -283,7 +283,7 @@ impl Reader {
         }
     }
 
-    /// Goes on without what may not be read, and says so; a kind that the cluster does not know has no objects.
+    /// Records an object that may not be read, and continues; a kind that the cluster does not know has no objects.
     fn pass(&mut self, error: kube::Error, what: &str) -> anyhow::Result<()> {
         match error {
             kube::Error::Api(status) if status.code == 403 => {

@@ -1,4 +1,4 @@
-//! Manifests that Albedo prints itself: CRDs and webhook configurations.
+//! Manifests that Albedo prints: CRDs and webhook configurations.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use crate::serve::registration_yaml;
 /// Prints the CRDs as one stream.
 ///
 /// # Errors
-/// They cannot be written.
+/// If they cannot be written.
 pub fn crds() -> anyhow::Result<ExitCode> {
     for (_, yaml) in CRDS {
         printing::put(&format!("---\n{}\n", yaml.trim_start_matches("---\n").trim_end()))?;
@@ -45,16 +45,16 @@ pub struct WebhookConfig {
     /// Names of the classes that are Albedo's
     #[arg(long = "class", default_values_t = ["alb".to_owned()])]
     classes: Vec<String>,
-    /// PEM file of the authority of the serving certificate
+    /// PEM file of the CA of the serving certificate
     #[arg(long)]
     ca_file: Option<PathBuf>,
-    /// Certificate (namespace/name) whose authority cert-manager injects
+    /// Certificate (namespace/name) whose CA cert-manager injects
     #[arg(long)]
     inject_ca_from: Option<String>,
-    /// Labels (key=value,…) of the namespaces that are looked at
+    /// Labels (key=value,…) of the namespaces that are reviewed
     #[arg(long, default_value = "")]
     namespace_selector: String,
-    /// User whose own writes are not reviewed
+    /// User whose writes are not reviewed
     #[arg(long, default_value = "system:serviceaccount:albedo-system:albedo")]
     controller_user: String,
 }

@@ -1,4 +1,4 @@
-//! What files lack, from the cluster of the current kubeconfig: read once, nothing is written.
+//! Objects that files lack, from the cluster of the current kubeconfig: read once; nothing is written.
 
 use std::collections::BTreeSet;
 
@@ -14,16 +14,16 @@ use kube::{Api, Client, Config};
 
 use super::{files, run};
 
-/// The manifests of files, in the cluster of the current kubeconfig.
+/// The manifests of files, with objects from the cluster of the current kubeconfig.
 ///
 /// # Errors
-/// There is no kubeconfig, or the cluster does not answer, or not this user.
+/// If there is no kubeconfig, the cluster does not answer, or the user may not read.
 pub fn read(sources: Vec<Source>, settings: &Settings) -> anyhow::Result<Manifests> {
     run::cryptography()?;
     files::check_kubeconfigs().context("--cluster")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let config = Config::infer().await.context("--cluster: no kubeconfig can be used")?;
+        let config = Config::infer().await.context("--cluster: no usable kubeconfig")?;
         let mut manifests = Manifests::read(sources, settings, &config.default_namespace);
         let url = config.cluster_url.clone();
         let client = Client::try_from(config).context("--cluster")?;
@@ -35,7 +35,7 @@ pub fn read(sources: Vec<Source>, settings: &Settings) -> anyhow::Result<Manifes
     })
 }
 
-/// Classes and their parameters, and of the Ingresses' namespaces the labels and the Services.
+/// Classes and their parameters, and the labels and Services of the Ingresses' namespaces.
 async fn all(client: &Client, manifests: &Manifests) -> anyhow::Result<Vec<Object>> {
     let everything = ListParams::default();
     let classes: Api<IngressClass> = Api::all(client.clone());

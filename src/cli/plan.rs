@@ -1,4 +1,4 @@
-//! `albedo plan`: the load balancers that manifests ask for, offline. What only a cluster or an account knows is `?`.
+//! `albedo plan`: the load balancers that manifests specify, offline. `?` is what only a cluster or an account knows.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,10 +20,10 @@ use serde_json::Value;
 
 use super::{facts, files, printing};
 
-/// What only a cluster or an account knows.
+/// The mark for what only a cluster or an account knows.
 const UNKNOWN: &str = "?";
 
-/// Prints the desired state, or how it differs from another one.
+/// Prints the desired state, or its difference from another one.
 #[derive(Debug, Args)]
 pub struct Show {
     /// Files, folders, or - for standard input
@@ -32,22 +32,22 @@ pub struct Show {
     /// The same as a flag
     #[arg(short, long, num_args = 1.., value_name = "FILE")]
     filename: Vec<PathBuf>,
-    /// Prints what changes from these files or folders to those
+    /// Print what changes from these files or folders to those
     #[arg(long, num_args = 1.., value_name = "OTHER")]
     diff: Vec<PathBuf>,
-    /// What is known of the AWS account: a file that `albedo facts` wrote
+    /// Facts of the AWS account: a file from `albedo facts`
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
-    /// Name of the cluster: part of names and tags; with it, subnets that are tagged for other clusters are not discovered
+    /// Name of the cluster: part of names and tags; if it is set, subnets that are tagged for other clusters are not discovered
     #[arg(long)]
     cluster_name: Option<String>,
-    /// Scheme of load balancers that do not ask for one
+    /// Default scheme of load balancers
     #[arg(long, default_value = "internal")]
     default_load_balancer_scheme: String,
-    /// Target type of target groups that do not ask for one
+    /// Default target type of target groups
     #[arg(long, default_value = "instance")]
     default_target_type: String,
-    /// text, or json in the words of the AWS API
+    /// text, or json in the shapes of the AWS API
     #[arg(long, default_value = "text")]
     output: String,
 }
@@ -94,7 +94,7 @@ impl Show {
     }
 }
 
-/// The desired state of each group that files make, and whether all that is in them is part of it.
+/// The desired state of each group in the files, and whether it includes all Ingresses.
 fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Result<(Vec<Desired>, bool)> {
     let files = files::read(paths, settings)?;
     let mut whole = files.faults.is_empty();
@@ -128,27 +128,27 @@ fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Res
     Ok((all, whole))
 }
 
-/// Whether an Ingress is in a group, or another controller's; says why where it is not.
+/// Whether an Ingress is in a group, or belongs to another controller; prints the reason if it is in no group.
 fn is_placed(world: &World, key: &Key) -> bool {
     let Some(ingress) = world.ingress(key) else { return true };
     let membership = world.membership(ingress);
     match (admit::outside(world, ingress), &membership) {
         (Some(finding), _) => printing::say(&format!("{key} is not part of it: {finding}")),
         (None, Membership::None) => {
-            printing::say(&format!("{key} is not part of it: its class is another controller's"));
+            printing::say(&format!("{key} is not part of it: it belongs to another controller"));
         }
         (None, _) => {}
     }
     matches!(membership, Membership::Member(..) | Membership::None)
 }
 
-/// The findings with an effect: what caused it; all of them, if none has.
+/// The findings with this effect; all findings, if none has it.
 fn causes(findings: &[Finding], effect: Effect) -> Vec<&Finding> {
     let causes: Vec<&Finding> = findings.iter().filter(|finding| finding.effect == effect).collect();
     if causes.is_empty() { findings.iter().collect() } else { causes }
 }
 
-/// Puts `?` for what is not known: names that hash the uid of a Service which has none yet, subnets and certificates that
+/// Replaces unknown values by `?`: names that contain a hash of the uid of a Service without a uid, subnets and certificates that
 /// would be discovered, the VPC.
 fn without_guesses(mut desired: Desired, view: &View) -> Desired {
     let unborn = |name: &str, namespace: &str| {

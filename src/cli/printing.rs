@@ -1,4 +1,4 @@
-//! What commands print: the one way out for all of them, and nothing that a terminal or a runner of CI would obey gets through it.
+//! Output of all commands. It removes everything that a terminal or a CI runner would interpret.
 
 #![expect(clippy::print_stderr, reason = "what a command has to say to its user beside its output")]
 
@@ -7,18 +7,18 @@ use std::io::{ErrorKind, Write};
 use albedo_engine::clean::clean;
 use anyhow::Context;
 
-/// Prints what was asked for.
+/// Prints the output of a command.
 ///
 /// # Errors
-/// It cannot be written. Who reads may have had enough, `| head` say: that is no error.
+/// If it cannot be written. It is no error if the reader ends early, as in `| head`.
 pub fn put(text: &str) -> anyhow::Result<()> {
     put_clean(&clean(text))
 }
 
-/// Prints what is clean already: colours are escapes too.
+/// Prints text that is clean already, because colours are escapes, too.
 ///
 /// # Errors
-/// As of [`put`].
+/// As [`put`].
 pub fn put_clean(text: &str) -> anyhow::Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the output"),
@@ -26,12 +26,12 @@ pub fn put_clean(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Says something beside the output, on a line of its own.
+/// Prints a message to standard error, on its own line.
 pub fn say(text: &str) {
     eprintln!("{}", clean(text));
 }
 
-/// Standard error for the log: each event is written in one piece.
+/// Standard error for the log: each event is one write.
 #[derive(Debug, Clone, Copy)]
 pub struct Log;
 

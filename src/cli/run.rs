@@ -1,4 +1,4 @@
-//! `albedo run`: logs, the runtime, and the application in it.
+//! `albedo run`: logging, the runtime, and the application.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ pub fn run(flags: Run) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What TLS is done with, by everything in this process.
+/// Installs the cryptography for TLS, for the whole process.
 pub(super) fn cryptography() -> anyhow::Result<()> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
@@ -28,10 +28,10 @@ pub(super) fn cryptography() -> anyhow::Result<()> {
 
 /// Text on a terminal, JSON otherwise, both on standard error.
 fn logs(level: &str) -> anyhow::Result<()> {
-    // The watches report a failure once a minute with its mend; the client library would add a line an attempt.
+    // The watches log a failure once a minute with its fix; the client library would log every attempt.
     let filter = format!("{level},kube_client=off,kube_runtime=off");
     let filter = EnvFilter::try_new(filter).with_context(|| format!("--log-level {level}"))?;
-    // Without colours: what is printed is cleaned of their escapes too.
+    // Without colours, because the output is cleaned of escapes, too.
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Log);
     if std::io::stderr().is_terminal() {
         subscriber.init();

@@ -1,4 +1,4 @@
-//! `albedo trace`: what the load balancers that manifests ask for would answer to a request, and why.
+//! `albedo trace`: how the load balancers of manifests would answer a request, and why.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use super::{facts, files, printing};
 /// Traces a request.
 #[derive(Debug, Args)]
 pub struct Trace {
-    /// The URL that is asked for
+    /// The URL of the request
     url: Url,
     /// File, folder, or - for standard input; may be repeated
     #[arg(short, long = "filename", required = true)]
@@ -29,22 +29,22 @@ pub struct Trace {
     /// Method of the request
     #[arg(short = 'X', long = "request", default_value = "GET")]
     method: String,
-    /// Header of the request, 'Name: value'; may be repeated, and Host stands for the URL's
+    /// Header of the request, 'Name: value'; may be repeated; Host replaces the host of the URL
     #[arg(short = 'H', long = "header")]
     headers: Vec<String>,
-    /// Address of the client as the load balancer sees it
+    /// Address of the client, as the load balancer sees it
     #[arg(long)]
     from: Option<IpAddr>,
-    /// What is known of the AWS account: a file that `albedo facts` wrote
+    /// Facts of the AWS account: a file from `albedo facts`
     #[arg(long)]
     facts: Option<PathBuf>,
-    /// Only the load balancer of this group: its name, or namespace/name of an Ingress of its own
+    /// Only the load balancer of this group: its name, or namespace/name of a single Ingress
     #[arg(long)]
     group: Option<String>,
     /// Name of the cluster: part of names
     #[arg(long, default_value = "cluster")]
     cluster_name: String,
-    /// How to print it
+    /// Format of the output
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
 }
@@ -53,11 +53,11 @@ pub struct Trace {
 enum Output {
     /// For people
     Text,
-    /// For machines
+    /// For programs
     Json,
 }
 
-/// The way of the request through one load balancer.
+/// How one load balancer answers the request.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Walk {
@@ -65,10 +65,10 @@ struct Walk {
     load_balancer: String,
     listener: String,
     tried: Vec<Step>,
-    /// The rule that takes it; absent: the default action does.
+    /// The rule that matches; absent: the default action applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<Source>,
-    /// Whether no rule before may take it.
+    /// Whether no rule before it may match.
     certain: bool,
     /// What happens before the answer: authentication, rewrites.
     before: Vec<String>,
@@ -81,7 +81,7 @@ struct Step {
     #[serde(flatten)]
     rule: Source,
     outcome: &'static str,
-    /// Which condition decided.
+    /// The condition that decided.
     reason: String,
 }
 
@@ -109,19 +109,19 @@ enum Answer {
         content_type: Option<String>,
         body: Option<String>,
     },
-    /// The listener does not speak the URL's scheme, or the rule says nothing.
+    /// The listener has another protocol than the URL, or the rule has no action that answers.
     None {
         reason: String,
     },
 }
 
-/// A target group and what stands behind it.
+/// A target group and its Service.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Share {
     weight: u32,
     target_group: String,
-    /// `namespace/name:port`; absent: the target group isn't ours.
+    /// `namespace/name:port`; absent: the target group is not ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,7 +129,7 @@ struct Share {
 }
 
 impl Trace {
-    /// Exit code 0: the answer is certain. 1: nothing listens there, or it is not.
+    /// Exit code 0: the answer is certain. 1: it is uncertain, or nothing listens there.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let request = self.request()?;
         let settings = Settings::new(&self.cluster_name);
@@ -158,7 +158,7 @@ impl Trace {
                 walk(&desired, origins, &request, self.url.scheme())
             }));
         }
-        // A name leads to one load balancer; those that have a rule for the request are meant rather than the others.
+        // A host name belongs to one load balancer: prefer those that have a rule for the request.
         let (mut walks, others): (Vec<Walk>, Vec<Walk>) = walks.into_iter().partition(|walk| walk.rule.is_some());
         let others = if walks.is_empty() {
             walks = others;
@@ -244,7 +244,7 @@ fn walk(desired: &Desired, origins: &[Arc<Origin>], request: &Request, scheme: &
     })
 }
 
-/// What is done to a request before it is answered.
+/// What is done with a request before it is answered.
 fn before(actions: &[Action], rule: Option<&Rule>) -> Vec<String> {
     let gates = actions.iter().filter_map(|action| match action {
         Action::AuthenticateOidc(_) => Some("authenticate by OIDC".to_owned()),
@@ -263,7 +263,7 @@ fn before(actions: &[Action], rule: Option<&Rule>) -> Vec<String> {
 }
 
 fn given(actions: &[Action], protocol: Protocol, request: &Request, desired: &Desired) -> Answer {
-    // Whether targets are healthy no file says.
+    // Files do not contain the health of targets.
     match reply(actions, protocol, request, |_| Health::Healthy) {
         Some(Reply::Forward(shares)) => Answer::Forward {
             shares: shares.iter().map(|share| behind(share.target_group, share.weight, desired)).collect(),

@@ -1,4 +1,4 @@
-//! How every object is changed: a merge patch of the difference with a resourceVersion, seen anew when it conflicts.
+//! How every object is changed: a merge patch of the difference with a resourceVersion; after a conflict the object is read again.
 
 use std::fmt::Debug;
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::error::write;
 use super::{CALL_TIMEOUT, FIELD_MANAGER, Tenure, WriteError};
 
-/// How often an object is looked at anew when somebody else was faster.
+/// How often an object is read again after a conflict.
 const ATTEMPTS: usize = 5;
 
 /// A kind that is written.
@@ -35,16 +35,16 @@ pub(super) struct Change<'a, K> {
     pub(super) tenure: &'a Tenure,
     pub(super) api: &'a Api<K>,
     pub(super) door: Door,
-    /// What is done, after "cannot".
+    /// The operation, to follow "cannot" in messages.
     pub(super) what: &'a str,
 }
 
 impl<K: Stored> Change<'_, K> {
-    /// Writes what `difference` asks for against the object as it was seen. When it has changed since, it is read and
-    /// `difference` asked again, at most [`ATTEMPTS`] times. Returns the object as it is stored then, or as it was seen
-    /// when there is nothing to write.
+    /// Writes the patch that `difference` computes for the object as it was seen. If the object has changed since, it is read and
+    /// the patch computed again, at most [`ATTEMPTS`] times. Returns the stored object, or the object as it was seen
+    /// if there is nothing to write.
     ///
-    /// An object of the same name with another uid is never written: it conflicts.
+    /// An object of the same name with another uid is never written: this is a conflict.
     pub(super) async fn make(
         &self,
         seen: &K,
@@ -76,7 +76,7 @@ impl<K: Stored> Change<'_, K> {
         }
     }
 
-    /// The object as it is now, if it is still the same one.
+    /// The present object, if it has still the same uid.
     async fn see(&self, meta: &ObjectMeta) -> Result<K, WriteError> {
         let name = meta.name.as_deref().unwrap_or_default();
         let found = write(self.what, self.api.get(name)).await?;
@@ -87,8 +87,8 @@ impl<K: Stored> Change<'_, K> {
     }
 }
 
-/// Deletes an object as it was seen: one that has changed since isn't deleted, for whoever decided has to look again.
-/// One that is gone is deleted.
+/// Deletes an object as it was seen. If it has changed since, it is not deleted, because the decision must be made again.
+/// It is no error if the object does not exist any more.
 pub(super) async fn delete<K: Stored>(tenure: &Tenure, api: &Api<K>, seen: &K, what: &str) -> Result<(), WriteError> {
     check(tenure, what)?;
     let meta = seen.meta();
@@ -100,7 +100,7 @@ pub(super) async fn delete<K: Stored>(tenure: &Tenure, api: &Api<K>, seen: &K, w
     }
 }
 
-/// Whether a write that is sent now is over before the right to write is.
+/// Whether a write that is sent now ends before the lease does.
 pub(super) fn check(tenure: &Tenure, what: &str) -> Result<(), WriteError> {
     if tenure.remaining() >= CALL_TIMEOUT { Ok(()) } else { Err(WriteError::NotTenured { what: what.to_owned() }) }
 }
@@ -109,7 +109,7 @@ pub(super) fn name<K: Resource>(object: &K) -> &str {
     object.meta().name.as_deref().unwrap_or_default()
 }
 
-/// The door to objects of a namespace.
+/// The API for the namespace of an object.
 pub(super) fn namespaced<K>(client: Client, object: &K) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -125,8 +125,8 @@ fn guard(body: &mut Value, meta: &ObjectMeta) {
     }
 }
 
-/// The merge patch (RFC 7396) that makes `from` equal to `to`: what is gone is null, lists are whole. `None` if they are
-/// equal already.
+/// The merge patch (RFC 7396) from `from` to `to`: removed fields are null, lists are whole. `None` if they are
+/// equal.
 pub(super) fn merge_patch<T: Serialize + ?Sized>(from: &T, to: &T) -> Result<Option<Value>, serde_json::Error> {
     Ok(difference(&serde_json::to_value(from)?, &serde_json::to_value(to)?))
 }
@@ -137,7 +137,7 @@ fn difference(from: &Value, to: &Value) -> Option<Value> {
             let mut patch = Map::new();
             for (key, value) in to {
                 match from.get(key) {
-                    // A null in a merge patch means "remove"; a field that becomes null is a field that goes.
+                    // A null in a merge patch means "remove", so a field that becomes null is removed.
                     Some(before) => patch.extend(difference(before, value).map(|change| (key.clone(), change))),
                     None if value.is_null() => {}
                     None => patch.extend([(key.clone(), value.clone())]),

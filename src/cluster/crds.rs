@@ -1,4 +1,4 @@
-//! The CRDs: what is shipped, what the cluster lacks, and tests that hold files and types together.
+//! The CRDs: the shipped ones, those that the cluster lacks, and tests that compare files with types.
 
 #[cfg(test)]
 use albedo_engine::kinds::IngressGroup;
@@ -13,7 +13,7 @@ use super::{Cluster, ReadError};
 
 /// Every CRD that Albedo needs: its name, and its YAML as it is shipped.
 ///
-/// The first two are the predecessor's kinds, written by hand so that its stored objects stay valid; the third is derived
+/// The first two are kinds of LBC, written by hand so that stored objects stay valid; the third is derived
 /// from its type.
 pub const CRDS: [(&str, &str); 3] = [
     ("targetgroupbindings.elbv2.k8s.aws", include_str!("../../deploy/crds/elbv2.k8s.aws_targetgroupbindings.yaml")),
@@ -28,7 +28,7 @@ const SERVED: [(&str, &str); 3] = [
     ("albedo.dev/v1alpha1", "ingressgroups"),
 ];
 
-/// What discovery says of a kind whose CRD is being deleted does not have this.
+/// Discovery does not list this verb for a kind whose CRD is being deleted.
 const CREATE: &str = "create";
 
 #[cfg(test)]
@@ -38,12 +38,12 @@ const INGRESS_GROUP_HEAD: &str = "\
 ";
 
 impl Cluster {
-    /// Names of the CRDs that the API server doesn't serve, in the version that is needed.
+    /// Names of the CRDs that the API server does not serve in the required version.
     ///
-    /// It asks discovery, which everybody may, and not for the CRDs, which needs a right of its own.
+    /// It uses discovery, which needs no permission, instead of reading the CRDs.
     ///
     /// # Errors
-    /// The API server gave no answer.
+    /// If the API server does not answer.
     pub async fn missing_crds(&self) -> Result<Vec<&'static str>, ReadError> {
         let mut missing = Vec::new();
         for ((name, _), (version, plural)) in CRDS.iter().zip(SERVED) {
@@ -55,12 +55,12 @@ impl Cluster {
         Ok(missing)
     }
 
-    /// Whether the CRD of bindings is gone or being deleted, and every binding with it: nobody decided that about their targets.
+    /// Whether the CRD of bindings was deleted or is being deleted, and with it every binding. This must not deregister their targets.
     ///
-    /// Who may not read the CRD asks discovery, which tells it some milliseconds after the first binding is being deleted.
+    /// Without the permission to read the CRD it uses discovery, which shows this some milliseconds after the first binding is deleted.
     ///
     /// # Errors
-    /// Nobody knows.
+    /// If neither the CRD nor discovery can be read.
     pub async fn are_bindings_going(&self) -> Result<bool, ReadError> {
         let ([(name, _), ..], [(version, plural), ..]) = (CRDS, SERVED);
         let api: Api<CustomResourceDefinition> = Api::all(self.client());
@@ -89,7 +89,7 @@ impl Cluster {
 /// The CRD of [`IngressGroup`] as its type generates it, in YAML.
 ///
 /// # Errors
-/// It cannot be written as YAML, which a test rules out.
+/// If it cannot be written as YAML; a test rules this out.
 #[cfg(test)]
 fn ingress_group_crd_yaml() -> Result<String, serde_saphyr::ser_error::Error> {
     Ok(format!("{INGRESS_GROUP_HEAD}{}", serde_saphyr::to_string(&IngressGroup::crd())?))
@@ -147,7 +147,7 @@ mod tests {
         let crd = serde_json::to_value(IngressGroup::crd()).unwrap();
         assert_eq!(serde_json::to_value(parsed("ingressgroups.albedo.dev")).unwrap(), crd);
         let (_, shipped) = CRDS[2];
-        assert!(shipped == generated, "UPDATE=1 cargo test ingress_group writes the file anew");
+        assert!(shipped == generated, "UPDATE=1 cargo test ingress_group writes the file");
     }
 
     /// An object with every property that a schema knows.
@@ -213,7 +213,7 @@ mod tests {
         comes_back::<IngressGroup>("ingressgroups.albedo.dev");
     }
 
-    /// And the other way round: what a type can write is no property that the API server would drop.
+    /// The reverse: a type writes no property that the API server would drop.
     #[test]
     fn schemas_know_every_field_of_the_types() {
         let spec = |name: &str| {

@@ -1,4 +1,4 @@
-//! What a watch decodes: an object that is pruned and projected at once, or why it cannot be read.
+//! Decoding of watched objects: an object is reduced to what is needed at once, or the error says why it cannot be read.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -20,7 +20,7 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A kind that is watched, and what is kept of it.
 pub(super) trait Source: Resource<DynamicType = ()> + DeserializeOwned + Send + 'static {
-    /// What the world calls it.
+    /// Its kind in the world.
     const KIND: Kind;
 
     /// What the world keeps of it.
@@ -114,8 +114,8 @@ fn prune(meta: &mut ObjectMeta) {
 
 /// An object of a watch.
 ///
-/// It is taken as text first. One object that doesn't fit its type then costs that object, where kube's own decoding
-/// would fail the whole page, again and again; and a page of Pods is held as what is kept of them.
+/// It is read as text first. So an object that does not fit its type affects only itself, while kube's own decoding
+/// would fail the whole page every time. And a page of Pods takes only the memory of what is kept.
 #[derive(Debug, Clone)]
 pub(super) struct Watched<S> {
     /// Name, namespace and resourceVersion.
@@ -126,7 +126,7 @@ pub(super) struct Watched<S> {
 }
 
 impl<S> Watched<S> {
-    /// Namespace and name, known even of what cannot be read.
+    /// Namespace and name, known even if the object cannot be decoded.
     pub(super) fn key(&self) -> Key {
         Key::of(&self.meta)
     }
@@ -146,7 +146,7 @@ impl<'de, S: Source> Deserialize<'de> for Watched<S> {
     }
 }
 
-/// What is wrong, with the field: `serde_json` alone gives a column of the text.
+/// The error with the path of the field; `serde_json` alone has only a column of the text.
 fn reason<S: Source>(text: &str, error: &serde_json::Error) -> String {
     match serde_path_to_error::deserialize::<_, S>(&mut serde_json::Deserializer::from_str(text)) {
         Err(at) if at.path().iter().next().is_some() => format!("{}: {}", at.path(), at.inner()),
@@ -163,7 +163,7 @@ fn identity(meta: &ObjectMeta) -> ObjectMeta {
     }
 }
 
-/// As much of an object as has to be readable for anything to be said about it.
+/// The minimum of an object that must be readable to report anything about it.
 #[derive(Deserialize)]
 struct Envelope {
     metadata: Identity,
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn an_event_is_decoded_as_the_api_server_writes_it() {
-        // The type comes first on the wire. Were it last, serde would buffer the object, which text doesn't survive.
+        // The type is first on the wire. If it were last, serde would buffer the object, and raw text cannot be buffered.
         let line = r#"{"type":"MODIFIED","object":{"kind":"Pod","apiVersion":"v1","metadata":{"name":"p","namespace":"n","resourceVersion":"7"},"status":{"podIP":"10.0.0.7"}}}"#;
         let WatchEvent::Modified(pod) = serde_json::from_str::<WatchEvent<Watched<Pod>>>(line).unwrap() else {
             panic!("not modified")

@@ -1,4 +1,4 @@
-//! How calls to the API server fail, told apart as far as a caller does something else.
+//! Errors of calls to the API server, distinguished as far as callers handle them differently.
 
 use std::error::Error;
 
@@ -6,53 +6,53 @@ use kube::core::Status;
 
 use super::CALL_TIMEOUT;
 
-/// A write that was not done, or of which nobody knows.
+/// A write that was not executed, or whose result is unknown.
 ///
-/// The API server's words are in the text, and its whole answer is data, not a source: a chain would say it twice.
+/// The text contains the message of the API server. Its answer is data, not a source: otherwise the message would be printed twice.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The object has changed since it was seen, or another one bears its name now. Look again, then decide again.
+    /// The object has changed since it was seen, or another object has its name now. Read it again, then decide again.
     #[error("cannot {what}: it has changed meanwhile")]
     Conflict {
-        /// What was being written.
+        /// The write.
         what: String,
-        /// What the API server said, if it was asked.
+        /// The answer of the API server, if a request was sent.
         status: Option<Box<Status>>,
     },
-    /// The object is not there, or its namespace.
+    /// The object or its namespace does not exist.
     #[error("cannot {what}: {}", status.message)]
     NotFound {
-        /// What was being written.
+        /// The write.
         what: String,
-        /// What the API server said.
+        /// The answer of the API server.
         status: Box<Status>,
     },
-    /// A permission is missing, or an admission webhook said no.
+    /// A permission is missing, or an admission webhook denied it.
     #[error("cannot {what}: not allowed: {}", status.message)]
     Forbidden {
-        /// What was being written.
+        /// The write.
         what: String,
-        /// What the API server said.
+        /// The answer of the API server.
         status: Box<Status>,
     },
-    /// The API server finds the object wrong.
+    /// The API server refuses the object.
     #[error("cannot {what}: refused: {}", status.message)]
     Invalid {
-        /// What was being written.
+        /// The write.
         what: String,
-        /// What the API server said.
+        /// The answer of the API server.
         status: Box<Status>,
     },
-    /// Nothing was sent: the right to write may end before the answer comes.
+    /// Nothing was sent: the lease may end before the answer comes.
     #[error("cannot {what}: this replica's lease ends too soon")]
     NotTenured {
-        /// What was to be written.
+        /// The write.
         what: String,
     },
-    /// Anything else: no connection, no answer in time, a server's error. It may have been written.
+    /// Anything else: no connection, no answer in time, an error of the server. It may have been written.
     #[error("cannot {what}")]
     Other {
-        /// What was being written.
+        /// The write.
         what: String,
         /// Why.
         #[source]
@@ -60,29 +60,29 @@ pub enum WriteError {
     },
 }
 
-/// A read that was not done.
+/// A read that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// A permission is missing.
     #[error("cannot {what}: not allowed: {}", status.message)]
     Forbidden {
-        /// What was being read.
+        /// The read.
         what: String,
-        /// What the API server said.
+        /// The answer of the API server.
         status: Box<Status>,
     },
-    /// The API server answered, and not with this object: the request makes no sense to it, or what is stored cannot be read.
+    /// The API server answered, but not with this object: the request is invalid, or the stored object cannot be read.
     #[error("cannot {what}: refused: {}", status.message)]
     Refused {
-        /// What was being read.
+        /// The read.
         what: String,
-        /// What the API server said.
+        /// The answer of the API server.
         status: Box<Status>,
     },
-    /// Anything else: no connection, no answer in time, a server that is overloaded or away.
+    /// Anything else: no connection, no answer in time, a server that is overloaded or not available.
     #[error("cannot {what}")]
     Other {
-        /// What was being read.
+        /// The read.
         what: String,
         /// Why.
         #[source]
@@ -90,13 +90,13 @@ pub enum ReadError {
     },
 }
 
-/// An error with its sources, for people: that credentials are missing, say, stands in the innermost alone.
+/// An error with its sources, for people. Often only the innermost one has the reason, such as missing credentials.
 pub fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
         let inner = error.to_string();
-        // kube's errors quote what they wrap.
+        // kube's errors contain the text of their source.
         if !text.contains(&inner) {
             text.push_str(": ");
             text.push_str(&inner);
@@ -106,12 +106,12 @@ pub fn with_sources(error: &dyn Error) -> String {
     text
 }
 
-/// A call took longer than a call may.
+/// A call took longer than its timeout.
 #[derive(Debug, thiserror::Error)]
 #[error("the API server gave no answer within {} s", CALL_TIMEOUT.as_secs())]
 pub(super) struct NoAnswer;
 
-/// One call that writes, under its timeout.
+/// One write, with its timeout.
 pub(super) async fn write<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, WriteError> {
     let what = what.to_owned();
     match answer(call).await {
@@ -127,8 +127,8 @@ pub(super) async fn write<T>(what: &str, call: impl Future<Output = kube::Result
     }
 }
 
-/// One call that reads an object that may be absent, under its timeout. Only the API server's word that this object is
-/// not there makes `None`.
+/// One read of an object that may not exist, with its timeout. The result is `None` only if the API server says that this object
+/// does not exist.
 pub(super) async fn read<T>(what: &str, call: impl Future<Output = kube::Result<T>>) -> Result<Option<T>, ReadError> {
     let what = what.to_owned();
     match answer(call).await {
@@ -157,8 +157,8 @@ async fn answer<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Fai
     }
 }
 
-/// A kind that isn't served is a 404 as well, and says nothing about its objects. kube's `Status::is_not_found` differs
-/// between the two by a word that it makes up itself, so the object's name decides.
+/// A kind that is not served gives 404, too, and proves nothing about its objects. kube's `Status::is_not_found` distinguishes
+/// the two by a word that kube adds itself, so here the name of the object decides.
 fn names_an_object(status: &Status) -> bool {
     status.details.as_ref().is_some_and(|details| !details.name.is_empty())
 }

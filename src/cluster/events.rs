@@ -1,8 +1,8 @@
-//! Events on objects, written through core/v1: `kubectl describe` shows them, a repeated one counts, a changed text shows
+//! Events on objects, written through core/v1: `kubectl describe` shows them, a repeated event is counted, a changed text is visible
 //! at once.
 //!
-//! Kube's `Recorder` keeps the first text of a series under one reason, so that a second mistake in the same annotation
-//! would stay invisible; here the text is part of an event's identity.
+//! Kube's `Recorder` keeps the first text of a series with one reason, so that a second mistake in the same annotation
+//! would stay invisible; here the text is part of the identity of an event.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -21,19 +21,19 @@ use tokio_util::sync::CancellationToken;
 use super::error::write;
 use super::{Cluster, FIELD_MANAGER, Metrics, WriteError};
 
-/// Events that wait to be written. One that finds no room is dropped: an event is a courtesy, and what it says is in the
-/// ledger too.
+/// The most events that wait to be written. An event without a place is dropped: its text is in the
+/// ledger, too.
 const QUEUE: usize = 1024;
-/// Series that are remembered, to be counted on. The API server keeps an event for an hour.
+/// The most series that are remembered, to continue their counts. The API server keeps an event for an hour.
 const SERIES: usize = 2048;
-/// Longest text that the API server takes, in bytes.
+/// The longest text that the API server accepts, in bytes.
 const LONGEST_TEXT: usize = 1024;
-/// What is still written when the process ends.
+/// How long waiting events are still written when the process ends.
 const LAST_WORDS: Duration = Duration::from_secs(3);
-/// Failures are logged this often.
+/// How often failures are logged.
 const SAY_AGAIN: Duration = Duration::from_mins(1);
 
-/// How an event is shown.
+/// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// `Normal`.
@@ -51,7 +51,7 @@ impl Severity {
     }
 }
 
-/// What an event is about, and who speaks.
+/// The object of an event, and its component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     api_version: String,
@@ -87,26 +87,26 @@ impl Subject {
         }
     }
 
-    /// Events on what is cluster-scoped live where kubectl looks for them.
+    /// Events on cluster-scoped objects are in the namespace where kubectl looks for them.
     fn event_namespace(&self) -> &str {
         if self.namespace.is_empty() { "default" } else { &self.namespace }
     }
 }
 
-/// Something to be said about an object.
+/// An event to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The object.
     pub subject: Subject,
     /// How it is shown.
     pub severity: Severity,
-    /// One word, as `FailedBuildModel`.
+    /// The reason, one word such as `FailedBuildModel`.
     pub reason: String,
     /// The text; cut at 1024 bytes.
     pub text: String,
 }
 
-/// Where events are left to be written. A clone leaves them at the same place.
+/// The queue of events to write. A clone is the same queue.
 #[derive(Debug, Clone)]
 pub struct Events {
     queue: mpsc::Sender<Note>,
@@ -114,7 +114,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Leaves an event; never waits. It is dropped and counted when too many wait.
+    /// Adds an event; never waits. The event is dropped and counted if too many wait.
     pub fn publish(&self, note: Note) {
         if let Err(error) = self.queue.try_send(note) {
             self.metrics.event("dropped");
@@ -123,7 +123,7 @@ impl Events {
     }
 }
 
-/// Writes events, one after the other.
+/// Writes events, one after another.
 pub struct EventWriter {
     queue: mpsc::Receiver<Note>,
     client: Client,
@@ -132,7 +132,7 @@ pub struct EventWriter {
     said: Option<Instant>,
 }
 
-/// An event object that exists.
+/// An existing event object.
 #[derive(Debug, Clone, Copy)]
 struct Series {
     count: i32,
@@ -140,7 +140,7 @@ struct Series {
 }
 
 impl Cluster {
-    /// Where events are left, and what writes them once [`EventWriter::run`] is spawned.
+    /// The queue of events, and the writer, which must be spawned by [`EventWriter::run`].
     #[must_use]
     pub fn events(&self) -> (Events, EventWriter) {
         let (sender, receiver) = mpsc::channel(QUEUE);
@@ -157,7 +157,7 @@ impl Cluster {
 }
 
 impl EventWriter {
-    /// Writes until `stop`, and then for a moment what still waits. A failure is logged and counted, no more.
+    /// Writes until `stop`, and then for a short time those that still wait. A failure is only logged and counted.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             let note = tokio::select! {
@@ -204,7 +204,7 @@ impl EventWriter {
         let count = match known {
             Some(count) => match bump(&api, &name, Some(count + 1), &event, &what).await {
                 Ok(_) => count + 1,
-                // An hour has passed, or somebody has deleted it.
+                // It expired after an hour, or somebody deleted it.
                 Err(WriteError::NotFound { .. }) => create(&api, &event, &what).await?,
                 Err(error) => return Err(error),
             },
@@ -218,7 +218,7 @@ impl EventWriter {
         if self.series.len() >= SERIES && !self.series.contains_key(&name) {
             let mut ages: Vec<Instant> = self.series.values().map(|series| series.last).collect();
             ages.sort_unstable();
-            // The older half goes at once, so that a full memory isn't searched at every event.
+            // Removes the older half, so that a full memory is not searched at every event.
             if let Some(middle) = ages.get(SERIES / 2).copied() {
                 self.series.retain(|_, series| series.last > middle);
             }
@@ -227,14 +227,14 @@ impl EventWriter {
     }
 }
 
-/// Creates an event, or counts on the one that another process has left. Returns its count.
+/// Creates an event, or increments the count of an event from another process. Returns its count.
 async fn create(api: &Api<Event>, event: &Event, what: &str) -> Result<i32, WriteError> {
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     match write(what, api.create(&params, event)).await {
         Ok(_) => Ok(1),
         Err(WriteError::Conflict { .. }) => {
             let name = event.metadata.name.as_deref().unwrap_or_default();
-            // A right to read events isn't asked for: a patch of the time answers with the count.
+            // This needs no permission to read events: the answer to a patch of the time contains the count.
             let found = bump(api, name, None, event, what).await?;
             let count = found.count.unwrap_or(1) + 1;
             bump(api, name, Some(count), event, what).await?;
@@ -290,9 +290,9 @@ fn event(note: &Note, now: Time) -> Event {
     }
 }
 
-/// The object's name and a hash of all that makes the event this one: the next start counts on where this one stopped.
+/// The name of the object, and a hash of the identity of the event, so that the next process continues its count.
 fn event_name(object: &str, identity: &[&str]) -> String {
-    // FNV-1a. The standard library's hash may change with the compiler.
+    // FNV-1a, because the hash of the standard library may change with the compiler.
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for part in identity {
         for byte in part.bytes().chain([0xff]) {
@@ -302,7 +302,7 @@ fn event_name(object: &str, identity: &[&str]) -> String {
     format!("{}.{hash:016x}", cut(object, 236).trim_end_matches(['.', '-']))
 }
 
-/// At most so many bytes, whole characters.
+/// A text, cut at a number of bytes, at the boundary of a character.
 fn cut(text: &str, longest: usize) -> &str {
     let end = (0..=longest.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
     text.get(..end).unwrap_or_default()

@@ -1,15 +1,15 @@
-//! The changes of the world on their way to the queue: a set, so that a slow reader costs no change and no memory.
+//! The changes of the world for the queue: a set, so that with a slow reader no change is lost and no memory grows.
 
 use std::sync::{Mutex, PoisonError};
 
 use albedo_engine::world::Changes;
 use tokio::sync::Notify;
 
-/// Units of work that were touched and not taken yet.
+/// Units of work that were affected and not taken yet.
 ///
-/// A channel would have to block a watch, or lose a change, when its reader is slow. A unit that is touched twice before
-/// it is taken needs one look only, so this is a set: it holds no more than there are groups and bindings, however long
-/// nobody reads.
+/// A channel would have to block a watch, or lose a change, if its reader is slow. A unit that is affected twice before
+/// it is taken needs only one pass, so this is a set: it never holds more than the number of groups and bindings, however long
+/// it is not read.
 #[derive(Debug, Default)]
 pub struct ChangeFeed {
     touched: Mutex<Changes>,
@@ -26,7 +26,7 @@ impl ChangeFeed {
         self.arrived.notify_one();
     }
 
-    /// Takes what there is without waiting.
+    /// Takes the present changes, without waiting.
     pub fn take(&self) -> Changes {
         std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,9 +1,9 @@
-//! The right to write: a Lease that one replica holds at a time, and [`Tenure`], the proof that each write takes.
+//! The lease: one replica holds it at a time. Each write needs [`Tenure`], the proof that this replica holds it.
 //!
-//! AWS has no fencing, so time decides: a holder believes in its lease for less time than the others wait before they take
-//! it. Expiry is judged by when *this* process saw a change, on a clock that nobody sets; the times in the object are for
-//! people (<https://pkg.go.dev/k8s.io/client-go/tools/leaderelection>, whose object and rules these are, so that a
-//! controller of that kind and this one never both write).
+//! AWS has no fencing, so time decides: a holder trusts its lease for less time than the others wait before they take
+//! it. Expiry is measured from the time when *this* process saw a change, on a monotonic clock; the times in the object are for
+//! people. Object and rules are those of <https://pkg.go.dev/k8s.io/client-go/tools/leaderelection>, so that such a
+//! controller and this one never write at the same time.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -21,47 +21,47 @@ use tokio_util::sync::CancellationToken;
 use super::error::{read, write};
 use super::{Cluster, FIELD_MANAGER, ReadError, WriteError, with_sources};
 
-/// How long others wait after the last sign of life.
+/// How long others wait after the last renewal.
 const LEASE: Duration = Duration::from_secs(15);
-/// A holder that could not renew for this long gives up.
+/// A holder that cannot renew for this long gives up.
 const RENEW_WITHIN: Duration = Duration::from_secs(10);
-/// Pause between two tries, to take and to renew. Up to a fifth more, by chance, keeps replicas apart.
+/// Pause between two attempts to take or to renew. A random addition of up to a fifth separates the replicas.
 const RETRY: Duration = Duration::from_secs(2);
-/// Longest try.
+/// Timeout of one attempt.
 const TRY: Duration = Duration::from_secs(2);
 
 /// Proof that this replica may write, and until when. Clones are the same tenure.
 #[derive(Debug, Clone)]
 pub struct Tenure {
-    /// `None` in it: over.
+    /// `None` in it: it has ended.
     end: Option<watch::Receiver<Option<Instant>>>,
 }
 
 impl Tenure {
-    /// For who runs without a lease: alone, as the operator says.
+    /// For a single replica without leader election.
     #[must_use]
     pub fn forever() -> Self {
         Self { end: None }
     }
 
-    /// How long it lasts from now, if it is not renewed. Zero once it is over.
+    /// How long it is valid from now, if it is not renewed. Zero after its end.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         let Some(end) = &self.end else { return Duration::MAX };
         end.borrow().map(|end| end.saturating_duration_since(Instant::now())).unwrap_or_default()
     }
 
-    /// Waits until it is over for good.
+    /// Waits for its final end.
     pub async fn over(&self) {
         match self.end.clone() {
-            // A holder that is gone does not renew any more.
+            // Without a holder nobody renews it.
             Some(mut end) => drop(end.wait_for(Option::is_none).await),
             None => std::future::pending().await,
         }
     }
 }
 
-/// One replica's way to the lease.
+/// Takes the lease for one replica.
 pub struct Lease {
     api: Api<Object>,
     name: String,
@@ -76,16 +76,16 @@ struct Seen {
     at: Instant,
 }
 
-/// The lease is held; it has to be kept.
+/// A held lease, which must be renewed.
 pub struct Held {
     lease: Lease,
     end: watch::Sender<Option<Instant>>,
 }
 
-/// Why a try came to nothing.
+/// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 enum Missed {
-    /// Somebody else holds it.
+    /// Another replica holds it.
     #[error("{0} holds it")]
     Taken(String),
     #[error(transparent)]
@@ -97,7 +97,7 @@ enum Missed {
 }
 
 impl Cluster {
-    /// The lease of a name, in a namespace or, when that is empty, in the one of this Pod or kubeconfig.
+    /// The lease with a name, in a namespace or, if that is empty, in the one of this Pod or kubeconfig.
     #[must_use]
     pub fn lease(&self, namespace: &str, name: &str) -> Lease {
         let client = self.client();
@@ -112,14 +112,14 @@ impl Cluster {
     }
 }
 
-/// The Pod's name and something that no other process has: a container that restarts in the same Pod is another holder.
+/// The name of the Pod and something unique for this process: a restarted container in the same Pod is another holder.
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty()).unwrap_or_else(|| "albedo".to_owned());
     format!("{host}_{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
 impl Lease {
-    /// Tries until it is held, or until `stop`.
+    /// Tries until the lease is held, or until `stop`.
     pub async fn acquire(mut self, stop: &CancellationToken) -> Option<(Held, Tenure)> {
         tracing::info!(lease = %self, identity = self.identity, "waiting for the lease");
         let mut said = String::new();
@@ -131,7 +131,7 @@ impl Lease {
                     return Some((Held { lease: self, end }, Tenure { end: Some(tenure) }));
                 }
                 Err(missed) => {
-                    // A standby says whom it waits for, and what fails, once each.
+                    // A standby logs each holder that it waits for, and each failure, once.
                     let why = with_sources(&missed);
                     if why != said {
                         tracing::info!(lease = %self, why, "this replica does not write");
@@ -147,7 +147,7 @@ impl Lease {
         None
     }
 
-    /// One try to take or renew it: until when it is held then, counted from before the asking.
+    /// One attempt to take or renew the lease. Returns until when it is held, counted from before the request.
     async fn attempt(&mut self) -> Result<Instant, Missed> {
         let began = Instant::now();
         timeout(TRY, self.take_or_renew()).await.unwrap_or(Err(Missed::NoAnswer))?;
@@ -169,14 +169,14 @@ impl Lease {
         {
             return Err(Missed::Taken(other.to_owned()));
         }
-        // With the version that was seen: of two that both find it free one is refused.
+        // With the resourceVersion that was seen: if two replicas find it free, one of them is refused.
         let next = self.object(Some(&seen.object));
         let stored = write(&what, self.api.replace(&self.name, &params(), &next)).await?;
         self.see(stored, Instant::now());
         Ok(())
     }
 
-    /// Only a change restarts the waiting.
+    /// Only a change of the object restarts the wait.
     fn see(&mut self, object: Object, now: Instant) {
         if self.seen.as_ref().is_none_or(|seen| seen.object.spec != object.spec) {
             self.seen = Some(Seen { object, at: now });
@@ -185,7 +185,7 @@ impl Lease {
         }
     }
 
-    /// The object that says that this replica holds it.
+    /// The object with this replica as the holder.
     fn object(&self, before: Option<&Object>) -> Object {
         let old = before.and_then(|object| object.spec.clone()).unwrap_or_default();
         let mine = old.holder_identity.as_deref() == Some(self.identity.as_str());
@@ -227,7 +227,7 @@ impl Seen {
         self.object.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
     }
 
-    /// Whether its holder may still believe in it.
+    /// Whether its holder may still trust it.
     fn is_valid(&self, now: Instant) -> bool {
         let seconds = self.object.spec.as_ref().and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
         now < self.at + Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
@@ -235,8 +235,8 @@ impl Seen {
 }
 
 impl Held {
-    /// Renews it until `done`, then lets go of it; or until it is lost, which ends the tenure at once. Gives back the way
-    /// to the lease.
+    /// Renews the lease until `done`, then releases it; or until it is lost, which ends the proof at once. Returns the
+    /// [`Lease`].
     pub async fn keep(mut self, done: CancellationToken) -> Lease {
         let mut renewed = Instant::now();
         loop {
@@ -271,7 +271,7 @@ impl Held {
         }
     }
 
-    /// Says that it is free, so that the next one need not wait for its end.
+    /// Marks it as free, so that the next replica need not wait for its expiry.
     async fn release(&mut self) {
         let Some(seen) = self.lease.seen.take() else { return };
         let mut object = seen.object;
@@ -287,9 +287,9 @@ impl Held {
         let params = params();
         let sent = write(&what, self.lease.api.replace(&self.lease.name, &params, &object));
         match timeout(TRY, sent).await.map_err(|_| Missed::NoAnswer).and_then(|sent| sent.map_err(Missed::from)) {
-            Ok(_) => tracing::info!(lease = %self.lease, "let go of the lease"),
+            Ok(_) => tracing::info!(lease = %self.lease, "released the lease"),
             Err(missed) => {
-                tracing::warn!(lease = %self.lease, why = with_sources(&missed), "the lease runs out by itself");
+                tracing::warn!(lease = %self.lease, why = with_sources(&missed), "the lease could not be released; it expires by itself");
             }
         }
     }

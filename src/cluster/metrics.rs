@@ -1,4 +1,4 @@
-//! What is measured of watches and events.
+//! Metrics of watches and events.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// Counters of this module; clones count together.
+/// Counters of this module; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     errors: Family<ErrorLabels, Counter>,
@@ -65,7 +65,7 @@ impl Metrics {
         self.errors.get_or_create(&ErrorLabels { resource, reason }).get()
     }
 
-    /// How many events came to an end like this.
+    /// The number of events with this result.
     #[cfg(test)]
     pub(super) fn events(&self, outcome: &'static str) -> u64 {
         self.events.get_or_create(&OutcomeLabels { outcome }).get()

@@ -1,4 +1,4 @@
-//! Writes on the objects that are ours: bindings, which hand targets over, and the ledger's groups.
+//! Writes to our own objects: bindings, and the `IngressGroup` objects of the ledger.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use super::change::{self, Change, Door, Stored, check, merge_patch, name, namesp
 use super::error::write;
 use super::{Cluster, FIELD_MANAGER, Tenure, WriteError};
 
-/// The condition of a binding that the predecessor writes as well.
+/// The condition of a binding, which LBC writes, too.
 const READY: &str = "Ready";
 
 impl Cluster {
-    /// Makes a binding be as desired and returns it as it is stored: creates it, or patches what differs in its spec and
-    /// labels. Labels become exactly those; annotations are added, and those of others stay.
+    /// Writes a binding as desired, and returns the stored one: creates it, or patches differences in its spec and
+    /// labels. Other labels are removed; annotations are added, and other annotations stay.
     ///
     /// # Errors
-    /// It was not written.
+    /// If it was not written.
     pub async fn apply_binding(
         &self,
         tenure: &Tenure,
@@ -44,20 +44,20 @@ impl Cluster {
         change.make(&seen, |current| binding_patch(current, desired).map_err(|error| unserialised(&what, error))).await
     }
 
-    /// Deletes a binding as it was seen. One that has changed since conflicts; one that is gone is deleted.
+    /// Deletes a binding as it was seen. It is a conflict if it has changed since, and no error if it does not exist any more.
     ///
     /// # Errors
-    /// It was not deleted.
+    /// If it was not deleted.
     pub async fn delete_binding(&self, tenure: &Tenure, binding: &TargetGroupBinding) -> Result<(), WriteError> {
         let what = format!("delete the TargetGroupBinding {}", Key::of(&binding.metadata));
         change::delete(tenure, &namespaced(self.client(), binding), binding, &what).await
     }
 
-    /// Says in a binding's status which generation of it has been registered, and why it is held (reason and text) or that it is not any
-    /// more: the condition `Ready`, which is there from the first reason on.
+    /// Writes to the status of a binding which generation has been registered, and why it is held (reason and text) or that it no longer
+    /// is: the condition `Ready`, which exists from the first reason on.
     ///
     /// # Errors
-    /// It was not written.
+    /// If it was not written.
     pub async fn update_binding_status(
         &self,
         tenure: &Tenure,
@@ -73,10 +73,10 @@ impl Cluster {
         change.make(binding, difference).await.map(drop)
     }
 
-    /// Seals a note of a binding in its status: who may write bindings may not write that.
+    /// Writes the seal of a record to the status of a binding: who may write bindings may not write their status.
     ///
     /// # Errors
-    /// It was not written.
+    /// If it was not written.
     pub async fn seal_binding(
         &self,
         tenure: &Tenure,
@@ -92,10 +92,10 @@ impl Cluster {
         change.make(binding, difference).await
     }
 
-    /// Notes in annotations of a binding what was registered for it, and when; an empty line says that nobody knows.
+    /// Writes to annotations of a binding what was registered for it, and when; an empty line means that it is unknown.
     ///
     /// # Errors
-    /// It was not written.
+    /// If it was not written.
     pub async fn update_checkpoint(
         &self,
         tenure: &Tenure,
@@ -113,11 +113,11 @@ impl Cluster {
         change.make(binding, difference).await
     }
 
-    /// Writes the ledger of a group: creates the object if there is none, and patches its status if that says something
-    /// else. A later time of the same thing is nothing else.
+    /// Writes the ledger of a group: creates the object if it does not exist, and patches its status if it
+    /// differs. A later time alone is not a difference.
     ///
     /// # Errors
-    /// It was not written.
+    /// If it was not written.
     pub async fn write_group(&self, tenure: &Tenure, desired: &IngressGroup) -> Result<(), WriteError> {
         let api: Api<IngressGroup> = Api::all(self.client());
         let what = format!("write the IngressGroup {}", name(desired));
@@ -136,11 +136,11 @@ impl Cluster {
             .map(drop)
     }
 
-    /// Deletes the ledger of a group, whatever it says by now: nobody else writes it, and the pass that deletes it has written it.
-    /// Another object of its name conflicts; one that is gone is deleted.
+    /// Deletes the ledger of a group, whatever its content: nobody else writes it, and the pass that deletes it has written it.
+    /// It is a conflict if another object has its name now, and no error if it does not exist any more.
     ///
     /// # Errors
-    /// It was not deleted.
+    /// If it was not deleted.
     pub async fn delete_group(&self, tenure: &Tenure, group: &IngressGroup) -> Result<(), WriteError> {
         let mut any = group.clone();
         any.metadata.resource_version = None;
@@ -151,7 +151,7 @@ impl Cluster {
 
 enum Created<K> {
     New(K),
-    /// There was one already, unknown to the caller.
+    /// The object existed already, unknown to the caller.
     There(K),
 }
 
@@ -256,7 +256,7 @@ fn ledger_patch(current: &IngressGroup, wanted: &IngressGroupStatus) -> Result<O
     let is = current.status.clone().unwrap_or_default();
     let mut wanted = wanted.clone();
     keep_times(&is, &mut wanted);
-    // A status that was never written says nothing, even if the first one is all defaults.
+    // A missing status differs even from a status with only default values.
     if current.status.is_some() && is == wanted {
         return Ok(None);
     }
@@ -264,7 +264,7 @@ fn ledger_patch(current: &IngressGroup, wanted: &IngressGroupStatus) -> Result<O
     Ok(Some(json!({"status": merge_patch(&from, &serde_json::to_value(&wanted)?)?.unwrap_or_else(|| json!({}))})))
 }
 
-/// The time of what has not changed is the time when it began.
+/// A condition that has not changed keeps its time.
 fn keep_times(is: &IngressGroupStatus, wanted: &mut IngressGroupStatus) {
     if let (Some(is), Some(wanted)) = (&is.applied, &mut wanted.applied)
         && is.fingerprint == wanted.fingerprint

@@ -1,4 +1,4 @@
-//! Secrets, read and watched one by one when an Ingress names one: no right on others is needed, and values are not kept.
+//! Secrets, read and watched one by one when an Ingress names one: Albedo needs no permission for others, and keeps no values.
 
 use std::fmt;
 use std::future::ready;
@@ -15,7 +15,7 @@ use super::error::read;
 use super::watch::WATCH_SECONDS;
 use super::{Cluster, ReadError};
 
-/// The values of a Secret at one revision, for the moment of use. Its debug text has names alone.
+/// The values of a Secret at one revision, for immediate use. Its debug text has only names.
 pub struct SecretValue(Secret);
 
 impl SecretValue {
@@ -25,7 +25,7 @@ impl SecretValue {
         std::str::from_utf8(&self.0.data.as_ref()?.get(name)?.0).ok()
     }
 
-    /// Which keys it has, at which revision.
+    /// Its keys and its revision.
     #[must_use]
     pub fn keys(&self) -> SecretKeys {
         SecretKeys {
@@ -43,10 +43,10 @@ impl fmt::Debug for SecretValue {
 }
 
 impl Cluster {
-    /// A Secret's `metadata.resourceVersion`, without its values; `None` if there is no such Secret.
+    /// The `metadata.resourceVersion` of a Secret, without its values; `None` if the Secret does not exist.
     ///
     /// # Errors
-    /// It may not be read, or the API server gave no answer: neither says that it is absent.
+    /// If it may not be read, or the API server does not answer. In both cases it may exist.
     pub async fn secret_revision(&self, key: &Key) -> Result<Option<String>, ReadError> {
         if !is_subdomain(&key.name) {
             return Ok(None);
@@ -56,9 +56,9 @@ impl Cluster {
         Ok(meta.and_then(|meta| meta.metadata.resource_version))
     }
 
-    /// A Secret's `metadata.resourceVersion`, now and after each change; `None` while there is no such Secret. Its values are not transferred.
+    /// The `metadata.resourceVersion` of a Secret, now and after each change; `None` while the Secret does not exist. Its values are not transferred.
     ///
-    /// It needs `list` and `watch` on the Secret of this name: the API server reads both from the field selector
+    /// It needs `list` and `watch` on the Secret of this name: the API server takes the name from the field selector
     /// (<https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources>).
     pub fn secret_revisions(
         &self,
@@ -85,8 +85,8 @@ impl Cluster {
         })
     }
 
-    /// Tells the world of Secrets that it does not know, those that are there and may be read. No group is touched: nobody has changed
-    /// anything.
+    /// Adds unknown Secrets to the world, if they exist and may be read. This affects no group, because nothing has
+    /// changed.
     pub async fn learn_secrets(&self, keys: &[Key]) {
         for key in keys {
             match self.secret_value(key).await {
@@ -100,11 +100,11 @@ impl Cluster {
         }
     }
 
-    /// A Secret's values, of one revision; `None` if there is no such Secret. What cannot be a Secret's name is not asked for: in a URL it would
-    /// mean something else.
+    /// The values of a Secret at one revision; `None` if the Secret does not exist. An invalid name is not sent: in a URL it could
+    /// have another meaning.
     ///
     /// # Errors
-    /// It may not be read, or the API server gave no answer: neither says that it is absent.
+    /// If it may not be read, or the API server does not answer. In both cases it may exist.
     pub async fn secret_value(&self, key: &Key) -> Result<Option<SecretValue>, ReadError> {
         if !is_subdomain(&key.name) {
             return Ok(None);

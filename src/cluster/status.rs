@@ -1,4 +1,4 @@
-//! The status of an Ingress: the names under which it is reached, with the ports of all listeners.
+//! The status of an Ingress: its host names, with the ports of all listeners.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 /// A load balancer's name and the ports that it listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// DNS name; lower case, as a host in a status has to be.
+    /// DNS name in lower case, as required for a host in a status.
     pub hostname: String,
     /// Ports of the listeners.
     pub ports: BTreeSet<u16>,
 }
 
-/// The patch that makes an Ingress's status say `hosts`, in their order; `None` if it says them already, in any order.
+/// The patch that writes `hosts` to the status of an Ingress, in their order; `None` if the status has them already, in any order.
 ///
-/// The protocol of a port is the empty string, as the predecessor's: the API server requires the field and stores it so.
+/// The protocol of a port is the empty string, as with LBC: the API server requires the field and accepts this value.
 pub(super) fn status_patch(ingress: &Ingress, hosts: &[Host]) -> Option<Value> {
     let wanted =
         hosts.iter().map(|host| (host.hostname.clone(), host.ports.iter().map(|port| i32::from(*port)).collect()));

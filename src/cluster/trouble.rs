@@ -1,4 +1,4 @@
-//! What is wrong with watches, said once a minute with its mend and never taken for "there is nothing".
+//! Failures of watches: logged once a minute with a fix, and never treated as an empty list.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,17 +12,17 @@ use kube::runtime::watcher;
 use super::crds::CRDS;
 use super::error::with_sources;
 
-/// A failure that repeats is logged this often.
+/// How often a repeated failure is logged.
 const SAY_AGAIN: Duration = Duration::from_mins(1);
-/// What tends to pass by itself, a CRD's storage that starts or an API server that does, is logged when it has not by then.
+/// A failure that usually ends by itself (the storage of a CRD, or an API server, that is starting) is logged if it lasts longer than this.
 const MAY_PASS: Duration = Duration::from_secs(5);
-/// A watch that resumes says nothing until an object changes. A failure that has not repeated for this long, which is
-/// more than the longest pause and the longest attempt together, is over.
+/// A resumed watch receives nothing until an object changes. So a failure that has not repeated for this long, which is
+/// more than the longest pause and the longest attempt together, has ended.
 const OVER_AFTER: Duration = Duration::from_mins(2);
-/// Objects that cannot be decoded are remembered up to here; all of them are logged and counted.
+/// The most objects that are remembered as not decodable; all of them are logged and counted.
 const REMEMBERED: usize = 1000;
 
-/// A kind as the API server and its permissions name it.
+/// The name of a kind in the API and in permissions.
 #[must_use]
 pub fn resource(kind: Kind) -> &'static str {
     match kind {
@@ -49,9 +49,9 @@ pub(super) enum Cause {
     Forbidden,
     /// 401.
     Unauthorized,
-    /// 410: too long away. The list that follows is the mend.
+    /// 410: the watch was interrupted for too long. A new list follows.
     Expired,
-    /// What came was no list or event.
+    /// The answer was neither a list nor an event.
     Undecodable,
     /// Another answer of the API server.
     Refused,
@@ -96,33 +96,33 @@ impl Cause {
         }
     }
 
-    /// Whether it tends to pass by itself.
+    /// Whether it usually ends by itself.
     fn may_pass(self) -> bool {
         matches!(self, Self::Refused | Self::Unreachable)
     }
 
-    /// What somebody has to do.
+    /// The fix.
     fn mend(self, resource: &str) -> String {
         match self {
             Self::Absent if CRDS.iter().any(|(name, _)| *name == resource) => {
                 format!("install the CRD {resource}: albedo crds | kubectl apply --server-side -f -")
             }
-            Self::Absent => format!("the API server has to serve {resource}"),
+            Self::Absent => format!("configure the API server to serve {resource}"),
             Self::Forbidden => format!("grant get, list and watch on {resource} to albedo's ServiceAccount"),
             Self::Unauthorized => "give albedo a token or certificate that the API server accepts".to_owned(),
-            Self::Expired => "none is needed, it is listed anew".to_owned(),
-            Self::Undecodable => "look for a proxy that changes answers of the API server".to_owned(),
-            Self::Refused => "look into the API server's log".to_owned(),
-            Self::Unreachable => "look at the network between this Pod and the API server".to_owned(),
+            Self::Expired => "nothing to do: it is listed again".to_owned(),
+            Self::Undecodable => "check whether a proxy changes answers of the API server".to_owned(),
+            Self::Refused => "see the log of the API server".to_owned(),
+            Self::Unreachable => "check the network between this Pod and the API server".to_owned(),
         }
     }
 }
 
-/// What was said to a watch: the API server's own words, or an error with its sources.
+/// The error of a watch: the message of the API server, or an error with its sources.
 pub(super) fn said(error: &watcher::Error) -> String {
     use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
     match error {
-        // kube's texts of these quote the whole answer in Rust's debug form, twice.
+        // kube's texts of these contain the whole answer in Rust's debug format, twice.
         InitialListFailed(kube::Error::Api(status))
         | WatchStartFailed(kube::Error::Api(status))
         | WatchFailed(kube::Error::Api(status))
@@ -132,14 +132,14 @@ pub(super) fn said(error: &watcher::Error) -> String {
     }
 }
 
-/// A watch that fails, for people.
+/// A failing watch, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// The kind.
     pub kind: Kind,
-    /// What the API server or the network said.
+    /// The error.
     pub error: String,
-    /// What somebody has to do.
+    /// The fix.
     pub mend: String,
 }
 
@@ -155,7 +155,7 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// An object that is there and cannot be decoded.
+/// An object that exists and cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
     /// Its kind.
@@ -166,7 +166,7 @@ pub struct Unreadable {
     pub error: String,
 }
 
-/// What is wrong now, over all watches.
+/// The present failures of all watches.
 #[derive(Debug, Default)]
 pub(super) struct Troubles(Mutex<State>);
 
@@ -186,7 +186,7 @@ struct Failing {
 }
 
 impl Troubles {
-    /// Notes a failure; true if it is to be logged now.
+    /// Records a failure. Returns whether it must be logged now.
     pub(super) fn note(&self, kind: Kind, cause: Cause, error: String) -> (Trouble, bool) {
         self.note_at(Instant::now(), kind, cause, error)
     }
@@ -205,7 +205,7 @@ impl Troubles {
         (trouble, news)
     }
 
-    /// A watch works; true if it was logged that it did not.
+    /// A watch works. Returns whether its failure was logged.
     pub(super) fn over(&self, kind: Kind) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.failing.remove(&kind).is_some_and(|failing| failing.said.is_some())
@@ -217,7 +217,7 @@ impl Troubles {
         failing.map(|failing| failing.trouble.clone()).collect()
     }
 
-    /// An object cannot be decoded. Returns how many of its kind can't.
+    /// An object cannot be decoded. Returns how many of its kind cannot.
     pub(super) fn cannot_read(&self, kind: Kind, key: Key, error: String) -> usize {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.unreadable.len() < REMEMBERED {
@@ -226,7 +226,7 @@ impl Troubles {
         count(&state, kind)
     }
 
-    /// An object can be decoded again, or is gone. Returns how many of its kind can't be, if that changed.
+    /// An object can be decoded again, or was deleted. Returns how many of its kind cannot be decoded, if the number changed.
     pub(super) fn can_read(&self, kind: Kind, key: &Key) -> Option<usize> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.unreadable.is_empty() {
@@ -236,7 +236,7 @@ impl Troubles {
         Some(count(&state, kind))
     }
 
-    /// A list begins: what it holds is judged anew.
+    /// A list begins: all objects of the kind are decoded again.
     pub(super) fn forget(&self, kind: Kind) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.unreadable.retain(|(other, _), _| *other != kind);

@@ -1,4 +1,4 @@
-//! One task a kind: lists it, watches it and tells the world. Failing is never taken for emptiness.
+//! One task for each kind: lists it, watches it and updates the world. A failure is never treated as an empty list.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -21,35 +21,35 @@ use super::Cluster;
 use super::decode::{Source, Watched};
 use super::trouble::{Cause, resource, said};
 
-/// Objects a page of a list.
+/// Objects in one page of a list.
 const PAGE: u32 = 500;
-/// Seconds that one watch lasts. A connection that died silently is noticed 5 s later; a quiet cluster pays one request
-/// a minute and kind.
+/// The duration of one watch in seconds. A connection that was lost silently is noticed 5 s later; a quiet cluster gets one request
+/// each minute for each kind.
 pub(super) const WATCH_SECONDS: u32 = 60;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// A CRD or a permission that is given later is noticed after this.
+/// A CRD or a permission that is added later is noticed after this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A watch that went well for this long begins anew with short pauses.
+/// After a watch worked for this long, pauses are short again.
 const PAUSE_FORGOTTEN: Duration = Duration::from_mins(1);
 
-/// A watch ended by itself. The world would grow stale, so the process has to end.
+/// A watch ended unexpectedly. The world would become stale, so the process must end.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchEnded {
     /// Its task panicked.
     #[error("a watch panicked")]
     Panicked(#[source] JoinError),
-    /// Its stream ended, which it never does.
+    /// Its stream ended, which never happens otherwise.
     #[error("the watch of {0} ended")]
     Ended(&'static str),
 }
 
 impl Cluster {
-    /// Watches every kind until `stop`, namespaced kinds in `namespace` alone if one is given, and waits for the tasks.
+    /// Watches every kind until `stop`, namespaced kinds only in `namespace` if it is set, and waits for the tasks.
     ///
     /// # Errors
-    /// A watch ended by itself; the others are stopped then.
+    /// If a watch ends unexpectedly; then the others are stopped.
     pub async fn watch(&self, namespace: Option<&str>, stop: CancellationToken) -> Result<(), WatchEnded> {
-        // One that ends takes the others with it, and nobody else.
+        // A watch that ends stops the other watches only.
         let stop = stop.child_token();
         let mut tasks = JoinSet::new();
         self.spawn(&mut tasks, self.namespaced::<Ingress>(namespace), &stop);
@@ -95,7 +95,7 @@ impl Cluster {
     }
 }
 
-/// What one watch has in hand.
+/// The state of one watch.
 struct Follower {
     cluster: Cluster,
     /// Objects of a list that is not complete yet.
@@ -143,7 +143,7 @@ impl Follower {
             Event::InitDone => self.list_is_complete::<S>(),
             Event::Apply(watched) => {
                 self.works::<S>();
-                // The world keeps what it knew of an object that can't be read any more: a bad edit deletes nothing.
+                // The world keeps the last version of an object that cannot be decoded any more: a bad edit deletes nothing.
                 if let Some(object) = self.readable(watched) {
                     self.cluster.tell(|world| world.apply(object));
                 }
@@ -174,7 +174,7 @@ impl Follower {
             .world
             .read()
             .map_or_else(|poisoned| poisoned.into_inner().is_ready(), |world| World::is_ready(&world));
-        // Never back to false: another kind's list may have become complete since this one looked.
+        // Never back to false: the list of another kind may have become complete since.
         shared.ready.send_if_modified(|before| ready && !std::mem::replace(before, true));
     }
 
@@ -217,7 +217,7 @@ impl Follower {
     }
 }
 
-/// The pauses between attempts: they double, and no two replicas take the same.
+/// The pauses between attempts: they double, with a random part, so that replicas differ.
 #[derive(Debug, Default)]
 struct Pause {
     attempts: u32,
@@ -233,7 +233,7 @@ impl Pause {
         self.last = Some(now);
         let full = FIRST_PAUSE.saturating_mul(1 << self.attempts.min(6)).min(LONGEST_PAUSE);
         self.attempts += 1;
-        // The standard library's only randomness. Half of a pause is fixed, half is drawn.
+        // The only randomness in the standard library. Half of a pause is fixed, half is random.
         let drawn = RandomState::new().hash_one(self.attempts) % 1000;
         full / 2 + (full / 2).mul_f64(f64::from(u32::try_from(drawn).unwrap_or(0)) / 1000.0)
     }

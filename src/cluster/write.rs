@@ -1,4 +1,4 @@
-//! Writes on Ingresses: the finalizer that holds one until AWS is clean, and the names under which it is reached.
+//! Writes to Ingresses and bindings: the finalizer, which delays the deletion until AWS is clean, and the host names in the status.
 
 use albedo_engine::kinds::{Key, TargetGroupBinding};
 use k8s_openapi::NamespaceResourceScope;
@@ -13,18 +13,18 @@ use super::status::{Host, status_patch};
 use super::{Cluster, ReadError, Tenure, WriteError};
 
 impl Cluster {
-    /// Adds a finalizer to an Ingress; nothing is written if it is there.
+    /// Adds a finalizer to an Ingress; writes nothing if the Ingress has it.
     ///
     /// # Errors
-    /// A conflict, too, if it is being deleted: the API server takes no finalizer then.
+    /// If it was not written. It is a conflict if the object is being deleted: the API server accepts no finalizer then.
     pub async fn add_finalizer(&self, tenure: &Tenure, ingress: &Ingress, finalizer: &str) -> Result<(), WriteError> {
         self.add(tenure, ingress, finalizer).await
     }
 
-    /// Removes a finalizer of an Ingress; others stay. An Ingress that is gone has none.
+    /// Removes a finalizer from an Ingress; others stay. It is no error if the Ingress does not exist any more.
     ///
     /// # Errors
-    /// It was not written, and the finalizer may be there.
+    /// If it was not written; then the finalizer may still exist.
     pub async fn remove_finalizer(
         &self,
         tenure: &Tenure,
@@ -34,10 +34,10 @@ impl Cluster {
         self.remove(tenure, ingress, finalizer).await
     }
 
-    /// Adds a finalizer to a binding; nothing is written if it is there.
+    /// Adds a finalizer to a binding; writes nothing if the binding has it.
     ///
     /// # Errors
-    /// A conflict, too, if it is being deleted: the API server takes no finalizer then.
+    /// If it was not written. It is a conflict if the object is being deleted: the API server accepts no finalizer then.
     pub async fn add_binding_finalizer(
         &self,
         tenure: &Tenure,
@@ -47,10 +47,10 @@ impl Cluster {
         self.add(tenure, binding, finalizer).await
     }
 
-    /// Removes a finalizer of a binding; others stay. A binding that is gone has none.
+    /// Removes a finalizer from a binding; others stay. It is no error if the binding does not exist any more.
     ///
     /// # Errors
-    /// It was not written, and the finalizer may be there.
+    /// If it was not written; then the finalizer may still exist.
     pub async fn remove_binding_finalizer(
         &self,
         tenure: &Tenure,
@@ -60,10 +60,10 @@ impl Cluster {
         self.remove(tenure, binding, finalizer).await
     }
 
-    /// Says in an Ingress's status under which names it is reached; nothing is written if names and ports are the same.
+    /// Writes the host names to the status of an Ingress; writes nothing if names and ports are the same.
     ///
     /// # Errors
-    /// It was not written.
+    /// If it was not written.
     pub async fn update_ingress_status(
         &self,
         tenure: &Tenure,
@@ -76,19 +76,19 @@ impl Cluster {
         change.make(ingress, |current| Ok(status_patch(current, hosts))).await.map(drop)
     }
 
-    /// An Ingress as it is now, past every cache: for the look before a first delete.
+    /// The present Ingress, read past every cache, before the first delete of a resource.
     ///
     /// # Errors
-    /// Nobody knows whether it is there.
+    /// If the API server does not answer, or refuses; then it may exist.
     pub async fn live_ingress(&self, key: &Key) -> Result<Option<Ingress>, ReadError> {
         let api: Api<Ingress> = Api::namespaced(self.client(), &key.namespace);
         read(&format!("read the Ingress {key}"), api.get(&key.name)).await
     }
 
-    /// Whether a Service exists now, past every cache: for the look before its targets are let go.
+    /// Whether a Service exists at present, read past every cache, before its targets are deregistered.
     ///
     /// # Errors
-    /// Nobody knows whether it is there.
+    /// If the API server does not answer, or refuses; then it may exist.
     pub async fn service_exists(&self, key: &Key) -> Result<bool, ReadError> {
         let api: Api<Service> = Api::namespaced(self.client(), &key.namespace);
         Ok(read(&format!("read the Service {key}"), api.get_metadata(&key.name)).await?.is_some())
@@ -108,8 +108,8 @@ impl Cluster {
         let change = Change { tenure, api: &api, door: Door::Object, what: &what };
         let mut seen = object.clone();
         if without_finalizer(object, finalizer).is_none() {
-            // It may have been added since. Without a version the object is looked at before anything is believed of it,
-            // for a finalizer that is left behind holds the object for ever.
+            // It may have been added since. So, without a version, the object is read first,
+            // because a finalizer that is left would keep the object for ever.
             seen.meta_mut().resource_version = None;
         }
         match change.make(&seen, |current| Ok(without_finalizer(current, finalizer))).await {
@@ -119,7 +119,7 @@ impl Cluster {
     }
 }
 
-/// Kinds that carry our finalizers.
+/// Kinds with finalizers of ours.
 trait Finalized: Stored + Resource<Scope = NamespaceResourceScope> {}
 
 impl<K: Stored + Resource<Scope = NamespaceResourceScope>> Finalized for K {}

@@ -1,8 +1,8 @@
-//! The accept loop of one listener: TLS or plain, a bounded number of connections, and an end that loses no request.
+//! The accept loop of one listener: TLS or plain, a limited number of connections, and a shutdown that loses no request.
 //!
-//! The end has three steps. While the listener lingers it still accepts, and every answer closes its connection, so
-//! that clients find another replica by themselves. Then it stops accepting and lets requests that have begun finish.
-//! What is left after that is cut.
+//! The shutdown has three steps. While the listener lingers it still accepts, and every answer closes its connection, so
+//! that clients move to another replica. Then it stops accepting, and requests that have begun finish.
+//! Connections that are still open after that are closed.
 
 use std::convert::Infallible;
 use std::io;
@@ -32,36 +32,36 @@ use super::slots::{Phase, Slot, Slots};
 use super::tls::Certificates;
 use super::watched::Watched;
 
-/// Largest request line and headers, and the most that is read ahead of a body, in bytes.
+/// The largest request line and headers, and the most bytes of a body that are read ahead.
 const BUFFER: usize = 16 * 1024;
-/// Pause after the system refused to accept, most often for want of file descriptors.
+/// Pause after a failed accept; most often there are no free file descriptors.
 const BREATH: Duration = Duration::from_millis(100);
-/// What a connection that was opened just before the end gets to send its first request.
+/// The time for the first request of a connection that was opened just before the end.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
-/// Bounds of a listener.
+/// Limits of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections open at once; for a further one the longest idle of the address with the most gives way.
+    /// The most open connections. For another one, the longest idle connection of the address with the most connections is closed.
     pub connections: usize,
-    /// Connections of one address; for a further one its own longest idle gives way, if it has one.
+    /// The most connections of one address. For another one, its own longest idle connection is closed, if there is one.
     pub of_address: usize,
-    /// TLS handshakes of one address that are under way at a time; further ones wait for their turn.
+    /// The most concurrent TLS handshakes of one address; others wait for their turn.
     pub handshakes_of_address: usize,
-    /// From accepting to the end of the TLS handshake, the wait for its turn included. The API server waits 5 s for an answer.
+    /// From accept to the end of the TLS handshake, including the wait for its turn. The API server waits 5 s for an answer.
     pub handshake: Duration,
-    /// From the handshake to the first byte of a request, and from any answer to the next one while no review has come.
+    /// From the handshake to the first byte of a request; and from any answer to the next request, until a review was received.
     pub first_request: Duration,
     /// From the first byte of a request to the end of its headers, and from an answer's first byte to its last.
     pub head: Duration,
-    /// From the answer to a review to the first byte of the next request. Longer than clients keep idle connections (90 s in Go's), or
-    /// a request would now and then meet a connection that is just being closed.
+    /// From the answer to a review to the first byte of the next request. It is longer than clients keep idle connections (90 s in Go), because
+    /// otherwise a request would sometimes be sent on a connection that is being closed.
     pub idle: Duration,
     /// From the headers of a request to the last byte of its body.
     pub body: Duration,
-    /// How long to go on accepting after the end was asked for, until nobody is sent here any more.
+    /// How long to continue to accept after the shutdown began, until no new connections are routed here.
     pub linger: Duration,
-    /// How long requests that have begun may take after that.
+    /// How long running requests may take after that.
     pub drain: Duration,
 }
 
@@ -82,35 +82,35 @@ impl Default for Limits {
     }
 }
 
-/// A listener that is bound, and what it serves.
+/// A bound listener, and what it serves.
 pub(super) struct Listener {
     /// `webhook`, `probes`, `metrics`: in metrics and logs.
     pub(super) name: &'static str,
     pub(super) socket: TcpListener,
-    /// None serves plain HTTP.
+    /// `None`: plain HTTP.
     pub(super) tls: Option<Arc<Certificates>>,
     pub(super) routes: Router,
     pub(super) limits: Limits,
     pub(super) metrics: Metrics,
 }
 
-/// What the connections of a listener share.
+/// The shared state of the connections of a listener.
 struct Shared {
     name: &'static str,
     tls: Option<Arc<Certificates>>,
     routes: Router,
     limits: Limits,
     metrics: Metrics,
-    /// The end was asked for.
+    /// The shutdown began.
     ending: CancellationToken,
-    /// Nothing is accepted any more.
+    /// The listener no longer accepts.
     closed: CancellationToken,
-    /// What is left is cut.
+    /// The remaining connections are closed.
     cut: CancellationToken,
 }
 
 impl Listener {
-    /// Accepts until `ending`, and returns when the last connection is gone.
+    /// Accepts until `ending`, and returns when the last connection is closed.
     pub(super) async fn run(self, ending: CancellationToken) {
         let Self { name, socket, tls, routes, limits, metrics } = self;
         let shared = Arc::new(Shared {
@@ -170,7 +170,7 @@ async fn accept(name: &'static str, socket: &TcpListener) -> (TcpStream, SocketA
     loop {
         match socket.accept().await {
             Ok(accepted) => return accepted,
-            // The client went away between the kernel's handshake and here.
+            // The client closed the connection between the kernel's handshake and this accept.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
             Err(error) => {
@@ -206,7 +206,7 @@ impl Shared {
         slot: &Slot,
     ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
         let Some(config) = certificates.current() else {
-            // Closing at once is better than silence: the API server goes on to its failure policy.
+            // To close at once is better than silence: the API server applies its failure policy.
             self.metrics.handshake_failed("no certificate");
             return None;
         };
@@ -219,7 +219,7 @@ impl Shared {
         match timeout(self.limits.handshake, handshake).await {
             Ok(Ok(stream)) => Some(stream),
             Ok(Err(error)) => {
-                // A client that doesn't trust the certificate shows here and nowhere else. Port scans do too.
+                // A client that does not trust the certificate is visible only here. So are port scans.
                 tracing::debug!(%peer, %error, "TLS handshake failed");
                 self.metrics.handshake_failed(if error.kind() == io::ErrorKind::InvalidData { "tls" } else { "io" });
                 None
@@ -245,7 +245,7 @@ impl Shared {
         let stream = Watched { stream, slot: Arc::clone(slot) };
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            // hyper counts the idle time between requests as reading headers; the slot tells the two apart.
+            // For hyper, the idle time between requests is part of reading headers; the slot distinguishes the two.
             .header_read_timeout(None)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(stream), service);
@@ -267,7 +267,7 @@ impl Shared {
                 () = self.closed.cancelled(), if !closing => {
                     closing = true;
                     if !spoken.load(Ordering::Relaxed) {
-                        // Its first request may be on the way. Any answer closes the connection by now.
+                        // Its first request may be on its way. Every answer closes the connection at this stage.
                         tokio::select! {
                             _ = connection.as_mut() => return,
                             () = sleep(LAST_WORD) => {}

@@ -1,4 +1,4 @@
-//! Metrics of the server, and the endpoint that prints everybody's.
+//! Metrics of the server, and the endpoint that prints all metrics.
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +15,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// The registry that all rooms put their metrics into and `/metrics` prints.
+/// The registry with the metrics of all modules, which `/metrics` prints.
 pub type SharedRegistry = Arc<Mutex<Registry>>;
 
-/// Upper ends of the buckets for a review, in seconds. Most take well under a millisecond.
+/// Upper limits of the buckets for a review, in seconds. Most reviews take much less than a millisecond.
 const REVIEW_BUCKETS: [f64; 11] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,7 +42,7 @@ struct HandshakeLabels {
     reason: &'static str,
 }
 
-/// The server's own metrics; clones count into the same.
+/// The metrics of the server; clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     reviews: Family<ReviewLabels, Counter>,
@@ -147,7 +147,7 @@ impl Metrics {
     }
 }
 
-/// An open connection, as the gauge sees it.
+/// An open connection in the gauge.
 #[derive(Debug)]
 pub(super) struct Open(Gauge);
 

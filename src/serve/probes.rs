@@ -1,4 +1,4 @@
-//! `/healthz` says that the process lives, `/readyz` that it can do its work, and what is missing if it can't.
+//! `/healthz`: the process is alive. `/readyz`: it can do its work, else the answer lists what is missing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-/// Named conditions; ready when all of them hold. Clones are the same handle.
+/// Named conditions; ready when all of them are true. Clones are the same handle.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, bool>>>);
 
 impl Readiness {
-    /// No condition, and so ready.
+    /// Without conditions, and so ready.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -27,7 +27,7 @@ impl Readiness {
         }
     }
 
-    /// The conditions that don't hold, by name; empty when ready.
+    /// The names of the conditions that are false; empty when ready.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
         self.conditions().iter().filter(|(_, holds)| !**holds).map(|(condition, _)| *condition).collect()

@@ -6,7 +6,7 @@ use albedo_engine::admit::registration::{Options, configurations};
 ///
 /// # Errors
 ///
-/// What the printer says; nothing in the configurations is known to make it fail.
+/// If the YAML printer fails; no content of the configurations is known to cause this.
 pub fn registration_yaml(options: &Options) -> Result<String, serde_saphyr::SerializeError> {
     let (validating, mutating) = configurations(options);
     Ok(format!("{}---\n{}", serde_saphyr::to_string(&validating)?, serde_saphyr::to_string(&mutating)?))

@@ -1,4 +1,4 @@
-//! Memory for large bodies: bounded for all together, and never held by who is slow while others wait.
+//! Memory for large bodies: limited for all together, and taken from slow clients while others wait.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,12 +8,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long a body that still comes is left alone though others wait: the API server's are whole long before.
+/// How long an incomplete body may take while others wait. Bodies from the API server are complete long before.
 const UNDISTURBED: Duration = Duration::from_millis(500);
-/// Pause between two looks at who has become slow.
+/// Pause between two checks for slow clients.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The room of one server.
+/// The memory budget of one server.
 #[derive(Debug)]
 pub(super) struct Room {
     /// Bytes.
@@ -32,11 +32,11 @@ struct Held {
 struct Holder {
     bytes: usize,
     since: Instant,
-    /// None once the body is whole.
+    /// `None` when the body is complete.
     cut: Option<CancellationToken>,
 }
 
-/// The part of one body, given back when dropped.
+/// The share of one body, returned when dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     room: Arc<Room>,
@@ -65,7 +65,7 @@ impl Room {
 }
 
 impl Share {
-    /// Makes the share so large, waiting for others as long as `patience`; false if there is no room.
+    /// Grows the share to this size, waiting at most `patience` for others; false if there is no room.
     pub(super) async fn grow(&self, bytes: usize, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         loop {
@@ -76,7 +76,7 @@ impl Share {
             if self.cut.is_cancelled() || Instant::now() >= deadline {
                 return false;
             }
-            // Somebody may become slow without anybody's memory being given back.
+            // A client may become slow although no memory is returned.
             let _ = timeout(LOOK, freed).await;
         }
     }
@@ -101,7 +101,7 @@ impl Share {
         false
     }
 
-    /// The body is whole: from here on the share is held until its review is over.
+    /// The body is complete: from now on the share is kept until its review ends.
     pub(super) fn whole(&self) {
         if let Some(holder) = self.room.held().shares.get_mut(&self.id) {
             holder.cut = None;

@@ -1,7 +1,7 @@
-//! Places for connections, and who gives way when there is none left: nobody can keep the others out by being many or slow.
+//! Places for connections, and which connection is closed if there is none: no client can lock out others by many or slow connections.
 //!
-//! A connection that computes nothing can be closed at any time: clients open another, and Go's repeats a request that met the end of an
-//! idle one. So the address with the most connections gives up the one that has waited longest.
+//! A connection without a running review can be closed at any time: clients open another, and Go's client repeats a request on an
+//! idle connection that was closed. So the address with the most connections loses the one that has waited longest.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,34 +16,34 @@ use tokio_util::sync::CancellationToken;
 
 use super::accept::Limits;
 
-/// How long a connection has to wait before it gives way to another one of its own address: a burst of one client is no attack.
+/// How long a connection must be idle before it is closed for another one of its own address: a burst of one client is not an attack.
 const IDLE: Duration = Duration::from_secs(1);
-/// How long a handshake is left alone though others of its address wait for their turn. One takes milliseconds.
+/// How long a handshake may take while others of its address wait for their turn. It usually takes milliseconds.
 const TURN: Duration = Duration::from_millis(500);
 /// Pause between two looks at who has become slow.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What a connection is doing.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Not a byte was read: others of its address are in their handshakes.
+    /// Nothing was read yet: it waits for handshakes of the same address.
     Queued,
     /// TLS.
     Handshake,
-    /// Nothing of the next request has come.
+    /// No byte of the next request was received.
     Waiting,
-    /// A request line or headers have begun to come.
+    /// A request line or headers are being received.
     Head,
-    /// A body is coming.
+    /// A body is being received.
     Body,
-    /// The request is whole, the answer is being made.
+    /// The request is complete, and the answer is being computed.
     Review,
-    /// The answer is on its way.
+    /// The answer is being sent.
     Answer,
 }
 
 impl Phase {
-    /// In which order connections give way: None never does.
+    /// The order in which connections are closed; `None`: never.
     fn gives_way(self) -> Option<u8> {
         match self {
             Self::Queued | Self::Handshake | Self::Waiting | Self::Head | Self::Answer => Some(0),
@@ -58,7 +58,7 @@ impl Phase {
 pub(super) struct Slots {
     limits: Limits,
     open: Mutex<Table>,
-    /// A connection went on or ended: somebody's turn may have come.
+    /// A connection changed its phase or ended: another one may have its turn now.
     moved: Notify,
 }
 
@@ -76,14 +76,14 @@ struct Open {
     cut: CancellationToken,
 }
 
-/// Whose turn it is.
+/// Whether it is the turn of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// The asker's.
+    /// It may begin.
     Come,
-    /// One gave way: it will be the asker's.
+    /// Another one was closed: it may begin soon.
     Made,
-    /// Somebody else's.
+    /// Others are first.
     Full,
 }
 
@@ -92,9 +92,9 @@ enum Turn {
 pub(super) struct Slot {
     slots: Arc<Slots>,
     id: u64,
-    /// The connection has to give way.
+    /// The connection must be closed.
     pub(super) cut: CancellationToken,
-    /// A review came over it.
+    /// A review was received on it.
     proven: AtomicBool,
     changed: Notify,
 }
@@ -108,7 +108,7 @@ impl Slots {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection of an address, and whether another one gave way for it. None if all are in the middle of a review.
+    /// A place for a connection of an address, and whether another one was closed for it. `None` if all are in a review.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<(Slot, bool)> {
         let (now, mut table) = (Instant::now(), self.table());
         let mut gave_way = false;
@@ -135,7 +135,7 @@ impl Table {
         self.open.values().filter(|open| open.address == address).count()
     }
 
-    /// Whether a connection's handshake may begin; it has begun if so. An address may have `most` under way, and who waits longest is next.
+    /// Whether the handshake of a connection may begin; then it begins. An address may have `most` at a time; the longest wait is next.
     fn turn(&mut self, id: u64, most: usize) -> Turn {
         let Some(address) = self.open.get(&id).map(|open| open.address) else { return Turn::Full };
         let is = |open: &Open, phase| open.address == address && open.phase == phase;
@@ -155,8 +155,8 @@ impl Table {
         if self.give_way(slow) { Turn::Made } else { Turn::Full }
     }
 
-    /// Takes the place of one of these: who has nothing to lose first, then of the address with the most connections the one
-    /// that has been in its phase the longest.
+    /// Closes one of these: first those in the least valuable phase, then, of the address with the most connections, the one
+    /// with the longest time in its phase.
     fn give_way(&mut self, may: impl Fn(&Open) -> bool) -> bool {
         let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
         for open in self.open.values() {
@@ -173,7 +173,7 @@ impl Table {
 }
 
 impl Slot {
-    /// The connection goes on to a phase.
+    /// The connection enters a phase.
     pub(super) fn enter(&self, phase: Phase) {
         if let Some(open) = self.slots.table().open.get_mut(&self.id)
             && open.phase != phase
@@ -187,8 +187,8 @@ impl Slot {
         }
     }
 
-    /// Waits for the connection's turn to do its handshake, the dearest thing that anybody without credentials can ask for: so many of
-    /// an address are under way at a time, and when others wait the longest gives way if it is slow. Returns whether one did.
+    /// Waits for the turn of the handshake, the most expensive operation that a client without credentials can cause. A limited number of
+    /// handshakes of one address run at a time; if others wait, the longest one is closed if it is slow. Returns whether one was closed.
     pub(super) async fn turn(&self) -> bool {
         let mut gave_way = false;
         loop {
@@ -196,23 +196,23 @@ impl Slot {
             let turn = self.slots.table().turn(self.id, self.slots.limits.handshakes_of_address);
             match turn {
                 Turn::Come => {
-                    // Another one is the first that waits.
+                    // Another one waits longer.
                     self.slots.moved.notify_waiters();
                     return gave_way;
                 }
                 Turn::Made => gave_way = true,
-                // Somebody may become slow without anybody's moving.
+                // A handshake may become slow although no connection changes its phase.
                 Turn::Full => drop(timeout(LOOK, moved).await),
             }
         }
     }
 
-    /// The phase, unless the connection has to give way.
+    /// The phase, unless the connection must be closed.
     pub(super) fn phase(&self) -> Option<Phase> {
         self.slots.table().open.get(&self.id).map(|open| open.phase)
     }
 
-    /// A review came over the connection: it may be kept for the next one.
+    /// A review was received on the connection: it may be kept for the next one.
     pub(super) fn prove(&self) {
         self.proven.store(true, Ordering::Relaxed);
     }
@@ -239,7 +239,7 @@ impl Slot {
             Phase::Waiting if self.proven.load(Ordering::Relaxed) => limits.idle,
             Phase::Waiting => limits.first_request,
             Phase::Head | Phase::Answer => limits.head,
-            // The one who reads it answers before this.
+            // The reader of the body answers before this.
             Phase::Body => limits.body * 2,
             Phase::Review => return None,
         };
@@ -273,7 +273,7 @@ mod tests {
         }
         let (new, gave_way) = slots.admit(address(1)).unwrap();
         assert!(gave_way && others[0].cut.is_cancelled() && !server.cut.is_cancelled());
-        // Who computes never gives way, who sends a body does so last.
+        // A connection in a review is never closed; one that sends a body is closed last.
         for slot in others.iter().skip(1).chain([&server]) {
             slot.enter(Phase::Review);
         }

@@ -1,7 +1,7 @@
-//! The serving certificate: read from files that somebody else renews, or made by Albedo; checked, and swapped while connections go on.
+//! The serving certificate: read from files that are renewed externally, or made by Albedo; checked, and replaced while connections continue.
 //!
-//! The files are polled and compared by their bytes. A watch on a file goes deaf when the kubelet swaps the `..data`
-//! link of a mounted Secret, and the kubelet takes a minute to bring a renewed Secret anyway.
+//! The files are polled and compared by their bytes. A watch on a file stops working when the kubelet replaces the `..data`
+//! link of a mounted Secret, and the kubelet needs a minute to update a renewed Secret anyway.
 
 use std::fmt;
 use std::io;
@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 use super::authority::Pair;
 use super::metrics::Metrics;
 
-/// Pause between two looks at the files while there is no pair to serve or the newest one was refused.
+/// Pause between two reads of the files while there is no valid pair or the newest one was refused.
 const HURRY: Duration = Duration::from_secs(1);
-/// Pause between two readings that have to agree, and how often they may disagree in one look.
+/// Pause between two reads that must be equal, and how often they may differ in one attempt.
 const SETTLE: Duration = Duration::from_millis(20);
 const READINGS: usize = 5;
 
@@ -80,15 +80,15 @@ impl fmt::Display for PairSource {
     }
 }
 
-/// Why what is in the files isn't served.
+/// Why the content of the files is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// A file can't be read, most often because nobody has written it yet.
+    /// A file cannot be read, most often because it does not exist yet.
     #[error("{} cannot be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// Albedo has not made a pair yet.
@@ -97,32 +97,32 @@ pub enum Refusal {
     /// Two readings in a row never agreed.
     #[error("the files change while they are read")]
     Unsettled,
-    /// A file isn't PEM, or holds nothing of the right kind.
-    #[error("the {what} is not readable PEM")]
+    /// A file is not PEM, or contains nothing of the right kind.
+    #[error("the {what} is not valid PEM")]
     Pem {
         /// Which file.
         what: &'static str,
-        /// What the parser says.
+        /// The error of the parser.
         source: pem::Error,
     },
-    /// A file holds no certificate.
-    #[error("the {what} holds no certificate")]
+    /// A file contains no certificate.
+    #[error("the {what} contains no certificate")]
     Empty {
         /// Which file.
         what: &'static str,
     },
-    /// The key isn't the certificate's, or one of them can't be used.
-    #[error("the certificate and the key do not make a pair")]
+    /// The key does not belong to the certificate, or one of them cannot be used.
+    #[error("the certificate and the key are not a pair")]
     Pair(#[source] rustls::Error),
-    /// The authorities for clients can't be used.
-    #[error("the authorities for client certificates cannot be used")]
+    /// The CAs for client certificates cannot be used.
+    #[error("the CAs for client certificates cannot be used")]
     ClientCa(#[source] VerifierBuilderError),
-    /// TLS can't be set up at all.
+    /// TLS cannot be configured.
     #[error("TLS cannot be configured")]
     Tls(#[source] rustls::Error),
 }
 
-/// What the files hold.
+/// The content of the files.
 #[derive(PartialEq, Eq)]
 struct Material {
     certificate: Vec<u8>,
@@ -130,7 +130,7 @@ struct Material {
     client_ca: Option<Vec<u8>>,
 }
 
-/// The certificate that is served now.
+/// The certificate that is being served.
 pub struct Certificates {
     source: Source,
     provider: Arc<CryptoProvider>,
@@ -146,14 +146,14 @@ impl Certificates {
         Self { source, provider, current: ArcSwapOption::empty(), metrics }
     }
 
-    /// What the next handshake is made with; None until a pair was found.
+    /// The configuration for the next handshake; `None` until a valid pair was read.
     #[must_use]
     pub fn current(&self) -> Option<Arc<ServerConfig>> {
         self.current.load_full()
     }
 
-    /// Looks at the files every `every`, and each second while there is nothing good in them, until `cancel`. Calls
-    /// `first` once, when there is something to serve. What can't be served is logged, and the last good pair goes on.
+    /// Reads the files every `every`, and each second while they contain no valid pair, until `cancel`. Calls
+    /// `first` once, when the first pair is valid. An invalid pair is logged, and the last good pair stays in use.
     pub async fn watch(&self, every: Duration, cancel: CancellationToken, first: impl FnOnce() + Send) {
         let mut good: Option<Material> = None;
         let mut complaint = String::new();
@@ -170,7 +170,7 @@ impl Certificates {
                     every
                 }
                 Err(refusal) => {
-                    // The same complaint each second would hide everything else in the log.
+                    // The same message each second would hide everything else in the log.
                     if complaint != refusal.to_string() {
                         self.complain(&refusal, good.is_some());
                         complaint = refusal.to_string();
@@ -196,7 +196,7 @@ impl Certificates {
         }
     }
 
-    /// One look: what was taken over, or None when the files hold what is served already.
+    /// One read: the new pair, or `None` if the files contain the pair that is being served.
     async fn look(&self, good: Option<&Material>) -> Result<Option<Material>, Refusal> {
         let Some(material) = self.read(good).await? else { return Ok(None) };
         let (config, not_after) = self.configure(&material)?;
@@ -210,7 +210,7 @@ impl Certificates {
         Ok(Some(material))
     }
 
-    /// Reads until two readings agree: a key read after the swap of a Secret doesn't belong to the certificate read
+    /// Reads until two reads are equal: a key read after the replacement of a Secret does not belong to the certificate read
     /// before it.
     async fn read(&self, good: Option<&Material>) -> Result<Option<Material>, Refusal> {
         for _ in 0..READINGS {
@@ -243,7 +243,7 @@ impl Certificates {
         }
     }
 
-    /// Checks what was read, and says until when it is valid, in seconds since 1970.
+    /// Checks the content, and returns until when it is valid, in seconds since 1970.
     fn configure(&self, material: &Material) -> Result<(ServerConfig, Option<u64>), Refusal> {
         let chain = certificates("certificate", &material.certificate)?;
         let key =
@@ -267,9 +267,9 @@ impl Certificates {
             }
         };
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
-        // A Service is always called over HTTP/1.1.
+        // The API server always calls a Service over HTTP/1.1.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // A resumed session would go on with the certificate of its first handshake. API servers keep connections open
+        // A resumed session would continue with the certificate of its first handshake. API servers keep connections open
         // and don't resume.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -287,8 +287,8 @@ fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'st
     if chain.is_empty() { Err(Refusal::Empty { what }) } else { Ok(chain) }
 }
 
-/// The end of a certificate's validity, in seconds since 1970. The parser that the tree has already doesn't give out
-/// the field, but names it when it refuses the certificate at a time after every end; validity is checked first of
+/// The end of the validity of a certificate, in seconds since 1970. The available parser does not return
+/// the field, but its error contains it if the certificate is checked at a very late time; validity is checked first of
 /// all.
 pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<u64> {
     let parsed = ParsedCertificate::try_from(certificate).ok()?;

@@ -1,4 +1,4 @@
-//! A stream that tells the slot of its connection when a request begins to come and when an answer is sent.
+//! A stream that updates the phase of its connection when a request begins to arrive and when an answer is sent.
 
 use std::io;
 use std::pin::Pin;

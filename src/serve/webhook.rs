@@ -1,4 +1,4 @@
-//! The webhook routes: one per path of the table, each a review in and an answer out.
+//! The webhook routes: one for each path of the table. Each receives a review and sends an answer.
 
 use std::any::Any;
 use std::error::Error;
@@ -23,37 +23,37 @@ use super::metrics::Metrics;
 use super::room::{Room, Share};
 use super::slots::{Phase, Slot};
 
-/// The decision on a request. It is called on a thread of its own, so many at a time as the lane has places.
+/// The decision on a request. It is called on its own thread; the number of places in the lane limits how many run at a time.
 pub type Decide = Arc<dyn Fn(Request, Lane) -> Answer + Send + Sync>;
 
-/// Where a review waits: small ones never behind large ones.
+/// The lane of a review: small reviews never wait behind large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// A body of up to 64 KiB, as nearly all have.
+    /// A body of up to 64 KiB, like nearly all.
     Small,
     /// A larger one.
     Large,
 }
 
-/// Largest body in bytes. etcd takes requests of up to 1.5 MiB (`--max-request-bytes`), so that is the most that an object has;
-/// an update carries two, and JSON is longer than what is stored.
+/// The largest body in bytes. etcd accepts requests of up to 1.5 MiB (`--max-request-bytes`), so this is the largest object;
+/// an update contains two objects, and JSON is longer than the stored form.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
-/// How much of a body that is too large is read and thrown away, in bytes, so that the client gets to read the answer.
+/// How many bytes of a body that is too large are read and discarded, so that the client can read the answer.
 const DISCARD_LIMIT: usize = 8 * BODY_LIMIT;
-/// A body up to this size needs no share of the room, in bytes: the number of connections bounds them.
+/// A body up to this size, in bytes, needs no share of the room: the number of connections limits these bodies.
 const SMALL: usize = 64 * 1024;
-/// All larger bodies together, being read or reviewed, in bytes.
+/// The most bytes of all larger bodies together that are being read or reviewed.
 const ROOM: usize = 4 * BODY_LIMIT;
-/// Bytes that have to come in each [`PACE`], until the body is whole.
+/// Bytes that must arrive in each [`PACE`], until the body is complete.
 const STEP: usize = 16 * 1024;
 const PACE: Duration = Duration::from_secs(2);
-/// Longest wait for room, and for a place in a lane: the API server waits 5 s in all.
+/// The longest wait for room, and for a place in a lane: the API server waits 5 s in total.
 const QUEUE: Duration = Duration::from_secs(2);
-/// Reviews at a time. A large one may take tens of megabytes while it is computed.
+/// Concurrent reviews. A large one may need tens of megabytes.
 const SMALL_PLACES: usize = 4;
 const LARGE_PLACES: usize = 1;
 
-/// What all paths share.
+/// The limits that all paths share.
 #[derive(Debug)]
 struct Bounds {
     room: Arc<Room>,
@@ -80,7 +80,7 @@ struct Endpoint {
     metrics: Metrics,
 }
 
-/// The routes of every path in the table; `limit` bounds the reading of a body.
+/// The routes of every path in the table; `limit` is the timeout for reading a body.
 pub(super) fn routes(decide: &Decide, limit: Duration, metrics: &Metrics) -> Router {
     let bounds = Arc::new(Bounds {
         room: Room::new(ROOM),
@@ -90,7 +90,7 @@ pub(super) fn routes(decide: &Decide, limit: Duration, metrics: &Metrics) -> Rou
     let mut routes = Router::new();
     let mut seen: Vec<&str> = Vec::new();
     for row in ROWS {
-        // Several webhooks may share a path; they differ in what the API server sends, not in how it is answered.
+        // Several webhooks may share a path; they differ in what the API server sends, not in the answer.
         if seen.contains(&row.path) {
             continue;
         }
@@ -117,8 +117,8 @@ impl Endpoint {
         let lane = if share.is_some() { Lane::Large } else { Lane::Small };
         let place = timeout(QUEUE, Arc::clone(self.bounds.lane(lane)).acquire_owned()).await;
         let Ok(Ok(place)) = place else { return self.unreadable(StatusCode::SERVICE_UNAVAILABLE, &Refusal::Busy) };
-        // Off the runtime: what computes for long must not keep connections waiting. The place is held until it is over, even if
-        // the client goes away.
+        // Not on the runtime: a long computation must not block connections. The place is kept until the end, even if
+        // the client disconnects.
         let computed = tokio::task::spawn_blocking(move || {
             let response = self.respond(&body, lane);
             drop((body, share, place));
@@ -135,7 +135,7 @@ impl Endpoint {
         }
     }
 
-    /// The answer to a body, and whether that was a review.
+    /// The answer to a body, and whether the body was a review.
     fn respond(&self, body: &[u8], lane: Lane) -> (Response, bool) {
         let start = Instant::now();
         let envelope = match Envelope::read(body) {
@@ -151,7 +151,7 @@ impl Endpoint {
         (response, true)
     }
 
-    /// The answer, whatever happens: a panic is one review's fault and no other's.
+    /// The answer in all cases: a panic affects only this review.
     fn review(&self, envelope: &Envelope<'_>, lane: Lane) -> Answer {
         let decided = catch_unwind(AssertUnwindSafe(|| match envelope.open(self.row) {
             Ok(request) => (self.decide)(request, lane),
@@ -179,14 +179,14 @@ impl Endpoint {
     }
 }
 
-/// Why a body wasn't read.
+/// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error("the body is larger than {BODY_LIMIT} bytes")]
     TooLarge,
     #[error("too many large bodies at once")]
     NoRoom,
-    #[error("the body came slowly while others waited for room")]
+    #[error("the body arrived too slowly while others waited for memory")]
     GaveWay,
     #[error("too many reviews at once")]
     Busy,
@@ -207,8 +207,8 @@ impl Refusal {
     }
 }
 
-/// Reads a body into one piece. It takes memory as bytes arrive, not as they are announced, so that a client that only
-/// promises holds nothing.
+/// Reads a body completely. It allocates memory as bytes arrive, not as they are announced, so that a client cannot
+/// reserve memory without sending.
 async fn read(mut body: Body, room: &Arc<Room>) -> Result<(Vec<u8>, Option<Share>), Refusal> {
     let mut whole = Vec::new();
     let mut share: Option<Share> = None;
@@ -241,7 +241,7 @@ async fn read(mut body: Body, room: &Arc<Room>) -> Result<(Vec<u8>, Option<Share
     Ok((whole, share))
 }
 
-/// Returns when a share is needed by others.
+/// Returns when others need the share.
 async fn cut(share: Option<&Share>) {
     match share {
         Some(share) => share.cut.cancelled().await,
@@ -249,7 +249,7 @@ async fn cut(share: Option<&Share>) {
     }
 }
 
-/// Reads the rest without keeping it: a connection that is closed with unread bytes is reset, and the answer with it.
+/// Reads and discards the rest: if a connection with unread bytes is closed, it is reset, and the answer is lost.
 async fn discard(mut body: Body) {
     let mut discarded = 0_usize;
     while let Some(Ok(frame)) = body.frame().await {

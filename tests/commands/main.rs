@@ -61,7 +61,7 @@ fn plan_names_every_ingress_that_it_leaves_out() {
         ("alb", key("scheme: public"), 1, &["ns/web is not part of it", "ALB002", "public"]),
         ("alb", key("subnets: subnet-0a11"), 1, &["ns/web", "ALB201"]),
         // Somebody else's is left out by right.
-        ("foreign", String::new(), 0, &["ns/web is not part of it", "another controller's"]),
+        ("foreign", String::new(), 0, &["ns/web is not part of it", "another controller"]),
     ];
     let facts = r#"{"subnets": {"read_at": "2026-01-01T00:00:00Z", "value": []}}"#;
     let folder = tempfile::tempdir().expect("a folder");
@@ -127,12 +127,12 @@ fn nothing_is_printed_that_is_obeyed() {
 fn files_are_read_up_to_a_bound() {
     let manifest = ingress("web", "alb", "", "/");
     let rows: [(&[&str], &str); 4] = [
-        (&["check", "-", "--facts=/dev/zero"], "--facts /dev/zero: is larger than 67108864 bytes (64 MiB)"),
-        (&["plan", "-", "--facts=/dev/zero"], "--facts /dev/zero: is larger than 67108864 bytes (64 MiB)"),
-        (&["webhook-config", "--ca-file=/dev/zero"], "--ca-file /dev/zero: is larger than 4194304 bytes (4 MiB)"),
+        (&["check", "-", "--facts=/dev/zero"], "--facts /dev/zero: is larger than the limit of 67108864 bytes (64 MiB)"),
+        (&["plan", "-", "--facts=/dev/zero"], "--facts /dev/zero: is larger than the limit of 67108864 bytes (64 MiB)"),
+        (&["webhook-config", "--ca-file=/dev/zero"], "--ca-file /dev/zero: is larger than the limit of 4194304 bytes (4 MiB)"),
         (
             &["explain", "ingress", "ns/web", "--kubeconfig=/dev/zero"],
-            "--kubeconfig /dev/zero: is larger than 4194304 bytes (4 MiB)",
+            "--kubeconfig /dev/zero: is larger than the limit of 4194304 bytes (4 MiB)",
         ),
     ];
     for (args, words) in rows {

@@ -173,7 +173,7 @@ pub async fn plan_tells_what_changes(_: Arc<Base>) -> Result<()> {
     let (code, said) = run(&["plan", BEFORE, "--diff", BEFORE]).await?;
     ensure!(code == Some(0) && said == "nothing changes\n", "{said}");
     let (code, said) = run(&["plan", BEFORE, "--facts=tests/it/plan/before.yaml"]).await?;
-    ensure!(code == Some(2) && said.contains("before.yaml: not what albedo facts writes"), "{said}");
+    ensure!(code == Some(2) && said.contains("before.yaml: not a file from albedo facts"), "{said}");
     Ok(())
 }
 

@@ -71,7 +71,7 @@ fn what_cannot_be_traced_says_why() {
         (&["http://shop.example.com/", "--from", "10.0.0.0/8"], "10.0.0.0/8"),
         (
             &["http://shop.example.com/", "--facts", "tests/trace/shop.yaml"],
-            "--facts tests/trace/shop.yaml: not what albedo facts writes",
+            "--facts tests/trace/shop.yaml: not a file from albedo facts",
         ),
     ];
     for (args, fact) in rows {

@@ -1,4 +1,4 @@
-//! The verdict on a `TargetGroupBinding`, and the fields that it lacks: whose target group it is decides before anything is stored.
+//! The verdict on a `TargetGroupBinding`, and its default fields. A binding of somebody else's target group is refused before it is stored.
 
 use serde_json::{Value, json};
 
@@ -10,10 +10,10 @@ use crate::stack::{TargetGroupTraits, TargetType};
 
 const KIND: &str = "TargetGroupBinding";
 const GROUP: &str = "elbv2.k8s.aws";
-/// How many bindings a denial names.
+/// The most bindings that a denial names.
 const NAMED: usize = 3;
 
-/// The verdict on a binding as it would be stored, and as it is. What the CRD's schema refuses never comes here.
+/// The verdict on a binding, given the new and the stored object. The schema of the CRD has checked the new one already.
 pub(super) fn validate(request: &Request, object: &Value, old: Option<&Value>, context: Context<'_>) -> Answer {
     let policy = policy_for(&request.namespace, context);
     let Some(binding) = read(object, request) else { return Answer::allow() };
@@ -34,17 +34,17 @@ pub(super) fn validate(request: &Request, object: &Value, old: Option<&Value>, c
     answer_about(about, &request.namespace, &found, &[], &policy, false)
 }
 
-/// The patch that fills in what the target group says, where that is known. What is not filled in is read by the reconciler.
+/// The patch that fills in fields from the target group, if facts know it. Otherwise the reconciler reads them.
 pub(super) fn mutate(request: &Request, object: &Value, context: Context<'_>) -> Answer {
     let mut answer = Answer::allow();
-    // The predecessor fills in at creation alone; an update that leaves a field out is completed by the reconciler.
+    // LBC fills in fields at creation only. If an update leaves a field out, the reconciler adds it.
     if request.operation != Operation::Create {
         return answer;
     }
     let Some(binding) = read(object, request) else { return answer };
     let known = traits_of(&binding, context).filter(|traits| TargetType::parse(&traits.target_type).is_some());
     for (field, given, is) in known.iter().flat_map(|traits| said_of(&binding.spec, traits)) {
-        // A target group of another VPC is bound by who says so himself.
+        // To bind a target group in another VPC, the author must write the VPC himself.
         let elsewhere = field == "vpcID" && context.facts.vpc_id.as_deref() != Some(is);
         if given.is_none() && !is.is_empty() && !elsewhere {
             answer.patch.push(PatchOp { op: "add", path: format!("/spec/{field}"), value: Some(json!(is)) });
@@ -53,7 +53,7 @@ pub(super) fn mutate(request: &Request, object: &Value, context: Context<'_>) ->
     answer
 }
 
-/// The fields that the target group has, too: the name of each, what the binding says, and what AWS says.
+/// The fields that both the binding and the target group have: name, value in the binding, value in AWS.
 fn said_of<'a>(
     spec: &'a TargetGroupBindingSpec,
     traits: &'a TargetGroupTraits,
@@ -75,7 +75,7 @@ fn read(object: &Value, request: &Request) -> Option<TargetGroupBinding> {
     Some(binding)
 }
 
-/// What AWS said of the binding's target group.
+/// The target group of the binding, as AWS has it.
 fn traits_of<'c>(binding: &TargetGroupBinding, context: Context<'c>) -> Option<&'c TargetGroupTraits> {
     let known = &context.facts.target_groups.as_ref()?.value;
     known.get(&arn_of(binding, context)?)
@@ -104,7 +104,7 @@ impl Review<'_> {
 
     fn faults(&self) -> Vec<Finding> {
         let mut found = self.form();
-        // What is held with another account's credentials is not in these facts.
+        // These facts do not contain target groups of other accounts.
         if text(self.binding.spec.iam_role_arn_to_assume.as_ref()).is_none() {
             found.extend(self.contradictions());
         }
@@ -112,7 +112,7 @@ impl Review<'_> {
         found
     }
 
-    /// What the object alone tells.
+    /// Findings from the object alone.
     fn form(&self) -> Vec<Finding> {
         let spec = &self.binding.spec;
         let mut found = Vec::new();
@@ -123,7 +123,7 @@ impl Review<'_> {
         }
         if let Some(arn) = arn.filter(|arn| !is_target_group_arn(arn)) {
             let mend = "write it as AWS does: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID";
-            found.push(self.invalid("targetGroupARN", arn, "it is no ARN of a target group", mend));
+            found.push(self.invalid("targetGroupARN", arn, "it is not an ARN of a target group", mend));
         }
         let kind = text(spec.target_type.as_ref()).or_else(|| self.kind());
         if kind == Some("ip") && spec.node_selector.is_some() {
@@ -148,7 +148,7 @@ impl Review<'_> {
             found.push(self.invalid("targetGroupProtocol", protocol, message, "use a target group of type ip"));
         }
         if let Some(vpc) = text(spec.vpc_id.as_ref()).filter(|vpc| !is_vpc(vpc)) {
-            let message = "it is no id of a VPC: `vpc-` and 8, 17 or 32 hexadecimal digits";
+            let message = "it is not the id of a VPC: `vpc-` and 8, 17 or 32 hexadecimal digits";
             found.push(self.invalid(
                 "vpcID",
                 vpc,
@@ -163,13 +163,13 @@ impl Review<'_> {
         traits_of(self.binding, self.context).map(|traits| traits.target_type.as_str())
     }
 
-    /// What AWS says otherwise. A target group never changes any of this, so that the age of the fact does not matter.
+    /// Differences from AWS. A target group never changes these properties, so the age of the fact does not matter.
     fn contradictions(&self) -> Vec<Finding> {
         let Some(traits) = traits_of(self.binding, self.context) else { return Vec::new() };
         let mut found = Vec::new();
         if TargetType::parse(&traits.target_type).is_none() {
             let message =
-                format!("the target group is of type {}, whose targets are no pods and no nodes", traits.target_type);
+                format!("the target group is of type {}, whose targets are neither pods nor nodes", traits.target_type);
             let finding = self.finding(Code::BindingContradictsTargetGroup, "targetType", message);
             found.push(finding.mend("bind a target group of type ip or instance"));
         }
@@ -182,7 +182,7 @@ impl Review<'_> {
         found
     }
 
-    /// Other bindings that name the target group, unless all share it with other clusters.
+    /// Other bindings that name the target group, unless all of them share it with other clusters.
     fn taken(&self) -> Option<Finding> {
         let arn = arn_of(self.binding, self.context);
         let key = Key::of(&self.binding.metadata);
@@ -200,7 +200,7 @@ impl Review<'_> {
         if others.is_empty() {
             return None;
         }
-        // Names of other namespaces are nobody's business.
+        // A denial never names objects of other namespaces.
         let mut near = others.iter().filter(|other| other.namespace == key.namespace).map(ToString::to_string);
         let named = near.by_ref().take(NAMED).collect::<Vec<_>>().join(", ");
         let by = if named.is_empty() {
@@ -216,7 +216,7 @@ impl Review<'_> {
         Some(self.finding(Code::TargetGroupBound, field, message).value(given))
     }
 
-    /// Fields that may not become something else.
+    /// Immutable fields.
     fn moved(&self, old: &TargetGroupBinding) -> Vec<Finding> {
         type Field = fn(&TargetGroupBindingSpec) -> Option<&String>;
         let (was, is) = (&old.spec, &self.binding.spec);
@@ -229,7 +229,7 @@ impl Review<'_> {
         let mut found = Vec::new();
         for (field, of, filled) in rows {
             let (was, is) = (text(of(was)), text(of(is)));
-            // An absent field was the default all the time, and one that goes is taken from the target group again.
+            // An absent field had the default value; a field that is removed is taken from the target group again.
             let same = was == is || is.is_none() || was.is_none() && (is == Some(filled) || filled.is_empty());
             if !same {
                 let message = format!("it may not change: it was {}", was.unwrap_or("absent"));

@@ -1,7 +1,7 @@
-//! What a change does to load balancers that exist: another in the place of one, the Ingress at another one, the frontend NLB
-//! gone; or nothing, although another name is asked for. Each is a finding, in one row of [`CONSEQUENCES`].
+//! What an edit does to existing load balancers: it replaces one, moves the Ingress to another one, deletes the frontend NLB,
+//! or has no effect although it sets another name. Each is a finding, in one row of [`CONSEQUENCES`].
 //!
-//! Target groups are no such thing: one that cannot be changed is replaced while the load balancer stays.
+//! There is no row for target groups: a target group that cannot be changed is replaced, and the load balancer stays.
 
 use std::sync::Arc;
 
@@ -17,29 +17,29 @@ use crate::link::{Linked, MemberState};
 use crate::stack::{GroupId, LoadBalancer};
 use crate::world::{Membership, Overlay};
 
-/// A change of an Ingress that is a member of a group afterwards.
+/// An edit of an Ingress that is a member of a group afterwards.
 pub(super) struct Change<'a> {
     pub group: &'a GroupId,
     pub subject: &'a ObjectRef,
     pub candidate: &'a Ingress,
     pub old: Option<&'a Ingress>,
-    /// That group without the change, and with it.
+    /// That group without the edit, and with it.
     pub before: &'a Linked,
     pub after: &'a Linked,
     pub context: Context<'a>,
 }
 
-/// A consequence: its code, where it happens, and what is said to those who do not know the load balancer.
+/// A consequence: its code, its test, and the message for readers who may not know the load balancer.
 type Row = (Code, fn(&Change<'_>, &mut Cache) -> Option<Happens>, &'static str);
 
-/// Where a consequence happens.
+/// A consequence that happens.
 struct Happens {
-    /// The annotation.
+    /// The annotation that causes it.
     suffix: &'static str,
     /// Its new value.
     value: String,
     message: String,
-    /// Who knows the load balancer that the message names.
+    /// Namespaces that may know the load balancer in the message.
     readers: Readers,
 }
 
@@ -47,17 +47,17 @@ const CONSEQUENCES: [Row; 4] = [
     (
         Code::ReplacesLoadBalancer,
         |change, _| change.replaces(),
-        "another scheme deletes the load balancer of the group and makes another with another DNS name",
+        "another scheme deletes the load balancer of the group and creates another with another DNS name",
     ),
     (
         Code::RemovesFrontendNlb,
         |change, _| change.removes_frontend_nlb(),
-        "the frontend NLB of the group is deleted, or made anew with another DNS name",
+        "the frontend NLB of the group is deleted, or replaced by one with another DNS name",
     ),
     (
         Code::MovesToAnother,
         |change, cache| change.moves(cache),
-        "the load balancer of the group that it leaves no longer answers for it; another does, under another DNS name",
+        "the load balancer of the group that it leaves no longer serves it; another one does, with another DNS name",
     ),
     (
         Code::KeepsItsName,
@@ -67,7 +67,7 @@ const CONSEQUENCES: [Row; 4] = [
 ];
 
 impl Change<'_> {
-    /// All that it leads to.
+    /// All consequences of the edit.
     pub(super) fn consequences(&self, cache: &mut Cache) -> Vec<Finding> {
         let meant = acknowledged(self.candidate);
         let found = CONSEQUENCES.iter().filter_map(|(code, find, outline)| Some((*code, find(self, cache)?, *outline)));
@@ -84,12 +84,12 @@ impl Change<'_> {
         found.map(finding).collect()
     }
 
-    /// The load balancer of a group as the ledger has it.
+    /// The load balancer of a group, from the ledger.
     fn known(&self, group: &GroupId) -> Option<&LoadBalancerStatus> {
         self.context.world.group_object(group)?.status.as_ref()?.load_balancer.as_ref()
     }
 
-    /// Namespaces that know the load balancer of a group: it answers for an Ingress of theirs, or nobody else is in the group.
+    /// Namespaces that know the load balancer of a group: it serves an Ingress of theirs, or no other namespace is in the group.
     fn insiders(&self, group: &GroupId) -> Readers {
         let status = self.context.world.group_object(group).and_then(|ledger| ledger.status.as_ref());
         let linked = status.into_iter().flat_map(|status| &status.members).filter(|member| member.state == "Linked");
@@ -110,7 +110,7 @@ impl Change<'_> {
         Happens { suffix, value, message, readers: self.insiders(self.group) }
     }
 
-    /// Another scheme: the load balancer that exists goes.
+    /// Another scheme: the existing load balancer is deleted.
     fn replaces(&self) -> Option<Happens> {
         let known = self.known(self.group);
         let before = || Some(load_balancer(self.before)?.scheme.to_string());
@@ -118,11 +118,11 @@ impl Change<'_> {
         let becomes = load_balancer(self.after)?.scheme.to_string();
         let name = known.map(named).unwrap_or_default();
         let message =
-            format!("scheme {was} → {becomes} deletes the load balancer{name} and makes another with another DNS name");
+            format!("scheme {was} → {becomes} deletes the load balancer{name} and creates another with another DNS name");
         (was != becomes).then(|| self.happens("scheme", becomes, message))
     }
 
-    /// The NLB in front of the load balancer would go, or be another one.
+    /// The frontend NLB would be deleted or replaced.
     fn removes_frontend_nlb(&self) -> Option<Happens> {
         let was = self.before.desired.as_ref()?.frontend_nlb.as_ref()?;
         let after = self.after.desired.as_ref().filter(|after| !after.keep_frontend_nlb)?;
@@ -131,7 +131,7 @@ impl Change<'_> {
             Some(becomes) => {
                 let (was, becomes) = (was.scheme, becomes.scheme.to_string());
                 let message = format!(
-                    "scheme {was} → {becomes} deletes the frontend NLB and makes another with another DNS name"
+                    "scheme {was} → {becomes} deletes the frontend NLB and creates another with another DNS name"
                 );
                 Some(self.happens("frontend-nlb-scheme", becomes, message))
             }
@@ -142,14 +142,14 @@ impl Change<'_> {
         }
     }
 
-    /// Another group: its rules leave one load balancer and come to another.
+    /// Another group: its rules move from one load balancer to another.
     fn moves(&self, cache: &mut Cache) -> Option<Happens> {
         let old = self.old?;
         let Membership::Member(from, _) = self.context.world.membership(old) else { return None };
         if from == *self.group {
             return None;
         }
-        // Without a ledger nobody knows what was made of it: what should have been is taken for it.
+        // Without a ledger the existing load balancer is unknown: assume that it is as desired.
         let name = if self.context.world.group_object(&from).is_some() {
             named(self.known(&from)?)
         } else {
@@ -158,16 +158,16 @@ impl Change<'_> {
         };
         let others = self.context.world.view(&from, &Overlay::Delete(Key::of(&old.metadata)));
         let fate =
-            if others.members.is_empty() { "goes and no longer answers for it" } else { "no longer answers for it" };
+            if others.members.is_empty() { "is deleted and no longer serves it" } else { "no longer serves it" };
         let message = format!(
-            "group {from} → {}: the load balancer{name} {fate}; another does, under another DNS name",
+            "group {from} → {}: the load balancer{name} {fate}; another one does, with another DNS name",
             self.group
         );
         let readers = self.insiders(&from);
         Some(Happens { suffix: "group.name", value: self.group.to_string(), message, readers })
     }
 
-    /// Another name: a load balancer that exists has its own for ever.
+    /// Another name: the name of an existing load balancer never changes.
     fn keeps_its_name(&self) -> Option<Happens> {
         const KEY: &str = "load-balancer-name";
         let (before, after) = (load_balancer(self.before)?, load_balancer(self.after)?);
@@ -183,7 +183,7 @@ impl Change<'_> {
     }
 }
 
-/// Whether the replacement of a load balancer is meant.
+/// Whether the author acknowledged the replacement of a load balancer.
 pub(super) fn acknowledged(candidate: &Ingress) -> bool {
     candidate.metadata.annotations.iter().flatten().any(|(key, value)| key == ALLOW_REPLACEMENT && value == "true")
 }

@@ -1,4 +1,4 @@
-//! Writes defaults into an Ingress when it becomes ours: absent keys alone, in a fixed order, with a note of which.
+//! Writes defaults into an Ingress when it becomes ours: only absent keys, in a fixed order, and records which ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ pub(super) fn mutate(candidate: &Ingress, old: Option<&Ingress>, context: Contex
     answer
 }
 
-/// The defaults that an Ingress lacks. In a group of several absence means "no opinion" on what they share.
+/// The defaults that an Ingress lacks. In a shared group, an absent setting means that the member accepts any value.
 fn defaults(group: &GroupId, class: &Class, given: &Annotations, context: Context<'_>) -> Annotations {
     let defaults = context.policy.defaults;
     let params = class.params.as_ref().map(|params| &params.spec);
@@ -58,7 +58,7 @@ fn defaults(group: &GroupId, class: &Class, given: &Annotations, context: Contex
         .collect()
 }
 
-/// Keys that were written once and that a manifest applied again would drop, with the value that they had.
+/// Keys that were written before, and that would be lost when the manifest is applied again, with their values.
 fn vanished(old: &Ingress, given: &Annotations) -> Annotations {
     let stored = old.metadata.annotations.clone().unwrap_or_default();
     let written = stored.get(DEFAULTED).map(|list| keys(list)).unwrap_or_default();
@@ -77,7 +77,7 @@ fn patch(candidate: &Ingress, old: Option<&Ingress>, given: &Annotations, wanted
     let stored = old.and_then(|old| old.metadata.annotations.clone()).unwrap_or_default();
     let mut listed: BTreeSet<String> =
         given.get(DEFAULTED).or(stored.get(DEFAULTED)).map(|list| keys(list)).unwrap_or_default();
-    // A value that the user changed is the user's from then on.
+    // If the user changed a value, it is no longer a default.
     listed.retain(|key| {
         let key = format!("{PREFIX}{key}");
         given.get(&key).is_none_or(|value| stored.is_empty() || stored.get(&key) == Some(value))

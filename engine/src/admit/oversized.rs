@@ -6,13 +6,13 @@ use super::{Answer, Context, Details, Mode, Object, Operation, Request, VALUES};
 use crate::compile::PATHS;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 
-/// Refuses it as new. What is stored and as large stays editable: only its old fault would be refused, and it is not built.
+/// Refuses a new object. A stored object that was too large before can be edited: the fault is not new, and it is not built.
 pub(super) fn answer(request: &Request, values: usize, context: Context<'_>) -> Answer {
     let kind = match request.row.resource {
         "ingresses" => "Ingress",
         "ingressclassparams" => "IngressClassParams",
         "targetgroupbindings" => "TargetGroupBinding",
-        // The others are never looked at.
+        // Other objects are never decoded.
         _ => return Answer::allow(),
     };
     let policy = policy_for(&request.namespace, context);

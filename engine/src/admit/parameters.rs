@@ -1,4 +1,4 @@
-//! The verdict on an `IngressClassParams` object: what is new and wrong in it, before any Ingress depends on it.
+//! The verdict on an `IngressClassParams` object: its new faults, before any Ingress uses it.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::annotation::params::{self, Fault};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::IngressClassParams;
 
-/// The verdict on an object as it would be stored, and as it is. What the CRD's schema refuses never comes here.
+/// The verdict on an object, given the new and the stored one. The schema of the CRD has checked the new one already.
 pub(super) fn validate(
     object: &Value,
     old: Option<&Value>,

@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::finding::{Finding, Tier};
 use crate::stack::{IpAddressType, Scheme, TargetType};
 
-/// What becomes of findings.
+/// What admission does with findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// They deny.
     Enforce,
     /// They warn.
     Warn,
-    /// They are not looked for.
+    /// Admission reviews nothing.
     Off,
 }
 
@@ -20,7 +20,7 @@ impl Mode {
     /// All, as the flag has them.
     pub const ALL: [&'static str; 3] = ["enforce", "warn", "off"];
 
-    /// From the word of the flag or of a namespace's label.
+    /// From the value of the flag or of the label on a namespace.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text {
@@ -46,11 +46,11 @@ pub struct Defaults {
 /// How strict admission is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// What becomes of findings.
+    /// What admission does with findings.
     pub mode: Mode,
-    /// Absence denies as contradiction does.
+    /// A finding about an absent object denies, too.
     pub strict: bool,
-    /// Older facts of AWS only warn.
+    /// Findings on facts older than this only warn.
     pub fresh: Duration,
     /// Defaults that are written.
     pub defaults: Defaults,

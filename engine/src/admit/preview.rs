@@ -1,16 +1,16 @@
-//! What a change would do in AWS, as lines for `kubectl apply --dry-run=server`.
+//! The plan of an edit, as lines for `kubectl apply --dry-run=server`.
 
 use crate::link::Linked;
 use crate::plan::{self, AwsOperation, Input, Operation, Plan};
 use crate::stack::{Desired, Rule, Tags};
 
-/// A preview has no account at hand: as many rules as AWS gives everybody.
+/// The quota of rules: a preview does not read the account, so it uses the default of AWS.
 const RULES: usize = 100;
-/// Rules of which a plan is made in a review, before and after, on all listeners together. Ordering more takes seconds.
+/// The most rules of a plan in a review, before and after, on all listeners together. To order more takes seconds.
 const SHOWN: usize = 200;
 
-/// The plan from the desired state before to the one after, as the namespace of who asks may read it; nothing, when one of the states
-/// cannot be told.
+/// The plan from the desired state before to the one after, as the namespace of the author may read it; nothing if one of the states
+/// is unknown.
 pub(super) fn lines(before: &Linked, linked: &Linked, cluster: &str, reader: &str) -> Vec<String> {
     let Some(after) = &linked.desired else { return Vec::new() };
     let (observed, bindings) = match &before.desired {
@@ -43,7 +43,7 @@ pub(super) fn lines(before: &Linked, linked: &Linked, cluster: &str, reader: &st
     std::iter::once(heading).chain(lines).collect()
 }
 
-/// The plan of a group that has members of other namespaces: which calls, and rules only where they are the reader's own.
+/// The plan of a group with members of other namespaces: the calls, and only those rules that come from the reader's own Ingresses.
 fn outline(plan: &Plan, linked: &Linked, reader: &str) -> String {
     let own = |rule: &Rule| {
         let listeners = linked.desired.iter().flat_map(|desired| desired.listeners.values());

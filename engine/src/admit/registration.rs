@@ -1,4 +1,4 @@
-//! Which reviews the API server sends where: one table of webhooks, and the two configurations generated from it.
+//! Which reviews the API server sends to which path: one table of webhooks, and the two configurations generated from it.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ mod rows;
 
 pub use rows::ROWS;
 
-/// Whether a webhook judges or changes.
+/// Whether a webhook validates or mutates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Judges what the mutating webhooks left.
+    /// Validates the result of the mutating webhooks.
     Validating,
     /// Adds defaults.
     Mutating,
@@ -28,12 +28,12 @@ pub enum Kind {
 pub enum FailurePolicy {
     /// Refuses the request.
     Fail,
-    /// Goes on as if the webhook were not there.
+    /// Admits the request as if the webhook did not exist.
     Ignore,
 }
 
 impl FailurePolicy {
-    /// The word in a configuration.
+    /// Its name in a configuration.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -43,17 +43,17 @@ impl FailurePolicy {
     }
 }
 
-/// Which objects of its resource a webhook is called for.
+/// For which objects of its resource a webhook is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// Ingresses whose class name is one of [`Options::classes`], before or after the request.
     Own,
-    /// Ingresses that [`Reach::Own`] does not take and that have a key under our prefix or no class.
+    /// Ingresses outside of [`Reach::Own`] that have a key with our prefix or no class.
     Others,
     /// All of them.
     All,
-    /// None: we do not register it. A configuration of the controller that ran here before may still call the path,
-    /// and must not start to fail.
+    /// None: it is not registered. A configuration that LBC left behind may still call the path,
+    /// and this must not fail.
     Served,
 }
 
@@ -62,9 +62,9 @@ pub enum Reach {
 pub struct Row {
     /// Path of the URL.
     pub path: &'static str,
-    /// Name in the configuration; for [`Reach::Served`] the name under which others register it.
+    /// Name in the configuration; for [`Reach::Served`] the name in LBC's configuration.
     pub webhook: &'static str,
-    /// Judges or changes.
+    /// Validates or mutates.
     pub kind: Kind,
     /// API group of the objects, empty for the core group.
     pub group: &'static str,
@@ -78,7 +78,7 @@ pub struct Row {
     pub failure_policy: FailurePolicy,
     /// Which objects.
     pub reach: Reach,
-    /// What it is for, in one line.
+    /// Its purpose, in one line.
     pub note: &'static str,
 }
 
@@ -90,7 +90,7 @@ impl Row {
     }
 }
 
-/// Where the API server finds the webhooks.
+/// The address of the webhooks for the API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A Service of the cluster.
@@ -106,30 +106,30 @@ pub enum Target {
     Url(String),
 }
 
-/// What the configurations depend on.
+/// The options of the configurations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Name of both configuration objects.
     pub name: String,
     /// Where the webhooks are.
     pub target: Target,
-    /// PEM certificates of the authority that signs the serving certificate. None leaves the field to an injector.
+    /// PEM certificates of the CA that signs the serving certificate. `None`: an injector sets the field.
     pub ca_bundle: Option<Vec<u8>>,
     /// Names of the classes that are ours: `spec.ingressClassName` or the legacy annotation. An empty name stands for
     /// an Ingress without a class.
     pub classes: Vec<String>,
     /// Namespaces whose objects are reviewed; None is all.
     pub namespace_selector: Option<LabelSelector>,
-    /// User name of the controller, whose own writes are not reviewed.
+    /// User name of the controller. Its own writes are not reviewed.
     pub controller_user: Option<String>,
-    /// `namespace/name` of the cert-manager Certificate whose authority is to be injected.
+    /// `namespace/name` of the cert-manager Certificate whose CA cert-manager injects.
     pub inject_ca_from: Option<String>,
     /// How long the API server waits for an answer, in seconds, 1 to 30.
     pub timeout_seconds: i32,
 }
 
 impl Default for Options {
-    /// What the manifests under `deploy/` install.
+    /// The options of the manifests under `deploy/`.
     fn default() -> Self {
         Self {
             name: "albedo-webhook".to_owned(),
@@ -204,7 +204,7 @@ fn mutating(row: &Row, options: &Options) -> MutatingWebhook {
         name: row.webhook.to_owned(),
         namespace_selector: options.namespace_selector.clone(),
         object_selector: None,
-        // Defaults are taken from the object as its author sent it, once.
+        // Defaults are computed once, from the object as its author sent it.
         reinvocation_policy: Some("Never".to_owned()),
         rules: Some(vec![rule(row)]),
         side_effects: "None".to_owned(),
@@ -244,7 +244,7 @@ fn match_conditions(row: &Row, options: &Options) -> Vec<MatchCondition> {
         Reach::Others => Some(("others", conditions::others(&options.classes))),
         Reach::All | Reach::Served => None,
     };
-    // Spec and annotations are what these objects are made of.
+    // These objects have only spec and annotations.
     let changed = row.registered().then(|| ("changed", conditions::changed()));
     let user = options.controller_user.as_ref().map(|user| ("not-albedo", conditions::not_user(user)));
     let conditions = [Some(("not-deleting", conditions::not_deleting())), user, reach, changed];

@@ -1,4 +1,4 @@
-//! findings(after) − findings(before): what is new and names the candidate decides.
+//! The verdict: findings(after) − findings(before). Only new findings that name the candidate decide.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,13 +19,13 @@ use crate::settings::CONTROLLER;
 use crate::stack::GroupId;
 use crate::world::{ClassError, Kind, Membership, Overlay, World};
 
-/// Most causes of a denial; the others are only counted. An answer of megabytes helps nobody and costs each that carries it.
+/// The most causes of a denial; the others are only counted. An answer of megabytes helps nobody, and costs everyone who transports it.
 const CAUSES: usize = 100;
-/// Most characters of one cause: it may quote a value of any length.
+/// The most characters of one cause, which may quote a value of any length.
 const TEXT: usize = 2_000;
-/// The label by which a namespace has a mode of its own.
+/// The label that sets the mode of a namespace.
 const MODE_LABEL: &str = "albedo.dev/admission";
-/// The label by which a namespace says what becomes of Ingresses of others that take its requests, and the word that refuses them.
+/// The label of a namespace that decides about Ingresses of other namespaces that take its requests, and the value that refuses them.
 const TAKEOVER_LABEL: &str = "albedo.dev/takeover";
 const FORBID: &str = "forbid";
 
@@ -83,7 +83,7 @@ pub(super) fn survey(context: Context<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Why an Ingress is in no group: its class or its group's name cannot be used, or its class is another controller's although it has
+/// Why an Ingress is in no group: its class or the name of its group cannot be used, or its class belongs to another controller although it has
 /// annotations of ours.
 #[must_use]
 pub fn outside(world: &World, ingress: &Ingress) -> Option<Finding> {
@@ -97,7 +97,7 @@ pub fn outside(world: &World, ingress: &Ingress) -> Option<Finding> {
     }
 }
 
-/// The policy with the mode that a namespace asks for.
+/// The policy, with the mode of the namespace.
 pub(super) fn policy_for(namespace: &str, context: Context<'_>) -> Policy {
     let label = context.world.namespace_labels(namespace).and_then(|labels| labels.get(MODE_LABEL).cloned());
     let mode = label.and_then(|word| Mode::parse(&word)).unwrap_or(context.policy.mode);
@@ -108,7 +108,7 @@ fn means_the_same(old: &Ingress, new: &Ingress) -> bool {
     old.spec == new.spec && old.metadata.annotations == new.metadata.annotations
 }
 
-/// The stored object, if the old one of the request is no other: what was compiled from it is remembered.
+/// The stored object, if it equals the old object of the request: the compiled form of the stored one is in the cache.
 fn as_stored(key: &Key, old: &Ingress, context: Context<'_>) -> Arc<Ingress> {
     let stored = context.world.ingress(key).filter(|stored| {
         let (is, was) = (&stored.metadata, &old.metadata);
@@ -127,7 +127,7 @@ pub(super) fn linked(group: &GroupId, overlay: &Overlay, context: Context<'_>, c
     relink(input, cache)
 }
 
-/// The group that an Ingress leaves for another one.
+/// The group that an Ingress leaves when it joins another one.
 fn left(old: &Ingress, joined: &GroupId, context: Context<'_>) -> Option<GroupId> {
     match context.world.membership(old) {
         Membership::Member(group, _) if group != *joined => Some(group),
@@ -135,7 +135,7 @@ fn left(old: &Ingress, joined: &GroupId, context: Context<'_>) -> Option<GroupId
     }
 }
 
-/// Findings that were not there before, in the group or in the one that the candidate leaves, and that it takes part in.
+/// New findings that name the candidate. A finding is new if neither the group before, nor the group that the candidate leaves, has it.
 fn new_findings(before: &Linked, there: Option<&Linked>, after: &Linked, candidate: &ObjectRef) -> Vec<Finding> {
     let names = |finding: &Finding| finding.subject == *candidate || finding.related.contains(candidate);
     let known: BTreeSet<_> =
@@ -146,7 +146,7 @@ fn new_findings(before: &Linked, there: Option<&Linked>, after: &Linked, candida
     after.findings().filter(|finding| names(finding) && !is_known(finding)).cloned().collect()
 }
 
-/// A namespace may forbid others to take its requests: then what takes them is refused.
+/// Refuses an Ingress that takes requests of a namespace that forbids it.
 fn forbid_takeovers(found: &mut [Finding], candidate: &ObjectRef, world: &World) {
     let forbids = |object: &ObjectRef| {
         let labels = world.namespace_labels(&object.namespace);
@@ -155,7 +155,7 @@ fn forbid_takeovers(found: &mut [Finding], candidate: &ObjectRef, world: &World)
     };
     let takes = |finding: &&mut Finding| match finding.code {
         Code::TakesRequests => finding.subject == *candidate && finding.related.iter().any(forbids),
-        // The candidate takes all that the rule would have got.
+        // The candidate takes all requests of the rule.
         Code::UnreachedRule => finding.related.contains(candidate) && forbids(&finding.subject),
         _ => false,
     };
@@ -164,7 +164,7 @@ fn forbid_takeovers(found: &mut [Finding], candidate: &ObjectRef, world: &World)
     }
 }
 
-/// What makes two findings the same.
+/// Two findings are the same if these are equal.
 fn identity(finding: &Finding) -> (Code, &ObjectRef, &FieldPath, &Option<String>, &str) {
     (finding.code, &finding.subject, &finding.path, &finding.value, &finding.message)
 }
@@ -185,7 +185,7 @@ fn foreign(world: &World, candidate: &Ingress, subject: &ObjectRef) -> Option<Fi
         },
         (None, None) => ("(none)".to_owned(), String::new()),
     };
-    let message = format!("nothing reads {} annotations: class {class} is not ours{whose} ({classes})", keys.len());
+    let message = format!("{} annotations have no effect: class {class} is not ours{whose} ({classes})", keys.len());
     let mend = match own.first() {
         Some(own) if legacy.is_some() => {
             format!("remove the annotation {LEGACY_CLASS} and set ingressClassName: {own}, or remove these annotations")
@@ -221,7 +221,7 @@ fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &P
     answer_about(about, reader, findings, plan, policy, acknowledged(candidate))
 }
 
-/// The answer to findings on an object; `about` names it, `reader` is the namespace of who asks.
+/// The answer to findings on an object. `about` names it, `reader` is the namespace of the author.
 pub(super) fn answer_about(
     about: Details,
     reader: &str,
@@ -287,7 +287,7 @@ fn and_more(more: usize) -> String {
     format!("and {more} more; `albedo check -f` prints all of them")
 }
 
-/// A text with at most [`TEXT`] characters, with a mark where the rest is left out.
+/// A text, cut at [`TEXT`] characters, with a mark where it was cut.
 fn bounded(text: String) -> String {
     match text.char_indices().nth(TEXT) {
         None => text,
@@ -295,7 +295,7 @@ fn bounded(text: String) -> String {
     }
 }
 
-/// A warning: code and what is wrong, and the mend where it fits; a client may cut the rest.
+/// A warning: code and message, and the mend if it fits. A client may cut longer warnings.
 fn brief(finding: &Finding) -> String {
     const FITS: usize = 120;
     let short = format!("{}: {}", finding.code, finding.message);
@@ -303,7 +303,7 @@ fn brief(finding: &Finding) -> String {
     if finding.mend.is_empty() || long.chars().count() > FITS { short } else { long }
 }
 
-/// Code, value, what is wrong, mend: kubectl prints nothing else of a denial.
+/// Code, value, message and mend: kubectl prints nothing else of a denial.
 fn cause_text(finding: &Finding) -> String {
     match &finding.value {
         Some(value) if !finding.message.contains(value.as_str()) && !value.is_empty() => {

@@ -1,4 +1,4 @@
-//! An `AdmissionReview` as bytes: read tolerantly, the uid first, and answered in the shape that kubectl prints well.
+//! An `AdmissionReview` as bytes: read tolerantly, the uid first, and answered in a form that kubectl prints well.
 
 use k8s_openapi::ByteString;
 use serde::{Deserialize, Serialize};
@@ -11,10 +11,10 @@ const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 /// Longest warning in characters; the API server cuts longer ones anywhere.
 const WARNING_LENGTH: usize = 120;
-/// Warnings that are sent before the rest is only counted.
+/// The most warnings that are sent; the rest is only counted.
 const WARNINGS: usize = 10;
 
-/// Why a body can't even be answered with a review: there is no uid to answer to.
+/// Why a body cannot be answered with a review: it has no uid.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// Not JSON, or of another shape.
@@ -28,18 +28,18 @@ pub enum Unreadable {
         /// As it was sent.
         kind: String,
     },
-    /// A review that asks nothing.
+    /// A review without a request.
     #[error("the AdmissionReview has no request")]
     NoRequest,
-    /// Nothing to answer to.
+    /// A request without a uid.
     #[error("the request of the AdmissionReview has no uid")]
     NoUid(#[source] serde_json::Error),
 }
 
-/// A review of which no more is known than its uid.
+/// A review of which only the uid is known yet.
 #[derive(Debug)]
 pub struct Envelope<'a> {
-    /// What the answer has to repeat.
+    /// The uid, which the answer must repeat.
     pub uid: String,
     request: &'a RawValue,
 }
@@ -115,7 +115,7 @@ impl<'a> Envelope<'a> {
         if outer.api_version != API_VERSION || outer.kind != KIND {
             return Err(Unreadable::Kind { api_version: outer.api_version, kind: outer.kind });
         }
-        // A list would be read as well, its items as the fields in their order.
+        // serde would also accept a list, with its items as the fields in their order.
         let request = outer.request.filter(|request| request.get().starts_with('{')).ok_or(Unreadable::NoRequest)?;
         if !body.trim_ascii_start().starts_with(b"{") {
             return Err(Unreadable::NoRequest);
@@ -128,7 +128,7 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     ///
-    /// The answer, when there is nothing to decide: the path does not review it, or it cannot be decoded.
+    /// The answer, if nothing needs a decision: the path does not review this kind, or the object cannot be decoded.
     pub fn open(&self, row: &'static Row) -> Result<Request, Box<Answer>> {
         let wire: Wire<'a> =
             decode(self.request).map_err(|(path, error)| Box::new(malformed(row, "", "request", &path, &error)))?;
@@ -181,7 +181,7 @@ fn object(row: &Row, raw: &RawValue) -> Result<Object, (String, serde_json::Erro
     }
 }
 
-/// Roughly how many values a JSON text has: the marks that stand before one. It costs no memory and needs no recursion.
+/// About how many values a JSON text has: the number of characters that precede a value. It needs no memory and no recursion.
 fn values(json: &str) -> usize {
     let (mut count, mut in_text, mut escaped) = (0, false, false);
     for byte in json.bytes() {
@@ -196,13 +196,13 @@ fn values(json: &str) -> usize {
     count
 }
 
-/// The value, or the path at which it is wrong.
+/// The value, or the path of the error.
 fn decode<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, (String, serde_json::Error)> {
     let mut json = serde_json::Deserializer::from_str(raw.get());
     serde_path_to_error::deserialize(&mut json).map_err(|error| (error.path().to_string(), error.into_inner()))
 }
 
-/// The denial of what can't be decoded.
+/// The denial of an object that cannot be decoded.
 fn malformed(row: &Row, name: &str, root: &str, path: &str, error: &serde_json::Error) -> Answer {
     let field = if path.is_empty() || path == "." { root.to_owned() } else { format!("{root}.{path}") };
     let message = format!("{field} cannot be decoded: {error}");
@@ -223,7 +223,7 @@ fn malformed(row: &Row, name: &str, root: &str, path: &str, error: &serde_json::
     }
 }
 
-/// The denial when the decision itself broke.
+/// The denial after a panic during the decision.
 #[must_use]
 pub fn broken(row: &Row, uid: &str) -> Answer {
     Answer {
@@ -291,7 +291,7 @@ struct StatusCause<'a> {
 ///
 /// # Errors
 ///
-/// If a value of the patch is none of JSON's.
+/// If a value of the patch cannot be written as JSON.
 pub fn encode(uid: &str, answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
     let patch = if answer.allowed { patch(&answer.patch)? } else { None };
     let response = Response {
@@ -324,7 +324,7 @@ fn status(answer: &Answer) -> Status<'_> {
     Status { outcome: "Failure", code: answer.code, reason: &answer.reason, message: &answer.message, details }
 }
 
-/// The first few warnings, each short enough, and a count of the others.
+/// The first warnings, each cut to its limit, and the number of the others.
 fn warnings(all: &[String]) -> Vec<String> {
     let mut sent: Vec<String> = all.iter().take(WARNINGS).map(|warning| shortened(warning)).collect();
     match all.len().saturating_sub(WARNINGS) {
@@ -335,7 +335,7 @@ fn warnings(all: &[String]) -> Vec<String> {
     sent
 }
 
-/// Whole words up to the limit, on one line, with a mark where the rest is left out.
+/// Whole words up to the limit, on one line, with a mark where the text was cut.
 fn shortened(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= WARNING_LENGTH {
@@ -344,7 +344,7 @@ fn shortened(text: &str) -> String {
     let mut short = String::new();
     for word in line.split(' ') {
         let space = usize::from(!short.is_empty());
-        // One character is kept for the mark.
+        // One character is reserved for the mark.
         if short.chars().count() + space + word.chars().count() + 1 > WARNING_LENGTH {
             break;
         }

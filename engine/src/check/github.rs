@@ -4,7 +4,7 @@
 use super::{Remark, Report};
 use crate::clean::clean;
 
-/// One command a remark, then the summary as an ordinary line of the log: it begins with a number, never with `::`.
+/// One command for each remark, then the summary as an ordinary line of the log. It begins with a number, never with `::`.
 pub(super) fn github(report: &Report<'_>) -> String {
     let mut text = String::new();
     for remark in &report.remarks {
@@ -21,7 +21,7 @@ fn command(report: &Report<'_>, remark: &Remark) -> String {
     }
     if let Some(place) = &remark.place {
         properties.push(format!("line={},endLine={}", place.line, place.end_line));
-        // Columns are taken only within one line.
+        // GitHub accepts columns only within one line.
         if place.end_line == place.line {
             properties.push(format!("col={},endColumn={}", place.column, place.end_column));
         }

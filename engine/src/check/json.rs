@@ -8,7 +8,7 @@ use crate::finding::{Effect, ObjectRef};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Whole<'a> {
-    /// Counted up when a field changes its meaning.
+    /// Incremented when a field changes its meaning.
     version: u32,
     ingresses: usize,
     errors: usize,
@@ -39,7 +39,7 @@ struct One<'a> {
     effect: Option<Effect>,
 }
 
-/// The report as JSON, ending with a line end.
+/// The report as JSON, with a final line end.
 pub(super) fn json(report: &Report<'_>) -> String {
     let errors = report.errors();
     let whole = Whole {
@@ -49,7 +49,7 @@ pub(super) fn json(report: &Report<'_>) -> String {
         warnings: report.remarks.len() - errors,
         findings: report.remarks.iter().map(|remark| one(report, remark)).collect(),
     };
-    // Only a map whose keys are no strings cannot be written, and there is none.
+    // Only a map with keys other than strings cannot be written, and there is none.
     serde_json::to_string_pretty(&whole).unwrap_or_default() + "\n"
 }
 

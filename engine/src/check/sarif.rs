@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Remark, Report, Rule};
 
-/// The log, ending with a line end.
+/// The log, with a final line end.
 pub(super) fn sarif(report: &Report<'_>) -> String {
     let rules: BTreeSet<Rule> = report.remarks.iter().map(|remark| remark.rule).collect();
     let rules: Vec<Rule> = rules.into_iter().collect();
@@ -83,7 +83,7 @@ fn location(report: &Report<'_>, remark: &Remark) -> Option<Value> {
     ]))
 }
 
-/// What stays the same when lines are added above, so that a remark is known again.
+/// A fingerprint that does not change when lines are added above, so that code scanning recognises a remark.
 fn fingerprint(report: &Report<'_>, remark: &Remark) -> String {
     let mut hash = Sha256::new();
     let subject = remark.subject.as_ref().map(ToString::to_string).unwrap_or_default();

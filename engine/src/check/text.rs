@@ -1,11 +1,11 @@
-//! A report for people: the line, a caret under the value, what is wrong and what to write, as rustc shows it.
+//! A report for people, in the format of rustc: the line, a caret under the value, what is wrong, and how to fix it.
 
 use annotate_snippets::{AnnotationKind, Group, Level as Shown, Origin, Renderer, Snippet};
 
 use super::{Level, Remark, Report};
 use crate::clean::{clean, clean_line};
 
-/// How a report looks.
+/// The style of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
     /// Without colours.
@@ -14,7 +14,7 @@ pub enum Look {
     Coloured,
 }
 
-/// The report, ending with the summary.
+/// The report, with the summary at the end.
 pub(super) fn text(report: &Report<'_>, look: Look) -> String {
     let renderer = match look {
         Look::Plain => Renderer::plain(),
@@ -30,7 +30,7 @@ pub(super) fn text(report: &Report<'_>, look: Look) -> String {
     text
 }
 
-/// What comes of a file is cleaned before it is put together: afterwards nobody could tell its escapes from those of colours.
+/// Text from a file is cleaned before it is put into the report. Afterwards its escapes could not be distinguished from those of colours.
 fn render(renderer: &Renderer, report: &Report<'_>, remark: &Remark) -> String {
     let level = match remark.level {
         Level::Error => Shown::ERROR,
@@ -53,7 +53,7 @@ fn render(renderer: &Renderer, report: &Report<'_>, remark: &Remark) -> String {
     renderer.render(&[group])
 }
 
-/// The first line that a remark is about, its number, and what of it is underlined.
+/// The first line of the place of a remark, its number, and the part to underline.
 fn lines(report: &Report<'_>, remark: &Remark) -> Option<(usize, String, std::ops::Range<usize>)> {
     let place = remark.place.as_ref()?;
     let text = report.sources.get(remark.source?)?.text.as_str();

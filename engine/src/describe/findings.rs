@@ -1,4 +1,4 @@
-//! What is wrong: the findings of the reconciler, and those of here and now.
+//! The faults of an Ingress: findings from the ledger, and findings computed here.
 
 use serde::Serialize;
 
@@ -12,35 +12,35 @@ pub struct Fault {
     /// The finding's code; absent where AWS or Kubernetes refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The Ingress that has to be mended, `namespace/name`, if it is another one.
+    /// The Ingress to fix, `namespace/name`, if it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingress: Option<String>,
-    /// The field; empty where none is meant.
+    /// The field; empty if there is none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// What is wrong, and what to write instead.
     pub message: String,
-    /// What it changes in AWS, where that is known.
+    /// Its effect on AWS, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
-    /// Who saw it.
+    /// Who found it.
     pub seen_by: SeenBy,
 }
 
-/// Who saw a fault.
+/// Who found a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SeenBy {
-    /// The reconciler, and it is still so as far as can be told here.
+    /// The reconciler, and the objects still show it.
     Both,
     /// The reconciler, and the objects do not show it any more.
     Controller,
-    /// Not the reconciler yet.
+    /// Only the objects; the reconciler has not seen it yet.
     Now,
 }
 
 impl Fault {
-    /// What AWS or Kubernetes refused.
+    /// A refusal by AWS or Kubernetes.
     pub(super) fn refusal(message: &str) -> Self {
         Self {
             code: None,
@@ -53,7 +53,7 @@ impl Fault {
     }
 }
 
-/// The findings of a member. `present`: the reconciler has seen it as it is now; `whole`: all its objects could be read.
+/// The findings of a member. `present`: the reconciler has seen its present input; `whole`: all its objects could be read.
 pub(super) fn of_member(entry: Option<&MemberStatus>, now: &[Finding], whole: bool) -> Vec<Fault> {
     let told = entry.into_iter().flat_map(|entry| &entry.findings);
     let same = |code: &str, path: &str| {
@@ -63,7 +63,7 @@ pub(super) fn of_member(entry: Option<&MemberStatus>, now: &[Finding], whole: bo
         .map(|told| {
             let found = same(&told.code, &told.path);
             let code = Code::parse(&told.code);
-            // What rests on AWS cannot be found here.
+            // A finding that rests on AWS cannot be computed here.
             let could = whole && code.is_some_and(|code| matches!(code.row().tier, Tier::Static | Tier::Cluster));
             Fault {
                 code: Some(told.code.clone()),

@@ -1,4 +1,4 @@
-//! One group of an Ingress: its load balancer, what of it comes from this Ingress, and how the Ingress stands in it.
+//! One group of an Ingress: its load balancer, the parts that come from this Ingress, and the state of the Ingress in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,33 +18,33 @@ use crate::world::{Leaving, View};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Group {
-    /// As the tag `ingress.k8s.aws/stack` has it: its name, or `namespace/name` of a lone Ingress.
+    /// The value of the tag `ingress.k8s.aws/stack`: the name of the group, or `namespace/name` of a single Ingress.
     pub name: String,
     /// Its `IngressGroup` object.
     pub object: String,
-    /// Whether the Ingress is on its way out of it.
+    /// Whether the Ingress is leaving it.
     pub is_leaving: bool,
-    /// `Ready`, `Converging` or `Blocked`; empty while the reconciler has not been at it.
+    /// `Ready`, `Converging` or `Blocked`; empty before the first pass.
     pub state: String,
-    /// Since when.
+    /// Since when it has this state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// How many Ingresses it has.
+    /// The number of its members.
     pub members: usize,
     /// Its load balancer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_balancer: Option<LoadBalancer>,
-    /// Whether an NLB stands in front of it.
+    /// Whether it has a frontend NLB.
     #[serde(skip)]
     has_frontend_nlb: bool,
-    /// Listeners that the Ingress takes part in.
+    /// Listeners with rules of the Ingress.
     pub listeners: Vec<Listener>,
-    /// Target groups that it leads to.
+    /// Target groups of these rules.
     pub target_groups: Vec<TargetGroup>,
     /// `TargetGroupBinding`s that are being deleted, while the Ingress leaves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub going: Vec<String>,
-    /// What the reconciler left in AWS and has not deleted yet, ARNs by resource id, while the Ingress leaves.
+    /// Resources in AWS that are not deleted yet, ARNs by resource id, while the Ingress leaves.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub remains: BTreeMap<String, String>,
 }
@@ -71,12 +71,12 @@ pub struct Listener {
     pub port: u16,
     /// HTTP or HTTPS.
     pub protocol: String,
-    /// ARN; absent while it is not made.
+    /// ARN; absent before it is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
     /// The rules that come from this Ingress, in their order.
     pub rules: Vec<Rule>,
-    /// What answers a request that no rule takes.
+    /// The default action, for requests that no rule matches.
     pub default: String,
 }
 
@@ -90,7 +90,7 @@ pub struct Rule {
     pub path: String,
     /// Conditions and actions, in one line.
     pub text: String,
-    /// Target groups by resource id, or ARN where they are others'.
+    /// Target groups by resource id, or by ARN if they are not ours.
     pub target_groups: Vec<String>,
 }
 
@@ -98,36 +98,36 @@ pub struct Rule {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetGroup {
-    /// Resource id; the ARN where it is another's.
+    /// Resource id; the ARN if it is not ours.
     pub id: String,
-    /// ARN; absent while it is not made.
+    /// ARN; absent before it is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
     /// `namespace/name:port` of the Service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// The `TargetGroupBinding`, `namespace/name`, that keeps its targets.
+    /// The `TargetGroupBinding`, `namespace/name`, that registers its targets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<String>,
-    /// Whether the targets were registered as the binding is now.
+    /// Whether the targets of the present generation of the binding are registered.
     pub registered: bool,
 }
 
 impl Group {
-    /// The load balancer's host name. The status of an Ingress is anybody's to write; of the NLB in front only that tells.
+    /// The host name of the load balancer. Anybody may write the status of an Ingress, but only the status has the name of a frontend NLB.
     pub(super) fn host(&self) -> Option<Vec<String>> {
         let named = self.load_balancer.as_ref().filter(|is| !is.dns_name.is_empty() && !self.has_frontend_nlb)?;
         Some(vec![named.dns_name.clone()])
     }
 
-    /// The bindings that are the Ingress's own business, as events name them.
+    /// The bindings of the Ingress, as events name them.
     pub(super) fn bindings(&self) -> impl Iterator<Item = String> {
         let led_to = self.target_groups.iter().filter_map(|one| one.binding.as_ref());
         led_to.chain(&self.going).map(|binding| format!("TargetGroupBinding {binding}"))
     }
 }
 
-/// A group, and what it says of the Ingress.
+/// A group, and the state of the Ingress in it.
 pub(super) struct Part {
     pub(super) group: Group,
     pub(super) state: State,
@@ -136,7 +136,7 @@ pub(super) struct Part {
     pub(super) faults: Vec<Fault>,
 }
 
-/// Describes what a group is to an Ingress.
+/// Describes a group of an Ingress.
 pub(super) fn part(key: &Key, view: &View, input: Input<'_>) -> Part {
     let existing = link::Existing::remembered(view.ledger.as_deref());
     let (settings, facts, existing) = (input.settings, input.facts, existing.as_ref());
@@ -153,7 +153,7 @@ pub(super) fn part(key: &Key, view: &View, input: Input<'_>) -> Part {
     part
 }
 
-/// The condition by which tools wait.
+/// Reason and message of the condition `Ready`.
 fn ready(status: &IngressGroupStatus) -> (&str, &str) {
     let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
     ready.map_or(("", ""), |ready| (ready.reason.as_str(), ready.message.as_str()))
@@ -168,7 +168,7 @@ fn faults(
 ) -> Vec<Fault> {
     let entry = entry(key, status);
     let now = linked.members.iter().find(|member| member.key == *key).map(|member| member.findings.as_slice());
-    // The reconciler has seen it as it is, with the operator's settings and the account's facts, and knows better.
+    // The reconciler has seen the present input, with the operator's settings and the facts of the account: its findings have precedence.
     let seen = entry.is_some() && standing(key, view).is_some_and(|standing| matches!(standing, Standing::Unchanged));
     let mut faults = of_member(entry, now.unwrap_or_default(), input.unread.is_empty());
     faults.retain(|fault| !seen || fault.seen_by != SeenBy::Now);
@@ -196,7 +196,7 @@ impl Part {
         (self.state, self.summary) = (state, summary.into());
     }
 
-    /// How a member stands, by what the reconciler said last of it and of the group.
+    /// The state of a member, from the ledger.
     fn stays(&mut self, key: &Key, view: &View, status: Option<&IngressGroupStatus>, input: Input<'_>) {
         let standing = standing(key, view);
         let Some((status, entry)) = status.and_then(|status| Some((status, entry(key, Some(status))?))) else {
@@ -205,17 +205,17 @@ impl Part {
                 return match there {
                     true => self.is(
                         State::Served,
-                        "its status names a load balancer; what the controller says of it could not be read",
+                        "its status names a load balancer; its IngressGroup could not be read",
                     ),
                     false => self.is(
                         State::UnderWay,
-                        "its status names no load balancer; what the controller says of it could not be read",
+                        "its status names no load balancer; its IngressGroup could not be read",
                     ),
                 };
             }
             self.waits
-                .push("the controller to look at it: `kubectl get events` and its log tell why it does not".to_owned());
-            return self.is(State::UnderWay, "the controller has said nothing of it yet");
+                .push("the first pass of the controller: if it does not come, see `kubectl get events` and the log of the controller".to_owned());
+            return self.is(State::UnderWay, "the controller has not processed it yet");
         };
         let (reason, message) = ready(status);
         let edited = matches!(standing, Some(Standing::Changed(_)));
@@ -230,48 +230,48 @@ impl Part {
         self.waits.extend(unregistered);
         match (entry.state.as_str(), status.state.as_str(), reason) {
             ("SetAside", ..) if edited => {
-                self.is(State::Kept, "it cannot be used as it is now; AWS does what it asked for when it last could");
+                self.is(State::Kept, "its present input cannot be used; AWS is as its last good input specifies");
             }
-            ("SetAside", ..) => self.is(State::SetAside, "nothing of it is in AWS, because of what is wrong with it"),
-            (_, "Blocked", _) => self.is(State::Blocked, "nothing of its group changes until what is wrong is mended"),
-            (_, _, "Failed") => self.is(State::Failing, "AWS or Kubernetes refused; it is tried again"),
+            ("SetAside", ..) => self.is(State::SetAside, "it cannot be used, and nothing of it is in AWS"),
+            (_, "Blocked", _) => self.is(State::Blocked, "nothing of its group changes until the findings are fixed"),
+            (_, _, "Failed") => self.is(State::Failing, "AWS or Kubernetes refused a call; it is retried"),
             (_, _, TARGETS_FAIL) => {
                 self.is(
                     State::Failing,
-                    "the load balancer is as it asks, but its targets cannot be registered or reached",
+                    "the load balancer is as specified, but its targets cannot be registered or reached",
                 );
             }
             (_, "Ready", _) if edited => {
-                self.waits.push("the controller to take over the last edit".to_owned());
-                self.is(State::UnderWay, "AWS does what it asked for before its last edit");
+                self.waits.push("the controller to apply the last edit".to_owned());
+                self.is(State::UnderWay, "AWS is as specified before its last edit");
             }
             (_, "Ready", _) if !registered => {
-                self.is(State::UnderWay, "the load balancer is as it asks; its targets are being registered");
+                self.is(State::UnderWay, "the load balancer is as specified; its targets are being registered");
             }
-            (_, "Ready", _) => self.is(State::Served, "AWS does what it asks for"),
-            _ => self.is(State::UnderWay, "the load balancer is on its way"),
+            (_, "Ready", _) => self.is(State::Served, "AWS is as specified"),
+            _ => self.is(State::UnderWay, "the load balancer is being provisioned"),
         }
     }
 
-    /// What holds one that leaves.
+    /// What a leaving Ingress waits for.
     fn leaves(&mut self, leaving: &Leaving, view: &View, status: Option<&IngressGroupStatus>) {
         let ingress = leaving.ingress();
         for binding in going(view) {
             let held = binding.metadata.finalizers.iter().flatten().cloned().collect::<Vec<_>>().join(", ");
             self.waits.push(format!(
-                "TargetGroupBinding {} to let go of its targets (finalizers {held})",
+                "TargetGroupBinding {} to release its targets (finalizers {held})",
                 Key::of(&binding.metadata)
             ));
         }
         let own = view.group.finalizer();
         let others = ingress.metadata.finalizers.iter().flatten().filter(|finalizer| **finalizer != own);
         for other in others.filter(|_| ingress.metadata.deletion_timestamp.is_some()) {
-            self.waits.push(format!("whoever owns the finalizer {other}"));
+            self.waits.push(format!("the owner of the finalizer {other}"));
         }
         let (reason, message) = status.map(ready).unwrap_or_default();
         if let Leaving::Unknown(_, error) = leaving {
             self.faults.push(Fault::refusal(&error.to_string()));
-            return self.is(State::Held, "whose it is cannot be told, so that nothing of it is deleted");
+            return self.is(State::Held, "it is unknown which controller it belongs to, so nothing of it is deleted");
         }
         let goes = if ingress.metadata.deletion_timestamp.is_some() { "it is being deleted" } else { "it has left" };
         match reason {
@@ -279,12 +279,12 @@ impl Part {
                 self.waits.push(message.to_owned());
                 self.is(State::Held, format!("{goes}, and waits for somebody to act"));
             }
-            "Failed" => self.is(State::Held, format!("{goes}, and AWS or Kubernetes refuses; it is tried again")),
+            "Failed" => self.is(State::Held, format!("{goes}, but AWS or Kubernetes refuses a call; it is retried")),
             "Waiting" => {
                 self.waits.push(message.to_owned());
-                self.is(State::Leaving, format!("{goes}; what is its own in AWS goes"));
+                self.is(State::Leaving, format!("{goes}; its resources in AWS are being deleted"));
             }
-            _ => self.is(State::Leaving, format!("{goes}; what is its own in AWS goes")),
+            _ => self.is(State::Leaving, format!("{goes}; its resources in AWS are being deleted")),
         }
     }
 }

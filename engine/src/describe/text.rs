@@ -1,4 +1,4 @@
-//! A description for people.
+//! A description as text.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Description, Event, Fault, Group, SeenBy, State};
 
-/// Events that are shown.
+/// The most events that are shown.
 const EVENTS: usize = 10;
 
 pub(super) fn text(of: &Description, now: Timestamp) -> String {
@@ -20,12 +20,12 @@ pub(super) fn text(of: &Description, now: Timestamp) -> String {
         group_lines(group, now, &mut lines);
     }
     lines.list("waits for", of.waits.iter().cloned());
-    lines.list("is wrong", of.faults.iter().map(fault));
-    lines.list("could not be read, so that more may be wrong", of.unread.iter().cloned());
+    lines.list("findings", of.faults.iter().map(fault));
+    lines.list("could not be read, so there may be more findings", of.unread.iter().cloned());
     let more = of.events.len().saturating_sub(EVENTS);
     let shown = of.events.iter().take(EVENTS).map(|one| event(one, now));
     let more = (more > 0).then(|| format!("and {more} before"));
-    lines.list("was said", shown.chain(more));
+    lines.list("events", shown.chain(more));
     lines.0
 }
 
@@ -38,7 +38,7 @@ impl Lines {
         let _ = writeln!(self.0, "{:width$}{}", "", line.as_ref(), width = depth * 2);
     }
 
-    /// A chapter, if there is something in it.
+    /// A section, unless it is empty.
     fn list(&mut self, title: &str, items: impl Iterator<Item = String>) {
         let mut items = items.peekable();
         if items.peek().is_some() {
@@ -53,12 +53,12 @@ fn word(state: State) -> &'static str {
         State::Served => "served",
         State::UnderWay => "under way",
         State::Failing => "failing",
-        State::Kept => "kept as it last could be used",
+        State::Kept => "kept at its last good input",
         State::SetAside => "set aside",
         State::Blocked => "blocked",
         State::Leaving => "leaving",
         State::Held => "held",
-        State::Misplaced => "belongs nowhere",
+        State::Misplaced => "in no group",
         State::Foreign => "not Albedo's",
     }
 }
@@ -77,7 +77,7 @@ fn group_lines(group: &Group, now: Timestamp, lines: &mut Lines) {
     }
     for listener in &group.listeners {
         lines.put(1, format!("listener {} {}", listener.protocol, listener.port));
-        lines.put(2, listener.arn.as_deref().unwrap_or("not made yet"));
+        lines.put(2, listener.arn.as_deref().unwrap_or("not created yet"));
         for rule in &listener.rules {
             lines.put(2, format!("{}   ({})", rule.text, rule.path));
         }
@@ -85,7 +85,7 @@ fn group_lines(group: &Group, now: Timestamp, lines: &mut Lines) {
     }
     for one in &group.target_groups {
         lines.put(1, format!("target group <{}>", one.id));
-        lines.put(2, one.arn.as_deref().unwrap_or("not made yet"));
+        lines.put(2, one.arn.as_deref().unwrap_or("not created yet"));
         let service = one.service.as_ref().map(|service| format!("Service {service}")).unwrap_or_default();
         let yet = if one.registered { "" } else { " not" };
         let end = match &one.binding {
@@ -96,7 +96,7 @@ fn group_lines(group: &Group, now: Timestamp, lines: &mut Lines) {
         lines.put(2, service + &end);
     }
     for (id, arn) in &group.remains {
-        lines.put(1, format!("still there, or not known to be gone: {id}, {arn}"));
+        lines.put(1, format!("not deleted yet: {id}, {arn}"));
     }
 }
 
@@ -106,7 +106,7 @@ fn fault(fault: &Fault) -> String {
     let path = if fault.path.is_empty() { String::new() } else { format!("{}: ", fault.path) };
     let seen = match fault.seen_by {
         SeenBy::Both => "",
-        SeenBy::Controller => " (the controller saw it; the objects do not show it any more)",
+        SeenBy::Controller => " (found by the controller; the objects do not show it any more)",
         SeenBy::Now => " (the controller has not seen it yet)",
     };
     format!("{code}{whose}{path}{}{seen}", fault.message)
@@ -118,7 +118,7 @@ fn event(event: &Event, now: Timestamp) -> String {
     format!("{at}{} {} on {}{times}: {}", event.severity, event.reason, event.object, event.text)
 }
 
-/// A time as kubectl's columns have it: `45s`, `12m`, `5h`, `3d`.
+/// An age in the format of kubectl's columns: `45s`, `12m`, `5h`, `3d`.
 fn age(from: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(from).as_secs().max(0);
     match seconds {

@@ -8,7 +8,7 @@ use crate::finding::{CODES, CodeRow, Tier};
 
 const HEAD: &str = "<!-- Generated from the catalogue: UPDATE=1 cargo test -p albedo-engine --test pages -->\n\n";
 
-/// The chapters, with the scopes that are in each.
+/// The sections, each with its scopes.
 const CHAPTERS: [(&str, &[Scope]); 6] = [
     ("The load balancer", &[Scope::GroupExclusive, Scope::GroupMergeable]),
     ("Listeners", &[Scope::Listener]),
@@ -23,7 +23,7 @@ const CHAPTERS: [(&str, &[Scope]); 6] = [
 pub fn annotations_page() -> String {
     let mut page = format!("# Annotations\n\n{HEAD}");
     page.push_str(&format!(
-        "Keys begin with `{PREFIX}` where no other domain is named. Values are strings: numbers and booleans are quoted in YAML. \
+        "Keys begin with `{PREFIX}`, except where another domain is shown. Values are strings: quote numbers and booleans in YAML. \
          In lists empty items and spaces around items do no harm; in `key=value` lists a backslash takes the next character as it \
          is. Names of members in JSON may have any case. `albedo explain KEY` says the same.\n"
     ));
@@ -32,7 +32,7 @@ pub fn annotations_page() -> String {
         every_row().filter(|row| scopes.contains(&row.scope)).for_each(|row| annotation(row, &mut page));
     }
     attributes(&mut page);
-    page.push_str("\n## TLS policies\n\nThose that this version knows; others are passed on with a warning.\n\n");
+    page.push_str("\n## TLS policies\n\nThe policies that this version knows; others are accepted with a warning.\n\n");
     page.extend(POLICIES.iter().map(|policy| format!("* `{policy}`\n")));
     page
 }
@@ -73,7 +73,7 @@ fn attributes(page: &mut String) {
 pub fn findings_page() -> String {
     let mut page = format!("# Findings\n\n{HEAD}");
     page.push_str(
-        "What `albedo check`, admission and the events of an Ingress name by these codes. A code is for ever. In the examples an \
+        "The codes of findings in `albedo check`, admission and the events of an Ingress. A code never changes. In the examples an \
          Ingress `web` of class `alb` leads to the Service `app`, which is of type NodePort and has port 80; `siblings` are other \
          members of its group by their annotations, `before` is what it was before an update. `albedo explain CODE` says the same.\n",
     );

@@ -1,8 +1,8 @@
-//! The catalogue's enums in words.
+//! The enums of the catalogue in words.
 
 use crate::annotation::{Grammar, Merge, PREFIX, Row, Scope, catalogue::Shape};
 
-/// What stands for the user's part of a family's key.
+/// The placeholder for the variable part of the key of a family.
 pub(super) fn placeholder(row: &Row) -> &'static str {
     match row.key {
         "listener-attributes." => "<PROTOCOL>-<PORT>",
@@ -12,7 +12,7 @@ pub(super) fn placeholder(row: &Row) -> &'static str {
     }
 }
 
-/// The user's part of a family's key in an example.
+/// The variable part of the key of a family, in an example.
 pub(super) fn example_name(row: &Row) -> &'static str {
     match row.key {
         "listener-attributes." => "HTTPS-443",
@@ -31,7 +31,7 @@ pub(super) fn first_sentence(doc: &str) -> &str {
     doc.find(". ").and_then(|end| doc.get(..=end)).unwrap_or(doc)
 }
 
-/// What there is to say of a row, by name.
+/// The properties of a row, by name.
 pub(super) fn facts(row: &Row) -> Vec<(&'static str, String)> {
     let mut facts = vec![("value", takes(row.grammar)), ("belongs to", scope(row.scope).to_owned())];
     let mut fact = |name, value: &str| {
@@ -52,7 +52,7 @@ pub(super) fn facts(row: &Row) -> Vec<(&'static str, String)> {
 }
 
 fn service(row: &Row) -> &'static str {
-    if row.key == "tags" { "yes, added by key" } else { "yes, its value takes the place of the Ingress's" }
+    if row.key == "tags" { "yes, added by key" } else { "yes, its value overrides that of the Ingress" }
 }
 
 fn scope(scope: Scope) -> &'static str {
@@ -61,26 +61,26 @@ fn scope(scope: Scope) -> &'static str {
         Scope::Listener => "listeners, by port",
         Scope::Ingress => "this Ingress alone",
         Scope::Rule => "the rules of this Ingress",
-        Scope::TargetGroup => "the target groups of this Ingress's backends",
-        Scope::FrontendNlb => "the network load balancer in front",
-        Scope::Output => "nobody: it is written by the controller",
+        Scope::TargetGroup => "the target groups of the backends of this Ingress",
+        Scope::FrontendNlb => "the frontend network load balancer",
+        Scope::Output => "output: the controller writes it",
     }
 }
 
 fn merge(merge: Merge) -> &'static str {
     match merge {
         Merge::Own => "",
-        Merge::Same => "all who say something must say the same",
+        Merge::Same => "all members that set it must have the same value",
         Merge::SameSet => "the same items, in any order",
         Merge::SameList => "the same items in the same order",
-        Merge::SameNonEmpty => "the same among those who say something that isn't empty",
+        Merge::SameNonEmpty => "all members that set a non-empty value must have the same value",
         Merge::Identical => "the same in every member, and absent in all if it is absent in the first",
-        Merge::KeyUnion => "united by key; one key with two values is a conflict",
+        Merge::KeyUnion => "merged by key; one key with two values is a conflict",
         Merge::PortUnion => "united by port",
-        Merge::SamePerPort => "those who listen on a port and say something must say the same",
-        Merge::SameSetPerPort => "those who listen on a port and say something must name the same items, in any order",
+        Merge::SamePerPort => "all members that listen on a port and set it must have the same value",
+        Merge::SameSetPerPort => "all members that listen on a port and set it must have the same items, in any order",
         Merge::KeyUnionPerPort => "united by key for each port",
-        Merge::JoinPerPort => "joined in the group's order for each port",
+        Merge::JoinPerPort => "joined for each port, in the order of the group",
     }
 }
 
@@ -126,7 +126,7 @@ fn json(shape: Shape) -> &'static str {
     }
 }
 
-/// The key as one writes it in prose: without the prefix where it is ours.
+/// The key in prose: without our prefix.
 pub(super) fn short_key(row: &Row) -> String {
     let key = if row.prefix == PREFIX { row.key.to_owned() } else { row.full_key() };
     key + placeholder(row)

@@ -2,8 +2,8 @@
 
 use crate::glob::{Escapes, Glob, Syntax};
 
-/// Whether a tag's value passes a filter's: `*` stands for no or more characters, `?` for one, and a backslash takes the
-/// next character as it is. Case counts.
+/// Whether the value of a tag matches the value of a filter: `*` matches any number of characters, `?` matches one, and a backslash takes the
+/// next character literally. It is case-sensitive.
 #[must_use]
 pub fn passes(filter: &str, value: &str) -> bool {
     Glob::new(filter, Syntax { fold_case: false, escapes: Escapes::All }).matches(value)

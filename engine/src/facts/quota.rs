@@ -1,15 +1,15 @@
-//! Quotas of an account: one row each, with what AWS's documentation gives as the default.
+//! Quotas of an account: one row each, with the default from AWS's documentation.
 
 use std::time::Duration;
 
-/// How much an account may have of something.
+/// The limit of an account for one quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// At most so many.
+    /// The maximum.
     pub max: u64,
-    /// How long ago AWS said so; `None`: it is the documented default.
+    /// How long ago it was read from AWS; `None`: it is the documented default.
     pub age: Option<Duration>,
-    /// AWS refuses more: the account's own limit is known, or it is the same for all. Otherwise it may have been raised.
+    /// Whether AWS certainly refuses more: the limit of the account is known, or it is the same for all accounts. Otherwise it may have been raised.
     pub firm: bool,
 }
 
@@ -24,7 +24,7 @@ macro_rules! quotas {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$quota,)+];
 
-            /// The name that `DescribeAccountLimits` gives it; of the quota of security groups, which is not in there, the
+            /// Its name in `DescribeAccountLimits`. The quota of security groups is not there: it has its
             /// code in Service Quotas.
             #[must_use]
             pub fn name(self) -> &'static str {
@@ -37,19 +37,19 @@ macro_rules! quotas {
                 match self { $(Self::$quota => $default,)+ }
             }
 
-            /// Whether AWS raises it on request, so that the default proves nothing.
+            /// Whether AWS raises it on request, so that the real limit may be higher than the default.
             #[must_use]
             pub fn is_adjustable(self) -> bool {
                 match self { $(Self::$quota => $adjustable,)+ }
             }
 
-            /// Whether it is Ingresses that use it up. Targets come and go by themselves: no Ingress is left out for them.
+            /// Whether Ingresses use it up. Targets come and go independently of Ingresses, so no Ingress is left out for them.
             #[must_use]
             pub fn is_of_ingresses(self) -> bool {
                 self != Self::Targets
             }
 
-            /// What is counted, in words.
+            /// The name of what is counted, for messages.
             #[must_use]
             pub fn words(self) -> &'static str {
                 match self { $(Self::$quota => $words,)+ }
@@ -59,14 +59,14 @@ macro_rules! quotas {
 }
 
 quotas! {
-    Rules = "rules-per-application-load-balancer", 100, true, "rules on a load balancer, default ones aside";
+    Rules = "rules-per-application-load-balancer", 100, true, "rules on a load balancer, without the default rules";
     Listeners = "listeners-per-application-load-balancer", 50, true, "listeners on a load balancer";
-    Certificates = "certificates-per-application-load-balancer", 25, true, "certificates on a load balancer, default ones aside";
+    Certificates = "certificates-per-application-load-balancer", 25, true, "certificates on a load balancer, without the default certificates";
     TargetGroups = "target-groups-per-application-load-balancer", 100, false, "target groups on a load balancer";
     Targets = "targets-per-application-load-balancer", 1000, true, "targets of a load balancer";
     TargetGroupsPerAction = "target-groups-per-action-on-application-load-balancer", 5, false, "target groups of an action";
     ConditionValues = "condition-values-per-alb-rule", 5, false, "condition values of a rule";
-    // Documented as fixed, but accounts have been seen with more: only what AWS says of the account counts.
+    // Documented as fixed, but some accounts have more: only the limit that AWS reports for the account counts.
     ConditionWildcards = "condition-wildcards-per-alb-rule", 6, true, "wildcards of a rule";
     SecurityGroupRules = "L-0EA8095F", 60, true, "inbound rules of a security group";
     // https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html

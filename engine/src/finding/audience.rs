@@ -1,8 +1,8 @@
-//! Who reads a finding, and what of it: values of a namespace are told to that namespace alone.
+//! Who may read which part of a finding: only the namespace of a value may read it.
 //!
-//! A finding's texts quote values of the object that is wrong. Unless the finding says otherwise, only the namespace of that object
-//! reads them. A finding on several members of a group says who may read it ([`Finding::known_to`]), and what all others read
-//! instead. Names of Ingresses are no values: who shares a load balancer has to know with whom.
+//! The texts of a finding quote values of its subject. By default, only the namespace of the subject may
+//! read them. A finding about several members of a group sets who may read it ([`Finding::known_to`]), and what all others read
+//! instead. Names of Ingresses are not protected: who shares a load balancer must know with whom.
 
 use std::collections::BTreeSet;
 
@@ -11,23 +11,23 @@ use super::{FieldPath, Finding, ObjectRef};
 /// Namespaces that may read a text.
 pub type Readers = BTreeSet<String>;
 
-/// Who reads a finding as it is, and what the others read.
+/// Who may read the full finding, and what the others read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Audience {
     readers: Readers,
-    /// The message for the others: without any value of a namespace.
+    /// The message for the others, without values of a namespace.
     outline: String,
 }
 
 impl Finding {
-    /// Only these namespaces may read the texts of the finding. All others, its own included, read `outline`.
+    /// Only these namespaces may read the texts of the finding. All others, even the one of its subject, read `outline`.
     #[must_use]
     pub fn known_to(mut self, readers: Readers, outline: impl Into<String>) -> Self {
         self.audience = Some(Box::new(Audience { readers, outline: outline.into() }));
         self
     }
 
-    /// The namespaces that may read the texts of the finding; `None`: everybody may, its object belongs to no namespace.
+    /// The namespaces that may read the texts of the finding; `None`: everybody may, because its object belongs to no namespace.
     #[must_use]
     pub fn readers(&self) -> Option<Readers> {
         match &self.audience {
@@ -37,7 +37,7 @@ impl Finding {
         }
     }
 
-    /// The finding as somebody of a namespace may read it. Whatever speaks to authors (reviews, events) speaks through this.
+    /// The finding as a namespace may read it. All texts for authors (reviews, events) go through this function.
     #[must_use]
     pub fn told_to(&self, namespace: &str) -> Self {
         if self.readers().is_none_or(|readers| readers.contains(namespace)) {
@@ -49,7 +49,7 @@ impl Finding {
             Some(audience) => audience.outline.clone(),
             None => format!("{} ({})", row.title, self.subject),
         };
-        // Where others are named at all, it is by what a group's members have in common.
+        // Other objects are named only by what all members of a group may know.
         let named = |object: &&ObjectRef| object.namespace.is_empty() || object.kind == "Ingress" || is_own;
         Self {
             path: if is_own { self.path.clone() } else { self.path.without_names() },
@@ -66,7 +66,7 @@ impl Finding {
 }
 
 impl FieldPath {
-    /// The path without the key of an annotation: a part of some keys is a name that their author chose.
+    /// The path without the key of the annotation: some keys contain a name that their author chose.
     fn without_names(&self) -> Self {
         if self.annotation_key().is_some() { Self::at("metadata.annotations") } else { self.clone() }
     }

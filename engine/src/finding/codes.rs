@@ -81,7 +81,7 @@ const fn unreachable_row() -> &'static CodeRow {
 
 codes! {
     UnknownAnnotation = "ALB001", Static, contradiction, Nothing, "unknown annotation",
-        "A key under our prefix that nothing reads: most often a misspelt one, whose setting is then silently missing.",
+        "A key with our prefix that Albedo does not know, most often because it is misspelt. The intended setting has no effect.",
         "correct or remove the key",
         accepts: "annotations: {'{p}scheme': internal}",
         refuses: "annotations: {'{p}schema': internal}";
@@ -96,12 +96,12 @@ codes! {
         accepts: "annotations: {'{p}target-type': ip}",
         refuses: "annotations: {'{p}target-type': pod}";
     InvalidSubnets = "ALB004", Static, contradiction, MemberSetAside, "subnets that cannot be used",
-        "Subnets are given by id (subnet- and hexadecimal digits) or by their Name tag, each once, two zones at least.",
+        "Subnets are named by id (subnet- and hexadecimal digits) or by their Name tag, each once, in at least two zones.",
         "list at least two subnets of different availability zones, or leave the annotation out to have them discovered",
         accepts: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0b22'}",
         refuses: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0a11'}";
     InvalidCertificateArn = "ALB005", Static, contradiction, MemberSetAside, "not a certificate's ARN",
-        "A listener takes certificates of ACM (arn:aws:acm:REGION:ACCOUNT:certificate/ID) or of IAM (arn:aws:iam::ACCOUNT:server-certificate/NAME).",
+        "A listener accepts certificates of ACM (arn:aws:acm:REGION:ACCOUNT:certificate/ID) or of IAM (arn:aws:iam::ACCOUNT:server-certificate/NAME).",
         "copy the ARN from ACM: arn:aws:acm:REGION:ACCOUNT:certificate/ID",
         accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}",
         refuses: "annotations: {'{p}certificate-arn': 'arn:arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c'}";
@@ -116,12 +116,12 @@ codes! {
         accepts: "annotations: {'{p}group.name': shop.public}",
         refuses: "annotations: {'{p}group.name': Shop_Public}";
     InvalidGroupOrder = "ALB008", Static, contradiction, MemberSetAside, "not a group order",
-        "Members of a group are put in order by a whole number from -1000 to 1000; a number that cannot be read stops the whole group elsewhere.",
+        "A whole number from -1000 to 1000 orders the members of a group. In LBC, an invalid number blocks the whole group.",
         "write a whole number from -1000 to 1000",
         accepts: "annotations: {'{p}group.name': shop, '{p}group.order': '-10'}",
         refuses: "annotations: {'{p}group.name': shop, '{p}group.order': '1001'}";
     InvalidPath = "ALB009", Static, contradiction, MemberSetAside, "path that contradicts its type",
-        "With pathType Prefix and Exact a path has no wildcards; they belong to ImplementationSpecific.",
+        "With pathType Prefix and Exact a path must not have wildcards; they are for ImplementationSpecific.",
         "use / with Prefix, or keep the wildcard with pathType: ImplementationSpecific",
         accepts: "spec: {rules: [{http: {paths: [{path: '/*', pathType: ImplementationSpecific, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
         refuses: "spec: {rules: [{http: {paths: [{path: '/*', pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
@@ -131,7 +131,7 @@ codes! {
         accepts: "{}",
         refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {resource: {kind: Bucket, name: b}}}]}}]}";
     InvalidValue = "ALB011", Static, contradiction, MemberSetAside, "value that cannot be read",
-        "The value does not have the form that the annotation asks for.",
+        "The value does not have the format of the annotation.",
         "correct the value",
         accepts: "annotations: {'{p}healthcheck-interval-seconds': '15'}",
         refuses: "annotations: {'{p}healthcheck-interval-seconds': 15s}";
@@ -141,7 +141,7 @@ codes! {
         accepts: "annotations: {'{p}actions.app': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"contentType\": \"text/plain\", \"statusCode\": \"200\"}}'}",
         refuses: "annotations: {'{p}actions.app': '{\"type\": \"fixed-response\"}'}";
     InvalidCondition = "ALB013", Static, contradiction, MemberSetAside, "condition that cannot be used",
-        "conditions.NAME holds a JSON list; each condition names a field and carries that field's settings.",
+        "conditions.NAME holds a JSON list; each condition has a field and the settings of this field.",
         "give the condition its field and at least one value",
         accepts: "annotations: {'{p}conditions.app': '[{\"field\": \"source-ip\", \"sourceIpConfig\": {\"values\": [\"10.0.0.0/8\"]}}]'}",
         refuses: "annotations: {'{p}conditions.app': '[{\"field\": \"source-ip\", \"sourceIpConfig\": {\"values\": []}}]'}";
@@ -156,7 +156,7 @@ codes! {
         accepts: "annotations: {'{p}auth-type': none}",
         refuses: "annotations: {'{p}auth-type': basic}";
     InvalidCidr = "ALB016", Static, contradiction, MemberSetAside, "not a block of addresses",
-        "Addresses that may come in are written as blocks, 203.0.113.0/24; a single address is a /32.",
+        "Allowed addresses are written as CIDR blocks, 203.0.113.0/24; a single address is a /32.",
         "write addresses as CIDR blocks: 203.0.113.0/24, or 203.0.113.7/32 for one address",
         accepts: "annotations: {'{p}inbound-cidrs': '10.0.0.0/8'}",
         refuses: "annotations: {'{p}inbound-cidrs': '10.0.0.1'}";
@@ -166,22 +166,22 @@ codes! {
         accepts: "annotations: {'{p}load-balancer-name': shop}",
         refuses: "annotations: {'{p}load-balancer-name': a-name-that-is-longer-than-thirty-two}";
     InvalidSslRedirect = "ALB018", Static, contradiction, MemberSetAside, "redirect to a port that has no TLS",
-        "ssl-redirect names the HTTPS port that every HTTP listener redirects to; the group must listen there with HTTPS.",
+        "ssl-redirect names the HTTPS port that every HTTP listener redirects to; the group must have an HTTPS listener on this port.",
         "name a port that listen-ports opens for HTTPS",
         accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}listen-ports': '[{\"HTTP\": 80}, {\"HTTPS\": 443}]', '{p}ssl-redirect': '443'}",
         refuses: "annotations: {'{p}listen-ports': '[{\"HTTP\": 80}]', '{p}ssl-redirect': '443'}";
     MissingAction = "ALB019", Static, contradiction, Nothing, "action that is not written",
-        "A backend with port name use-annotation takes its action from actions.NAME; without it requests are answered with 503.",
+        "A backend with port name use-annotation needs an action in actions.NAME; without it the answer to requests is 503.",
         "write the annotation actions.NAME, or name a port of the Service",
         accepts: "annotations: {'{p}actions.deny': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"statusCode\": \"403\"}}'}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: deny, port: {name: use-annotation}}}}]}}]}",
         refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: deny, port: {name: use-annotation}}}}]}}]}";
     NotYetProvisioned = "ALB020", Static, contradiction, Nothing, "not provisioned by this version",
-        "The annotation is known, but this version does not act on it: it requests no certificates from ACM.",
+        "The annotation is known, but has no effect in this version: Albedo does not request certificates from ACM.",
         "have ACM issue the certificate and name it in certificate-arn, or leave it to be discovered",
         accepts: "annotations: {'{p}create-acm-cert': 'false'}",
         refuses: "annotations: {'{p}create-acm-cert': 'true'}";
     InvalidTags = "ALB021", Static, contradiction, MemberSetAside, "tags that cannot be set",
-        "Tags are key=value pairs; keys in --external-managed-tags belong to somebody else.",
+        "Tags are key=value pairs; other tools manage the keys in --external-managed-tags.",
         "write key=value pairs, separated by commas",
         accepts: "annotations: {'{p}tags': 'team=shop,stage=dev'}",
         refuses: "annotations: {'{p}tags': 'team'}";
@@ -191,32 +191,32 @@ codes! {
         accepts: "annotations: {'{p}healthy-threshold-count': '3'}",
         refuses: "annotations: {'{p}healthy-threshold-count': '1'}";
     ConflictingAuthentication = "ALB023", Static, contradiction, MemberSetAside, "two ways of authentication",
-        "A rule authenticates by OIDC or Cognito, or validates a JSON web token; not both.",
+        "A rule either authenticates by OIDC or Cognito, or validates a JSON web token, but not both.",
         "keep auth-type or jwt-validation, not both",
         accepts: "annotations: {'{p}jwt-validation': '{\"jwksEndpoint\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}",
         refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}auth-type': cognito, '{p}auth-idp-cognito': '{\"userPoolARN\": \"arn:aws:cognito-idp:eu-central-1:123456789012:userpool/eu-central-1_x\", \"userPoolClientID\": \"c\", \"userPoolDomain\": \"d\"}', '{p}jwt-validation': '{\"jwksEndpoint\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}";
     InvalidFrontendNlb = "ALB024", Static, contradiction, MemberSetAside, "frontend NLB that cannot be made as asked",
-        "An NLB listens for listeners that exist, takes elastic addresses when it is internet-facing, one a subnet, and is ipv4 or dualstack.",
+        "An NLB forwards to existing listeners and is ipv4 or dualstack. An internet-facing one can have elastic addresses, one for each subnet.",
         "correct the frontend-nlb annotation",
         accepts: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internet-facing, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22', '{p}frontend-nlb-listener-port-mapping': 8080=80}",
         refuses: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internal, '{p}frontend-nlb-eip-allocations': 'eipalloc-0a11, eipalloc-0b22'}";
     InvalidAttribute = "ALB025", Static, contradiction, MemberSetAside, "attribute that AWS does not take",
-        "Load balancers, target groups and listeners have attributes of their own, each with the values that it takes; AWS refuses others. One that is newer than this version is allowed by the operator with --extra-attributes.",
+        "Load balancers, target groups and listeners have different attributes, each with its own values; AWS refuses others. The operator can allow an attribute that is newer than this version with --extra-attributes.",
         "write an attribute and a value from the table of the annotation in docs/annotations.md",
         accepts: "annotations: {'{p}load-balancer-attributes': 'idle_timeout.timeout_seconds=600'}",
         refuses: "annotations: {'{p}load-balancer-attributes': 'idle_timeout.timeout_seconds=86400'}";
     UnfamiliarValue = "ALB026", Static, absence, Nothing, "value that this version does not know",
-        "AWS has more TLS policies and fields every year than a version of Albedo knows: such a value is passed on as it is, and AWS decides.",
+        "AWS adds TLS policies and fields that this version of Albedo does not know. Such a value is sent to AWS unchanged, and AWS decides.",
         "check the spelling, or go on if it is newer than this version of Albedo",
         accepts: "annotations: {'{p}customer-owned-ipv4-pool': ipv4pool-coip-0a1b2c3d}",
         refuses: "annotations: {'{p}customer-owned-ipv4-pool': coip-0a1b2c3d}";
     InvalidArn = "ALB027", Static, contradiction, MemberSetAside, "not an ARN of the kind that belongs there",
-        "An ARN names partition, service, region, account and resource; each annotation takes those of one service.",
+        "An ARN names partition, service, region, account and resource; each annotation accepts ARNs of one service.",
         "copy the ARN from the service's console",
         accepts: "{}",
         refuses: "annotations: {'{p}acm-pca-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}";
     InvalidSslPolicy = "ALB028", Static, contradiction, MemberSetAside, "not a TLS policy",
-        "HTTPS listeners take predefined TLS policies, whose names begin with ELBSecurityPolicy-; custom ones do not exist.",
+        "HTTPS listeners use predefined TLS policies, whose names begin with ELBSecurityPolicy-; custom policies do not exist.",
         "name a policy, such as ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
         accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}ssl-policy': ELBSecurityPolicy-TLS13-1-2-Res-2021-06}",
         refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}ssl-policy': TLS-1-2}";
@@ -226,7 +226,7 @@ codes! {
         accepts: "annotations: {'{p}mutual-authentication': '[{\"port\": 443, \"mode\": \"passthrough\"}]'}",
         refuses: "annotations: {'{p}mutual-authentication': '{\"port\": 443, \"mode\": \"passthrough\"}'}";
     InvalidJwtValidation = "ALB030", Static, contradiction, MemberSetAside, "JSON web token validation that cannot be set",
-        "jwt-validation is a JSON object with the HTTPS endpoint of the issuer's keys (jwksEndpoint), the issuer, and additionalClaims if wanted.",
+        "jwt-validation is a JSON object with the HTTPS endpoint of the issuer's keys (jwksEndpoint), the issuer, and optionally additionalClaims.",
         "write for example {\"jwksEndpoint\": \"https://id.example.com/jwks.json\", \"issuer\": \"https://id.example.com\"}",
         accepts: "annotations: {'{p}jwt-validation': '{\"jwksEndpoint\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}",
         refuses: "annotations: {'{p}jwt-validation': '{\"jwksUri\": \"https://id.example.com/jwks\", \"issuer\": \"https://id.example.com\"}'}";
@@ -236,42 +236,42 @@ codes! {
         accepts: "annotations: {'{p}conditions.app': '[{\"field\": \"source-ip\", \"sourceIpConfig\": {\"values\": [\"10.0.0.0/8\", \"10.1.0.0/16\", \"10.2.0.0/16\", \"10.3.0.0/16\"]}}]'}",
         refuses: "annotations: {'{p}conditions.app': '[{\"field\": \"source-ip\", \"sourceIpConfig\": {\"values\": [\"10.0.0.0/8\", \"10.1.0.0/16\", \"10.2.0.0/16\", \"10.3.0.0/16\", \"10.4.0.0/16\"]}}]'}";
     InvalidParameters = "ALB032", Static, contradiction, MemberSetAside, "class parameters that cannot be used",
-        "What an IngressClassParams object says counts for every Ingress of its classes; this cannot be used.",
+        "An IngressClassParams object applies to every Ingress of its classes, and this field of it cannot be used.",
         "correct the field of the IngressClassParams object",
         accepts: "{}",
         refuses: "objects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: own}, spec: {controller: ingress.k8s.aws/alb, parameters: {apiGroup: elbv2.k8s.aws, kind: IngressClassParams, name: own}}}, {apiVersion: elbv2.k8s.aws/v1beta1, kind: IngressClassParams, metadata: {name: own}, spec: {inboundCIDRs: [10.0.0.1]}}]\nspec: {ingressClassName: own}";
     WithoutEffect = "ALB033", Static, absence, Nothing, "annotation without effect",
-        "The annotation can be read, but nothing in this Ingress uses it: an action that no rule names, a login on listeners without TLS.",
+        "The annotation is valid, but nothing in this Ingress uses it: for example an action that no rule names, or authentication on listeners without TLS.",
         "remove it, or write what makes it count",
         accepts: "annotations: {'{p}actions.deny': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"statusCode\": \"403\"}}'}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: deny, port: {name: use-annotation}}}}]}}]}",
         refuses: "annotations: {'{p}actions.deny': '{\"type\": \"fixed-response\", \"fixedResponseConfig\": {\"statusCode\": \"403\"}}'}";
     ForbiddenAnnotation = "ALB034", Static, contradiction, Nothing, "annotation that the operator forbids",
-        "The operator lets nobody begin to use this annotation (--disable-ingress-class-annotation, --disable-ingress-group-name-annotation); Ingresses that have it already go on.",
+        "The operator forbids new uses of this annotation (--disable-ingress-class-annotation, --disable-ingress-group-name-annotation); Ingresses that have it already continue to work.",
         "name a class in spec.ingressClassName, and let the class's IngressClassParams name the group",
         accepts: "flags: [--disable-ingress-group-name-annotation]\nannotations: {'{p}group.name': shop}\nbefore: {annotations: {'{p}group.name': shop, '{p}scheme': internal}}",
         refuses: "flags: [--disable-ingress-group-name-annotation]\nannotations: {'{p}group.name': shop}";
     InvalidHost = "ALB035", Static, contradiction, Nothing, "host that AWS refuses",
-        "A rule's host has a dot, letters alone behind the last one, and otherwise letters, digits, hyphens, underscores and the wildcards * and ?.",
+        "The host of a rule has letters, digits, hyphens, underscores, dots and the wildcards * and ?. It has at least one dot, and only letters after the last one.",
         "write the full name of the host, without protocol and port",
         accepts: "spec: {rules: [{host: '*.example.com', http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
         refuses: "spec: {rules: [{host: app, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
     InvalidBinding = "ALB040", Static, contradiction, Nothing, "binding that cannot be used",
-        "A TargetGroupBinding says how pods or nodes become targets of a target group; with this field they never do.",
+        "A TargetGroupBinding registers pods or nodes as targets of a target group; with this value of the field it cannot register any.",
         "correct the field of the TargetGroupBinding",
         accepts: "binding: {targetGroupName: web}",
         refuses: "binding: {targetType: ip}";
     ImmutableBinding = "ALB041", Static, contradiction, Nothing, "field of a binding that may not change",
-        "The targets that are registered are of the former value; another one is another binding.",
+        "The registered targets belong to the former value. Another value needs another binding.",
         "delete the TargetGroupBinding and create it anew",
         accepts: "before: {targetGroupName: web, targetType: ip}\nbinding: {targetGroupName: web, targetType: ip}",
         refuses: "before: {targetGroupName: web, targetType: ip}\nbinding: {targetGroupName: web, targetType: instance}";
     OversizedIngress = "ALB047", Static, contradiction, MemberSetAside, "Ingress that is too large",
-        "No load balancer has room for so many rules. An Ingress above these bounds is not compiled: it would cost memory and time that reviews of others need.",
+        "A load balancer cannot have so many rules. An Ingress above these limits is not compiled: it would use memory and time that other reviews need.",
         "split the Ingress into several, each with fewer paths",
         accepts: "{}",
         refuses: "paths: 2001 # its path, so many times";
     MissingService = "ALB101", Cluster, absence, Nothing, "Service that does not exist",
-        "Requests to a backend whose Service does not exist are answered with 503 until it does.",
+        "While the Service does not exist, the answer to requests is 503.",
         "create the Service, or correct its name",
         accepts: "{}",
         refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: ap, port: {number: 80}}}}]}}]}";
@@ -286,12 +286,12 @@ codes! {
         accepts: "annotations: {'{p}target-type': ip}\nobjects: [{apiVersion: v1, kind: Service, metadata: {name: inner}, spec: {type: ClusterIP, ports: [{port: 80, targetPort: 8080}]}}]\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: inner, port: {number: 80}}}}]}}]}",
         refuses: "annotations: {'{p}target-type': instance}\nobjects: [{apiVersion: v1, kind: Service, metadata: {name: inner}, spec: {type: ClusterIP, ports: [{port: 80, targetPort: 8080}]}}]\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: inner, port: {number: 80}}}}]}}]}";
     MissingClass = "ALB104", Cluster, absence, MemberSetAside, "class that cannot be used",
-        "Whose an Ingress is cannot be told while its class, or the class's parameters, do not exist or contradict it.",
+        "It is unknown which controller an Ingress belongs to while its class or the parameters of the class do not exist or conflict with it.",
         "create the IngressClass and its IngressClassParams, or correct ingressClassName",
         accepts: "{}",
         refuses: "spec: {ingressClassName: albb}";
     GroupConflict = "ALB105", Cluster, contradiction, MemberSetAside, "value that contradicts the group",
-        "All members of a group share one load balancer: what is said of it by several must be the same.",
+        "All members of a group share one load balancer, so their values for it must be the same.",
         "write the value that the others have, or leave it out, or use a group of its own",
         accepts: "annotations: {'{p}group.name': g, '{p}scheme': internal}\nsiblings: [{'{p}group.name': g, '{p}scheme': internal}]",
         refuses: "annotations: {'{p}group.name': g, '{p}scheme': internal}\nsiblings: [{'{p}group.name': g, '{p}scheme': internet-facing}]";
@@ -301,132 +301,132 @@ codes! {
         accepts: "annotations: {'{p}group.name': g, '{p}inbound-cidrs': 10.0.0.0/8}\nsiblings: [{'{p}group.name': g}]",
         refuses: "annotations: {'{p}group.name': g, '{p}inbound-cidrs': 10.0.0.0/8}\nsiblings: [{'{p}group.name': g, '{p}inbound-cidrs': 192.168.0.0/16}]";
     MissingSecret = "ALB107", Cluster, absence, MemberSetAside, "Secret that does not exist or lacks a key",
-        "OIDC needs a Secret with clientID and clientSecret; this Ingress waits for it, the rest of its group goes on.",
+        "OIDC needs a Secret with clientID and clientSecret. This Ingress waits for it; the rest of its group is updated.",
         "create the Secret with the keys clientID and clientSecret in the Ingress's namespace",
         accepts: "{}",
         refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}auth-type': oidc, '{p}auth-idp-oidc': '{\"issuer\": \"https://id.example.com\", \"authorizationEndpoint\": \"https://id.example.com/a\", \"tokenEndpoint\": \"https://id.example.com/t\", \"userInfoEndpoint\": \"https://id.example.com/u\", \"secretName\": \"none\"}'}";
     NotOurs = "ALB108", Cluster, absence, Nothing, "annotations on an Ingress that is not ours",
-        "The Ingress has annotations under our prefix, but its class is another controller's: nothing reads them.",
+        "The Ingress has annotations with our prefix, but its class belongs to another controller, so they have no effect.",
         "set ingressClassName to a class of ours, or remove the annotations",
         accepts: "{}",
         refuses: "annotations: {'{p}scheme': internal}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: other}, spec: {controller: example.com/other}}]\nspec: {ingressClassName: other}";
     UnusableClass = "ALB109", Cluster, contradiction, MemberSetAside, "class that contradicts the Ingress",
-        "The class's parameters are of another kind or select other namespaces, or several classes are the default.",
+        "The parameters of the class have another kind or select other namespaces, or several classes are the default.",
         "use a class that is meant for this namespace",
         accepts: "{}",
         refuses: "objects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: odd}, spec: {controller: ingress.k8s.aws/alb, parameters: {apiGroup: example.com, kind: Other, name: x}}}]\nspec: {ingressClassName: odd}";
     UnreachedRule = "ALB110", Cluster, absence, Nothing, "rule that no request reaches",
-        "Rules are tried in order; one whose requests an earlier rule takes all is never used.",
+        "Rules are tried in order. If earlier rules match all requests of a rule, the rule is never used.",
         "put the narrower path first (Exact, or a longer Prefix), give its Ingress a lower group.order, or remove it",
         accepts: "spec: {rules: [{http: {paths: [{path: /a, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}, {path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
         refuses: "spec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}, {http: {paths: [{path: /a, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
     FrontendNlbOff = "ALB111", Cluster, absence, Nothing, "settings of a frontend NLB that nobody asks for",
-        "The frontend-nlb annotations mean something once a member of the group has enable-frontend-nlb: \"true\".",
+        "The frontend-nlb annotations have an effect only if a member of the group has enable-frontend-nlb: \"true\".",
         "set enable-frontend-nlb: \"true\", or remove the annotation",
         accepts: "annotations: {'{p}enable-frontend-nlb': 'true', '{p}frontend-nlb-scheme': internal}",
         refuses: "annotations: {'{p}frontend-nlb-scheme': internal}";
     Overridden = "ALB112", Cluster, absence, Nothing, "annotation that the class overrides",
-        "The parameters of the Ingress's class say the same thing, and they win over the annotation.",
+        "The parameters of the class have the same setting, and override the annotation.",
         "remove the annotation, or use a class that leaves this open",
         accepts: "annotations: {'{p}scheme': internal}",
         refuses: "objects: [{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: own}, spec: {controller: ingress.k8s.aws/alb, parameters: {apiGroup: elbv2.k8s.aws, kind: IngressClassParams, name: own}}}, {apiVersion: elbv2.k8s.aws/v1beta1, kind: IngressClassParams, metadata: {name: own}, spec: {scheme: internet-facing}}]\nspec: {ingressClassName: own}\nannotations: {'{p}scheme': internal}";
     TakesRequests = "ALB113", Cluster, absence, Nothing, "takes requests of another namespace",
-        "Members of a group are tried in its order: one that stands before another gets the requests that both match. Who loses them is told by an event, and a namespace with the label albedo.dev/takeover=forbid refuses it.",
+        "The rules of a group are tried in the order of its members: if two match a request, the first one gets it. The member that loses requests gets an event; a namespace with the label albedo.dev/takeover=forbid refuses the Ingress that takes them.",
         "give the Ingress a higher group.order, narrower hosts or paths, or a group of its own, unless this is agreed upon",
         accepts: "annotations: {'{p}group.name': g}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: shop, namespace: other, annotations: {'{p}group.name': g}}, spec: {ingressClassName: alb, rules: [{host: a.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}}]\nspec: {rules: [{host: b.example.com, http: {paths: [{path: /login, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
         refuses: "annotations: {'{p}group.name': g, '{p}group.order': '-1000'}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: shop, namespace: other, annotations: {'{p}group.name': g}}, spec: {ingressClassName: alb, rules: [{host: a.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}}]\nspec: {rules: [{host: a.example.com, http: {paths: [{path: /login, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
     NotRemembered = "ALB114", Cluster, absence, Nothing, "Ingress that is too large to be remembered",
-        "The ledger of a group keeps what each Ingress asked for when it could last be used, up to 192 KiB each and 768 KiB in all. A larger Ingress is provisioned as any other, but if it cannot be used after an edit there is nothing to go back to: what AWS holds of it stays, and its edits wait.",
+        "The ledger of a group records the last good input of each Ingress, up to 192 KiB each and 768 KiB in all. A larger Ingress is provisioned like any other. But if an edit cannot be used, there is no last good input: what AWS holds of the Ingress stays, and its edits wait.",
         "split the Ingress into several, each with fewer paths or shorter annotations",
         accepts: "{}",
         refuses: "paths: 2000 # its path, so many times";
     TargetGroupBound = "ALB120", Cluster, contradiction, Nothing, "target group that is bound already",
-        "Two bindings of one target group would take each other's targets away; the older one counts, and the other is held.",
+        "Two bindings of one target group would deregister each other's targets. Only the older one is used.",
         "bind a target group of your own, or delete the other TargetGroupBinding",
         accepts: "binding: {targetGroupName: web}\nobjects: [{apiVersion: elbv2.k8s.aws/v1beta1, kind: TargetGroupBinding, metadata: {name: first, namespace: shop}, spec: {targetGroupName: other, serviceRef: {name: app, port: 80}}}]",
         refuses: "binding: {targetGroupName: web}\nobjects: [{apiVersion: elbv2.k8s.aws/v1beta1, kind: TargetGroupBinding, metadata: {name: first, namespace: other}, spec: {targetGroupName: web, serviceRef: {name: app, port: 80}}}]";
     BindingContradictsTargetGroup = "ALB121", Cluster, contradiction, Nothing, "binding that contradicts its target group",
-        "AWS has the target group otherwise than the binding says, and it cannot change; targets would be refused.",
+        "The target group in AWS has another value than the binding. It cannot change, and AWS would refuse the targets.",
         "write what the target group has, or leave the field out",
         accepts: "binding: {targetGroupARN: 'arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/legacy/1', targetType: ip}",
         refuses: "binding: {targetGroupARN: 'arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/legacy/1', targetType: instance}";
     QuotaNear = "ALB132", Cluster, absence, Nothing, "quota that is nearly used up",
-        "A load balancer has room for so many rules, certificates and target groups; AWS refuses what comes after.",
+        "AWS limits the rules, certificates and target groups of a load balancer, and refuses more.",
         "use another group.name, or have AWS raise the quota before it is used up",
         accepts: "{}",
         refuses: "annotations: {'{p}listen-ports': '[{\"HTTP\": 1}, {\"HTTP\": 2}, {\"HTTP\": 3}]'}";
     SubnetsNotFound = "ALB201", Aws, contradiction, MemberSetAside, "subnets that do not exist",
-        "The subnets named are not in this account and region, or no subnet of the VPC has that Name tag.",
+        "The named subnets do not exist in this account and region, or no subnet of the VPC has that Name tag.",
         "correct the ids or names, or leave the annotation out to have subnets discovered",
         accepts: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0b22'}",
         refuses: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0fff'}";
     SubnetsUnusable = "ALB202", Aws, contradiction, MemberSetAside, "subnets that do not go together",
-        "A load balancer takes one subnet a zone, in two zones at least, of one kind of zone, with IPv6 blocks for dualstack.",
+        "A load balancer needs one subnet in each of at least two zones of the same kind, with IPv6 blocks for dualstack.",
         "name one subnet in each of at least two availability zones",
         accepts: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0b22'}",
         refuses: "annotations: {'{p}subnets': 'subnet-0a11, subnet-0a12'}";
     NoSubnets = "ALB203", Aws, contradiction, GroupBlocked, "no subnets can be discovered",
-        "Without the annotation subnets are found by the tags kubernetes.io/role/elb and kubernetes.io/role/internal-elb, or by their routes.",
+        "Without the annotation, subnets are discovered by the tags kubernetes.io/role/elb and kubernetes.io/role/internal-elb, or by their routes.",
         "tag subnets in two zones with kubernetes.io/role/elb=1 (internet-facing) or kubernetes.io/role/internal-elb=1 (internal)",
         accepts: "{}",
         refuses: "annotations: {'{p}ip-address-type': dualstack}";
     CertificateNotFound = "ALB204", Aws, contradiction, MemberSetAside, "no certificate for a host",
-        "An HTTPS Ingress without certificate-arn takes the issued certificates of ACM that cover its hosts; there is none for one of them.",
+        "An HTTPS Ingress without certificate-arn uses the issued ACM certificates for its hosts, and one host has no certificate.",
         "have ACM issue a certificate for the host, or name one in certificate-arn",
         accepts: "annotations: {'{p}listen-ports': '[{\"HTTPS\": 443}]'}\nspec: {tls: [{hosts: [www.example.com]}]}",
         refuses: "annotations: {'{p}listen-ports': '[{\"HTTPS\": 443}]'}\nspec: {tls: [{hosts: [nobody.example.org]}]}";
     CertificateElsewhere = "ALB205", Aws, contradiction, Nothing, "certificate of another region",
-        "A listener takes certificates of its own region only.",
+        "A listener accepts only certificates of its own region.",
         "use a certificate of the load balancer's region",
         accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}",
         refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:us-east-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}";
     SecurityGroupNotFound = "ALB206", Aws, contradiction, MemberSetAside, "security group that does not exist",
-        "Security groups are given by id or by their Name tag; one of them is not in the VPC.",
+        "Security groups are named by id or by their Name tag, and one of them does not exist in the VPC.",
         "correct the id or name, or leave the annotation out to have one managed",
         accepts: "annotations: {'{p}security-groups': sg-0a11}",
         refuses: "annotations: {'{p}security-groups': sg-0fff}";
     WebAclNotFound = "ALB207", Aws, contradiction, MemberSetAside, "web ACL that does not exist",
-        "A load balancer takes a regional WAFv2 web ACL of its own account and region, by name or ARN; this one is not there.",
+        "A load balancer accepts a regional WAFv2 web ACL of its own account and region, by name or ARN, and this one does not exist there.",
         "name a regional web ACL of this account and region, or none",
         accepts: "annotations: {'{p}wafv2-acl-name': web}",
         refuses: "annotations: {'{p}wafv2-acl-name': wbe}";
     TrustStoreNotFound = "ALB208", Aws, contradiction, MemberSetAside, "trust store that does not exist",
-        "mutual-authentication with mode verify checks clients against a trust store of this account and region; there is none of this name.",
+        "mutual-authentication with mode verify checks client certificates against a trust store of this account and region, and none has this name.",
         "name a trust store that exists, or give its ARN",
         accepts: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}mutual-authentication': '[{\"port\": 443, \"mode\": \"verify\", \"trustStore\": \"clients\"}]'}",
         refuses: "annotations: {'{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab', '{p}mutual-authentication': '[{\"port\": 443, \"mode\": \"verify\", \"trustStore\": \"client\"}]'}";
     TargetGroupNotFound = "ALB209", Aws, contradiction, MemberSetAside, "target group that does not exist",
-        "A forward can name a target group that somebody else made; there is none of this name in the account and region.",
+        "A forward can name an existing target group, but none in the account and region has this name.",
         "name a target group that exists, or give its ARN",
         accepts: "annotations: {'{p}actions.old': '{\"type\": \"forward\", \"targetGroupName\": \"legacy\"}'}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: old, port: {name: use-annotation}}}}]}}]}",
         refuses: "annotations: {'{p}actions.old': '{\"type\": \"forward\", \"targetGroupName\": \"legcay\"}'}\nspec: {rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: old, port: {name: use-annotation}}}}]}}]}";
     ShieldNotSubscribed = "ALB210", Aws, absence, Nothing, "Shield Advanced without a subscription",
-        "Shield Advanced protects load balancers of accounts that are subscribed to it; elsewhere the annotation has no effect.",
+        "Shield Advanced needs a subscription of the account; without it the annotation has no effect.",
         "subscribe the account to Shield Advanced, or remove the annotation",
         accepts: "annotations: {'{p}shield-advanced-protection': 'false'}",
         refuses: "annotations: {'{p}shield-advanced-protection': 'true'}";
     QuotaExceeded = "ALB231", Aws, contradiction, MemberSetAside, "quota that is exceeded",
-        "A load balancer has room for so many rules, certificates and target groups; AWS refuses what comes after, and the youngest member that needs more is left out.",
+        "AWS limits the rules, certificates and target groups of a load balancer, and refuses more; the youngest member that needs more is left out.",
         "use another group.name, or have AWS raise the quota",
         accepts: "annotations: {'{p}listen-ports': '[{\"HTTP\": 1}, {\"HTTP\": 2}]'}",
         refuses: "annotations: {'{p}listen-ports': '[{\"HTTP\": 1}, {\"HTTP\": 2}, {\"HTTP\": 3}, {\"HTTP\": 4}]'}";
     ReplacesLoadBalancer = "ALB301", Consequence, contradiction, Nothing, "replaces the load balancer",
-        "The change cannot be made in place: the load balancer is deleted and made anew, with another DNS name.",
+        "The change is not possible in place: the load balancer is deleted and another one is created, with another DNS name.",
         "set albedo.dev/allow-replacement: \"true\" on the Ingress if that is meant",
         accepts: "{}",
         refuses: "annotations: {'{p}scheme': internet-facing}\nbefore: {annotations: {'{p}scheme': internal}}";
     RemovesFrontendNlb = "ALB302", Consequence, contradiction, Nothing, "takes the frontend NLB away",
-        "The NLB in front of the load balancer is deleted, or made anew with another DNS name: who uses its name or addresses is cut off.",
+        "The frontend NLB is deleted, or replaced by one with another DNS name: clients that use its name or addresses lose the connection.",
         "set albedo.dev/allow-replacement: \"true\" on the Ingress if that is meant",
         accepts: "annotations: {'{p}enable-frontend-nlb': 'true'}\nbefore: {annotations: {}}",
         refuses: "annotations: {}\nbefore: {annotations: {'{p}enable-frontend-nlb': 'true'}}";
     MovesToAnother = "ALB303", Consequence, contradiction, Nothing, "moves to another load balancer",
-        "Each group has a load balancer of its own, with a DNS name of its own: who knows the old one reaches the Ingress no more.",
+        "Each group has its own load balancer, with its own DNS name: clients that use the old name no longer reach the Ingress.",
         "set albedo.dev/allow-replacement: \"true\" on the Ingress if that is meant",
         accepts: "annotations: {'{p}group.name': shop, '{p}group.order': '2'}\nbefore: {annotations: {'{p}group.name': shop}}",
         refuses: "annotations: {'{p}group.name': other}\nbefore: {annotations: {'{p}group.name': shop}}";
     KeepsItsName = "ALB304", Consequence, absence, Nothing, "a load balancer that keeps its name",
-        "A load balancer cannot be renamed: another name counts for one that is made later.",
+        "A load balancer cannot be renamed: another name has an effect only on a load balancer that is created later.",
         "leave the name as it is, or delete the Ingress and create it anew",
         accepts: "annotations: {'{p}load-balancer-name': shop, '{p}scheme': internal}\nbefore: {annotations: {'{p}load-balancer-name': shop}}",
         refuses: "annotations: {'{p}load-balancer-name': other}\nbefore: {annotations: {'{p}load-balancer-name': shop}}";

@@ -1,8 +1,8 @@
-//! How much annotations an object takes.
+//! The size of the annotations of an object.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-/// Most bytes of all annotations of an object together, keys and values. Kubernetes stores no more (`TotalAnnotationSizeLimitB`):
+/// The most bytes of all annotations of an object together, keys and values. Kubernetes refuses more (`TotalAnnotationSizeLimitB`):
 /// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/>.
 pub const MAX_ANNOTATION_BYTES: usize = 256 * 1024;
 

@@ -6,7 +6,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Spec of a binding; field order follows the predecessor's, whose checkpoint hashes it.
+/// Spec of a binding. The fields have LBC's order, because LBC's checkpoint is a hash of them.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "elbv2.k8s.aws",
@@ -132,13 +132,13 @@ pub struct TargetGroupBindingStatus {
 }
 
 impl TargetGroupBinding {
-    /// `spec.targetGroupARN`, if it says something. It counts before the name.
+    /// `spec.targetGroupARN`, unless it is empty. It has precedence over the name.
     #[must_use]
     pub fn given_arn(&self) -> Option<&str> {
         self.spec.target_group_arn.as_deref().filter(|arn| !arn.is_empty())
     }
 
-    /// `spec.targetGroupName`, if it says something.
+    /// `spec.targetGroupName`, unless it is empty.
     #[must_use]
     pub fn given_name(&self) -> Option<&str> {
         self.spec.target_group_name.as_deref().filter(|name| !name.is_empty())
@@ -163,7 +163,7 @@ impl TargetGroupBinding {
         }
     }
 
-    /// Whether several clusters share the target group, by its own word.
+    /// Whether the binding declares that several clusters share the target group.
     #[must_use]
     pub fn is_multi_cluster(&self) -> bool {
         self.spec.multi_cluster_target_group == Some(true)

@@ -1,4 +1,4 @@
-//! An EndpointSlice, as far as targets need it.
+//! The parts of an EndpointSlice that targets need.
 
 use k8s_openapi::api::discovery::v1 as discovery;
 
@@ -33,20 +33,20 @@ pub struct EndpointPort {
 pub struct Endpoint {
     /// Its first address; empty without one.
     pub address: String,
-    /// Pod behind it.
+    /// Its Pod.
     pub pod: Option<String>,
-    /// The pod's namespace, where that is not the slice's.
+    /// The namespace of the Pod, if it differs from that of the slice.
     pub pod_namespace: Option<Box<str>>,
     /// Node.
     pub node: Option<String>,
     /// Unknown counts as ready.
     pub ready: bool,
-    /// On its way out.
+    /// Terminating.
     pub terminating: bool,
 }
 
 impl Endpoint {
-    /// The pod behind it, with the namespace of its slice.
+    /// Its Pod, by default in the namespace of the slice.
     #[must_use]
     pub fn pod_key(&self, namespace: &str) -> Option<Key> {
         let within = self.pod_namespace.as_deref().unwrap_or(namespace);

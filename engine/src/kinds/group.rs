@@ -1,4 +1,4 @@
-//! `IngressGroup` (`albedo.dev/v1alpha1`): the ledger of a group, for people and for the next start.
+//! `IngressGroup` (`albedo.dev/v1alpha1`): the ledger of a group, for people and for the next start of the controller.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why a group whose load balancer is as asked is not ready: the reason of its conditions while bindings of it fail.
+/// The reason of the conditions while the load balancer of a group is as desired, but bindings of the group fail.
 pub const TARGETS_FAIL: &str = "TargetsFail";
 
-/// Which group it is. Albedo writes it; nobody else needs to.
+/// The group. Only Albedo writes it.
 #[derive(CustomResource, Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "albedo.dev",
@@ -29,15 +29,15 @@ pub const TARGETS_FAIL: &str = "TargetsFail";
 )]
 #[serde(rename_all = "camelCase")]
 pub struct IngressGroupSpec {
-    /// The group as the tag `ingress.k8s.aws/stack` has it: a group's name, or `namespace/name` of a lone Ingress.
+    /// The value of the tag `ingress.k8s.aws/stack`: the name of a group, or `namespace/name` of a single Ingress.
     pub stack: String,
 }
 
-/// What became of the group.
+/// The state of the group.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IngressGroupStatus {
-    /// `metadata.generation` that the rest is about: with the conditions what tools that wait go by.
+    /// The `metadata.generation` of this status; tools that wait read it together with the conditions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Ready`, `Converging` or `Blocked`.
@@ -45,9 +45,9 @@ pub struct IngressGroupStatus {
     /// The load balancer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_balancer: Option<LoadBalancerStatus>,
-    /// How many Ingresses belong to the group.
+    /// The number of Ingresses in the group.
     pub member_count: i32,
-    /// How many of them are left out or linked from their last good input.
+    /// The number of quarantined Ingresses: left out, or linked from their last good input.
     pub set_aside_count: i32,
     /// The members.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -61,7 +61,7 @@ pub struct IngressGroupStatus {
     /// Secrets (`namespace/name`), each with the resourceVersion of which AWS has the client secret, empty if that is not known.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub client_secrets: BTreeMap<String, String>,
-    /// The last input of each member that could be linked; never Secret data.
+    /// The last good input of each member; never Secret data.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub last_good: Vec<LastGood>,
     /// `Ready`, `Reconciling` and `Stalled`, for tools that wait:
@@ -104,12 +104,12 @@ pub struct MemberStatus {
     pub uid: String,
     /// `Linked`, `SetAside`, `Kept` or `Leaving`.
     pub state: String,
-    /// What is wrong with it.
+    /// Its findings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<MemberFinding>,
 }
 
-/// A finding as the ledger keeps it.
+/// A finding in the ledger.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct MemberFinding {
@@ -117,9 +117,9 @@ pub struct MemberFinding {
     pub code: String,
     /// Field.
     pub path: String,
-    /// Text with mend.
+    /// The text, with the mend.
     pub message: String,
-    /// What it changes in AWS: `Nothing`, `PartKept`, `MemberSetAside` or `GroupBlocked`.
+    /// Its effect on AWS: `Nothing`, `PartKept`, `MemberSetAside` or `GroupBlocked`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub effect: String,
 }
@@ -135,7 +135,7 @@ pub struct Applied {
     pub at: Option<Time>,
 }
 
-/// The last input of a member that could be linked.
+/// The last good input of a member.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LastGood {
@@ -143,11 +143,11 @@ pub struct LastGood {
     pub namespace: String,
     /// Name.
     pub name: String,
-    /// Annotations that mean something here.
+    /// Annotations that Albedo reads.
     pub annotations: BTreeMap<String, String>,
-    /// The Ingress's spec, as JSON text.
+    /// The spec of the Ingress, as JSON text.
     pub spec: String,
-    /// In the place of annotations and spec that are too large to be kept: SHA-256 over both, in hexadecimal digits.
+    /// Instead of annotations and spec that are too large: SHA-256 over both, in hexadecimal digits.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
 }

@@ -1,6 +1,6 @@
 //! Names of objects: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>.
 
-/// Whether a text is a DNS subdomain name (RFC 1123), as the names of most objects are.
+/// Whether a text is a DNS subdomain name (RFC 1123), like the names of most objects.
 #[must_use]
 pub fn is_subdomain(text: &str) -> bool {
     let is_label = |label: &str| {

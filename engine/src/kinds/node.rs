@@ -1,4 +1,4 @@
-//! A Node, as far as targets need it.
+//! The parts of a Node that targets need.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A Pod, as far as targets need it.
+//! The parts of a Pod that targets need.
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ pub struct Pod {
     pub node: String,
     /// Ports by container port name.
     pub ports: BTreeMap<String, i32>,
-    /// All containers are ready, readiness gates aside.
+    /// Whether all containers are ready, without regard to readiness gates.
     pub containers_ready: bool,
     /// Readiness gates that wait for the health of a target.
     pub target_health_gates: Vec<String>,
-    /// Network interface of its own (`vpc.amazonaws.com/pod-eni`), as the annotation has it.
+    /// Its own network interface, from the annotation `vpc.amazonaws.com/pod-eni`.
     pub pod_eni: Option<String>,
-    /// Being deleted.
+    /// Whether it is being deleted.
     pub terminating: bool,
     /// Unix time of creation in milliseconds.
     pub created_ms: i64,

@@ -1,12 +1,12 @@
-//! What of the ledger belongs to each member: it is one object, and Kubernetes stores none of more than 1.5 MiB.
+//! The share of each member in the ledger: it is one object, and Kubernetes stores no object of more than 1.5 MiB.
 
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
 
-/// Most bytes of one member's input, as [`weight`] counts them.
+/// The most bytes of the input of one member, as [`weight`] counts them.
 pub const SHARE: usize = 192 * 1024;
-/// Most bytes of all inputs together.
+/// The most bytes of all inputs together.
 pub const WHOLE: usize = 768 * 1024;
 
 /// Bytes of JSON around the texts of a path, a rule, a TLS entry and the whole, at most.
@@ -15,7 +15,7 @@ const RULE: usize = 160;
 const TLS: usize = 160;
 const REST: usize = 512;
 
-/// About how many bytes of JSON the input of an Ingress takes in the ledger: never fewer than it does, and without writing it.
+/// An upper bound for the bytes of JSON that the input of an Ingress takes in the ledger, computed without writing it.
 #[must_use]
 pub fn weight(ingress: &Ingress) -> usize {
     let annotations = ingress.metadata.annotations.iter().flatten();
@@ -58,7 +58,7 @@ fn backend(backend: &IngressBackend) -> usize {
         + of(resource.and_then(|one| one.api_group.as_ref()))
 }
 
-/// Bytes of a text in JSON, and of that in JSON again if `depth` is 2: the ledger keeps the spec as text.
+/// Bytes of a text in JSON; if `depth` is 2, of that JSON as a text in JSON again: the ledger stores the spec as text.
 fn escaped(text: &str, depth: usize) -> usize {
     let of = |byte: u8| match (byte, depth) {
         (b'"' | b'\\', 1) => 2,
@@ -69,8 +69,8 @@ fn escaped(text: &str, depth: usize) -> usize {
     text.bytes().map(of).sum()
 }
 
-/// Which inputs are too large to be kept, by their places: those above [`SHARE`], and the largest of the others until all fit into
-/// [`WHOLE`]. Who asks for little is never left out for one who asks for much.
+/// The inputs that are too large to be recorded, by index: those above [`SHARE`], and the largest of the others until all fit into
+/// [`WHOLE`]. A small input is never left out because of a large one.
 #[must_use]
 pub fn left_out(weights: &[usize]) -> BTreeSet<usize> {
     let mut whole: usize = weights.iter().sum();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     proptest! {
-        /// The bound on the object rests on it.
+        /// The limit on the object depends on it.
         #[test]
         fn it_never_counts_too_little(
             texts in prop::collection::vec("[a-z\"\\\\\n\u{1}é🦀/*]{0,40}", 8),

@@ -8,16 +8,16 @@ use super::node::{Node, Shape};
 
 /// Why an object cannot be read.
 pub(super) struct Misread {
-    /// The path of the field, as messages have it.
+    /// The path of the field, in the form of messages.
     pub(super) path: String,
-    /// What is wrong with it.
+    /// What is wrong.
     pub(super) message: String,
 }
 
-/// The object that a tree describes.
+/// Decodes the object in a tree.
 pub(super) fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Misread> {
     T::deserialize(Reader(node)).or_else(|_| {
-        // Once more with the path, which costs too much for what is well.
+        // Decodes again to find the path, which would cost too much for valid objects.
         serde_path_to_error::deserialize(Reader(node)).map_err(|error| {
             let path = error.path().to_string();
             Misread { path, message: error.into_inner().to_string() }

@@ -1,4 +1,4 @@
-//! YAML as a tree in which every key and every value knows where it stands.
+//! YAML as a tree, with the place of every key and every value.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,25 +6,25 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 
-/// Deeper documents are refused: the schema of a large CRD takes half of it, and it bounds what recursion takes of the stack.
+/// Deeper documents are refused. The schema of a large CRD needs half of this depth; the limit bounds the stack of recursive functions.
 const DEEPEST: usize = 64;
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
     pub(super) value: Shape,
     at: At,
 }
 
-/// A key and where it stands.
+/// A key and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Name {
     pub(super) value: String,
     at: At,
 }
 
-/// Bytes in the text it was parsed from, narrow because every key and every value has its own. Behind an alias, those of
-/// the definition: that is what has to be mended.
+/// Bytes in the parsed text, as 32-bit numbers because every key and every value has one. For an alias, those of
+/// the definition: this is what must be fixed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct At {
     start: u32,
@@ -45,14 +45,14 @@ impl At {
 }
 
 impl Node {
-    /// The bytes that it takes in the text it was parsed from.
+    /// Its bytes in the parsed text.
     pub(super) fn bytes(&self) -> Range<usize> {
         self.at.bytes()
     }
 }
 
 impl Name {
-    /// The bytes that it takes in the text it was parsed from.
+    /// Its bytes in the parsed text.
     pub(super) fn bytes(&self) -> Range<usize> {
         self.at.bytes()
     }
@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// What a value is.
+/// The shape of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shape {
     Null,
@@ -86,7 +86,7 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    /// In words, for messages.
+    /// Its name, for messages.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
@@ -130,7 +130,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, serde_saphyr::Error> {
         budget: serde_saphyr::budget! { max_depth: DEEPEST },
         emit_comments: false,
         with_snippet: false,
-        // As text, so that `.inf` in somebody else's document is no error.
+        // As text, so that `.inf` in an unrelated document is not an error.
         non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::AsString,
     };
     serde_saphyr::from_multiple_with_options(text, options)
@@ -215,7 +215,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 }
 
-/// Where in the text an error is: some give bytes, some lines and columns alone.
+/// The place of an error in the text: some errors have bytes, some only line and column.
 pub(super) fn place(error: &serde_saphyr::Error, text: &str) -> Option<Range<usize>> {
     let at = error.location()?;
     bytes(at).or_else(|| {
@@ -227,10 +227,10 @@ pub(super) fn place(error: &serde_saphyr::Error, text: &str) -> Option<Range<usi
     })
 }
 
-/// Why a text is no YAML, and what to do.
+/// Why a text is not YAML, and how to fix it.
 pub(super) fn trouble(error: &serde_saphyr::Error, text: &str) -> (String, String) {
     let said = error.without_snippet().to_string();
-    // Where it is stands beside it.
+    // The place is printed separately.
     let (said, _) = said.rsplit_once(" at line ").unwrap_or((&said, ""));
     let mend = if text.contains("{{") { "render the template first: helm template … | albedo check -" } else { "" };
     (format!("is no YAML: {said}"), mend.to_owned())

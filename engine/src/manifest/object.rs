@@ -1,4 +1,4 @@
-//! The kinds that are looked at, one row each, and how each becomes an object of the world.
+//! The kinds that are read, one row each, with the conversion into an object of the world.
 
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
@@ -13,12 +13,12 @@ use crate::kinds::{IngressClassParams, Key};
 use crate::stack::UNALLOCATED_NODE_PORT;
 use crate::world::{Object, SecretKeys};
 
-/// A kind that is looked at.
+/// A kind that is read.
 pub(super) struct Row {
     pub(super) kind: &'static str,
-    /// `apiVersion` as it is served.
+    /// The supported `apiVersion`.
     version: &'static str,
-    /// API groups that it was in before.
+    /// Former API groups.
     before: &'static [&'static str],
     namespaced: bool,
     pub(super) read: fn(&Node, &ObjectRef) -> Result<Object, Misfit>,
@@ -50,13 +50,13 @@ fn group(version: &str) -> &str {
     version.rsplit_once('/').map_or("", |(group, _)| group)
 }
 
-/// What an `apiVersion` that is not served any more is now.
+/// The fault of an `apiVersion` that is no longer supported, with the present one.
 pub(super) fn gone(row: &Row, node: &Node) -> Option<Misfit> {
     let version = text(node, "apiVersion");
     (row.version != version).then(|| Misfit {
         path: "apiVersion".to_owned(),
         key: false,
-        message: format!("no cluster serves {} of {version} any more", row.kind),
+        message: format!("no cluster supports {} of {version} any more", row.kind),
         mend: match row.kind {
             "Ingress" => format!(
                 "write apiVersion: {}, with backends of the form service: {{name: …, port: {{number: …}}}} and a pathType for each path",
@@ -115,7 +115,7 @@ fn service(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
     let mut service: Service = read(node)?;
     place(&mut service.metadata, subject);
     if let Some(spec) = &mut service.spec {
-        // A NodePort is allocated when a Service is applied; before that this one stands for it.
+        // The API server allocates a NodePort when the Service is applied; this is a placeholder.
         let has_node_ports = match spec.type_.as_deref() {
             Some("NodePort") => true,
             Some("LoadBalancer") => spec.allocate_load_balancer_node_ports != Some(false),
@@ -133,7 +133,7 @@ fn namespace(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
     Ok(Object::Namespace { name: subject.name.clone(), labels: namespace.metadata.labels.unwrap_or_default() })
 }
 
-/// Only which keys it has: never their values.
+/// Only its keys, never their values.
 fn secret(node: &Node, subject: &ObjectRef) -> Result<Object, Misfit> {
     let secret: Secret = read(node)?;
     let labels = secret.metadata.labels.unwrap_or_default();

@@ -1,25 +1,25 @@
-//! From a field of an object to the place in the text that a caret goes under.
+//! From a field of an object to the place in the text that is underlined.
 
 use std::ops::Range;
 
 use super::node::{Name, Node, Shape, entry};
 
-/// A stretch of a text.
+/// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The line it begins in, from 1.
     pub line: usize,
-    /// The character of that line that it begins with, from 1.
+    /// Its first character in that line, from 1.
     pub column: usize,
-    /// The line its last character is in.
+    /// The line of its last character.
     pub end_line: usize,
-    /// The character of that line that follows it.
+    /// The character after it in that line.
     pub end_column: usize,
     /// Its bytes in the text.
     pub bytes: Range<usize>,
 }
 
-/// Where the lines of a text begin.
+/// The starts of the lines of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lines(Vec<usize>);
 
@@ -29,7 +29,7 @@ impl Lines {
         Self(std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect())
     }
 
-    /// The stretch of `text` that has these bytes, moved to the borders of characters.
+    /// The place of these bytes in `text`, moved to the boundaries of characters.
     pub(super) fn place(&self, text: &str, bytes: Range<usize>) -> Place {
         let start = text.floor_char_boundary(bytes.start);
         let end = text.ceil_char_boundary(bytes.end).max(start);
@@ -45,21 +45,21 @@ impl Lines {
     }
 }
 
-/// What of a field is meant.
+/// The part of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part<'a> {
-    /// Its name.
+    /// Its key.
     Key,
-    /// All of its value.
+    /// Its whole value.
     Value,
     /// Some bytes of its value.
     Bytes(usize, usize),
-    /// The words of its value that read so.
+    /// The first occurrence of this text in its value.
     Words(&'a str),
 }
 
-/// Where a field stands: `text` is what the tree was parsed from, `path` as findings have it. Of what is not there,
-/// the nearest that is.
+/// The place of a field: `text` is the parsed text, `path` is in the form of findings. For a field that does not exist,
+/// the nearest existing one.
 pub(super) fn locate(text: &str, root: &Node, path: &str, part: Part<'_>) -> Option<Range<usize>> {
     let mut node = root;
     let mut name: Option<&Name> = None;
@@ -74,7 +74,7 @@ pub(super) fn locate(text: &str, root: &Node, path: &str, part: Part<'_>) -> Opt
             whole = false;
             break;
         };
-        // An item of a list has no name: it is shown itself, and not the list's key.
+        // An item of a list has no key: the item itself is shown, not the key of the list.
         name = key;
         node = value;
     }

@@ -1,11 +1,11 @@
-//! What the API server says of an object before any webhook sees it: the fields of an Ingress, and annotations that are
-//! no strings. <https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1/>
+//! Checks of the API server before any webhook: the fields of an Ingress, and annotations that are
+//! not strings. <https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1/>
 
 use std::borrow::Cow;
 
 use super::node::{Node, Shape, get_mut};
 
-/// A fault of a field: its path, whether its name is meant, what is wrong, what to write.
+/// A fault of a field: its path, whether the key or the value is wrong, the message, the fix.
 pub(super) struct Misfit {
     pub(super) path: String,
     pub(super) key: bool,
@@ -13,7 +13,7 @@ pub(super) struct Misfit {
     pub(super) mend: String,
 }
 
-/// What may stand in a field.
+/// What a field may contain.
 enum Field {
     /// Anything.
     Open,
@@ -49,7 +49,7 @@ const INGRESS: Field = Fields(&[
     ),
 ]);
 
-/// Fields that people write which are of the API that is gone, or of another place: what they are now.
+/// Common wrong fields, from a former API or from another place, each with its fix.
 const MOVED: &[(&str, &str)] = &[
     ("serviceName", "write service: {name: …, port: {number: …}}: serviceName was of networking.k8s.io/v1beta1"),
     ("servicePort", "write service: {name: …, port: {number: …}}: servicePort was of networking.k8s.io/v1beta1"),
@@ -95,12 +95,12 @@ fn unknown(path: String, name: &str, known: &[(&str, Field)]) -> Misfit {
     Misfit {
         path,
         key: true,
-        message: format!("an Ingress has no field {name} here: kubectl refuses it, or it is dropped without a word"),
+        message: format!("unknown field {name}: kubectl refuses it, or the API server drops it without a warning"),
         mend: mend.unwrap_or_else(|| format!("one of {}", names.join(", "))),
     }
 }
 
-/// Names, annotations and labels that YAML does not read as strings. They are made strings, so that the rest can be looked at.
+/// Names, annotations and labels that YAML does not read as strings. They are converted to strings, so that the rest can be checked.
 pub(super) fn strings(object: &mut Node, text: &str) -> Vec<Misfit> {
     let mut found = Vec::new();
     let Some(metadata) = get_mut(object, "metadata") else { return found };
@@ -117,7 +117,7 @@ pub(super) fn strings(object: &mut Node, text: &str) -> Vec<Misfit> {
     found
 }
 
-/// Makes a value the string that was meant; says what is wrong with one that is something else.
+/// Converts a value to the string that was meant, and reports a value that is not a string.
 fn string(value: &mut Node, text: &str, path: String, field: &str) -> Option<Misfit> {
     let raw = text.get(value.bytes()).unwrap_or_default().trim_end();
     let string: Cow<'_, str> = match &value.value {
@@ -137,10 +137,10 @@ fn string(value: &mut Node, text: &str, path: String, field: &str) -> Option<Mis
     };
     let key = string.is_empty();
     value.value = Shape::Text(string.into_owned());
-    Some(Misfit { path, key, message: format!("{given}, and the API server takes strings alone in {field}"), mend })
+    Some(Misfit { path, key, message: format!("{given}, but the API server accepts only strings in {field}"), mend })
 }
 
-/// What kubectl's YAML takes for a boolean beside `true` and `false`:
+/// The words that kubectl's YAML reads as booleans besides `true` and `false`:
 /// <https://yaml.org/type/bool.html>.
 fn is_boolean(word: &str) -> bool {
     matches!(word.to_ascii_lowercase().as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false")

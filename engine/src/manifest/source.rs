@@ -1,39 +1,39 @@
-//! A file as text, cut into documents as kubectl cuts it.
+//! A file as text, split into documents like kubectl does.
 
 use std::ops::Range;
 
 use super::place::{Lines, Place};
 
-/// Largest file that is looked at, in bytes.
+/// The largest file that is read, in bytes.
 pub const LARGEST: usize = 16 * 1024 * 1024;
 
 /// A file by name, with its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Its name, as it is printed.
+    /// Its name for messages.
     pub name: String,
-    /// Its text; empty when it has none that can be read.
+    /// Its text; empty if it cannot be read.
     pub text: String,
-    /// It was asked for by name, so that it must hold manifests; files that a folder happens to hold need not.
+    /// Whether the user named it, so that it must contain manifests; a file that was found in a folder need not.
     pub named: bool,
-    /// Why it cannot be read, if so.
+    /// Why it cannot be read, if it cannot.
     pub trouble: Option<Trouble>,
     lines: Lines,
 }
 
-/// Why a file is no text.
+/// Why a file is not text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// What is wrong.
     pub message: String,
     /// What to do.
     pub mend: String,
-    /// Where, if at one place.
+    /// The place, if there is one.
     pub place: Option<Place>,
 }
 
 impl Source {
-    /// A file's bytes as text: UTF-8, with or without a byte order mark.
+    /// The bytes of a file as text: UTF-8, with or without a byte order mark.
     #[must_use]
     pub fn new(name: impl Into<String>, bytes: Vec<u8>, named: bool) -> Self {
         let name = name.into();
@@ -45,7 +45,7 @@ impl Source {
         Self { name, text, named, trouble, lines }
     }
 
-    /// A file that the system does not hand out.
+    /// A file that the system cannot read.
     #[must_use]
     pub fn unreadable(name: impl Into<String>, message: impl Into<String>) -> Self {
         let trouble = Trouble { message: message.into(), mend: String::new(), place: None };
@@ -72,10 +72,10 @@ fn read(bytes: Vec<u8>) -> Result<String, Trouble> {
     let text = String::from_utf8(bytes).or_else(|error| {
         let at = error.utf8_error().valid_up_to();
         let byte = error.as_bytes().get(at).copied().unwrap_or_default();
-        // Only what stands before it is text, and only its place is asked for.
+        // The text ends before this byte; only its place is needed.
         let before = String::from_utf8_lossy(error.as_bytes().get(..at).unwrap_or_default()).into_owned();
         let place = Lines::of(&before).place(&before, at..at);
-        trouble(format!("is no UTF-8: byte 0x{byte:02x} begins no character"), "save it as UTF-8", Some(place))
+        trouble(format!("is not UTF-8: byte 0x{byte:02x} does not begin a character"), "save it as UTF-8", Some(place))
     })?;
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
@@ -85,11 +85,11 @@ fn read(bytes: Vec<u8>) -> Result<String, Trouble> {
 pub(super) struct Document {
     /// Its bytes in the file.
     pub(super) bytes: Range<usize>,
-    /// The template that Helm says it comes from.
+    /// The Helm template, from Helm's comment.
     pub(super) template: Option<String>,
 }
 
-/// Cuts at lines that begin with `---`, as kubectl does, so that one broken document leaves the others whole.
+/// Splits at lines that begin with `---`, like kubectl, so that one broken document does not affect the others.
 pub(super) fn documents(text: &str) -> Vec<Document> {
     let mut documents = Vec::new();
     let (mut start, mut at, mut blank) = (0, 0, true);
@@ -100,7 +100,7 @@ pub(super) fn documents(text: &str) -> Vec<Document> {
             documents.push(document(text, start..at));
             start = at;
         }
-        // Comments and directives before the first marker belong to the document behind it.
+        // Comments and directives before the first marker belong to the document after it.
         let content = line.trim();
         let silent = content.is_empty() || content.starts_with('#') || line.starts_with('%') || content == "---";
         blank = silent && (blank || marker);

@@ -1,4 +1,4 @@
-//! What the API server refuses of an object that it can read: names, paths, ports and what must or must not stand together.
+//! Validation of the API server: names, paths, ports, and fields that need or exclude each other.
 //!
 //! Source: Kubernetes API validation, `pkg/apis/networking/validation` (`ValidateIngressCreate`) and `pkg/apis/core/validation`
 //! (`ValidateService`); <https://kubernetes.io/docs/concepts/services-networking/ingress/>. What depends on other objects or on flags of the API server is left out.
@@ -50,7 +50,7 @@ impl Found {
             }
         }
         for key in meta.annotations.iter().flatten().map(|(key, _)| key) {
-            // Case counts for nothing in the name before the slash.
+            // The name before the slash is not case-sensitive.
             if names::label_key(&key.to_ascii_lowercase()).is_some() {
                 let message = format!("`{}` can't be an annotation's key", shown(key));
                 let mend = "write DOMAIN/NAME with at most 63 letters, digits, `-`, `_` and `.` behind the slash";
@@ -71,7 +71,7 @@ impl Found {
     }
 
     fn name(&mut self, meta: &ObjectMeta, kind: &str, fits: fn(&str) -> bool, words: &str) {
-        // A name that is made up on the server begins with what is written.
+        // A generated name begins with `generateName`.
         let made_up = meta.generate_name.is_some();
         if let Some(name) = meta.name.as_deref().filter(|name| !name.is_empty() && !made_up && !fits(name)) {
             self.add("metadata.name", format!("`{}` can't be the name of {kind}", shown(name)), format!("use {words}"));
@@ -314,7 +314,7 @@ impl Found {
     fn target_port(&mut self, port: &ServicePort, at: &str) {
         let at = format!("{at}.targetPort");
         match &port.target_port {
-            // Zero counts as absent.
+            // Zero means absent.
             Some(IntOrString::Int(number)) if !(0..=65535).contains(number) => {
                 self.add(at, format!("{number} is no port"), "write a number from 1 to 65535");
             }

@@ -1,5 +1,5 @@
-//! The conditions of an `IngressGroup`, in the words by which tools wait: `Ready`; `Reconciling` while it goes on by itself, `Stalled`
-//! when it does not. <https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus>
+//! The conditions of an `IngressGroup`, which tools wait for: `Ready`; `Reconciling` while nobody has to act, `Stalled`
+//! while somebody has to. <https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus>
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -9,29 +9,29 @@ use crate::finding::Effect;
 use crate::kinds::TARGETS_FAIL;
 use crate::link::{Linked, LinkedMember, MemberState};
 
-/// Most characters of a condition's message: it names members, and a group may have any number of them.
+/// The most characters of the message of a condition: it names members, and a group may have many.
 const LONGEST: usize = 4_000;
-/// A group on its way.
+/// The state of a group that is not reached yet.
 pub(super) const CONVERGING: &str = "Converging";
 const READY: &str = "Ready";
 const BLOCKED: &str = "Blocked";
 
-/// How a group stands after a turn.
+/// The state of a group after a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Standing {
-    /// For the column.
+    /// The printed state.
     pub(super) state: &'static str,
     course: Course,
     reason: &'static str,
     message: String,
 }
 
-/// What is to be expected.
+/// What happens next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Course {
-    /// It is there.
+    /// Nothing: it is reached.
     There,
-    /// It goes on by itself.
+    /// The controller continues.
     Goes,
     /// Somebody has to act.
     Stuck,
@@ -45,7 +45,7 @@ impl Standing {
             Outcome::Reached { .. } => (CONVERGING, Goes, TARGETS_FAIL, troubles.join("; ")),
             Outcome::Waiting(waits) => (CONVERGING, Goes, "Waiting", waits.join("; ")),
             Outcome::Held(by) => (BLOCKED, Stuck, "Held", by.join("; ")),
-            Outcome::Blocked => (BLOCKED, Stuck, "Blocked", "findings on members keep the group as it is".to_owned()),
+            Outcome::Blocked => (BLOCKED, Stuck, "Blocked", "findings on members block the group".to_owned()),
             Outcome::Failed { error, passes, .. } => {
                 (CONVERGING, if *passes { Goes } else { Stuck }, "Failed", error.clone())
             }
@@ -54,33 +54,33 @@ impl Standing {
         Self { state, course, reason, message }
     }
 
-    /// A group goes on without those that are set aside; if that is all of them, nobody is served as asked.
+    /// A group is `Ready` without its quarantined members, unless all of them are quarantined.
     fn reached(linked: &Linked) -> Self {
         let aside = linked.members.iter().filter(|member| member.state != MemberState::Linked);
         let aside: Vec<String> = aside.map(|member| member.key.to_string()).collect();
         let is_kept = |member: &&LinkedMember| member.findings.iter().any(|one| one.effect == Effect::PartKept);
         let kept: Vec<String> = linked.members.iter().filter(is_kept).map(|member| member.key.to_string()).collect();
-        let mut there = "the load balancer is as the Ingresses ask".to_owned();
+        let mut there = "the load balancer is as the Ingresses specify".to_owned();
         if !kept.is_empty() {
-            there.push_str(&format!(", but for what cannot be had and stays as it was: {}", kept.join(", ")));
+            there.push_str(&format!(", except parts that are not possible and stay as they were: {}", kept.join(", ")));
         }
         let (course, reason, message) = match (aside.len(), linked.members.len()) {
             (0, _) => (Course::There, "Reconciled", there),
             (some, all) if some < all => {
-                let message = format!("{there}, but for {some} of {all} that are set aside: {}", aside.join(", "));
+                let message = format!("{there}, except {some} of {all} that are quarantined: {}", aside.join(", "));
                 (Course::There, "Reconciled", message)
             }
             _ => (
                 Course::Stuck,
                 "SetAside",
-                format!("what {} asked for last, before it could not be used, is in AWS", aside.join(", ")),
+                format!("AWS has the last good input of {}", aside.join(", ")),
             ),
         };
         let state = if course == Course::There { READY } else { BLOCKED };
         Self { state, course, reason, message }
     }
 
-    /// All three, each with the time since when it is so.
+    /// All three conditions, each with the time of its last transition.
     pub(super) fn conditions(&self, before: &[Condition], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
         let message = self.message.chars().take(LONGEST).collect::<String>();
         let rows = [("Ready", Course::There), ("Reconciling", Course::Goes), ("Stalled", Course::Stuck)].map(
@@ -101,7 +101,7 @@ impl Standing {
     }
 }
 
-/// While a turn changes AWS.
+/// The conditions while a pass changes AWS.
 pub(super) fn begun(before: &[Condition], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
     let message = "AWS is being changed".to_owned();
     let standing = Standing { state: CONVERGING, course: Course::Goes, reason: "Progressing", message };
@@ -116,7 +116,7 @@ mod tests {
     use crate::kinds::Key;
     use crate::link::LinkedMember;
 
-    /// What kstatus' generic rules make of conditions.
+    /// The result of kstatus' generic rules for these conditions.
     fn kstatus(conditions: &[Condition]) -> &'static str {
         let is = |type_: &str| conditions.iter().any(|one| one.type_ == type_ && one.status == "True");
         match (is("Reconciling"), is("Stalled"), is("Ready")) {

@@ -1,4 +1,4 @@
-//! The size of the ledger: one object of Kubernetes, which stores none of more than 1.5 MiB. What can be told again is left out first.
+//! The size of the ledger: Kubernetes stores no object of more than 1.5 MiB. What can be computed again is left out first.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use serde::Serialize;
 use crate::kinds::{IngressGroupStatus, MemberFinding};
 use crate::ledger;
 
-/// Most bytes of a status, as JSON. The rest is for metadata, with room to spare.
+/// The most bytes of a status, as JSON. The rest is enough for metadata.
 const MOST: usize = 1 << 20;
 
-/// What is left out, one step after the other until the rest fits.
+/// What is left out, one step after the other, until the rest fits.
 const STEPS: [fn(&mut IngressGroupStatus); 6] = [
     |status| shorten(status, 10, 500),
     |status| shorten(status, 1, 200),
@@ -20,7 +20,7 @@ const STEPS: [fn(&mut IngressGroupStatus); 6] = [
         status.last_good = inputs.into_iter().map(ledger::digest_of).collect();
     },
     |status| status.members.iter_mut().for_each(|member| member.uid.clear()),
-    // They are among the members, and known by that.
+    // The list of members contains them.
     |status| {
         let known: BTreeSet<(&str, &str)> =
             status.members.iter().map(|member| (member.namespace.as_str(), member.name.as_str())).collect();
@@ -28,7 +28,7 @@ const STEPS: [fn(&mut IngressGroupStatus); 6] = [
     },
 ];
 
-/// Makes a status fit into an object.
+/// Reduces a status until it fits into an object.
 pub(super) fn fit(status: &mut IngressGroupStatus) {
     for step in STEPS {
         if bytes(status) <= MOST {
@@ -43,7 +43,7 @@ pub(super) fn bytes(of: &impl Serialize) -> usize {
     serde_json::to_vec(of).map_or(0, |json| json.len())
 }
 
-/// At most so many findings a member, and so many characters of each.
+/// Limits the findings of each member, and the characters of each finding.
 fn shorten(status: &mut IngressGroupStatus, findings: usize, characters: usize) {
     for member in &mut status.members {
         member.findings.truncate(findings);

@@ -1,4 +1,4 @@
-//! A binding as the stack has it ↔ the `TargetGroupBinding` in the cluster, field for field what the predecessor writes:
+//! A binding of the stack ↔ the `TargetGroupBinding` in the cluster, field by field as LBC writes it:
 //! <https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/targetgroupbinding/spec/>.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -11,10 +11,10 @@ use crate::kinds::{
 use crate::stack::{Binding, NetworkingPort, Protocol, Ref, ServicePort, TargetType};
 
 /// The object of a binding. `target_group_arn` is the ARN of [`Binding::target_group`]; `source_group` is the id (`sg-…`)
-/// of the security group in [`Binding::networking`] and may be left out when that is known already or there is none.
+/// of the security group in [`Binding::networking`]; it may be `None` if that is an id already, or if there is none.
 ///
-/// A group whose id nobody knows is written as it is printed (`<backend-sg>`): AWS refuses that when it is let in, which
-/// comes before anything is shut out; to leave it out would take the targets' permissions away in silence.
+/// If the id is unknown, the printed form (`<backend-sg>`) is written: AWS refuses it when the permission is authorized, which
+/// happens before anything is revoked. To leave it out would revoke the permissions of the targets without an error.
 #[must_use]
 pub fn to_kind(binding: &Binding, target_group_arn: &str, source_group: Option<&str>) -> TargetGroupBinding {
     let networking = binding.networking.as_ref().map(|(source, ports)| TargetGroupBindingNetworking {
@@ -45,9 +45,9 @@ pub fn to_kind(binding: &Binding, target_group_arn: &str, source_group: Option<&
     object
 }
 
-/// The binding of an object, or `None` for one that a group's turn could not have written: without the ARN or the type of
+/// The binding of an object. `None` for an object that the pass of a group could not have written: without the ARN or the type of
 /// its target group, for a network load balancer, for another account, open to more than one security group, with
-/// selectors other than plain labels. What older versions of the predecessor left out counts as its default.
+/// selectors other than plain labels. Fields that older versions of LBC left out have their defaults.
 #[must_use]
 pub fn from_kind(object: &TargetGroupBinding) -> Option<Binding> {
     let spec = &object.spec;
@@ -84,7 +84,7 @@ pub fn from_kind(object: &TargetGroupBinding) -> Option<Binding> {
     })
 }
 
-/// One rule a port, as the predecessor writes it, so that taking over an ALB rewrites no binding.
+/// One rule for each port, as LBC writes it, so that no binding is rewritten when Albedo takes over an ALB.
 fn ingress(source: &str, port: Option<&ServicePort>) -> NetworkingIngress {
     NetworkingIngress {
         from: vec![NetworkingPeer {
@@ -95,7 +95,7 @@ fn ingress(source: &str, port: Option<&ServicePort>) -> NetworkingIngress {
     }
 }
 
-/// One source and the ports of all rules in their order; a rule without ports opens all.
+/// One source, and the ports of all rules in their order; a rule without ports allows all.
 fn from_networking(networking: &TargetGroupBindingNetworking) -> Option<(Ref, Vec<NetworkingPort>)> {
     let (mut source, mut ports) = (None, Vec::new());
     for rule in &networking.ingress {

@@ -1,7 +1,7 @@
-//! What was registered last for a binding, as one line in an annotation of it: who finds it unchanged need not ask AWS.
+//! What was registered last for a binding, as one line in an annotation of the binding: if it is unchanged, AWS need not be read.
 //!
-//! The predecessor writes the same line and believes it, so each takes over from the other without a look at every target
-//! group. `aws elbv2 describe-target-health` takes one target group a call; there is no other way to save those calls.
+//! LBC writes the same line and trusts it, so each takes over from the other without reading every target
+//! group. `DescribeTargetHealth` takes one target group for each call; there is no other way to save those calls.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +16,7 @@ pub const CHECKPOINT: &str = "elbv2.k8s.aws/checkpoint";
 pub const CHECKPOINT_TIMESTAMP: &str = "elbv2.k8s.aws/checkpoint-timestamp";
 
 /// `HASH/HASH`: SHA-256 in unpadded URL-safe base64 of the targets and of the binding's spec. `created` gives the Unix time
-/// in milliseconds at which a pod or node was created: another one with its address is another target.
+/// in milliseconds at which a pod or node was created: a new one with the same address is another target.
 #[must_use]
 pub fn checkpoint(binding: &TargetGroupBinding, resolved: &Resolved, created: impl Fn(&Origin) -> i64) -> String {
     let mut endpoints: Vec<String> = resolved
@@ -30,14 +30,14 @@ pub fn checkpoint(binding: &TargetGroupBinding, resolved: &Resolved, created: im
     format!("{}/{}", hash(&endpoints.join(",")), hash(&escaped(&spec)))
 }
 
-/// The line that a binding carries.
+/// The line in the annotation of a binding.
 #[must_use]
 pub fn checkpoint_of(binding: &TargetGroupBinding) -> Option<&str> {
     let line = binding.metadata.annotations.as_ref()?.get(CHECKPOINT)?;
     Some(line.as_str()).filter(|line| !line.is_empty())
 }
 
-/// Go's JSON writes these characters of HTML, which only a selector's values could hold, as escapes.
+/// Go's JSON escapes these characters of HTML. Only the values of a selector can contain them.
 fn escaped(json: &str) -> String {
     json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
 }
@@ -60,7 +60,7 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
-    /// Recorded from the predecessor.
+    /// Recorded from LBC.
     #[test]
     fn the_line_is_the_predecessors() {
         let spec = json!({"ipAddressType": "ipv4", "serviceRef": {"name": "webhook-receiver", "port": 80},

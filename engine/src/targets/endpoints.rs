@@ -1,4 +1,4 @@
-//! The targets that a binding stands for: pods by address from `EndpointSlice`s, or nodes by instance id through a `NodePort`.
+//! The targets of a binding: pods by address from `EndpointSlice`s, or nodes by instance id through a `NodePort`.
 
 mod instances;
 mod pods;
@@ -13,42 +13,42 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::kinds::{Endpoints, Key, Node, Pod, TargetGroupBinding};
 use crate::stack::{Target, TargetType};
 
-/// What is known of the Service of a binding. A Service that a cache has not is not one that is gone: only the latter,
-/// read from the API server itself, may take targets away.
+/// What is known of the Service of a binding. A Service that is missing in the cache may exist. Only if the API server itself
+/// says that it does not, targets may be deregistered.
 #[derive(Debug, Clone, Copy)]
 pub enum ServiceRead<'a> {
-    /// It is there.
+    /// It exists.
     Found(&'a Service),
-    /// The cache has none.
+    /// It is not in the cache.
     NotCached,
-    /// The API server, asked for it, said that there is none.
+    /// The API server says that it does not exist.
     Gone,
 }
 
-/// What targets are derived from.
+/// The input that targets are derived from.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
     /// The Service that the binding names.
     pub service: ServiceRead<'a>,
-    /// `EndpointSlice`s; those of other Services are passed over. Not read with target type `instance`.
+    /// `EndpointSlice`s; those of other Services are ignored. Not used with target type `instance`.
     pub slices: &'a [Arc<Endpoints>],
     /// Pods by namespace and name.
     pub pods: &'a dyn Fn(&Key) -> Option<Arc<Pod>>,
     /// All nodes.
     pub nodes: &'a [Arc<Node>],
-    /// Blocks associated with the VPC of the target group, IPv4 and IPv6; `None` while they are not known, and then no
+    /// CIDR blocks of the VPC of the target group, IPv4 and IPv6; `None` while they are unknown, and then no
     /// address counts as outside.
     pub vpc_cidrs: Option<&'a [String]>,
     /// Feature gate `EndpointsFailOpen`: if no endpoint is ready, those whose node's state is unknown are targets.
     pub fail_open: bool,
 }
 
-/// What a binding stands for.
+/// The result for a binding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// These targets, which may be none.
+    /// These targets, possibly none.
     Targets(Resolved),
-    /// The Service was deleted: everything may be deregistered, if the caller thinks so too.
+    /// The Service was deleted: everything may be deregistered, if the caller agrees.
     Gone,
 }
 
@@ -61,7 +61,7 @@ pub struct Resolved {
     pub origins: BTreeMap<Target, Origin>,
     /// Endpoints and nodes that are no targets, and why.
     pub skipped: Vec<Skipped>,
-    /// Nothing is ready and the targets are those whose node's state is unknown.
+    /// Nothing is ready, and the targets are those on nodes of unknown state.
     pub failed_open: bool,
 }
 
@@ -83,37 +83,37 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Something that is no target.
+/// Something that is not a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// What it is.
     pub origin: Origin,
-    /// Why it is none.
+    /// The reason.
     pub reason: SkipReason,
 }
 
-/// Why something is no target.
+/// Why something is not a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SkipReason {
-    /// The pod has not been seen yet: it will be, and the binding has to be resolved again then.
+    /// The watch has not reported the pod yet. The binding must be resolved again when it does.
     PodNotSeen,
     /// Its containers are not ready.
     NotReady,
-    /// Its containers are not ready, and it waits for the health of this very target: resolve again when they are.
+    /// Its containers are not ready, and it waits for the health of this target: resolve again when they are ready.
     AwaitsHealth,
-    /// It is on its way out.
+    /// It is terminating.
     Terminating,
-    /// Its node is not known.
+    /// Its node is unknown.
     NodeNotSeen,
     /// Its node, or the node itself, is not ready.
     NodeNotReady,
-    /// The port is no port.
+    /// The port number is invalid.
     InvalidPort,
-    /// The node is no EC2 instance: a hybrid node, or one that has no `providerID` yet.
+    /// The node is not an EC2 instance: a hybrid node, or one without a `providerID` yet.
     NotAnInstance,
     /// The pod's endpoint has no address.
     NoAddress,
-    /// The node carries a label that keeps it out.
+    /// The node has a label that excludes it.
     ExcludedByLabel,
     /// The binding's node selector does not match it.
     NotSelected,
@@ -122,7 +122,7 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// Whether somebody has to hear of it: it looks like a target and cannot be one, and nothing that is on its way changes that.
+    /// Whether this needs an event: it looks like a target and cannot be one, and this will not change without an action.
     #[must_use]
     pub fn is_worth_telling(self) -> bool {
         matches!(self, Self::PodNotSeen | Self::NotAnInstance | Self::NoAddress | Self::InvalidPort)
@@ -148,23 +148,23 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// Why the targets of a binding can't be told. None of it may take targets away: what is registered stays.
+/// Why the targets of a binding are unknown. No target may be deregistered for this: what is registered stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetsError {
-    /// The cache has no such Service; ask the API server.
+    /// The Service is not in the cache; read it from the API server.
     #[error("Service {0} not found")]
     ServiceNotFound(Key),
-    /// The Service has no such port: renamed, say, while the binding still names the old one.
+    /// The Service has no such port, for example because it was renamed and the binding has the old name.
     #[error("unable to find port {port} on service {service}; it has {}", known.join(", "))]
     PortNotFound {
         /// The Service.
         service: Key,
         /// The port as the binding names it.
         port: String,
-        /// The ports that there are: `80 (http)`.
+        /// The ports of the Service: `80 (http)`.
         known: Vec<String>,
     },
-    /// Instances are reached through a `NodePort` alone.
+    /// Instances are reached only through a `NodePort`.
     #[error("service type must be either 'NodePort' or 'LoadBalancer': {0}")]
     ServiceType(Key),
     /// The port has no `NodePort` (yet).
@@ -178,7 +178,7 @@ pub enum TargetsError {
     /// `spec.targetType` is neither `instance` nor `ip`.
     #[error("spec.targetType is {0:?}, allowed are instance and ip")]
     TargetType(String),
-    /// `spec.nodeSelector` can't be evaluated.
+    /// `spec.nodeSelector` is invalid.
     #[error("spec.nodeSelector: {0:?} is no operator, allowed are In, NotIn, Exists and DoesNotExist")]
     Selector(String),
 }
@@ -186,7 +186,7 @@ pub enum TargetsError {
 /// The targets of a binding.
 ///
 /// # Errors
-/// When they can't be told; see [`TargetsError`].
+/// If they are unknown; see [`TargetsError`].
 pub fn resolve(binding: &TargetGroupBinding, sources: Sources<'_>) -> Result<Resolution, TargetsError> {
     let reference = &binding.spec.service_ref;
     let key = Key::new(binding.metadata.namespace.as_deref().unwrap_or_default(), &reference.name);

@@ -1,5 +1,5 @@
-//! Permissions that the security groups of nodes and pods need, so that load balancers reach the targets of all bindings:
-//! one range of ports for each (security group, protocol, source), which keeps far below the quota of 60 rules a group.
+//! Permissions that the security groups of nodes and pods need, so that load balancers reach the targets of all bindings.
+//! One range of ports for each (security group, protocol, source), so that their number is far below the quota of 60 rules.
 
 mod needs;
 
@@ -10,22 +10,22 @@ use crate::stack::{PeerSource, Permission, Ref, Tags};
 
 pub use needs::NetworkingError;
 
-/// Description of our permissions. Those with another one are somebody else's and never revoked.
+/// Description of our permissions. A permission with another description is not ours, and is never revoked.
 pub const DESCRIPTION: &str = "elbv2.k8s.aws/targetGroupBinding=shared";
 
 /// All ports.
 const ALL_PORTS: (u16, u16) = (0, 65535);
 
-/// How the security group that is opened is told among several on a network interface.
+/// How to select the security group that gets the permission, if a network interface has several.
 #[derive(Debug, Clone, Copy)]
 pub struct EndpointGroups<'a> {
-    /// The cluster, of the tag key `kubernetes.io/cluster/NAME`.
+    /// The cluster in the tag key `kubernetes.io/cluster/NAME`.
     pub cluster: &'a str,
-    /// `--service-target-eni-security-group-tags`: tags that it carries besides.
+    /// `--service-target-eni-security-group-tags`: further tags that the group has.
     pub tags: &'a Tags,
 }
 
-/// A network interface with targets behind it.
+/// A network interface of targets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interface {
     /// `eni-…`.
@@ -43,7 +43,7 @@ pub struct AttachedGroup {
     pub tags: Tags,
 }
 
-/// What a target stands on.
+/// What is behind a target.
 #[derive(Debug, Clone, Copy)]
 pub struct Backend<'a> {
     /// Its network interface; `None` for one that has no security groups in this VPC (a hybrid node).
@@ -59,14 +59,14 @@ pub struct Need<'a> {
     pub binding: Key,
     /// Its `spec.networking`; bindings without one need nothing and are not listed.
     pub networking: &'a TargetGroupBindingNetworking,
-    /// What its targets stand on.
+    /// What is behind its targets.
     pub backends: Vec<Backend<'a>>,
-    /// Whether these are all: not while a target, or what it stands on, cannot be told.
+    /// Whether this is complete. It is not while a target, or what is behind it, is unknown.
     pub complete: bool,
 }
 
 impl Need<'_> {
-    /// Whether a permission of this source on this security group is one that the binding needs.
+    /// Whether the binding needs a permission of this source on this security group.
     #[must_use]
     pub fn concerns(&self, group: &str, source: &PeerSource) -> bool {
         let on = |interface: &Interface| interface.security_groups.iter().any(|attached| attached.id == group);
@@ -80,34 +80,34 @@ impl Need<'_> {
 pub struct Wanted {
     /// Permissions by security group, all with [`DESCRIPTION`].
     pub groups: BTreeMap<String, BTreeSet<Permission>>,
-    /// Why the needs of some bindings could not be told in full.
+    /// Why the needs of some bindings are not known completely.
     pub faults: Vec<(Key, NetworkingError)>,
-    /// Sources that those bindings let in. Nothing of theirs is revoked: what the bindings use already would be taken from
-    /// them. Other sources are nothing to them, and to hold those as well would let one bad binding keep every load
-    /// balancer's security group from being deleted.
+    /// Sources that those bindings allow. No permission of these sources is revoked: it may be one that the bindings use.
+    /// Permissions of other sources may be revoked: otherwise one bad binding would prevent that the security group of any load
+    /// balancer can be deleted.
     pub held: BTreeSet<PeerSource>,
 }
 
-/// What changes in one security group: first let in, then shut out.
+/// The changes of one security group: first authorize, then revoke.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// `sg-…`.
     pub group: String,
-    /// To be let in.
+    /// Permissions to authorize.
     pub authorize: Vec<Permission>,
-    /// To be shut out.
+    /// Permissions to revoke.
     pub revoke: Vec<Permission>,
 }
 
 impl Change {
-    /// Shuts nothing out: nobody knows what is needed of it. What it lets in already is not let in once more.
+    /// Revokes nothing, because the needs are unknown. A permission that exists is not authorized again.
     pub fn shut_nothing_out(&mut self) {
         let kept = std::mem::take(&mut self.revoke);
         self.authorize.retain(|new| !kept.iter().any(|old| covers(old, new)));
     }
 }
 
-/// Whether one permission lets in all that another does.
+/// Whether one permission allows everything that another allows.
 fn covers(one: &Permission, other: &Permission) -> bool {
     let around = match (one.ports, other.ports) {
         (None, _) => true,
@@ -118,7 +118,7 @@ fn covers(one: &Permission, other: &Permission) -> bool {
 }
 
 /// The permissions that all bindings together need. `restricted` collapses the ports of a source that is a security group
-/// to one range; with `--disable-restricted-sg-rules` each port stays by itself. Blocks always stay by themselves.
+/// to one range; with `--disable-restricted-sg-rules` each port stays separate. CIDR blocks always stay separate.
 #[must_use]
 pub fn wanted(needs: &[Need<'_>], groups: EndpointGroups<'_>, restricted: bool) -> Wanted {
     let mut wanted = Wanted::default();
@@ -160,10 +160,10 @@ fn collapse(permissions: &BTreeSet<Permission>) -> BTreeSet<Permission> {
     collapsed
 }
 
-/// What leads from the observed permissions to the wanted ones. `observed` holds all permissions of the groups that are
-/// wanted and of those that were once opened; a group it lacks is one whose permissions are not known and gets all of its.
+/// The changes from the observed permissions to the desired ones. `observed` holds all permissions of the groups that are
+/// desired, and of those that have permissions of ours. The permissions of a group that is missing there are unknown: it gets all of its desired ones.
 ///
-/// A permission that is there under another description is left as it is: AWS would call a second one a duplicate.
+/// A permission that exists with another description is left as it is: AWS would refuse a second one as a duplicate.
 #[must_use]
 pub fn diff(wanted: &Wanted, observed: &BTreeMap<String, BTreeSet<Permission>>) -> Vec<Change> {
     let none = BTreeSet::new();
@@ -187,7 +187,7 @@ fn same(a: &Permission, b: &Permission) -> bool {
     a.meaning() == b.meaning()
 }
 
-/// Descriptions are labels, separated by commas.
+/// A description is a list of labels, separated by commas.
 fn is_ours(permission: &Permission) -> bool {
     permission.description.iter().flat_map(|text| text.split(',')).any(|label| label.trim() == DESCRIPTION)
 }

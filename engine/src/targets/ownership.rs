@@ -1,4 +1,4 @@
-//! Whose targets a binding may change: its target group can belong to another cluster, another controller or another binding.
+//! Whether a binding may change the targets of its target group, which can belong to another cluster, controller or binding.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::fmt;
 use crate::kinds::{Key, TargetGroupBinding, target_group_name};
 use crate::stack::{CLUSTER_TAG, GroupId, LEGACY_CLUSTER_TAG, RESOURCE_TAG, STACK_TAG, Tags, TargetGroupTraits};
 
-/// Tags whose value is the name of the cluster that made a target group. The third is what EKS Auto Mode writes.
+/// Tags whose value is the name of the cluster that created a target group. The third is of EKS Auto Mode.
 const CLUSTER_TAGS: [&str; 3] = [CLUSTER_TAG, LEGACY_CLUSTER_TAG, "eks:eks-cluster-name"];
-/// Beginnings of labels of bindings, and of tags of target groups, that the predecessor's other controllers write. Albedo makes neither.
+/// Prefixes of labels of bindings, and of tags of target groups, that other controllers of LBC write. Albedo writes neither.
 const OTHER_CONTROLLERS: [&str; 3] = ["service.k8s.aws/", "gateway.k8s.aws", "aga.k8s.aws/"];
 
 /// Why a binding registers nothing and deregisters nothing.
@@ -16,34 +16,34 @@ const OTHER_CONTROLLERS: [&str; 3] = ["service.k8s.aws/", "gateway.k8s.aws", "ag
 pub enum Hold {
     /// Several clusters share the target group.
     MultiCluster,
-    /// The target group is in another account, which only this role may change.
+    /// The target group is in another account, and only this role may change it.
     AssumedRole(String),
     /// A label of the binding, or a tag of the target group, is another controller's.
     OtherController(String),
     /// The target group is another cluster's.
     OtherCluster {
-        /// The tag that says so.
+        /// The tag with the name of that cluster.
         tag: String,
-        /// The cluster that it names.
+        /// The name of that cluster.
         cluster: String,
     },
-    /// The target group is in another VPC than the binding says, or than the cluster.
+    /// The target group is in another VPC than the one of the binding or the cluster.
     OtherVpc {
         /// VPC of the target group, `vpc-…`.
         vpc: String,
         /// The expected VPC, `vpc-…`.
         expected: String,
-        /// `spec.vpcID` names the expected VPC.
+        /// Whether `spec.vpcID` names the expected VPC.
         said: bool,
     },
-    /// The target group is one that an `IngressGroup` made, and the binding is not the one that the group made.
+    /// An `IngressGroup` created the target group, and the binding is not the one that this group created.
     OfGroup,
-    /// Another binding was there first. It is named to its own namespace alone.
+    /// Another binding is older. Its name is told only to its own namespace.
     Second(Option<Key>),
 }
 
 impl Hold {
-    /// One word for events and conditions.
+    /// The reason, as one word for events and conditions.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl Hold {
     }
 }
 
-/// What is wrong, what follows, and the fix.
+/// The message: what is wrong, what follows, and the fix.
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -98,18 +98,18 @@ impl fmt::Display for Hold {
     }
 }
 
-/// What a target group is, as AWS has it.
+/// A target group as AWS has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetGroupRead {
     /// Its ARN.
     pub arn: String,
-    /// What it cannot change.
+    /// Its immutable properties.
     pub traits: TargetGroupTraits,
     /// Its tags.
     pub tags: Tags,
 }
 
-/// Where the controller is.
+/// The cluster of the controller.
 #[derive(Debug, Clone, Copy)]
 pub struct Here<'a> {
     /// Name of the cluster.
@@ -118,7 +118,7 @@ pub struct Here<'a> {
     pub vpc: &'a str,
 }
 
-/// Why a binding is held whatever its target group is.
+/// Why a binding may change nothing, for any target group.
 #[must_use]
 pub fn held_by_itself(binding: &TargetGroupBinding) -> Option<Hold> {
     let role = binding.spec.iam_role_arn_to_assume.as_ref().filter(|role| !role.is_empty());
@@ -126,7 +126,7 @@ pub fn held_by_itself(binding: &TargetGroupBinding) -> Option<Hold> {
     role.map(|role| Hold::AssumedRole(role.clone())).or_else(|| label.map(|label| Hold::OtherController(label.clone())))
 }
 
-/// Why a binding is held because of what its target group is. `lives` tells whether an `IngressGroup` is there.
+/// Why a binding may not change this target group. `lives` says whether an `IngressGroup` exists.
 #[must_use]
 pub fn held_by_target_group(
     binding: &TargetGroupBinding,
@@ -159,8 +159,8 @@ pub fn held_by_target_group(
     other.then(|| Hold::OtherVpc { vpc: vpc.to_owned(), expected: expected.to_owned(), said: said.is_some() })
 }
 
-/// Whether the binding is the one that the group which made the target group made for it. The tags are AWS's, so nobody in the cluster can
-/// claim this with labels alone: labels count in the namespace that the tag names.
+/// Whether the group that created the target group created the binding, too. The tags are in AWS, so nobody in the cluster can
+/// claim this with labels only: labels count in the namespace that the tag names.
 #[must_use]
 pub fn is_own(binding: &TargetGroupBinding, group: &TargetGroupRead) -> bool {
     let Some(of) = group_of(&group.tags) else { return false };
@@ -171,7 +171,7 @@ pub fn is_own(binding: &TargetGroupBinding, group: &TargetGroupRead) -> bool {
     labelled && namespace.is_some() && namespace == binding.metadata.namespace.as_deref()
 }
 
-/// Of the bindings that name one target group, the one that registers and deregisters: the group's own one, else the oldest.
+/// Of the bindings that name one target group, the one that registers and deregisters: the one of the group, else the oldest.
 #[must_use]
 pub fn first<'b>(
     bindings: impl IntoIterator<Item = &'b TargetGroupBinding>,
@@ -184,13 +184,13 @@ pub fn first<'b>(
     })
 }
 
-/// Whether fields are absent that the target group says, as the predecessor's mutating webhook fills them in.
+/// Whether fields are absent that LBC's mutating webhook fills in from the target group.
 #[must_use]
 pub fn lacks_traits(binding: &TargetGroupBinding) -> bool {
     is_empty(binding.spec.target_type.as_deref()) || is_empty(binding.spec.ip_address_type.as_deref())
 }
 
-/// The binding with the fields that are absent taken from its target group.
+/// The binding, with its absent fields taken from the target group.
 #[must_use]
 pub fn filled(binding: &TargetGroupBinding, traits: &TargetGroupTraits) -> TargetGroupBinding {
     let mut filled = binding.clone();

@@ -1,8 +1,8 @@
-//! What a binding itself registered and where, as one line in an annotation of it, so that a restart does not forget it: when its target
-//! group is another one later, these targets leave the former one, and no others do.
+//! What a binding itself registered, and in which target group, as one line in an annotation of the binding, so that it survives a restart: if its target
+//! group changes later, exactly these targets leave the former target group.
 //!
-//! Whoever writes the binding can write the annotation, with any target group and any targets in it. It counts only while the binding's
-//! status has its seal: the right to write bindings is not the right to write their status.
+//! Everybody who may write the binding can write the annotation, with any target group and any targets in it. It is valid only while the
+//! status of the binding has its seal: the permission to write bindings does not include their status.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::stack::{Target, TargetHealth};
 
 /// The annotation with the line.
 pub const REGISTERED: &str = "albedo.dev/registered";
-/// The type of the condition that has the seal as its message.
+/// The type of the condition whose message is the seal.
 pub const SEALED: &str = "TargetsRecorded";
 /// Longest line in bytes; an object's annotations may take 256 KiB together.
 const LONGEST: usize = 64 * 1024;
@@ -34,7 +34,7 @@ impl Record {
         Self { target_group: target_group.to_owned(), targets }
     }
 
-    /// What a binding's annotation says; `None` if there is none, none that can be read, or one that its status does not vouch for.
+    /// The record in the annotation of a binding; `None` if there is none, if it cannot be read, or if the status does not have its seal.
     #[must_use]
     pub fn of(binding: &TargetGroupBinding) -> Option<Self> {
         let line = binding.metadata.annotations.as_ref()?.get(REGISTERED)?;
@@ -51,7 +51,7 @@ impl Record {
         Some(Self { target_group: target_group.to_owned(), targets })
     }
 
-    /// `ARN id:port,id:port`. What does not fit is left out: it stays registered rather than that others are deregistered.
+    /// `ARN id:port,id:port`. Targets that do not fit are left out: they stay registered, and no other target is deregistered.
     #[must_use]
     pub fn line(&self) -> String {
         let mut line = self.target_group.clone();
@@ -65,7 +65,7 @@ impl Record {
         line
     }
 
-    /// With the targets of another record of the same target group.
+    /// Adds the targets of another record of the same target group.
     #[must_use]
     pub fn and(mut self, other: Option<Self>) -> Self {
         if let Some(other) = other.filter(|other| other.target_group == self.target_group) {
@@ -74,7 +74,7 @@ impl Record {
         self
     }
 
-    /// Whether the binding names another target group than that of the record now, by its ARN or by its name.
+    /// Whether the binding now names another target group than the record, by ARN or by name.
     #[must_use]
     pub fn is_of_another_than_named(&self, binding: &TargetGroupBinding) -> bool {
         if self.target_group.is_empty() {
@@ -92,7 +92,7 @@ impl Record {
         self.targets.contains(&(target.id.clone(), target.port))
     }
 
-    /// Of what a target group holds, what the binding registered and what does not drain already.
+    /// The targets of a target group that the binding registered and that are not draining.
     #[must_use]
     pub fn among(&self, observed: &[TargetHealth]) -> Vec<Target> {
         let held = observed.iter().filter(|health| !health.is_draining()).map(|health| &health.target);

@@ -1,11 +1,11 @@
-//! Which targets to register and which to deregister, so that the target group holds what it should:
+//! Which targets to register and which to deregister, so that the target group has the desired ones:
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RegisterTargets.html>.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::stack::{Target, TargetHealth};
 
-/// What changes in one target group, each list in the order of its targets. How many go into one call is the caller's.
+/// The changes of one target group, each list sorted by target. The caller decides how many go into one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registration {
     /// To be registered.

@@ -1,4 +1,4 @@
-//! Whose an Ingress is: the legacy annotation, its class, the default class, and the class's parameters.
+//! Which controller an Ingress belongs to: by the legacy annotation, its class, the default class, and the parameters of the class.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct Class {
     pub params: Option<Arc<IngressClassParams>>,
 }
 
-/// Why it cannot be told whether an Ingress is ours, or why its class cannot be used.
+/// Why it is unknown whether an Ingress is ours, or why its class cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClassError {
     /// The class does not exist.
@@ -43,10 +43,10 @@ pub enum ClassError {
 }
 
 impl World {
-    /// Whether an Ingress is ours: `Ok(None)` if it is another's.
+    /// The class of an Ingress that is ours; `Ok(None)` if it belongs to another controller.
     ///
     /// # Errors
-    /// The class is named but cannot be used.
+    /// If the Ingress names a class that cannot be used.
     pub fn classify(&self, ingress: &Ingress) -> Result<Option<Class>, ClassError> {
         let ours = self.ingress_class();
         if let Some(value) = ingress.metadata.annotations.as_ref().and_then(|map| map.get(LEGACY_CLASS)) {
@@ -125,7 +125,7 @@ impl World {
     fn check_namespace(&self, params: &IngressClassParams, namespace: &str) -> Result<(), ClassError> {
         let Some(selector) = &params.spec.namespace_selector else { return Ok(()) };
         let mut labels = self.namespaces.get(namespace).map(|labels| (**labels).clone()).unwrap_or_default();
-        // The API server gives it to every namespace; one that a file describes, or does not, lacks it.
+        // The API server adds this label to every namespace. A namespace from a file, or one that is not in the files, lacks it.
         labels.insert("kubernetes.io/metadata.name".to_owned(), namespace.to_owned());
         if selects(selector, &labels) {
             Ok(())
@@ -135,7 +135,7 @@ impl World {
     }
 }
 
-/// Whether a label selector selects labels; one that Kubernetes refuses selects none:
+/// Whether a label selector matches labels. An invalid selector matches nothing:
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>.
 #[must_use]
 pub fn selects(selector: &LabelSelector, labels: &std::collections::BTreeMap<String, String>) -> bool {

@@ -1,4 +1,4 @@
-//! The reverse edges: which groups and bindings a change of an object touches.
+//! The reverse edges: which groups and bindings a change of an object affects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ impl World {
         let key = Key::of(&ingress.metadata);
         let before = self.ingresses.get(&key);
         let same = before.is_some_and(|before| means_the_same(before, &ingress));
-        // A first status is our own; one that another hand cleared or changed is put back.
+        // We wrote the first status ourselves. If something else cleared or changed the status, it must be written again.
         let lost = before.is_some_and(|before| !hosts(before).is_empty() && hosts(before) != hosts(&ingress));
         if same && lost {
             self.touch_ingress(&key, changes);
@@ -28,7 +28,7 @@ impl World {
         }
     }
 
-    /// Brings the edges of an Ingress up to date and touches the groups it was in and is in.
+    /// Updates the edges of an Ingress, and marks its former groups and its present ones as affected.
     pub(super) fn reindex(&mut self, key: &Key, changes: &mut Changes) {
         for group in self.groups_of.remove(key).unwrap_or_default() {
             remove_from(&mut self.members, &group, key);
@@ -49,13 +49,13 @@ impl World {
             changes.insert(Unit::Group(group.clone()));
         }
         if groups.is_empty() && self.is_unplaced(&ingress) {
-            // It belongs to no group because something about it is wrong: its own group reports that.
+            // It belongs to no group because its class or group name is invalid: the unit of its own group reports that.
             changes.insert(Unit::Group(own_group(key)));
         }
         let claims = super::membership::claims(&ingress);
         for group in &claims {
             self.claims.entry(group.clone()).or_default().insert(key.clone());
-            // One that is about to go, and that its group does not know, is let go when nothing of it is left there.
+            // It is leaving, and the ledger of its group does not know it: its finalizer is removed when nothing of it is left there.
             if ingress.metadata.deletion_timestamp.is_some() && self.members.contains_key(group) {
                 changes.insert(Unit::Group(group.clone()));
             }
@@ -70,7 +70,7 @@ impl World {
         self.services_of.insert(key.clone(), services);
     }
 
-    /// What a ledger says decides who of those that hold its group's finalizer leaves it.
+    /// The ledger decides which of the Ingresses with the finalizer of its group are leaving it.
     pub(super) fn reindex_claims(&mut self, ledger: &str, changes: &mut Changes) {
         let Some(group) = GroupId::explicit_of_object(ledger) else { return };
         for key in self.claims.get(&group).cloned().unwrap_or_default() {
@@ -81,7 +81,7 @@ impl World {
         }
     }
 
-    /// Classes, parameters and namespaces decide the membership of any Ingress; those whose it is not, stay untouched.
+    /// A class, its parameters or a namespace may decide the membership of any Ingress. Only Ingresses whose membership changes are affected.
     pub(super) fn reindex_classes(&mut self, changes: &mut Changes) {
         let moved = |(key, ingress): (&Key, &Arc<Ingress>)| {
             (self.memberships.get(key) != Some(&self.membership(ingress))).then(|| key.clone())
@@ -106,14 +106,14 @@ impl World {
         }
     }
 
-    /// The Secrets that members name. One that is not there is among them.
+    /// The Secrets that members name, including those that do not exist.
     #[must_use]
     pub fn secrets_in_use(&self) -> BTreeSet<Key> {
         let may_name = |(key, ingress): &(&Key, &Arc<Ingress>)| self.may_name_secrets(key, ingress);
         self.ingresses.iter().filter(may_name).flat_map(|(_, ingress)| secret_refs(ingress, &self.services)).collect()
     }
 
-    /// Whether an Ingress is a member and has to do with OIDC at all, by itself or by a Service: most have not.
+    /// Whether an Ingress is a member and uses OIDC, by its own annotations or those of a Service. Most don't.
     fn may_name_secrets(&self, key: &Key, ingress: &Ingress) -> bool {
         let has = |notes: Option<&BTreeMap<String, String>>| notes.is_some_and(|notes| notes.contains_key(OIDC));
         let mut services = self.services_of.get(key).into_iter().flatten().filter_map(|one| self.services.get(one));
@@ -141,7 +141,7 @@ impl World {
         named.filter(|key| !self.secrets.contains_key(key)).collect()
     }
 
-    /// Which revision of a Secret is known.
+    /// The revision of a Secret that was read last.
     #[must_use]
     pub fn secret_revision(&self, secret: &Key) -> Option<&str> {
         self.secrets.get(secret).map(|keys| keys.revision.as_str())
@@ -197,7 +197,7 @@ impl World {
         self.endpoints.retain(|_, slices| !slices.is_empty());
     }
 
-    /// Takes the Service from the pods of a slice that went or changed, but for those that another slice still names.
+    /// A slice was deleted or has changed: removes the Service from its pods, except from those that another slice names.
     fn forget_pods(&mut self, service: &Key, before: Option<&Endpoints>) {
         let Some(before) = before else { return };
         let slices = self.endpoints.get(service);
@@ -214,7 +214,7 @@ impl World {
         if self.pods.insert(key.clone(), pod.clone()).is_some_and(|before| before == pod) {
             return;
         }
-        // A slice may name a pod before the pod is known here.
+        // A slice may name a pod before the watch has reported the pod.
         for service in self.pod_services.get(&key).into_iter().flatten() {
             self.touch_bindings_of(service, changes);
         }
@@ -257,7 +257,7 @@ impl World {
         self.bindings.insert(key, Arc::new(binding));
     }
 
-    /// A binding that gives up its target group leaves it to another one that names it.
+    /// If a binding no longer uses its target group, another binding that names the same target group may use it.
     pub(super) fn touch_sharers(&self, key: &Key, before: &TargetGroupBinding, changes: &mut Changes) {
         let sharers =
             self.bindings.iter().filter(|(other, binding)| *other != key && binding.shares_target_group(before));
@@ -277,8 +277,8 @@ impl World {
         group_of_labels(binding).filter(|group| self.members.contains_key(group))
     }
 
-    /// The group that a binding belongs to: one whose labels it carries, that has a member in its namespace, and whose ledger names its
-    /// target group, if the group has one. Labels alone are anybody's to write.
+    /// The group that a binding belongs to: the binding has its labels, the group has a member in the namespace of the binding, and its ledger names the
+    /// target group, if there is a ledger. Labels alone prove nothing: anybody can write them.
     #[must_use]
     pub fn owner_of(&self, binding: &TargetGroupBinding) -> Option<GroupId> {
         let group = self.group_of_binding(binding)?;
@@ -292,7 +292,7 @@ impl World {
         (is_named && self.members.get(&group).is_some_and(|members| members.iter().any(is_near))).then_some(group)
     }
 
-    /// Whether something about an Ingress keeps it out of every group, other than that it is not ours.
+    /// Whether an Ingress is in no group although it is not another controller's.
     fn is_unplaced(&self, ingress: &Ingress) -> bool {
         use super::Membership::{InvalidGroup, Unknown};
         matches!(self.membership(ingress), InvalidGroup(_) | Unknown(_))
@@ -349,7 +349,7 @@ fn service_of(key: &Key, binding: &TargetGroupBinding) -> Key {
     Key::new(&key.namespace, &binding.spec.service_ref.name)
 }
 
-/// The host names that an Ingress's status tells, each with its ports.
+/// The host names in the status of an Ingress, each with its ports.
 fn hosts(ingress: &Ingress) -> Vec<(Option<&str>, Vec<i32>)> {
     let balancer = ingress.status.as_ref().and_then(|status| status.load_balancer.as_ref());
     let entries = balancer.and_then(|balancer| balancer.ingress.as_ref()).into_iter().flatten();
@@ -357,7 +357,7 @@ fn hosts(ingress: &Ingress) -> Vec<(Option<&str>, Vec<i32>)> {
     entries.map(|entry| (entry.hostname.as_deref(), ports(entry))).collect()
 }
 
-/// Whether two states of an Ingress lead to the same build: status and managed fields never matter.
+/// Whether two states of an Ingress have the same result: status and managed fields have no effect.
 fn means_the_same(before: &Ingress, after: &Ingress) -> bool {
     before.spec == after.spec
         && before.metadata.annotations == after.metadata.annotations

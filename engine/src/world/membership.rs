@@ -1,4 +1,4 @@
-//! Which groups an Ingress counts in: the one it belongs to, and those that it leaves. A finalizer is a claim, and no proof.
+//! Which groups an Ingress is in: the one that it belongs to, and those that it leaves. A finalizer is a claim, not a proof.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use crate::kinds::Key;
 use crate::stack::GroupId;
 
 const GROUP_NAME: &str = "alb.ingress.kubernetes.io/group.name";
-/// So many groups of which nothing is recorded an Ingress can count in by its finalizers at a time. One that moves holds two.
+/// The most groups without a ledger that an Ingress can be in by its finalizers. An Ingress that moves has two finalizers.
 const UNPROVEN: usize = 8;
 
 /// Where an Ingress belongs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Membership {
-    /// To a group.
+    /// It belongs to a group.
     Member(GroupId, Class),
-    /// To none: another controller's, or being deleted.
+    /// It belongs to no group: it is another controller's, or is being deleted.
     None,
-    /// Ours by its class, but its group's name is none.
+    /// It is ours by its class, but the name of its group is invalid.
     InvalidGroup(String),
-    /// It cannot be told. It stays where its finalizers say, for absence never deletes.
+    /// Unknown. It stays in the groups of its finalizers, because a missing class must never delete anything.
     Unknown(ClassError),
 }
 
@@ -43,8 +43,8 @@ impl World {
         }
     }
 
-    /// The groups that an Ingress counts in: where it is a member, and those that it leaves. A finalizer is what its author wrote: of a
-    /// group that others are in it counts only if the group's ledger knows the Ingress.
+    /// The groups that an Ingress is in: where it is a member, and those that it leaves. Its author can write any finalizer: for a
+    /// group with other members it counts only if the ledger of the group knows the Ingress.
     pub(super) fn groups_for(&self, ingress: &Ingress) -> BTreeSet<GroupId> {
         let key = Key::of(&ingress.metadata);
         let own = match self.membership(ingress) {
@@ -67,15 +67,15 @@ impl World {
         groups
     }
 
-    /// Whether a group's ledger knows an Ingress as a member, `None` without a ledger: only AWS can tell then.
+    /// Whether the ledger of a group knows an Ingress as a member. `None` without a ledger: then only AWS knows.
     #[must_use]
     pub fn is_known_in(&self, group: &GroupId, key: &Key) -> Option<bool> {
         let status = self.group_object(group)?.status.as_ref()?;
         Some(status.known_members().any(|member| member == (key.namespace.as_str(), key.name.as_str())))
     }
 
-    /// Whether nobody is in a group but Ingresses that claim it by their finalizers, and nothing is recorded of it: who waits for
-    /// something goes before it.
+    /// Whether a group has no members and no ledger, only Ingresses that claim it by their finalizers: who waits for
+    /// something has precedence over it.
     #[must_use]
     pub fn is_only_claimed(&self, group: &GroupId) -> bool {
         let mut members = self.members.get(group).into_iter().flatten();
@@ -84,8 +84,8 @@ impl World {
         group.is_explicit() && self.group_object(group).is_none() && !members.any(is_member)
     }
 
-    /// Ingresses on their way out that hold a group's finalizer although its ledger does not know them: those that were about to join
-    /// when the process ended, and those whose author wrote it there. At most so many at a time.
+    /// Leaving Ingresses that have the finalizer of a group although its ledger does not know them: those that were about to join
+    /// when the process ended, and those whose author wrote the finalizer. The number at one time is limited.
     #[must_use]
     pub fn strays(&self, group: &GroupId, at_most: usize) -> Vec<Arc<Ingress>> {
         let members = self.members.get(group);
@@ -113,7 +113,7 @@ impl World {
     }
 }
 
-/// The groups whose finalizers an Ingress holds.
+/// The groups whose finalizers an Ingress has.
 pub(super) fn claims(ingress: &Ingress) -> BTreeSet<GroupId> {
     let key = Key::of(&ingress.metadata);
     let finalizers = ingress.metadata.finalizers.iter().flatten();

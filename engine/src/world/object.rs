@@ -1,4 +1,4 @@
-//! What watchers tell the world, projected to what is needed.
+//! The objects that the watches pass to the world, reduced to what is needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,8 +35,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind that has to be listed before anything is concluded. Secrets are read one by one, when an Ingress
-    /// names one, because a right to list them is not asked for.
+    /// Every kind that must be listed before the world is ready. Secrets are read one by one, when an Ingress
+    /// names one, because Albedo has no permission to list them.
     pub const ALL: [Self; 10] = [
         Self::Ingress,
         Self::IngressClass,
@@ -51,7 +51,7 @@ impl Kind {
     ];
 }
 
-/// What is kept of a Secret: which keys and labels it has, never a byte of their values.
+/// What is kept of a Secret: its keys and labels, never any of its values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecretKeys {
     /// Names of its keys.
@@ -62,7 +62,7 @@ pub struct SecretKeys {
     pub revision: String,
 }
 
-/// An object as watchers hand it over.
+/// An object as the watches pass it.
 #[derive(Debug, Clone)]
 pub enum Object {
     /// An Ingress.

@@ -1,4 +1,4 @@
-//! Groups whose bindings are not there although their target groups are: the CRD was deleted and put back, say.
+//! Groups whose target groups exist, but not their bindings. This happens when the CRD was deleted and created again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::kinds::{IngressGroup, Key};
 use crate::stack::{GroupId, ResourceId};
 
 impl World {
-    /// A ledger that names fewer target groups ends the wait for their bindings.
+    /// If the ledger names fewer target groups, the wait for their bindings ends.
     pub(super) fn apply_ledger(&mut self, ledger: IngressGroup, changes: &mut Changes) {
         let ledger = Arc::new(ledger);
         let name = ledger.metadata.name.clone().unwrap_or_default();
@@ -25,8 +25,8 @@ impl World {
         }
     }
 
-    /// Whether some binding that a group needs is not there: by the group's ledger, or, without one, because a group that has begun
-    /// has no binding at all. Its next turn makes them again. Until then nobody knows what their targets need.
+    /// Whether a binding that a group needs does not exist: according to its ledger or, without a ledger, because a group with finalizers
+    /// has no binding at all. The next pass creates them again. Until then it is unknown which rules their targets need.
     #[must_use]
     pub fn lacks_bindings(&self) -> bool {
         let bound: BTreeSet<&str> =
@@ -41,7 +41,7 @@ impl World {
         })
     }
 
-    /// Whether some group may need the shared backend security group: its ledger names it, or does not tell yet.
+    /// Whether some group may need the shared backend security group: its ledger names it, or there is no ledger yet.
     #[must_use]
     pub fn may_need_backend_group(&self) -> bool {
         let shared = ResourceId::backend_security_group();
@@ -60,7 +60,7 @@ impl World {
         })
     }
 
-    /// Whether an Ingress holds the group's finalizer and is not on its way out.
+    /// Whether an Ingress has the finalizer of the group and is not leaving.
     fn has_begun(&self, group: &GroupId, key: &Key) -> bool {
         let finalizer = group.finalizer();
         let holds = self
@@ -82,12 +82,12 @@ fn needs_backend_group(ledger: &IngressGroup) -> bool {
     ledger.status.as_ref().is_some_and(|status| status.resources.contains_key(shared.as_str()))
 }
 
-/// Who the ledger knows as a member, now or lately.
+/// The members that the ledger knows, present and recent ones.
 fn members(ledger: &IngressGroup) -> Option<BTreeSet<(&str, &str)>> {
     Some(ledger.status.as_ref()?.known_members().collect())
 }
 
-/// ARNs of the target groups that were there when the group's last turn was over, but those of a frontend NLB, which need no binding.
+/// ARNs of the target groups that existed at the end of the last pass, except those of a frontend NLB, which need no binding.
 fn target_groups(ledger: &IngressGroup) -> impl Iterator<Item = &str> {
     let resources = ledger.status.iter().flat_map(|status| &status.resources);
     let bound = resources.filter(|(id, arn)| arn.contains(":targetgroup/") && !ResourceId::is_of_frontend_nlb(id));

@@ -1,4 +1,4 @@
-//! One moment over what a group needs, with a candidate laid over it.
+//! A snapshot of all objects that a group needs, with a candidate in place of the stored object.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use super::{Class, ClassError, Membership, SecretKeys, World, service_refs};
 use crate::kinds::{Endpoints, IngressGroup, Key, TargetGroupBinding};
 use crate::stack::{GroupId, Observed, resource_of};
 
-/// A change that has not happened: what admission asks about.
+/// A change that has not happened yet: what admission reviews.
 #[derive(Debug, Clone, Default)]
 pub enum Overlay {
-    /// Nothing.
+    /// No change.
     #[default]
     None,
-    /// This Ingress instead of what is stored under its name.
+    /// This Ingress replaces the stored one of the same name.
     Put(Arc<Ingress>),
-    /// Nothing under this name.
+    /// The Ingress of this name does not exist.
     Delete(Key),
 }
 
@@ -40,17 +40,17 @@ impl ClassifiedMember {
     }
 }
 
-/// An Ingress that holds the group's finalizer and is no member. Where the group has a ledger, it was one.
+/// An Ingress that has the finalizer of the group and is not a member. If the group has a ledger, it was a member.
 #[derive(Debug, Clone)]
 pub enum Leaving {
-    /// It is being deleted, or is another's or another group's now: read, and different.
+    /// It is being deleted, or belongs to another controller or group now. This is certain.
     Left(Arc<Ingress>),
-    /// It cannot be told whose it is (its class is gone, say): it stays as it is.
+    /// It is unknown where it belongs, for example because its class was deleted: nothing of it changes.
     Unknown(Arc<Ingress>, ClassError),
 }
 
 impl Leaving {
-    /// The Ingress, whatever is known of it.
+    /// The Ingress in both cases.
     #[must_use]
     pub fn ingress(&self) -> &Arc<Ingress> {
         let (Self::Left(ingress) | Self::Unknown(ingress, _)) = self;
@@ -58,18 +58,18 @@ impl Leaving {
     }
 }
 
-/// What a group is built from.
+/// Everything that a group is built from.
 #[derive(Debug, Clone)]
 pub struct View {
     /// The group.
     pub group: GroupId,
     /// Members, by namespace and name.
     pub members: Vec<ClassifiedMember>,
-    /// Those on their way out.
+    /// Ingresses that are leaving.
     pub leaving: Vec<Leaving>,
     /// The Services that members refer to, those that exist.
     pub services: BTreeMap<Key, Arc<Service>>,
-    /// The `EndpointSlices` of those Services. They come and go without the group being built: only totals look at them.
+    /// The `EndpointSlices` of those Services. Only totals use them; a change of them does not start a pass of the group.
     pub endpoints: BTreeMap<Key, Vec<Arc<Endpoints>>>,
     /// How many nodes the cluster has.
     pub nodes: usize,
@@ -84,7 +84,7 @@ pub struct View {
 }
 
 impl View {
-    /// Whether all Ingresses of the group are of one namespace: then each may read what is said of any.
+    /// Whether all Ingresses of the group are in one namespace: then each may read the findings of all.
     #[must_use]
     pub fn is_of_one_namespace(&self) -> bool {
         let mut namespaces = self.ingresses().map(|ingress| ingress.metadata.namespace.as_deref().unwrap_or_default());
@@ -97,8 +97,8 @@ impl View {
         self.members.iter().map(|member| &member.ingress).chain(self.leaving.iter().map(Leaving::ingress))
     }
 
-    /// Leaves out those of whom nothing can be told and who never were in the group: the ledger does not know them as linked, and without
-    /// one no target group that AWS holds is theirs.
+    /// Leaves out Ingresses of unknown membership that were never in the group: the ledger does not list them as linked, or, without
+    /// a ledger, AWS has no target group of them.
     pub fn leave_out_strangers(&mut self, observed: &Observed) {
         let status = self.ledger.as_ref().and_then(|ledger| ledger.status.as_ref());
         let held: Vec<&str> = observed.target_groups.iter().filter_map(|found| resource_of(&found.is.tags)).collect();
@@ -114,7 +114,7 @@ impl View {
 }
 
 impl World {
-    /// What a group is built from, with a candidate laid over it.
+    /// Everything that a group is built from, with a candidate in place of the stored object.
     #[must_use]
     pub fn view(&self, group: &GroupId, overlay: &Overlay) -> View {
         let mut ingresses: BTreeMap<Key, Arc<Ingress>> = self
@@ -190,8 +190,8 @@ impl World {
             .collect()
     }
 
-    /// Bindings with the group's labels in a namespace where it has, or had, a member. Anybody may write labels, and join: elsewhere they say
-    /// nothing, and nothing of another namespace's target group.
+    /// Bindings with the labels of the group in a namespace where it has, or had, a member. Anybody may write labels, and join: elsewhere they prove
+    /// nothing, and they never give access to a target group of another namespace.
     fn bindings_of(&self, view: &View) -> Vec<Arc<TargetGroupBinding>> {
         let recorded = view.ledger.iter().filter_map(|ledger| ledger.status.as_ref());
         let recorded = recorded.flat_map(|status| &status.members).map(|member| member.namespace.as_str());

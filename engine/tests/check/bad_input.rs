@@ -27,9 +27,9 @@ fn says(bytes: &[u8], wanted: &[&str]) {
 
 #[test]
 fn what_is_no_text() {
-    says(b"", &["not-a-manifest - holds no manifest"]);
-    says(b"# nothing\n---\n\n", &["not-a-manifest - holds no manifest"]);
-    says(b"kind: a\nb: \xff\n", &["unreadable 2:4 is no UTF-8: byte 0xff"]);
+    says(b"", &["not-a-manifest - contains no manifest"]);
+    says(b"# nothing\n---\n\n", &["not-a-manifest - contains no manifest"]);
+    says(b"kind: a\nb: \xff\n", &["unreadable 2:4 is not UTF-8: byte 0xff"]);
     says(b"\x7fELF\x02\x00\x00", &["unreadable - is binary"]);
     says(b"\xff\xfek\0i\0", &["unreadable - is UTF-16"]);
     says(&vec![b'a'; LARGEST + 1], &["unreadable - is larger than 16 MiB"]);
@@ -48,10 +48,10 @@ fn what_is_no_yaml() {
 
 #[test]
 fn what_is_no_manifest() {
-    says(b"hello\n", &["not-a-manifest 1:1 is no manifest: it is a string"]);
-    says(b"- a\n- b\n", &["not-a-manifest 1:1 is no manifest: it is a list"]);
-    says(b"# values\nreplicas: 3\n", &["not-a-manifest 2:1 is no manifest: it has no kind"]);
-    says(b"kind: Ingress\nmetadata: {name: a}\n", &["not-a-manifest 1:1 is no manifest: it has no apiVersion"]);
+    says(b"hello\n", &["not-a-manifest 1:1 not a manifest: it is a string"]);
+    says(b"- a\n- b\n", &["not-a-manifest 1:1 not a manifest: it is a list"]);
+    says(b"# values\nreplicas: 3\n", &["not-a-manifest 2:1 not a manifest: it has no kind"]);
+    says(b"kind: Ingress\nmetadata: {name: a}\n", &["not-a-manifest 1:1 not a manifest: it has no apiVersion"]);
     // What others read is theirs.
     says(b"apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: a}\nspec: {template: 1}\n", &[]);
 }
@@ -82,9 +82,9 @@ fn what_the_api_server_refuses() {
     says(ingress("example.com/a: [1]").as_bytes(), &["malformed 6:5 a list"]);
     says(ingress("example.com/a:").as_bytes(), &[]);
     let old = ingress("a: b").replace("networking.k8s.io/v1", "extensions/v1beta1");
-    says(old.as_bytes(), &["gone-api 1:13 no cluster serves Ingress of extensions/v1beta1 any more"]);
+    says(old.as_bytes(), &["gone-api 1:13 no cluster supports Ingress of extensions/v1beta1 any more"]);
     let field = ingress("a: b").replace("pathType", "pathtype");
-    says(field.as_bytes(), &["malformed 13:13 an Ingress has no field pathtype here"]);
+    says(field.as_bytes(), &["malformed 13:13 unknown field pathtype: kubectl"]);
     let port = ingress("a: b").replace("number: 80", "number: http");
     says(port.as_bytes(), &["malformed 18:27 invalid type: string \"http\", expected i32"]);
     says(ingress("a: b").replace("  name: web\n", "").as_bytes(), &["malformed 3:1 the Ingress has no name"]);

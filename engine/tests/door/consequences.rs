@@ -35,7 +35,7 @@ fn another_group_is_another_load_balancer() {
     let (alone, shop, other) = (json!({}), json!({"group.name": "shop"}), json!({"group.name": "other"}));
     let answer = edit(&mut Stage::new(), &shop, &other);
     assert!(!answer.allowed);
-    says("move", &answer.message, &["ALB303", "shop → other", "goes and", "DNS name", "allow-replacement"]);
+    says("move", &answer.message, &["ALB303", "shop → other", "is deleted and", "DNS name", "allow-replacement"]);
     let mut meant = other.clone();
     meant["albedo.dev/allow-replacement"] = json!("true");
     warns(&edit(&mut Stage::new(), &shop, &meant), &["ALB303"]);
@@ -43,7 +43,7 @@ fn another_group_is_another_load_balancer() {
     let mut stage = Stage::new();
     stage.store("sibling", &shop, &json!({})).remember(ledger("group.shop", Some("k8s-shop")));
     let answer = edit(&mut stage, &shop, &alone);
-    says("out of a group", &answer.message, &["ALB303", "k8s-shop.elb.example", "no longer answers", "→ shop/web"]);
+    says("out of a group", &answer.message, &["ALB303", "k8s-shop.elb.example", "no longer serves", "→ shop/web"]);
     let answer = edit(&mut Stage::new(), &alone, &shop);
     says("into a group", &answer.message, &["ALB303", "shop/web → shop"]);
 

@@ -1,31 +1,31 @@
-//! Match conditions in CEL: which requests the API server sends at all. They hold when no replica is up, so what they
-//! leave out can never be refused.
+//! Match conditions in CEL: which requests the API server sends at all. They apply even if no replica is up, so requests that they
+//! exclude can never be refused.
 //!
 //! `object` and `oldObject` are untyped here: reading a field that is absent is an error, and an error refuses the
-//! request under `Fail`. So every optional field is asked for with `has` first. `oldObject` is null on CREATE.
+//! request under `Fail`. So every optional field is tested with `has` first. `oldObject` is null on CREATE.
 
 use crate::annotation::{LEGACY_CLASS, PREFIX};
 
-/// Every annotation that says something to us begins with one of these, or is [`LEGACY_CLASS`].
+/// Every annotation that Albedo reads begins with one of these, or is [`LEGACY_CLASS`].
 const PREFIXES: [&str; 2] = [PREFIX, "albedo.dev/"];
 
-/// The object isn't being deleted: finalizers can always be removed.
+/// The object is not being deleted: it must always be possible to remove finalizers.
 pub(super) fn not_deleting() -> String {
     "!has(object.metadata.deletionTimestamp)".to_owned()
 }
 
-/// The request isn't `user`'s.
+/// The request is not from `user`.
 pub(super) fn not_user(user: &str) -> String {
     format!("request.userInfo.username != {}", quoted(user))
 }
 
-/// The class is one of `classes`, after the request or before it: an Ingress that leaves us is reviewed as well.
+/// The class is one of `classes`, after the request or before it: an Ingress that changes to another controller is reviewed, too.
 pub(super) fn own(classes: &[String]) -> String {
     let classes = classes.iter().map(|class| quoted(class)).collect::<Vec<_>>().join(", ");
     format!("[object, oldObject].exists(o, o != null && {} in [{classes}])", class_of("o"))
 }
 
-/// Not [`own`], and a key of ours or no class, after the request or before it.
+/// Not [`own`], and with a key of ours or without a class, after the request or before it.
 pub(super) fn others(classes: &[String]) -> String {
     format!(
         "!{} && [object, oldObject].exists(o, o != null && ({} == '' || has(o.metadata.annotations) && \
@@ -36,8 +36,8 @@ pub(super) fn others(classes: &[String]) -> String {
     )
 }
 
-/// The request creates, or changes the spec or an annotation that says something to us. Labels, finalizers, status and
-/// other people's annotations (among them kubectl's copy of the manifest) don't count.
+/// The request creates an object, or changes the spec or an annotation that Albedo reads. Labels, finalizers, status and
+/// other annotations (such as kubectl's copy of the manifest) don't count.
 pub(super) fn changed() -> String {
     let ours = PREFIXES.map(|prefix| format!("k.startsWith({})", quoted(prefix))).join(" || ");
     format!(
@@ -50,8 +50,8 @@ pub(super) fn changed() -> String {
     )
 }
 
-/// The class name of the object in variable `o`, or an empty text; the legacy annotation goes before the field, as it
-/// does when the class is resolved.
+/// The class name of the object in variable `o`, or an empty text. The legacy annotation has precedence over the field, as
+/// in the resolution of classes.
 fn class_of(o: &str) -> String {
     let class = quoted(LEGACY_CLASS);
     format!(

@@ -1,4 +1,4 @@
-//! The table of webhooks: those that the configurations register, and those that are only answered.
+//! The table of webhooks: those that the configurations register, and those that are only served.
 
 use super::FailurePolicy::{Fail, Ignore};
 use super::Kind::{Mutating, Validating};
@@ -8,8 +8,8 @@ use super::Row;
 const CREATE: &[&str] = &["CREATE"];
 const CREATE_UPDATE: &[&str] = &["CREATE", "UPDATE"];
 
-/// Every path that is answered. Paths of the AWS Load Balancer Controller keep their spelling, so that configurations
-/// that it left behind go on working.
+/// Every path that is served. Paths of the AWS Load Balancer Controller keep their spelling, so that configurations
+/// that it left behind continue to work.
 pub const ROWS: &[Row] = &[
     Row {
         path: "/mutate-networking-v1-ingress",

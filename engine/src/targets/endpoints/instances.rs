@@ -1,4 +1,4 @@
-//! Nodes as targets, by instance id: every node that passes on traffic to a `NodePort`, cordoned ones included.
+//! Nodes as targets, by instance id: every node that forwards traffic of a `NodePort`, including cordoned ones.
 
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
@@ -10,7 +10,7 @@ use crate::stack::Target;
 /// Types of a Service that has a `NodePort`.
 const TYPES: [&str; 2] = ["NodePort", "LoadBalancer"];
 
-/// Labels that keep a node out; `None`: with any value. A control plane node without the old label `master` stays in.
+/// Labels that exclude a node; `None`: with any value. A control plane node without the old label `master` is included.
 const EXCLUDING_LABELS: [(&str, Option<&str>); 4] = [
     ("node-role.kubernetes.io/master", None),
     ("node.kubernetes.io/exclude-from-external-load-balancers", None),
@@ -18,7 +18,7 @@ const EXCLUDING_LABELS: [(&str, Option<&str>); 4] = [
     ("eks.amazonaws.com/compute-type", Some("fargate")),
 ];
 
-/// Taints with which an autoscaler announces that a node goes; `None`: with any effect.
+/// Taints by which an autoscaler announces that it removes a node; `None`: with any effect.
 const REMOVING_TAINTS: [(&str, Option<&str>); 2] =
     [("ToBeDeletedByClusterAutoscaler", None), ("karpenter.sh/disrupted", Some("NoSchedule"))];
 
@@ -54,14 +54,14 @@ pub(super) fn resolve(
         }
         match node.instance_id() {
             Some(id) => resolved.add(Target { id: id.to_owned(), port: number, availability_zone: None }, origin),
-            // The predecessor fails the whole binding here: one hybrid node would stop all targets of type instance.
+            // LBC fails the whole binding here: one hybrid node would block all targets of type instance.
             None => resolved.skip(origin, SkipReason::NotAnInstance),
         }
     }
     Ok(resolved)
 }
 
-/// Why a node is no target whatever its state, if there is a reason.
+/// Why a node is never a target, whatever its state; `None` if it can be one.
 fn unfit(node: &Node, selector: Option<&LabelSelector>) -> Result<Option<SkipReason>, TargetsError> {
     let labelled = |(key, value): &(&str, Option<&str>)| {
         node.labels.get(*key).is_some_and(|there| value.is_none_or(|value| there == value))
@@ -84,7 +84,7 @@ fn unfit(node: &Node, selector: Option<&LabelSelector>) -> Result<Option<SkipRea
 fn selected(node: &Node, selector: Option<&LabelSelector>) -> Result<bool, TargetsError> {
     let Some(selector) = selector else { return Ok(true) };
     let mut all = selector.match_labels.iter().flatten().all(|(key, value)| node.labels.get(key) == Some(value));
-    // Each one is looked at, so that a bad operator is found whatever the nodes are.
+    // Every expression is evaluated, so that an invalid operator is found for any node.
     for requirement in selector.match_expressions.iter().flatten() {
         all &= meets(node, requirement)?;
     }

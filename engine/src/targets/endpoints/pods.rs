@@ -1,4 +1,4 @@
-//! Pods as targets, by address: what `EndpointSlice`s say, checked against the pods and their nodes.
+//! Pods as targets, by address: the addresses in `EndpointSlice`s, checked against the pods and their nodes.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,10 +10,10 @@ use super::{Origin, Resolved, SkipReason, Sources, readiness_gate};
 use crate::kinds::{Endpoint, Endpoints, Key, Node, Pod, TargetGroupBinding};
 use crate::stack::Target;
 
-/// What becomes of an endpoint.
+/// The result for one endpoint.
 enum Fate {
     Target,
-    /// A target if nothing else is: its containers run, but its node has not been heard of.
+    /// A target only if there is no other: its containers run, but the state of its node is unknown.
     LastResort,
     Skip(SkipReason),
 }
@@ -29,7 +29,7 @@ pub(super) fn resolve(
     let zones = Zones::new(binding, sources.vpc_cidrs);
     let (mut resolved, mut last_resort) = (Resolved::default(), Vec::new());
     for (number, endpoint) in endpoints(binding, service, port, sources) {
-        // Endpoints without a pod, written by hand, are no targets.
+        // Endpoints without a pod, written by hand, are not targets.
         let Some(key) = endpoint.pod_key(&service.namespace) else { continue };
         let origin = Origin::Pod(key.clone());
         let Some(pod) = (sources.pods)(&key) else {
@@ -64,7 +64,7 @@ pub(super) fn resolve(
     resolved
 }
 
-/// The endpoints of the Service's port with their numbers, of the binding's family of addresses.
+/// The endpoints of the port of the Service, with their port numbers, in the address family of the binding.
 fn endpoints<'a>(
     binding: &TargetGroupBinding,
     service: &'a Key,
@@ -77,13 +77,13 @@ fn endpoints<'a>(
         slice.address_type == family && slice.service == service.name && slice.key.namespace == service.namespace
     };
     sources.slices.iter().map(AsRef::as_ref).filter(ours).flat_map(move |slice: &Endpoints| {
-        // A port without a name is the only one of its Service.
+        // A port without a name is the only port of its Service.
         let ports = slice.ports.iter().filter(move |port| name.is_empty() || port.name == name);
         ports.flat_map(|port| slice.endpoints.iter().map(|endpoint| (port.port, endpoint)))
     })
 }
 
-/// A pod that waits for the health of its target is never ready before it is one: then its containers and its node count.
+/// A pod that waits for the health of its target cannot be ready before it is a target: then its containers and its node count.
 fn fate(endpoint: &Endpoint, pod: &Pod, nodes: &BTreeMap<&str, &Node>, gate: &str) -> Fate {
     if endpoint.ready {
         return Fate::Target;
@@ -101,10 +101,10 @@ fn fate(endpoint: &Endpoint, pod: &Pod, nodes: &BTreeMap<&str, &Node>, gate: &st
     }
 }
 
-/// AWS finds the zone of an address inside the VPC itself; one outside has to be registered for `all` zones:
+/// AWS finds the zone of an address in the VPC itself. An address outside must be registered for `all` zones:
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetDescription.html>.
 struct Zones {
-    /// The VPC belongs to another account, which makes every address one outside.
+    /// The VPC belongs to another account: then every address is outside.
     foreign: bool,
     blocks: Vec<IpNet>,
 }
@@ -122,7 +122,7 @@ impl Zones {
         all.then(|| "all".to_owned())
     }
 
-    /// Without a block of the address's family nothing can be said.
+    /// Without a block of the address family the result is unknown.
     fn is_outside(&self, address: &IpAddr) -> bool {
         let mut family = self.blocks.iter().filter(|block| block.addr().is_ipv4() == address.is_ipv4()).peekable();
         family.peek().is_some() && !family.any(|block| block.contains(address))

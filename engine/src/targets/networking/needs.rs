@@ -1,4 +1,4 @@
-//! What one binding needs of which security group.
+//! The permissions that one binding needs, by security group.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use super::{ALL_PORTS, EndpointGroups, Interface, Need, group_source, ours};
 use crate::kinds::{NetworkingPeer, NetworkingPortSpec, Pod, TargetGroupBindingNetworking};
 use crate::stack::{PeerSource, Permission};
 
-/// Why the needs of a binding can't be told.
+/// Why the needs of a binding are unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkingError {
-    /// Which security group to open can't be told.
+    /// It is unknown which security group must get the permission.
     #[error(
         "expected exactly one securityGroup tagged with {tag} for eni {interface}, got: [{}]",
         found.join(", ")
@@ -19,15 +19,15 @@ pub enum NetworkingError {
     AmbiguousGroup {
         /// `eni-…`.
         interface: String,
-        /// The tag that should tell.
+        /// The tag that selects it.
         tag: String,
-        /// Groups that carry it; none or several.
+        /// Groups with that tag: none or several.
         found: Vec<String>,
     },
     /// A peer is neither a block nor a security group.
     #[error("either ipBlock or securityGroup should be specified")]
     EmptyPeer,
-    /// Nodes have no names for ports.
+    /// Nodes have no named ports.
     #[error("port {0:?} is a name: named ports can only be used with pod endpoints")]
     NamedPortOfNode(String),
     /// A pod has no container port of that name.
@@ -38,8 +38,8 @@ pub enum NetworkingError {
         /// The pod.
         pod: String,
     },
-    /// A number that is no port.
-    #[error("{0} is no port: 1 to 65535 are")]
+    /// An invalid port number.
+    #[error("invalid port {0}: write a number from 1 to 65535")]
     InvalidPort(i32),
 }
 
@@ -63,7 +63,7 @@ pub(super) fn of(
     pods.into_iter().map(|(group, pods)| (group.to_owned(), permissions(need, &pods, faults))).collect()
 }
 
-/// The security group to open: the only one, or the only one tagged as the cluster's.
+/// The security group that gets the permission: the only one, or the only one with the tag of the cluster.
 fn endpoint_group<'i>(interface: &'i Interface, groups: EndpointGroups<'_>) -> Result<&'i str, NetworkingError> {
     if let [only] = interface.security_groups.as_slice() {
         return Ok(&only.id);
@@ -85,7 +85,7 @@ fn endpoint_group<'i>(interface: &'i Interface, groups: EndpointGroups<'_>) -> R
 
 fn permissions(need: &Need<'_>, pods: &[&Pod], faults: &mut Vec<NetworkingError>) -> BTreeSet<Permission> {
     let mut permissions = BTreeSet::new();
-    // A rule without ports opens all of them, as the CRD says.
+    // A rule without ports allows all ports, as the CRD says.
     let all = [NetworkingPortSpec::default()];
     for rule in &need.networking.ingress {
         let ports = if rule.ports.is_empty() { all.as_slice() } else { rule.ports.as_slice() };
@@ -104,7 +104,7 @@ fn permissions(need: &Need<'_>, pods: &[&Pod], faults: &mut Vec<NetworkingError>
     permissions
 }
 
-/// Everybody whom a binding lets in.
+/// All sources that a binding allows.
 pub(super) fn sources(networking: &TargetGroupBindingNetworking) -> impl Iterator<Item = PeerSource> {
     networking.ingress.iter().flat_map(|rule| &rule.from).filter_map(source)
 }
@@ -117,7 +117,7 @@ fn source(peer: &NetworkingPeer) -> Option<PeerSource> {
     Some(if cidr.contains(':') { PeerSource::Ipv6(cidr.clone()) } else { PeerSource::Ipv4(cidr.clone()) })
 }
 
-/// A named port may be another number on each pod.
+/// A named port may have another number on each pod.
 fn ranges(port: &NetworkingPortSpec, pods: &[&Pod], faults: &mut Vec<NetworkingError>) -> BTreeSet<(u16, u16)> {
     let mut ranges = BTreeSet::new();
     let mut add = |number: i32, faults: &mut Vec<NetworkingError>| match u16::try_from(number) {
