@@ -142,7 +142,9 @@ fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::Nothing => "no effect on an object that is stored already",
         Effect::PartKept => "AWS keeps what it has for this part; the rest of the group is updated",
-        Effect::MemberSetAside => "the Ingress is left out of its group, or kept at its last good input; the other members are updated",
+        Effect::MemberSetAside => {
+            "the Ingress is left out of its group, or kept at its last good input; the other members are updated"
+        }
         Effect::GroupBlocked => "nothing of the group changes until this is fixed",
     }
 }

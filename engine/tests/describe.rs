@@ -85,7 +85,7 @@ fn each_state_is_told_from_the_others() {
     let rows: [(&Object, Option<&Outcome>, &Object, State, &str); 13] = [
         (&good, None, &good, State::UnderWay, "the first pass of the controller"),
         (&good, Some(&REACHED), &good, State::Served, ""),
-        (&good, Some(&REACHED), &edited, State::UnderWay, "to take over the last edit"),
+        (&good, Some(&REACHED), &edited, State::UnderWay, "to apply the last edit"),
         (&good, Some(&waiting("healthy targets")), &good, State::UnderWay, "healthy targets"),
         (&good, Some(&failed), &good, State::Failing, "AWS said no"),
         (&good, Some(&Outcome::Blocked), &good, State::Blocked, ""),

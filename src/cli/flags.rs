@@ -381,7 +381,9 @@ impl Run {
                 "scheme" => defaults.scheme = Some(settings.default_scheme),
                 "target-type" => defaults.target_type = Some(settings.default_target_type),
                 "ip-address-type" => defaults.ip_address_type = Some(IpAddressType::Ipv4),
-                other => bail!("--admission-defaults: unknown value {other}; write scheme, target-type, ip-address-type or none"),
+                other => bail!(
+                    "--admission-defaults: unknown value {other}; write scheme, target-type, ip-address-type or none"
+                ),
             }
         }
         Ok(Policy { mode, strict: self.admission_strict, defaults, ..Policy::default() })

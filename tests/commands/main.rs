@@ -127,9 +127,15 @@ fn nothing_is_printed_that_is_obeyed() {
 fn files_are_read_up_to_a_bound() {
     let manifest = ingress("web", "alb", "", "/");
     let rows: [(&[&str], &str); 4] = [
-        (&["check", "-", "--facts=/dev/zero"], "--facts /dev/zero: is larger than the limit of 67108864 bytes (64 MiB)"),
+        (
+            &["check", "-", "--facts=/dev/zero"],
+            "--facts /dev/zero: is larger than the limit of 67108864 bytes (64 MiB)",
+        ),
         (&["plan", "-", "--facts=/dev/zero"], "--facts /dev/zero: is larger than the limit of 67108864 bytes (64 MiB)"),
-        (&["webhook-config", "--ca-file=/dev/zero"], "--ca-file /dev/zero: is larger than the limit of 4194304 bytes (4 MiB)"),
+        (
+            &["webhook-config", "--ca-file=/dev/zero"],
+            "--ca-file /dev/zero: is larger than the limit of 4194304 bytes (4 MiB)",
+        ),
         (
             &["explain", "ingress", "ns/web", "--kubeconfig=/dev/zero"],
             "--kubeconfig /dev/zero: is larger than the limit of 4194304 bytes (4 MiB)",

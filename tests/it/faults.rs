@@ -62,7 +62,7 @@ pub async fn parameters_that_name_a_missing_subnet_stop_no_edit(base: Arc<Base>)
     let mark = stage.mark().await?;
     shop.parameters(json!({"subnets": {"ids": ["subnet-0fff", "subnet-0eee"]}})).await?;
     let told = stage.event("shop", "FailedBuildModel", "subnet-0fff").await?;
-    ensure!(told.contains("what AWS has in its place stays"), "{told}");
+    ensure!(told.contains("AWS keeps what it has for this part"), "{told}");
     stage.apply(&[shop.shop("shop", "/new")]).await?;
     shop.has_rule("/new").await?;
     stage.quiet().await?;

@@ -117,8 +117,9 @@ impl Change<'_> {
         let was = known.map(|known| known.scheme.clone()).filter(|scheme| !scheme.is_empty()).or_else(before)?;
         let becomes = load_balancer(self.after)?.scheme.to_string();
         let name = known.map(named).unwrap_or_default();
-        let message =
-            format!("scheme {was} → {becomes} deletes the load balancer{name} and creates another with another DNS name");
+        let message = format!(
+            "scheme {was} → {becomes} deletes the load balancer{name} and creates another with another DNS name"
+        );
         (was != becomes).then(|| self.happens("scheme", becomes, message))
     }
 
@@ -157,8 +158,7 @@ impl Change<'_> {
             load_balancer(&stood).map(|_| String::new())?
         };
         let others = self.context.world.view(&from, &Overlay::Delete(Key::of(&old.metadata)));
-        let fate =
-            if others.members.is_empty() { "is deleted and no longer serves it" } else { "no longer serves it" };
+        let fate = if others.members.is_empty() { "is deleted and no longer serves it" } else { "no longer serves it" };
         let message = format!(
             "group {from} → {}: the load balancer{name} {fate}; another one does, with another DNS name",
             self.group

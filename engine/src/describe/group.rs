@@ -203,14 +203,11 @@ impl Part {
             if status.is_none() && !input.unread.is_empty() {
                 let there = input.world.ingress(key).is_some_and(|ingress| !hosts(ingress).is_empty());
                 return match there {
-                    true => self.is(
-                        State::Served,
-                        "its status names a load balancer; its IngressGroup could not be read",
-                    ),
-                    false => self.is(
-                        State::UnderWay,
-                        "its status names no load balancer; its IngressGroup could not be read",
-                    ),
+                    true => {
+                        self.is(State::Served, "its status names a load balancer; its IngressGroup could not be read")
+                    }
+                    false => self
+                        .is(State::UnderWay, "its status names no load balancer; its IngressGroup could not be read"),
                 };
             }
             self.waits

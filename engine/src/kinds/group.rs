@@ -37,7 +37,7 @@ pub struct IngressGroupSpec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IngressGroupStatus {
-    /// The `metadata.generation` of this status; tools that wait read it together with the conditions.
+    /// The `metadata.generation` that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Ready`, `Converging` or `Blocked`.
@@ -47,7 +47,7 @@ pub struct IngressGroupStatus {
     pub load_balancer: Option<LoadBalancerStatus>,
     /// The number of Ingresses in the group.
     pub member_count: i32,
-    /// The number of quarantined Ingresses: left out, or linked from their last good input.
+    /// The number of quarantined Ingresses.
     pub set_aside_count: i32,
     /// The members.
     #[serde(skip_serializing_if = "Vec::is_empty")]

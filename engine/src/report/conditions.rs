@@ -70,11 +70,7 @@ impl Standing {
                 let message = format!("{there}, except {some} of {all} that are quarantined: {}", aside.join(", "));
                 (Course::There, "Reconciled", message)
             }
-            _ => (
-                Course::Stuck,
-                "SetAside",
-                format!("AWS has the last good input of {}", aside.join(", ")),
-            ),
+            _ => (Course::Stuck, "SetAside", format!("AWS has the last good input of {}", aside.join(", "))),
         };
         let state = if course == Course::There { READY } else { BLOCKED };
         Self { state, course, reason, message }
