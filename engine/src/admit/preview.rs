@@ -1,7 +1,7 @@
 //! What a change would do in AWS, as lines for `kubectl apply --dry-run=server`.
 
 use crate::link::Linked;
-use crate::plan::{self, AwsOperation, Input, Operation, Plan};
+use crate::plan::{self, Input, Operation, Plan};
 use crate::stack::{Desired, Rule, Tags};
 
 /// A preview has no account at hand: as many rules as AWS gives everybody.
@@ -53,10 +53,8 @@ fn outline(plan: &Plan, linked: &Linked, reader: &str) -> String {
         })
     };
     let line = |operation: &Operation| match operation {
-        Operation::Aws(AwsOperation::CreateRule { is, .. } | AwsOperation::ModifyRule { is, .. }) if own(is) => {
-            plan::line(operation)
-        }
-        _ => plan::call(operation),
+        Operation::Aws(aws) if aws.describe().routes.rule().is_some_and(own) => plan::line(operation),
+        Operation::Aws(_) | Operation::Kube(_) => plan::call(operation),
     };
     plan.operations.iter().map(|operation| line(operation) + "\n").collect()
 }
