@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_ends() {
+    fn retries_end() {
         let s = Duration::from_secs;
         assert_eq!(pause("DeleteTargetGroup", "ResourceInUse", s(0)), Some(s(2)));
         assert_eq!(pause("DeleteTargetGroup", "ResourceInUse", s(18)), Some(s(2)));
