@@ -196,7 +196,7 @@ mod tests {
     use std::time::Duration;
 
     use albedo_engine::facts::Facts;
-    use albedo_engine::plan::AwsOperation;
+    use albedo_engine::plan::operation::AwsOperation;
     use albedo_engine::stack::GroupId;
 
     use super::*;

@@ -7,7 +7,7 @@ mod diff;
 mod equal;
 mod health;
 mod keep;
-mod operation;
+pub mod operation;
 mod order;
 mod refusal;
 mod remember;
@@ -35,13 +35,13 @@ pub use compare::{Change, compare, show_changes};
 pub use diff::{Difference, Input, diff};
 pub use health::{Targets, TargetsByArn, asks};
 pub use keep::keep;
-pub use operation::{AwsOperation, KubeOperation, Operation};
+pub use operation::{AwsOperation, KubeOperation, Operation, call, line};
 pub use order::{order, order_slowly};
 pub use remember::{confirm, remember};
 pub use rules::Routing;
 pub use secrets::{Revisions, client_secrets, note_sent, recorded};
 pub use shape::shape;
-pub use show::{actions, call, line, rule, show, show_desired};
+pub use show::{actions, rule, show, show_desired};
 pub use stage::Stage;
 
 /// The next turn.

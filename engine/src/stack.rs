@@ -6,21 +6,19 @@ mod group;
 mod listener;
 mod load_balancer;
 mod names;
+mod observed;
 mod security_group;
 mod tags;
 mod target_group;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use addons::{Addons, ObservedAddons, SHIELD_PROTECTION, Shield, WebAcl};
-pub use frontend_nlb::{
-    FrontendListener, FrontendNlb, FrontendTargetGroup, ObservedFrontendListener, ObservedFrontendNlb,
-    ObservedFrontendTargetGroup, SubnetMapping,
-};
+pub use frontend_nlb::{FrontendListener, FrontendNlb, FrontendTargetGroup, SubnetMapping};
 pub use group::GroupId;
 pub use listener::{
     Action, AdditionalClaim, Authenticate, Condition, FixedResponse, Forward, Listener, MutualAuthentication, Patterns,
@@ -30,6 +28,10 @@ pub use load_balancer::{IpAddressType, LoadBalancer, LoadBalancerGeneration, Loa
 pub use names::{
     TargetGroupName, backend_security_group_name, frontend_nlb_name, frontend_target_group_name, load_balancer_name,
     managed_security_group_name,
+};
+pub use observed::{
+    Found, Observed, ObservedFrontendListener, ObservedFrontendNlb, ObservedFrontendTargetGroup, ObservedListener,
+    ObservedLoadBalancer,
 };
 pub use security_group::{PeerSource, Permission, SecurityGroup, network};
 pub use tags::{
@@ -155,15 +157,6 @@ impl fmt::Display for Ref {
     }
 }
 
-/// A resource that AWS holds: its ARN (or id) and what it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found<T> {
-    /// ARN, or id where AWS uses ids (`sg-…`).
-    pub arn: String,
-    /// What it is.
-    pub is: T,
-}
-
 /// Everything that should exist in AWS (and the bindings in Kubernetes) for one group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Desired {
@@ -213,64 +206,5 @@ impl Desired {
             lift_deletion_protection: false,
             lift_frontend_deletion_protection: false,
         }
-    }
-}
-
-/// A load balancer that AWS holds, with its listeners and their rules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ObservedLoadBalancer {
-    /// ARN.
-    pub arn: String,
-    /// DNS name as AWS gives it (mixed case).
-    pub dns_name: String,
-    /// State of its life.
-    pub state: LoadBalancerState,
-    /// The load balancer itself.
-    pub is: LoadBalancer,
-    /// What is attached to it, as far as it was read.
-    pub addons: ObservedAddons,
-    /// Its listeners.
-    pub listeners: Vec<ObservedListener>,
-}
-
-/// A listener that AWS holds, with its rules but for the default one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ObservedListener {
-    /// ARN.
-    pub arn: String,
-    /// The listener; its `rules` are empty, see [`ObservedListener::rules`].
-    pub is: Listener,
-    /// Rules with their ARNs, in priority order.
-    pub rules: Vec<Found<Rule>>,
-}
-
-/// What AWS holds of one group, found by the tracking tags.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Observed {
-    /// Load balancers with the stack's tags: one, unless something went wrong.
-    pub load_balancers: Vec<ObservedLoadBalancer>,
-    /// Target groups with the stack's tags.
-    pub target_groups: Vec<Found<TargetGroup>>,
-    /// Security groups with the stack's tags.
-    pub security_groups: Vec<Found<SecurityGroup>>,
-    /// The cluster's shared backend security group.
-    pub backend_security_group: Option<Found<SecurityGroup>>,
-    /// NLBs with the stack's tags: at most one, unless something went wrong.
-    pub frontend_nlbs: Vec<ObservedFrontendNlb>,
-    /// Target groups of type `alb` with the stack's tags.
-    pub frontend_target_groups: Vec<ObservedFrontendTargetGroup>,
-    /// ARNs, or ids, of those among all these that anybody may have tagged: nothing says that they were made for the group. Never deleted.
-    pub strangers: BTreeSet<String>,
-}
-
-impl Observed {
-    /// Whether nothing of the group exists.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.load_balancers.is_empty()
-            && self.target_groups.is_empty()
-            && self.security_groups.is_empty()
-            && self.frontend_nlbs.is_empty()
-            && self.frontend_target_groups.is_empty()
     }
 }

@@ -2,7 +2,6 @@
 //! permissions the security groups of nodes and pods need. Reads only bindings, never Ingresses.
 
 mod binding;
-mod brake;
 mod checkpoint;
 mod endpoints;
 mod networking;
@@ -11,7 +10,6 @@ mod record;
 mod registration;
 
 pub use binding::{from_kind, to_kind};
-pub use brake::{BrakePolicy, Verdict, brake};
 pub use checkpoint::{CHECKPOINT, CHECKPOINT_TIMESTAMP, checkpoint, checkpoint_of};
 pub use endpoints::{
     Origin, Resolution, Resolved, ServiceRead, SkipReason, Skipped, Sources, TargetsError, readiness_gate, resolve,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use albedo_engine::plan::AwsOperation as Op;
+use albedo_engine::plan::operation::Attachment;
 use albedo_engine::stack::{Addons, ObservedAddons, ObservedLoadBalancer, Shield, WebAcl};
 use tokio::time::Instant;
 
@@ -44,51 +44,27 @@ impl Memory {
         set(known.entry(arn.to_owned()).or_default());
     }
 
-    fn forget(&self, arn: &str) {
+    pub(super) fn forget(&self, arn: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(arn);
     }
 
-    /// Keeps what a write did to a load balancer; one that failed may have been done.
-    pub(super) fn note(&self, operation: &Op, arn: Option<&str>, done: bool) {
-        let Some(arn) = arn else { return };
-        let now = Instant::now();
-        match operation {
-            Op::DeleteLoadBalancer { .. } => self.forget(arn),
-            _ if !attaches(operation) => {}
-            _ if !done => self.forget(arn),
-            Op::AssociateWebAcl { web_acl, .. } => {
-                self.put(arn, |known| known.wafv2 = Some((WebAcl::Associated(web_acl.clone()), now)));
-            }
-            Op::DisassociateWebAcl { .. } => self.put(arn, |known| known.wafv2 = Some((WebAcl::Nothing, now))),
-            Op::AssociateClassicWebAcl { web_acl, .. } => {
-                self.put(arn, |known| known.waf_classic = Some((WebAcl::Associated(web_acl.clone()), now)));
-            }
-            Op::DisassociateClassicWebAcl { .. } => {
-                self.put(arn, |known| known.waf_classic = Some((WebAcl::Nothing, now)));
-            }
-            // Its id is needed to delete it, and only AWS's own answer has that for certain.
-            Op::CreateProtection { .. } => self.put(arn, |known| known.shield = None),
-            Op::DeleteProtection { .. } => self.put(arn, |known| known.shield = Some((Shield::Unprotected, now))),
-            Op::ModifyCapacityReservation { units, .. } => {
-                self.put(arn, |known| known.capacity_units = Some((*units, now)));
-            }
-            _ => {}
+    /// Keeps what a write attached to a load balancer; one that failed may have been done.
+    pub(super) fn note(&self, arn: &str, attached: Attachment<'_>, done: bool) {
+        if !done {
+            return self.forget(arn);
         }
+        let now = Instant::now();
+        let web_acl =
+            |acl: Option<&str>| Some((acl.map_or(WebAcl::Nothing, |acl| WebAcl::Associated(acl.to_owned())), now));
+        self.put(arn, |known| match attached {
+            Attachment::WebAcl(acl) => known.wafv2 = web_acl(acl),
+            Attachment::ClassicWebAcl(acl) => known.waf_classic = web_acl(acl),
+            // Its id is needed to delete it, and only AWS's own answer has that for certain.
+            Attachment::Shield(true) => known.shield = None,
+            Attachment::Shield(false) => known.shield = Some((Shield::Unprotected, now)),
+            Attachment::CapacityUnits(units) => known.capacity_units = Some((units, now)),
+        });
     }
-}
-
-/// Whether an operation is about what is attached.
-fn attaches(operation: &Op) -> bool {
-    matches!(
-        operation,
-        Op::AssociateWebAcl { .. }
-            | Op::DisassociateWebAcl { .. }
-            | Op::AssociateClassicWebAcl { .. }
-            | Op::DisassociateClassicWebAcl { .. }
-            | Op::CreateProtection { .. }
-            | Op::DeleteProtection { .. }
-            | Op::ModifyCapacityReservation { .. }
-    )
 }
 
 fn fresh<T>(known: Option<(T, Instant)>, now: Instant) -> Option<T> {
@@ -168,13 +144,10 @@ impl Cloud {
 
 #[cfg(test)]
 mod tests {
-    use albedo_engine::stack::Ref;
-
     use super::*;
 
     fn associate(done: bool, memory: &Memory) {
-        let operation = Op::AssociateWebAcl { load_balancer: Ref::Known("arn".to_owned()), web_acl: "acl".to_owned() };
-        memory.note(&operation, Some("arn"), done);
+        memory.note("arn", Attachment::WebAcl(Some("acl")), done);
     }
 
     #[test]
@@ -192,16 +165,7 @@ mod tests {
     fn a_load_balancer_that_is_gone_is_forgotten() {
         let memory = Memory::default();
         associate(true, &memory);
-        memory.note(&Op::DeleteLoadBalancer { load_balancer: "arn".to_owned() }, Some("arn"), true);
+        memory.forget("arn");
         assert!(memory.get("arn").wafv2.is_none());
-    }
-
-    #[test]
-    fn other_writes_change_nothing() {
-        let memory = Memory::default();
-        associate(true, &memory);
-        let other = Op::SetSubnets { load_balancer: "arn".to_owned(), subnets: Vec::new() };
-        memory.note(&other, Some("arn"), false);
-        assert!(memory.get("arn").wafv2.is_some());
     }
 }

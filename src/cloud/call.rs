@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use albedo_engine::plan::operation::{self, ApiService};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -38,6 +39,19 @@ pub(super) struct Op {
     pub(super) service: Service,
     /// AWS's name of it.
     pub(super) name: &'static str,
+}
+
+impl From<operation::ApiCall> for Op {
+    fn from(call: operation::ApiCall) -> Self {
+        let service = match call.api {
+            ApiService::Ec2 => Service::Ec2,
+            ApiService::Elbv2 => Service::Elbv2,
+            ApiService::WafV2 => Service::WafV2,
+            ApiService::WafRegional => Service::WafRegional,
+            ApiService::Shield => Service::Shield,
+        };
+        Self { service, name: call.name }
+    }
 }
 
 /// An operation of `ELBv2`.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use albedo_engine::kinds::Key;
+use albedo_engine::plan::operation::{CallEffect, NewResource};
 use albedo_engine::plan::{AwsOperation, KubeOperation, Operation, Plan};
 use albedo_engine::report::Reached;
 use albedo_engine::stack::{GroupId, Observed, Ref};
@@ -111,7 +112,9 @@ impl Reconciler {
         }
         match sent {
             Ok(()) => Ok(()),
-            Err(error) if operation.is_optional() && !matches!(error, CloudError::NotTenured { .. }) => {
+            Err(error)
+                if operation.describe().importance.is_optional() && !matches!(error, CloudError::NotTenured { .. }) =>
+            {
                 tracing::warn!(error = &error as &dyn std::error::Error, "AWS refused a part; the rest goes on");
                 applying.failures.push(error);
                 Ok(())
@@ -146,20 +149,19 @@ impl Reconciler {
 
     /// Keeps what is told of nothing but once.
     fn note(&self, operation: &AwsOperation, applied: Applied, reached: &mut Reached) {
-        match operation {
-            AwsOperation::CreateLoadBalancer { .. } => {
+        let CallEffect::Create(new) = operation.describe().effect else { return };
+        match new {
+            NewResource::LoadBalancer { .. } => {
                 reached.arn = applied.arn.unwrap_or_default();
                 reached.dns_name = applied.dns_name.unwrap_or_default();
             }
-            AwsOperation::CreateFrontendNlb { .. } => {
-                reached.frontend_dns_name = applied.dns_name.unwrap_or_default();
-            }
-            AwsOperation::CreateTargetGroup { .. } => {
-                if let Some(arn) = applied.arn {
-                    self.shared.looks.made(arn);
-                }
-            }
-            _ => {}
+            NewResource::FrontendNlb { .. } => reached.frontend_dns_name = applied.dns_name.unwrap_or_default(),
+            NewResource::TargetGroup { .. } => applied.arn.into_iter().for_each(|arn| self.shared.looks.made(arn)),
+            NewResource::SecurityGroup { .. }
+            | NewResource::FrontendTargetGroup { .. }
+            | NewResource::Listener { .. }
+            | NewResource::FrontendListener { .. }
+            | NewResource::Rule { .. } => {}
         }
     }
 }

@@ -12,6 +12,7 @@ use albedo_engine::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Reader
 use albedo_engine::kinds::{Key, LastGood};
 use albedo_engine::ledger;
 use albedo_engine::link::{self, Existing};
+use albedo_engine::plan::operation::{Aspect, CallEffect, ResourceKind};
 use albedo_engine::plan::{self, AwsOperation, Operation};
 use albedo_engine::stack::Observed;
 use albedo_engine::world::{ClassifiedMember, View};
@@ -157,10 +158,18 @@ fn quotes_others(said: &str, key: &Key, view: &View) -> bool {
 }
 
 fn finding(key: &Key, operation: &AwsOperation, said: &str, view: &View) -> Finding {
-    let (code, annotation) = match operation {
-        AwsOperation::ModifyLoadBalancerAttributes { .. } => (Code::InvalidAttribute, Some("load-balancer-attributes")),
-        AwsOperation::ModifyTargetGroupAttributes { .. } => (Code::InvalidAttribute, Some("target-group-attributes")),
-        _ => (Code::InvalidValue, None),
+    let (code, annotation) = match operation.describe().effect {
+        CallEffect::Change(kind, _, Aspect::Attributes(_)) => match kind {
+            ResourceKind::LoadBalancer => (Code::InvalidAttribute, Some("load-balancer-attributes")),
+            ResourceKind::TargetGroup => (Code::InvalidAttribute, Some("target-group-attributes")),
+            ResourceKind::SecurityGroup | ResourceKind::Listener | ResourceKind::Rule => (Code::InvalidValue, None),
+        },
+        CallEffect::Change(_, _, Aspect::Properties | Aspect::Attachment(_))
+        | CallEffect::Create(_)
+        | CallEffect::Add(..)
+        | CallEffect::Remove(..)
+        | CallEffect::Reorder(_)
+        | CallEffect::Delete(..) => (Code::InvalidValue, None),
     };
     let path = annotation.map_or_else(
         || FieldPath::at("metadata.annotations"),

@@ -130,6 +130,61 @@ fn impure(tree: &str) -> Vec<String> {
     found
 }
 
+/// The files that match on `AwsOperation`.
+const OPERATIONS: [&str; 3] =
+    ["engine/src/plan/operation/describe.rs", "engine/src/plan/operation/text.rs", "src/cloud/operations.rs"];
+
+#[test]
+fn a_new_operation_does_not_compile_until_each_question_is_answered() {
+    let mut broken = Vec::new();
+    for folder in ["engine/src", "src"] {
+        let files = sources(&root().join(folder));
+        let files = files.iter().filter(|(file, _)| !is_test(file));
+        broken.extend(files.flat_map(|(file, text)| operation_breaks(&format!("{folder}/{file}"), text)));
+    }
+    none(
+        "`AwsOperation::describe` says what an operation does; only it, its text and its call match on all variants",
+        &broken,
+    );
+}
+
+fn operation_breaks(file: &str, text: &str) -> Vec<String> {
+    let source = Source::read(text);
+    let (lines, why) = match OPERATIONS.contains(&file) {
+        true => (source.catch_alls(), "an answer for operations that are not named"),
+        false => (source.matches_on("AwsOperation"), "matches on AwsOperation; ask describe()"),
+    };
+    lines.iter().map(|line| format!("{file}:{line}: {why}")).collect()
+}
+
+#[test]
+fn what_answers_for_all_other_operations_is_found() {
+    let [table, ..] = OPERATIONS;
+    for text in [
+        "match self { Self::DeleteRule { .. } => true, _ => false }",
+        "match self { Self::DeleteRule { .. } => { true } other => f(other), }",
+        "match self { _ if is_odd => false, Self::DeleteRule { .. } => true }",
+        "matches!(self, Self::DeleteRule { .. })",
+    ] {
+        assert_eq!(operation_breaks(table, text).len(), 1, "{text}");
+    }
+    for text in [
+        "match operation { AwsOperation::DeleteRule { rule } => f(rule) }",
+        "if let AwsOperation::DeleteRule { rule } = operation { f(rule) }",
+        "matches!(operation, Operation::Aws(AwsOperation::AddTags { tags, .. }))",
+        "use plan::AwsOperation as Aws;",
+        "impl AwsOperation { fn is_odd(&self) -> bool { true } }",
+    ] {
+        assert_eq!(operation_breaks("src/reconcile/odd.rs", text).len(), 1, "{text}");
+    }
+    assert_eq!(
+        operation_breaks(table, "match self { Self::DeleteRule { rule } => Some(rule), Self::A | Self::B => None }"),
+        [""; 0]
+    );
+    let fine = "let one = AwsOperation::DeleteRule { rule: arn }; f(AwsOperation::AddTags { tags, resource })";
+    assert_eq!(operation_breaks("src/reconcile/odd.rs", fine), [""; 0]);
+}
+
 #[test]
 fn files_are_small_open_with_a_sentence_and_have_names() {
     let broken: Vec<String> = sources(&root()).iter().flat_map(|(file, text)| file_breaks(file, text)).collect();

@@ -65,7 +65,7 @@ pub const ENGINE: &[Row] = rows! {
 #[rustfmt::skip]
 pub const EDGE: &[Row] = rows! {
     cluster:   ["clean", "settings", "kinds", "world", "ledger"] [TYPES, KUBE];
-    cloud:     ["settings", "stack", "facts", "plan::AwsOperation"] [AWS];
+    cloud:     ["settings", "stack", "facts", "plan::operation"] [AWS];
     reconcile: ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets",
                 "plan", "report", "cluster", "cloud"] [TYPES, KUBE];
     serve:     ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "plan",
@@ -217,7 +217,7 @@ mod tests {
         assert!(engine("link/subnets.rs", "use crate::compile::{Ask, Fragment};\nuse super::Linker;").is_empty());
         assert!(engine("kinds.rs", "pub(crate) mod pod; use kube::CustomResource; use self::pod::Pod;").is_empty());
         assert!(
-            edge("cloud/operations.rs", "use albedo_engine::plan::AwsOperation as Op; use aws_sdk_ec2::types::Tag;")
+            edge("cloud/operations.rs", "use albedo_engine::plan::operation::ApiCall; use aws_sdk_ec2::types::Tag;")
                 .is_empty()
         );
         assert!(edge("serve/tls.rs", "use rustls::crypto::aws_lc_rs; use crate::serve::accept;").is_empty());

@@ -70,6 +70,61 @@ impl Source {
             .collect()
     }
 
+    /// Arms of a `match` that take whatever no other arm takes, and `matches!`, whose silence answers for all others: their lines.
+    pub fn catch_alls(&self) -> Vec<usize> {
+        let begins = |token: &Token| matches!(token, Token::Mark('{' | '}' | ','));
+        let binds = |token: &Token| matches!(token, Token::Word(word) if !word.starts_with(char::is_uppercase));
+        let tokens: Vec<&Token> = self.tokens.iter().map(|(_, token)| token).collect();
+        let takes_all = |index: usize| match &tokens[index..] {
+            [before, arm, Token::Mark('='), Token::Mark('>'), ..] => begins(before) && binds(arm),
+            [before, arm, Token::Word(guard), ..] => begins(before) && **arm == word("_") && guard == "if",
+            _ => false,
+        };
+        let arms = (0..tokens.len()).filter(|index| !self.test[*index] && takes_all(*index));
+        let mut lines: Vec<usize> = arms.map(|index| self.tokens[index + 1].0).collect();
+        lines.extend(self.find(&[word("matches"), Token::Mark('!')], false));
+        lines
+    }
+
+    /// Where variants of an enum are matched on, as far as that can be told from an expression that makes one, and where its name is
+    /// hidden: by another name, or in methods.
+    pub fn matches_on(&self, name: &str) -> Vec<usize> {
+        let hidden = [[word("impl"), word(name)], [word(name), word("as")]];
+        let mut lines: Vec<usize> = hidden.iter().flat_map(|tokens| self.find(tokens, false)).collect();
+        for (index, (line, token)) in self.tokens.iter().enumerate() {
+            let is_variant = *token == word(name) && self.at(index + 1) == Some(&Token::Sep) && !self.test[index];
+            if is_variant && self.is_pattern(index + 3) {
+                lines.push(*line);
+            }
+        }
+        lines
+    }
+
+    /// Whether a variant is matched on: its fields, which may begin here, end with `..`, or an arm or another pattern follows.
+    fn is_pattern(&self, fields: usize) -> bool {
+        let mut end = fields;
+        if self.at(fields) == Some(&Token::Mark('{')) {
+            let mut depth = 0_usize;
+            while let Some(token) = self.at(end) {
+                depth += usize::from(*token == Token::Mark('{'));
+                depth -= usize::from(*token == Token::Mark('}'));
+                end += 1;
+                if depth == 0 {
+                    break;
+                }
+            }
+            if end.checked_sub(2).and_then(|last| self.at(last)) == Some(&Token::Mark('.')) {
+                return true;
+            }
+        }
+        match (self.at(end), self.at(end + 1)) {
+            (Some(Token::Mark('=')), next) => next != Some(&Token::Mark('=')),
+            (Some(Token::Mark('|')), _) => true,
+            (Some(Token::Word(guard)), _) => guard == "if",
+            _ => false,
+        }
+    }
+
     /// The paths of more than one segment, and what a `use` or `extern crate` names alone.
     ///
     /// Not seen: paths in strings (`#[serde(with = "…")]`) and in doc comments, and what a macro puts together.

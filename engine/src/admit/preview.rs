@@ -1,7 +1,7 @@
 //! The plan of an edit, as lines for `kubectl apply --dry-run=server`.
 
 use crate::link::Linked;
-use crate::plan::{self, AwsOperation, Input, Operation, Plan};
+use crate::plan::{self, Input, Operation, Plan};
 use crate::stack::{Desired, Rule, Tags};
 
 /// The quota of rules: a preview does not read the account, so it uses the default of AWS.
@@ -53,10 +53,8 @@ fn outline(plan: &Plan, linked: &Linked, reader: &str) -> String {
         })
     };
     let line = |operation: &Operation| match operation {
-        Operation::Aws(AwsOperation::CreateRule { is, .. } | AwsOperation::ModifyRule { is, .. }) if own(is) => {
-            plan::line(operation)
-        }
-        _ => plan::call(operation),
+        Operation::Aws(aws) if aws.describe().routes.rule().is_some_and(own) => plan::line(operation),
+        Operation::Aws(_) | Operation::Kube(_) => plan::call(operation),
     };
     plan.operations.iter().map(|operation| line(operation) + "\n").collect()
 }

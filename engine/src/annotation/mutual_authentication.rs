@@ -73,16 +73,6 @@ pub fn limits(entries: &[MutualAuthentication]) -> Vec<ParseError> {
 }
 
 impl MutualAuthentication {
-    /// The entry with what `verify` defaults to filled in.
-    #[must_use]
-    pub fn with_defaults(mut self) -> Self {
-        if self.mode == "verify" {
-            self.ignore_client_certificate_expiry.get_or_insert(false);
-            self.advertise_trust_store_ca_names.get_or_insert_with(|| "off".to_owned());
-        }
-        self
-    }
-
     fn faults(&self, at: &str) -> Vec<ParseError> {
         let mut found = Vec::new();
         let mut fault = |field: &str, message: String| {
@@ -142,9 +132,6 @@ mod tests {
         ] {
             assert_eq!(complaints(raw), Vec::<String>::new(), "{raw}");
         }
-        let entry = parse(r#"[{"port":443,"mode":"verify","trustStore":"ts"}]"#).unwrap().remove(0).with_defaults();
-        assert_eq!(entry.ignore_client_certificate_expiry, Some(false));
-        assert_eq!(entry.advertise_trust_store_ca_names.as_deref(), Some("off"));
     }
 
     #[test]

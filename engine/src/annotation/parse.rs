@@ -5,8 +5,6 @@ use std::num::IntErrorKind;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::PREFIX;
-
 /// Most faults that are looked for in one value: nobody reads more, and each takes time and memory.
 pub const FAULTS: usize = 1_000;
 
@@ -80,17 +78,6 @@ impl ParseError {
     pub fn within(mut self, item: &Item<'_>) -> Self {
         self.at = Some(item.place());
         self
-    }
-
-    /// The sentence that users of LBC search their events for; `kind` is `bool`, `int32`, `int64`, `stringMap` or
-    /// `json`. Only `stringMap` errors have no cause at their end.
-    #[must_use]
-    pub fn in_annotation(&self, kind: &str, suffix: &str, raw: &str) -> String {
-        let cause = match kind {
-            "stringMap" => String::new(),
-            _ => format!(": {}", self.message),
-        };
-        format!("failed to parse {kind} annotation, {PREFIX}{suffix}: {raw}{cause}")
     }
 }
 
@@ -262,30 +249,6 @@ fn split_pairs(raw: &str) -> Vec<(usize, String)> {
     items
 }
 
-/// Writes a map so that [`string_map`] reads it back: commas and backslashes escaped, the order kept.
-#[must_use]
-pub fn print_string_map(map: &IndexMap<String, String>) -> String {
-    let mut text = String::new();
-    for (index, (key, value)) in map.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        escape_into(&mut text, key);
-        text.push('=');
-        escape_into(&mut text, value);
-    }
-    text
-}
-
-fn escape_into(text: &mut String, part: &str) {
-    for c in part.chars() {
-        if matches!(c, ',' | '\\') {
-            text.push('\\');
-        }
-        text.push(c);
-    }
-}
-
 /// A value for a message: all of it, or its beginning when it is long.
 #[must_use]
 pub fn shown(text: &str) -> String {
@@ -357,11 +320,7 @@ mod tests {
         for bad in ["", "yes", "on", " true", "true\n", "tRUE", "2"] {
             assert!(go_bool(bad).is_err(), "{bad}");
         }
-        assert_eq!(
-            go_bool("foo").unwrap_err().in_annotation("bool", "use-regex-path-match", "foo"),
-            "failed to parse bool annotation, alb.ingress.kubernetes.io/use-regex-path-match: foo: \
-             strconv.ParseBool: parsing \"foo\": invalid syntax"
-        );
+        assert_eq!(go_bool("foo").unwrap_err().message, "strconv.ParseBool: parsing \"foo\": invalid syntax");
     }
 
     #[test]
@@ -378,11 +337,7 @@ mod tests {
             "strconv.ParseInt: parsing \"2147483648\": value out of range"
         );
         assert!(go_int64("-9223372036854775809").unwrap_err().message.ends_with("value out of range"));
-        assert_eq!(
-            go_int32("true").unwrap_err().in_annotation("int32", "ssl-redirect", "true"),
-            "failed to parse int32 annotation, alb.ingress.kubernetes.io/ssl-redirect: true: \
-             strconv.ParseInt: parsing \"true\": invalid syntax"
-        );
+        assert_eq!(go_int32("true").unwrap_err().message, "strconv.ParseInt: parsing \"true\": invalid syntax");
     }
 
     #[test]
@@ -407,10 +362,6 @@ mod tests {
             pairs(&[("key1", "Mjk5NzkyNDU4Cg=="), ("foo", "ZGF=0=ZQo="), ("res", "value_:/=+-@")])
         );
         let error = string_map("key1,key2").unwrap_err();
-        assert_eq!(
-            error.in_annotation("stringMap", "tags", "key1,key2"),
-            "failed to parse stringMap annotation, alb.ingress.kubernetes.io/tags: key1,key2"
-        );
         assert_eq!(error.at, Some(Pointer::Bytes(0, 4)));
         assert!(string_map("=value").is_err());
     }
@@ -441,19 +392,6 @@ mod tests {
         fn nothing_panics(raw in any::<String>()) {
             let _ = (go_bool(&raw), go_int32(&raw), go_int64(&raw), string_list(&raw), string_map(&raw));
             let _ = go_quote(&raw);
-        }
-
-        #[test]
-        fn maps_survive_printing(raw in "[ab=,\\\\ é]{0,24}") {
-            if let Ok(read) = string_map(&raw) {
-                prop_assert_eq!(string_map(&print_string_map(&read)), Ok(read));
-            }
-        }
-
-        #[test]
-        fn printed_maps_are_read_back(of in proptest::collection::hash_map("[a-z,\\\\/]{1,6}", "[a-z=,\\\\/]{0,6}", 0..5)) {
-            let map: IndexMap<String, String> = of.into_iter().collect();
-            prop_assert_eq!(string_map(&print_string_map(&map)), Ok(map));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One group of an Ingress: its load balancer, the parts that come from this Ingress, and the state of the Ingress in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::findings::{Fault, SeenBy, of_member, of_siblings};
 use super::{Input, State, hosts, left};
@@ -90,8 +90,9 @@ pub struct Rule {
     pub path: String,
     /// Conditions and actions, in one line.
     pub text: String,
-    /// Target groups by resource id, or by ARN if they are not ours.
-    pub target_groups: Vec<String>,
+    /// Target groups by resource id, or ARN where they are others'.
+    #[serde(serialize_with = "as_names")]
+    pub target_groups: Vec<Ref>,
 }
 
 /// A target group.
@@ -290,8 +291,8 @@ fn group(key: &Key, view: &View, linked: &Linked, status: Option<&IngressGroupSt
     let none = BTreeMap::new();
     let arns = status.map_or(&none, |status| &status.resources);
     let listeners = if is_leaving { Vec::new() } else { listeners(key, linked, arns) };
-    let ids: BTreeSet<&String> =
-        listeners.iter().flat_map(|listener| &listener.rules).flat_map(|rule| &rule.target_groups).collect();
+    let rules = listeners.iter().flat_map(|listener| &listener.rules);
+    let led_to: BTreeMap<&str, &Ref> = rules.flat_map(|rule| &rule.target_groups).map(|one| (name(one), one)).collect();
     let ready = status.and_then(|status| status.conditions.iter().find(|condition| condition.type_ == "Ready"));
     Group {
         name: view.group.to_string(),
@@ -307,7 +308,7 @@ fn group(key: &Key, view: &View, linked: &Linked, status: Option<&IngressGroupSt
             dns_name: is.dns_name.clone(),
             scheme: is.scheme.clone(),
         }),
-        target_groups: ids.into_iter().map(|id| target_group(id, linked, arns, &view.bindings)).collect(),
+        target_groups: led_to.into_values().map(|one| target_group(one, linked, arns, &view.bindings)).collect(),
         listeners,
         going: if is_leaving {
             going(view).map(|binding| Key::of(&binding.metadata).to_string()).collect()
@@ -346,33 +347,45 @@ fn listeners(key: &Key, linked: &Linked, arns: &BTreeMap<String, String>) -> Vec
     own.filter(|listener| !listener.rules.is_empty()).collect()
 }
 
-fn targets(actions: &[Action]) -> Vec<String> {
+fn targets(actions: &[Action]) -> Vec<Ref> {
     let forwards = actions.iter().filter_map(|action| match action {
         Action::Forward(forward) => Some(&forward.target_groups),
         _ => None,
     });
-    let name = |of: &Ref| match of {
-        Ref::Known(arn) => arn.clone(),
-        Ref::Of(id) => id.to_string(),
-    };
-    forwards.flatten().map(|tuple| name(&tuple.target_group)).collect()
+    forwards.flatten().map(|tuple| tuple.target_group.clone()).collect()
+}
+
+fn name(of: &Ref) -> &str {
+    match of {
+        Ref::Known(arn) => arn,
+        Ref::Of(id) => id.as_str(),
+    }
+}
+
+fn as_names<S: Serializer>(references: &[Ref], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(references.iter().map(name))
 }
 
 fn target_group(
-    id: &str,
+    reference: &Ref,
     linked: &Linked,
     arns: &BTreeMap<String, String>,
     bindings: &[std::sync::Arc<TargetGroupBinding>],
 ) -> TargetGroup {
-    let wanted = linked.desired.as_ref().and_then(|desired| desired.bindings.get(&ResourceId::from(id)));
-    let arn = arns.get(id).cloned().or_else(|| id.starts_with("arn:").then(|| id.to_owned()));
+    let (arn, wanted) = match reference {
+        Ref::Known(arn) => (Some(arn.clone()), None),
+        Ref::Of(id) => {
+            let desired = linked.desired.as_ref();
+            (arns.get(id.as_str()).cloned(), desired.and_then(|desired| desired.bindings.get(id)))
+        }
+    };
     let found = bindings.iter().find(|binding| arn.is_some() && binding.spec.target_group_arn == arn);
     let registered = found.is_some_and(|binding| {
         let observed = binding.status.as_ref().and_then(|status| status.observed_generation);
         observed.is_some() && observed == binding.metadata.generation
     });
     TargetGroup {
-        id: id.to_owned(),
+        id: name(reference).to_owned(),
         arn,
         service: wanted.map(|wanted| format!("{}/{}:{}", wanted.namespace, wanted.service, wanted.service_port)),
         binding: found.map(|binding| Key::of(&binding.metadata).to_string()),

@@ -1,54 +1,54 @@
-//! A desired state as if it had been reached: what previews and tests of plans start from.
+//! A desired state as if it had been reached: what is remembered after a pass, and what previews and tests of plans start from.
 
 use std::collections::BTreeSet;
 
 use super::ObservedBinding;
 use crate::stack::{
-    Action, Addons, CLUSTER_TAG, Desired, Found, FrontendListener, FrontendNlb, Listener, LoadBalancerState, Observed,
+    Addons, CLUSTER_TAG, Desired, Found, FrontendListener, FrontendNlb, Listener, LoadBalancerState, Observed,
     ObservedAddons, ObservedFrontendListener, ObservedFrontendNlb, ObservedFrontendTargetGroup, ObservedListener,
     ObservedLoadBalancer, Ref, ResourceId, Rule, SHARED_RESOURCE_TAG, SHIELD_PROTECTION, SecurityGroup, Shield, Target,
 };
 
-/// What would be observed if everything desired existed; a resource's id stands for its ARN.
+/// What would be observed if everything desired existed, each resource by its resource id.
 #[must_use]
-pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
-    let listeners: Vec<ObservedListener> = desired.listeners.values().map(listener).collect();
+pub fn reached(desired: &Desired) -> Observed<ResourceId> {
     let load_balancers = desired.load_balancer.iter().map(|is| ObservedLoadBalancer {
-        arn: ResourceId::load_balancer().to_string(),
+        arn: ResourceId::load_balancer(),
         dns_name: String::new(),
         state: LoadBalancerState::Active,
-        is: crate::stack::LoadBalancer {
-            security_groups: is.security_groups.iter().map(known).collect(),
-            ..is.clone()
-        },
-        listeners: listeners.clone(),
+        is: is.clone(),
+        listeners: desired.listeners.values().map(listener).collect(),
         addons: addons(&desired.addons),
     });
+    let target_groups = desired.target_groups.iter();
     let managed = desired.security_group.iter();
-    let observed = Observed {
+    let frontends = desired.frontend_nlb.iter().flat_map(|nlb| &nlb.listeners);
+    Observed {
         load_balancers: load_balancers.collect(),
-        target_groups: desired
-            .target_groups
-            .iter()
-            .map(|(id, is)| Found { arn: id.to_string(), is: is.as_ref().clone() })
-            .collect(),
+        target_groups: target_groups.map(|(id, is)| Found { arn: id.clone(), is: is.as_ref().clone() }).collect(),
         security_groups: managed
-            .map(|is| Found { arn: ResourceId::managed_security_group().to_string(), is: is.clone() })
+            .map(|is| Found { arn: ResourceId::managed_security_group(), is: is.clone() })
             .collect(),
         backend_security_group: desired.backend_security_group.then(|| backend(desired)),
         frontend_nlbs: desired.frontend_nlb.iter().map(frontend_nlb).collect(),
-        frontend_target_groups: desired
-            .frontend_nlb
-            .iter()
-            .flat_map(|nlb| &nlb.listeners)
-            .map(frontend_group)
-            .collect(),
+        frontend_target_groups: frontends.map(frontend_group).collect(),
         strangers: BTreeSet::new(),
+    }
+}
+
+/// What would be observed, with its bindings, if everything desired existed and AWS named each resource by its resource id.
+#[must_use]
+pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
+    let name = ResourceId::to_string;
+    let observed = reached(desired).named(|id| Some(name(id))).unwrap_or_default();
+    let known = |reference: &Ref| match reference {
+        Ref::Of(id) => Ref::Known(name(id)),
+        Ref::Known(_) => reference.clone(),
     };
     let bindings = desired.bindings.iter().map(|(id, is)| ObservedBinding {
-        target_group: id.to_string(),
+        target_group: name(id),
         is: crate::stack::Binding {
-            target_group: Ref::Known(id.to_string()),
+            target_group: Ref::Known(name(id)),
             networking: is.networking.clone().map(|(source, ports)| (known(&source), ports)),
             ..is.clone()
         },
@@ -60,7 +60,7 @@ pub fn as_observed(desired: &Desired) -> (Observed, Vec<ObservedBinding>) {
 }
 
 /// The shared group as it was made: nothing of it but its tags is ever compared.
-fn backend(desired: &Desired) -> Found<SecurityGroup> {
+fn backend(desired: &Desired) -> Found<SecurityGroup, ResourceId> {
     let cluster = desired.load_balancer.as_ref().and_then(|is| is.tags.get(CLUSTER_TAG)).cloned().unwrap_or_default();
     let id = ResourceId::backend_security_group();
     let is = SecurityGroup {
@@ -69,36 +69,33 @@ fn backend(desired: &Desired) -> Found<SecurityGroup> {
         ingress: BTreeSet::new(),
         tags: [(CLUSTER_TAG.to_owned(), cluster), (SHARED_RESOURCE_TAG.to_owned(), id.to_string())].into(),
     };
-    Found { arn: id.to_string(), is }
+    Found { arn: id, is }
 }
 
-fn frontend_nlb(is: &FrontendNlb) -> ObservedFrontendNlb {
+fn frontend_nlb(is: &FrontendNlb) -> ObservedFrontendNlb<ResourceId> {
     let listener = |(port, listener): (&u16, &FrontendListener)| ObservedFrontendListener {
-        arn: ResourceId::frontend_listener(*port).to_string(),
+        arn: ResourceId::frontend_listener(*port),
         port: *port,
-        forwards_to: vec![ResourceId::frontend_target_group(*port).to_string()],
+        forwards_to: vec![ResourceId::frontend_target_group(*port)],
         tags: listener.tags.clone(),
     };
+    let listeners = is.listeners.iter().map(listener).collect();
     let mut seen = is.clone();
     seen.listeners.clear();
-    seen.security_groups = is.security_groups.iter().map(known).collect();
     ObservedFrontendNlb {
-        arn: ResourceId::frontend_nlb().to_string(),
+        arn: ResourceId::frontend_nlb(),
         dns_name: String::new(),
         state: LoadBalancerState::Active,
         is: seen,
-        listeners: is.listeners.iter().map(listener).collect(),
+        listeners,
     }
 }
 
-fn frontend_group((port, listener): (&u16, &FrontendListener)) -> ObservedFrontendTargetGroup {
-    let target = Target {
-        id: ResourceId::load_balancer().to_string(),
-        port: listener.target_group.target_port,
-        availability_zone: None,
-    };
+fn frontend_group((port, listener): (&u16, &FrontendListener)) -> ObservedFrontendTargetGroup<ResourceId> {
+    let port_of_target = listener.target_group.target_port;
+    let target = Target { id: ResourceId::load_balancer(), port: port_of_target, availability_zone: None };
     ObservedFrontendTargetGroup {
-        arn: ResourceId::frontend_target_group(*port).to_string(),
+        arn: ResourceId::frontend_target_group(*port),
         is: listener.target_group.clone(),
         targets: vec![target],
     }
@@ -116,29 +113,10 @@ fn addons(asked: &Addons) -> ObservedAddons {
     }
 }
 
-fn known(reference: &Ref) -> Ref {
-    match reference {
-        Ref::Of(id) => Ref::Known(id.to_string()),
-        Ref::Known(_) => reference.clone(),
-    }
-}
-
-fn action(action: &Action) -> Action {
-    let mut action = action.clone();
-    if let Action::Forward(forward) = &mut action {
-        forward.target_groups.iter_mut().for_each(|tuple| tuple.target_group = known(&tuple.target_group));
-    }
-    action
-}
-
-fn listener(is: &Listener) -> ObservedListener {
-    let rule = |rule: &Rule| {
-        let actions = rule.actions.iter().map(action).collect();
-        Found { arn: ResourceId::rule(is.port, rule.priority).to_string(), is: Rule { actions, ..rule.clone() } }
-    };
-    let mut seen = is.clone();
-    seen.default_actions = is.default_actions.iter().map(action).collect();
-    seen.rules = Vec::new();
+fn listener(is: &Listener) -> ObservedListener<ResourceId> {
+    let rule = |rule: &Rule| Found { arn: ResourceId::rule(is.port, rule.priority), is: rule.clone() };
+    let rules = is.rules.iter().map(rule).collect();
+    let mut seen = Listener { rules: Vec::new(), ..is.clone() };
     // The default certificate is among the others too, as it is after a listener was made.
     if let Some((default, _)) = is.certificates.split_first() {
         let mut others: Vec<String> = is.certificates.clone();
@@ -146,9 +124,5 @@ fn listener(is: &Listener) -> ObservedListener {
         others.dedup();
         seen.certificates = std::iter::once(default.clone()).chain(others).collect();
     }
-    ObservedListener {
-        arn: ResourceId::listener(is.port).to_string(),
-        is: seen,
-        rules: is.rules.iter().map(rule).collect(),
-    }
+    ObservedListener { arn: ResourceId::listener(is.port), is: seen, rules }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::diff::Input;
 use super::equal::{self, Known};
 use super::health::{self, serves};
-use super::operation::{AwsOperation, KubeOperation, Operation};
+use super::operation::{KubeOperation, Operation, RouteChange};
 use super::{Gap, Plan};
 use crate::stack::{Action, Condition, Listener, Ref, ResourceId, Rule, Transform};
 use crate::traffic::{Class, Request, classes, meets};
@@ -129,7 +129,7 @@ impl<'a> Play<'a> {
     fn apply(&mut self, operation: &Operation) -> bool {
         self.touched.clear();
         match operation {
-            Operation::Aws(operation) => self.apply_aws(operation),
+            Operation::Aws(operation) => self.route(operation.describe().routes),
             Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
                 // One that another hand deletes has let go of its targets, whatever this plan does, and one of a target group that
                 // is gone has none.
@@ -148,45 +148,44 @@ impl<'a> Play<'a> {
         !self.touched.is_empty()
     }
 
-    fn apply_aws(&mut self, operation: &AwsOperation) {
-        match operation {
-            AwsOperation::CreateListener { is, .. } => {
+    fn route(&mut self, routes: RouteChange<'_>) {
+        match routes {
+            RouteChange::Unchanged => {}
+            RouteChange::ListenerCreated(is) => {
                 let name = Ref::Of(ResourceId::listener(is.port)).to_string();
-                self.listeners
-                    .insert(is.port, (name, State { default: is.default_actions.clone(), rules: BTreeMap::new() }));
+                let state = State { default: is.default_actions.clone(), rules: BTreeMap::new() };
+                self.listeners.insert(is.port, (name, state));
                 self.touched.insert(is.port);
             }
-            AwsOperation::ModifyListener { is, .. } => {
-                self.listeners
-                    .get_mut(&is.port)
-                    .into_iter()
-                    .for_each(|(_, state)| state.default.clone_from(&is.default_actions));
+            RouteChange::ListenerChanged(is) => {
+                if let Some((_, state)) = self.listeners.get_mut(&is.port) {
+                    state.default.clone_from(&is.default_actions);
+                }
                 self.touched.insert(is.port);
             }
-            AwsOperation::DeleteListener { listener } => {
+            RouteChange::ListenerDeleted(listener) => {
                 self.listeners.retain(|_, (arn, _)| arn != listener);
                 // Others may redirect there.
                 self.touched.extend(self.ports.keys());
             }
-            AwsOperation::CreateRule { port, is, .. } => {
-                let name = Ref::Of(ResourceId::rule(*port, is.priority)).to_string();
-                if let Some((_, state)) = self.listeners.get_mut(port) {
+            RouteChange::RuleCreated(port, is) => {
+                let name = Ref::Of(ResourceId::rule(port, is.priority)).to_string();
+                if let Some((_, state)) = self.listeners.get_mut(&port) {
                     state.rules.insert(is.priority, (name, Content::of(is)));
                 }
-                self.touched.insert(*port);
+                self.touched.insert(port);
             }
-            AwsOperation::ModifyRule { rule, is, .. } => self.edit(rule, |rules, place| {
-                rules.insert(place, (rule.clone(), Content::of(is)));
+            RouteChange::RuleChanged(rule, is) => self.edit(rule, |rules, place| {
+                rules.insert(place, (rule.to_owned(), Content::of(is)));
             }),
-            AwsOperation::DeleteRule { rule } => self.edit(rule, |rules, place| {
+            RouteChange::RuleDeleted(rule) => self.edit(rule, |rules, place| {
                 rules.remove(&place);
             }),
-            AwsOperation::SetRulePriorities { priorities } => self.reprioritize(priorities),
-            AwsOperation::DeleteTargetGroup { target_group } => {
-                self.gone.insert(target_group.clone());
+            RouteChange::RulesMoved(priorities) => self.reprioritize(priorities),
+            RouteChange::TargetGroupDeleted(target_group) => {
+                self.gone.insert(target_group.to_owned());
                 self.touched.extend(self.ports.keys());
             }
-            _ => {}
         }
     }
 

@@ -1,6 +1,15 @@
 //! The operations that a plan is made of: one a call of AWS or of Kubernetes.
 
+mod describe;
+mod text;
+
 use serde::Serialize;
+
+pub use describe::{
+    ApiCall, ApiService, Aspect, Attachment, CallDescription, CallEffect, DependsOn, Importance, NewResource,
+    ResourceKind, ResourceParts, RouteChange,
+};
+pub use text::{call, line};
 
 use crate::stack::{
     Attributes, Binding, FrontendNlb, FrontendTargetGroup, HealthCheck, IpAddressType, Listener, LoadBalancer,

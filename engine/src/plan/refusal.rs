@@ -1,52 +1,46 @@
 //! What is done when AWS refuses one operation of a plan: which others are right without it, and which removal makes room for it.
 
 use super::Plan;
-use super::operation::{AwsOperation as Aws, KubeOperation, Operation};
+use super::operation::{CallEffect, KubeOperation, NewResource, Operation, ResourceKind, ResourceParts};
 use crate::stack::Ref;
 
-impl Aws {
-    /// Whether all that follows in a plan is right without this operation. Attributes, what is attached, tags and clean-up are: a refusal
-    /// is reported, and the rest of the pass goes on.
-    #[must_use]
-    pub fn is_optional(&self) -> bool {
-        matches!(
-            self,
-            Self::ModifyLoadBalancerAttributes { .. }
-                | Self::ModifyListenerAttributes { .. }
-                | Self::ModifyTargetGroupAttributes { .. }
-                | Self::AssociateWebAcl { .. }
-                | Self::DisassociateWebAcl { .. }
-                | Self::AssociateClassicWebAcl { .. }
-                | Self::DisassociateClassicWebAcl { .. }
-                | Self::CreateProtection { .. }
-                | Self::DeleteProtection { .. }
-                | Self::ModifyCapacityReservation { .. }
-                | Self::RemoveListenerCertificate { .. }
-                | Self::DeleteTargetGroup { .. }
-                | Self::RevokeSecurityGroupIngress { .. }
-                | Self::DeleteSecurityGroup { .. }
-                | Self::CreateTags { .. }
-                | Self::DeleteTags { .. }
-                | Self::AddTags { .. }
-                | Self::RemoveTags { .. }
-        )
-    }
+/// What counts against one quota of AWS, as far as a plan both adds and removes it.
+#[derive(Debug, PartialEq, Eq)]
+enum Counted<'e> {
+    /// Permissions of a security group.
+    Permissions(&'e Ref),
+    /// Tags of a resource.
+    Tags(&'e Ref),
+    /// Certificates: 25 a load balancer, so that those of its other listeners count too.
+    Certificates,
+    /// Listeners: 50 a load balancer, of which a plan has one.
+    Listeners,
+}
 
-    /// Whether this removes what counts against the same quota as what `refused` adds.
-    fn makes_room_for(&self, refused: &Self) -> bool {
-        match (refused, self) {
-            (
-                Self::AuthorizeSecurityGroupIngress { group: full, .. },
-                Self::RevokeSecurityGroupIngress { group, .. },
-            )
-            | (Self::CreateTags { group: full, .. }, Self::DeleteTags { group, .. }) => full == group,
-            // 25 a load balancer, so that those of its other listeners count too.
-            (Self::AddListenerCertificate { .. }, Self::RemoveListenerCertificate { .. })
-            // 50 a load balancer, of which a plan has one.
-            | (Self::CreateListener { .. }, Self::DeleteListener { .. }) => true,
-            (Self::AddTags { resource: Ref::Known(full), .. }, Self::RemoveTags { resource, .. }) => full == resource,
-            _ => false,
-        }
+/// Whether an operation adds to what a quota counts, or takes from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Adds,
+    Takes,
+}
+
+fn counted<'e>(effect: &'e CallEffect<'_>) -> Option<(Sign, Counted<'e>)> {
+    match effect {
+        CallEffect::Create(NewResource::Listener { .. }) => Some((Sign::Adds, Counted::Listeners)),
+        CallEffect::Delete(ResourceKind::Listener, _) => Some((Sign::Takes, Counted::Listeners)),
+        CallEffect::Add(of, parts) => Some((Sign::Adds, counted_parts(of, parts)?)),
+        CallEffect::Remove(of, parts) => Some((Sign::Takes, counted_parts(of, parts)?)),
+        CallEffect::Create(_) | CallEffect::Change(..) | CallEffect::Reorder(_) | CallEffect::Delete(..) => None,
+    }
+}
+
+fn counted_parts<'e>(of: &'e Ref, parts: &ResourceParts<'_>) -> Option<Counted<'e>> {
+    match parts {
+        ResourceParts::Permissions(_) => Some(Counted::Permissions(of)),
+        ResourceParts::Tags(_) => Some(Counted::Tags(of)),
+        ResourceParts::Certificate(_) => Some(Counted::Certificates),
+        // Bindings see to the quotas of targets.
+        ResourceParts::Targets(_) | ResourceParts::LoadBalancer(..) => None,
     }
 }
 
@@ -55,16 +49,14 @@ fn cleans_up(operation: &Operation) -> bool {
     match operation {
         Operation::Kube(KubeOperation::DeleteBinding { .. }) => true,
         Operation::Kube(KubeOperation::ApplyBinding(_)) => false,
-        Operation::Aws(aws) => matches!(
-            aws,
-            Aws::DeleteListener { .. }
-                | Aws::RemoveListenerCertificate { .. }
-                | Aws::DeleteTargetGroup { .. }
-                | Aws::RevokeSecurityGroupIngress { .. }
-                | Aws::DeleteSecurityGroup { .. }
-                | Aws::DeleteTags { .. }
-                | Aws::RemoveTags { .. }
-        ),
+        Operation::Aws(aws) => aws.describe().importance.is_clean_up(),
+    }
+}
+
+fn effect(operation: &Operation) -> Option<CallEffect<'_>> {
+    match operation {
+        Operation::Aws(aws) => Some(aws.describe().effect),
+        Operation::Kube(_) => None,
     }
 }
 
@@ -80,9 +72,14 @@ impl Plan {
     /// Adding first is right wherever there is room: then nobody is shut out while the plan runs. Without room there is no such order.
     #[must_use]
     pub fn making_room(&self, refused: usize) -> Vec<usize> {
-        let Some(Operation::Aws(full)) = self.operations.get(refused) else { return Vec::new() };
+        let full = self.operations.get(refused).and_then(effect);
+        let Some((Sign::Adds, full)) = full.as_ref().and_then(counted) else { return Vec::new() };
+        let frees = |operation| {
+            let effect = effect(operation);
+            let counted = effect.as_ref().and_then(counted);
+            counted.is_some_and(|(sign, what)| sign == Sign::Takes && what == full)
+        };
         let later = self.operations.iter().enumerate().skip(refused + 1);
-        let frees = |operation: &Operation| matches!(operation, Operation::Aws(aws) if aws.makes_room_for(full));
         later.filter(|(_, operation)| frees(operation)).map(|(index, _)| index).collect()
     }
 }
@@ -90,6 +87,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::operation::AwsOperation as Aws;
     use crate::stack::Tags;
 
     fn plan(operations: Vec<Aws>) -> Plan {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Plan;
-use super::operation::{AwsOperation as Aws, KubeOperation, Operation};
+use super::operation::line;
 use crate::stack::{
     Action, Addons, Attributes, Condition, Desired, FrontendNlb, Listener, Patterns, ResourceId, Rule, TRACKING_TAGS,
     Tags, TargetGroup,
@@ -27,116 +27,6 @@ pub fn show(plan: &Plan) -> String {
         text.push_str(&format!("later wait for {later}\n"));
     }
     text
-}
-
-/// The sign and the call of an operation, without anything that a member of the group wrote.
-#[must_use]
-pub fn call(operation: &Operation) -> String {
-    line(operation).split(' ').take(2).collect::<Vec<_>>().join(" ")
-}
-
-/// One operation: a sign (`+` makes, `~` changes, `-` deletes), the call and what it is about.
-#[must_use]
-pub fn line(operation: &Operation) -> String {
-    match operation {
-        Operation::Kube(KubeOperation::ApplyBinding(binding)) => {
-            format!("~ TargetGroupBinding {}/{} for {}", binding.namespace, binding.name, binding.target_group)
-        }
-        Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
-            format!("- TargetGroupBinding {namespace}/{name}")
-        }
-        Operation::Aws(operation) => aws(operation),
-    }
-}
-
-#[expect(clippy::too_many_lines, reason = "a table: one row an operation")]
-fn aws(operation: &Aws) -> String {
-    let keys = |map: &std::collections::BTreeMap<String, String>| map.keys().cloned().collect::<Vec<_>>().join(", ");
-    match operation {
-        Aws::CreateSecurityGroup { is, .. } => format!("+ CreateSecurityGroup {}", is.name),
-        Aws::AuthorizeSecurityGroupIngress { group, permissions } => {
-            let list: Vec<String> = permissions.iter().map(ToString::to_string).collect();
-            format!("+ AuthorizeSecurityGroupIngress {group}: {}", list.join(", "))
-        }
-        Aws::RevokeSecurityGroupIngress { group, permissions } => {
-            let list: Vec<String> = permissions.iter().map(ToString::to_string).collect();
-            format!("- RevokeSecurityGroupIngress {group}: {}", list.join(", "))
-        }
-        Aws::CreateTags { group, tags } => format!("~ CreateTags {group}: {}", keys(tags)),
-        Aws::DeleteTags { group, keys } => format!("~ DeleteTags {group}: {}", keys.join(", ")),
-        Aws::DeleteSecurityGroup { group } => format!("- DeleteSecurityGroup {group}"),
-        Aws::CreateTargetGroup { id, is } => format!("+ CreateTargetGroup {} for {id}", is.name),
-        Aws::ModifyTargetGroup { target_group, .. } => format!("~ ModifyTargetGroup {target_group}"),
-        Aws::ModifyTargetGroupAttributes { target_group, attributes } => {
-            format!("~ ModifyTargetGroupAttributes {target_group}: {}", keys(attributes))
-        }
-        Aws::DeleteTargetGroup { target_group } => format!("- DeleteTargetGroup {target_group}"),
-        Aws::CreateLoadBalancer { is } => format!("+ CreateLoadBalancer {} ({})", is.name, is.scheme),
-        Aws::ModifyLoadBalancerAttributes { load_balancer, attributes } => {
-            format!("~ ModifyLoadBalancerAttributes {load_balancer}: {}", keys(attributes))
-        }
-        Aws::SetSecurityGroups { load_balancer, security_groups } => {
-            let list: Vec<String> = security_groups.iter().map(ToString::to_string).collect();
-            format!("~ SetSecurityGroups {load_balancer}: {}", list.join(", "))
-        }
-        Aws::SetSubnets { load_balancer, subnets } => format!("~ SetSubnets {load_balancer}: {}", subnets.join(", ")),
-        Aws::SetIpAddressType { load_balancer, ip_address_type } => {
-            format!("~ SetIpAddressType {load_balancer}: {}", ip_address_type.as_str())
-        }
-        Aws::ModifyIpPools { load_balancer, .. } => format!("~ ModifyIpPools {load_balancer}"),
-        Aws::AssociateWebAcl { load_balancer, web_acl } => format!("~ AssociateWebACL {load_balancer}: {web_acl}"),
-        Aws::DisassociateWebAcl { load_balancer } => format!("~ DisassociateWebACL {load_balancer}"),
-        Aws::AssociateClassicWebAcl { load_balancer, web_acl } => {
-            format!("~ AssociateWebACL {load_balancer}: {web_acl} of WAF Classic")
-        }
-        Aws::DisassociateClassicWebAcl { load_balancer } => {
-            format!("~ DisassociateWebACL {load_balancer} of WAF Classic")
-        }
-        Aws::CreateProtection { load_balancer } => format!("+ CreateProtection {load_balancer}"),
-        Aws::DeleteProtection { load_balancer, .. } => format!("- DeleteProtection {load_balancer}"),
-        Aws::ModifyCapacityReservation { load_balancer, units } => {
-            format!("~ ModifyCapacityReservation {load_balancer}: {units} units")
-        }
-        Aws::DeleteLoadBalancer { load_balancer } => format!("- DeleteLoadBalancer {load_balancer}"),
-        Aws::CreateFrontendTargetGroup { id, is } => format!("+ CreateTargetGroup {} for {id}", is.name),
-        Aws::CreateFrontendNlb { is } => format!("+ CreateLoadBalancer {} ({}, NLB)", is.name, is.scheme),
-        Aws::SetFrontendSubnets { load_balancer, subnets } => {
-            let list: Vec<&str> = subnets.iter().map(|mapping| mapping.subnet.as_str()).collect();
-            format!("~ SetSubnets {load_balancer}: {}", list.join(", "))
-        }
-        Aws::CreateFrontendListener { port, .. } => format!("+ CreateListener TCP {port}"),
-        Aws::ModifyFrontendListener { listener, port, .. } => format!("~ ModifyListener TCP {port} ({listener})"),
-        Aws::RegisterLoadBalancer { target_group, port, .. } => {
-            format!("+ RegisterTargets {target_group}: the load balancer's port {port}")
-        }
-        Aws::CreateListener { is, .. } => format!("+ CreateListener {} {}", is.protocol, is.port),
-        Aws::ModifyListener { listener, is } => format!("~ ModifyListener {} {} ({listener})", is.protocol, is.port),
-        Aws::ModifyListenerAttributes { listener, attributes } => {
-            format!("~ ModifyListenerAttributes {listener}: {}", keys(attributes))
-        }
-        Aws::AddListenerCertificate { listener, certificate } => {
-            format!("+ AddListenerCertificates {listener}: {certificate}")
-        }
-        Aws::RemoveListenerCertificate { listener, certificate } => {
-            format!("- RemoveListenerCertificates {listener}: {certificate}")
-        }
-        Aws::DeleteListener { listener } => format!("- DeleteListener {listener}"),
-        Aws::CreateRule { port, is, .. } => format!("+ CreateRule {port} {}", rule(is)),
-        Aws::ModifyRule { is, .. } => format!("~ ModifyRule {}", rule(is)),
-        Aws::SetRulePriorities { priorities } => {
-            let list: Vec<String> = priorities.iter().map(|(rule, to)| format!("{rule} to {to}")).collect();
-            format!("~ SetRulePriorities {}", list.join(", "))
-        }
-        Aws::DeleteRule { rule } => format!("- DeleteRule {rule}"),
-        Aws::AddTags { resource, tags } => format!("~ AddTags {resource}: {}", keys(tags)),
-        Aws::RemoveTags { resource, keys } => format!("~ RemoveTags {resource}: {}", keys.join(", ")),
-        Aws::RegisterTargets { target_group, targets } => {
-            format!("+ RegisterTargets {target_group}: {} targets", targets.len())
-        }
-        Aws::DeregisterTargets { target_group, targets } => {
-            format!("- DeregisterTargets {target_group}: {} targets", targets.len())
-        }
-    }
 }
 
 /// The desired state of a group as a tree.

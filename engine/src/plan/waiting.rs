@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::diff::Input;
 use super::equal::{self, Known};
-use super::operation::{AwsOperation as Aws, KubeOperation, Operation};
+use super::operation::{DependsOn, KubeOperation, Operation};
 use super::rules::Routing;
 use super::stage::Stage;
 use crate::stack::{Action, Found, ObservedListener, Permission, Ref, Rule, TargetGroupTuple};
@@ -81,21 +81,17 @@ impl Waiting {
             }
             Operation::Aws(aws) => aws,
         };
-        match aws {
-            Aws::DeleteListener { listener } => self.listeners.contains(listener),
-            Aws::RevokeSecurityGroupIngress { permissions, .. } => {
-                permissions.iter().any(|one| self.is_reached_by(one))
-            }
-            Aws::DeleteTargetGroup { target_group } => self.target_groups.contains(target_group),
-            Aws::AddListenerCertificate { listener: Ref::Known(arn), .. }
-            | Aws::RemoveListenerCertificate { listener: arn, .. } => self.listeners.contains(arn),
-            Aws::AddTags { resource: Ref::Known(arn), .. } | Aws::RemoveTags { resource: arn, .. } => {
-                self.rules.contains(arn)
-            }
-            Aws::DisassociateWebAcl { .. } | Aws::DisassociateClassicWebAcl { .. } | Aws::DeleteProtection { .. } => {
-                true
-            }
-            _ => false,
+        let is_among = |waiting: &BTreeSet<String>, one: &Ref| match one {
+            Ref::Known(arn) => waiting.contains(arn),
+            Ref::Of(_) => false,
+        };
+        match aws.describe().depends_on {
+            DependsOn::Nothing => false,
+            DependsOn::Listener(listener) => is_among(&self.listeners, &listener),
+            DependsOn::Priority(rule) => is_among(&self.rules, &rule),
+            DependsOn::NoForward(target_group) => self.target_groups.contains(target_group),
+            DependsOn::NoRedirect(permissions) => permissions.iter().any(|one| self.is_reached_by(one)),
+            DependsOn::AllListeners => true,
         }
     }
 

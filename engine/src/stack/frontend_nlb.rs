@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attributes, HealthCheck, IpAddressType, LoadBalancerState, Ref, Scheme, Tags, Target};
+use super::{Attributes, HealthCheck, IpAddressType, Ref, Scheme, Tags};
 
 /// A frontend NLB with its listeners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct FrontendNlb {
     pub attributes: Attributes,
     /// Tags, tracking ones included.
     pub tags: Tags,
-    /// TCP listeners by port. Observed ones are in [`ObservedFrontendNlb::listeners`].
+    /// TCP listeners by port. Observed ones are in [`ObservedFrontendNlb::listeners`](super::ObservedFrontendNlb::listeners).
     pub listeners: BTreeMap<u16, FrontendListener>,
 }
 
@@ -53,49 +53,10 @@ pub struct FrontendTargetGroup {
     pub name: String,
     /// Birth-only: the NLB's port.
     pub port: u16,
-    /// The ALB's port that is registered. Observed ones are in [`ObservedFrontendTargetGroup::targets`].
+    /// The ALB's port that is registered. Observed ones are in [`ObservedFrontendTargetGroup::targets`](super::ObservedFrontendTargetGroup::targets).
     pub target_port: u16,
     /// Health checks of the ALB.
     pub health_check: HealthCheck,
     /// Tags, tracking ones included.
     pub tags: Tags,
-}
-
-/// A frontend NLB that AWS holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ObservedFrontendNlb {
-    /// ARN.
-    pub arn: String,
-    /// DNS name as AWS gives it (mixed case).
-    pub dns_name: String,
-    /// State of its life.
-    pub state: LoadBalancerState,
-    /// The NLB itself; its `listeners` are empty.
-    pub is: FrontendNlb,
-    /// Its listeners.
-    pub listeners: Vec<ObservedFrontendListener>,
-}
-
-/// A listener of a frontend NLB that AWS holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ObservedFrontendListener {
-    /// ARN.
-    pub arn: String,
-    /// Port.
-    pub port: u16,
-    /// ARNs of the target groups that it forwards to.
-    pub forwards_to: Vec<String>,
-    /// Tags.
-    pub tags: Tags,
-}
-
-/// A target group of type `alb` that AWS holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ObservedFrontendTargetGroup {
-    /// ARN.
-    pub arn: String,
-    /// The target group; its `target_port` is its own port.
-    pub is: FrontendTargetGroup,
-    /// What is registered and not on its way out: the ARN of an ALB and its port.
-    pub targets: Vec<Target>,
 }

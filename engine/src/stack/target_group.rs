@@ -207,11 +207,11 @@ pub struct Binding {
 /// A port in a binding's networking: a port of the targets, or all (`None`).
 pub type NetworkingPort = Option<ServicePort>;
 
-/// A target of a target group.
+/// A target of a target group. `R` is how a load balancer as a target is referred to, as in [`Observed`](super::Observed).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Target {
-    /// Instance id or IP address.
-    pub id: String,
+pub struct Target<R = String> {
+    /// Instance id, IP address, or the ARN of a load balancer.
+    pub id: R,
     /// Port.
     pub port: u16,
     /// `all` for an address outside the VPC's blocks, otherwise AWS finds the zone itself.

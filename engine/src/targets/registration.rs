@@ -22,13 +22,6 @@ impl Registration {
     pub fn is_empty(&self) -> bool {
         self.register.is_empty() && self.deregister.is_empty()
     }
-
-    /// By how many targets the target group shrinks; a rolling update that replaces each of them shrinks it by none. What
-    /// [`super::brake`] is asked about.
-    #[must_use]
-    pub fn loss(&self) -> usize {
-        self.deregister.len().saturating_sub(self.register.len())
-    }
 }
 
 /// What leads from the observed targets to the desired ones. Two targets are the same by id and port; the zone is how a
@@ -126,14 +119,6 @@ mod tests {
     fn a_limit_of_zero_is_none() {
         let desired = BTreeSet::from([target("a", 80), target("b", 80)]);
         assert_eq!(diff(&desired, &[], Some(0)).register.len(), 2);
-    }
-
-    #[test]
-    fn a_rolling_update_loses_nothing() {
-        let desired = BTreeSet::from([target("c", 80), target("d", 80)]);
-        let observed = [health("a", 80, "healthy"), health("b", 80, "healthy")];
-        assert_eq!(diff(&desired, &observed, None).loss(), 0);
-        assert_eq!(diff(&BTreeSet::new(), &observed, None).loss(), 2);
     }
 
     fn targets() -> impl Strategy<Value = BTreeSet<Target>> {

@@ -7,6 +7,9 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
 
 use super::{Changes, Kind, Unit, World};
+use crate::annotation::PREFIX;
+use crate::annotation::action::Action;
+use crate::annotation::auth::OidcConfig;
 use crate::kinds::{Endpoints, IngressGroup, Key, Node, Pod, TargetGroupBinding};
 use crate::stack::GroupId;
 
@@ -375,13 +378,11 @@ pub fn service_refs(ingress: &Ingress) -> BTreeSet<String> {
         let backends = paths.map(|path| &path.backend).chain(spec.default_backend.as_ref());
         names.extend(backends.filter_map(|backend| backend.service.as_ref()).map(|service| service.name.clone()));
     }
-    let empty = BTreeMap::new();
-    let annotations = ingress.metadata.annotations.as_ref().unwrap_or(&empty);
-    for (_, value) in annotations.iter().filter(|(key, _)| key.starts_with("alb.ingress.kubernetes.io/actions.")) {
-        if let Ok(json) = serde_json::from_str::<serde_json::Value>(value) {
-            collect_service_names(&json, &mut names, 0);
-        }
-    }
+    let annotations = ingress.metadata.annotations.iter().flatten();
+    let actions =
+        annotations.filter(|(key, _)| key.strip_prefix(PREFIX).is_some_and(|key| key.starts_with("actions.")));
+    let forwards = actions.filter_map(|(_, value)| Action::parse(value).ok()?.forward_config);
+    names.extend(forwards.flat_map(|config| config.target_groups).filter_map(|tuple| tuple.service_name));
     names
 }
 
@@ -394,27 +395,7 @@ pub fn secret_refs(ingress: &Ingress, services: &BTreeMap<Key, Arc<Service>>) ->
     let of_services = used.filter_map(|service| service.metadata.annotations.as_ref()?.get(OIDC));
     own.into_iter()
         .chain(of_services)
-        .filter_map(|raw| crate::annotation::auth::OidcConfig::parse(raw).ok())
+        .filter_map(|raw| OidcConfig::parse(raw).ok())
         .map(|config| Key::new(&namespace, &config.secret_name))
         .collect()
-}
-
-fn collect_service_names(json: &serde_json::Value, names: &mut BTreeSet<String>, depth: usize) {
-    if depth > 8 {
-        return;
-    }
-    match json {
-        serde_json::Value::Object(map) => {
-            for (key, value) in map {
-                match value {
-                    serde_json::Value::String(name) if key.eq_ignore_ascii_case("serviceName") => {
-                        names.insert(name.clone());
-                    }
-                    nested => collect_service_names(nested, names, depth + 1),
-                }
-            }
-        }
-        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_service_names(item, names, depth + 1)),
-        _ => {}
-    }
 }

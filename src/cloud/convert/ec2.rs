@@ -18,6 +18,11 @@ pub(in crate::cloud) fn tags_to_aws(tags: &Tags) -> Vec<sdk::Tag> {
     tags.iter().map(|(key, value)| sdk::Tag::builder().key(key).value(value).build()).collect()
 }
 
+/// Tags to remove. A key without a value: whatever its value is.
+pub(in crate::cloud) fn keys_to_aws(keys: &[String]) -> Vec<sdk::Tag> {
+    keys.iter().map(|key| sdk::Tag::builder().key(key).build()).collect()
+}
+
 pub(in crate::cloud) fn security_group(from: &sdk::SecurityGroup) -> Result<SecurityGroup, CloudError> {
     Ok(SecurityGroup {
         name: need("DescribeSecurityGroups", "GroupName", from.group_name.clone())?,

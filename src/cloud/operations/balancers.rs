@@ -1,11 +1,10 @@
-//! Load balancers, and the tags of everything in `ELBv2`.
+//! Load balancers.
 
 use albedo_engine::stack::{Attributes, IpAddressType, LoadBalancer, Ref, Scheme, Tags};
 use aws_sdk_elasticloadbalancingv2::operation::create_load_balancer::builders::CreateLoadBalancerFluentBuilder;
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, RemoveIpamPoolEnum, SubnetMapping};
 
-use super::{Applied, CloudError, Writing, gone_is_fine};
-use crate::cloud::call::{Op, elbv2};
+use super::{Applied, CloudError, Writing, done, send};
 use crate::cloud::convert::write::{self, some};
 use crate::cloud::error::need;
 
@@ -49,7 +48,6 @@ impl Writing<'_> {
         new: NewBalancer<'_>,
         more: impl FnOnce(CreateLoadBalancerFluentBuilder) -> CreateLoadBalancerFluentBuilder,
     ) -> Result<Applied, CloudError> {
-        let op = elbv2("CreateLoadBalancer");
         let request = self
             .cloud
             .write()
@@ -60,82 +58,39 @@ impl Writing<'_> {
             .scheme(new.scheme.as_str().into())
             .ip_address_type(new.ip_address_type.as_str().into())
             .set_subnet_mappings(some(new.subnets))
-            .set_security_groups(some(self.ids(op, new.security_groups)?))
+            .set_security_groups(some(self.arns(new.security_groups)?))
             .set_tags(write::tags(new.tags));
         let request = more(request);
-        let answer = self.send(op, || request.clone().send()).await?;
-        let made = need(op.name, "LoadBalancers", answer.load_balancers.unwrap_or_default().into_iter().next())?;
-        let arn = need(op.name, "LoadBalancerArn", made.load_balancer_arn)?;
+        let answer = self.send(|| request.clone().send()).await?;
+        let made = need(self.call.name, "LoadBalancers", answer.load_balancers.unwrap_or_default().into_iter().next())?;
+        let arn = need(self.call.name, "LoadBalancerArn", made.load_balancer_arn)?;
         Ok(Applied { arn: Some(arn), dns_name: made.dns_name })
     }
 
-    fn ids(&self, op: Op, groups: &[Ref]) -> Result<Vec<String>, CloudError> {
-        let names = self.names(op);
-        groups.iter().map(|group| names.resolve(group).map(str::to_owned)).collect()
-    }
-
+    /// In parts: one call takes so many.
     pub(super) async fn modify_load_balancer_attributes(
         &self,
         load_balancer: &Ref,
         attributes: &Attributes,
-    ) -> Result<(), CloudError> {
-        let op = elbv2("ModifyLoadBalancerAttributes");
+    ) -> Result<Applied, CloudError> {
+        let arn = self.arn(load_balancer)?;
         for some in write::at_most(attributes, ATTRIBUTES_A_CALL) {
-            let request = self
-                .cloud
-                .write()
-                .elbv2
-                .modify_load_balancer_attributes()
-                .load_balancer_arn(self.names(op).resolve(load_balancer)?)
-                .set_attributes(write::load_balancer_attributes(&some));
-            self.send(op, || request.clone().send()).await?;
+            let some = write::load_balancer_attributes(&some);
+            send!(self, elbv2.modify_load_balancer_attributes().load_balancer_arn(arn).set_attributes(some))?;
         }
-        Ok(())
+        Ok(Applied::default())
     }
 
-    pub(super) async fn set_security_groups(&self, arn: &str, groups: &[Ref]) -> Result<(), CloudError> {
-        let op = elbv2("SetSecurityGroups");
-        let request = self.cloud.write().elbv2.set_security_groups().load_balancer_arn(arn);
-        let request = request.set_security_groups(Some(self.ids(op, groups)?));
-        self.send(op, || request.clone().send()).await.map(|_| ())
-    }
-
-    pub(super) async fn set_subnets(&self, arn: &str, subnets: Vec<SubnetMapping>) -> Result<(), CloudError> {
-        let request = self.cloud.write().elbv2.set_subnets().load_balancer_arn(arn);
-        let request = request.set_subnet_mappings(some(subnets));
-        self.send(elbv2("SetSubnets"), || request.clone().send()).await.map(|_| ())
-    }
-
-    pub(super) async fn set_ip_address_type(&self, arn: &str, kind: IpAddressType) -> Result<(), CloudError> {
-        let request = self.cloud.write().elbv2.set_ip_address_type().load_balancer_arn(arn);
-        let request = request.ip_address_type(kind.as_str().into());
-        self.send(elbv2("SetIpAddressType"), || request.clone().send()).await.map(|_| ())
-    }
-
-    pub(super) async fn modify_ip_pools(&self, arn: &str, pool: Option<&str>) -> Result<(), CloudError> {
-        let request = self.cloud.write().elbv2.modify_ip_pools().load_balancer_arn(arn);
-        let request = match pool {
-            Some(pool) => request.ipam_pools(write::ipam_pools(pool)),
-            None => request.remove_ipam_pools(RemoveIpamPoolEnum::Ipv4),
-        };
-        self.send(elbv2("ModifyIpPools"), || request.clone().send()).await.map(|_| ())
-    }
-
-    /// Deletion protection is honoured, whoever switched it on: it is an error and stays.
-    pub(super) async fn delete_load_balancer(&self, arn: &str) -> Result<(), CloudError> {
-        let request = self.cloud.write().elbv2.delete_load_balancer().load_balancer_arn(arn);
-        gone_is_fine(self.send(elbv2("DeleteLoadBalancer"), || request.clone().send()).await)
-    }
-
-    pub(super) async fn add_tags(&self, resource: &Ref, tags: &Tags) -> Result<(), CloudError> {
-        let op = elbv2("AddTags");
-        let arn = self.names(op).resolve(resource)?;
-        let request = self.cloud.write().elbv2.add_tags().resource_arns(arn).set_tags(write::tags(tags));
-        self.send(op, || request.clone().send()).await.map(|_| ())
-    }
-
-    pub(super) async fn remove_tags(&self, arn: &str, keys: &[String]) -> Result<(), CloudError> {
-        let request = self.cloud.write().elbv2.remove_tags().resource_arns(arn).set_tag_keys(Some(keys.to_vec()));
-        self.send(elbv2("RemoveTags"), || request.clone().send()).await.map(|_| ())
+    pub(super) async fn modify_ip_pools(&self, arn: &str, pool: Option<&str>) -> Result<Applied, CloudError> {
+        let remove = pool.is_none().then(|| vec![RemoveIpamPoolEnum::Ipv4]);
+        send!(
+            self,
+            elbv2
+                .modify_ip_pools()
+                .load_balancer_arn(arn)
+                .set_ipam_pools(pool.map(write::ipam_pools))
+                .set_remove_ipam_pools(remove)
+        )
+        .map(done)
     }
 }

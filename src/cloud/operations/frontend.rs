@@ -8,7 +8,6 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use super::balancers::NewBalancer;
 use super::targets::NewTargetGroup;
 use super::{Applied, CloudError, Writing};
-use crate::cloud::call::elbv2;
 use crate::cloud::convert::write;
 
 impl Writing<'_> {
@@ -45,17 +44,8 @@ impl Writing<'_> {
         target_group: &Ref,
         tags: &Tags,
     ) -> Result<Applied, CloudError> {
-        let names = self.names(elbv2("CreateListener"));
-        let request = self.new_listener(names.resolve(load_balancer)?, port, tags).protocol(ProtocolEnum::Tcp);
-        self.send_listener(request.default_actions(forward_to(names.resolve(target_group)?))).await
-    }
-
-    pub(super) async fn modify_frontend_listener(&self, arn: &str, target_group: &Ref) -> Result<(), CloudError> {
-        let op = elbv2("ModifyListener");
-        let names = self.names(op);
-        let request = self.cloud.write().elbv2.modify_listener().listener_arn(arn);
-        let request = request.default_actions(forward_to(names.resolve(target_group)?));
-        self.send(op, || request.clone().send()).await.map(|_| ())
+        let request = self.new_listener(self.arn(load_balancer)?, port, tags).protocol(ProtocolEnum::Tcp);
+        self.send_listener(request.default_actions(forward_to(self.arn(target_group)?))).await
     }
 
     pub(super) async fn register_load_balancer(
@@ -63,13 +53,13 @@ impl Writing<'_> {
         target_group: &Ref,
         load_balancer: &str,
         port: u16,
-    ) -> Result<(), CloudError> {
-        let arn = self.names(elbv2("RegisterTargets")).resolve(target_group)?;
-        self.register(arn, &[Target { id: load_balancer.to_owned(), port, availability_zone: None }]).await
+    ) -> Result<Applied, CloudError> {
+        let target = Target { id: load_balancer.to_owned(), port, availability_zone: None };
+        self.register(self.arn(target_group)?, &[target]).await
     }
 }
 
-fn forward_to(target_group: &str) -> Action {
+pub(super) fn forward_to(target_group: &str) -> Action {
     let tuple = TargetGroupTuple::builder().target_group_arn(target_group).build();
     let config = ForwardActionConfig::builder().target_groups(tuple).build();
     Action::builder().r#type(ActionTypeEnum::Forward).order(1).forward_config(config).build()

@@ -1,11 +1,10 @@
 //! Target groups and their targets.
 
-use albedo_engine::stack::{Attributes, HealthCheck, ProtocolVersion, Ref, Tags, Target, TargetGroup};
+use albedo_engine::stack::{HealthCheck, ProtocolVersion, Tags, Target, TargetGroup};
 use aws_sdk_elasticloadbalancingv2::operation::create_target_group::builders::CreateTargetGroupFluentBuilder;
 use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetGroupIpAddressTypeEnum, TargetTypeEnum};
 
-use super::{Applied, CloudError, Writing, gone_is_fine};
-use crate::cloud::call::elbv2;
+use super::{Applied, CloudError, Writing, done, gone_is_fine, send};
 use crate::cloud::convert::write;
 use crate::cloud::error::need;
 
@@ -65,7 +64,6 @@ impl Writing<'_> {
         new: NewTargetGroup<'_>,
         more: impl FnOnce(CreateTargetGroupFluentBuilder) -> CreateTargetGroupFluentBuilder,
     ) -> Result<Applied, CloudError> {
-        let op = elbv2("CreateTargetGroup");
         let request = self
             .cloud
             .write()
@@ -78,12 +76,9 @@ impl Writing<'_> {
             .vpc_id(&self.cloud.config().vpc_id)
             .set_tags(write::tags(new.tags));
         let request = more(checked!(request, new.version, new.check));
-        let answer = self.send(op, || request.clone().send()).await?;
-        let made = answer.target_groups.unwrap_or_default().into_iter().next();
-        Ok(Applied {
-            arn: Some(need(op.name, "TargetGroupArn", made.and_then(|one| one.target_group_arn))?),
-            dns_name: None,
-        })
+        let made = self.send(|| request.clone().send()).await?.target_groups.unwrap_or_default().into_iter().next();
+        let arn = need(self.call.name, "TargetGroupArn", made.and_then(|one| one.target_group_arn))?;
+        Ok(Applied { arn: Some(arn), dns_name: None })
     }
 
     pub(super) async fn modify_target_group(
@@ -91,50 +86,27 @@ impl Writing<'_> {
         arn: &str,
         version: ProtocolVersion,
         check: &HealthCheck,
-    ) -> Result<(), CloudError> {
+    ) -> Result<Applied, CloudError> {
         let request = self.cloud.write().elbv2.modify_target_group().target_group_arn(arn);
         let request = checked!(request, version, check);
-        self.send(elbv2("ModifyTargetGroup"), || request.clone().send()).await.map(|_| ())
-    }
-
-    pub(super) async fn modify_target_group_attributes(
-        &self,
-        target_group: &Ref,
-        attributes: &Attributes,
-    ) -> Result<(), CloudError> {
-        let op = elbv2("ModifyTargetGroupAttributes");
-        let request = self
-            .cloud
-            .write()
-            .elbv2
-            .modify_target_group_attributes()
-            .target_group_arn(self.names(op).resolve(target_group)?)
-            .set_attributes(write::target_group_attributes(attributes));
-        self.send(op, || request.clone().send()).await.map(|_| ())
-    }
-
-    pub(super) async fn delete_target_group(&self, arn: &str) -> Result<(), CloudError> {
-        let request = self.cloud.write().elbv2.delete_target_group().target_group_arn(arn);
-        gone_is_fine(self.send(elbv2("DeleteTargetGroup"), || request.clone().send()).await)
+        self.send(|| request.clone().send()).await.map(done)
     }
 
     /// In chunks; those before a chunk that fails are registered, and registering them again changes nothing.
-    pub(super) async fn register(&self, arn: &str, targets: &[Target]) -> Result<(), CloudError> {
+    pub(super) async fn register(&self, arn: &str, targets: &[Target]) -> Result<Applied, CloudError> {
         for chunk in targets.chunks(CHUNK) {
-            let request = self.cloud.write().elbv2.register_targets().target_group_arn(arn);
-            let request = request.set_targets(Some(write::targets(chunk)));
-            self.send(elbv2("RegisterTargets"), || request.clone().send()).await?;
+            let chunk = Some(write::targets(chunk));
+            send!(self, elbv2.register_targets().target_group_arn(arn).set_targets(chunk))?;
         }
-        Ok(())
+        Ok(Applied::default())
     }
 
     /// In chunks. Targets that are not registered, and those of a target group that is gone, are let go already.
-    pub(super) async fn deregister(&self, arn: &str, targets: &[Target]) -> Result<(), CloudError> {
+    pub(super) async fn deregister(&self, arn: &str, targets: &[Target]) -> Result<Applied, CloudError> {
         for chunk in targets.chunks(CHUNK) {
-            let request = self.cloud.write().elbv2.deregister_targets().target_group_arn(arn);
-            let request = request.set_targets(Some(write::targets(chunk)));
-            gone_is_fine(self.send(elbv2("DeregisterTargets"), || request.clone().send()).await)?;
+            let chunk = Some(write::targets(chunk));
+            gone_is_fine(send!(self, elbv2.deregister_targets().target_group_arn(arn).set_targets(chunk)))?;
         }
-        Ok(())
+        Ok(Applied::default())
     }
 }

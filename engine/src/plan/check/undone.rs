@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::super::diff::Input;
-use super::super::operation::{AwsOperation, KubeOperation, Operation};
+use super::super::operation::{Aspect, CallEffect, KubeOperation, NewResource, Operation, ResourceKind, ResourceParts};
 use super::Misroute;
 use crate::stack::{DELETION_PROTECTION, Ref};
 
@@ -37,84 +37,63 @@ pub(super) fn undone(operations: &[Operation], input: Input<'_>) -> Vec<Misroute
     let mut applied: BTreeMap<Subject, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (after, operation) in operations.iter().enumerate() {
-        let gone = deletes(operation, input);
-        let first = gone.iter().find_map(|subject| Some((subject, applied.get(subject)?)));
+        let (applies, deletes) = match operation {
+            Operation::Aws(operation) => {
+                let effect = operation.describe().effect;
+                (applied_by(&effect), deleted_by(&effect, input))
+            }
+            Operation::Kube(KubeOperation::ApplyBinding(binding)) => {
+                (vec![Subject::Binding(format!("{}/{}", binding.namespace, binding.name))], Vec::new())
+            }
+            Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
+                (Vec::new(), vec![Subject::Binding(format!("{namespace}/{name}"))])
+            }
+        };
+        let first = deletes.iter().find_map(|subject| Some((subject, applied.get(subject)?)));
         if let Some((subject, earlier)) = first {
             let gets = format!("is deleted, although operation {} has just applied it", earlier + 1);
             wrong.push(Misroute { after, request: subject.to_string(), gets });
         }
-        applied.extend(applies(operation).into_iter().map(|subject| (subject, after)));
+        applied.extend(applies.into_iter().map(|subject| (subject, after)));
     }
     wrong
 }
 
-fn applies(operation: &Operation) -> Vec<Subject> {
-    use AwsOperation as Aws;
-    let operation = match operation {
-        Operation::Aws(operation) => operation,
-        Operation::Kube(KubeOperation::ApplyBinding(binding)) => {
-            return vec![Subject::Binding(format!("{}/{}", binding.namespace, binding.name))];
+fn applied_by(effect: &CallEffect<'_>) -> Vec<Subject> {
+    match effect {
+        CallEffect::Create(NewResource::SecurityGroup { name, .. }) => named(SECURITY_GROUP, name),
+        CallEffect::Create(NewResource::TargetGroup { name, .. } | NewResource::FrontendTargetGroup { name, .. }) => {
+            named(TARGET_GROUP, name)
         }
-        Operation::Kube(KubeOperation::DeleteBinding { .. }) => return Vec::new(),
-    };
-    match operation {
-        Aws::CreateSecurityGroup { is, .. } => named(SECURITY_GROUP, &is.name),
-        Aws::CreateTargetGroup { is, .. } => named(TARGET_GROUP, &is.name),
-        Aws::CreateFrontendTargetGroup { is, .. } => named(TARGET_GROUP, &is.name),
-        Aws::CreateLoadBalancer { is } => named(LOAD_BALANCER, &is.name),
-        Aws::CreateFrontendNlb { is } => named(LOAD_BALANCER, &is.name),
-        Aws::ModifyTargetGroup { target_group, .. } => arn(target_group),
-        Aws::SetSecurityGroups { load_balancer, .. }
-        | Aws::SetSubnets { load_balancer, .. }
-        | Aws::SetIpAddressType { load_balancer, .. }
-        | Aws::ModifyIpPools { load_balancer, .. }
-        | Aws::SetFrontendSubnets { load_balancer, .. } => arn(load_balancer),
+        CallEffect::Create(NewResource::LoadBalancer { name } | NewResource::FrontendNlb { name }) => {
+            named(LOAD_BALANCER, name)
+        }
+        CallEffect::Create(
+            NewResource::Listener { of, .. } | NewResource::FrontendListener { of, .. } | NewResource::Rule { of, .. },
+        ) => known(of),
         // Protection is taken off what is to be deleted.
-        Aws::ModifyLoadBalancerAttributes { load_balancer, attributes } => {
-            let only_lifts = attributes.keys().all(|key| key == DELETION_PROTECTION);
-            if only_lifts { Vec::new() } else { known(load_balancer) }
+        CallEffect::Change(_, _, Aspect::Attributes(set)) if set.keys().all(|key| key == DELETION_PROTECTION) => {
+            Vec::new()
         }
-        Aws::CreateListener { load_balancer, .. } | Aws::CreateFrontendListener { load_balancer, .. } => {
-            known(load_balancer)
-        }
-        Aws::ModifyListener { listener, .. } | Aws::ModifyFrontendListener { listener, .. } => arn(listener),
-        Aws::ModifyTargetGroupAttributes { target_group, .. } => known(target_group),
-        Aws::AddListenerCertificate { listener, certificate } => parts(listener, [certificate]),
-        Aws::AuthorizeSecurityGroupIngress { group, permissions } => parts(group, permissions.iter().map(Debugged)),
-        Aws::RegisterTargets { target_group, targets } => {
-            parts(&Ref::Known(target_group.clone()), targets.iter().map(Debugged))
-        }
-        Aws::CreateTags { group: resource, tags } | Aws::AddTags { resource, tags } => parts(resource, tags.keys()),
-        _ => Vec::new(),
+        CallEffect::Change(_, of, _) => known(of),
+        CallEffect::Add(of, added) => parts(of, added),
+        CallEffect::Remove(..) | CallEffect::Reorder(_) | CallEffect::Delete(..) => Vec::new(),
     }
 }
 
-fn deletes(operation: &Operation, input: Input<'_>) -> Vec<Subject> {
-    use AwsOperation as Aws;
-    let operation = match operation {
-        Operation::Aws(operation) => operation,
-        Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => {
-            return vec![Subject::Binding(format!("{namespace}/{name}"))];
-        }
-        Operation::Kube(KubeOperation::ApplyBinding(_)) => return Vec::new(),
-    };
-    let of = |arn: &String| Ref::Known(arn.clone());
-    match operation {
-        Aws::DeleteTargetGroup { target_group } => both(TARGET_GROUP, target_group, ":targetgroup/", 0),
+fn deleted_by(effect: &CallEffect<'_>, input: Input<'_>) -> Vec<Subject> {
+    match effect {
+        CallEffect::Delete(ResourceKind::TargetGroup, arn) => both(TARGET_GROUP, arn, ":targetgroup/", 0),
         // …:loadbalancer/app/NAME/ID
-        Aws::DeleteLoadBalancer { load_balancer } => both(LOAD_BALANCER, load_balancer, ":loadbalancer/", 1),
-        Aws::DeleteSecurityGroup { group } => {
-            let found = input.observed.security_groups.iter().find(|found| found.arn == *group);
+        CallEffect::Delete(ResourceKind::LoadBalancer, arn) => both(LOAD_BALANCER, arn, ":loadbalancer/", 1),
+        CallEffect::Delete(ResourceKind::SecurityGroup, id) => {
+            let found = input.observed.security_groups.iter().find(|found| found.arn == *id);
             let name = found.map(|found| Subject::Named(SECURITY_GROUP, found.is.name.clone()));
-            arn(group).into_iter().chain(name).collect()
+            arn(id).into_iter().chain(name).collect()
         }
-        Aws::DeleteListener { listener } => arn(listener),
-        Aws::RemoveListenerCertificate { listener, certificate } => parts(&of(listener), [certificate]),
-        Aws::RevokeSecurityGroupIngress { group, permissions } => parts(group, permissions.iter().map(Debugged)),
-        Aws::DeregisterTargets { target_group, targets } => parts(&of(target_group), targets.iter().map(Debugged)),
-        Aws::DeleteTags { group, keys } => parts(group, keys),
-        Aws::RemoveTags { resource, keys } => parts(&of(resource), keys),
-        _ => Vec::new(),
+        CallEffect::Delete(ResourceKind::Listener | ResourceKind::Rule, deleted) => arn(deleted),
+        CallEffect::Remove(of, removed) => parts(of, removed),
+        CallEffect::Create(_) | CallEffect::Change(..) | CallEffect::Add(..) | CallEffect::Reorder(_) => Vec::new(),
     }
 }
 
@@ -137,21 +116,20 @@ fn known(reference: &Ref) -> Vec<Subject> {
     }
 }
 
-fn parts<T: fmt::Display>(of: &Ref, parts: impl IntoIterator<Item = T>) -> Vec<Subject> {
-    parts.into_iter().map(|part| Subject::Part(of.to_string(), part.to_string())).collect()
+/// Each part by the text that tells it apart: for people, or for developers where there is none for people.
+fn parts(of: &Ref, parts: &ResourceParts<'_>) -> Vec<Subject> {
+    let texts: Vec<String> = match parts {
+        ResourceParts::Tags(keys) => keys.iter().map(ToString::to_string).collect(),
+        ResourceParts::Permissions(permissions) => permissions.iter().map(|one| format!("{one:?}")).collect(),
+        ResourceParts::Certificate(certificate) => vec![(*certificate).to_owned()],
+        ResourceParts::Targets(targets) => targets.iter().map(|one| format!("{one:?}")).collect(),
+        ResourceParts::LoadBalancer(arn, port) => vec![format!("{arn}:{port}")],
+    };
+    texts.into_iter().map(|text| Subject::Part(of.to_string(), text)).collect()
 }
 
 /// An ARN, and the name that stands in it so many parts behind `kind`.
 fn both(what: &'static str, of: &str, kind: &str, place: usize) -> Vec<Subject> {
     let name = of.split_once(kind).and_then(|(_, path)| path.split('/').nth(place));
     arn(of).into_iter().chain(name.map(|name| Subject::Named(what, name.to_owned()))).collect()
-}
-
-/// What has no text for people is told apart by the one for developers.
-struct Debugged<'a, T>(&'a T);
-
-impl<T: fmt::Debug> fmt::Display for Debugged<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
-    }
 }

@@ -1,0 +1,438 @@
+//! What each call of AWS does, as one table. Who plans, checks, shows or applies operations asks here and matches on the answer: a new
+//! operation doesn't compile until every question about it is answered.
+
+use super::AwsOperation;
+use crate::stack::{Attributes, Listener, Permission, Ref, ResourceId, Rule, Tags, Target};
+
+/// What one call of AWS does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallDescription<'o> {
+    /// The action of AWS's API that carries it out.
+    pub call: ApiCall,
+    /// What it creates, changes or deletes.
+    pub effect: CallEffect<'o>,
+    /// Which listeners and rules it touches, and how.
+    pub routes: RouteChange<'o>,
+    /// What has to be in effect before it.
+    pub depends_on: DependsOn<'o>,
+    /// What follows for the rest of the plan when AWS refuses it.
+    pub importance: Importance,
+}
+
+/// An action of AWS's API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApiCall {
+    /// The service.
+    pub api: ApiService,
+    /// AWS's name of the action.
+    pub name: &'static str,
+}
+
+/// A service of AWS that plans write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiService {
+    /// EC2.
+    Ec2,
+    /// Elastic Load Balancing, version 2.
+    Elbv2,
+    /// `WAFv2`.
+    WafV2,
+    /// WAF Classic Regional.
+    WafRegional,
+    /// Shield Advanced.
+    Shield,
+}
+
+/// What a call does to which resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallEffect<'o> {
+    /// Creates a resource.
+    Create(NewResource<'o>),
+    /// Changes a part of a resource that always has a value.
+    Change(ResourceKind, Ref, Aspect<'o>),
+    /// Adds parts to a resource.
+    Add(Ref, ResourceParts<'o>),
+    /// Removes parts of a resource.
+    Remove(Ref, ResourceParts<'o>),
+    /// Gives rules other priorities.
+    Reorder(&'o [(Ref, u32)]),
+    /// Deletes the resource with this ARN, or id.
+    Delete(ResourceKind, &'o str),
+}
+
+/// A kind of resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResourceKind {
+    /// A security group.
+    SecurityGroup,
+    /// A target group, also one of a frontend NLB.
+    TargetGroup,
+    /// A load balancer, also a frontend NLB.
+    LoadBalancer,
+    /// A listener, also one of a frontend NLB.
+    Listener,
+    /// A rule.
+    Rule,
+}
+
+/// A resource that a call creates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewResource<'o> {
+    /// A security group.
+    SecurityGroup {
+        /// Resource id.
+        id: &'o ResourceId,
+        /// Name in AWS.
+        name: &'o str,
+    },
+    /// A target group.
+    TargetGroup {
+        /// Resource id.
+        id: &'o ResourceId,
+        /// Name in AWS.
+        name: &'o str,
+    },
+    /// A target group of a frontend NLB.
+    FrontendTargetGroup {
+        /// Resource id.
+        id: &'o ResourceId,
+        /// Name in AWS.
+        name: &'o str,
+    },
+    /// The load balancer.
+    LoadBalancer {
+        /// Name in AWS.
+        name: &'o str,
+    },
+    /// The frontend NLB.
+    FrontendNlb {
+        /// Name in AWS.
+        name: &'o str,
+    },
+    /// A listener of the load balancer.
+    Listener {
+        /// The load balancer.
+        of: &'o Ref,
+        /// Its port.
+        port: u16,
+    },
+    /// A listener of the frontend NLB.
+    FrontendListener {
+        /// The frontend NLB.
+        of: &'o Ref,
+        /// Its port.
+        port: u16,
+    },
+    /// A rule of a listener.
+    Rule {
+        /// The listener.
+        of: &'o Ref,
+        /// The listener's port.
+        port: u16,
+        /// Its priority.
+        priority: u32,
+    },
+}
+
+impl NewResource<'_> {
+    /// Its resource id.
+    #[must_use]
+    pub fn id(&self) -> ResourceId {
+        match *self {
+            Self::SecurityGroup { id, .. } | Self::TargetGroup { id, .. } | Self::FrontendTargetGroup { id, .. } => {
+                id.clone()
+            }
+            Self::LoadBalancer { .. } => ResourceId::load_balancer(),
+            Self::FrontendNlb { .. } => ResourceId::frontend_nlb(),
+            Self::Listener { port, .. } => ResourceId::listener(port),
+            Self::FrontendListener { port, .. } => ResourceId::frontend_listener(port),
+            Self::Rule { port, priority, .. } => ResourceId::rule(port, priority),
+        }
+    }
+}
+
+/// What a call changes of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aspect<'o> {
+    /// What AWS tells when it describes the resource.
+    Properties,
+    /// Some of its attributes.
+    Attributes(&'o Attributes),
+    /// What another service attaches to it.
+    Attachment(Attachment<'o>),
+}
+
+/// What is attached to a load balancer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attachment<'o> {
+    /// The web ACL of `WAFv2`, by ARN.
+    WebAcl(Option<&'o str>),
+    /// The web ACL of WAF Classic, by id.
+    ClassicWebAcl(Option<&'o str>),
+    /// Whether Shield Advanced protects it.
+    Shield(bool),
+    /// Load balancer capacity units.
+    CapacityUnits(i32),
+}
+
+/// ResourceParts of a resource that are added and removed one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceParts<'o> {
+    /// Tags, by key.
+    Tags(Vec<&'o str>),
+    /// Permissions of a security group.
+    Permissions(&'o [Permission]),
+    /// A certificate of a listener, by ARN.
+    Certificate(&'o str),
+    /// Targets of a target group.
+    Targets(&'o [Target]),
+    /// A load balancer as the target of a frontend NLB: ARN and port.
+    LoadBalancer(&'o str, u16),
+}
+
+/// What a call does to listeners and rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteChange<'o> {
+    /// Nothing: every request gets the answer that it got before.
+    Unchanged,
+    /// There is one more listener, without rules.
+    ListenerCreated(&'o Listener),
+    /// A listener changes, its rules aside.
+    ListenerChanged(&'o Listener),
+    /// The listener with this ARN is gone.
+    ListenerDeleted(&'o str),
+    /// The listener on a port has one more rule.
+    RuleCreated(u16, &'o Rule),
+    /// The rule with this ARN changes, its priority aside.
+    RuleChanged(&'o str, &'o Rule),
+    /// The rule with this ARN is gone.
+    RuleDeleted(&'o str),
+    /// Rules have other priorities.
+    RulesMoved(&'o [(Ref, u32)]),
+    /// No rule can forward to the target group with this ARN any more.
+    TargetGroupDeleted(&'o str),
+}
+
+impl<'o> RouteChange<'o> {
+    /// The rule that is created, or what a rule changes into.
+    #[must_use]
+    pub fn rule(self) -> Option<&'o Rule> {
+        match self {
+            Self::RuleCreated(_, rule) | Self::RuleChanged(_, rule) => Some(rule),
+            Self::Unchanged
+            | Self::ListenerCreated(_)
+            | Self::ListenerChanged(_)
+            | Self::ListenerDeleted(_)
+            | Self::RuleDeleted(_)
+            | Self::RulesMoved(_)
+            | Self::TargetGroupDeleted(_) => None,
+        }
+    }
+}
+
+/// Which rules have to be in effect before a call. While a listener waits for targets it has its old rules, and the call waits with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DependsOn<'o> {
+    /// None: it is right with the old rules and with the new ones.
+    Nothing,
+    /// Those of this listener.
+    Listener(Ref),
+    /// If the resource is a rule, it has to be at its new priority.
+    Priority(Ref),
+    /// No rule forwards to the target group with this ARN.
+    NoForward(&'o str),
+    /// No rule redirects to a port that one of these permissions opens.
+    NoRedirect(&'o [Permission]),
+    /// Those of all listeners: until then the old rules are protected.
+    AllListeners,
+}
+
+/// What a refusal means for the rest of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Importance {
+    /// Later operations need it: the pass ends.
+    Required,
+    /// Later operations are right without it: the refusal is reported, and the pass goes on.
+    Optional,
+    /// It removes what nothing needs any more, and later operations are right without it.
+    CleanUp,
+    /// It removes what nothing needs any more, and later operations need it gone.
+    RequiredCleanUp,
+}
+
+impl Importance {
+    /// Whether all that follows in a plan is right without the operation.
+    #[must_use]
+    pub fn is_optional(self) -> bool {
+        match self {
+            Self::Optional | Self::CleanUp => true,
+            Self::Required | Self::RequiredCleanUp => false,
+        }
+    }
+
+    /// Whether the operation only removes what nothing needs any more.
+    #[must_use]
+    pub fn is_clean_up(self) -> bool {
+        match self {
+            Self::CleanUp | Self::RequiredCleanUp => true,
+            Self::Required | Self::Optional => false,
+        }
+    }
+}
+
+impl AwsOperation {
+    /// What the call does.
+    #[rustfmt::skip]
+    #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a table: one row an operation")]
+    pub fn describe(&self) -> CallDescription<'_> {
+        use Aspect::{Attachment as Attached, Attributes, Properties};
+        use Attachment::{CapacityUnits, ClassicWebAcl, Shield, WebAcl};
+        use DependsOn::{AllListeners, NoForward, NoRedirect, Nothing, Priority};
+        use CallEffect::{Add, Change, Create, Delete, Remove, Reorder};
+        use ResourceKind::{Listener, LoadBalancer, Rule, SecurityGroup, TargetGroup};
+        use Importance::{CleanUp, Optional, Required, RequiredCleanUp};
+        use ResourceParts::{Certificate, Permissions, Targets};
+        use RouteChange::Unchanged;
+        match self {
+            // Operation => call, effect, routes, depends on, importance.
+            Self::CreateSecurityGroup { id, is } =>
+                row(ec2("CreateSecurityGroup"), Create(NewResource::SecurityGroup { id, name: &is.name }), Unchanged, Nothing, Required),
+            Self::AuthorizeSecurityGroupIngress { group, permissions } =>
+                row(ec2("AuthorizeSecurityGroupIngress"), Add(group.clone(), Permissions(permissions)), Unchanged, Nothing, Required),
+            Self::RevokeSecurityGroupIngress { group, permissions } =>
+                row(ec2("RevokeSecurityGroupIngress"), Remove(group.clone(), Permissions(permissions)), Unchanged, NoRedirect(permissions), CleanUp),
+            Self::CreateTags { group, tags: set } =>
+                row(ec2("CreateTags"), Add(group.clone(), tags(set)), Unchanged, Nothing, Optional),
+            Self::DeleteTags { group, keys: removed } =>
+                row(ec2("DeleteTags"), Remove(group.clone(), keys(removed)), Unchanged, Nothing, CleanUp),
+            Self::DeleteSecurityGroup { group } =>
+                row(ec2("DeleteSecurityGroup"), Delete(SecurityGroup, group), Unchanged, Nothing, CleanUp),
+
+            Self::CreateTargetGroup { id, is } =>
+                row(elbv2("CreateTargetGroup"), Create(NewResource::TargetGroup { id, name: &is.name }), Unchanged, Nothing, Required),
+            Self::ModifyTargetGroup { target_group, .. } =>
+                row(elbv2("ModifyTargetGroup"), Change(TargetGroup, known(target_group), Properties), Unchanged, Nothing, Required),
+            Self::ModifyTargetGroupAttributes { target_group, attributes } =>
+                row(elbv2("ModifyTargetGroupAttributes"), Change(TargetGroup, target_group.clone(), Attributes(attributes)), Unchanged, Nothing, Optional),
+            Self::DeleteTargetGroup { target_group } =>
+                row(elbv2("DeleteTargetGroup"), Delete(TargetGroup, target_group), RouteChange::TargetGroupDeleted(target_group), NoForward(target_group), CleanUp),
+            Self::RegisterTargets { target_group, targets } =>
+                row(elbv2("RegisterTargets"), Add(known(target_group), Targets(targets)), Unchanged, Nothing, Required),
+            Self::DeregisterTargets { target_group, targets } =>
+                row(elbv2("DeregisterTargets"), Remove(known(target_group), Targets(targets)), Unchanged, Nothing, Required),
+
+            Self::CreateLoadBalancer { is } =>
+                row(elbv2("CreateLoadBalancer"), Create(NewResource::LoadBalancer { name: &is.name }), Unchanged, Nothing, Required),
+            Self::ModifyLoadBalancerAttributes { load_balancer, attributes } =>
+                row(elbv2("ModifyLoadBalancerAttributes"), Change(LoadBalancer, load_balancer.clone(), Attributes(attributes)), Unchanged, Nothing, Optional),
+            Self::SetSecurityGroups { load_balancer, .. } =>
+                row(elbv2("SetSecurityGroups"), Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
+            Self::SetSubnets { load_balancer, .. } =>
+                row(elbv2("SetSubnets"), Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
+            Self::SetIpAddressType { load_balancer, .. } =>
+                row(elbv2("SetIpAddressType"), Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
+            Self::ModifyIpPools { load_balancer, .. } =>
+                row(elbv2("ModifyIpPools"), Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
+            Self::DeleteLoadBalancer { load_balancer } =>
+                row(elbv2("DeleteLoadBalancer"), Delete(LoadBalancer, load_balancer), Unchanged, Nothing, Required),
+
+            Self::AssociateWebAcl { load_balancer, web_acl } =>
+                row(wafv2("AssociateWebACL"), Change(LoadBalancer, load_balancer.clone(), Attached(WebAcl(Some(web_acl)))), Unchanged, Nothing, Optional),
+            Self::DisassociateWebAcl { load_balancer } =>
+                row(wafv2("DisassociateWebACL"), Change(LoadBalancer, load_balancer.clone(), Attached(WebAcl(None))), Unchanged, AllListeners, Optional),
+            Self::AssociateClassicWebAcl { load_balancer, web_acl } =>
+                row(waf_regional("AssociateWebACL"), Change(LoadBalancer, load_balancer.clone(), Attached(ClassicWebAcl(Some(web_acl)))), Unchanged, Nothing, Optional),
+            Self::DisassociateClassicWebAcl { load_balancer } =>
+                row(waf_regional("DisassociateWebACL"), Change(LoadBalancer, load_balancer.clone(), Attached(ClassicWebAcl(None))), Unchanged, AllListeners, Optional),
+            Self::CreateProtection { load_balancer } =>
+                row(shield("CreateProtection"), Change(LoadBalancer, load_balancer.clone(), Attached(Shield(true))), Unchanged, Nothing, Optional),
+            Self::DeleteProtection { load_balancer, .. } =>
+                row(shield("DeleteProtection"), Change(LoadBalancer, load_balancer.clone(), Attached(Shield(false))), Unchanged, AllListeners, Optional),
+            Self::ModifyCapacityReservation { load_balancer, units } =>
+                row(elbv2("ModifyCapacityReservation"), Change(LoadBalancer, load_balancer.clone(), Attached(CapacityUnits(*units))), Unchanged, Nothing, Optional),
+
+            Self::CreateFrontendTargetGroup { id, is } =>
+                row(elbv2("CreateTargetGroup"), Create(NewResource::FrontendTargetGroup { id, name: &is.name }), Unchanged, Nothing, Required),
+            Self::CreateFrontendNlb { is } =>
+                row(elbv2("CreateLoadBalancer"), Create(NewResource::FrontendNlb { name: &is.name }), Unchanged, Nothing, Required),
+            Self::SetFrontendSubnets { load_balancer, .. } =>
+                row(elbv2("SetSubnets"), Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
+            Self::CreateFrontendListener { load_balancer: of, port, .. } =>
+                row(elbv2("CreateListener"), Create(NewResource::FrontendListener { of, port: *port }), Unchanged, Nothing, Required),
+            Self::ModifyFrontendListener { listener, .. } =>
+                row(elbv2("ModifyListener"), Change(Listener, known(listener), Properties), Unchanged, Nothing, Required),
+            Self::RegisterLoadBalancer { target_group, load_balancer, port } =>
+                row(elbv2("RegisterTargets"), Add(target_group.clone(), ResourceParts::LoadBalancer(load_balancer, *port)), Unchanged, Nothing, Required),
+
+            Self::CreateListener { load_balancer: of, is } =>
+                row(elbv2("CreateListener"), Create(NewResource::Listener { of, port: is.port }), RouteChange::ListenerCreated(is), Nothing, Required),
+            Self::ModifyListener { listener, is } =>
+                row(elbv2("ModifyListener"), Change(Listener, known(listener), Properties), RouteChange::ListenerChanged(is), Nothing, Required),
+            Self::ModifyListenerAttributes { listener, attributes } =>
+                row(elbv2("ModifyListenerAttributes"), Change(Listener, listener.clone(), Attributes(attributes)), Unchanged, Nothing, Optional),
+            Self::AddListenerCertificate { listener, certificate } =>
+                row(elbv2("AddListenerCertificates"), Add(listener.clone(), Certificate(certificate)), Unchanged, DependsOn::Listener(listener.clone()), Required),
+            Self::RemoveListenerCertificate { listener, certificate } =>
+                row(elbv2("RemoveListenerCertificates"), Remove(known(listener), Certificate(certificate)), Unchanged, DependsOn::Listener(known(listener)), CleanUp),
+            Self::DeleteListener { listener } =>
+                row(elbv2("DeleteListener"), Delete(Listener, listener), RouteChange::ListenerDeleted(listener), DependsOn::Listener(known(listener)), RequiredCleanUp),
+
+            Self::CreateRule { listener: of, port, is } =>
+                row(elbv2("CreateRule"), Create(NewResource::Rule { of, port: *port, priority: is.priority }), RouteChange::RuleCreated(*port, is), Nothing, Required),
+            Self::ModifyRule { rule, is, .. } =>
+                row(elbv2("ModifyRule"), Change(Rule, known(rule), Properties), RouteChange::RuleChanged(rule, is), Nothing, Required),
+            Self::SetRulePriorities { priorities } =>
+                row(elbv2("SetRulePriorities"), Reorder(priorities), RouteChange::RulesMoved(priorities), Nothing, Required),
+            Self::DeleteRule { rule } =>
+                row(elbv2("DeleteRule"), Delete(Rule, rule), RouteChange::RuleDeleted(rule), Nothing, Required),
+
+            Self::AddTags { resource, tags: set } =>
+                row(elbv2("AddTags"), Add(resource.clone(), tags(set)), Unchanged, Priority(resource.clone()), Optional),
+            Self::RemoveTags { resource, keys: removed } =>
+                row(elbv2("RemoveTags"), Remove(known(resource), keys(removed)), Unchanged, Priority(known(resource)), CleanUp),
+        }
+    }
+}
+
+fn row<'o>(
+    call: ApiCall,
+    effect: CallEffect<'o>,
+    routes: RouteChange<'o>,
+    depends_on: DependsOn<'o>,
+    importance: Importance,
+) -> CallDescription<'o> {
+    CallDescription { call, effect, routes, depends_on, importance }
+}
+
+fn known(arn: &str) -> Ref {
+    Ref::Known(arn.to_owned())
+}
+
+fn tags(tags: &Tags) -> ResourceParts<'_> {
+    ResourceParts::Tags(tags.keys().map(String::as_str).collect())
+}
+
+fn keys(keys: &[String]) -> ResourceParts<'_> {
+    ResourceParts::Tags(keys.iter().map(String::as_str).collect())
+}
+
+const fn ec2(name: &'static str) -> ApiCall {
+    ApiCall { api: ApiService::Ec2, name }
+}
+
+const fn elbv2(name: &'static str) -> ApiCall {
+    ApiCall { api: ApiService::Elbv2, name }
+}
+
+const fn wafv2(name: &'static str) -> ApiCall {
+    ApiCall { api: ApiService::WafV2, name }
+}
+
+const fn waf_regional(name: &'static str) -> ApiCall {
+    ApiCall { api: ApiService::WafRegional, name }
+}
+
+const fn shield(name: &'static str) -> ApiCall {
+    ApiCall { api: ApiService::Shield, name }
+}

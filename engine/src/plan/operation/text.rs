@@ -1,0 +1,113 @@
+//! Operations as text for people, one line each.
+
+use super::{Aspect, Attachment, AwsOperation, CallEffect, KubeOperation, Operation, ResourceParts};
+use crate::plan::show::rule;
+
+/// One operation: a sign (`+` creates or adds, `~` changes, `-` deletes or removes), the call and what it is about.
+#[must_use]
+pub fn line(operation: &Operation) -> String {
+    let about = match operation {
+        Operation::Kube(KubeOperation::ApplyBinding(binding)) => {
+            format!("{}/{} for {}", binding.namespace, binding.name, binding.target_group)
+        }
+        Operation::Kube(KubeOperation::DeleteBinding { namespace, name }) => format!("{namespace}/{name}"),
+        Operation::Aws(operation) => operation.about(),
+    };
+    format!("{} {about}", call(operation))
+}
+
+/// The sign and the call of an operation, without anything that a member of the group wrote.
+#[must_use]
+pub fn call(operation: &Operation) -> String {
+    let (sign, name) = match operation {
+        Operation::Kube(KubeOperation::ApplyBinding(_)) => ('~', "TargetGroupBinding"),
+        Operation::Kube(KubeOperation::DeleteBinding { .. }) => ('-', "TargetGroupBinding"),
+        Operation::Aws(operation) => {
+            let described = operation.describe();
+            (sign(&described.effect), described.call.name)
+        }
+    };
+    format!("{sign} {name}")
+}
+
+fn sign(effect: &CallEffect<'_>) -> char {
+    match effect {
+        CallEffect::Create(_) | CallEffect::Change(_, _, Aspect::Attachment(Attachment::Shield(true))) => '+',
+        CallEffect::Delete(..) | CallEffect::Change(_, _, Aspect::Attachment(Attachment::Shield(false))) => '-',
+        CallEffect::Change(..) | CallEffect::Reorder(_) => '~',
+        CallEffect::Add(_, ResourceParts::Tags(_)) | CallEffect::Remove(_, ResourceParts::Tags(_)) => '~',
+        CallEffect::Add(..) => '+',
+        CallEffect::Remove(..) => '-',
+    }
+}
+
+impl AwsOperation {
+    /// What it is about.
+    fn about(&self) -> String {
+        match self {
+            Self::CreateSecurityGroup { is, .. } => is.name.clone(),
+            Self::AuthorizeSecurityGroupIngress { group, permissions }
+            | Self::RevokeSecurityGroupIngress { group, permissions } => format!("{group}: {}", list(permissions)),
+            Self::CreateTags { group: of, tags: values }
+            | Self::AddTags { resource: of, tags: values }
+            | Self::ModifyTargetGroupAttributes { target_group: of, attributes: values }
+            | Self::ModifyLoadBalancerAttributes { load_balancer: of, attributes: values }
+            | Self::ModifyListenerAttributes { listener: of, attributes: values } => {
+                format!("{of}: {}", list(values.keys()))
+            }
+            Self::DeleteTags { group, keys } => format!("{group}: {}", list(keys)),
+            Self::RemoveTags { resource, keys } => format!("{resource}: {}", list(keys)),
+            Self::CreateTargetGroup { id, is } => format!("{} for {id}", is.name),
+            Self::RegisterTargets { target_group, targets } | Self::DeregisterTargets { target_group, targets } => {
+                format!("{target_group}: {} targets", targets.len())
+            }
+            Self::CreateLoadBalancer { is } => format!("{} ({})", is.name, is.scheme),
+            Self::SetSecurityGroups { load_balancer, security_groups } => {
+                format!("{load_balancer}: {}", list(security_groups))
+            }
+            Self::SetSubnets { load_balancer, subnets } => format!("{load_balancer}: {}", list(subnets)),
+            Self::SetIpAddressType { load_balancer, ip_address_type } => {
+                format!("{load_balancer}: {}", ip_address_type.as_str())
+            }
+            Self::ModifyIpPools { load_balancer: of, .. }
+            | Self::ModifyTargetGroup { target_group: of, .. }
+            | Self::DeleteSecurityGroup { group: of }
+            | Self::DeleteTargetGroup { target_group: of }
+            | Self::DeleteLoadBalancer { load_balancer: of }
+            | Self::DeleteListener { listener: of }
+            | Self::DeleteRule { rule: of } => of.clone(),
+            Self::AssociateWebAcl { load_balancer, web_acl } => format!("{load_balancer}: {web_acl}"),
+            Self::AssociateClassicWebAcl { load_balancer, web_acl } => {
+                format!("{load_balancer}: {web_acl} of WAF Classic")
+            }
+            Self::DisassociateClassicWebAcl { load_balancer } => format!("{load_balancer} of WAF Classic"),
+            Self::DisassociateWebAcl { load_balancer: of }
+            | Self::CreateProtection { load_balancer: of }
+            | Self::DeleteProtection { load_balancer: of, .. } => of.to_string(),
+            Self::ModifyCapacityReservation { load_balancer, units } => format!("{load_balancer}: {units} units"),
+            Self::CreateFrontendTargetGroup { id, is } => format!("{} for {id}", is.name),
+            Self::CreateFrontendNlb { is } => format!("{} ({}, NLB)", is.name, is.scheme),
+            Self::SetFrontendSubnets { load_balancer, subnets } => {
+                format!("{load_balancer}: {}", list(subnets.iter().map(|mapping| &mapping.subnet)))
+            }
+            Self::CreateFrontendListener { port, .. } => format!("TCP {port}"),
+            Self::ModifyFrontendListener { listener, port, .. } => format!("TCP {port} ({listener})"),
+            Self::RegisterLoadBalancer { target_group, port, .. } => {
+                format!("{target_group}: the load balancer's port {port}")
+            }
+            Self::CreateListener { is, .. } => format!("{} {}", is.protocol, is.port),
+            Self::ModifyListener { listener, is } => format!("{} {} ({listener})", is.protocol, is.port),
+            Self::AddListenerCertificate { listener, certificate } => format!("{listener}: {certificate}"),
+            Self::RemoveListenerCertificate { listener, certificate } => format!("{listener}: {certificate}"),
+            Self::CreateRule { port, is, .. } => format!("{port} {}", rule(is)),
+            Self::ModifyRule { is, .. } => rule(is),
+            Self::SetRulePriorities { priorities } => {
+                list(priorities.iter().map(|(rule, to)| format!("{rule} to {to}")))
+            }
+        }
+    }
+}
+
+fn list(items: impl IntoIterator<Item: ToString>) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
