@@ -394,8 +394,8 @@ pub fn secret_refs(ingress: &Ingress, services: &BTreeMap<Key, Arc<Service>>) ->
     let of_services = used.filter_map(|service| service.metadata.annotations.as_ref()?.get(OIDC));
     own.into_iter()
         .chain(of_services)
-        .filter_map(|raw| crate::annotation::auth::OidcConfig::parse(raw).ok())
-        .map(|config| Key::new(&namespace, &config.secret_name))
+        .filter_map(|raw| crate::annotation::auth::read_oidc(raw).value?.client_secret_from)
+        .map(|secret| Key::new(&namespace, &secret))
         .collect()
 }
 

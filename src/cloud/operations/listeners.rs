@@ -6,7 +6,7 @@ use aws_sdk_elasticloadbalancingv2::types::RulePriorityPair;
 
 use super::{Applied, CloudError, Writing, gone_is_fine};
 use crate::cloud::call::elbv2;
-use crate::cloud::convert::write::{self, some};
+use crate::cloud::convert::{action, condition, rule, write};
 use crate::cloud::error::need;
 
 impl Writing<'_> {
@@ -16,7 +16,7 @@ impl Writing<'_> {
         let request = self
             .new_listener(names.resolve(balancer)?, is.port, &is.tags)
             .protocol(is.protocol.as_str().into())
-            .set_default_actions(Some(write::actions(&is.default_actions, &names)?))
+            .set_default_actions(action::to_aws(&is.default_actions, &names)?)
             .set_certificates(is.certificates.first().map(|arn| vec![write::certificate(arn)]))
             .set_ssl_policy(is.ssl_policy.clone())
             .set_mutual_authentication(is.mutual_authentication.as_ref().map(write::mutual_authentication));
@@ -47,7 +47,7 @@ impl Writing<'_> {
             .listener_arn(arn)
             .port(is.port.into())
             .protocol(is.protocol.as_str().into())
-            .set_default_actions(Some(write::actions(&is.default_actions, &names)?))
+            .set_default_actions(action::to_aws(&is.default_actions, &names)?)
             .set_certificates(is.certificates.first().map(|arn| vec![write::certificate(arn)]))
             .set_ssl_policy(is.ssl_policy.clone())
             .set_mutual_authentication(is.mutual_authentication.as_ref().map(write::mutual_authentication));
@@ -99,9 +99,9 @@ impl Writing<'_> {
             .create_rule()
             .listener_arn(names.resolve(listener)?)
             .priority(priority(is.priority))
-            .set_conditions(some(write::conditions(&is.conditions)))
-            .set_actions(Some(write::actions(&is.actions, &names)?))
-            .set_transforms(write::transforms(&is.transforms))
+            .set_conditions(condition::to_aws(&is.conditions))
+            .set_actions(action::to_aws(&is.actions, &names)?)
+            .set_transforms(rule::transforms_to_aws(&is.transforms))
             .set_tags(write::tags(&is.tags.all()));
         let answer = self.send(op, || request.clone().send()).await?;
         let made = answer.rules.unwrap_or_default().into_iter().next();
@@ -116,9 +116,9 @@ impl Writing<'_> {
             .elbv2
             .modify_rule()
             .rule_arn(arn)
-            .set_conditions(some(write::conditions(&is.conditions)))
-            .set_actions(Some(write::actions(&is.actions, &self.names(op))?))
-            .set_transforms(write::transforms(&is.transforms))
+            .set_conditions(condition::to_aws(&is.conditions))
+            .set_actions(action::to_aws(&is.actions, &self.names(op))?)
+            .set_transforms(rule::transforms_to_aws(&is.transforms))
             .set_reset_transforms(reset_transforms.then_some(true));
         self.send(op, || request.clone().send()).await.map(|_| ())
     }
