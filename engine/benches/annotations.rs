@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use albedo_engine::annotation::{action::Action, check, condition, listen_ports, nearest, parse, row};
+use albedo_engine::annotation::{action, check, condition, listen_ports, nearest, parse, row};
 use divan::{AllocProfiler, Bencher, black_box};
 
 /// What a typical Ingress carries: fifteen annotations, from simple words to JSON, by their suffixes.
@@ -42,13 +42,13 @@ fn check_one(bencher: Bencher<'_, '_>, key: &str) {
 }
 
 #[divan::bench]
-fn parse_action() -> Option<Action> {
-    Action::parse(black_box(value("actions.weighted"))).ok()
+fn parse_action() -> bool {
+    action::read(black_box(value("actions.weighted"))).value.is_some()
 }
 
 #[divan::bench]
 fn parse_conditions() -> usize {
-    condition::parse(black_box(value("conditions.blue"))).map_or(0, |list| list.len())
+    condition::read(black_box(value("conditions.blue"))).value.map_or(0, |list| list.len())
 }
 
 #[divan::bench]

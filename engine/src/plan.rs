@@ -41,7 +41,7 @@ pub use remember::{confirm, remember};
 pub use rules::Routing;
 pub use secrets::{Revisions, client_secrets, note_sent, recorded};
 pub use shape::shape;
-pub use show::{actions, rule, show, show_desired};
+pub use show::{actions, show, show_desired};
 pub use stage::Stage;
 
 /// The next turn.

@@ -1,12 +1,15 @@
 //! The AWS resources of one group in AWS's words: what should exist and what does, in the same types.
 
+mod action;
 mod addons;
+mod condition;
 mod frontend_nlb;
 mod group;
 mod listener;
 mod load_balancer;
 mod names;
 mod observed;
+mod rule;
 mod security_group;
 mod tags;
 mod target_group;
@@ -17,13 +20,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use action::{
+    Action, AdditionalClaim, Authenticate, FixedResponse, Forward, JwtValidation, Redirect, Stickiness,
+    TargetGroupTuple,
+};
 pub use addons::{Addons, ObservedAddons, SHIELD_PROTECTION, Shield, WebAcl};
+pub use condition::{Condition, ConditionField, Patterns, QueryPair};
 pub use frontend_nlb::{FrontendListener, FrontendNlb, FrontendTargetGroup, SubnetMapping};
 pub use group::GroupId;
-pub use listener::{
-    Action, AdditionalClaim, Authenticate, Condition, FixedResponse, Forward, Listener, MutualAuthentication, Patterns,
-    QueryPair, Redirect, Rewrite, Rule, Stickiness, TargetGroupTuple, Transform,
-};
+pub use listener::{Listener, MutualAuthentication};
 pub use load_balancer::{IpAddressType, LoadBalancer, LoadBalancerGeneration, LoadBalancerState, Scheme};
 pub use names::{
     TargetGroupName, backend_security_group_name, frontend_nlb_name, frontend_target_group_name, load_balancer_name,
@@ -33,6 +38,7 @@ pub use observed::{
     Found, Observed, ObservedFrontendListener, ObservedFrontendNlb, ObservedFrontendTargetGroup, ObservedListener,
     ObservedLoadBalancer,
 };
+pub use rule::{Rewrite, Rule, Transform, Treatment};
 pub use security_group::{PeerSource, Permission, SecurityGroup, network};
 pub use tags::{
     CLUSTER_TAG, LEGACY_CLUSTER_TAG, RESOURCE_TAG, RuleTags, SHARED_RESOURCE_TAG, STACK_TAG, TRACKING_TAGS, Tags,

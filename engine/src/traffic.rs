@@ -14,8 +14,8 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-action-types.html> and
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RuleCondition.html>.
 //!
-//! Where AWS does not say how it reads something (the dialect of regular expressions, percent-encoding), all readings are
-//! tried; if they differ the outcome is [`Outcome::Unknown`], and the answer below it is not certain. A guess would be worse.
+//! Where AWS does not document how it reads something (the dialect of regular expressions, percent-encoding), all readings are
+//! tried. If they differ, the outcome is [`Outcome::Unknown`] and the answer after it is not certain.
 
 mod classes;
 mod cover;
@@ -48,13 +48,13 @@ use matcher::{Matcher, Truth};
 /// What a request gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer<'l> {
-    /// Who took it.
+    /// The listener that received the request.
     pub listener: &'l Listener,
-    /// The priority of the rule that takes it; `None`: none does, and it gets the default.
+    /// The priority of the rule that matches; `None`: the default actions apply.
     pub rule: Option<u32>,
     /// What is done with it.
     pub actions: &'l [Action],
-    /// The rules that were tried, in their order, the one that takes it last.
+    /// The rules that were tried, in order; the one that matches is the last.
     pub trace: Vec<Tried<'l>>,
 }
 
@@ -78,23 +78,25 @@ pub struct Tried<'l> {
 /// What came of trying a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome<'l> {
-    /// It takes the request.
+    /// The rule matches.
     Matched,
     /// It does not: the first of its conditions that fails.
     Failed(&'l Condition),
-    /// It may: no condition fails, but this one can't be told.
+    /// The rule may match: no condition fails, but this one is uncertain.
     Unknown(&'l Condition, Doubt),
 }
 
-/// Why it can't be told whether a condition holds.
+/// Why it is uncertain whether a condition matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// The request does not say where it comes from.
+    /// The address of the client is not given.
     Source,
     /// A regular expression that AWS's dialect may read in several ways.
     Expression,
     /// Something percent-encoded that the condition may see encoded or decoded.
     Encoding,
+    /// A field that is newer than this version.
+    Field,
 }
 
 /// What the listeners of a load balancer, by port, answer; `None` if none listens on the request's port. Rules are tried
@@ -104,7 +106,7 @@ pub fn answer<'l>(listeners: &'l BTreeMap<u16, Listener>, request: &Request) -> 
     Router::new(listeners).answer(request)
 }
 
-/// Whether a request meets all of some conditions; `None`: that can't be told.
+/// Whether a request matches all conditions; `None`: uncertain.
 #[must_use]
 pub fn meets(conditions: &[Condition], request: &Request) -> Option<bool> {
     let tested: Vec<Truth> = conditions.iter().map(|condition| Matcher::of(condition).test(request)).collect();

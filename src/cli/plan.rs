@@ -16,7 +16,6 @@ use albedo_engine::world::{Kind, Membership, Overlay, View, World};
 use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::{facts, files, printing};
 
@@ -69,10 +68,11 @@ impl Show {
         let facts = facts::read(self.facts.as_deref())?;
         let paths: Vec<PathBuf> = self.paths.into_iter().chain(self.filename).collect();
         let (plans, mut whole) = desired(&paths, &settings, &facts)?;
-        let shapes = |plans: &[Desired]| plans.iter().map(plan::shape).collect::<Vec<Value>>();
         if self.diff.is_empty() {
             if json {
-                printing::put(&(serde_json::to_string_pretty(&shapes(&plans))? + "\n"))?;
+                printing::put(
+                    &(serde_json::to_string_pretty(&plans.iter().map(plan::shape).collect::<Vec<_>>())? + "\n"),
+                )?;
             } else {
                 for desired in &plans {
                     printing::put(&plan::show_desired(desired))?;
@@ -81,7 +81,7 @@ impl Show {
         } else {
             let (before, sound) = desired(&self.diff, &settings, &facts)?;
             whole &= sound;
-            let changes = plan::compare(&shapes(&before), &shapes(&plans));
+            let changes = plan::compare(&before, &plans);
             if json {
                 printing::put(&(serde_json::to_string_pretty(&changes)? + "\n"))?;
             } else if changes.is_empty() {

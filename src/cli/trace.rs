@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use albedo_engine::link::{self, Linked, MemberState, Origin};
 use albedo_engine::settings::Settings;
-use albedo_engine::stack::{Action, Desired, Protocol, Ref, Rule, Transform};
+use albedo_engine::stack::{Action, Desired, Protocol, Ref, Rule, Treatment};
 use albedo_engine::traffic::{Health, Outcome, Reply, Request, Router, reply};
 use albedo_engine::world::Overlay;
 use anyhow::{Context, bail};
@@ -239,27 +239,9 @@ fn walk(desired: &Desired, origins: &[Arc<Origin>], request: &Request, scheme: &
         tried: tried.collect(),
         rule: answer.rule.map(source),
         certain: answer.is_certain(),
-        before: before(answer.actions, rule),
+        before: rule.map_or(Treatment::by_default(answer.actions), Rule::treatment).before(),
         answer: replied,
     })
-}
-
-/// What is done with a request before it is answered.
-fn before(actions: &[Action], rule: Option<&Rule>) -> Vec<String> {
-    let gates = actions.iter().filter_map(|action| match action {
-        Action::AuthenticateOidc(_) => Some("authenticate by OIDC".to_owned()),
-        Action::AuthenticateCognito(_) => Some("authenticate by Cognito".to_owned()),
-        Action::JwtValidation { issuer, .. } => Some(format!("validate the token of {issuer}")),
-        Action::Forward(_) | Action::Redirect(_) | Action::FixedResponse(_) => None,
-    });
-    let rewrites = rule.into_iter().flat_map(|rule| rule.transforms.iter()).flat_map(|transform| {
-        let (what, rewrites) = match transform {
-            Transform::HostHeaderRewrite(rewrites) => ("host", rewrites),
-            Transform::UrlRewrite(rewrites) => ("URL", rewrites),
-        };
-        rewrites.iter().map(move |rewrite| format!("rewrite the {what}: {} to {}", rewrite.regex, rewrite.replace))
-    });
-    gates.chain(rewrites).collect()
 }
 
 fn given(actions: &[Action], protocol: Protocol, request: &Request, desired: &Desired) -> Answer {

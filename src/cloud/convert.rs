@@ -1,5 +1,7 @@
 //! Between AWS's types and the stack's.
 
+pub(super) mod action;
+pub(super) mod condition;
 pub(super) mod ec2;
 pub(super) mod frontend;
 pub(super) mod read;

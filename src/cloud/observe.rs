@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use albedo_engine::stack::{
-    Attributes, Found, GroupId, Observed, ObservedAddons, ObservedListener, ObservedLoadBalancer, Protocol,
+    Action, Attributes, Found, GroupId, Observed, ObservedAddons, ObservedListener, ObservedLoadBalancer, Protocol,
     SecurityGroup, Tags, TargetGroup, TargetHealth,
 };
 use aws_sdk_elasticloadbalancingv2::types as sdk;
@@ -131,9 +131,12 @@ impl Cloud {
             let mut tags_of = |arn: &String| tags.remove(arn).unwrap_or_default();
             let mut is = read::listener(&listener, tags_of(&arn), attributes)?;
             is.certificates.extend(certificates);
+            warn_of(&arn, &Action::unknown(&is.default_actions).collect::<Vec<_>>());
             let found = |rule: sdk::Rule| {
                 let arn = rule.rule_arn.clone()?;
-                Some(Found { is: rule::rule_from_aws(&rule, tags_of(&arn))?, arn })
+                let is = rule::rule_from_aws(&rule, tags_of(&arn))?;
+                warn_of(&arn, &is.unknown());
+                Some(Found { is, arn })
             };
             let mut rules: Vec<_> = rules.into_iter().filter_map(found).collect();
             rules.sort_by_key(|rule| rule.is.priority);
@@ -237,6 +240,13 @@ struct ReadListener {
     certificates: Vec<String>,
     /// The default rule included.
     rules: Vec<sdk::Rule>,
+}
+
+/// Somebody else configured it, with a feature of AWS that is newer than this version.
+fn warn_of(arn: &str, unknown: &[&str]) {
+    if !unknown.is_empty() {
+        tracing::warn!(arn, unknown = unknown.join(", "), "AWS holds parts of a rule that this version does not know");
+    }
 }
 
 fn is_nlb(balancer: &sdk::LoadBalancer) -> bool {

@@ -1,95 +1,92 @@
 //! What the `ELBv2` API refuses in an action though LBC lets it pass (API reference: `CreateRule`).
 
-use super::action::{Action, FixedResponseConfig, ForwardConfig, RedirectConfig};
 use super::arn;
+use super::condition_limits::too_long;
+use super::decode::Members;
 use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use crate::stack::{FixedResponse, Forward, Redirect};
 
 const CONTENT_TYPES: [&str; 5] = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"];
 
-impl Action {
-    /// Everything in the action that AWS would refuse. Only the part that belongs to the type counts.
-    #[must_use]
-    pub fn limits(&self) -> Vec<ParseError> {
-        let mut found = Vec::new();
-        match self.r#type.as_str() {
-            "fixed-response" => self.fixed_response_config.iter().for_each(|config| fixed_response(config, &mut found)),
-            "redirect" => self.redirect_config.iter().for_each(|config| redirect(config, &mut found)),
-            "forward" => {
-                self.forward_config.iter().for_each(|config| forward(config, &mut found));
-                self.target_group_arn.iter().for_each(|arn| target_group_arn(arn, "/targetGroupARN", &mut found));
-            }
-            _ => {}
-        }
-        found
-    }
-}
-
-fn fixed_response(config: &FixedResponseConfig, found: &mut Vec<ParseError>) {
-    let at = |field: &str| format!("/fixedResponseConfig/{field}");
+pub(super) fn fixed_response(config: &FixedResponse, of: &Members<'_>) {
+    let doubt = |field: &str, error: ParseError| of.doubt(&format!("/fixedResponseConfig/{field}"), error);
     let code = &config.status_code;
     let is_status =
         code.len() == 3 && code.starts_with(['2', '4', '5']) && code.bytes().all(|byte| byte.is_ascii_digit());
     if !code.is_empty() && !is_status {
         let message = format!("statusCode `{code}` must be a 2xx, 4xx or 5xx status of three digits");
-        found.push(ParseError::at_json(message, at("statusCode")));
+        doubt(
+            "statusCode",
+            ParseError::new(message).help("write a status such as \"404\"; redirects are of type redirect"),
+        );
     }
     if let Some(content_type) = &config.content_type
         && !CONTENT_TYPES.contains(&content_type.as_str())
     {
-        let message = format!("contentType `{content_type}` must be one of {}", CONTENT_TYPES.join(", "));
-        found.push(ParseError::at_json(message, at("contentType")));
+        let all = CONTENT_TYPES.join(", ");
+        let error = ParseError::new(format!("contentType `{content_type}` must be one of {all}"));
+        doubt("contentType", error.help("write one of them, or leave contentType out"));
     }
-    if let Some(body) = &config.message_body {
-        at_most(body, 1024, "messageBody", &at("messageBody"), found);
+    let body = config.message_body.as_deref().unwrap_or_default();
+    if let Some(error) = too_long(body, 1024, "messageBody") {
+        doubt("messageBody", error);
     }
 }
 
-fn redirect(config: &RedirectConfig, found: &mut Vec<ParseError>) {
-    let at = |field: &str| format!("/redirectConfig/{field}");
-    if !config.status_code.is_empty() && !["HTTP_301", "HTTP_302"].contains(&config.status_code.as_str()) {
-        let message = format!("statusCode `{}` must be HTTP_301 or HTTP_302", config.status_code);
-        found.push(ParseError::at_json(message, at("statusCode")));
+pub(super) fn redirect(config: &Redirect, of: &Members<'_>) {
+    let doubt = |field: &str, error: ParseError| of.doubt(&format!("/redirectConfig/{field}"), error);
+    let Redirect { host, path, port, protocol, query, status_code } = config;
+    if !status_code.is_empty() && !["HTTP_301", "HTTP_302"].contains(&status_code.as_str()) {
+        let error = ParseError::new(format!("statusCode `{status_code}` must be HTTP_301 or HTTP_302"));
+        doubt("statusCode", error.help("write HTTP_301 (for ever) or HTTP_302 (for now)"));
     }
-    if let Some(protocol) = &config.protocol
+    if let Some(protocol) = protocol
         && !["HTTP", "HTTPS", "#{protocol}"].contains(&protocol.as_str())
     {
-        let message = format!("protocol `{protocol}` must be HTTP, HTTPS or #{{protocol}}");
-        found.push(ParseError::at_json(message, at("protocol")));
+        let error = ParseError::new(format!("protocol `{protocol}` must be HTTP, HTTPS or #{{protocol}}"));
+        doubt("protocol", error.help("write one of them, in capitals"));
     }
-    if let Some(port) = &config.port
+    if let Some(port) = port
         && port != "#{port}"
         && !port.parse::<u16>().is_ok_and(|number| number > 0)
     {
-        let message = format!("port `{port}` must be a number from 1 to 65535 or #{{port}}");
-        found.push(ParseError::at_json(message, at("port")));
+        let error = ParseError::new(format!("port `{port}` must be a number from 1 to 65535 or #{{port}}"));
+        doubt("port", error.help("write the number of a port, or leave port out"));
     }
-    placeholders(config, &at, found);
-    if let Some(path) = &config.path {
+    placeholders(config, of);
+    if let Some(path) = path {
         if !path.starts_with('/') {
-            let message = format!("path `{path}` must start with `/`; did you mean `/{path}`?");
-            found.push(ParseError::at_json(message, at("path")));
+            let error = ParseError::new(format!("path `{path}` must start with `/`; did you mean `/{path}`?"));
+            doubt("path", error.help("begin the path with `/`"));
         }
-        at_most(path, 128, "path", &at("path"), found);
+        if let Some(error) = too_long(path, 128, "path") {
+            doubt("path", error);
+        }
     }
-    if let Some(host) = &config.host {
+    if let Some(host) = host {
         if host.is_empty() {
-            found.push(ParseError::at_json("host must not be empty; leave it out to keep the request's", at("host")));
+            let error = ParseError::new("host must not be empty; leave it out to keep the request's");
+            doubt("host", error.help("remove host, or write one"));
         }
-        at_most(host, 128, "host", &at("host"), found);
+        if let Some(error) = too_long(host, 128, "host") {
+            doubt("host", error);
+        }
     }
-    if let Some(query) = &config.query {
+    if let Some(query) = query {
         if query.starts_with('?') {
-            let message = format!("query `{query}` must not start with `?`, AWS adds it");
-            found.push(ParseError::at_json(message, at("query")));
+            let error = ParseError::new(format!("query `{query}` must not start with `?`, AWS adds it"));
+            doubt("query", error.help("remove the `?`"));
         }
-        at_most(query, 128, "query", &at("query"), found);
+        if let Some(error) = too_long(query, 128, "query") {
+            doubt("query", error);
+        }
     }
 }
 
 /// Keywords that a field can reuse of the request (API reference: `RedirectActionConfig`). What looks like one and isn't
 /// would be sent to clients as it is.
-fn placeholders(config: &RedirectConfig, at: &dyn Fn(&str) -> String, found: &mut Vec<ParseError>) {
+fn placeholders(config: &Redirect, of: &Members<'_>) {
     const ALL: [&str; 5] = ["#{protocol}", "#{host}", "#{port}", "#{path}", "#{query}"];
     let fields: [(&str, Option<&String>, &[&str]); 3] = [
         ("host", config.host.as_ref(), &["#{host}"]),
@@ -103,64 +100,53 @@ fn placeholders(config: &RedirectConfig, at: &dyn Fn(&str) -> String, found: &mu
             if !known.contains(&placeholder) {
                 let near = did_you_mean(placeholder, known.iter().copied());
                 let message = format!("{field} has the keyword `{placeholder}`, it takes {}{near}", known.join(", "));
-                found.push(ParseError::at_json(message, at(field)).doubt());
+                of.doubt(&format!("/redirectConfig/{field}"), ParseError::new(message).doubt());
             }
         }
     }
 }
 
-fn forward(config: &ForwardConfig, found: &mut Vec<ParseError>) {
+pub(super) fn forward<R>(config: &Forward<R>, of: &Members<'_>) {
+    let doubt = |at: &str, message: String, help: &str| {
+        of.doubt(&format!("/forwardConfig/{at}"), ParseError::new(message).help(help));
+    };
     let count = config.target_groups.len();
     if !(1..=5).contains(&count) {
         let message = format!("targetGroups has {count} entries, an action takes 1 to 5");
-        found.push(ParseError::at_json(message, "/forwardConfig/targetGroups"));
+        doubt("targetGroups", message, "write 1 to 5 target groups");
     }
     for (index, tuple) in config.target_groups.iter().enumerate() {
-        if let Some(arn) = &tuple.target_group_arn {
-            target_group_arn(arn, &format!("/forwardConfig/targetGroups/{index}/targetGroupARN"), found);
-        }
         if let Some(weight) = tuple.weight.filter(|weight| !(0..=999).contains(weight)) {
             let message = format!("weight {weight} must be within [0, 999]");
-            found.push(ParseError::at_json(message, format!("/forwardConfig/targetGroups/{index}/weight")));
+            doubt(&format!("targetGroups/{index}/weight"), message, "write a weight from 0 to 999");
         }
     }
-    let Some(stickiness) = &config.target_group_stickiness_config else {
-        return;
-    };
-    let pointer = "/forwardConfig/targetGroupStickinessConfig/durationSeconds";
+    let Some(stickiness) = &config.stickiness else { return };
+    let at = "targetGroupStickinessConfig/durationSeconds";
+    let help = "write seconds from 1 to 604800 (a week)";
     match (stickiness.enabled, stickiness.duration_seconds) {
-        (Some(true), None) => {
-            found.push(ParseError::at_json("durationSeconds must be set when stickiness is enabled", pointer));
-        }
+        (Some(true), None) => doubt(at, "durationSeconds must be set when stickiness is enabled".to_owned(), help),
         (_, Some(seconds)) if !(1..=604_800).contains(&seconds) => {
-            let message = format!("durationSeconds {seconds} must be within [1, 604800]");
-            found.push(ParseError::at_json(message, pointer));
+            doubt(at, format!("durationSeconds {seconds} must be within [1, 604800]"), help);
         }
         _ => {}
     }
 }
 
-fn target_group_arn(text: &str, pointer: &str, found: &mut Vec<ParseError>) {
+pub(super) fn target_group_arn(text: &str, at: impl Fn() -> String, of: &Members<'_>) {
     if let Err(error) = arn::Kind::TargetGroup.parse(text) {
-        found.push(ParseError::at_json(error.message, pointer));
-    }
-}
-
-/// AWS counts characters, not bytes.
-fn at_most(text: &str, limit: usize, field: &str, pointer: &str, found: &mut Vec<ParseError>) {
-    let length = text.chars().count();
-    if length > limit {
-        found.push(ParseError::at_json(format!("{field} has {length} characters, AWS takes {limit}"), pointer));
+        of.doubt(&at(), error.help("copy the ARN of the target group from its page in EC2"));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::action::read;
 
     fn limits(raw: &str) -> Vec<String> {
-        let action = Action::parse(raw).unwrap();
-        action.limits().into_iter().map(|error| error.message).collect()
+        let doubtful = read(raw).doubtful;
+        assert!(doubtful.iter().all(|error| error.help.is_some() || error.unfamiliar), "{doubtful:?}");
+        doubtful.into_iter().map(|error| error.message).collect()
     }
 
     #[test]

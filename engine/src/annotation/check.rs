@@ -9,12 +9,11 @@ use std::fmt::Write as _;
 
 use super::arn::AcmCertificateArn;
 use super::arn::Kind as ArnKind;
-use super::auth::{CognitoConfig, OidcConfig};
 use super::catalogue::{Grammar, Row, Shape};
 use super::nearest::did_you_mean;
 use super::parse::{self, ParseError};
-use super::{action, attributes, cidr, condition, condition_limits, control, decode, group, jwt, listen_ports, names};
-use super::{mutual_authentication, ssl_policy, tags, transform};
+use super::{action, attributes, auth, cidr, condition, control, decode, group, jwt, listen_ports};
+use super::{mutual_authentication, names, ssl_policy, tags, transform};
 
 /// Everything that is wrong with a value, in the order in which it stands there. An empty answer is a promise about
 /// the value alone: whether the subnet exists or a sibling disagrees is asked elsewhere.
@@ -233,37 +232,21 @@ fn capacity(raw: &str) -> Vec<ParseError> {
 }
 
 fn json(shape: Shape, raw: &str) -> Vec<ParseError> {
-    let (mut found, strays) = match shape {
-        Shape::ListenPorts => return listen_ports::parse(raw).err().unwrap_or_default(),
-        Shape::Action => read(raw, |action: &action::Action| [action.validate(), action.limits()].concat()),
-        Shape::Conditions => read(raw, |list: &Vec<condition::Condition>| {
-            [condition::validate(list), condition_limits::limits(list)].concat()
-        }),
-        Shape::Transforms => {
-            read(raw, |list: &Vec<transform::Transform>| [transform::validate(list), transform::limits(list)].concat())
-        }
+    match shape {
+        Shape::ListenPorts => listen_ports::parse(raw).err().unwrap_or_default(),
+        Shape::Action => action::read(raw).faults(),
+        Shape::Conditions => condition::read(raw).faults(),
+        Shape::Transforms => transform::read(raw).faults(),
         Shape::MutualAuthentication => {
-            let parsed = mutual_authentication::parse(raw);
             let strays = decode::decode_all::<Vec<mutual_authentication::MutualAuthentication>>(raw).1;
-            let checked = parsed
+            let faults = mutual_authentication::parse(raw)
                 .map(|list| [mutual_authentication::validate(&list), mutual_authentication::limits(&list)].concat());
-            (checked.unwrap_or_else(|error| vec![error]), strays)
+            [faults.unwrap_or_else(|error| vec![error]), strays].concat()
         }
-        Shape::Cognito => read(raw, CognitoConfig::limits),
-        Shape::Oidc => read(raw, OidcConfig::limits),
-        Shape::Jwt => read(raw, |jwt: &jwt::JwtValidation| [jwt.validate(), jwt.limits()].concat()),
-    };
-    found.extend(strays);
-    found
-}
-
-/// Reads JSON and checks it; members that nothing reads come apart.
-fn read<T: decode::Decode + Default>(
-    raw: &str,
-    faults: impl Fn(&T) -> Vec<ParseError>,
-) -> (Vec<ParseError>, Vec<ParseError>) {
-    let (value, strays) = decode::decode_all(raw);
-    (value.map_or_else(|error| vec![error], |value| faults(&value)), strays)
+        Shape::Cognito => auth::read_cognito(raw).faults(),
+        Shape::Oidc => auth::read_oidc(raw).faults(),
+        Shape::Jwt => jwt::read(raw).faults(),
+    }
 }
 
 fn port_map(raw: &str) -> Vec<ParseError> {

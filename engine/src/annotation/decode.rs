@@ -1,118 +1,143 @@
-//! From JSON to structs with the leniency of Go's `encoding/json`: names match in any case, unknown ones are skipped,
-//! `null` changes nothing, of duplicates the last wins.
+//! From JSON to typed values with the leniency of Go's `encoding/json`: names match in any case, unknown ones are skipped,
+//! `null` changes nothing, of duplicates the last wins and objects among them are merged.
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 
 use super::json::{self, Node, Value};
 use super::nearest::did_you_mean;
-use super::parse::{ParseError, shown};
+use super::parse::{ParseError, Pointer, shown};
+use crate::stack::ServicePort;
 
-/// Reads a whole annotation value.
-///
-/// # Errors
-/// On malformed JSON (with a byte offset) and on a value of the wrong type (with a JSON pointer).
-pub fn decode<T: Decode + Default>(raw: &str) -> Result<T, ParseError> {
-    let node = json::read(raw)?;
-    let mut value = T::default();
-    value.decode(&node, &Path::ROOT)?;
-    Ok(value)
+/// The value of a JSON annotation, and everything that is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded<T> {
+    /// The value; `None` if it cannot be built.
+    pub value: Option<T>,
+    /// What LBC refuses. Then nothing is built from the annotation.
+    pub refused: Vec<ParseError>,
+    /// What AWS is known to refuse, and unknown members.
+    pub doubtful: Vec<ParseError>,
 }
 
-/// The same, and a doubt for each member that nothing reads: Go skips it without a word.
-pub fn decode_all<T: Decode + Default>(raw: &str) -> (Result<T, ParseError>, Vec<ParseError>) {
-    let strays = RefCell::new(Vec::new());
-    let read = json::read(raw).and_then(|node| {
-        let mut value = T::default();
-        value.decode(&node, &Path { strays: Some(&strays), ..Path::ROOT })?;
-        Ok(value)
-    });
-    (read, strays.into_inner())
-}
-
-/// What a JSON value can be read into. It updates in place, because Go merges duplicate members into one struct.
-pub trait Decode {
-    /// Go's name for the type, as its error texts show it.
-    fn go_type() -> String;
-
-    /// Takes over what `node` says.
+impl<T> Decoded<T> {
+    /// The value, if LBC takes it.
     ///
     /// # Errors
-    /// When `node` is of another type.
-    fn decode(&mut self, node: &Node, at: &Path<'_>) -> Result<(), ParseError>;
+    /// Everything for which LBC refuses it.
+    pub fn accepted(self) -> Result<T, Vec<ParseError>> {
+        match self.value {
+            Some(value) if self.refused.is_empty() => Ok(value),
+            _ => Err(self.refused),
+        }
+    }
+
+    /// Everything that is wrong with it, LBC's complaints first.
+    #[must_use]
+    pub fn faults(self) -> Vec<ParseError> {
+        [self.refused, self.doubtful].concat()
+    }
 }
 
-/// The way from the root to a value, kept on the stack and written out only for an error.
+/// Reads a whole annotation value. If a value in it has the wrong type, only such faults are reported.
+pub fn read<T>(raw: &str, read: impl FnOnce(&[Spot<'_>]) -> Option<T>) -> Decoded<T> {
+    let root = match json::read(raw) {
+        Ok(root) => root,
+        Err(error) => return Decoded { value: None, refused: vec![error], doubtful: Vec::new() },
+    };
+    let log = Log::default();
+    let value = read(&[Spot { node: &root, step: None, log: &log }]);
+    let Log { mismatches, refused, doubtful, unknown } = log;
+    let mismatches = mismatches.into_inner();
+    if mismatches.is_empty() {
+        let doubtful = [doubtful.into_inner(), unknown.into_inner()].concat();
+        return Decoded { value, refused: refused.into_inner(), doubtful };
+    }
+    Decoded { value: None, refused: mismatches, doubtful: unknown.into_inner() }
+}
+
+/// Reads a whole annotation value and checks its types only.
+///
+/// # Errors
+/// On malformed JSON (with a byte offset) and on the first value of the wrong type (with a JSON pointer).
+pub fn decode<T: FromJson>(raw: &str) -> Result<T, ParseError> {
+    decode_all(raw).0
+}
+
+/// The same, and a doubt for each unknown member: Go skips it silently.
+pub fn decode_all<T: FromJson>(raw: &str) -> (Result<T, ParseError>, Vec<ParseError>) {
+    let Decoded { value, refused, doubtful } = read(raw, |given| Some(T::from_json(given)));
+    (value.ok_or_else(|| refused.into_iter().next().unwrap_or_else(|| ParseError::new("no value"))), doubtful)
+}
+
+/// What a JSON value can be read into.
+pub trait FromJson: Sized {
+    /// Reads the values of one member: none if the member is absent, several if it is written several times.
+    fn from_json(given: &[Spot<'_>]) -> Self;
+}
+
+/// The faults found so far.
+#[derive(Debug, Default)]
+struct Log {
+    mismatches: RefCell<Vec<ParseError>>,
+    refused: RefCell<Vec<ParseError>>,
+    doubtful: RefCell<Vec<ParseError>>,
+    unknown: RefCell<Vec<ParseError>>,
+}
+
+/// A value and its path from the root. The path is a chain on the stack; only an error writes it out.
 #[derive(Clone, Copy, Debug)]
-pub struct Path<'a> {
-    last: Option<(&'a Path<'a>, Step<'a>)>,
-    /// Where members are told that nothing reads.
-    strays: Option<&'a RefCell<Vec<ParseError>>>,
+pub struct Spot<'a> {
+    node: &'a Node,
+    step: Option<(&'a Spot<'a>, Step<'a>)>,
+    log: &'a Log,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Step<'a> {
-    Field { of: &'static str, name: &'static str, written: &'a str },
-    Key(&'a str),
+    Member(&'a str),
     Index(usize),
 }
 
-impl<'a> Path<'a> {
-    const ROOT: Path<'static> = Path { last: None, strays: None };
-
-    const fn then(&'a self, step: Step<'a>) -> Self {
-        Self { last: Some((self, step)), strays: self.strays }
+impl<'a> Spot<'a> {
+    fn below(&'a self, step: Step<'a>, node: &'a Node) -> Self {
+        Self { node, step: Some((self, step)), log: self.log }
     }
 
-    fn steps(&self) -> Vec<Step<'a>> {
-        let mut steps = Vec::new();
-        let mut here = self.last;
-        while let Some((parent, step)) = here {
-            steps.push(step);
-            here = parent.last;
+    /// The name of the member that it is, as written.
+    fn name(&self) -> &'a str {
+        match self.step {
+            Some((_, Step::Member(name))) => name,
+            _ => "",
         }
-        steps.reverse();
-        steps
     }
 
-    fn stray(&self, written: &str, names: &[&'static str]) {
-        let Some(strays) = self.strays else { return };
-        let near = did_you_mean(written, names.iter().copied());
-        let near = if near.is_empty() { format!("; {} are read here", names.join(", ")) } else { near };
-        let pointer = self.then(Step::Key(written)).pointer();
-        strays
-            .borrow_mut()
-            .push(ParseError::at_json(format!("nothing reads `{}`{near}", shown(written)), pointer).doubt());
+    fn is_null(&self) -> bool {
+        matches!(self.node.value, Value::Null)
     }
 
     /// RFC 6901, with the members' names as the user wrote them.
     fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        for step in self.steps() {
-            match step {
-                Step::Field { written: name, .. } | Step::Key(name) => push_token(&mut pointer, name),
-                Step::Index(index) => push_token(&mut pointer, &index.to_string()),
-            }
+        let Some((parent, step)) = self.step else { return String::new() };
+        let mut pointer = parent.pointer();
+        match step {
+            Step::Member(name) => push_token(&mut pointer, name),
+            Step::Index(index) => push_token(&mut pointer, &index.to_string()),
         }
         pointer
     }
 
-    /// What Go says of the place: the innermost struct and the field names from the root, without indices.
-    fn go_target(&self, go_type: &str) -> String {
-        let mut innermost = None;
-        let mut dotted = String::new();
-        for step in self.steps() {
-            if let Step::Field { of, name, .. } = step {
-                innermost = Some(of);
-                let _ = write!(dotted, ".{name}");
-            }
-        }
-        match innermost {
-            Some(of) => format!("Go struct field {of}{dotted} of type {go_type}"),
-            None => format!("Go value of type {go_type}"),
-        }
+    /// Reports a value of the wrong type.
+    fn mismatch(&self, wanted: &str) {
+        let found = match &self.node.value {
+            Value::Number(number) if wanted == WHOLE_NUMBER => format!("number {number}"),
+            other => other.kind().to_owned(),
+        };
+        let error = ParseError::at_json(format!("found {found} where {wanted} belongs"), self.pointer());
+        // What belongs there instead of the whole value is known to the annotation's code.
+        let error = if self.step.is_some() { error.help(format!("write {wanted}")) } else { error };
+        self.log.mismatches.borrow_mut().push(error);
     }
 }
 
@@ -120,36 +145,6 @@ impl<'a> Path<'a> {
 pub(super) fn push_token(pointer: &mut String, token: &str) {
     pointer.push('/');
     pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
-}
-
-/// The error for a value that is of another type than `T`.
-pub(super) fn mismatch<T: Decode>(given: &str, at: &Path<'_>) -> ParseError {
-    let target = at.go_target(&T::go_type());
-    ParseError::at_json(format!("json: cannot unmarshal {given} into {target}"), at.pointer())
-}
-
-/// Reads an object's members into the fields that they name. The closure gets the field's canonical name.
-pub(super) fn decode_members<T: Decode>(
-    node: &Node,
-    at: &Path<'_>,
-    of: &'static str,
-    names: &[&'static str],
-    mut field: impl FnMut(&'static str, &Node, &Path<'_>) -> Result<(), ParseError>,
-) -> Result<(), ParseError> {
-    let members = match &node.value {
-        Value::Null => return Ok(()),
-        Value::Object(members) => members,
-        other => return Err(mismatch::<T>(other.kind(), at)),
-    };
-    for (written, member) in members {
-        let exact = names.iter().find(|name| *name == written);
-        let name = exact.or_else(|| names.iter().find(|name| folds_equal(name, written)));
-        match name {
-            Some(&name) => field(name, member, &at.then(Step::Field { of, name, written }))?,
-            None => at.stray(written, names),
-        }
-    }
-    Ok(())
 }
 
 /// Equal in any case, by Go's folding: ASCII, and the two letters elsewhere in Unicode that fold to ASCII ones.
@@ -162,141 +157,248 @@ pub(super) fn folds_equal(a: &str, b: &str) -> bool {
     a.chars().map(fold).eq(b.chars().map(fold))
 }
 
-/// Ties a struct to the JSON names of its fields and to the name that Go's errors give it.
-macro_rules! object {
-    ($type:ident as $go:literal { $($json:literal => $field:ident),+ $(,)? }) => {
-        impl $crate::annotation::decode::Decode for $type {
-            fn go_type() -> String {
-                concat!("ingress.", $go).to_owned()
-            }
+/// The members of an object, those of its duplicates merged.
+#[derive(Debug)]
+pub struct Members<'a> {
+    given: &'a [Spot<'a>],
+    /// Names that `read` asked for.
+    known: RefCell<Known>,
+}
 
-            fn decode(
-                &mut self,
-                node: &$crate::annotation::json::Node,
-                at: &$crate::annotation::decode::Path<'_>,
-            ) -> Result<(), $crate::annotation::parse::ParseError> {
-                $crate::annotation::decode::decode_members::<Self>(node, at, $go, &[$($json),+], |name, node, at| {
-                    match name {
-                        $($json => self.$field.decode(node, at),)+
-                        _ => Ok(()),
-                    }
-                })
+/// The values of one name. A name is written once as a rule, which needs no allocation.
+enum Matching<'a> {
+    None,
+    One([Spot<'a>; 1]),
+    Several(Vec<Spot<'a>>),
+}
+
+impl<'a> Matching<'a> {
+    fn spots(&self) -> &[Spot<'a>] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => one,
+            Self::Several(several) => several,
+        }
+    }
+}
+
+/// Names of members: as many as an object has at most, kept without an allocation.
+#[derive(Debug, Default)]
+struct Known {
+    names: [&'static str; 8],
+    count: usize,
+}
+
+impl Known {
+    fn push(&mut self, name: &'static str) {
+        if let Some(slot) = self.names.get_mut(self.count) {
+            *slot = name;
+            self.count += 1;
+        }
+    }
+
+    fn names(&self) -> &[&'static str] {
+        self.names.get(..self.count).unwrap_or_default()
+    }
+}
+
+/// Reads an object. Members that `read` does not ask for are reported as unknown.
+pub fn members<'a, T>(given: &'a [Spot<'a>], read: impl FnOnce(&Members<'a>) -> T) -> T {
+    for spot in given.iter().filter(|spot| !matches!(spot.node.value, Value::Null | Value::Object(_))) {
+        spot.mismatch("a JSON object");
+    }
+    let members = Members { given, known: RefCell::default() };
+    let value = read(&members);
+    members.report_unknown();
+    value
+}
+
+impl<'a> Members<'a> {
+    /// The value of a member.
+    pub fn get<T: FromJson>(&self, name: &'static str) -> T {
+        T::from_json(self.matching(name).spots())
+    }
+
+    /// What a function reads of a member; `None` if it is absent or `null`.
+    pub fn option<T>(&self, name: &'static str, read: impl Fn(&[Spot<'_>]) -> T) -> Option<T> {
+        option(self.matching(name).spots(), read)
+    }
+
+    /// All members as written.
+    fn written(&self) -> impl Iterator<Item = Spot<'a>> {
+        self.given.iter().flat_map(|spot| {
+            let members = match &spot.node.value {
+                Value::Object(members) => members.as_slice(),
+                _ => &[],
+            };
+            members.iter().map(move |(name, node)| spot.below(Step::Member(name), node))
+        })
+    }
+
+    fn matching(&self, name: &'static str) -> Matching<'a> {
+        self.known.borrow_mut().push(name);
+        let mut matching = self.written().filter(|spot| folds_equal(spot.name(), name));
+        match (matching.next(), matching.next()) {
+            (None, _) => Matching::None,
+            (Some(one), None) => Matching::One([one]),
+            (Some(one), Some(other)) => Matching::Several([one, other].into_iter().chain(matching).collect()),
+        }
+    }
+
+    fn report_unknown(&self) {
+        let known = self.known.borrow();
+        let known = known.names();
+        for spot in self.written() {
+            let written = spot.name();
+            if known.iter().any(|name| folds_equal(name, written)) {
+                continue;
+            }
+            let near = did_you_mean(written, known.iter().copied());
+            let near = if near.is_empty() { format!("; known fields: `{}`", known.join("`, `")) } else { near };
+            let message = format!("unknown field `{}`{near}", shown(written));
+            spot.log.unknown.borrow_mut().push(ParseError::at_json(message, spot.pointer()).doubt());
+        }
+    }
+
+    /// Reports what LBC refuses. `below`: a JSON pointer that starts at this object.
+    pub fn refuse(&self, below: &str, error: ParseError) {
+        self.report(|log| &log.refused, below, error);
+    }
+
+    /// Reports what AWS is known to refuse. `below`: as for [`Self::refuse`].
+    pub fn doubt(&self, below: &str, error: ParseError) {
+        self.report(|log| &log.doubtful, below, error);
+    }
+
+    fn report(&self, list: impl Fn(&Log) -> &RefCell<Vec<ParseError>>, below: &str, error: ParseError) {
+        let Some(spot) = self.given.last() else { return };
+        let at = Some(Pointer::Json(spot.pointer() + below));
+        list(spot.log).borrow_mut().push(ParseError { at, ..error });
+    }
+}
+
+/// `null` removes the values before it.
+fn option<T>(given: &[Spot<'_>], read: impl Fn(&[Spot<'_>]) -> T) -> Option<T> {
+    let parts = given.split(Spot::is_null);
+    parts.map(|part| (!part.is_empty()).then(|| read(part))).last().flatten()
+}
+
+/// Reads a list item by item; of several lists the last counts.
+pub fn list<T>(given: &[Spot<'_>], mut read: impl FnMut(&[Spot<'_>]) -> T) -> Vec<T> {
+    let mut list = Vec::new();
+    for spot in given {
+        match &spot.node.value {
+            Value::Null => list.clear(),
+            Value::Array(items) => {
+                let item = |(index, node)| read(&[spot.below(Step::Index(index), node)]);
+                list = items.iter().enumerate().map(item).collect();
+            }
+            _ => spot.mismatch("a JSON list"),
+        }
+    }
+    list
+}
+
+/// Ties a struct to the JSON names of its fields.
+macro_rules! object {
+    ($type:ident { $($json:literal => $field:ident),+ $(,)? }) => {
+        impl $crate::annotation::decode::FromJson for $type {
+            fn from_json(given: &[$crate::annotation::decode::Spot<'_>]) -> Self {
+                $crate::annotation::decode::members(given, |members| Self { $($field: members.get($json)),+ })
             }
         }
     };
 }
 pub(super) use object;
 
-impl Decode for String {
-    fn go_type() -> String {
-        "string".to_owned()
-    }
+const WHOLE_NUMBER: &str = "a whole number";
 
-    fn decode(&mut self, node: &Node, at: &Path<'_>) -> Result<(), ParseError> {
-        match &node.value {
-            Value::Null => {}
-            Value::String(string) => self.clone_from(string),
-            other => return Err(mismatch::<Self>(other.kind(), at)),
+/// The last value that is not `null`.
+fn last<T>(given: &[Spot<'_>], wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    let mut last = None;
+    for spot in given.iter().filter(|spot| !spot.is_null()) {
+        match read(&spot.node.value) {
+            Some(value) => last = Some(value),
+            None => spot.mismatch(wanted),
         }
-        Ok(())
+    }
+    last
+}
+
+impl FromJson for String {
+    fn from_json(given: &[Spot<'_>]) -> Self {
+        let text = |value: &Value| match value {
+            Value::String(text) => Some(text.clone()),
+            _ => None,
+        };
+        last(given, "a string", text).unwrap_or_default()
     }
 }
 
-impl Decode for bool {
-    fn go_type() -> String {
-        "bool".to_owned()
-    }
-
-    fn decode(&mut self, node: &Node, at: &Path<'_>) -> Result<(), ParseError> {
-        match &node.value {
-            Value::Null => {}
-            Value::Bool(bool) => *self = *bool,
-            other => return Err(mismatch::<Self>(other.kind(), at)),
-        }
-        Ok(())
+impl FromJson for bool {
+    fn from_json(given: &[Spot<'_>]) -> Self {
+        let bool = |value: &Value| match value {
+            Value::Bool(bool) => Some(*bool),
+            _ => None,
+        };
+        last(given, "true or false", bool).unwrap_or_default()
     }
 }
 
-impl Decode for i32 {
-    fn go_type() -> String {
-        "int32".to_owned()
-    }
-
-    fn decode(&mut self, node: &Node, at: &Path<'_>) -> Result<(), ParseError> {
-        match &node.value {
-            Value::Null => {}
+impl FromJson for i32 {
+    fn from_json(given: &[Spot<'_>]) -> Self {
+        let number = |value: &Value| match value {
             // `1.0` and `1e2` are no integers to Go either.
-            Value::Number(number) => match number.parse() {
-                Ok(integer) => *self = integer,
-                Err(_) => return Err(mismatch::<Self>(&format!("number {number}"), at)),
-            },
-            other => return Err(mismatch::<Self>(other.kind(), at)),
-        }
-        Ok(())
-    }
-}
-
-impl<T: Decode + Default> Decode for Option<T> {
-    fn go_type() -> String {
-        T::go_type()
-    }
-
-    fn decode(&mut self, node: &Node, at: &Path<'_>) -> Result<(), ParseError> {
-        if node.value == Value::Null {
-            *self = None;
-            return Ok(());
-        }
-        self.get_or_insert_default().decode(node, at)
-    }
-}
-
-impl<T: Decode + Default> Decode for Vec<T> {
-    fn go_type() -> String {
-        format!("[]{}", T::go_type())
-    }
-
-    fn decode(&mut self, node: &Node, at: &Path<'_>) -> Result<(), ParseError> {
-        let items = match &node.value {
-            Value::Null => &[],
-            Value::Array(items) => items.as_slice(),
-            other => return Err(mismatch::<Self>(other.kind(), at)),
+            Value::Number(number) => number.parse().ok(),
+            _ => None,
         };
-        self.clear();
-        for (index, item) in items.iter().enumerate() {
-            let mut value = T::default();
-            value.decode(item, &at.then(Step::Index(index)))?;
-            self.push(value);
-        }
-        Ok(())
+        last(given, WHOLE_NUMBER, number).unwrap_or_default()
     }
 }
 
-impl<T: Decode + Default> Decode for IndexMap<String, T> {
-    fn go_type() -> String {
-        format!("map[string]{}", T::go_type())
+impl FromJson for ServicePort {
+    fn from_json(given: &[Spot<'_>]) -> Self {
+        let port = |value: &Value| match value {
+            Value::Number(number) => number.parse().ok().map(Self::Number),
+            Value::String(name) => Some(Self::Name(name.clone())),
+            _ => None,
+        };
+        last(given, "the number or the name of a port", port).unwrap_or(Self::Number(0))
     }
+}
 
-    fn decode(&mut self, node: &Node, at: &Path<'_>) -> Result<(), ParseError> {
-        let members = match &node.value {
-            Value::Null => {
-                self.clear();
-                return Ok(());
+impl<T: FromJson> FromJson for Option<T> {
+    fn from_json(given: &[Spot<'_>]) -> Self {
+        option(given, T::from_json)
+    }
+}
+
+impl<T: FromJson> FromJson for Vec<T> {
+    fn from_json(given: &[Spot<'_>]) -> Self {
+        list(given, T::from_json)
+    }
+}
+
+impl<T: FromJson> FromJson for IndexMap<String, T> {
+    fn from_json(given: &[Spot<'_>]) -> Self {
+        let mut map = Self::new();
+        for spot in given {
+            match &spot.node.value {
+                Value::Null => map.clear(),
+                Value::Object(members) => map.extend(
+                    members
+                        .iter()
+                        .map(|(key, node)| (key.clone(), T::from_json(&[spot.below(Step::Member(key), node)]))),
+                ),
+                _ => spot.mismatch("a JSON object"),
             }
-            Value::Object(members) => members,
-            other => return Err(mismatch::<Self>(other.kind(), at)),
-        };
-        for (key, member) in members {
-            let mut value = T::default();
-            value.decode(member, &at.then(Step::Key(key)))?;
-            self.insert(key.clone(), value);
         }
-        Ok(())
+        map
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse::Pointer;
     use super::*;
     use proptest::prelude::*;
 
@@ -306,7 +408,7 @@ mod tests {
         count: Option<i32>,
         on: bool,
     }
-    object!(Inner as "InnerConfig" { "statusCode" => code, "count" => count, "on" => on });
+    object!(Inner { "statusCode" => code, "count" => count, "on" => on });
 
     #[derive(Debug, Default, PartialEq, Clone)]
     struct Outer {
@@ -314,7 +416,7 @@ mod tests {
         list: Vec<Inner>,
         map: IndexMap<String, String>,
     }
-    object!(Outer as "Outer" { "innerConfig" => inner, "list" => list, "map/x" => map });
+    object!(Outer { "innerConfig" => inner, "list" => list, "map/x" => map });
 
     fn outer(raw: &str) -> Outer {
         decode(raw).unwrap()
@@ -351,31 +453,35 @@ mod tests {
     #[test]
     fn mismatches_say_where() {
         let table = [
-            ("[]", "array into Go value of type ingress.Outer", ""),
-            (
-                r#"{"InnerConfig":{"StatusCode":503}}"#,
-                "number into Go struct field InnerConfig.innerConfig.statusCode of type string",
-                "/InnerConfig/StatusCode",
-            ),
-            (
-                r#"{"list":[{},{"count":1.0}]}"#,
-                "number 1.0 into Go struct field InnerConfig.list.count of type int32",
-                "/list/1/count",
-            ),
-            (
-                r#"{"list":[{"count":"1"}]}"#,
-                "string into Go struct field InnerConfig.list.count of type int32",
-                "/list/0/count",
-            ),
-            (r#"{"map/x":{"a~b":true}}"#, "bool into Go struct field Outer.map/x of type string", "/map~1x/a~0b"),
-            (r#"{"list":{}}"#, "object into Go struct field Outer.list of type []ingress.InnerConfig", "/list"),
+            ("[]", "array", "a JSON object", ""),
+            (r#"{"InnerConfig":{"StatusCode":503}}"#, "number", "a string", "/InnerConfig/StatusCode"),
+            (r#"{"list":[{},{"count":1.0}]}"#, "number 1.0", "a whole number", "/list/1/count"),
+            (r#"{"list":[{"count":"1"}]}"#, "string", "a whole number", "/list/0/count"),
+            (r#"{"map/x":{"a~b":true}}"#, "bool", "a string", "/map~1x/a~0b"),
+            (r#"{"list":{}}"#, "object", "a JSON list", "/list"),
         ];
-        for (raw, message, pointer) in table {
+        for (raw, found, wanted, pointer) in table {
             let error = decode::<Outer>(raw).unwrap_err();
-            assert_eq!(error.message, format!("json: cannot unmarshal {message}"), "{raw}");
+            assert_eq!(error.message, format!("found {found} where {wanted} belongs"), "{raw}");
             assert_eq!(error.at, Some(Pointer::Json(pointer.to_owned())), "{raw}");
         }
+        let all = read(r#"{"innerConfig":{"statusCode":1,"on":2},"list":3}"#, |given| Some(Outer::from_json(given)));
+        assert_eq!((all.refused.len(), all.value), (3, None));
         assert_eq!(decode::<Outer>("{} x").unwrap_err().at, Some(Pointer::Byte(3)));
+    }
+
+    #[test]
+    fn unknown_members_are_reported_once() {
+        let unknown = decode_all::<Outer>(r#"{"inner":{},"innerConfig":{"cout":1},"innerConfig":{"on":true}}"#).1;
+        let unknown: Vec<_> = unknown.into_iter().map(|stray| (stray.message, stray.unfamiliar)).collect();
+        let told = |text: &str| (text.to_owned(), true);
+        assert_eq!(
+            unknown,
+            [
+                told("unknown field `cout`; did you mean `count`?"),
+                told("unknown field `inner`; known fields: `innerConfig`, `list`, `map/x`"),
+            ]
+        );
     }
 
     #[test]

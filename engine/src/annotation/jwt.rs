@@ -1,118 +1,92 @@
 //! `jwt-validation`: which JSON web tokens a request must carry.
 
-use serde::Serialize;
-
-use super::decode::{self, object};
+use super::condition_limits::too_long;
+use super::decode::{self, Decoded, Members, members, object};
 use super::nearest::did_you_mean;
 use super::parse::ParseError;
 use super::url;
+use crate::stack::{AdditionalClaim, JwtValidation};
 
-/// The values of [`JwtAdditionalClaim::format`] that AWS knows.
-pub const FORMATS: [&str; 3] = ["single-string", "string-array", "space-separated-values"];
-
+/// The formats of claims that AWS knows.
+const FORMATS: [&str; 3] = ["single-string", "string-array", "space-separated-values"];
 /// Claims that AWS validates in every token.
 const ALWAYS: [&str; 4] = ["exp", "iss", "nbf", "iat"];
+/// Most claims, and most values of one.
+const MOST: usize = 10;
+/// Longest text, in characters.
+const LONGEST: usize = 256;
 
-/// The annotation as written; nothing is checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JwtValidation {
-    /// HTTPS URL of the issuer's keys
-    pub jwks_endpoint: String,
-    /// What the claim `iss` must be
-    pub issuer: String,
-    /// Further claims, all of which must hold
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub additional_claims: Vec<JwtAdditionalClaim>,
+object!(AdditionalClaim { "format" => format, "name" => name, "values" => values });
+
+/// Reads the annotation.
+#[must_use]
+pub fn read(raw: &str) -> Decoded<JwtValidation> {
+    decode::read(raw, |given| {
+        members(given, |of| {
+            let (jwks_endpoint, issuer) = (of.get("jwksEndpoint"), of.get("issuer"));
+            let jwt = JwtValidation { jwks_endpoint, issuer, additional_claims: of.get("additionalClaims") };
+            check(of, &jwt);
+            Some(jwt)
+        })
+    })
 }
-object!(JwtValidation as "JwtValidationConfig" {
-    "jwksEndpoint" => jwks_endpoint,
-    "issuer" => issuer,
-    "additionalClaims" => additional_claims,
-});
 
-/// A claim that a token must have.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct JwtAdditionalClaim {
-    /// How the token writes the claim; see [`FORMATS`]
-    pub format: String,
-    /// The claim's name
-    pub name: String,
-    /// Values, of which one must be there
-    pub values: Vec<String>,
+/// LBC refuses missing members; AWS refuses the rest.
+fn check(of: &Members<'_>, jwt: &JwtValidation) {
+    let JwtValidation { jwks_endpoint, issuer, additional_claims } = jwt;
+    let help = "add jwksEndpoint, such as https://id.example.com/jwks.json";
+    set(of, !jwks_endpoint.is_empty(), "jwksEndpoint", "/jwksEndpoint", help);
+    set(of, !issuer.is_empty(), "issuer", "/issuer", "add issuer, such as https://id.example.com");
+    if let Some(error) = url::fault("jwksEndpoint", jwks_endpoint, true) {
+        of.doubt("/jwksEndpoint", error);
+    }
+    for (field, text) in [("jwksEndpoint", jwks_endpoint), ("issuer", issuer)] {
+        if let Some(error) = too_long(text, LONGEST, field) {
+            of.doubt(&format!("/{field}"), error);
+        }
+    }
+    too_many(of, additional_claims.len(), "additionalClaims has", "entries", "/additionalClaims");
+    for (index, claim) in additional_claims.iter().enumerate() {
+        check_claim(of, claim, &format!("/additionalClaims/{index}"));
+    }
 }
-object!(JwtAdditionalClaim as "JwtAdditionalClaim" { "format" => format, "name" => name, "values" => values });
 
-impl JwtValidation {
-    /// Reads the annotation.
-    ///
-    /// # Errors
-    /// On malformed JSON and values of the wrong type. The content is [`Self::validate`]'s matter.
-    pub fn parse(raw: &str) -> Result<Self, ParseError> {
-        decode::decode(raw)
+fn set(of: &Members<'_>, is_set: bool, field: &str, at: &str, help: &str) {
+    if !is_set {
+        of.refuse(at, ParseError::new(format!("{field} must be set")).help(help));
     }
+}
 
-    /// Everything for which LBC refuses it.
-    #[must_use]
-    pub fn validate(&self) -> Vec<ParseError> {
-        let mut found = Vec::new();
-        let mut require = |set: bool, field: &str, pointer: String| {
-            if !set {
-                found.push(ParseError::at_json(format!("{field} must be set"), pointer));
-            }
-        };
-        require(!self.jwks_endpoint.is_empty(), "jwksEndpoint", "/jwksEndpoint".to_owned());
-        require(!self.issuer.is_empty(), "issuer", "/issuer".to_owned());
-        for (index, claim) in self.additional_claims.iter().enumerate() {
-            let at = |field: &str| format!("/additionalClaims/{index}/{field}");
-            require(!claim.format.is_empty(), "additionalClaims.format", at("format"));
-            require(!claim.name.is_empty(), "additionalClaims.name", at("name"));
-            require(!claim.values.is_empty(), "additionalClaims.values", at("values"));
-        }
-        found
+fn too_many(of: &Members<'_>, count: usize, what: &str, unit: &str, at: &str) {
+    if count > MOST {
+        let message = format!("{what} {count} {unit}, AWS takes {MOST}");
+        of.doubt(at, ParseError::new(message).help(format!("leave at most {MOST} of them")));
     }
+}
 
-    /// Everything else that AWS would refuse.
-    #[must_use]
-    pub fn limits(&self) -> Vec<ParseError> {
-        let mut found = Vec::new();
-        if let Some(cause) = url::https_fault(&self.jwks_endpoint).filter(|_| !self.jwks_endpoint.is_empty()) {
-            let message = format!("jwksEndpoint `{}` {cause}", self.jwks_endpoint);
-            let help = "write jwksEndpoint as a full URL: https://HOST/PATH";
-            found.push(ParseError::at_json(message, "/jwksEndpoint").help(help));
+fn check_claim(of: &Members<'_>, claim: &AdditionalClaim, at: &str) {
+    let AdditionalClaim { format, name, values } = claim;
+    set(of, !format.is_empty(), "additionalClaims.format", &format!("{at}/format"), "add the format of the claim");
+    set(of, !name.is_empty(), "additionalClaims.name", &format!("{at}/name"), "add the name of the claim");
+    set(of, !values.is_empty(), "additionalClaims.values", &format!("{at}/values"), "add the values of the claim");
+    if ALWAYS.contains(&name.as_str()) {
+        let error = ParseError::new(format!("claim {name} is always validated and can't be configured"));
+        of.doubt(&format!("{at}/name"), error.help("remove the claim"));
+    }
+    too_many(of, values.len(), "a claim has", "values", &format!("{at}/values"));
+    for (place, value) in values.iter().enumerate() {
+        let at = format!("{at}/values/{place}");
+        if let Some(error) = too_long(value, LONGEST, "a claim's value") {
+            of.doubt(&at, error);
+        } else if format == "space-separated-values" && value.contains(' ') {
+            let message = format!("value `{value}` must have no space with format space-separated-values");
+            of.doubt(&at, ParseError::new(message).help("write each value as one of the list"));
         }
-        let mut fault = |message: String, pointer: String| found.push(ParseError::at_json(message, pointer));
-        for (field, text) in [("jwksEndpoint", &self.jwks_endpoint), ("issuer", &self.issuer)] {
-            if text.chars().count() > 256 {
-                fault(format!("{field} is longer than the 256 characters that AWS takes"), format!("/{field}"));
-            }
-        }
-        if self.additional_claims.len() > 10 {
-            let message = format!("additionalClaims has {} entries, AWS takes 10", self.additional_claims.len());
-            fault(message, "/additionalClaims".to_owned());
-        }
-        for (index, claim) in self.additional_claims.iter().enumerate() {
-            let at = |field: &str| format!("/additionalClaims/{index}/{field}");
-            if ALWAYS.contains(&claim.name.as_str()) {
-                fault(format!("claim {} is always validated and can't be asked for", claim.name), at("name"));
-            }
-            if claim.values.len() > 10 {
-                fault(format!("a claim has {} values, AWS takes 10", claim.values.len()), at("values"));
-            }
-            for (place, value) in claim.values.iter().enumerate() {
-                let pointer = format!("{}/{place}", at("values"));
-                if value.chars().count() > 256 {
-                    fault("a claim's value is longer than the 256 characters that AWS takes".to_owned(), pointer);
-                } else if claim.format == "space-separated-values" && value.contains(' ') {
-                    fault(format!("value `{value}` must have no space with format space-separated-values"), pointer);
-                }
-            }
-            if !claim.format.is_empty() && !FORMATS.contains(&claim.format.as_str()) {
-                let near = did_you_mean(&claim.format, FORMATS);
-                fault(format!("format `{}` must be one of {}{near}", claim.format, FORMATS.join(", ")), at("format"));
-            }
-        }
-        found
+    }
+    if !format.is_empty() && !FORMATS.contains(&format.as_str()) {
+        let (all, near) = (FORMATS.join(", "), did_you_mean(format, FORMATS));
+        let error = ParseError::new(format!("format `{format}` must be one of {all}{near}"));
+        of.doubt(&format!("{at}/format"), error.help("write one of them"));
     }
 }
 
@@ -124,17 +98,18 @@ mod tests {
     #[test]
     fn accepts() {
         let raw = r#"{"jwksEndpoint":"https://a/keys","issuer":"https://a","additionalClaims":[{"format":"single-string","name":"aud","values":["x"]}]}"#;
-        let jwt = JwtValidation::parse(raw).unwrap();
-        assert_eq!((jwt.validate(), jwt.limits()), (vec![], vec![]));
-        assert_eq!(serde_json::to_string(&jwt).unwrap(), raw);
+        let Decoded { value, refused, doubtful } = read(raw);
+        assert_eq!((refused, doubtful), (vec![], vec![]));
+        assert_eq!(value.unwrap().additional_claims[0].values, ["x"]);
     }
 
     #[test]
     fn refuses_all_at_once() {
         let raw =
             r#"{"jwksUri":"https://a/keys","additionalClaims":[{},{"format":"string","name":"n","values":["v"]}]}"#;
-        let jwt = JwtValidation::parse(raw).unwrap();
-        let found: Vec<_> = jwt.validate().into_iter().map(|error| error.message).collect();
+        let jwt = read(raw);
+        assert!(jwt.refused.iter().all(|error| error.help.is_some()));
+        let found: Vec<_> = jwt.refused.iter().map(|error| error.message.as_str()).collect();
         assert_eq!(
             found,
             [
@@ -145,16 +120,15 @@ mod tests {
                 "additionalClaims.values must be set",
             ]
         );
-        assert_eq!(jwt.limits().len(), 1);
-        assert!(JwtValidation::parse("[]").is_err());
+        // The format, and the name that nothing reads.
+        assert_eq!(jwt.doubtful.len(), 2);
+        assert!(read("[]").accepted().is_err());
     }
 
     proptest! {
         #[test]
         fn never_panics(raw in any::<String>()) {
-            if let Ok(jwt) = JwtValidation::parse(&raw) {
-                let _ = (jwt.validate(), jwt.limits());
-            }
+            let _ = read(&raw).faults();
         }
     }
 }

@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(messages(r#"[{"HTTP":0}]"#), ["listen port must be within [1, 65535]: 0"]);
         assert_eq!(messages(r#"[{"HTTP":null}]"#), ["listen port must be within [1, 65535]: 0"]);
         assert_eq!(messages(r#"[{"TCP":53}]"#), ["listen protocol must be within [HTTP, HTTPS]: TCP"]);
-        assert!(messages(r#"[{"HTTP":"80"}]"#)[0].ends_with("cannot unmarshal string into Go value of type int32"));
+        assert!(messages(r#"[{"HTTP":"80"}]"#)[0].ends_with("found string where a whole number belongs"));
         for bad in ["", "80", "[80]", r#"{"HTTP":80}"#, r#"[{"HTTP":80.0}]"#] {
             assert!(parse(bad).is_err(), "{bad}");
         }

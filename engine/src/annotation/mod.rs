@@ -30,20 +30,15 @@ pub mod tags;
 pub mod transform;
 pub mod url;
 
-pub use action::Action;
 pub use arn::{AcmCertificateArn, Arn};
-pub use auth::AuthConfig;
 pub use catalogue::{Grammar, Merge, Row, Scope, every_row, row, rows};
 pub use check::{check, check_with};
 pub use cidr::Cidr;
-pub use condition::Condition;
-pub use jwt::JwtValidation;
 pub use listen_ports::Protocol;
 pub use mutual_authentication::MutualAuthentication;
 pub use nearest::{Nearest, Why, misspelt_prefix, nearest, nearest_of};
 pub use parse::{ParseError, Pointer};
 pub use place::place;
-pub use transform::Transform;
 
 /// What every key of ours begins with. There is no other prefix for Ingresses.
 pub const PREFIX: &str = "alb.ingress.kubernetes.io/";

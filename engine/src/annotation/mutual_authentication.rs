@@ -28,7 +28,7 @@ pub struct MutualAuthentication {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advertise_trust_store_ca_names: Option<String>,
 }
-object!(MutualAuthentication as "MutualAuthenticationConfig" {
+object!(MutualAuthentication {
     "port" => port,
     "mode" => mode,
     "trustStore" => trust_store,
@@ -170,12 +170,7 @@ mod tests {
             parse(raw).unwrap_err().message,
             format!("{prefix}`{raw}`: invalid character '\\'' looking for beginning of value")
         );
-        assert_eq!(
-            parse("{}").unwrap_err().message,
-            format!(
-                "{prefix}`{{}}`: json: cannot unmarshal object into Go value of type []ingress.MutualAuthenticationConfig"
-            )
-        );
+        assert_eq!(parse("{}").unwrap_err().message, format!("{prefix}`{{}}`: found object where a JSON list belongs"));
     }
 
     proptest! {

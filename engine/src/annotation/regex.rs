@@ -1,4 +1,4 @@
-//! Regular expressions of rule conditions and transforms: what every dialect refuses, and what the ALB's lacks.
+//! Regular expressions of rules: what every dialect refuses, and what the ALB's lacks.
 //!
 //! Source: ALB user guide, "Listener rules" (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html>):
 //! no lookaheads, lookbehinds, backreferences, atomic groups, possessive quantifiers, subroutines, recursion and no

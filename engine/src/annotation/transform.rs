@@ -1,134 +1,83 @@
 //! `transforms.<name>`: how a request is rewritten on its way to the backend, as JSON.
 
-use serde::Serialize;
-
-use super::decode::{self, object};
+use super::condition_limits::{expression, too_long};
+use super::decode::{self, Decoded, Members, Spot, members, object};
 use super::nearest::did_you_mean;
 use super::parse::ParseError;
-use super::regex;
-
-/// The values of a [`Transform`]'s type.
-pub const TYPES: [&str; 2] = ["host-header-rewrite", "url-rewrite"];
+use crate::stack::{Rewrite, Transform};
 
 /// Longest expression and longest replacement, in characters.
 const LONGEST: usize = 1024;
 
-/// One transform as written; nothing is checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Transform {
-    /// `host-header-rewrite` or `url-rewrite`
-    pub r#type: String,
-    /// For `host-header-rewrite`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host_header_rewrite_config: Option<RewriteConfigs>,
-    /// For `url-rewrite`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url_rewrite_config: Option<RewriteConfigs>,
-}
-object!(Transform as "Transform" {
-    "type" => r#type,
-    "hostHeaderRewriteConfig" => host_header_rewrite_config,
-    "urlRewriteConfig" => url_rewrite_config,
-});
+/// A type of transform: its name, the member that has its rewrites, and what is made of them.
+type Row = (&'static str, &'static str, fn(Vec<Rewrite>) -> Transform);
 
-/// The rewrites of one transform.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RewriteConfigs {
-    /// AWS takes exactly one
-    pub rewrites: Vec<RewriteConfig>,
-}
-object!(RewriteConfigs as "RewriteConfigObject" { "rewrites" => rewrites });
+const ROWS: [Row; 2] = [
+    ("host-header-rewrite", "hostHeaderRewriteConfig", Transform::HostHeaderRewrite),
+    ("url-rewrite", "urlRewriteConfig", Transform::UrlRewrite),
+];
 
-/// A pattern and what takes its place.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct RewriteConfig {
-    /// Regular expression, at most 1,024 characters
-    pub regex: String,
-    /// Replacement, may refer to groups as `$1`
-    pub replace: String,
-}
-object!(RewriteConfig as "RewriteConfig" { "regex" => regex, "replace" => replace });
+object!(Rewrite { "regex" => regex, "replace" => replace });
 
 /// Reads the annotation.
-///
-/// # Errors
-/// On malformed JSON and values of the wrong type. The content is [`validate`]'s matter.
-pub fn parse(raw: &str) -> Result<Vec<Transform>, ParseError> {
-    decode::decode(raw)
-}
-
-/// Everything for which LBC refuses the list.
 #[must_use]
-pub fn validate(transforms: &[Transform]) -> Vec<ParseError> {
-    let faults = transforms.iter().enumerate();
-    faults.filter_map(|(index, transform)| transform.fault(&format!("/{index}"))).collect()
+pub fn read(raw: &str) -> Decoded<Vec<Transform>> {
+    decode::read(raw, |given| {
+        let mut kinds = Vec::new();
+        Some(decode::list(given, |item| members(item, |of| transform(of, &mut kinds))).into_iter().flatten().collect())
+    })
 }
 
-/// Everything else that AWS would refuse (API reference: `RuleTransform`, `RewriteConfig`; ALB user guide, "Transforms for
+/// `kinds`: the types of those before it.
+fn transform(of: &Members<'_>, kinds: &mut Vec<String>) -> Option<Transform> {
+    let kind: String = of.get("type");
+    let rewrites = |config: &[Spot<'_>]| members(config, |config| config.get::<Vec<Rewrite>>("rewrites"));
+    // LBC reads both configurations and uses the type's own.
+    let configs = ROWS.map(|(_, member, _)| of.option(member, rewrites));
+    if kinds.contains(&kind) {
+        let error = ParseError::new(format!("a rule takes one {kind} transform, this is another"));
+        of.doubt("/type", error.help("put both rewrites into one regular expression, or remove one of them"));
+    }
+    kinds.push(kind.clone());
+    let Some(((_, member, make), config)) = ROWS.iter().zip(configs).find(|((name, ..), _)| *name == kind) else {
+        let names = ROWS.map(|(name, ..)| name);
+        let error = ParseError::new(format!("unknown transform type: {kind}{}", did_you_mean(&kind, names)));
+        of.refuse("/type", error.help(format!("write {}", names.join(" or "))));
+        return None;
+    };
+    match config {
+        None => {
+            of.refuse("", ParseError::new(format!("missing {member}")).help(format!("add {member} with one rewrite")));
+        }
+        Some(rewrites) if rewrites.is_empty() => {
+            let error = ParseError::new(format!("invalid {member}: rewrites cannot be empty"));
+            of.refuse(&format!("/{member}/rewrites"), error.help("write one rewrite with regex and replace"));
+        }
+        Some(rewrites) => {
+            limits(of, member, &rewrites);
+            return Some(make(rewrites));
+        }
+    }
+    None
+}
+
+/// What AWS refuses though LBC accepts it (API reference: `RuleTransform`, `RewriteConfig`; ALB user guide, "Transforms for
 /// listener rules").
-#[must_use]
-pub fn limits(transforms: &[Transform]) -> Vec<ParseError> {
-    let mut found = Vec::new();
-    for (index, transform) in transforms.iter().enumerate() {
-        if transforms.iter().take(index).any(|earlier| earlier.r#type == transform.r#type) {
-            let message = format!("a rule takes one {} transform, this is another", transform.r#type);
-            found.push(ParseError::at_json(message, format!("/{index}/type")));
-        }
-        let config = if transform.r#type == "url-rewrite" { "urlRewriteConfig" } else { "hostHeaderRewriteConfig" };
-        let rewrites = transform.rewrites().map(|config| config.rewrites.as_slice()).unwrap_or_default();
-        if rewrites.len() > 1 {
-            let message = format!("a transform has one rewrite, this has {}", rewrites.len());
-            found.push(ParseError::at_json(message, format!("/{index}/{config}/rewrites")).doubt());
-        }
-        for (place, rewrite) in rewrites.iter().enumerate() {
-            let at = |field: &str| format!("/{index}/{config}/rewrites/{place}/{field}");
-            if let Some(cause) = regex::fault(&rewrite.regex) {
-                let message = format!("regular expression `{}`: {cause}", rewrite.regex);
-                found.push(ParseError::at_json(message, at("regex")));
-            }
-            for (field, text) in [("regex", &rewrite.regex), ("replace", &rewrite.replace)] {
-                let length = text.chars().count();
-                if length > LONGEST {
-                    let message = format!("{field} has {length} characters, AWS takes {LONGEST}");
-                    found.push(ParseError::at_json(message, at(field)));
-                }
-            }
-        }
+fn limits(of: &Members<'_>, member: &str, rewrites: &[Rewrite]) {
+    let at = format!("/{member}/rewrites");
+    if rewrites.len() > 1 {
+        let message = format!("a transform has one rewrite, this has {}", rewrites.len());
+        of.doubt(&at, ParseError::new(message).doubt());
     }
-    found
-}
-
-impl Transform {
-    /// The configuration that belongs to the type, if it is there.
-    #[must_use]
-    pub fn rewrites(&self) -> Option<&RewriteConfigs> {
-        match self.r#type.as_str() {
-            "host-header-rewrite" => self.host_header_rewrite_config.as_ref(),
-            "url-rewrite" => self.url_rewrite_config.as_ref(),
-            _ => None,
+    for (place, Rewrite { regex, replace }) in rewrites.iter().enumerate() {
+        if let Some(error) = expression(regex) {
+            of.doubt(&format!("{at}/{place}/regex"), error);
         }
-    }
-
-    fn fault(&self, at: &str) -> Option<ParseError> {
-        let name = match self.r#type.as_str() {
-            "host-header-rewrite" => "hostHeaderRewriteConfig",
-            "url-rewrite" => "urlRewriteConfig",
-            other => {
-                let near = did_you_mean(other, TYPES);
-                return Some(ParseError::at_json(
-                    format!("unknown transform type: {other}{near}"),
-                    format!("{at}/type"),
-                ));
+        for (field, text) in [("regex", regex), ("replace", replace)] {
+            let error = too_long(text, LONGEST, field);
+            if let Some(error) = error {
+                of.doubt(&format!("{at}/{place}/{field}"), error);
             }
-        };
-        match self.rewrites() {
-            None => Some(ParseError::at_json(format!("missing {name}"), at)),
-            Some(config) if config.rewrites.is_empty() => {
-                let message = format!("invalid {name}: rewrites cannot be empty");
-                Some(ParseError::at_json(message, format!("{at}/{name}/rewrites")))
-            }
-            Some(_) => None,
         }
     }
 }
@@ -139,7 +88,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn complaints(raw: &str) -> Vec<String> {
-        validate(&parse(raw).unwrap()).into_iter().map(|error| error.message).collect()
+        let refused = read(raw).refused;
+        assert!(refused.iter().all(|error| error.help.is_some()), "{refused:?}");
+        refused.into_iter().map(|error| error.message).collect()
     }
 
     #[test]
@@ -169,7 +120,7 @@ mod tests {
             assert_eq!(complaints(raw), [expected], "{raw}");
         }
         assert_eq!(complaints(r#"[{},{"type":"url-rewrite"}]"#).len(), 2);
-        assert!(parse("{}").is_err());
+        assert!(read("{}").accepted().is_err());
     }
 
     #[test]
@@ -178,7 +129,7 @@ mod tests {
             let raw = format!(
                 r#"[{{"type":"url-rewrite","urlRewriteConfig":{{"rewrites":[{{"regex":"{regex}","replace":"{replace}"}}]}}}}]"#
             );
-            limits(&parse(&raw).unwrap()).into_iter().map(|error| error.message).collect::<Vec<_>>()
+            read(&raw).doubtful.into_iter().map(|error| error.message).collect::<Vec<_>>()
         };
         assert_eq!(rewrite("^/a/(.*)$", "/$1"), Vec::<String>::new());
         assert_eq!(
@@ -187,15 +138,13 @@ mod tests {
         );
         assert_eq!(rewrite("a", &"x".repeat(1025)), ["replace has 1025 characters, AWS takes 1024"]);
         let two = r#"[{"type":"url-rewrite"},{"type":"url-rewrite"}]"#;
-        assert_eq!(limits(&parse(two).unwrap())[0].message, "a rule takes one url-rewrite transform, this is another");
+        assert_eq!(read(two).doubtful[0].message, "a rule takes one url-rewrite transform, this is another");
     }
 
     proptest! {
         #[test]
         fn never_panics(raw in any::<String>()) {
-            if let Ok(transforms) = parse(&raw) {
-                let _ = (validate(&transforms), limits(&transforms));
-            }
+            let _ = read(&raw).faults();
         }
     }
 }

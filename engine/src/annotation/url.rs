@@ -1,9 +1,20 @@
 //! HTTPS endpoints of identity providers, as the `ELBv2` API wants them: "a full URL, including the HTTPS protocol, the
 //! domain, and the path" (API reference: `AuthenticateOidcActionConfig`, `JwtValidationActionConfig`).
 
+use super::parse::ParseError;
+
+/// What is wrong with a member that holds a URL, if it holds anything. `shown`: the text is no secret.
+#[must_use]
+pub fn fault(field: &str, text: &str, shown: bool) -> Option<ParseError> {
+    let cause = https_fault(text).filter(|_| !text.is_empty())?;
+    let value = if shown { format!(" `{text}`") } else { String::new() };
+    let error = ParseError::new(format!("{field}{value} {cause}"));
+    Some(error.help(format!("write {field} as a full URL: https://HOST/PATH")))
+}
+
 /// What keeps a text from being an HTTPS URL, if anything. The answer never repeats the text: it may hold a secret.
 #[must_use]
-pub fn https_fault(text: &str) -> Option<&'static str> {
+fn https_fault(text: &str) -> Option<&'static str> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Some("has white space in it");
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::networking::v1::IngressBackend;
 
 use super::{Compiler, TargetGroupAsk};
-use crate::annotation::action::{self, Action as Given, TargetGroupTuple as GivenTuple};
-use crate::annotation::{PREFIX, nearest};
+use crate::annotation::action::{self, ForwardTarget};
+use crate::annotation::{PREFIX, nearest, parse};
 use crate::finding::{Code, Effect, ObjectRef};
 use crate::kinds::Key;
 use crate::settings::Gate;
-use crate::stack::{Action, FixedResponse, Forward, Redirect, Ref, ServicePort, Stickiness, TargetGroupTuple};
+use crate::stack::{Action, FixedResponse, Forward, Ref, ServicePort, Stickiness, TargetGroupTuple};
 
 /// The port name that says: look for an `actions.NAME` annotation.
 pub(super) const USE_ANNOTATION: &str = "use-annotation";
@@ -37,15 +37,9 @@ impl Compiler<'_> {
                 "name the Service's port by number or name".to_owned();
             return None;
         };
-        let tuple = GivenTuple {
-            service_name: Some(service.name.clone()),
-            service_port: Some(match port {
-                ServicePort::Number(number) => action::ServicePort::Number(number),
-                ServicePort::Name(name) => action::ServicePort::Name(name),
-            }),
-            ..GivenTuple::default()
-        };
-        Some(self.forward(&[tuple], None, &at))
+        let target_group = ForwardTarget::Service { name: service.name.clone(), port };
+        let target_groups = vec![TargetGroupTuple { target_group, weight: None }];
+        Some(self.forward(Forward { target_groups, stickiness: None }, &at))
     }
 
     fn annotated_action(&mut self, name: &str, at: &str) -> Option<(Action, Option<Action>)> {
@@ -54,32 +48,10 @@ impl Compiler<'_> {
             let action = self.missing_action(name, at)?;
             return Some((action, self.authentication(None)));
         }
-        let given = self.reader.json(&suffix, Code::InvalidAction, Given::parse, Given::validate)?.normalised();
-        if let Some(config) = given.redirect_config.filter(|_| given.r#type == "redirect") {
-            let redirect = Redirect {
-                host: config.host,
-                path: config.path,
-                port: config.port,
-                protocol: config.protocol,
-                query: config.query,
-                status_code: config.status_code,
-            };
-            return Some((Action::Redirect(redirect), self.authentication(None)));
+        match self.reader.decoded(&suffix, Code::InvalidAction, action::read)? {
+            Action::Forward(forward) => Some(self.forward(forward, &format!("metadata.annotations[{PREFIX}{suffix}]"))),
+            other => Some((other.without_target_groups()?, self.authentication(None))),
         }
-        if let Some(config) = given.fixed_response_config.filter(|_| given.r#type == "fixed-response") {
-            let response = FixedResponse {
-                content_type: config.content_type,
-                message_body: config.message_body,
-                status_code: config.status_code,
-            };
-            return Some((Action::FixedResponse(response), self.authentication(None)));
-        }
-        let config = given.forward_config.unwrap_or_default();
-        let stickiness = config
-            .target_group_stickiness_config
-            .map(|config| Stickiness { enabled: config.enabled, duration_seconds: config.duration_seconds });
-        let path = format!("metadata.annotations[{PREFIX}{suffix}]");
-        Some(self.forward(&config.target_groups, stickiness, &path))
     }
 
     fn missing_action(&mut self, name: &str, at: &str) -> Option<Action> {
@@ -112,36 +84,33 @@ impl Compiler<'_> {
     }
 
     /// A forward to target groups, those of Services being made.
-    fn forward(&mut self, given: &[GivenTuple], stickiness: Option<Stickiness>, at: &str) -> (Action, Option<Action>) {
-        let only_service = match given {
-            [tuple] => tuple.service_name.clone(),
+    fn forward(&mut self, given: Forward<ForwardTarget>, at: &str) -> (Action, Option<Action>) {
+        let count = given.target_groups.len();
+        let only_service = match given.target_groups.as_slice() {
+            [TargetGroupTuple { target_group: ForwardTarget::Service { name, .. }, .. }] => Some(name.clone()),
             _ => None,
         };
         if let Some(name) = only_service.as_ref().filter(|name| self.service(name).is_none()) {
             self.missing_service(name, at, true);
             return (unavailable("Backend service does not exist"), self.authentication(None));
         }
-        let mut target_groups = Vec::new();
-        for tuple in given {
-            let target_group = self.tuple(tuple, at);
-            target_groups
-                .extend(target_group.map(|target_group| TargetGroupTuple { target_group, weight: tuple.weight }));
-        }
+        let mut forward = given.filter_map(|target| self.target(&target, at));
         let service = only_service.and_then(|name| self.service(&name));
         let authentication = self.authentication(service.as_deref());
         if self.settings().gate(Gate::WeightedTargetGroups) {
-            self.check_stickiness(&target_groups, stickiness.as_ref(), at);
-            return (Action::Forward(Forward { target_groups, stickiness }), authentication);
+            self.check_stickiness(&forward.target_groups, forward.stickiness.as_ref(), at);
+            return (Action::Forward(forward), authentication);
         }
-        if given.len() != 1 {
+        if count != 1 {
             self.reader.report(Code::InvalidAction, at, "weighted target groups feature is disabled").mend =
                 "name one target group, or have the operator open the feature gate WeightedTargetGroups".to_owned();
         }
         // By its ARN alone: nothing says for how long a client stays with it.
-        for tuple in &mut target_groups {
+        for tuple in &mut forward.target_groups {
             tuple.weight = None;
         }
-        (Action::Forward(Forward { target_groups, stickiness: None }), authentication)
+        forward.stickiness = None;
+        (Action::Forward(forward), authentication)
     }
 
     /// Targets that clients stay with behind a rule that sends them to one target group or another: AWS refuses it ("You must enable group
@@ -180,17 +149,11 @@ impl Compiler<'_> {
     }
 
     /// The target group of one share of a forward.
-    fn tuple(&mut self, tuple: &GivenTuple, at: &str) -> Option<Ref> {
-        let Some(service) = &tuple.service_name else {
-            let arn = match (&tuple.target_group_arn, &tuple.target_group_name) {
-                (Some(arn), _) => self.known_target_group(arn, at),
-                (None, name) => self.named_target_group(name.as_ref()?, at),
-            };
-            return arn.map(Ref::Known);
-        };
-        let port = match tuple.service_port.clone().unwrap_or_default().normalised() {
-            action::ServicePort::Number(number) => ServicePort::Number(number),
-            action::ServicePort::Name(name) => ServicePort::Name(name),
+    fn target(&mut self, target: &ForwardTarget, at: &str) -> Option<Ref> {
+        let (service, port) = match target {
+            ForwardTarget::Arn(arn) => return self.known_target_group(arn, at).map(Ref::Known),
+            ForwardTarget::Name(name) => return self.named_target_group(name, at).map(Ref::Known),
+            ForwardTarget::Service { name, port } => (name, normalised(port)),
         };
         let Some(object) = self.service(service) else {
             self.missing_service(service, at, false);
@@ -263,6 +226,14 @@ impl Compiler<'_> {
     /// The Service's key, for messages.
     pub(super) fn service_key(&self, service: &str) -> Key {
         Key::new(&self.key.namespace, service)
+    }
+}
+
+/// A name that is a number becomes the number, as Kubernetes' `intstr.Parse` has it.
+fn normalised(port: &ServicePort) -> ServicePort {
+    match port {
+        ServicePort::Name(name) => parse::go_int32(name).map_or_else(|_| port.clone(), ServicePort::Number),
+        ServicePort::Number(_) => port.clone(),
     }
 }
 

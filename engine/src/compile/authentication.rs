@@ -8,7 +8,7 @@ use super::Compiler;
 use crate::annotation::{PREFIX, auth, jwt, parse};
 use crate::finding::{Code, ObjectRef};
 use crate::kinds::Key;
-use crate::stack::{Action, AdditionalClaim, Authenticate};
+use crate::stack::{Action, Authenticate};
 
 impl Compiler<'_> {
     /// The authentication before a routing action; annotations of the one Service it forwards to win.
@@ -52,56 +52,44 @@ impl Compiler<'_> {
                 format!("write the annotation {PREFIX}{suffix}, or auth-type: none");
             return None;
         };
-        let (config, extra_params, secret) = if kind == "oidc" { self.oidc(&raw)? } else { self.cognito(&raw)? };
-        let timeout = get(self, "auth-session-timeout").map_or(Some(604_800), |raw| {
+        let given = if kind == "oidc" { self.oidc(&raw)? } else { self.cognito(&raw)? };
+        let timeout = get(self, "auth-session-timeout").map_or(Some(given.session_timeout), |raw| {
             self.reader.check("auth-session-timeout", &raw, Code::InvalidAuthentication, parse::go_int64)
         })?;
-        let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
+        let or = |suffix, default| get(self, suffix).unwrap_or(default);
         let action = Authenticate {
-            config,
-            client_secret_revision: secret.as_ref().and_then(|secret| self.revision(secret)),
-            client_secret_from: secret,
-            extra_params,
-            on_unauthenticated_request: or(get(self, "auth-on-unauthenticated-request"), "authenticate"),
-            scope: or(get(self, "auth-scope"), "openid"),
-            session_cookie_name: or(get(self, "auth-session-cookie"), "AWSELBAuthSessionCookie"),
+            client_secret_revision: given.client_secret_from.as_ref().and_then(|secret| self.revision(secret)),
+            on_unauthenticated_request: or("auth-on-unauthenticated-request", given.on_unauthenticated_request),
+            scope: or("auth-scope", given.scope),
+            session_cookie_name: or("auth-session-cookie", given.session_cookie_name),
             session_timeout: timeout,
+            config: given.config,
+            client_secret_from: given.client_secret_from,
+            extra_params: given.extra_params,
         };
         Some(if kind == "oidc" { Action::AuthenticateOidc(action) } else { Action::AuthenticateCognito(action) })
     }
 
-    #[expect(clippy::type_complexity, reason = "the three parts of an identity provider's settings")]
-    fn cognito(&mut self, raw: &str) -> Option<(BTreeMap<String, String>, BTreeMap<String, String>, Option<String>)> {
-        let given =
-            self.reader.check("auth-idp-cognito", raw, Code::InvalidAuthentication, auth::CognitoConfig::parse)?;
-        let config = BTreeMap::from([
-            ("userPoolARN".to_owned(), given.user_pool_arn),
-            ("userPoolClientID".to_owned(), given.user_pool_client_id),
-            ("userPoolDomain".to_owned(), given.user_pool_domain),
-        ]);
-        Some((config, given.authentication_request_extra_params.into_iter().collect(), None))
+    fn cognito(&mut self, raw: &str) -> Option<Authenticate> {
+        let read = |raw: &str| auth::read_cognito(raw).accepted();
+        self.reader.check_all("auth-idp-cognito", raw, Code::InvalidAuthentication, read)
     }
 
-    #[expect(clippy::type_complexity, reason = "the three parts of an identity provider's settings")]
-    fn oidc(&mut self, raw: &str) -> Option<(BTreeMap<String, String>, BTreeMap<String, String>, Option<String>)> {
-        let given = self.reader.check("auth-idp-oidc", raw, Code::InvalidAuthentication, auth::OidcConfig::parse)?;
+    fn oidc(&mut self, raw: &str) -> Option<Authenticate> {
+        let read = |raw: &str| auth::read_oidc(raw).accepted();
+        let given = self.reader.check_all("auth-idp-oidc", raw, Code::InvalidAuthentication, read)?;
+        let secret = given.client_secret_from.as_deref().unwrap_or_default();
         // A name that cannot be one is never looked for, on no listener.
-        if let Some(error) = given.secret_fault() {
+        if let Some(error) = auth::secret_fault(secret) {
             self.reader.fault("auth-idp-oidc", raw, Code::InvalidAuthentication, error);
             return None;
         }
         // HTTP listeners authenticate nobody, so that nobody looks for it.
         if self.tls {
-            self.check_secret(&given.secret_name);
+            self.check_secret(secret);
         }
-        let config = BTreeMap::from([
-            ("issuer".to_owned(), given.issuer),
-            ("authorizationEndpoint".to_owned(), given.authorization_endpoint),
-            ("tokenEndpoint".to_owned(), given.token_endpoint),
-            ("userInfoEndpoint".to_owned(), given.user_info_endpoint),
-        ]);
-        let secret = Key::new(&self.key.namespace, &given.secret_name).to_string();
-        Some((config, given.authentication_request_extra_params.into_iter().collect(), Some(secret)))
+        let secret = Key::new(&self.key.namespace, secret).to_string();
+        Some(Authenticate { client_secret_from: Some(secret), ..given })
     }
 
     /// Which revision of a Secret, `namespace/name`, is known.
@@ -142,20 +130,7 @@ impl Compiler<'_> {
     }
 
     fn by_token(&mut self) -> Option<Action> {
-        let given = self.reader.json(
-            "jwt-validation",
-            Code::InvalidJwtValidation,
-            jwt::JwtValidation::parse,
-            jwt::JwtValidation::validate,
-        )?;
-        Some(Action::JwtValidation {
-            jwks_endpoint: given.jwks_endpoint,
-            issuer: given.issuer,
-            additional_claims: given
-                .additional_claims
-                .into_iter()
-                .map(|claim| AdditionalClaim { format: claim.format, name: claim.name, values: claim.values })
-                .collect(),
-        })
+        let given = self.reader.decoded("jwt-validation", Code::InvalidJwtValidation, jwt::read)?;
+        Some(Action::JwtValidation(given))
     }
 }

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::bounds::FINDINGS;
 use crate::annotation::check::{self, check_with};
+use crate::annotation::decode::Decoded;
 use crate::annotation::parse::{self, ParseError};
 use crate::annotation::{DEFAULTED, PREFIX, Pointer, Row, Scope, nearest, place, row};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Place};
@@ -284,6 +285,12 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A JSON value that its decoder checks, if LBC takes it.
+    pub fn decoded<T>(&mut self, suffix: &str, code: Code, read: impl FnOnce(&str) -> Decoded<T>) -> Option<T> {
+        let raw = self.raw(suffix)?;
+        self.check_all(suffix, raw, code, |raw| read(raw).accepted())
+    }
+
     /// A bool as Go reads it.
     pub fn bool(&mut self, suffix: &str) -> Option<bool> {
         self.read(suffix, Code::InvalidValue, parse::go_bool)
@@ -355,8 +362,7 @@ fn item_place(raw: &str, value: &str) -> Option<Pointer> {
     item.or_else(|| parse::pairs(raw).ok()?.into_iter().find(|pair| pair.key == value).map(|pair| pair.place))
 }
 
-/// A mismatch of types in words that need no knowledge of Go: `json: cannot unmarshal number into Go value of type
-/// ingress.Action` is a number where an object belongs.
+/// A number or a bool that cannot be read in words that need no knowledge of Go.
 fn plain(message: String) -> String {
     for (function, wanted) in
         [("strconv.ParseInt: parsing ", "no whole number"), ("strconv.ParseBool: parsing ", "neither true nor false")]
@@ -366,21 +372,7 @@ fn plain(message: String) -> String {
             return format!("{value} is {wanted}");
         }
     }
-    let Some((found, wanted)) = message
-        .strip_prefix("json: cannot unmarshal ")
-        .and_then(|rest| rest.split_once(" into "))
-        .and_then(|(found, rest)| Some((found, rest.rsplit_once(" of type ")?.1)))
-    else {
-        return message;
-    };
-    let belongs = match wanted {
-        "string" => "a string",
-        "bool" => "true or false",
-        number if number.starts_with("int") => "a whole number",
-        list if list.starts_with("[]") => "a JSON list",
-        _ => "a JSON object",
-    };
-    format!("found {found} where {belongs} belongs")
+    message
 }
 
 /// Words in a sentence: `a, b and c are`.

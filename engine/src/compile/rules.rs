@@ -6,13 +6,10 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 
 use super::{Compiler, Origin, RuleAsk};
-use crate::annotation::condition::{self, Condition as Given};
-use crate::annotation::condition_limits;
-use crate::annotation::transform::{self, Transform as GivenTransform};
-use crate::annotation::{self, PREFIX, parse};
+use crate::annotation::{self, PREFIX, condition, condition_limits, parse, transform};
 use crate::facts::Quota;
 use crate::finding::{Code, Effect};
-use crate::stack::{Action, Condition, Patterns, QueryPair, Rewrite, Transform};
+use crate::stack::{Action, Condition, Patterns, Transform};
 
 /// Bytes of annotations that the rules of one Ingress may repeat: each path takes a copy of what its backend's annotations
 /// say, and a small manifest could otherwise ask for any amount of memory.
@@ -21,7 +18,7 @@ const REPEATED: usize = 16 << 20;
 /// What the annotations of one backend add to every path that leads to it.
 #[derive(Debug, Clone, Default)]
 struct Extras {
-    conditions: Vec<Given>,
+    conditions: Vec<Condition>,
     transforms: Arc<[Transform]>,
 }
 
@@ -126,7 +123,6 @@ impl Compiler<'_> {
     /// What AWS refuses of a rule's conditions together:
     /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>.
     fn check_size(&mut self, at: &str, conditions: &[Condition]) {
-        const ONCE: [&str; 4] = ["host-header", "path-pattern", "http-request-method", "source-ip"];
         let known = self.context.facts.account_limits.as_ref();
         let known = known.and_then(|limits| u64::try_from(*limits.value.get(Quota::ConditionValues.name())?).ok());
         let most = known.unwrap_or_default().max(Quota::ConditionValues.default());
@@ -135,8 +131,11 @@ impl Compiler<'_> {
             let message = format!("the rule has {values} condition values; AWS takes {most}");
             self.reader.report(Code::RuleTooLarge, at, message).value = Some(values.to_string());
         }
-        for field in ONCE {
-            let count = conditions.iter().filter(|condition| condition.field() == field).count();
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in conditions.iter().filter_map(Condition::row).filter(|row| row.once) {
+            *counts.entry(row.name).or_default() += 1;
+        }
+        for (field, count) in counts {
             if count > 1 {
                 let message = format!("the rule has {count} {field} conditions; AWS takes one");
                 let finding = self.reader.report(Code::RuleTooLarge, at, message);
@@ -147,17 +146,11 @@ impl Compiler<'_> {
     }
 
     fn extras(&mut self, service: &str) -> Extras {
-        let suffix = format!("conditions.{service}");
-        let conditions = self
-            .reader
-            .json(&suffix, Code::InvalidCondition, condition::parse, |given| condition::validate(given))
-            .unwrap_or_default();
-        let suffix = format!("transforms.{service}");
-        let transforms = self
-            .reader
-            .json(&suffix, Code::InvalidTransform, transform::parse, |given| transform::validate(given))
-            .unwrap_or_default();
-        Extras { conditions, transforms: transforms.into_iter().filter_map(transform_of).collect() }
+        let conditions = format!("conditions.{service}");
+        let conditions = self.reader.decoded(&conditions, Code::InvalidCondition, condition::read);
+        let transforms = format!("transforms.{service}");
+        let transforms = self.reader.decoded(&transforms, Code::InvalidTransform, transform::read);
+        Extras { conditions: conditions.unwrap_or_default(), transforms: transforms.unwrap_or_default().into() }
     }
 
     /// The path as ALB patterns: <https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types>.
@@ -250,23 +243,22 @@ impl Compiler<'_> {
         at: &str,
         host: Option<&str>,
         mut paths: Patterns,
-        given: &[Given],
+        given: &[Condition],
         service: &str,
     ) -> Vec<Condition> {
         let mut hosts = Patterns { values: host.map(str::to_owned).into_iter().collect(), regex_values: Vec::new() };
         let mut conditions = Vec::new();
         for condition in given {
-            match (condition.field.as_str(), &condition.host_header_config, &condition.path_pattern_config) {
-                ("host-header", Some(config), _) => {
-                    hosts.values.extend(config.values.iter().cloned());
-                    hosts.regex_values.extend(config.regex_values.iter().cloned());
+            let (all, more) = match condition {
+                Condition::HostHeader(more) => (&mut hosts, more),
+                Condition::PathPattern(more) => (&mut paths, more),
+                other => {
+                    conditions.push(other.clone());
+                    continue;
                 }
-                ("path-pattern", _, Some(config)) => {
-                    paths.values.extend(config.values.iter().cloned());
-                    paths.regex_values.extend(config.regex_values.iter().cloned());
-                }
-                _ => conditions.extend(condition_of(condition)),
-            }
+            };
+            all.values.extend_from_slice(&more.values);
+            all.regex_values.extend_from_slice(&more.regex_values);
         }
         for (kind, patterns) in [("host", &hosts), ("path", &paths)] {
             if !patterns.values.is_empty() && !patterns.regex_values.is_empty() {
@@ -304,41 +296,4 @@ fn sorted(paths: &[HTTPIngressPath]) -> Vec<(usize, &HTTPIngressPath)> {
         _ => (2, 0),
     });
     sorted
-}
-
-/// A condition that is neither on the host nor on the path; a field that is not known is dropped.
-fn condition_of(given: &Given) -> Option<Condition> {
-    match given.field.as_str() {
-        "http-header" => given.http_header_config.as_ref().map(|config| Condition::HttpHeader {
-            name: config.http_header_name.clone(),
-            patterns: Patterns { values: config.values.clone(), regex_values: config.regex_values.clone() },
-        }),
-        "http-request-method" => given
-            .http_request_method_config
-            .as_ref()
-            .map(|config| Condition::HttpRequestMethod { values: config.values.clone() }),
-        "query-string" => given.query_string_config.as_ref().map(|config| Condition::QueryString {
-            values: config
-                .values
-                .iter()
-                .map(|pair| QueryPair { key: pair.key.clone(), value: pair.value.clone() })
-                .collect(),
-        }),
-        "source-ip" => {
-            given.source_ip_config.as_ref().map(|config| Condition::SourceIp { values: config.values.clone() })
-        }
-        _ => None,
-    }
-}
-
-fn transform_of(given: GivenTransform) -> Option<Transform> {
-    let rewrites = |config: transform::RewriteConfigs| {
-        let rewrites = config.rewrites.into_iter();
-        rewrites.map(|rewrite| Rewrite { regex: rewrite.regex, replace: rewrite.replace }).collect()
-    };
-    match given.r#type.as_str() {
-        "host-header-rewrite" => given.host_header_rewrite_config.map(|c| Transform::HostHeaderRewrite(rewrites(c))),
-        "url-rewrite" => given.url_rewrite_config.map(|c| Transform::UrlRewrite(rewrites(c))),
-        _ => None,
-    }
 }

@@ -337,7 +337,7 @@ fn listeners(key: &Key, linked: &Linked, arns: &BTreeMap<String, String>) -> Vec
                 .map(|(rule, origin)| Rule {
                     priority: rule.priority,
                     path: origin.path.clone(),
-                    text: plan::rule(rule),
+                    text: rule.to_string(),
                     target_groups: targets(&rule.actions),
                 })
                 .collect(),

@@ -212,17 +212,7 @@ fn target_groups(desired: &Desired) -> usize {
 }
 
 fn wildcards(rule: &Rule) -> usize {
-    let wild = |text: &String| text.bytes().filter(|byte| matches!(byte, b'*' | b'?')).count();
-    let of = |texts: &[String]| texts.iter().map(wild).sum::<usize>();
-    let condition = |condition: &Condition| match condition {
-        Condition::HostHeader(patterns) | Condition::PathPattern(patterns) => of(&patterns.values),
-        Condition::HttpHeader { patterns, .. } => of(&patterns.values),
-        Condition::QueryString { values } => {
-            values.iter().flat_map(|pair| pair.key.iter().chain([&pair.value])).map(wild).sum()
-        }
-        Condition::HttpRequestMethod { .. } | Condition::SourceIp { .. } => 0,
-    };
-    rule.conditions.iter().map(condition).sum()
+    rule.conditions.iter().map(Condition::wildcards).sum()
 }
 
 /// Whether a finding is about a total, so that its value is a count.

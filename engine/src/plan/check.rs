@@ -17,7 +17,7 @@ use super::equal::{self, Known};
 use super::health::{self, serves};
 use super::operation::{KubeOperation, Operation, RouteChange};
 use super::{Gap, Plan};
-use crate::stack::{Action, Condition, Listener, Ref, ResourceId, Rule, Transform};
+use crate::stack::{Action, Condition, Listener, Ref, ResourceId, Rule, Treatment};
 use crate::traffic::{Class, Request, classes, meets};
 
 /// A kind of requests that would get neither its old nor its new answer, or a resource that the plan deletes after it
@@ -71,15 +71,11 @@ fn misrouted(plan: &Plan, input: Input<'_>) -> Vec<Misroute> {
 
 /// What a rule is, its place aside.
 #[derive(Debug, Clone)]
-struct Content {
-    conditions: Arc<[Condition]>,
-    actions: Arc<[Action]>,
-    transforms: Arc<[Transform]>,
-}
+struct Content(Rule);
 
 impl Content {
     fn of(rule: &Rule) -> Self {
-        Self { conditions: rule.conditions.clone(), actions: rule.actions.clone(), transforms: rule.transforms.clone() }
+        Self(rule.clone())
     }
 }
 
@@ -92,7 +88,7 @@ struct State {
 }
 
 /// What is done with a request; `None`: nobody listens.
-type Answer<'s> = Option<(&'s [Action], &'s [Transform])>;
+type Answer<'s> = Option<Treatment<'s>>;
 
 /// A port, the kinds of requests that come to it, and what each gets in the end and got in the beginning.
 struct Port {
@@ -235,7 +231,7 @@ impl<'a> Play<'a> {
     fn problem(&self, port: &Port, kind: usize, got: Answer<'_>, state: Option<&State>) -> Option<String> {
         let [old, new] = [0, 1].map(|end| port.answer(port.ends.get(end).and_then(Option::as_ref), kind));
         let is = |one: Answer<'_>| same(got, one, self.known);
-        let Some((actions, _)) = got else {
+        let Some(Treatment { actions, .. }) = got else {
             return (!is(old) && !is(new)).then(|| "finds nobody who listens".to_owned());
         };
         let listens_newly = old.is_none() && state.is_some_and(|state| std::ptr::eq(state.default.as_slice(), actions));
@@ -252,8 +248,7 @@ impl<'a> Play<'a> {
         }
         let none = health::TargetsByArn::new();
         let targets = self.input.targets.unwrap_or(&none);
-        let served =
-            self.input.targets.is_some() && old.is_some_and(|(actions, _)| serves(actions, self.known, targets));
+        let served = self.input.targets.is_some() && old.is_some_and(|old| serves(old.actions, self.known, targets));
         if !is(old) && served && !health::is_ready(actions, self.known, targets) {
             return Some(format!("gets {}, which has no usable target yet", super::show::actions(actions)));
         }
@@ -296,8 +291,8 @@ impl Port {
         let contents = ends.iter().flatten().flat_map(|state| state.rules.values().map(|(_, content)| content));
         let mut conditions: Vec<Arc<[Condition]>> = Vec::new();
         for content in contents {
-            if !conditions.contains(&content.conditions) {
-                conditions.push(content.conditions.clone());
+            if !conditions.contains(&content.0.conditions) {
+                conditions.push(content.0.conditions.clone());
             }
         }
         let lists: Vec<&[Condition]> = conditions.iter().map(|list| &**list).collect();
@@ -315,10 +310,10 @@ impl Port {
     fn answer<'s>(&self, state: Option<&'s State>, kind: usize) -> Answer<'s> {
         let state = state?;
         let taken = state.rules.values().map(|(_, content)| content).find(|content| {
-            let known = self.meets.iter().find(|(conditions, _)| *conditions == content.conditions);
+            let known = self.meets.iter().find(|(conditions, _)| *conditions == content.0.conditions);
             known.and_then(|(_, met)| met.get(kind)).copied().unwrap_or(false)
         });
-        Some(taken.map_or((state.default.as_slice(), [].as_slice()), |content| (&content.actions, &content.transforms)))
+        Some(taken.map_or(Treatment::by_default(&state.default), |content| content.0.treatment()))
     }
 
     /// Whether a request is of a kind: it meets the same conditions. What can't be told decides nothing.

@@ -1,11 +1,13 @@
-//! What differs between two desired states in their API shapes: by what a thing is, not by where it stands in a list.
+//! The differences between two desired states. Items of a list are matched by what they are, not by their position.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::stack::RESOURCE_TAG;
+use super::shape::shape;
+use super::show;
+use crate::stack::{Action, Desired, Listener, RESOURCE_TAG, Rule};
 
 /// One difference; absent on one side is `None` there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,9 +19,12 @@ pub struct Change {
     pub before: Option<Value>,
     /// What is desired.
     pub after: Option<Value>,
+    /// Both as text.
+    #[serde(skip)]
+    text: [Option<String>; 2],
 }
 
-/// What tells the items of a list apart.
+/// How the items of a list are matched.
 #[derive(Clone, Copy)]
 enum By {
     /// The value at a JSON pointer.
@@ -32,7 +37,7 @@ enum By {
     Itself,
 }
 
-/// Lists whose items are compared one by one. All others mean something by their order and are compared as a whole.
+/// Lists whose items are compared one by one. In all other lists the order matters; they are compared as a whole.
 const LISTS: [(&str, By); 12] = [
     ("AdditionalCertificates", By::Pointer("/CertificateArn")),
     ("Attributes", By::Pointer("/Key")),
@@ -48,20 +53,23 @@ const LISTS: [(&str, By); 12] = [
     ("ingress", By::Itself),
 ];
 
-/// Everything that differs between two sets of groups, each in its [`super::shape`].
+/// Everything that differs between two sets of groups.
 #[must_use]
-pub fn compare(before: &[Value], after: &[Value]) -> Vec<Change> {
+pub fn compare(before: &[Desired], after: &[Desired]) -> Vec<Change> {
+    let shapes = [before, after].map(|groups| groups.iter().map(shape).collect::<Vec<Value>>());
+    let [before, after] = [(before, &shapes[0]), (after, &shapes[1])].map(|(groups, shapes)| {
+        groups.iter().zip(shapes).map(|(group, shape)| Part { shape, of: Of::Group(group) }).collect::<Vec<_>>()
+    });
     let mut changes = Vec::new();
-    items(By::Pointer("/Group"), "", before, after, &mut changes);
+    items(By::Pointer("/Group"), "", &before, &after, &mut changes);
     changes
 }
 
 /// The differences, one a line: `+` is added, `-` taken away, `~` changed.
 #[must_use]
 pub fn show_changes(changes: &[Change]) -> String {
-    let line = |sign: char, path: &str, value: &Value| {
-        let value = brief(value);
-        // What a path ends in need not be said again.
+    let line = |sign: char, path: &str, value: &str| {
+        // A value that the path ends with is not repeated.
         if path == value || path.ends_with(&format!("[{value}]")) {
             format!("{sign} {path}\n")
         } else {
@@ -70,94 +78,123 @@ pub fn show_changes(changes: &[Change]) -> String {
     };
     changes
         .iter()
-        .map(|Change { path, before, after }| match (before, after) {
-            (Some(before), Some(after)) => format!("~ {path}: {} -> {}\n", brief(before), brief(after)),
-            (None, Some(after)) => line('+', path, after),
-            (Some(before), None) => line('-', path, before),
-            (None, None) => String::new(),
+        .map(|Change { path, text, .. }| match text {
+            [Some(before), Some(after)] => format!("~ {path}: {before} -> {after}\n"),
+            [None, Some(after)] => line('+', path, after),
+            [Some(before), None] => line('-', path, before),
+            [None, None] => String::new(),
         })
         .collect()
 }
 
-fn differ(path: &str, member: &str, before: Option<&Value>, after: Option<&Value>, changes: &mut Vec<Change>) {
-    if let Some((_, by)) = LISTS.iter().find(|(name, _)| *name == member) {
-        let items_of = |side: Option<&Value>| side.and_then(Value::as_array).cloned().unwrap_or_default();
-        return items(*by, path, &items_of(before), &items_of(after), changes);
+/// A part of a shape, and what it is the shape of.
+#[derive(Clone, Copy)]
+struct Part<'d> {
+    shape: &'d Value,
+    of: Of<'d>,
+}
+
+/// What is shown from its own type, and the lists that contain it.
+#[derive(Clone, Copy)]
+enum Of<'d> {
+    Group(&'d Desired),
+    Listeners(&'d Desired),
+    Listener(&'d Listener),
+    Rules(&'d [Rule]),
+    Rule(&'d Rule),
+    Actions(&'d [Action]),
+    Other,
+}
+
+impl Part<'_> {
+    fn member(self, key: &str) -> Option<Self> {
+        let of = match (self.of, key) {
+            (Of::Group(desired), "Listeners") => Of::Listeners(desired),
+            (Of::Listener(listener), "Rules") => Of::Rules(&listener.rules),
+            (Of::Listener(listener), "DefaultActions") => Of::Actions(&listener.default_actions),
+            (Of::Rule(rule), "Actions") => Of::Actions(&rule.actions),
+            _ => Of::Other,
+        };
+        Some(Self { shape: self.shape.get(key)?, of })
     }
-    match (before, after) {
-        (Some(Value::Object(before)), Some(Value::Object(after))) => {
-            for key in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
-                let path = if path.ends_with(": ") { format!("{path}{key}") } else { format!("{path}.{key}") };
-                differ(&path, key, before.get(key), after.get(key), changes);
-            }
-        }
-        (before, after) if before == after => {}
-        (before, after) => {
-            changes.push(Change { path: path.to_owned(), before: before.cloned(), after: after.cloned() });
+
+    fn items(self) -> Vec<Self> {
+        let item = |index: usize| match self.of {
+            Of::Listeners(desired) => desired.listeners.values().nth(index).map(Of::Listener),
+            Of::Rules(rules) => rules.get(index).map(Of::Rule),
+            _ => None,
+        };
+        let items = self.shape.as_array().into_iter().flatten().enumerate();
+        items.map(|(index, shape)| Self { shape, of: item(index).unwrap_or(Of::Other) }).collect()
+    }
+
+    /// Its actions, its name or its whole shape.
+    fn text(self) -> String {
+        match self.of {
+            Of::Rule(rule) => show::actions_in_full(&rule.actions),
+            Of::Actions(actions) => show::actions_in_full(actions),
+            _ => brief(self.shape),
         }
     }
 }
 
-fn items(by: By, path: &str, before: &[Value], after: &[Value], changes: &mut Vec<Change>) {
+fn change(path: &str, before: Option<Part<'_>>, after: Option<Part<'_>>) -> Change {
+    let value = |part: Option<Part<'_>>| part.map(|part| part.shape.clone());
+    let text = [before, after].map(|part| part.map(Part::text));
+    Change { path: path.to_owned(), before: value(before), after: value(after), text }
+}
+
+fn differ(path: &str, member: &str, before: Option<Part<'_>>, after: Option<Part<'_>>, changes: &mut Vec<Change>) {
+    if let Some((_, by)) = LISTS.iter().find(|(name, _)| *name == member) {
+        let [before, after] = [before, after].map(|side| side.map(Part::items).unwrap_or_default());
+        return items(*by, path, &before, &after, changes);
+    }
+    let shapes = (before.map(|part| part.shape), after.map(|part| part.shape));
+    if let (Some(Value::Object(old)), Some(Value::Object(new))) = shapes {
+        for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+            let path = if path.ends_with(": ") { format!("{path}{key}") } else { format!("{path}.{key}") };
+            let [before, after] = [before, after].map(|side| side?.member(key));
+            differ(&path, key, before, after, changes);
+        }
+    } else if shapes.0 != shapes.1 {
+        changes.push(change(path, before, after));
+    }
+}
+
+fn items(by: By, path: &str, before: &[Part<'_>], after: &[Part<'_>], changes: &mut Vec<Change>) {
     let (before, after) = (named(by, before), named(by, after));
     for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
         let at = if path.is_empty() { format!("{name}: ") } else { format!("{path}[{name}]") };
         match (before.get(name), after.get(name)) {
-            (Some(before), Some(after)) => differ(&at, "", Some(before), Some(after), changes),
-            (before, after) => changes.push(Change {
-                path: at.trim_end_matches(": ").to_owned(),
-                before: before.map(|value| (*value).clone()),
-                after: after.map(|value| (*value).clone()),
-            }),
+            (Some(before), Some(after)) => differ(&at, "", Some(*before), Some(*after), changes),
+            (before, after) => changes.push(change(at.trim_end_matches(": "), before.copied(), after.copied())),
         }
     }
 }
 
-/// Items by what tells them apart; of equal ones the later are numbered.
-fn named(by: By, list: &[Value]) -> BTreeMap<String, &Value> {
+/// Items by name; later items of one name are numbered.
+fn named<'d>(by: By, list: &[Part<'d>]) -> BTreeMap<String, Part<'d>> {
     let mut named = BTreeMap::new();
-    // The resource tag of a rule follows its priority and says nothing of its own.
-    for item in list.iter().filter(|item| item.get("Key").is_none_or(|key| key != RESOURCE_TAG)) {
-        let name = match by {
-            By::Pointer(pointer) => text(item.pointer(pointer).unwrap_or(&Value::Null)),
-            By::Conditions => conditions(item),
-            By::Permission => permission(item),
-            By::Itself => text(item),
+    // The resource tag of a rule only repeats its priority.
+    for item in list.iter().filter(|item| item.shape.get("Key").is_none_or(|key| key != RESOURCE_TAG)) {
+        let name = match (by, item.of) {
+            (By::Pointer(pointer), _) => text(item.shape.pointer(pointer).unwrap_or(&Value::Null)),
+            (By::Conditions, Of::Rule(rule)) => show::conditions(&rule.conditions),
+            (By::Permission, _) => permission(item.shape),
+            (By::Itself | By::Conditions, _) => text(item.shape),
         };
         let mut numbered = (2..).map(|number| format!("{name} #{number}"));
         let mut free = name.clone();
         while named.contains_key(&free) {
             free = numbered.next().unwrap_or_default();
         }
-        named.insert(free, item);
+        named.insert(free, *item);
     }
     named
 }
 
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn list<'v>(of: &'v Value, member: &str) -> impl Iterator<Item = &'v Value> {
-    of.get(member).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// The configuration of a condition or an action, whichever it is.
-fn config(of: &Value) -> &Value {
-    let members = of.as_object().into_iter().flatten();
-    members.filter(|(key, _)| key.ends_with("Config")).map(|(_, value)| value).next().unwrap_or(&Value::Null)
-}
-
-/// The conditions of a rule in words.
-fn conditions(rule: &Value) -> String {
-    let words = list(rule, "Conditions").map(|condition| {
-        let config = config(condition);
-        let field = condition.get("Field").map(text).unwrap_or_default();
-        let name = config.get("HttpHeaderName").map(|name| format!(" {}", text(name))).unwrap_or_default();
-        let values: Vec<String> = list(config, "Values").chain(list(config, "RegexValues")).map(text).collect();
-        format!("{field}{name} {}", values.join(" | "))
-    });
-    words.collect::<Vec<_>>().join(" and ")
 }
 
 /// A permission in words: `tcp 443 from 10.0.0.0/8`.
@@ -175,27 +212,17 @@ fn permission(of: &Value) -> String {
     format!("{} {ports} from {source}", member("IpProtocol"))
 }
 
-/// A thing in a few words: what it does, or what it is called.
+/// The name of a resource, or its whole shape.
 fn brief(value: &Value) -> String {
     const NAMES: [&str; 7] = ["Value", "Name", "GroupName", "CertificateArn", "Protocol", "Group", "TargetGroupArn"];
-    if let Some(Value::Array(actions)) = value.get("Actions") {
-        return actions.iter().map(brief).collect::<Vec<_>>().join(", then ");
-    }
     if value.get("IpProtocol").is_some() {
         return permission(value);
-    }
-    if let Some(kind) = value.get("Type").filter(|_| value.get("Order").is_some()) {
-        let config = config(value);
-        let groups: Vec<String> = list(config, "TargetGroups").map(brief).collect();
-        let to = if groups.is_empty() { config.to_string() } else { groups.join(", ") };
-        return format!("{} {to}", text(kind));
     }
     match value {
         Value::Array(items) => items.iter().map(brief).collect::<Vec<_>>().join(", "),
         Value::Object(map) => {
-            let weight = map.get("Weight").map(|weight| format!(" ({weight})")).unwrap_or_default();
             let name = NAMES.iter().find_map(|name| map.get(*name)).or_else(|| value.pointer("/metadata/name"));
-            name.map_or_else(|| value.to_string(), |name| text(name) + &weight)
+            name.map_or_else(|| value.to_string(), text)
         }
         other => text(other),
     }

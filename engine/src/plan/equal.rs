@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::stack::{
-    Action, AdditionalClaim, Attributes, Authenticate, Condition, Forward, MutualAuthentication, Patterns, QueryPair,
-    Redirect, Ref, ResourceId, Rule, Transform, network,
+    Action, AdditionalClaim, Attributes, Authenticate, Condition, Forward, MutualAuthentication, Redirect, Ref,
+    ResourceId, Rule, Treatment,
 };
 
 /// ARNs by resource id.
@@ -44,10 +44,13 @@ fn action(desired: &Action, observed: &Action, known: &Known) -> bool {
                 && body(&d.message_body) == body(&o.message_body)
                 && body(&d.content_type) == body(&o.content_type)
         }
-        (
-            Action::JwtValidation { jwks_endpoint, issuer, additional_claims },
-            Action::JwtValidation { jwks_endpoint: keys, issuer: by, additional_claims: there },
-        ) => jwks_endpoint == keys && issuer == by && claims(additional_claims) == claims(there),
+        (Action::JwtValidation(d), Action::JwtValidation(o)) => {
+            d.jwks_endpoint == o.jwks_endpoint
+                && d.issuer == o.issuer
+                && claims(&d.additional_claims) == claims(&o.additional_claims)
+        }
+        // Nobody asks for one: it is there in both only where what AWS holds is kept.
+        (Action::Unknown { .. }, Action::Unknown { .. }) => desired == observed,
         _ => false,
     }
 }
@@ -119,11 +122,11 @@ pub(super) fn same_client(desired: &Authenticate, observed: &Authenticate) -> bo
 }
 
 /// Whether requests cannot tell two answers apart: those who get none of them do not count.
-pub(super) fn answers(one: (&[Action], &[Transform]), other: (&[Action], &[Transform]), known: &Known) -> bool {
-    let (actions_of_one, actions_of_other) = (effective(one.0), effective(other.0));
+pub(super) fn answers(one: Treatment<'_>, other: Treatment<'_>, known: &Known) -> bool {
+    let (actions_of_one, actions_of_other) = (effective(one.actions), effective(other.actions));
     // What is left out of one leaves what the other has.
     let same = actions(&actions_of_one, &actions_of_other, known) || actions(&actions_of_other, &actions_of_one, known);
-    same && sorted(one.1.iter()) == sorted(other.1.iter())
+    same && one.rewrites_as(&other)
 }
 
 /// Without the target groups that get no request.
@@ -143,7 +146,7 @@ fn effective(actions: &[Action]) -> Vec<Action> {
 /// Whether two rules match and do the same, priority and tags aside.
 pub(super) fn rule(desired: &Rule, observed: &Rule, known: &Known) -> bool {
     conditions(&desired.conditions, &observed.conditions)
-        && sorted(desired.transforms.iter()) == sorted(observed.transforms.iter())
+        && desired.treatment().rewrites_as(&observed.treatment())
         && actions(&desired.actions, &observed.actions, known)
 }
 
@@ -159,38 +162,15 @@ fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
 }
 
 /// A condition as it matches: its field, the header, the values, and those that are regular expressions.
-type Normal = (&'static str, String, Vec<(Option<String>, String)>, Vec<String>);
+type Normal<'c> = (&'c str, Option<String>, Vec<(Option<String>, String)>, Vec<&'c String>);
 
-/// All conditions have to hold, each by one of its values: the order of neither means anything. Case means nothing but in
-/// paths, methods and regular expressions
-/// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>).
-fn normal(condition: &Condition) -> Normal {
-    let plain = |values: &[String], form: fn(&str) -> String| {
-        let mut values = sorted(values.iter().map(|value| (None, form(value))));
-        values.dedup();
-        values
-    };
-    let on = |patterns: &Patterns, header: &str, form: fn(&str) -> String| {
-        (condition.field(), folded(header), plain(&patterns.values, form), sorted(patterns.regex_values.clone()))
-    };
-    let others = |values| (condition.field(), String::new(), values, Vec::new());
-    match condition {
-        Condition::HostHeader(patterns) => on(patterns, "", folded),
-        Condition::PathPattern(patterns) => on(patterns, "", str::to_owned),
-        Condition::HttpHeader { name, patterns } => on(patterns, name, folded),
-        Condition::HttpRequestMethod { values } => others(plain(values, str::to_owned)),
-        Condition::SourceIp { values } => others(plain(values, network)),
-        Condition::QueryString { values } => {
-            let pair = |QueryPair { key, value }: &QueryPair| (key.as_deref().map(folded), folded(value));
-            let mut pairs = sorted(values.iter().map(pair));
-            pairs.dedup();
-            others(pairs)
-        }
-    }
-}
-
-fn folded(text: &str) -> String {
-    text.to_ascii_lowercase()
+/// All conditions have to hold, each by one of its values: the order of neither means anything.
+fn normal(condition: &Condition) -> Normal<'_> {
+    let form = condition.row().map_or(str::to_owned as fn(&str) -> String, |row| row.normal);
+    let mut values = sorted(condition.values().map(|(key, value)| (key.map(form), form(value))));
+    values.dedup();
+    let header = condition.header().map(str::to_ascii_lowercase);
+    (condition.field(), header, values, sorted(condition.regex_values()))
 }
 
 /// Whether client certificates are treated as asked; nothing asked is always so.

@@ -9,7 +9,7 @@ use super::stage::Stage;
 use super::table::Table;
 use super::waiting::Waiting;
 use super::{Gap, Plan, health, tags};
-use crate::stack::{Listener, Protocol, Ref, ResourceId, Rule};
+use crate::stack::{Listener, Protocol, Ref, ResourceId, Rule, Treatment};
 
 /// Puts what differs in order.
 #[must_use]
@@ -60,8 +60,8 @@ impl Plan {
         pace: Pace,
     ) -> Option<Vec<(Stage, Operation)>> {
         let before = routing.default_before();
-        let default = before
-            .is_some_and(|before| !equal::answers((&routing.after.default_actions, &[]), (before, &[]), &self.known));
+        let after = Treatment::by_default(&routing.after.default_actions);
+        let default = before.is_some_and(|before| !equal::answers(after, Treatment::by_default(before), &self.known));
         let change = Change::new(routing, default, room);
         let table = before.and_then(|_| Table::of(routing, &self.known));
         if let (Some(table), Some(targets)) = (&table, input.targets) {

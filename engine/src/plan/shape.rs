@@ -1,7 +1,7 @@
 //! The desired state in the words of the AWS API: members of `CreateLoadBalancer`, `CreateListener`, `CreateRule`,
 //! `CreateTargetGroup` and `CreateSecurityGroup` requests, and what calls after them add (attributes, certificates, permissions).
 //!
-//! What has no ARN or id yet stands there by its resource id.
+//! A resource without an ARN or id yet is shown by its resource id.
 
 mod frontend_nlb;
 mod rules;
@@ -52,7 +52,7 @@ pub fn shape(desired: &Desired) -> Value {
     ])
 }
 
-/// Members that say something.
+/// An object without its empty members.
 fn members<const N: usize>(all: [(&str, Value); N]) -> Value {
     let says = |value: &Value| match value {
         Value::Null => false,
@@ -107,7 +107,7 @@ fn load_balancer(from: &LoadBalancer) -> Value {
     ])
 }
 
-/// What `AssociateWebACL` associates, or `none` where `DisassociateWebACL` takes something away.
+/// The web ACL of `AssociateWebACL`, or `none` for `DisassociateWebACL`.
 fn web_acl(member: &str, from: &WebAcl) -> Value {
     match from {
         WebAcl::Associated(acl) => json!({member: acl}),

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use super::Plan;
 use super::operation::line;
 use crate::stack::{
-    Action, Addons, Attributes, Condition, Desired, FrontendNlb, Listener, Patterns, ResourceId, Rule, TRACKING_TAGS,
-    Tags, TargetGroup,
+    Action, Addons, Attributes, Condition, Desired, FrontendNlb, Listener, ResourceId, TRACKING_TAGS, Tags, TargetGroup,
 };
 
 /// A plan, one line an operation.
@@ -163,69 +162,24 @@ fn listener_lines(listener: &Listener, put: &mut impl FnMut(usize, String)) {
     }
     attribute_lines(&listener.attributes, put);
     for one in &listener.rules {
-        put(2, rule(one));
+        put(2, one.to_string());
     }
     put(2, format!("otherwise {}", actions(&listener.default_actions)));
 }
 
-/// A rule in one line: priority, conditions, actions.
+/// Conditions in one line.
 #[must_use]
-pub fn rule(rule: &Rule) -> String {
-    let conditions: Vec<String> = rule.conditions.iter().map(condition).collect();
-    let rewrites = if rule.transforms.is_empty() { "" } else { "rewrite, then " };
-    format!("{}: {} -> {rewrites}{}", rule.priority, conditions.join(" and "), actions(&rule.actions))
+pub fn conditions(conditions: &[Condition]) -> String {
+    conditions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
 }
 
-fn condition(condition: &Condition) -> String {
-    let patterns = |patterns: &Patterns| {
-        let all: Vec<&String> = patterns.values.iter().chain(&patterns.regex_values).collect();
-        all.into_iter().cloned().collect::<Vec<_>>().join(" | ")
-    };
-    match condition {
-        Condition::HostHeader(hosts) => format!("host {}", patterns(hosts)),
-        Condition::PathPattern(paths) => format!("path {}", patterns(paths)),
-        Condition::HttpHeader { name, patterns: values } => format!("header {name}: {}", patterns(values)),
-        Condition::HttpRequestMethod { values } => format!("method {}", values.join(" | ")),
-        Condition::QueryString { values } => {
-            let pairs = values.iter().map(|pair| match &pair.key {
-                Some(key) => format!("{key}={}", pair.value),
-                None => pair.value.clone(),
-            });
-            format!("query {}", pairs.collect::<Vec<_>>().join(" | "))
-        }
-        Condition::SourceIp { values } => format!("from {}", values.join(" | ")),
-    }
+/// Actions with all that may differ between them, for a comparison.
+pub(super) fn actions_in_full(actions: &[Action]) -> String {
+    actions.iter().map(|action| format!("{action:#}")).collect::<Vec<_>>().join(", then ")
 }
 
 /// Actions in one line, in the order in which they are done.
 #[must_use]
 pub fn actions(actions: &[Action]) -> String {
-    let all: Vec<String> = actions
-        .iter()
-        .map(|action| match action {
-            Action::Forward(forward) => {
-                let shares = forward.target_groups.iter().map(|tuple| match tuple.weight {
-                    Some(weight) if forward.target_groups.len() > 1 => format!("{} ({weight})", tuple.target_group),
-                    _ => tuple.target_group.to_string(),
-                });
-                format!("forward to {}", shares.collect::<Vec<_>>().join(", "))
-            }
-            Action::Redirect(redirect) => {
-                let part = |part: &Option<String>, keep: &str| part.clone().unwrap_or_else(|| keep.to_owned());
-                format!(
-                    "redirect {} to {}://{}:{}{}",
-                    redirect.status_code,
-                    part(&redirect.protocol, "#{protocol}"),
-                    part(&redirect.host, "#{host}"),
-                    part(&redirect.port, "#{port}"),
-                    part(&redirect.path, "/#{path}"),
-                )
-            }
-            Action::FixedResponse(response) => format!("answer {}", response.status_code),
-            Action::AuthenticateOidc(_) => "authenticate by OIDC".to_owned(),
-            Action::AuthenticateCognito(_) => "authenticate by Cognito".to_owned(),
-            Action::JwtValidation { .. } => "validate the token".to_owned(),
-        })
-        .collect();
-    all.join(", then ")
+    actions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", then ")
 }

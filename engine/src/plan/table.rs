@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::equal::{self, Known};
 use super::rules::Routing;
-use crate::stack::{Action, Condition, Found, Rule, Transform};
+use crate::stack::{Action, Condition, Found, Rule, Treatment};
 use crate::traffic::{Class, Classes, Set, classes};
 
 /// A rule as far as it decides who gets what: an index into the rules that are there or, behind those, that should be.
@@ -29,9 +29,6 @@ struct Kinds {
     right: Set,
 }
 
-/// What is done with a request.
-type Answer<'r> = (&'r [Action], &'r [Transform]);
-
 impl Table {
     /// Tells the requests of a listener apart. `None`: they are too many.
     pub(super) fn of(routing: &Routing, known: &Known) -> Option<Self> {
@@ -42,8 +39,9 @@ impl Table {
             return None;
         }
         let before = routing.default_before().unwrap_or_default();
-        let mut answers: Vec<Answer<'_>> = vec![(before, &[]), (&routing.after.default_actions, &[])];
-        answers.extend(rules.iter().map(|rule| (&*rule.actions, &*rule.transforms)));
+        let mut answers: Vec<Treatment<'_>> =
+            [before, routing.after.default_actions.as_slice()].map(Treatment::by_default).into();
+        answers.extend(rules.iter().map(|rule| rule.treatment()));
         // Which answers are the same: each has the number of the first like it.
         let mut numbers: Vec<usize> = Vec::with_capacity(answers.len());
         for (index, answer) in answers.iter().enumerate() {

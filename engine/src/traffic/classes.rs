@@ -1,4 +1,4 @@
-//! All the requests that rules can tell apart, one example of each kind.
+//! One example of each kind of requests that rules can distinguish.
 //!
 //! Two requests that meet the same conditions of all rules get the same answer from any table made of these rules, in any
 //! order. So a finite number of examples is enough to tell whether a change of the table misroutes anybody: one for each
@@ -32,7 +32,7 @@ const REGEXES: usize = 6;
 pub struct Class {
     /// The rules whose conditions it meets.
     pub matches: Set,
-    /// One of them. Where regular expressions take part it may meet others than said.
+    /// One of them. With regular expressions and unknown fields it may match other rules than `matches`.
     pub example: Request,
 }
 
@@ -41,7 +41,7 @@ pub struct Class {
 pub struct Classes {
     /// Each kind once.
     pub all: Vec<Class>,
-    /// There is no other kind; if not, the rules were too many or too intricate.
+    /// Whether these are all kinds; false if there are too many rules, or they are too complex.
     pub complete: bool,
 }
 
@@ -54,6 +54,8 @@ enum Field {
     Header(String),
     Query,
     Source,
+    /// One unknown condition, which is not evaluated.
+    Unknown(String),
 }
 
 impl Field {
@@ -65,11 +67,12 @@ impl Field {
             Condition::HttpHeader { name, .. } => Self::Header(name.to_ascii_lowercase()),
             Condition::QueryString { .. } => Self::Query,
             Condition::SourceIp { .. } => Self::Source,
+            Condition::Unknown { .. } => Self::Unknown(condition.to_string()),
         }
     }
 }
 
-/// The kinds of requests on a port that rules with these conditions tell apart.
+/// The kinds of requests on a port that rules with these conditions distinguish.
 #[must_use]
 pub fn classes(port: u16, rules: &[&[Condition]]) -> Classes {
     let start = Class { matches: Set::all(rules.len()), example: Request::get(port, "x", "/") };
@@ -124,6 +127,8 @@ enum Value {
     Headers(String, Vec<String>),
     Query(Vec<(String, String)>),
     Source(IpAddr),
+    /// Whatever an unknown condition looks at.
+    Unknown,
 }
 
 impl Value {
@@ -142,6 +147,7 @@ impl Value {
                 request.query = pairs.join("&");
             }
             Self::Source(address) => request.source_ip = Some(*address),
+            Self::Unknown => {}
         }
         request
     }
@@ -169,6 +175,7 @@ fn split(field: &Field, conditions: &[&Condition]) -> Split {
         Field::Method => methods(conditions),
         Field::Query => queries(conditions),
         Field::Source => sources(conditions),
+        Field::Unknown(_) => unknown(conditions.len()),
     }
 }
 
@@ -314,6 +321,12 @@ fn queries(conditions: &[&Condition]) -> Split {
     let (cases, closed) = together(conditions.len(), single);
     let cases = cases.into_iter().map(|(holding, pairs)| (holding, Value::Query(pairs))).collect();
     Split { cases, complete: complete && closed }
+}
+
+/// A condition that is not evaluated holds in all rules that have it, or in none.
+fn unknown(size: usize) -> Split {
+    let cases = [Set::all(size), Set::none(size)].map(|holding| (holding, Value::Unknown));
+    Split { cases: cases.into(), complete: true }
 }
 
 /// Blocks begin and end somewhere: between two such places all addresses are alike.

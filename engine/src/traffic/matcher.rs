@@ -30,7 +30,7 @@ impl Truth {
         if holds { Self::Yes } else { Self::No }
     }
 
-    /// Of two readings of which one is right: what both say.
+    /// The result of two readings of which one is right: certain if both agree.
     fn agreed(self, other: Self) -> Self {
         if self == other { self } else { Self::Unknown(Doubt::Encoding) }
     }
@@ -100,6 +100,8 @@ pub(super) enum Matcher<'l> {
     /// Pairs; without a key, any.
     Query(Vec<(Option<Glob>, Glob)>),
     Source(Vec<IpNet>),
+    /// An unknown field: which requests match is not known.
+    Unknown,
 }
 
 impl<'l> Matcher<'l> {
@@ -117,6 +119,7 @@ impl<'l> Matcher<'l> {
             Condition::SourceIp { values } => {
                 Self::Source(values.iter().filter_map(|value| value.parse().ok()).collect())
             }
+            Condition::Unknown { .. } => Self::Unknown,
         }
     }
 
@@ -125,7 +128,7 @@ impl<'l> Matcher<'l> {
             Self::Host(values) => values.test(std::iter::once(request.host.as_str())),
             Self::Path(values) => {
                 let as_sent = values.test(std::iter::once(request.path.as_str()));
-                // Normalisation leaves reserved characters encoded. Whether conditions see them so AWS does not say.
+                // Normalisation leaves reserved characters encoded. AWS does not document whether conditions see them encoded.
                 match decoded(&request.path, |_| true) {
                     Cow::Owned(path) => as_sent.agreed(values.test(std::iter::once(path.as_str()))),
                     Cow::Borrowed(_) => as_sent,
@@ -142,6 +145,7 @@ impl<'l> Matcher<'l> {
                 None if self.holds_always() => Truth::Yes,
                 None => Truth::Unknown(Doubt::Source),
             },
+            Self::Unknown => Truth::Unknown(Doubt::Field),
         }
     }
 
@@ -154,7 +158,7 @@ impl<'l> Matcher<'l> {
                 .iter()
                 .all(|v4| blocks.iter().any(|block| block.prefix_len() == 0 && block.addr().is_ipv4() == *v4)),
             // A request may have no such header, another method, no query.
-            Self::Header(..) | Self::Method(_) | Self::Query(_) => false,
+            Self::Header(..) | Self::Method(_) | Self::Query(_) | Self::Unknown => false,
         }
     }
 
@@ -177,7 +181,7 @@ impl<'l> Matcher<'l> {
         }
     }
 
-    /// Whether a request can meet both this one and `other`. Where that cannot be told, it can.
+    /// Whether a request can match both this one and `other`. Uncertain means yes.
     pub(super) fn meets(&self, other: &Self, budget: &Budget) -> bool {
         match (self, other) {
             (Self::Host(a), Self::Host(b)) | (Self::Path(a), Self::Path(b)) => a.meet(b, budget),
@@ -194,7 +198,7 @@ impl<'l> Matcher<'l> {
     }
 }
 
-/// Any character of a query can be percent-encoded; whether conditions see it decoded, and `+` as a space, AWS does not say
+/// Any character of a query can be percent-encoded. AWS does not document whether conditions see it decoded, and `+` as a space
 /// (<https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_QueryStringConditionConfig.html>).
 fn query(pairs: &[(Option<Glob>, Glob)], request: &Request) -> Truth {
     let fit = |key: &str, value: &str| {

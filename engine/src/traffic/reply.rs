@@ -62,7 +62,10 @@ pub fn reply<'l>(
             Some(Reply::Redirect { status, location: location(redirect, protocol, request) })
         }
         Action::FixedResponse(response) => Some(Reply::Fixed(response)),
-        Action::AuthenticateOidc(_) | Action::AuthenticateCognito(_) | Action::JwtValidation { .. } => None,
+        Action::AuthenticateOidc(_)
+        | Action::AuthenticateCognito(_)
+        | Action::JwtValidation(_)
+        | Action::Unknown { .. } => None,
     })
 }
 

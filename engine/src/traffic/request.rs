@@ -1,6 +1,7 @@
 //! A request as a load balancer sees it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 
 /// A request.
@@ -44,6 +45,20 @@ impl Request {
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
         pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    }
+}
+
+/// As one would write it: `GET host:port/path?query`, then headers and the client's address.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}:{}{}", self.method, self.host, self.port, self.path)?;
+        if !self.query.is_empty() {
+            write!(f, "?{}", self.query)?;
+        }
+        for (name, value) in &self.headers {
+            write!(f, " {name}: {value}")?;
+        }
+        self.source_ip.iter().try_for_each(|address| write!(f, " from {address}"))
     }
 }
 

@@ -175,17 +175,35 @@ fn the_trace_says_why() {
     let answer = answer(&listeners, &get("/shop")).unwrap();
     let trace: Vec<String> = answer.trace.iter().map(ToString::to_string).collect();
     let expected = [
-        "1: host-header a.example.com, b.example.com does not match",
-        "2: path-pattern /x does not match",
-        "3: http-request-method PUT does not match",
-        "4: path-pattern ~^/shop(?=s) may match: AWS may read the regular expression in another way",
-        "5: source-ip 10.0.0.0/8 may match: the request does not say where it comes from",
-        "6: query-string a=b, any=c does not match",
-        "7: http-header X-Env: canary does not match",
+        "1: host a.example.com | b.example.com does not match",
+        "2: path /x does not match",
+        "3: method PUT does not match",
+        "4: path ~^/shop(?=s) may match: AWS may read the regular expression in another way",
+        "5: source 10.0.0.0/8 may match: the request does not say where it comes from",
+        "6: query a=b | c does not match",
+        "7: header X-Env: canary does not match",
         "8: matches",
     ];
     assert_eq!(trace, expected);
     assert_eq!((answer.rule, answer.is_certain()), (Some(8), false));
+}
+
+#[test]
+fn a_field_that_is_not_known_may_match_or_not() {
+    let unknown = || Condition::Unknown { name: "client-mood".to_owned(), values: texts(&["good"]) };
+    let rules = vec![vec![unknown(), path(&["/a"])], vec![path(&["/*"])]];
+    let kinds = classes(80, &rules.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    assert_eq!((kinds.all.len(), kinds.complete), (2, true), "{kinds:?}");
+    let alone = classes(80, &[&[unknown()], &[unknown()]]);
+    let matched: Vec<usize> = alone.all.iter().map(|kind| kind.matches.len()).collect();
+    assert_eq!(matched, [0, 2], "in all rules that have it, or in none");
+    assert_eq!((super::meets(&rules[0], &get("/a")), super::meets(&rules[0], &get("/b"))), (None, Some(false)));
+    let listeners = listeners(rules);
+    let answer = answer(&listeners, &get("/a")).unwrap();
+    assert_eq!((answer.rule, answer.is_certain()), (Some(2), false));
+    let why = "1: client-mood good (unknown field) may match: this version does not know the field";
+    assert_eq!(answer.trace[0].to_string(), why);
+    assert_eq!(unreachable(&listeners[&80]), []);
 }
 
 #[test]

@@ -8,10 +8,10 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
 
 use super::{Changes, Kind, Unit, World};
 use crate::annotation::PREFIX;
-use crate::annotation::action::Action;
-use crate::annotation::auth::OidcConfig;
+use crate::annotation::action::{self, ForwardTarget};
+use crate::annotation::auth;
 use crate::kinds::{Endpoints, IngressGroup, Key, Node, Pod, TargetGroupBinding};
-use crate::stack::GroupId;
+use crate::stack::{Action, GroupId};
 
 const OIDC: &str = "alb.ingress.kubernetes.io/auth-idp-oidc";
 
@@ -381,8 +381,13 @@ pub fn service_refs(ingress: &Ingress) -> BTreeSet<String> {
     let annotations = ingress.metadata.annotations.iter().flatten();
     let actions =
         annotations.filter(|(key, _)| key.strip_prefix(PREFIX).is_some_and(|key| key.starts_with("actions.")));
-    let forwards = actions.filter_map(|(_, value)| Action::parse(value).ok()?.forward_config);
-    names.extend(forwards.flat_map(|config| config.target_groups).filter_map(|tuple| tuple.service_name));
+    for (_, value) in actions {
+        let Some(Action::Forward(forward)) = action::read(value).value else { continue };
+        names.extend(forward.target_groups.into_iter().filter_map(|tuple| match tuple.target_group {
+            ForwardTarget::Service { name, .. } => Some(name),
+            ForwardTarget::Arn(_) | ForwardTarget::Name(_) => None,
+        }));
+    }
     names
 }
 
@@ -395,7 +400,7 @@ pub fn secret_refs(ingress: &Ingress, services: &BTreeMap<Key, Arc<Service>>) ->
     let of_services = used.filter_map(|service| service.metadata.annotations.as_ref()?.get(OIDC));
     own.into_iter()
         .chain(of_services)
-        .filter_map(|raw| OidcConfig::parse(raw).ok())
-        .map(|config| Key::new(&namespace, &config.secret_name))
+        .filter_map(|raw| auth::read_oidc(raw).value?.client_secret_from)
+        .map(|secret| Key::new(&namespace, &secret))
         .collect()
 }

@@ -102,7 +102,7 @@ impl Pair {
 
     pub fn describe(&self, plan: &Plan) -> String {
         let lines = |listener: &Listener| {
-            let rules: Vec<String> = listener.rules.iter().map(|one| format!("  {}", plan::rule(one))).collect();
+            let rules: Vec<String> = listener.rules.iter().map(|one| format!("  {one}")).collect();
             format!("{}\n  otherwise {:?}", rules.join("\n"), listener.default_actions)
         };
         format!(

@@ -1,4 +1,4 @@
-//! Load balancers, listeners, target groups and targets as AWS tells of them, in the stack's types.
+//! Load balancers, listeners, target groups and targets, from AWS's types to the stack's.
 
 use albedo_engine::stack::{
     Attributes, HealthCheck, IpAddressType, Listener, LoadBalancer, LoadBalancerState, MutualAuthentication, Protocol,
@@ -6,7 +6,7 @@ use albedo_engine::stack::{
 };
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 
-use super::rule;
+use super::action;
 use crate::cloud::error::{CloudError, need};
 
 const LOAD_BALANCERS: &str = "DescribeLoadBalancers";
@@ -50,7 +50,7 @@ pub(in crate::cloud) fn state(from: &sdk::LoadBalancer) -> Result<LoadBalancerSt
     need(LOAD_BALANCERS, "State", known)
 }
 
-/// The default certificate alone: AWS tells of the others elsewhere. Rules are empty.
+/// With the default certificate only: AWS returns the others in another call. Rules are empty.
 pub(in crate::cloud) fn listener(
     from: &sdk::Listener,
     tags: Tags,
@@ -59,7 +59,7 @@ pub(in crate::cloud) fn listener(
     Ok(Listener {
         port: need(LISTENERS, "Port", from.port().and_then(|port| u16::try_from(port).ok()))?,
         protocol: need(LISTENERS, "Protocol", from.protocol().and_then(|p| Protocol::parse(p.as_str())))?,
-        default_actions: rule::actions_from_aws(from.default_actions()),
+        default_actions: action::from_aws(from.default_actions()),
         certificates: from.certificates().iter().filter_map(|cert| cert.certificate_arn.clone()).take(1).collect(),
         ssl_policy: from.ssl_policy.clone(),
         mutual_authentication: from.mutual_authentication().and_then(mutual_authentication),

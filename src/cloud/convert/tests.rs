@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use albedo_engine::stack::{
-    Action, AdditionalClaim, Attributes, Authenticate, Condition, FixedResponse, Forward, HealthCheck, Patterns,
-    PeerSource, Permission, Protocol, ProtocolVersion, QueryPair, Redirect, Ref, ResourceId, Rewrite, Rule, Stickiness,
-    Tags, TargetGroupTuple, Transform,
+    Action, AdditionalClaim, Attributes, Authenticate, Condition, FixedResponse, Forward, HealthCheck, JwtValidation,
+    Patterns, PeerSource, Permission, Protocol, ProtocolVersion, QueryPair, Redirect, Ref, ResourceId, Rewrite, Rule,
+    Stickiness, Tags, TargetGroupTuple, Transform,
 };
 use aws_sdk_ec2::types::SecurityGroup;
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 
-use super::{ec2, rule, write};
+use super::{action, condition, ec2, rule, write};
 use crate::cloud::known::Names;
 use crate::cloud::{CloudError, Known, OidcClient, Warrant};
 
@@ -42,12 +42,12 @@ fn with_names<T>(with: impl FnOnce(&Names<'_>) -> T) -> T {
 }
 
 fn there_and_back(conditions: &[Condition], actions: &[Action], transforms: &[Transform]) -> Rule {
-    let actions = with_names(|names| write::actions(actions, names)).unwrap();
+    let actions = with_names(|names| action::to_aws(actions, names)).unwrap();
     let sent = sdk::Rule::builder()
         .priority("7")
-        .set_conditions(Some(write::conditions(conditions)))
-        .set_actions(Some(actions))
-        .set_transforms(write::transforms(transforms))
+        .set_conditions(condition::to_aws(conditions))
+        .set_actions(actions)
+        .set_transforms(rule::transforms_to_aws(transforms))
         .build();
     rule::rule_from_aws(&sent, Tags::new()).unwrap()
 }
@@ -108,11 +108,11 @@ fn actions() {
         status_code: text("HTTP_301"),
     };
     let fixed = FixedResponse { content_type: Some(text("text/plain")), message_body: None, status_code: text("503") };
-    let jwt = Action::JwtValidation {
+    let jwt = Action::JwtValidation(JwtValidation {
         jwks_endpoint: text("https://i/k"),
         issuer: text("https://i"),
         additional_claims: vec![claim],
-    };
+    });
     let sent = [
         Action::AuthenticateOidc(authenticate(&oidc, Some("ns/idp"))),
         Action::AuthenticateCognito(authenticate(&cognito, None)),
@@ -136,7 +136,7 @@ fn actions() {
 #[test]
 fn the_client_id_may_come_from_the_secret_too() {
     let action = Action::AuthenticateOidc(authenticate(&[], Some("ns/idp")));
-    let sent = with_names(|names| write::actions(&[action], names)).unwrap();
+    let sent = with_names(|names| action::to_aws(&[action], names)).unwrap().unwrap();
     let config = sent.first().unwrap().authenticate_oidc_config().unwrap();
     assert_eq!((config.client_id(), config.client_secret()), (Some("id"), Some("secret")));
 }
@@ -144,9 +144,9 @@ fn the_client_id_may_come_from_the_secret_too() {
 #[test]
 fn what_is_missing_is_named() {
     let action = Action::AuthenticateOidc(authenticate(&[], Some("ns/other")));
-    let error = with_names(|names| write::actions(&[action], names)).unwrap_err();
+    let error = with_names(|names| action::to_aws(&[action], names)).unwrap_err();
     assert!(matches!(&error, CloudError::NoClient { secret, .. } if secret == "ns/other"), "{error}");
-    let error = with_names(|names| write::actions(&[forward(Ref::Of(ResourceId::from("no")))], names)).unwrap_err();
+    let error = with_names(|names| action::to_aws(&[forward(Ref::Of(ResourceId::from("no")))], names)).unwrap_err();
     assert_eq!(error.to_string(), "AWS CreateRule needs <no>, which does not exist yet");
 }
 
@@ -178,16 +178,35 @@ fn old_forms_are_read() {
 }
 
 #[test]
-fn what_cannot_be_said_never_passes_for_something_else() {
-    let path = write::conditions(&[Condition::PathPattern(patterns(&["/a"], &[]))]);
+fn what_is_unknown_is_kept_and_never_sent() {
     let new_field = sdk::RuleCondition::builder().field("client-mood").values("good").build();
+    // A field that is known, without what it needs.
+    let nameless = sdk::RuleCondition::builder().field("http-header").values("a").build();
     let new_action = sdk::Action::builder().r#type("teleport".into()).order(1).build();
-    let known = with_names(|names| write::actions(&[forward(Ref::Known(text("arn:tg")))], names)).unwrap();
-    let with = sdk::Rule::builder().priority("1").set_conditions(Some(path));
-    let read = rule::rule_from_aws(&with.clone().conditions(new_field).build(), Tags::new()).unwrap();
-    assert_eq!(read.conditions, [].into());
-    let read = rule::rule_from_aws(&with.set_actions(Some(known)).actions(new_action).build(), Tags::new()).unwrap();
-    assert_eq!((read.conditions.len(), read.actions.len()), (1, 0));
+    let new_transform = sdk::RuleTransform::builder().r#type("body-rewrite".into()).build();
+    let path = Condition::PathPattern(patterns(&["/a"], &[]));
+    let to = forward(Ref::Known(text("arn:tg")));
+    let mut sent = with_names(|names| action::to_aws(std::slice::from_ref(&to), names)).unwrap().unwrap();
+    sent[0].order = Some(2);
+    let rule = sdk::Rule::builder()
+        .priority("1")
+        .set_conditions(condition::to_aws(std::slice::from_ref(&path)))
+        .conditions(new_field)
+        .conditions(nameless)
+        .actions(sent.remove(0))
+        // Before the other, by its order.
+        .actions(new_action)
+        .transforms(new_transform);
+    let read = rule::rule_from_aws(&rule.build(), Tags::new()).unwrap();
+    let unknown = |name: &str, value: &str| Condition::Unknown { name: text(name), values: texts(&[value]) };
+    assert_eq!(read.conditions[..], [path, unknown("client-mood", "good"), unknown("http-header", "a")]);
+    assert_eq!(read.actions[..], [Action::Unknown { name: text("teleport") }, to]);
+    assert_eq!(read.transforms[..], [Transform::Unknown(text("body-rewrite"))]);
+    assert_eq!(read.unknown(), ["client-mood", "http-header", "teleport", "body-rewrite"]);
+    // A part that is left out of a request stays as it is in AWS.
+    assert_eq!(condition::to_aws(&read.conditions), None);
+    assert_eq!(with_names(|names| action::to_aws(&read.actions, names)).unwrap(), None);
+    assert_eq!(rule::transforms_to_aws(&read.transforms), None);
 }
 
 #[test]
@@ -252,7 +271,7 @@ fn success_codes_go_where_the_version_wants_them() {
 #[test]
 fn empty_lists_are_left_out() {
     assert_eq!(write::tags(&Tags::new()), None);
-    assert_eq!(write::transforms(&[]), None);
+    assert_eq!(rule::transforms_to_aws(&[]), None);
     let keys = write::tags(&pairs(&[("b", "2"), ("a", "1")])).unwrap();
     assert_eq!(keys.iter().filter_map(sdk::Tag::key).collect::<Vec<_>>(), ["a", "b"]);
 }

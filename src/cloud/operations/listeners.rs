@@ -5,7 +5,7 @@ use aws_sdk_elasticloadbalancingv2::operation::create_listener::builders::Create
 use aws_sdk_elasticloadbalancingv2::types::RulePriorityPair;
 
 use super::{Applied, CloudError, Writing, done, send};
-use crate::cloud::convert::write::{self, some};
+use crate::cloud::convert::{action, condition, rule, write};
 use crate::cloud::error::need;
 
 /// What a listener is made with and what it is changed to: two types with the same members.
@@ -13,7 +13,7 @@ macro_rules! listening {
     ($request:expr, $is:expr, $names:expr) => {
         $request
             .protocol($is.protocol.as_str().into())
-            .set_default_actions(Some(write::actions(&$is.default_actions, $names)?))
+            .set_default_actions(action::to_aws(&$is.default_actions, $names)?)
             .set_certificates($is.certificates.first().map(|arn| vec![write::certificate(arn)]))
             .set_ssl_policy($is.ssl_policy.clone())
             .set_mutual_authentication($is.mutual_authentication.as_ref().map(write::mutual_authentication))
@@ -45,16 +45,16 @@ impl Writing<'_> {
     }
 
     pub(super) async fn create_rule(&self, listener: &Ref, is: &Rule) -> Result<Applied, CloudError> {
-        let actions = write::actions(&is.actions, &self.names())?;
+        let actions = action::to_aws(&is.actions, &self.names())?;
         let answer = send!(
             self,
             elbv2
                 .create_rule()
                 .listener_arn(self.arn(listener)?)
                 .priority(priority(is.priority))
-                .set_conditions(some(write::conditions(&is.conditions)))
-                .set_actions(Some(actions))
-                .set_transforms(write::transforms(&is.transforms))
+                .set_conditions(condition::to_aws(&is.conditions))
+                .set_actions(actions)
+                .set_transforms(rule::transforms_to_aws(&is.transforms))
                 .set_tags(write::tags(&is.tags.all()))
         )?;
         let made = answer.rules.unwrap_or_default().into_iter().next();
@@ -63,15 +63,15 @@ impl Writing<'_> {
     }
 
     pub(super) async fn modify_rule(&self, arn: &str, is: &Rule, reset: bool) -> Result<Applied, CloudError> {
-        let actions = write::actions(&is.actions, &self.names())?;
+        let actions = action::to_aws(&is.actions, &self.names())?;
         send!(
             self,
             elbv2
                 .modify_rule()
                 .rule_arn(arn)
-                .set_conditions(some(write::conditions(&is.conditions)))
-                .set_actions(Some(actions))
-                .set_transforms(write::transforms(&is.transforms))
+                .set_conditions(condition::to_aws(&is.conditions))
+                .set_actions(actions)
+                .set_transforms(rule::transforms_to_aws(&is.transforms))
                 .set_reset_transforms(reset.then_some(true))
         )
         .map(done)

@@ -5,12 +5,25 @@ use proptest::prelude::*;
 use super::super::parse::Pointer;
 use super::*;
 
-fn action(raw: &str) -> Action {
-    Action::parse(raw).unwrap()
+fn action(raw: &str) -> Written {
+    read(raw).accepted().unwrap()
 }
 
 fn complaints(raw: &str) -> Vec<String> {
-    action(raw).validate().into_iter().map(|error| error.message).collect()
+    let refused = read(raw).refused;
+    assert!(refused.iter().all(|error| error.help.is_some()), "{refused:?}");
+    refused.into_iter().map(|error| error.message).collect()
+}
+
+fn forward_of(raw: &str) -> Forward<ForwardTarget> {
+    match action(raw) {
+        Action::Forward(forward) => forward,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn by_arn(arn: &str) -> ForwardTarget {
+    ForwardTarget::Arn(arn.to_owned())
 }
 
 #[test]
@@ -20,14 +33,13 @@ fn pascal_case_reads_the_same() {
     let pascal =
         action(r#"{"Type":"redirect","RedirectConfig":{"Protocol":"HTTPS","Port":"443","StatusCode":"HTTP_301"}}"#);
     assert_eq!(pascal, documented);
-    assert_eq!(pascal.redirect_config.unwrap().port.as_deref(), Some("443"));
-    let forward = action(
+    assert!(matches!(pascal, Action::Redirect(redirect) if redirect.port.as_deref() == Some("443")));
+    let forward = forward_of(
         r#"{"Type":"forward","ForwardConfig":{"TargetGroups":[{"ServiceName":"a","ServicePort":"80","Weight":20},
             {"TargetGroupArn":"arn:x","Weight":80}],"TargetGroupStickinessConfig":{"Enabled":true,"DurationSeconds":200}}}"#,
     );
-    let config = forward.forward_config.unwrap();
-    assert_eq!(config.target_groups[1].target_group_arn.as_deref(), Some("arn:x"));
-    assert_eq!(config.target_group_stickiness_config.unwrap().duration_seconds, Some(200));
+    assert_eq!(forward.target_groups[1].target_group, by_arn("arn:x"));
+    assert_eq!(forward.stickiness.unwrap().duration_seconds, Some(200));
 }
 
 #[test]
@@ -89,7 +101,7 @@ fn refuses() {
 
 #[test]
 fn all_problems_at_once() {
-    let errors = action(r#"{"type":"forward","forwardConfig":{"targetGroups":[{},{"serviceName":"a"}]}}"#).validate();
+    let errors = read(r#"{"type":"forward","forwardConfig":{"targetGroups":[{},{"serviceName":"a"}]}}"#).refused;
     assert_eq!(errors.len(), 4);
     assert_eq!(errors[3].at, Some(Pointer::Json("/forwardConfig/targetGroups/1/weight".to_owned())));
 }
@@ -99,63 +111,51 @@ fn types_are_strict() {
     let table = [
         (
             r#"{"type":"fixed-response","fixedResponseConfig":{"statusCode":503}}"#,
-            "json: cannot unmarshal number into Go struct field \
-             FixedResponseActionConfig.fixedResponseConfig.statusCode of type string",
+            "found number where a string belongs",
             Pointer::Json("/fixedResponseConfig/statusCode".to_owned()),
         ),
-        ("443", "json: cannot unmarshal number into Go value of type ingress.Action", Pointer::Json(String::new())),
+        ("443", "found number where a JSON object belongs", Pointer::Json(String::new())),
         ("", "unexpected end of JSON input", Pointer::Byte(0)),
     ];
     for (raw, message, at) in table {
-        let error = Action::parse(raw).unwrap_err();
+        let error = read(raw).refused.remove(0);
         assert_eq!((error.message.as_str(), error.at), (message, Some(at)), "{raw}");
     }
     let weight = r#"{"forwardConfig":{"targetGroups":[{"weight":"50"}]}}"#;
-    assert!(Action::parse(weight).unwrap_err().message.ends_with("of type int32"));
+    assert_eq!(read(weight).refused[0].message, "found string where a whole number belongs");
 }
 
 #[test]
 fn service_ports_are_numbers_or_names() {
-    let port = |json: &str| {
+    let port = |json: &str| -> Result<ServicePort, String> {
         let raw = format!(
             r#"{{"type":"forward","forwardConfig":{{"targetGroups":[{{"serviceName":"a","servicePort":{json}}}]}}}}"#
         );
-        let config = Action::parse(&raw)?.normalised().forward_config.unwrap();
-        Ok::<_, ParseError>(config.target_groups[0].service_port.clone())
+        match read(&raw).accepted().map_err(|errors| errors[0].message.clone())? {
+            Action::Forward(mut forward) => match forward.target_groups.remove(0).target_group {
+                ForwardTarget::Service { port, .. } => Ok(port),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
     };
-    assert_eq!(port("80"), Ok(Some(ServicePort::Number(80))));
-    assert_eq!(port("\"80\""), Ok(Some(ServicePort::Number(80))));
-    assert_eq!(port("\"http\""), Ok(Some(ServicePort::Name("http".to_owned()))));
-    assert_eq!(port("\"use-annotation\""), Ok(Some(ServicePort::Name("use-annotation".to_owned()))));
-    assert_eq!(port("\"4294967296\""), Ok(Some(ServicePort::Name("4294967296".to_owned()))));
-    assert_eq!(port("null"), Ok(None));
-    assert!(port("true").unwrap_err().message.contains("bool into Go struct field TargetGroupTuple"));
+    assert_eq!(port("80"), Ok(ServicePort::Number(80)));
+    assert_eq!(port("\"80\""), Ok(ServicePort::Name("80".to_owned())));
+    assert_eq!(port("\"use-annotation\""), Ok(ServicePort::Name("use-annotation".to_owned())));
+    assert!(port("null").unwrap_err().ends_with("missing servicePort"));
+    assert_eq!(port("true").unwrap_err(), "found bool where the number or the name of a port belongs");
     assert!(port("1.5").is_err());
 }
 
 #[test]
 fn the_short_forward_becomes_the_long_one() {
-    let normal = action(r#"{"type":"forward","targetGroupARN":"x","targetGroupName":"y"}"#).normalised();
-    assert_eq!((&normal.target_group_arn, &normal.target_group_name), (&None, &None));
-    let config = normal.forward_config.clone().unwrap();
-    assert_eq!(config.target_groups.len(), 1);
-    assert_eq!(config.target_groups[0].target_group_arn.as_deref(), Some("x"));
-    assert_eq!(normal.clone().normalised(), normal);
-}
-
-#[test]
-fn serialises_as_documented() {
-    let raw = r#"{"type":"redirect","redirectConfig":{"port":"443","statusCode":"HTTP_301"}}"#;
-    assert_eq!(serde_json::to_string(&action(raw)).unwrap(), raw);
-    let raw = r#"{"type":"forward","forwardConfig":{"targetGroups":[{"targetGroupARN":"a","servicePort":80}]}}"#;
-    assert_eq!(serde_json::to_string(&action(raw)).unwrap(), raw);
+    let long = forward_of(r#"{"type":"forward","targetGroupARN":"x","targetGroupName":"y"}"#);
+    assert_eq!(long.target_groups, [TargetGroupTuple { target_group: by_arn("x"), weight: None }]);
 }
 
 proptest! {
     #[test]
     fn never_panics(raw in any::<String>()) {
-        if let Ok(action) = Action::parse(&raw) {
-            let _ = (action.validate(), action.limits(), action.normalised());
-        }
+        let _ = read(&raw).faults();
     }
 }

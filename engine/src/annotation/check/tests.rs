@@ -83,10 +83,10 @@ const WRITTEN: &[(&str, &str, &str)] = &[
     (
         "actions.a",
         r#"{"type":"redirect","redirectConfig":{"statusCode":"HTTP_301","prot":"HTTPS"}}"#,
-        "nothing reads `prot`; did you mean `port`?",
+        "unknown field `prot`; did you mean `port`?",
     ),
     ("success-codes", "200,2xx", "`2xx` is neither a status code nor a range such as 200-299"),
-    ("actions.ssl-redirect", "443", "json: cannot unmarshal number into Go value of type ingress.Action"),
+    ("actions.ssl-redirect", "443", "found number where a JSON object belongs"),
     ("conditions.svc", "", "unexpected end of JSON input"),
     (
         "conditions.svc",

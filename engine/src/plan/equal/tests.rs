@@ -187,6 +187,25 @@ fn what_is_done() {
     hold(&rows, |a, b| rule(&of(&none, a, &none), &of(&none, b, &none), &Known::new()));
 }
 
+/// AWS may learn a field, an action or a transform before this version does.
+#[test]
+fn what_is_unknown_is_only_itself() {
+    let unknown = |name: &str| json!([{"field": "unknown", "name": name, "values": ["a"]}]);
+    let path = json!([condition("path-pattern", &["/a"])]);
+    let both = json!([path[0], unknown("client-mood")[0]]);
+    let teleport = |name: &str| json!([{"type": "unknown", "name": name}]);
+    let rewrite = |name: &str| json!([{"type": "unknown", "rewrites": name}]);
+    let none = json!([]);
+    let rows = [("an unknown field", unknown("client-mood"), unknown("client-mood"), unknown("server-mood"))];
+    hold(&rows, |a, b| rule(&of(a, &none, &none), &of(b, &none, &none), &Known::new()));
+    let rows = [("an unknown field beside a known one", path, json!([condition("path-pattern", &["/a"])]), both)];
+    hold(&rows, |a, b| rule(&of(a, &none, &none), &of(b, &none, &none), &Known::new()));
+    let rows = [("an unknown action", teleport("teleport"), teleport("teleport"), json!([]))];
+    hold(&rows, |a, b| rule(&of(&none, a, &none), &of(&none, b, &none), &Known::new()));
+    let rows = [("an unknown transform", json!([]), json!([]), rewrite("body-rewrite"))];
+    hold(&rows, |a, b| rule(&of(&none, &none, a), &of(&none, &none, b), &Known::new()));
+}
+
 #[test]
 fn rewrites() {
     let rewrite = |kind: &str, to: &str| json!({"type": kind, "rewrites": [{"regex": "^/a", "replace": to}]});
@@ -238,7 +257,7 @@ fn attributes_that_are_asked_for() {
 #[test]
 fn who_gets_no_request_does_not_count() {
     let actions = |groups: &[(&str, Option<i32>)]| of(&json!([]), &forward(groups, None), &json!([])).actions;
-    let same = |a: &[Action], b: &[Action]| answers((a, &[]), (b, &[]), &Known::new());
+    let same = |a: &[Action], b: &[Action]| answers(Treatment::by_default(a), Treatment::by_default(b), &Known::new());
     let plain = actions(&[("a", None)]);
     assert!(same(&plain, &actions(&[("a", Some(1)), ("b", Some(0))])));
     assert!(!same(&plain, &actions(&[("a", Some(1)), ("b", Some(1))])));

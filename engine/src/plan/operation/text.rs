@@ -1,7 +1,6 @@
 //! Operations as text for people, one line each.
 
 use super::{Aspect, Attachment, AwsOperation, CallEffect, KubeOperation, Operation, ResourceParts};
-use crate::plan::show::rule;
 
 /// One operation: a sign (`+` creates or adds, `~` changes, `-` deletes or removes), the call and what it is about.
 #[must_use]
@@ -99,8 +98,8 @@ impl AwsOperation {
             Self::ModifyListener { listener, is } => format!("{} {} ({listener})", is.protocol, is.port),
             Self::AddListenerCertificate { listener, certificate } => format!("{listener}: {certificate}"),
             Self::RemoveListenerCertificate { listener, certificate } => format!("{listener}: {certificate}"),
-            Self::CreateRule { port, is, .. } => format!("{port} {}", rule(is)),
-            Self::ModifyRule { is, .. } => rule(is),
+            Self::CreateRule { port, is, .. } => format!("{port} {is}"),
+            Self::ModifyRule { is, .. } => is.to_string(),
             Self::SetRulePriorities { priorities } => {
                 list(priorities.iter().map(|(rule, to)| format!("{rule} to {to}")))
             }

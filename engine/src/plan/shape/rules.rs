@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{members, reference, tags};
 use crate::stack::{
-    Action, AdditionalClaim, Authenticate, Condition, FixedResponse, Forward, Patterns, QueryPair, Redirect, Rewrite,
-    Rule, TargetGroupTuple, Transform,
+    Action, AdditionalClaim, Authenticate, Condition, FixedResponse, Forward, JwtValidation, Redirect, Rewrite, Rule,
+    TargetGroupTuple, Transform,
 };
 
 pub(super) fn rule(from: &Rule) -> Value {
@@ -21,23 +21,16 @@ pub(super) fn rule(from: &Rule) -> Value {
 
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RuleCondition.html>
 fn condition(from: &Condition) -> Value {
-    let patterns = |Patterns { values, regex_values }: &Patterns, name: Option<&String>| {
-        members([("HttpHeaderName", json!(name)), ("Values", json!(values)), ("RegexValues", json!(regex_values))])
+    let value = |(key, value): (Option<&str>, &str)| match from {
+        Condition::QueryString { .. } => members([("Key", json!(key)), ("Value", json!(value))]),
+        _ => json!(value),
     };
-    let (field, config, value) = match from {
-        Condition::HostHeader(of) => ("host-header", "HostHeaderConfig", patterns(of, None)),
-        Condition::PathPattern(of) => ("path-pattern", "PathPatternConfig", patterns(of, None)),
-        Condition::HttpHeader { name, patterns: of } => ("http-header", "HttpHeaderConfig", patterns(of, Some(name))),
-        Condition::HttpRequestMethod { values } => {
-            ("http-request-method", "HttpRequestMethodConfig", json!({"Values": values}))
-        }
-        Condition::QueryString { values } => {
-            let pair = |QueryPair { key, value }: &QueryPair| members([("Key", json!(key)), ("Value", json!(value))]);
-            ("query-string", "QueryStringConfig", json!({"Values": values.iter().map(pair).collect::<Vec<_>>()}))
-        }
-        Condition::SourceIp { values } => ("source-ip", "SourceIpConfig", json!({"Values": values})),
-    };
-    members([("Field", json!(field)), (config, value)])
+    let values = members([
+        ("HttpHeaderName", json!(from.header())),
+        ("Values", from.values().map(value).collect()),
+        ("RegexValues", json!(from.regex_values())),
+    ]);
+    members([("Field", json!(from.field())), (from.row().map_or("Unknown", |row| row.member), values)])
 }
 
 /// In their order, numbered from 1.
@@ -61,7 +54,7 @@ fn action(from: &Action, order: i32) -> Value {
         ),
         Action::AuthenticateOidc(of) => ("authenticate-oidc", "AuthenticateOidcConfig", authenticate(of)),
         Action::AuthenticateCognito(of) => ("authenticate-cognito", "AuthenticateCognitoConfig", authenticate(of)),
-        Action::JwtValidation { jwks_endpoint, issuer, additional_claims } => {
+        Action::JwtValidation(JwtValidation { jwks_endpoint, issuer, additional_claims }) => {
             let claim = |AdditionalClaim { format, name, values }: &AdditionalClaim| {
                 members([("Format", json!(format)), ("Name", json!(name)), ("Values", json!(values))])
             };
@@ -72,6 +65,7 @@ fn action(from: &Action, order: i32) -> Value {
             ]);
             ("jwt-validation", "JwtValidationConfig", config)
         }
+        Action::Unknown { name } => (name.as_str(), "Unknown", Value::Null),
     };
     members([("Type", json!(kind)), ("Order", json!(order)), (config, value)])
 }
@@ -137,10 +131,8 @@ fn pascal(key: &str) -> String {
 
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RuleTransform.html>
 fn transform(from: &Transform) -> Value {
-    let (kind, config, rewrites) = match from {
-        Transform::HostHeaderRewrite(rewrites) => ("host-header-rewrite", "HostHeaderRewriteConfig", rewrites),
-        Transform::UrlRewrite(rewrites) => ("url-rewrite", "UrlRewriteConfig", rewrites),
-    };
+    let (kind, member, _, rewrites) = from.parts();
     let rewrite = |Rewrite { regex, replace }: &Rewrite| json!({"Regex": regex, "Replace": replace});
-    json!({"Type": kind, config: {"Rewrites": rewrites.iter().map(rewrite).collect::<Vec<_>>()}})
+    let rewrites = members([("Rewrites", rewrites.iter().map(rewrite).collect())]);
+    members([("Type", json!(kind)), (member, rewrites)])
 }
