@@ -5,44 +5,9 @@ use serde::Serialize;
 
 use super::arn;
 use super::decode::{self, object};
-use super::nearest::did_you_mean;
-use super::parse::{ParseError, go_int64, go_quote, shown};
+use super::parse::{ParseError, go_quote, shown};
 use super::url;
 use crate::kinds::is_subdomain;
-
-/// Who authenticates users.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AuthType {
-    /// Nobody
-    #[default]
-    None,
-    /// A Cognito user pool
-    Cognito,
-    /// A provider of `OpenID` Connect
-    Oidc,
-}
-
-impl AuthType {
-    /// The names, as the annotation spells them.
-    pub const NAMES: [&'static str; 3] = ["none", "cognito", "oidc"];
-
-    /// Reads `auth-type`.
-    ///
-    /// # Errors
-    /// For every other text.
-    pub fn parse(raw: &str) -> Result<Self, ParseError> {
-        match raw {
-            "none" => Ok(Self::None),
-            "cognito" => Ok(Self::Cognito),
-            "oidc" => Ok(Self::Oidc),
-            _ => {
-                let near = did_you_mean(raw, Self::NAMES);
-                Err(ParseError::new(format!("unknown authType: {raw}{near}")))
-            }
-        }
-    }
-}
 
 /// `auth-idp-cognito`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -87,13 +52,15 @@ impl CognitoConfig {
         if let Err(error) = arn::Kind::UserPool.parse(&self.user_pool_arn)
             && !self.user_pool_arn.is_empty()
         {
-            found.push(ParseError::at_json(error.message, "/userPoolARN"));
+            let error = ParseError::at_json(error.message, "/userPoolARN");
+            found.push(error.help("copy the ARN of the user pool from Cognito"));
         }
         let domain = &self.user_pool_domain;
         if !domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
             let message =
                 format!("userPoolDomain `{domain}` must be a domain's prefix or its full name, without https://");
-            found.push(ParseError::at_json(message, "/userPoolDomain"));
+            let error = ParseError::at_json(message, "/userPoolDomain");
+            found.push(error.help("write the domain of the user pool, without protocol and path"));
         }
         found.extend(extra_params(&self.authentication_request_extra_params));
         found
@@ -177,93 +144,16 @@ impl OidcConfig {
 
 fn required(fields: &[(&str, &String)]) -> Vec<ParseError> {
     let absent = fields.iter().filter(|(_, value)| value.is_empty());
-    absent.map(|(field, _)| ParseError::at_json(format!("{field} must be set"), format!("/{field}"))).collect()
+    let error = |field: &str| ParseError::at_json(format!("{field} must be set"), format!("/{field}"));
+    absent.map(|(field, _)| error(field).help(format!("add {field}, with a value"))).collect()
 }
 
 fn extra_params(params: &IndexMap<String, String>) -> Option<ParseError> {
     let count = params.len();
     (count > 10).then(|| {
         let message = format!("authenticationRequestExtraParams has {count} entries, AWS takes 10");
-        ParseError::at_json(message, "/authenticationRequestExtraParams")
+        ParseError::at_json(message, "/authenticationRequestExtraParams").help("leave at most 10 of them")
     })
-}
-
-/// Everything that the `auth-*` annotations say, defaults filled in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AuthConfig {
-    /// `auth-type`
-    pub r#type: AuthType,
-    /// `auth-idp-cognito`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cognito: Option<CognitoConfig>,
-    /// `auth-idp-oidc`
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub oidc: Option<OidcConfig>,
-    /// `auth-on-unauthenticated-request`; AWS knows `authenticate`, `allow` and `deny`
-    pub on_unauthenticated_request: String,
-    /// `auth-scope`
-    pub scope: String,
-    /// `auth-session-cookie`
-    pub session_cookie_name: String,
-    /// `auth-session-timeout`, in seconds
-    pub session_timeout: i64,
-}
-
-impl Default for AuthConfig {
-    fn default() -> Self {
-        Self {
-            r#type: AuthType::None,
-            cognito: None,
-            oidc: None,
-            on_unauthenticated_request: "authenticate".to_owned(),
-            scope: "openid".to_owned(),
-            session_cookie_name: "AWSELBAuthSessionCookie".to_owned(),
-            session_timeout: 604_800,
-        }
-    }
-}
-
-impl AuthConfig {
-    /// Reads all of them; `lookup` gives a key's value without its prefix. They are read whatever the type says, because
-    /// a faulty one stops LBC even where it would not be used.
-    ///
-    /// # Errors
-    /// Each faulty key with what is wrong, all at once.
-    pub fn read<'a>(lookup: impl Fn(&str) -> Option<&'a str>) -> Result<Self, Vec<(&'static str, ParseError)>> {
-        let mut config = Self::default();
-        let mut errors = Vec::new();
-        read_into(&mut config.r#type, "auth-type", &lookup, AuthType::parse, &mut errors);
-        read_into(
-            &mut config.cognito,
-            "auth-idp-cognito",
-            &lookup,
-            |raw| CognitoConfig::parse(raw).map(Some),
-            &mut errors,
-        );
-        read_into(&mut config.oidc, "auth-idp-oidc", &lookup, |raw| OidcConfig::parse(raw).map(Some), &mut errors);
-        let text = |raw: &str| Ok(raw.to_owned());
-        let on_unauthenticated = &mut config.on_unauthenticated_request;
-        read_into(on_unauthenticated, "auth-on-unauthenticated-request", &lookup, text, &mut errors);
-        read_into(&mut config.scope, "auth-scope", &lookup, text, &mut errors);
-        read_into(&mut config.session_cookie_name, "auth-session-cookie", &lookup, text, &mut errors);
-        read_into(&mut config.session_timeout, "auth-session-timeout", &lookup, go_int64, &mut errors);
-        if errors.is_empty() { Ok(config) } else { Err(errors) }
-    }
-}
-
-fn read_into<'a, T>(
-    slot: &mut T,
-    key: &'static str,
-    lookup: &impl Fn(&str) -> Option<&'a str>,
-    parse: impl Fn(&str) -> Result<T, ParseError>,
-    errors: &mut Vec<(&'static str, ParseError)>,
-) {
-    match lookup(key).map(parse) {
-        None => {}
-        Some(Ok(value)) => *slot = value,
-        Some(Err(error)) => errors.push((key, error)),
-    }
 }
 
 #[cfg(test)]
@@ -306,41 +196,10 @@ mod tests {
         assert!(extra_params(&many).is_some());
     }
 
-    #[test]
-    fn absent_keys_have_defaults() {
-        let config = AuthConfig::read(|_| None).unwrap();
-        assert_eq!(config, AuthConfig::default());
-        let config = AuthConfig::read(|key| match key {
-            "auth-type" => Some("cognito"),
-            "auth-idp-cognito" => Some("{}"),
-            "auth-scope" => Some(""),
-            "auth-session-timeout" => Some("60"),
-            _ => None,
-        });
-        let config = config.unwrap();
-        assert_eq!((config.r#type, config.session_timeout), (AuthType::Cognito, 60));
-        assert_eq!((config.scope.as_str(), config.cognito), ("", Some(CognitoConfig::default())));
-    }
-
-    #[test]
-    fn all_faulty_keys_are_named() {
-        let errors = AuthConfig::read(|key| match key {
-            "auth-type" => Some("basic"),
-            "auth-idp-oidc" => Some("{"),
-            "auth-session-timeout" => Some("1h"),
-            _ => None,
-        });
-        let errors = errors.unwrap_err();
-        let keys: Vec<_> = errors.iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, ["auth-type", "auth-idp-oidc", "auth-session-timeout"]);
-        assert_eq!(errors[0].1.message, "unknown authType: basic");
-        assert_eq!(AuthType::parse("OIDC").unwrap_err().message, "unknown authType: OIDC; did you mean `oidc`?");
-    }
-
     proptest! {
         #[test]
         fn never_panics(raw in any::<String>()) {
-            let _ = AuthConfig::read(|_| Some(&raw));
+            let _ = (CognitoConfig::parse(&raw), OidcConfig::parse(&raw));
         }
     }
 }

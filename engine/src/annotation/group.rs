@@ -1,12 +1,9 @@
-//! `group.name` and `group.order`: which group an Ingress is in, and its place there.
+//! `group.name`: which group an Ingress is in.
 
-use super::parse::{ParseError, go_int32};
+use super::parse::ParseError;
 
 /// The longest name, in bytes.
 pub const MAX_NAME: usize = 63;
-
-/// The ends of `group.order`, both inclusive.
-pub const ORDER: std::ops::RangeInclusive<i32> = -1000..=1000;
 
 /// Checks a group's name: lower case letters and digits, between them also `-` and `.`, at most 63 bytes.
 ///
@@ -30,20 +27,6 @@ pub fn name(raw: &str) -> Result<&str, ParseError> {
     Ok(raw)
 }
 
-/// Reads a place in the group; `ingress` is namespace/name, for the message.
-///
-/// # Errors
-/// When it is no number or none from -1000 to 1000.
-pub fn order(raw: &str, ingress: &str) -> Result<i32, ParseError> {
-    let order = go_int32(raw)?;
-    if !ORDER.contains(&order) {
-        return Err(ParseError::new(format!(
-            "explicit Ingress group order must be within [-1000:1000], Ingress: {ingress}, order: {order}"
-        )));
-    }
-    Ok(order)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,22 +43,10 @@ mod tests {
         assert_eq!(name(&"x".repeat(64)).unwrap_err().message, "groupName must be no more than 63 characters");
     }
 
-    #[test]
-    fn orders() {
-        for (raw, expected) in [("0", 0), ("-1000", -1000), ("1000", 1000), ("+5", 5)] {
-            assert_eq!(order(raw, "a/b"), Ok(expected));
-        }
-        assert_eq!(
-            order("1001", "a/b").unwrap_err().message,
-            "explicit Ingress group order must be within [-1000:1000], Ingress: a/b, order: 1001"
-        );
-        assert!(order("1.5", "a/b").unwrap_err().message.ends_with("invalid syntax"));
-    }
-
     proptest! {
         #[test]
         fn never_panics(raw in any::<String>()) {
-            let _ = (name(&raw), order(&raw, ""));
+            let _ = name(&raw);
         }
     }
 }
