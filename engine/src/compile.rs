@@ -7,16 +7,16 @@ mod bounds;
 mod cache;
 mod doubles;
 mod forbidden;
-mod frontend_nlb;
 mod idle;
 mod keys;
 mod listeners;
 mod load_balancer;
+mod member_settings;
 mod reader;
 mod requested_certificates;
+mod resolve;
 mod rules;
 mod service_type;
-mod statements;
 mod target_groups;
 
 use std::cmp::Ordering;
@@ -28,23 +28,23 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::IngressSpec;
 
-use crate::annotation::{PREFIX, parse};
+use crate::annotation::Values;
+use crate::annotation::catalogue::FRONTEND_NLB_LISTENER_PORT_MAPPING;
 use crate::facts::Facts;
-use crate::finding::{Code, Effect, Finding, ObjectRef};
+use crate::finding::{Effect, Finding, ObjectRef};
 use crate::kinds::{IngressClassParams, Key};
 use crate::settings::Settings;
 use crate::stack::{
-    Action, Attributes, Condition, GroupId, IpAddressType, MutualAuthentication, NetworkingPort, Protocol,
-    RESOURCE_TAG, ResourceId, Scheme, ServicePort, Tags, TargetGroup, Transform, tracking_group,
+    Action, Attributes, Condition, GroupId, NetworkingPort, Protocol, RESOURCE_TAG, ResourceId, ServicePort, Tags,
+    TargetGroup, Transform, tracking_group,
 };
 use crate::world::{ClassifiedMember, View};
 
-pub use addons::AddonsAsk;
+pub(crate) use addons::web_acl_named;
 pub use bounds::PATHS;
 pub use cache::Cache;
-pub use frontend_nlb::{FrontendHealthCheckAsk, FrontendNlbAsk};
+pub use member_settings::{MemberSetting, SettingKey};
 pub use reader::Reader;
-pub use statements::{FRONTEND_WHOLE, Statement, Thing};
 
 /// What one member asks of its group.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,13 +59,9 @@ pub struct Fragment {
     pub order: i32,
     /// Parameters of its class, some of which count only for the group's first member.
     pub params: Option<Arc<IngressClassParams>>,
-    /// What it says of the load balancer.
-    pub load_balancer: LoadBalancerAsk,
-    /// What it says of the NLB in front of it.
-    pub frontend_nlb: FrontendNlbAsk,
-    /// What it says of what is attached to the load balancer.
-    pub addons: AddonsAsk,
-    /// What it says of listeners, by port.
+    /// What it says of the load balancer, its listeners and the NLB in front.
+    pub values: Values,
+    /// Its listeners, by port.
     pub listeners: BTreeMap<u16, ListenerAsk>,
     /// Certificates of its HTTPS listeners.
     pub certificates: CertificatesAsk,
@@ -81,8 +77,8 @@ pub struct Fragment {
     pub tags: Tags,
     /// Tags of its rules: these and the tracking ones, without the one that says which rule it is.
     pub rule_tags: Arc<Tags>,
-    /// All of this that others may say otherwise.
-    pub statements: Vec<Statement>,
+    /// All of this that has to fit the other members, piece by piece.
+    pub settings: Vec<MemberSetting>,
 }
 
 impl Fragment {
@@ -100,64 +96,16 @@ impl Fragment {
     /// The frontend NLB's ports that this member asks for and the listeners they lead to; what leads to none is left out.
     #[must_use]
     pub fn frontend_ports(&self) -> BTreeMap<u16, u16> {
-        let mapping = &self.frontend_nlb.port_mapping;
-        if mapping.is_empty() {
-            return self.listeners.keys().map(|port| (*port, *port)).collect();
-        }
-        let led = mapping.iter().filter(|(_, target)| self.listeners.contains_key(target));
-        led.map(|(port, target)| (*port, *target)).collect()
+        let mapping = self.values.get(&FRONTEND_NLB_LISTENER_PORT_MAPPING).unwrap_or_default();
+        mapping.into_iter().filter(|(_, target)| self.listeners.contains_key(target)).collect()
     }
 }
 
-/// What a member says of the load balancer; `None` and empty: nothing.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LoadBalancerAsk {
-    /// Name.
-    pub name: Option<String>,
-    /// Scheme.
-    pub scheme: Option<Scheme>,
-    /// Addresses.
-    pub ip_address_type: Option<IpAddressType>,
-    /// Subnets.
-    pub subnets: Option<SubnetsAsk>,
-    /// Security groups by id or by Name tag, in order.
-    pub security_groups: Vec<String>,
-    /// Whether the targets' security groups are managed with security groups of one's own.
-    pub manage_backend_rules: Option<bool>,
-    /// Pool of customer-owned addresses.
-    pub customer_owned_ipv4_pool: Option<String>,
-    /// IPAM pool.
-    pub ipv4_ipam_pool_id: Option<String>,
-    /// Attributes.
-    pub attributes: Attributes,
-    /// Port that HTTP is redirected to.
-    pub ssl_redirect: Option<u16>,
-}
-
-/// How a member chooses subnets.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SubnetsAsk {
-    /// By id or Name tag, from the annotation.
-    Annotated(Vec<String>),
-    /// By id, from the class's parameters.
-    Ids(Vec<String>),
-    /// By tags, from the class's parameters.
-    Tags(BTreeMap<String, Vec<String>>),
-}
-
-/// What a member says of one listener.
+/// A listener of a member.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListenerAsk {
     /// Protocol.
     pub protocol: Protocol,
-    /// Blocks that may come in.
-    pub inbound_cidrs: Vec<String>,
-    /// Prefix lists that may come in.
-    pub prefix_lists: Vec<String>,
-    /// TLS policy.
-    pub ssl_policy: Option<String>,
-    /// Client certificates.
-    pub mutual_authentication: Option<MutualAuthentication>,
     /// Attributes.
     pub attributes: Attributes,
 }
@@ -271,9 +219,9 @@ pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
     compiler.check_forbidden();
     compiler.check_requested_certificates();
     let fragment = compiler.fragment();
-    compiler.check_values();
+    compiler.check_values(&fragment.values);
     compiler.check_params();
-    compiler.check_effects();
+    compiler.check_effects(&fragment.values);
     let of_rules = compiler.of_rules;
     let findings = compiler.reader.finish();
     let linkable = !findings.iter().any(is_fault);
@@ -338,11 +286,10 @@ impl<'a> Compiler<'a> {
         let mut rule_tags = self.settings().with_default_tags(tags.clone());
         rule_tags.remove(RESOURCE_TAG);
         rule_tags.extend(tracking_group(&self.settings().cluster_name, self.group()));
-        let load_balancer = self.load_balancer();
-        let frontend_nlb = self.frontend_nlb();
-        let addons = self.addons();
-        let certificates = self.certificates();
-        let listeners = self.listeners(&certificates);
+        let mut values = self.values();
+        self.check_addons(&mut values);
+        let certificates = self.certificates(&values);
+        let listeners = self.listeners(&mut values);
         let before = self.reader.findings.len();
         let (rules, default_backend) = self.rules();
         self.of_rules = before..self.reader.findings.len();
@@ -352,9 +299,7 @@ impl<'a> Compiler<'a> {
             created: self.created,
             order,
             params: self.params.clone(),
-            load_balancer,
-            frontend_nlb,
-            addons,
+            values,
             listeners,
             certificates,
             rules,
@@ -364,9 +309,9 @@ impl<'a> Compiler<'a> {
             target_groups: std::mem::take(&mut self.target_groups),
             rule_tags: Arc::new(rule_tags),
             tags,
-            statements: Vec::new(),
+            settings: Vec::new(),
         };
-        fragment.statements = statements::of(&fragment);
+        fragment.settings = member_settings::of(&fragment);
         fragment
     }
 
@@ -380,21 +325,5 @@ impl<'a> Compiler<'a> {
 
     fn service(&self, name: &str) -> Option<Arc<Service>> {
         self.context.view.services.get(&Key::new(&self.key.namespace, name)).cloned()
-    }
-
-    /// The tags of a resource of this member, tracking and default ones aside: parameters, Service, Ingress.
-    fn tags_of(&mut self, service: Option<&Service>) -> Tags {
-        let own = self.reader.map("tags", Code::InvalidTags);
-        let of_service = service
-            .and_then(|service| service.metadata.annotations.as_ref())
-            .and_then(|map| map.get(&format!("{PREFIX}tags")))
-            .and_then(|raw| self.reader.check("tags", raw, Code::InvalidTags, parse::string_map));
-        let of_params = self.params.clone().map(|params| params.spec.tags.clone()).unwrap_or_default();
-        let mut tags: Tags = own.into_iter().chain(of_service).flatten().collect();
-        tags.extend(of_params.into_iter().map(|tag| (tag.key, tag.value)));
-        for key in tags.keys().filter(|key| self.context.settings.external_managed_tags.contains(key)) {
-            self.reader.external_tag(key);
-        }
-        tags
     }
 }

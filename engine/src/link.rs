@@ -11,6 +11,7 @@ mod kept;
 mod listeners;
 mod logs;
 mod members;
+mod merge;
 mod named;
 mod optimiser;
 mod protection;

@@ -42,7 +42,7 @@ fn world(annotations: &BTreeMap<String, String>, of_service: bool) -> World {
     settings.default_target_type = albedo_engine::stack::TargetType::Ip;
     let mut world = World::new(settings);
     let own: BTreeMap<String, &str> = rows()
-        .filter(|row| of_service && row.on_service && !row.family && row.key != "tags")
+        .filter(|row| of_service && row.on_service.is_read() && !row.family && row.key != "tags")
         .map(|row| (format!("{PREFIX}{}", row.key), row.example))
         .filter(|(key, _)| !key.contains("auth-") && !key.ends_with("target-type"))
         .collect();

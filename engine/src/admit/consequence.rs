@@ -9,7 +9,8 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use super::verdict::linked;
 use super::{ALLOW_REPLACEMENT, Context};
-use crate::annotation::PREFIX;
+use crate::annotation::Row as Setting;
+use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, FRONTEND_NLB_SCHEME, GROUP_NAME, LOAD_BALANCER_NAME, SCHEME};
 use crate::compile::Cache;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef, Readers};
 use crate::kinds::{Key, LoadBalancerStatus};
@@ -34,8 +35,8 @@ type Row = (Code, fn(&Change<'_>, &mut Cache) -> Option<Happens>, &'static str);
 
 /// A consequence that happens.
 struct Happens {
-    /// The annotation that causes it.
-    suffix: &'static str,
+    /// The annotation.
+    row: &'static Setting,
     /// Its new value.
     value: String,
     message: String,
@@ -72,8 +73,8 @@ impl Change<'_> {
         let meant = acknowledged(self.candidate);
         let found = CONSEQUENCES.iter().filter_map(|(code, find, outline)| Some((*code, find(self, cache)?, *outline)));
         let finding = |(code, happens, outline): (Code, Happens, &str)| {
-            let Happens { suffix, value, message, readers } = happens;
-            let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
+            let Happens { row, value, message, readers } = happens;
+            let path = FieldPath::annotation(&row.full_key());
             let mut finding = Finding::new(code, self.subject.clone(), path, message).value(&value);
             if meant && !code.row().absence {
                 finding = finding.mend("acknowledged");
@@ -106,8 +107,8 @@ impl Change<'_> {
         insiders
     }
 
-    fn happens(&self, suffix: &'static str, value: String, message: String) -> Happens {
-        Happens { suffix, value, message, readers: self.insiders(self.group) }
+    fn happens(&self, row: &'static Setting, value: String, message: String) -> Happens {
+        Happens { row, value, message, readers: self.insiders(self.group) }
     }
 
     /// Another scheme: the existing load balancer is deleted.
@@ -120,7 +121,7 @@ impl Change<'_> {
         let message = format!(
             "scheme {was} → {becomes} deletes the load balancer{name} and creates another with another DNS name"
         );
-        (was != becomes).then(|| self.happens("scheme", becomes, message))
+        (was != becomes).then(|| self.happens(&SCHEME.row, becomes, message))
     }
 
     /// The frontend NLB would be deleted or replaced.
@@ -134,11 +135,11 @@ impl Change<'_> {
                 let message = format!(
                     "scheme {was} → {becomes} deletes the frontend NLB and creates another with another DNS name"
                 );
-                Some(self.happens("frontend-nlb-scheme", becomes, message))
+                Some(self.happens(&FRONTEND_NLB_SCHEME.row, becomes, message))
             }
             None => {
                 let message = format!("the frontend NLB {} is deleted", was.name);
-                Some(self.happens("enable-frontend-nlb", "false".to_owned(), message))
+                Some(self.happens(&ENABLE_FRONTEND_NLB.row, "false".to_owned(), message))
             }
         }
     }
@@ -164,22 +165,21 @@ impl Change<'_> {
             self.group
         );
         let readers = self.insiders(&from);
-        Some(Happens { suffix: "group.name", value: self.group.to_string(), message, readers })
+        Some(Happens { row: &GROUP_NAME.row, value: self.group.to_string(), message, readers })
     }
 
     /// Another name: the name of an existing load balancer never changes.
     fn keeps_its_name(&self) -> Option<Happens> {
-        const KEY: &str = "load-balancer-name";
         let (before, after) = (load_balancer(self.before)?, load_balancer(self.after)?);
         let known = self.known(self.group);
         let was = known.map(|known| known.name.as_str()).filter(|name| !name.is_empty()).unwrap_or(&before.name);
         let asked = |ingress: &Ingress| {
-            ingress.metadata.annotations.as_ref().and_then(|map| map.get(&format!("{PREFIX}{KEY}")).cloned())
+            ingress.metadata.annotations.as_ref().and_then(|map| map.get(&LOAD_BALANCER_NAME.row.full_key()).cloned())
         };
         let edited = asked(self.candidate) != self.old.and_then(asked);
         let message = format!("the load balancer {was} exists and cannot be renamed to {}", after.name);
         let kept = edited && before.generation() == after.generation() && was != after.name;
-        kept.then(|| self.happens(KEY, after.name.clone(), message))
+        kept.then(|| self.happens(&LOAD_BALANCER_NAME.row, after.name.clone(), message))
     }
 }
 

@@ -6,8 +6,9 @@ use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, json};
 
 use super::{Answer, Context, PatchOp};
-use crate::annotation::{DEFAULTED, PREFIX};
-use crate::stack::GroupId;
+use crate::annotation::catalogue::{IP_ADDRESS_TYPE, SCHEME, TARGET_TYPE};
+use crate::annotation::{DEFAULTED, PREFIX, Row};
+use crate::stack::{GroupId, IpAddressType, Scheme, TargetType};
 use crate::world::{Class, Membership};
 
 type Annotations = BTreeMap<String, String>;
@@ -32,29 +33,15 @@ fn defaults(group: &GroupId, class: &Class, given: &Annotations, context: Contex
     let defaults = context.policy.defaults;
     let params = class.params.as_ref().map(|params| &params.spec);
     let alone = !group.is_explicit();
-    let rows: [(&str, Option<&str>, bool, bool); 3] = [
-        (
-            "ip-address-type",
-            defaults.ip_address_type.map(crate::stack::IpAddressType::as_str),
-            alone,
-            params.is_some_and(|params| params.ip_address_type.is_some()),
-        ),
-        (
-            "scheme",
-            defaults.scheme.map(crate::stack::Scheme::as_str),
-            alone,
-            params.is_some_and(|params| params.scheme.is_some()),
-        ),
-        (
-            "target-type",
-            defaults.target_type.map(crate::stack::TargetType::as_str),
-            true,
-            params.is_some_and(|params| params.target_type.is_some()),
-        ),
+    let rows: [(&Row, Option<&str>, bool); 3] = [
+        (&IP_ADDRESS_TYPE.row, defaults.ip_address_type.map(IpAddressType::as_str), alone),
+        (&SCHEME.row, defaults.scheme.map(Scheme::as_str), alone),
+        (&TARGET_TYPE.row, defaults.target_type.map(TargetType::as_str), true),
     ];
+    let enforced = |row: &Row| params.is_some_and(|params| row.of_class(params, row.key).is_some());
     rows.into_iter()
-        .filter(|(key, _, applies, enforced)| *applies && !enforced && !given.contains_key(&format!("{PREFIX}{key}")))
-        .filter_map(|(key, value, ..)| Some((key.to_owned(), value?.to_owned())))
+        .filter(|(row, _, applies)| *applies && !enforced(row) && !given.contains_key(&row.full_key()))
+        .filter_map(|(row, value, _)| Some((row.key.to_owned(), value?.to_owned())))
         .collect()
 }
 

@@ -83,20 +83,16 @@ impl Owner {
     }
 }
 
-/// Everything in a value of `key=value` pairs that AWS would refuse; `extra` are keys that the operator knows beside the tables.
+/// Everything in `key=value` pairs that AWS would refuse; `extra` are keys that the operator knows beside the tables.
 #[must_use]
-pub fn check(owner: Owner, raw: &str, extra: &[String]) -> Vec<ParseError> {
-    let pairs = match parse::pairs(raw) {
-        Ok(pairs) => pairs,
-        Err(error) => return vec![error],
-    };
+pub fn faults(owner: Owner, pairs: &[Pair], extra: &[String]) -> Vec<ParseError> {
     let fault = |pair: &Pair| {
         let error = fault(owner, &pair.key, &pair.value, extra)?;
         Some(ParseError { at: Some(pair.place.clone()), ..error })
     };
     let mut found: Vec<ParseError> = pairs.iter().filter_map(fault).take(parse::FAULTS).collect();
     if owner == Owner::TargetGroup {
-        found.extend(contradictions(&pairs));
+        found.extend(contradictions(pairs));
     }
     found
 }
@@ -187,8 +183,12 @@ fn contradictions(pairs: &[Pair]) -> Vec<ParseError> {
 mod tests {
     use super::*;
 
+    fn check(owner: Owner, raw: &str) -> Vec<ParseError> {
+        parse::pairs(raw).map_or_else(|error| vec![error], |pairs| faults(owner, &pairs, &[]))
+    }
+
     fn messages(owner: Owner, raw: &str) -> Vec<String> {
-        check(owner, raw, &[]).into_iter().map(|error| error.message).collect()
+        check(owner, raw).into_iter().map(|error| error.message).collect()
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn what_aws_refuses() {
         for (owner, raw, expected, unfamiliar) in REFUSED.iter().copied() {
-            let found = check(owner, raw, &[]);
+            let found = check(owner, raw);
             assert!(found.len() == 1 && found[0].message.contains(expected), "{raw}: {found:?}");
             assert_eq!(found[0].unfamiliar, unfamiliar, "{raw}");
             assert!(found[0].at.is_some(), "{raw}");

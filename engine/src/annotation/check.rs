@@ -4,81 +4,245 @@ mod health_check;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, HashSet};
 
 use super::arn::AcmCertificateArn;
 use super::arn::Kind as ArnKind;
-use super::catalogue::{Grammar, Row, Shape};
-use super::nearest::did_you_mean;
+use super::catalogue::{Grammar, Merge, Row, Shape};
+use super::nearest::nearest_of;
 use super::parse::{self, ParseError};
-use super::{action, attributes, auth, cidr, condition, control, decode, group, jwt, listen_ports};
-use super::{mutual_authentication, names, ssl_policy, tags, transform};
+use super::value::Value;
+use super::{action, attributes, auth, cidr, condition, control, decode, group, jwt, listen_ports, names};
+use super::{mutual_authentication, ssl_policy, tags, transform};
+
+/// What a value says, and all that is wrong with it.
+#[derive(Debug, Default)]
+pub struct Read<'r> {
+    parsed: Option<Parsed<'r>>,
+    /// All that is wrong with it, in the order in which it stands there.
+    pub faults: Vec<ParseError>,
+}
+
+/// What a value says, before it takes memory of its own: most are read to be checked alone.
+#[derive(Debug)]
+enum Parsed<'r> {
+    Text(&'r str),
+    Items(&'r str),
+    Pairs(Vec<parse::Pair>),
+    Listeners(Vec<(listen_ports::Protocol, u16)>),
+    Value(Value),
+}
+
+impl<'r> Read<'r> {
+    fn of(parsed: Parsed<'r>, faults: impl IntoIterator<Item = ParseError>) -> Self {
+        Self { parsed: Some(parsed), faults: faults.into_iter().collect() }
+    }
+
+    fn unreadable(error: ParseError) -> Self {
+        Self { parsed: None, faults: vec![error] }
+    }
+
+    /// Whether nothing can be built of it.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.parsed.is_none() && self.faults.iter().any(ParseError::is_fatal)
+    }
+
+    /// What it says; `None`: nothing, or it cannot be read.
+    #[must_use]
+    pub fn value(self) -> Option<Value> {
+        Some(match self.parsed? {
+            Parsed::Text(text) => Value::Text(text.to_owned()),
+            Parsed::Items(raw) => Value::List(parse::string_list(raw)),
+            Parsed::Pairs(pairs) => Value::Map(pairs.into_iter().map(|pair| (pair.key, pair.value)).collect()),
+            Parsed::Listeners(pairs) => {
+                let pairs = pairs.into_iter().map(|(protocol, port)| (port, Value::Text(protocol.to_string())));
+                Value::ByPort(pairs.collect())
+            }
+            Parsed::Value(value) => value,
+        })
+    }
+}
+
+impl From<Result<Value, ParseError>> for Read<'_> {
+    fn from(read: Result<Value, ParseError>) -> Self {
+        read.map_or_else(Self::unreadable, |value| Self::of(Parsed::Value(value), None))
+    }
+}
 
 /// Everything that is wrong with a value, in the order in which it stands there. An empty answer is a promise about
 /// the value alone: whether the subnet exists or a sibling disagrees is asked elsewhere.
 #[must_use]
 pub fn check(row: &Row, raw: &str) -> Vec<ParseError> {
-    check_with(row, raw, &[])
+    row.read(raw, &[]).faults
 }
 
-/// The same for an operator who knows some attributes beside those of the tables (`--extra-attributes`).
-#[must_use]
-pub fn check_with(row: &Row, raw: &str, extra_attributes: &[String]) -> Vec<ParseError> {
-    let odd = control::faults(row.grammar, raw);
-    if !odd.is_empty() {
-        return odd;
-    }
-    match row.grammar {
-        Grammar::Text => text(row.key, raw).into_iter().collect(),
-        Grammar::Bool => parse::go_bool(raw).err().into_iter().collect(),
-        Grammar::Int32 { min, max } => within(parse::go_int32(raw).map(i64::from), min.into(), max.into()),
-        Grammar::Int64 { min, max } => within(parse::go_int64(raw), min, max),
-        // Other lists that are empty count as unset; subnets don't, and none can be found then.
-        Grammar::IdsOrNames("subnet-") if parse::items(raw).next().is_none() => {
-            vec![ParseError::new("unable to resolve at least one subnet: the list is empty")]
+impl Row {
+    /// Reads a value. This is the one place that says what is wrong with it by itself; `extra_attributes` are those that the
+    /// operator knows beside the tables (`--extra-attributes`).
+    #[must_use]
+    pub fn read<'r>(&self, raw: &'r str, extra_attributes: &[String]) -> Read<'r> {
+        let mut read = self.read_plain(raw, extra_attributes);
+        let odd = control::faults(self.grammar, raw);
+        if !odd.is_empty() {
+            read.faults.retain(|fault| read.parsed.is_none() && fault.is_fatal());
+            read.faults.splice(0..0, odd);
         }
-        Grammar::IdsOrNames(prefix) => ids(raw, prefix, true),
-        Grammar::Ids(prefix) => ids(raw, prefix, false),
-        Grammar::Id(prefix) => id(row.key, raw, prefix).into_iter().collect(),
-        Grammar::Labels => labels(raw),
-        Grammar::Attributes(owner) => attributes::check(owner, raw, extra_attributes),
-        Grammar::Tags => tags::check(raw),
-        Grammar::Capacity => capacity(raw),
-        Grammar::OneOf(names) if names.contains(&raw) => Vec::new(),
-        Grammar::OneOf(names) => vec![ParseError::new(not_one_of(row.key, raw, names))],
-        Grammar::Json(shape) => json(shape, raw),
-        Grammar::Certificates => certificates(raw),
-        // An empty value takes the association away, as `none` does.
-        Grammar::WebAcl if matches!(raw, "" | "none") => Vec::new(),
-        Grammar::WebAcl => web_acl(raw).into_iter().collect(),
-        Grammar::Arn(kind) => kind.parse(raw).err().into_iter().collect(),
-        Grammar::LoadBalancerName => load_balancer_name(raw).into_iter().collect(),
-        Grammar::SslPolicy => ssl_policy::fault(raw).into_iter().collect(),
-        Grammar::Path => health_check::path(raw).into_iter().collect(),
-        Grammar::Cidrs => cidr::parse_list(raw).err().unwrap_or_default(),
-        Grammar::GroupName => group::name(raw).err().into_iter().collect(),
-        Grammar::HealthCheckPort => health_check::port(raw).into_iter().collect(),
-        Grammar::StatusCodes(last) => health_check::status_codes(raw, last),
-        Grammar::PortMap => port_map(raw),
+        if self.strict {
+            read.faults.iter_mut().for_each(|fault| fault.left_to_aws = false);
+        }
+        read
+    }
+
+    fn read_plain<'r>(&self, raw: &'r str, extra_attributes: &[String]) -> Read<'r> {
+        let text = || Parsed::Text(raw);
+        let but = |faults: Vec<ParseError>| {
+            Read::of(text(), faults.into_iter().map(|fault| if fault.unfamiliar { fault } else { fault.left_to_aws() }))
+        };
+        match self.grammar {
+            Grammar::Text => but(Vec::new()),
+            Grammar::WebAclName => but(web_acl_name(raw).into_iter().collect()),
+            Grammar::CookieName => but(cookie(raw).into_iter().collect()),
+            Grammar::Bool => parse::go_bool(raw).map(Value::Bool).into(),
+            Grammar::Int32 { min, max } => {
+                self.number(raw, parse::go_int32(raw).map(i64::from), min.into(), max.into())
+            }
+            Grammar::Int64 { min, max } => {
+                let mut read = self.number(raw, parse::go_int64(raw), min, max);
+                // AWS has the last word on the range.
+                let readable = read.parsed.is_some();
+                read.faults.iter_mut().for_each(|fault| fault.left_to_aws = readable);
+                read
+            }
+            Grammar::IdsOrNames(prefix) => list(raw, prefix, ids(raw, prefix, true)),
+            Grammar::Ids(prefix) => list(raw, prefix, ids(raw, prefix, false)),
+            Grammar::Id(prefix) => self.id(raw, prefix),
+            Grammar::Labels => map(raw, labels),
+            Grammar::Attributes(owner) => map(raw, |pairs| attributes::faults(owner, pairs, extra_attributes)),
+            Grammar::Tags => map(raw, tags::of_pairs),
+            Grammar::Capacity => capacity(raw),
+            Grammar::OneOf(words) => self.word(raw, words),
+            Grammar::Json(Shape::ListenPorts) => listen_ports(raw),
+            Grammar::Json(Shape::MutualAuthentication) => client_certificates(raw),
+            Grammar::Json(shape) => but(json(shape, raw)),
+            Grammar::Certificates => Read { parsed: items(raw), faults: certificates(raw) },
+            Grammar::WebAcl => web_acl(raw),
+            Grammar::Arn(kind) => but(kind.parse(raw).err().into_iter().collect()),
+            Grammar::LoadBalancerName => but(load_balancer_name(raw).into_iter().collect()),
+            Grammar::SslPolicy => but(ssl_policy::fault(raw).into_iter().collect()),
+            Grammar::Path => but(health_check::path(raw).into_iter().collect()),
+            Grammar::Cidrs => Read { parsed: items(raw), faults: cidr::parse_list(raw).err().unwrap_or_default() },
+            Grammar::GroupName => group::name(raw).map_or_else(Read::unreadable, |_| but(Vec::new())),
+            Grammar::HealthCheckPort => but(health_check::port(raw).into_iter().collect()),
+            Grammar::TrafficPort => health_check::traffic_port(raw).map(Value::Text).into(),
+            Grammar::StatusCodes(last) => but(health_check::status_codes(raw, last)),
+            Grammar::PortMap => port_map(raw),
+        }
+    }
+
+    fn number(&self, raw: &str, number: Result<i64, ParseError>, min: i64, max: i64) -> Read<'static> {
+        let help = || format!("write a whole number from {min} to {max}");
+        match number {
+            Ok(number) if (min..=max).contains(&number) => Read::of(Parsed::Value(Value::Int(number)), None),
+            Ok(number) => {
+                let message = format!("{number} must be within [{min}, {max}]");
+                Read::of(Parsed::Value(Value::Int(number)), Some(ParseError::new(message).help(help())))
+            }
+            Err(error) => {
+                let what = if error.message.ends_with("value out of range") { OUT_OF_RANGE } else { "no whole number" };
+                let message = format!("{} is {what}", parse::go_quote(&parse::shown(raw)));
+                let error = ParseError::new(message).code(self.unreadable);
+                Read::unreadable(if self.code_has_fix { error } else { error.help(help()) })
+            }
+        }
+    }
+
+    /// One of some words.
+    fn word<'r>(&self, raw: &'r str, words: &'static [&'static str]) -> Read<'r> {
+        if words.contains(&raw) {
+            return Read::of(Parsed::Text(raw), None);
+        }
+        let near = nearest_of(raw, words.iter().copied());
+        let mut error = ParseError::new(format!("unknown value {}", parse::go_quote(&parse::shown(raw))));
+        error.help = match (other_key(self.key, raw), near) {
+            (Some(hint), _) => Some(hint),
+            (None, Some(near)) => Some(format!("did you mean {near}? {} allowed", listed(words, "and"))),
+            (None, None) if self.code_has_fix => None,
+            (None, None) => Some(format!("write {}", listed(words, "or"))),
+        };
+        error.allowed = words;
+        let error = error.code(self.unreadable);
+        if self.passed_on { Read::of(Parsed::Text(raw), Some(error.left_to_aws())) } else { Read::unreadable(error) }
+    }
+
+    /// Pools' ids have a pattern in the `ELBv2` API (`CustomerOwnedIpv4Pool`, `IpamPoolId`).
+    fn id<'r>(&self, raw: &'r str, prefix: &str) -> Read<'r> {
+        if raw.is_empty() {
+            if self.merge == Merge::SameNonEmpty {
+                return Read::default();
+            }
+            let error = ParseError::new(format!("cannot use empty value for {}", self.key));
+            return Read::unreadable(error.help(format!("name the pool ({prefix}…) or remove the annotation")));
+        }
+        let fits = raw
+            .strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let message = format!("`{}` isn't the id of a pool, which begins with {prefix}", parse::shown(raw));
+        Read::of(Parsed::Text(raw), (!fits).then(|| ParseError::new(message).doubt()))
     }
 }
 
-fn text(key: &str, raw: &str) -> Option<ParseError> {
-    match key {
-        // WAFv2 API, `WebACL`: 1 to 128 letters, digits, hyphens and underscores.
-        "wafv2-acl-name" if !raw.is_empty() => {
-            let fits =
-                raw.len() <= 128 && raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-            let message = format!(
-                "`{}` can't be a web ACL's name: at most 128 letters, digits, hyphens and underscores make one",
-                parse::shown(raw)
-            );
-            (!fits).then(|| ParseError::new(message))
-        }
-        "auth-session-cookie" => cookie(raw),
-        _ => None,
+const OUT_OF_RANGE: &str = "too large or too small a number";
+
+/// Words in a sentence: `a, b and c`, with the verb behind `and`.
+fn listed(words: &[&str], link: &str) -> String {
+    let verb = match (link, words.len()) {
+        ("and", 1) => " is",
+        ("and", _) => " are",
+        _ => "",
+    };
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} {link} {last}{verb}", rest.join(", ")),
+        Some((last, _)) => format!("{last}{verb}"),
+        None => String::new(),
     }
+}
+
+/// A list; an empty one counts as absent.
+fn items(raw: &str) -> Option<Parsed<'_>> {
+    parse::items(raw).next().map(|_| Parsed::Items(raw))
+}
+
+/// A list of ids. Other lists that are empty count as unset; subnets don't, and none can be found then.
+fn list<'r>(raw: &'r str, prefix: &str, faults: Vec<ParseError>) -> Read<'r> {
+    match items(raw) {
+        None if prefix == "subnet-" => Read::of(
+            Parsed::Items(raw),
+            Some(ParseError::new("unable to resolve at least one subnet: the list is empty")),
+        ),
+        parsed => Read { parsed, faults: faults.into_iter().map(ParseError::left_to_aws).collect() },
+    }
+}
+
+/// A string map; what is wrong with its pairs is AWS's matter.
+fn map(raw: &str, faults: impl FnOnce(&[parse::Pair]) -> Vec<ParseError>) -> Read<'_> {
+    match parse::pairs(raw) {
+        Err(error) => Read::unreadable(error),
+        Ok(pairs) => {
+            let faults: Vec<ParseError> = faults(&pairs).into_iter().map(ParseError::left_to_aws).collect();
+            Read::of(Parsed::Pairs(pairs), faults)
+        }
+    }
+}
+
+/// `WAFv2` API, `WebACL`: 1 to 128 letters, digits, hyphens and underscores.
+fn web_acl_name(raw: &str) -> Option<ParseError> {
+    let fits = raw.len() <= 128 && raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let message = format!(
+        "`{}` can't be a web ACL's name: at most 128 letters, digits, hyphens and underscores make one",
+        parse::shown(raw)
+    );
+    (!fits).then(|| ParseError::new(message))
 }
 
 /// RFC 6265, section 4.1.1: a cookie's name is a token.
@@ -118,32 +282,24 @@ fn is_hexadecimal(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Pools' ids have a pattern in the `ELBv2` API (`CustomerOwnedIpv4Pool`, `IpamPoolId`).
-fn id(key: &str, raw: &str, prefix: &str) -> Option<ParseError> {
-    if raw.is_empty() {
-        let needed = key == "customer-owned-ipv4-pool";
-        return needed.then(|| ParseError::new("cannot use empty value for customer-owned-ipv4-pool annotation"));
-    }
-    let fits = raw
-        .strip_prefix(prefix)
-        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    let message = format!("`{}` isn't the id of a pool, which begins with {prefix}", parse::shown(raw));
-    (!fits).then(|| ParseError::new(message).doubt())
-}
-
 fn certificates(raw: &str) -> Vec<ParseError> {
     parse::items(raw).filter_map(|item| Some(AcmCertificateArn::parse(item.text).err()?.within(&item))).collect()
 }
 
-/// White space around an ARN comes of folded YAML; LBC makes a whole load balancer and then fails with it.
-fn web_acl(raw: &str) -> Option<ParseError> {
-    if raw.trim() != raw && ArnKind::WebAcl.parse(raw.trim()).is_ok() {
-        let quoted = parse::go_quote(&parse::shown(raw));
-        return Some(ParseError::new(format!(
-            "{quoted} has white space around the ARN; in YAML, `>-` folds lines without it"
-        )));
+/// An empty value takes the association away, as `none` does. White space around an ARN comes of folded YAML; LBC makes a whole load
+/// balancer and then fails with it.
+fn web_acl(raw: &str) -> Read<'_> {
+    match ArnKind::WebAcl.parse(raw) {
+        Err(_) if matches!(raw, "" | "none") => Read::of(Parsed::Text(raw), None),
+        Err(error) if ArnKind::WebAcl.parse(raw.trim()).is_ok() => Read::unreadable(error.help(format!(
+            "remove the white space around {}: in YAML a folded block (>) ends in a newline, >- does not",
+            raw.trim()
+        ))),
+        Err(error) => {
+            Read::unreadable(error.help("write arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID, or none"))
+        }
+        Ok(_) => Read::of(Parsed::Text(raw), None),
     }
-    ArnKind::WebAcl.parse(raw).err()
 }
 
 fn load_balancer_name(raw: &str) -> Option<ParseError> {
@@ -163,50 +319,16 @@ fn load_balancer_name(raw: &str) -> Option<ParseError> {
     Some(ParseError::new(format!("load balancer name `{raw}` {cause}")))
 }
 
-fn within(number: Result<i64, ParseError>, min: i64, max: i64) -> Vec<ParseError> {
-    match number {
-        Err(mut error) => {
-            let _ = write!(error.message, "; a whole number within [{min}, {max}] belongs here");
-            vec![error]
-        }
-        Ok(number) if (min..=max).contains(&number) => Vec::new(),
-        Ok(number) => vec![ParseError::new(format!("{number} must be within [{min}, {max}]"))],
-    }
-}
-
-fn not_one_of(key: &str, raw: &str, names: &[&'static str]) -> String {
-    let all = names.join(", ");
-    let complaint = match key {
-        "scheme" | "frontend-nlb-scheme" => format!("unknown scheme: {raw}, must be one of {all}"),
-        "ip-address-type" => format!("unknown IPAddressType: {raw}, must be one of {all}"),
-        "target-type" => format!("unknown targetType: {raw}, must be one of {all}"),
-        "auth-type" => format!("unknown authType: {raw}, must be one of {all}"),
-        "backend-protocol" => format!("backend protocol must be within [{all}]: {raw}"),
-        "backend-protocol-version" => format!("backend protocol version must be within [{all}]: {raw}"),
-        "healthcheck-protocol" => format!("healthCheckProtocol must be within [{all}]: {raw}"),
-        _ => format!("`{raw}` must be one of {all}"),
-    };
-    if let Some(hint) = other_key(key, raw) {
-        return format!("{complaint}; {hint}");
-    }
-    format!("{complaint}{}", did_you_mean(raw, names.iter().copied()))
-}
-
 /// The key that a value belongs to which stands in the place of another's: a protocol's version in the protocol's place is
 /// what Alibaba Cloud's controller wants.
-#[must_use]
-pub fn other_key(key: &str, raw: &str) -> Option<String> {
+fn other_key(key: &str, raw: &str) -> Option<String> {
     let is_version = ["grpc", "http1", "http2"].iter().any(|version| raw.eq_ignore_ascii_case(version));
     (key == "backend-protocol" && is_version)
         .then(|| format!("`backend-protocol-version: {}` is the key for it", raw.to_ascii_uppercase()))
 }
 
 /// Labels of nodes: no node has one that Kubernetes does not take, and no selector of it can be stored.
-fn labels(raw: &str) -> Vec<ParseError> {
-    let pairs = match parse::pairs(raw) {
-        Ok(pairs) => pairs,
-        Err(error) => return vec![error],
-    };
+fn labels(pairs: &[parse::Pair]) -> Vec<ParseError> {
     let fault = |pair: &parse::Pair| {
         let cause = names::label_key(&pair.key).or_else(|| names::label_value(&pair.value))?;
         Some(ParseError::at_place(cause, pair.place.clone()))
@@ -214,65 +336,99 @@ fn labels(raw: &str) -> Vec<ParseError> {
     pairs.iter().filter_map(fault).collect()
 }
 
-fn capacity(raw: &str) -> Vec<ParseError> {
+fn capacity(raw: &str) -> Read<'static> {
     let pairs = match parse::pairs(raw) {
         Ok(pairs) => pairs,
-        Err(error) => return vec![error],
+        Err(error) => return Read::unreadable(error),
     };
-    let faults = pairs.iter().filter_map(|pair| {
-        let message = if pair.key == "CapacityUnits" {
-            let fits = parse::go_int32(&pair.value).is_ok_and(|units| units >= 0);
-            (!fits).then(|| format!("invalid value to set the capacity: {}", pair.value))?
-        } else {
-            format!("invalid key to set the capacity: {}, Expected key: CapacityUnits", pair.key)
+    let mut read = Read::default();
+    for pair in pairs {
+        let units = parse::go_int32(&pair.value).ok().filter(|units| *units >= 0);
+        let (message, help) = match (pair.key.as_str(), units) {
+            ("CapacityUnits", Some(units)) => {
+                read.parsed = Some(Parsed::Value(Value::Int(units.into())));
+                continue;
+            }
+            ("CapacityUnits", None) => (
+                format!("invalid value to set the capacity: {}", pair.value),
+                "write a whole number of capacity units, 0 to give the reservation back",
+            ),
+            (key, _) => (
+                format!("invalid key to set the capacity: {key}, Expected key: CapacityUnits"),
+                "write CapacityUnits=NUMBER",
+            ),
         };
-        Some(ParseError::at_place(message, pair.place.clone()))
-    });
-    faults.collect()
+        read.faults.push(ParseError::at_place(message, pair.place).help(help));
+    }
+    read
+}
+
+fn listen_ports(raw: &str) -> Read<'static> {
+    match listen_ports::parse(raw) {
+        Err(faults) => Read { parsed: None, faults },
+        Ok(pairs) => Read::of(Parsed::Listeners(pairs), None),
+    }
+}
+
+fn client_certificates(raw: &str) -> Read<'static> {
+    let strays = decode::decode_all::<Vec<mutual_authentication::MutualAuthentication>>(raw).1;
+    let strays = strays.into_iter().map(ParseError::left_to_aws);
+    let entries = match mutual_authentication::parse(raw) {
+        Ok(entries) => entries,
+        Err(error) => return Read { parsed: None, faults: std::iter::once(error).chain(strays).collect() },
+    };
+    let fatal = mutual_authentication::validate(&entries);
+    let limits = mutual_authentication::limits(&entries).into_iter().map(ParseError::left_to_aws);
+    let by_port: BTreeMap<u16, Value> = if fatal.is_empty() {
+        let of_port = |entry: mutual_authentication::MutualAuthentication| {
+            Some((u16::try_from(entry.port).ok()?, Value::ClientCertificates(Box::new(entry.asked()))))
+        };
+        entries.into_iter().filter_map(of_port).collect()
+    } else {
+        BTreeMap::new()
+    };
+    let parsed = fatal.is_empty().then(|| Parsed::Value(Value::ByPort(by_port)));
+    Read { parsed, faults: fatal.into_iter().chain(limits).chain(strays).collect() }
 }
 
 fn json(shape: Shape, raw: &str) -> Vec<ParseError> {
     match shape {
-        Shape::ListenPorts => listen_ports::parse(raw).err().unwrap_or_default(),
+        Shape::ListenPorts | Shape::MutualAuthentication => Vec::new(),
         Shape::Action => action::read(raw).faults(),
         Shape::Conditions => condition::read(raw).faults(),
         Shape::Transforms => transform::read(raw).faults(),
-        Shape::MutualAuthentication => {
-            let strays = decode::decode_all::<Vec<mutual_authentication::MutualAuthentication>>(raw).1;
-            let faults = mutual_authentication::parse(raw)
-                .map(|list| [mutual_authentication::validate(&list), mutual_authentication::limits(&list)].concat());
-            [faults.unwrap_or_else(|error| vec![error]), strays].concat()
-        }
         Shape::Cognito => auth::read_cognito(raw).faults(),
         Shape::Oidc => auth::read_oidc(raw).faults(),
         Shape::Jwt => jwt::read(raw).faults(),
     }
 }
 
-fn port_map(raw: &str) -> Vec<ParseError> {
+/// `nlb=alb` pairs of ports.
+fn port_map(raw: &str) -> Read<'static> {
     let pairs = match parse::pairs(raw) {
         Ok(pairs) => pairs,
-        Err(error) => return vec![error],
+        Err(error) => return Read::unreadable(error),
     };
-    let port = |text: &str| parse::go_int32(text).ok().filter(|port| (1..=65535).contains(port));
-    let mut found = Vec::new();
-    let mut seen = HashSet::new();
+    let port =
+        |text: &str| parse::go_int32(text).ok().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+    let mut faults = Vec::new();
+    let mut ports = BTreeMap::new();
     for pair in &pairs {
-        let mut fault = |message: String| found.push(ParseError::at_place(message, pair.place.clone()));
-        match port(&pair.key) {
-            None => fault(format!("invalid NLB listener port: {}", pair.key)),
-            // One text twice is one key, of which the last value counts; two texts of one number are two listeners.
-            Some(number)
-                if !seen.insert(number)
-                    && pairs.iter().any(|other| other.key != pair.key && port(&other.key) == Some(number)) =>
-            {
-                fault(format!("NLB listener port {} is there twice", pair.key));
-            }
-            Some(_) => {}
+        let fault = |message: String| ParseError::at_place(message, pair.place.clone());
+        let (nlb, alb) = (port(&pair.key), port(&pair.value));
+        if nlb.is_none() {
+            faults.push(fault(format!("invalid NLB listener port: {}", pair.key)));
         }
-        if port(&pair.value).is_none() {
-            fault(format!("invalid ALB listener port: {}", pair.value));
+        if alb.is_none() {
+            faults.push(fault(format!("invalid ALB listener port: {}", pair.value)));
+        }
+        let Some((nlb, alb)) = nlb.zip(alb) else { continue };
+        // One text twice is one key, of which the last value counts; two texts of one number are two listeners.
+        if ports.insert(nlb, Value::Int(alb.into())).is_some()
+            && pairs.iter().any(|other| other.key != pair.key && port(&other.key) == Some(nlb))
+        {
+            faults.push(fault(format!("NLB listener port {nlb} is there twice")).left_to_aws());
         }
     }
-    found
+    Read::of(Parsed::Value(Value::ByPort(ports)), faults)
 }

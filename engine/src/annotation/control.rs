@@ -57,7 +57,8 @@ fn fault(odd: char, at: Pointer) -> ParseError {
         '\t' => "write a space instead",
         _ => "remove it: it comes of copying or of an escape such as `\\u0000`",
     };
-    ParseError::at_place(format!("the value has the control character {shown} in it"), at).help(help)
+    let error = ParseError::at_place(format!("the value has the control character {shown} in it"), at).help(help);
+    if is_break(odd) { error.left_to_aws() } else { error }
 }
 
 /// Strings of JSON, escapes resolved. Only the body of an answer may have several lines.

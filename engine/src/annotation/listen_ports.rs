@@ -49,7 +49,7 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// Reads the annotation. The pairs come in the order written and may name a port twice: see [`last_wins`].
+/// Reads the annotation. The pairs come in the order written and may name a port twice: the last one written counts.
 ///
 /// # Errors
 /// Everything that is wrong, in the order written. Malformed JSON, or no entry at all, is the only error then.
@@ -98,27 +98,18 @@ fn pair(name: &str, port: i32) -> Result<(Protocol, u16), Vec<String>> {
     }
 }
 
-/// The pairs with each port once, ascending by port. Of several protocols on a port the last written stays.
-#[must_use]
-pub fn last_wins(pairs: &[(Protocol, u16)]) -> Vec<(Protocol, u16)> {
-    let by_port: std::collections::BTreeMap<u16, Protocol> =
-        pairs.iter().map(|(protocol, port)| (*port, *protocol)).collect();
-    by_port.into_iter().map(|(port, protocol)| (protocol, port)).collect()
-}
-
-/// Writes pairs so that [`parse`] reads them back.
-#[must_use]
-pub fn print(pairs: &[(Protocol, u16)]) -> String {
-    let entries: Vec<String> = pairs.iter().map(|(protocol, port)| format!("{{\"{protocol}\": {port}}}")).collect();
-    format!("[{}]", entries.join(", "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::parse::Pointer;
     use super::Protocol::{Http, Https};
     use super::*;
     use proptest::prelude::*;
+
+    /// Writes pairs so that [`parse`] reads them back.
+    fn print(pairs: &[(Protocol, u16)]) -> String {
+        let entries: Vec<String> = pairs.iter().map(|(protocol, port)| format!("{{\"{protocol}\": {port}}}")).collect();
+        format!("[{}]", entries.join(", "))
+    }
 
     fn messages(raw: &str) -> Vec<String> {
         parse(raw).unwrap_err().into_iter().map(|error| error.message).collect()
@@ -137,7 +128,6 @@ mod tests {
         for (raw, expected) in table {
             assert_eq!(parse(raw).as_deref(), Ok(expected), "{raw}");
         }
-        assert_eq!(last_wins(&[(Https, 443), (Http, 80), (Https, 80)]), [(Https, 80), (Https, 443)]);
     }
 
     #[test]

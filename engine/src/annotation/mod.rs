@@ -25,20 +25,24 @@ pub mod params;
 pub mod parse;
 mod place;
 pub mod regex;
+pub mod setting;
 pub mod ssl_policy;
 pub mod tags;
 pub mod transform;
 pub mod url;
+pub mod value;
 
 pub use arn::{AcmCertificateArn, Arn};
 pub use catalogue::{Grammar, Merge, Row, Scope, every_row, row, rows};
-pub use check::{check, check_with};
+pub use check::{Read, check};
 pub use cidr::Cidr;
 pub use listen_ports::Protocol;
 pub use mutual_authentication::MutualAuthentication;
 pub use nearest::{Nearest, Why, misspelt_prefix, nearest, nearest_of};
 pub use parse::{ParseError, Pointer};
 pub use place::place;
+pub use setting::{OnService, Resolved, Setting, Source, Values, When, Wins};
+pub use value::{SettingValue, Subnets, Value};
 
 /// What every key of ours begins with. There is no other prefix for Ingresses.
 pub const PREFIX: &str = "alb.ingress.kubernetes.io/";

@@ -6,6 +6,7 @@ use super::arn;
 use super::decode::{self, object};
 use super::nearest::did_you_mean;
 use super::parse::{ParseError, shown};
+use crate::stack;
 
 /// The values of [`MutualAuthentication::mode`].
 pub const MODES: [&str; 3] = ["off", "passthrough", "verify"];
@@ -73,6 +74,19 @@ pub fn limits(entries: &[MutualAuthentication]) -> Vec<ParseError> {
 }
 
 impl MutualAuthentication {
+    /// What it asks for, with what `verify` defaults to filled in.
+    #[must_use]
+    pub fn asked(self) -> stack::MutualAuthentication {
+        let verify = self.mode == "verify";
+        let names = self.advertise_trust_store_ca_names.unwrap_or_else(|| "off".to_owned());
+        stack::MutualAuthentication {
+            trust_store_arn: self.trust_store.filter(|store| !store.is_empty()),
+            ignore_client_certificate_expiry: verify.then(|| self.ignore_client_certificate_expiry.unwrap_or_default()),
+            advertise_trust_store_ca_names: verify.then_some(names),
+            mode: self.mode,
+        }
+    }
+
     fn faults(&self, at: &str) -> Vec<ParseError> {
         let mut found = Vec::new();
         let mut fault = |field: &str, message: String| {
@@ -132,6 +146,9 @@ mod tests {
         ] {
             assert_eq!(complaints(raw), Vec::<String>::new(), "{raw}");
         }
+        let entry = parse(r#"[{"port":443,"mode":"verify","trustStore":"ts"}]"#).unwrap().remove(0).asked();
+        assert_eq!(entry.ignore_client_certificate_expiry, Some(false));
+        assert_eq!(entry.advertise_trust_store_ca_names.as_deref(), Some("off"));
     }
 
     #[test]

@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 
 use super::arn::AcmCertificateArn;
 use super::attributes::{self, Owner};
-use super::catalogue::row;
+use super::catalogue::{
+    GROUP_NAME, LOAD_BALANCER_NAME, Row, SECURITY_GROUP_PREFIX_LISTS, SSL_REDIRECT, WAFV2_ACL_ARN, WAFV2_ACL_NAME, rows,
+};
 use super::check::check as check_value;
 use super::cidr::Cidr;
 use super::control;
 use super::group;
 use super::parse::{ParseError, go_int32};
 use super::tags;
+use super::value::Value;
 use crate::kinds::IngressClassParamsSpec;
 
 /// One thing that is wrong with a field.
@@ -38,40 +41,6 @@ pub fn check(spec: &IngressClassParamsSpec, extra_attributes: &[String]) -> Vec<
     found.0
 }
 
-/// Whether the object says something that wins over the whole of an annotation; `field` as in
-/// [`super::Row::params_field`]. Tags and attributes win by key and are not meant.
-#[must_use]
-pub fn overrides(spec: &IngressClassParamsSpec, field: &str) -> bool {
-    let text = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    let list = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    match field {
-        "group.name" => spec.group.is_some(),
-        "loadBalancerName" => text(&spec.load_balancer_name),
-        "scheme" => text(&spec.scheme),
-        "ipAddressType" => text(&spec.ip_address_type),
-        "subnets" => spec.subnets.is_some(),
-        "targetType" => text(&spec.target_type),
-        "certificateArn" => list(&spec.certificate_arn),
-        "inboundCIDRs" => list(&spec.inbound_cidrs),
-        "prefixListsIDs" => list(&spec.prefix_lists_ids) || list(&spec.legacy_prefix_lists_ids),
-        "sslPolicy" => text(&spec.ssl_policy),
-        "sslRedirectPort" => text(&spec.ssl_redirect_port),
-        "minimumLoadBalancerCapacity.capacityUnits" => spec.minimum_load_balancer_capacity.is_some(),
-        "ipamConfiguration.ipv4IPAMPoolId" => {
-            spec.ipam_configuration.as_ref().is_some_and(|ipam| text(&ipam.ipv4_ipam_pool_id))
-        }
-        "wafv2AclArn" => text(&spec.wafv2_acl_arn),
-        "wafv2AclName" => text(&spec.wafv2_acl_name),
-        _ => false,
-    }
-}
-
-/// Whether HTTP of a whole group stays as it is, whatever its members ask for: the port to redirect to is no number.
-#[must_use]
-pub fn switches_redirect_off(spec: &IngressClassParamsSpec) -> bool {
-    spec.ssl_redirect_port.as_ref().is_some_and(|port| !port.is_empty() && go_int32(port).is_err())
-}
-
 #[derive(Default)]
 struct Found(Vec<Fault>);
 
@@ -88,12 +57,23 @@ impl Found {
         self.0.push(Fault { path: path.into(), error: ParseError::new(message).doubt(), grave: false, refused: true });
     }
 
-    /// A field by the grammar of the annotation that it overrides.
-    fn like(&mut self, path: &str, key: &str, value: Option<&String>) {
-        let Some((row, value)) = row(key).zip(value.filter(|value| !value.is_empty())) else { return };
-        for error in check_value(row, value) {
+    /// A text by the grammar of the annotation that it overrides.
+    fn like(&mut self, path: &str, row: &Row, text: &str) {
+        for error in check_value(row, text) {
             // The place is one in an annotation's value; here the path says it all.
             self.add(path, ParseError { at: None, ..error });
+        }
+    }
+
+    /// Fields that say the same as an annotation, in the same words.
+    fn texts(&mut self, spec: &IngressClassParamsSpec) {
+        // Of these more is known than their grammar says.
+        let apart = [&GROUP_NAME.row, &LOAD_BALANCER_NAME.row, &SSL_REDIRECT.row];
+        for row in rows().filter(|row| !apart.contains(row)) {
+            let Some(parameter) = row.parameter else { continue };
+            if let Some(Value::Text(text)) = row.of_class(spec, row.key) {
+                self.like(&format!("spec.{}", parameter.field), row, &text);
+            }
         }
     }
 
@@ -101,18 +81,15 @@ impl Found {
         if let Some(name) = spec.load_balancer_name.as_ref().filter(|name| name.len() > 32) {
             let message = format!("load balancer name cannot be longer than 32 characters: {name} has {}", name.len());
             self.add_grave("spec.loadBalancerName", ParseError::new(message));
-        } else {
-            self.like("spec.loadBalancerName", "load-balancer-name", spec.load_balancer_name.as_ref());
+        } else if let Some(name) = spec.load_balancer_name.as_ref().filter(|name| !name.is_empty()) {
+            self.like("spec.loadBalancerName", &LOAD_BALANCER_NAME.row, name);
         }
         if let Some(error) = spec.group.as_ref().and_then(|group| group::name(&group.name).err()) {
             self.add_grave("spec.group.name", error);
         }
-        self.like("spec.scheme", "scheme", spec.scheme.as_ref());
-        self.like("spec.ipAddressType", "ip-address-type", spec.ip_address_type.as_ref());
-        self.like("spec.targetType", "target-type", spec.target_type.as_ref());
-        self.like("spec.wafv2AclArn", "wafv2-acl-arn", spec.wafv2_acl_arn.as_ref());
-        self.like("spec.wafv2AclName", "wafv2-acl-name", spec.wafv2_acl_name.as_ref());
-        if overrides(spec, "wafv2AclArn") && overrides(spec, "wafv2AclName") {
+        self.texts(spec);
+        let given = |row: &Row| row.of_class(spec, row.key).is_some();
+        if given(&WAFV2_ACL_ARN.row) && given(&WAFV2_ACL_NAME.row) {
             let error = ParseError::new("wafv2AclName is given too, and the name wins over the ARN");
             self.add("spec.wafv2AclArn", error.doubt());
         }
@@ -122,8 +99,6 @@ impl Found {
             let message = format!("{} can't be a number of capacity units", capacity.capacity_units);
             self.add("spec.minimumLoadBalancerCapacity.capacityUnits", ParseError::new(message));
         }
-        let pool = spec.ipam_configuration.as_ref().and_then(|ipam| ipam.ipv4_ipam_pool_id.as_ref());
-        self.like("spec.ipamConfiguration.ipv4IPAMPoolId", "ipam-ipv4-pool-id", pool);
     }
 
     fn listeners(&mut self, spec: &IngressClassParamsSpec) {
@@ -143,7 +118,6 @@ impl Found {
                 Ok(_) => {}
             }
         }
-        self.like("spec.sslPolicy", "ssl-policy", spec.ssl_policy.as_ref());
         if let Some(port) = spec.ssl_redirect_port.as_ref().filter(|port| !port.is_empty()) {
             match go_int32(port) {
                 Ok(1..=65535) => {}
@@ -161,7 +135,7 @@ impl Found {
             [("prefixListsIDs", &spec.prefix_lists_ids), ("PrefixListsIDs", &spec.legacy_prefix_lists_ids)]
         {
             for (index, list) in lists.iter().flatten().enumerate() {
-                self.like(&format!("spec.{field}[{index}]"), "security-group-prefix-lists", Some(list));
+                self.like(&format!("spec.{field}[{index}]"), &SECURITY_GROUP_PREFIX_LISTS.row, list);
             }
         }
         let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
@@ -271,7 +245,6 @@ fn texts(value: &serde_json::Value, path: &str, odd: &mut Vec<(String, ParseErro
 mod tests {
     use serde_json::json;
 
-    use super::super::catalogue::rows;
     use super::*;
 
     fn spec(value: serde_json::Value) -> IngressClassParamsSpec {
@@ -348,17 +321,19 @@ mod tests {
     }
 
     #[test]
-    fn every_field_of_the_catalogue_is_known() {
-        let by_key = ["tags", "loadBalancerAttributes", "listeners"];
+    fn every_parameter_is_read_by_its_row() {
+        let key_and_value = json!([{"key": "a", "value": "b"}]);
         let all = spec(json!({
             "loadBalancerName": "a", "group": {"name": "a"}, "scheme": "internal", "ipAddressType": "ipv4", "targetType": "ip",
             "certificateArn": ["a"], "inboundCIDRs": ["a"], "prefixListsIDs": ["a"], "sslPolicy": "a", "sslRedirectPort": "1",
             "subnets": {}, "minimumLoadBalancerCapacity": {"capacityUnits": 1}, "wafv2AclArn": "a", "wafv2AclName": "a",
-            "ipamConfiguration": {"ipv4IPAMPoolId": "a"}
+            "ipamConfiguration": {"ipv4IPAMPoolId": "a"}, "tags": key_and_value, "loadBalancerAttributes": key_and_value,
+            "listeners": [{"protocol": "HTTP", "port": 80, "listenerAttributes": key_and_value}]
         }));
-        for field in rows().filter_map(|row| row.params_field) {
-            assert_eq!(overrides(&all, field), !by_key.contains(&field), "{field}");
-            assert!(!overrides(&IngressClassParamsSpec::default(), field), "{field}");
+        for row in rows().filter(|row| row.parameter.is_some()) {
+            let suffix = if row.family { format!("{}HTTP-80", row.key) } else { row.key.to_owned() };
+            assert!(row.of_class(&all, &suffix).is_some(), "{suffix}");
+            assert!(row.of_class(&IngressClassParamsSpec::default(), &suffix).is_none(), "{suffix}");
         }
     }
 }

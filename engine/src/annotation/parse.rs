@@ -5,6 +5,8 @@ use std::num::IntErrorKind;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use crate::finding::Code;
+
 /// Most faults that are looked for in one value: nobody reads more, and each takes time and memory.
 pub const FAULTS: usize = 1_000;
 
@@ -32,13 +34,30 @@ pub struct ParseError {
     pub unfamiliar: bool,
     /// What to write instead, where that is known better than the fault's code knows it.
     pub help: Option<String>,
+    /// The value can be read all the same; AWS refuses the call that carries it.
+    #[serde(skip)]
+    pub left_to_aws: bool,
+    /// Instead of its row's code.
+    #[serde(skip)]
+    pub code: Option<Code>,
+    /// What would be accepted, where that can be listed.
+    #[serde(skip)]
+    pub allowed: &'static [&'static str],
 }
 
 impl ParseError {
     /// An error about the whole value.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), at: None, unfamiliar: false, help: None }
+        Self {
+            message: message.into(),
+            at: None,
+            unfamiliar: false,
+            help: None,
+            left_to_aws: false,
+            code: None,
+            allowed: &[],
+        }
     }
 
     /// An error at a byte offset of the value.
@@ -63,6 +82,26 @@ impl ParseError {
     #[must_use]
     pub fn doubt(mut self) -> Self {
         self.unfamiliar = true;
+        self
+    }
+
+    /// The same as something that only AWS refuses.
+    #[must_use]
+    pub fn left_to_aws(mut self) -> Self {
+        self.left_to_aws = true;
+        self
+    }
+
+    /// Whether nothing can be built of the value.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        !self.left_to_aws && !self.unfamiliar
+    }
+
+    /// The same with another code than its row's.
+    #[must_use]
+    pub fn code(mut self, code: Code) -> Self {
+        self.code = Some(code);
         self
     }
 
@@ -300,6 +339,29 @@ pub(super) fn push_go_escaped(out: &mut String, c: char) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Writes a map so that [`string_map`] reads it back: commas and backslashes escaped, the order kept.
+    fn print_string_map(map: &IndexMap<String, String>) -> String {
+        let mut text = String::new();
+        for (index, (key, value)) in map.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            escape_into(&mut text, key);
+            text.push('=');
+            escape_into(&mut text, value);
+        }
+        text
+    }
+
+    fn escape_into(text: &mut String, part: &str) {
+        for c in part.chars() {
+            if matches!(c, ',' | '\\') {
+                text.push('\\');
+            }
+            text.push(c);
+        }
+    }
 
     fn map(raw: &str) -> Vec<(String, String)> {
         string_map(raw).unwrap().into_iter().collect()

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::parse::{self, ParseError};
+use super::parse::{self, Pair, ParseError};
 
 /// Tags that a resource can have.
 pub const MOST: usize = 50;
@@ -15,13 +15,9 @@ pub const TRACKING: [&str; 3] = ["elbv2.k8s.aws/cluster", "ingress.k8s.aws/stack
 
 /// Everything about tags that AWS refuses.
 #[must_use]
-pub fn check(raw: &str) -> Vec<ParseError> {
-    let pairs = match parse::pairs(raw) {
-        Ok(pairs) => pairs,
-        Err(error) => return vec![error],
-    };
+pub fn of_pairs(pairs: &[Pair]) -> Vec<ParseError> {
     let mut found = Vec::new();
-    for pair in &pairs {
+    for pair in pairs {
         for fault in faults(&pair.key, &pair.value) {
             found.push(ParseError::at_place(fault, pair.place.clone()));
         }
@@ -81,6 +77,10 @@ fn is_taken(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn check(raw: &str) -> Vec<ParseError> {
+        parse::pairs(raw).map_or_else(|error| vec![error], |pairs| of_pairs(&pairs))
+    }
 
     fn messages(raw: &str) -> Vec<String> {
         check(raw).into_iter().map(|error| error.message).collect()

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Service;
 
 use super::Compiler;
-use crate::annotation::{PREFIX, auth, jwt, parse};
+use crate::annotation::catalogue::{
+    AUTH_IDP_COGNITO, AUTH_IDP_OIDC, AUTH_ON_UNAUTHENTICATED_REQUEST, AUTH_SCOPE, AUTH_SESSION_COOKIE,
+    AUTH_SESSION_TIMEOUT, AUTH_TYPE,
+};
+use crate::annotation::{PREFIX, auth, jwt};
 use crate::finding::{Code, ObjectRef};
 use crate::kinds::Key;
 use crate::stack::{Action, Authenticate};
@@ -29,19 +33,11 @@ impl Compiler<'_> {
             let value = of_service.and_then(|map| map.get(&format!("{PREFIX}{suffix}")));
             value.map(String::as_str).or_else(|| compiler.reader.raw(suffix)).map(str::to_owned)
         };
-        let kind = get(self, "auth-type")?;
-        if kind == "none" {
-            return None;
-        }
+        let kind = self.resolve_on(&AUTH_TYPE, of_service).ok()??.value;
         let suffix = match kind.as_str() {
-            "cognito" => "auth-idp-cognito",
-            "oidc" => "auth-idp-oidc",
-            other => {
-                let message = format!("unknown authType: {other}");
-                self.reader.refuse(Code::InvalidAuthentication, "auth-type", other, message).allowed =
-                    ["none", "cognito", "oidc"].map(str::to_owned).to_vec();
-                return None;
-            }
+            "cognito" => AUTH_IDP_COGNITO.row.key,
+            "oidc" => AUTH_IDP_OIDC.row.key,
+            _ => return None,
         };
         let Some(raw) = get(self, suffix) else {
             if !self.tls {
@@ -53,16 +49,12 @@ impl Compiler<'_> {
             return None;
         };
         let given = if kind == "oidc" { self.oidc(&raw)? } else { self.cognito(&raw)? };
-        let timeout = get(self, "auth-session-timeout").map_or(Some(given.session_timeout), |raw| {
-            self.reader.check("auth-session-timeout", &raw, Code::InvalidAuthentication, parse::go_int64)
-        })?;
-        let or = |suffix, default| get(self, suffix).unwrap_or(default);
         let action = Authenticate {
             client_secret_revision: given.client_secret_from.as_ref().and_then(|secret| self.revision(secret)),
-            on_unauthenticated_request: or("auth-on-unauthenticated-request", given.on_unauthenticated_request),
-            scope: or("auth-scope", given.scope),
-            session_cookie_name: or("auth-session-cookie", given.session_cookie_name),
-            session_timeout: timeout,
+            on_unauthenticated_request: self.resolve_or_default(&AUTH_ON_UNAUTHENTICATED_REQUEST, of_service)?.value,
+            scope: self.resolve_or_default(&AUTH_SCOPE, of_service)?.value,
+            session_cookie_name: self.resolve_or_default(&AUTH_SESSION_COOKIE, of_service)?.value,
+            session_timeout: self.resolve_or_default(&AUTH_SESSION_TIMEOUT, of_service)?.value,
             config: given.config,
             client_secret_from: given.client_secret_from,
             extra_params: given.extra_params,

@@ -4,14 +4,18 @@ use k8s_openapi::api::networking::v1::IngressBackend;
 
 use super::Compiler;
 use super::actions::USE_ANNOTATION;
-use crate::annotation::{PREFIX, listen_ports, mutual_authentication, parse, place};
+use crate::annotation::catalogue::{
+    LISTEN_PORTS, LISTENER_ATTRIBUTES, MANAGE_BACKEND_SECURITY_GROUP_RULES, MUTUAL_AUTHENTICATION, SECURITY_GROUPS,
+    SSL_REDIRECT,
+};
+use crate::annotation::{PREFIX, Source, Values, When, mutual_authentication, parse, place, rows};
 use crate::finding::{Code, FieldPath, Finding};
 use crate::stack::Protocol;
 
 impl Compiler<'_> {
-    pub(super) fn check_effects(&mut self) {
+    pub(super) fn check_effects(&mut self, values: &Values) {
         self.unused_of_backends();
-        self.without_listener();
+        self.without_listener(values);
         self.without_security_group();
         self.without_login();
         self.check_web_acl();
@@ -76,60 +80,51 @@ impl Compiler<'_> {
     }
 
     /// What belongs to listeners that this Ingress doesn't have.
-    fn without_listener(&mut self) {
-        let Some(raw) = self.reader.raw("listen-ports") else { return };
-        let Ok(pairs) = listen_ports::parse(raw) else { return };
-        let pairs = listen_ports::last_wins(&pairs);
-        let https = |port: Option<u16>| {
-            pairs
-                .iter()
-                .any(|(protocol, number)| protocol.as_str() == "HTTPS" && port.is_none_or(|port| port == *number))
-        };
-        if !https(None) {
-            for suffix in ["certificate-arn", "ssl-policy", "mutual-authentication"] {
-                self.idle(suffix, "listen-ports names no HTTPS port");
+    fn without_listener(&mut self, values: &Values) {
+        let written = values.resolved(&LISTEN_PORTS).filter(|ports| ports.source != Source::Default);
+        let Some(ports) = written.map(|ports| ports.value) else { return };
+        let https = |port: u16| ports.get(&port) == Some(&Protocol::Https);
+        if !ports.keys().any(|port| https(*port)) {
+            for row in rows().filter(|row| matches!(row.when, When::Https | When::HttpsPorts)) {
+                self.idle(row.key, "listen-ports names no HTTPS port");
             }
         } else if let Some((raw, entries)) = self
             .reader
-            .raw("mutual-authentication")
+            .raw(MUTUAL_AUTHENTICATION.row.key)
             .and_then(|raw| Some((raw, mutual_authentication::parse(raw).ok()?)))
         {
             // No load balancer has more listeners; each is looked for in the text.
             for (index, entry) in entries.iter().enumerate().take(100) {
-                if !https(u16::try_from(entry.port).ok()) {
+                if !u16::try_from(entry.port).is_ok_and(https) {
                     let at = crate::annotation::Pointer::Json(format!("/{index}/port"));
                     let why = format!("listen-ports names no HTTPS port {}", entry.port);
-                    if let Some(finding) = self.idle("mutual-authentication", why) {
+                    if let Some(finding) = self.idle(MUTUAL_AUTHENTICATION.row.key, why) {
                         finding.place = Some(place(raw, &at));
                     }
                 }
             }
         }
         for (suffix, _) in self.reader.suffixes() {
-            let Some(listener) = suffix.strip_prefix("listener-attributes.") else { continue };
+            let Some(listener) = suffix.strip_prefix(LISTENER_ATTRIBUTES.row.key) else { continue };
             let written = listener
                 .split_once('-')
-                .and_then(|(protocol, port)| Some((Protocol::parse(protocol)?.as_str(), port.parse::<u16>().ok()?)));
-            let is_there = written.is_some_and(|(name, port)| {
-                pairs.iter().any(|(protocol, number)| protocol.as_str() == name && *number == port)
-            });
-            if !is_there {
+                .and_then(|(protocol, port)| Some((Protocol::parse(protocol)?, port.parse::<u16>().ok()?)));
+            if !written.is_some_and(|(protocol, port)| ports.get(&port) == Some(&protocol)) {
                 self.idle(suffix, format!("listen-ports names no listener {listener}"));
             }
         }
-        let http = pairs.iter().any(|(protocol, _)| protocol.as_str() == "HTTP");
-        if !http && !self.group().is_explicit() {
-            self.idle("ssl-redirect", "listen-ports names no HTTP port that could be redirected");
+        if ports.values().all(|protocol| *protocol == Protocol::Https) && !self.group().is_explicit() {
+            self.idle(SSL_REDIRECT.row.key, "listen-ports names no HTTP port that could be redirected");
         }
     }
 
     fn without_security_group(&mut self) {
-        if self.reader.list("security-groups").is_some() {
-            for suffix in ["inbound-cidrs", "security-group-prefix-lists"] {
-                self.idle(suffix, "with security-groups of one's own no security group is managed");
+        if self.reader.list(SECURITY_GROUPS.row.key).is_some() {
+            for row in rows().filter(|row| row.when == When::ManagedSecurityGroup) {
+                self.idle(row.key, "with security-groups of one's own no security group is managed");
             }
-        } else if !self.group().is_explicit() && self.reader.raw("manage-backend-security-group-rules").is_some() {
-            self.idle("manage-backend-security-group-rules", "it counts beside security-groups alone");
+        } else if !self.group().is_explicit() {
+            self.idle(MANAGE_BACKEND_SECURITY_GROUP_RULES.row.key, "it counts beside security-groups alone");
         }
     }
 

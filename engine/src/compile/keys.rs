@@ -1,7 +1,8 @@
 //! Keys under our prefix that nothing reads, and values that nothing read.
 
 use super::Compiler;
-use crate::annotation::{PREFIX, Row, Scope, catalogue, control, misspelt_prefix, nearest, params, parse};
+use super::reader::FaultReporting;
+use crate::annotation::{PREFIX, Row, Scope, Value, Values, catalogue, control, misspelt_prefix, nearest, params};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 
 impl Compiler<'_> {
@@ -19,19 +20,19 @@ impl Compiler<'_> {
         }
     }
 
-    /// Values that nothing read, of an action that no path uses, say, and what AWS is known to refuse although it could be
-    /// read. They change nothing in AWS: what could be read was, and AWS has the last word on the rest.
-    pub(super) fn check_values(&mut self) {
+    /// Values that nothing read, of an action that no path uses, say, and those that the class overrides. They change nothing in AWS.
+    pub(super) fn check_values(&mut self, values: &Values) {
         for (suffix, value) in self.reader.suffixes() {
             let Some(row) = catalogue::row(suffix).filter(|row| row.scope != Scope::Output) else { continue };
-            if self.overridden(row) {
-                let field = row.params_field.unwrap_or_default();
-                let message = format!("spec.{field} of the class's IngressClassParams wins over this annotation");
-                self.reader.refuse(Code::Overridden, suffix, value, message);
-            } else if !self.unread(row) {
-                for error in self.reader.faults(row, value) {
+            if self.report_overridden(row, suffix, value) || self.reader.is_read(suffix, value) {
+                continue;
+            }
+            if row.scope == Scope::Rule {
+                for error in row.read(value, &self.settings().extra_attributes).faults {
                     self.reader.also(row, suffix, value, error);
                 }
+            } else if self.reporting(row, values) >= FaultReporting::WithoutEffect {
+                let _ = self.reader.read_setting(row, suffix, value, FaultReporting::WithoutEffect);
             }
         }
     }
@@ -46,29 +47,24 @@ impl Compiler<'_> {
         }
     }
 
-    fn overridden(&self, row: &Row) -> bool {
-        row.params_field.is_some_and(|field| self.class_says(field))
-    }
-
-    /// Whether the class's parameters say something that wins over the annotation whose field this is.
-    pub(super) fn class_says(&self, field: &str) -> bool {
-        self.params.as_ref().is_some_and(|params| params::overrides(&params.spec, field))
-    }
-
-    /// Whether nothing looks at the value, whatever it is.
-    fn unread(&self, row: &Row) -> bool {
-        match row.key {
-            // A group's name is read before anything is compiled.
-            "group.name" => true,
-            // What cannot be read counts as false.
-            "create-acm-cert" => true,
-            "certificate-arn" | "ssl-policy" => !self.tls,
-            "enable-frontend-nlb" => false,
-            _ if row.scope == Scope::FrontendNlb => {
-                !self.reader.raw("enable-frontend-nlb").is_some_and(|raw| parse::go_bool(raw) == Ok(true))
-            }
-            _ => false,
+    /// Warns of an annotation that the class's parameters override, or of the keys in it. Whether they win over all of it.
+    fn report_overridden(&mut self, row: &'static Row, suffix: &str, value: &str) -> bool {
+        let Some(parameter) = row.parameter else { return false };
+        let Some(of_class) = self.of_class(row, suffix) else { return false };
+        let field = parameter.field;
+        if !parameter.wins.by_key() {
+            let message = format!("spec.{field} of the class's IngressClassParams wins over this annotation");
+            self.reader.refuse(Code::Overridden, suffix, value, message);
+            return true;
         }
+        let Some(Value::Map(own)) = row.read(value, &[]).value() else { return false };
+        let Value::Map(of_class) = of_class else { return false };
+        for key in own.keys().filter(|key| of_class.contains_key(*key)) {
+            let message = format!("spec.{field} of the class's IngressClassParams wins over {key} in this annotation");
+            let finding = self.reader.refuse(Code::Overridden, suffix, key, message);
+            finding.mend = format!("remove {key} from the annotation");
+        }
+        false
     }
 
     /// What the class's parameters say counts as if the Ingress said it; but who has to mend it is another.

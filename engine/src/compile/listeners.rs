@@ -1,23 +1,26 @@
-//! What a member says of listeners: ports, sources, TLS.
+//! What a member says of listeners: ports, certificates, attributes, client certificates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::reader::FaultReporting;
 use super::{CertificatesAsk, Compiler, ListenerAsk};
-use crate::annotation::{arn, cidr, listen_ports, mutual_authentication, nearest};
+use crate::annotation::catalogue::{
+    CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING as MAPPING, LISTEN_PORTS, LISTENER_ATTRIBUTES,
+    MUTUAL_AUTHENTICATION,
+};
+use crate::annotation::{Resolved, Row, SettingValue, Source, Value, Values, arn, nearest};
 use crate::finding::Code;
 use crate::stack::{Attributes, MutualAuthentication, Protocol};
 
+const CERTIFICATES: &Row = &CERTIFICATE_ARN.row;
+
 impl Compiler<'_> {
     /// Certificates that are named, or the hosts for which they are discovered.
-    pub(super) fn certificates(&mut self) -> CertificatesAsk {
-        let enforced = self.params.as_ref().and_then(|params| params.spec.certificate_arn.clone());
-        if let Some(arns) = enforced.filter(|arns| !arns.is_empty()) {
-            return CertificatesAsk::Explicit(arns);
+    pub(super) fn certificates(&self, values: &Values) -> CertificatesAsk {
+        match values.get(&CERTIFICATE_ARN) {
+            Some(arns) => CertificatesAsk::Explicit(arns),
+            None => CertificatesAsk::Discover(self.hosts()),
         }
-        let Some(arns) = self.reader.list("certificate-arn") else {
-            return CertificatesAsk::Discover(self.hosts());
-        };
-        CertificatesAsk::Explicit(arns)
     }
 
     fn check_region(&mut self, given: &str) {
@@ -25,7 +28,7 @@ impl Compiler<'_> {
         if !arn.region.is_empty() && arn.region != *region {
             let message = format!("the certificate is in region {}, the load balancer will be in {region}", arn.region);
             let mend = format!("use a certificate of region {region}");
-            self.reader.refuse(Code::CertificateElsewhere, "certificate-arn", given, message).mend = mend;
+            self.reader.refuse(Code::CertificateElsewhere, CERTIFICATES.key, given, message).mend = mend;
         }
     }
 
@@ -35,108 +38,76 @@ impl Compiler<'_> {
         rules.chain(tls).filter(|host| !host.is_empty()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    pub(super) fn listeners(&mut self, certificates: &CertificatesAsk) -> BTreeMap<u16, ListenerAsk> {
-        let ports = self.listen_ports(certificates);
-        // Ports that cannot be read may well be HTTPS.
-        self.tls = ports.as_ref().is_none_or(|ports| ports.values().any(|protocol| *protocol == Protocol::Https));
-        if self.tls && !self.class_says("certificateArn") {
-            // Without a listener that takes them they do no harm.
-            self.reader.checked("certificate-arn");
-            for given in self.reader.list("certificate-arn").unwrap_or_default() {
-                self.check_region(&given);
-            }
+    /// Whether one of its listeners has TLS. Ports that cannot be read may well be HTTPS.
+    pub(super) fn has_tls(&mut self) -> bool {
+        match self.resolve_on(&LISTEN_PORTS, None) {
+            Ok(Some(ports)) => ports.value.values().any(|protocol| *protocol == Protocol::Https),
+            Ok(None) => self.names_certificates(),
+            Err(_) => true,
         }
-        let inbound_cidrs = self.inbound_cidrs();
-        let prefix_lists = self.prefix_lists();
-        let params = self.params.clone();
-        let enforced_policy = params.as_ref().and_then(|params| params.spec.ssl_policy.clone());
-        let ssl_policy = enforced_policy
-            .filter(|policy| !policy.is_empty())
-            .or_else(|| self.reader.raw("ssl-policy").map(str::to_owned));
-        let ports = ports.unwrap_or_default();
-        let mutual = self.mutual_authentication(&ports);
+    }
+
+    fn names_certificates(&self) -> bool {
+        self.of_class(CERTIFICATES, CERTIFICATES.key).is_some() || self.reader.list(CERTIFICATES.key).is_some()
+    }
+
+    /// The listeners, by port. Without `listen-ports` there is one; where that cannot be read there is none.
+    pub(super) fn listeners(&mut self, values: &mut Values) -> BTreeMap<u16, ListenerAsk> {
+        let ports = match self.resolve_on(&LISTEN_PORTS, None) {
+            Ok(Some(ports)) => ports.value,
+            Ok(None) if self.tls => BTreeMap::from([(443, Protocol::Https)]),
+            Ok(None) => BTreeMap::from([(80, Protocol::Http)]),
+            Err(_) => BTreeMap::new(),
+        };
+        let by_port = |value: fn((&u16, &Protocol)) -> Value| {
+            let value = Value::ByPort(ports.iter().map(|listener| (*listener.0, value(listener))).collect());
+            Resolved { value, source: Source::Default }
+        };
+        if !values.has(&LISTEN_PORTS) {
+            values.insert(&LISTEN_PORTS.row, by_port(|(_, protocol)| Value::Text(protocol.to_string())));
+        }
+        // Each listener under its own port.
+        if values.get(&MAPPING).is_none_or(|mapping| mapping.is_empty()) {
+            values.insert(&MAPPING.row, by_port(|(port, _)| Value::Int((*port).into())));
+        }
+        let named = values.resolved(&CERTIFICATE_ARN).filter(|named| self.tls && named.source != Source::Class);
+        for given in named.into_iter().flat_map(|named| named.value) {
+            self.check_region(&given);
+        }
+        self.find_trust_stores(values, &ports);
         let mut listeners = BTreeMap::new();
         for (port, protocol) in ports {
-            let https = protocol == Protocol::Https;
             let attributes = self.listener_attributes(protocol, port);
-            let ask = ListenerAsk {
-                protocol,
-                inbound_cidrs: inbound_cidrs.clone(),
-                prefix_lists: prefix_lists.clone(),
-                ssl_policy: ssl_policy.clone().filter(|_| https),
-                mutual_authentication: mutual.get(&port).cloned().filter(|_| https),
-                attributes,
-            };
-            listeners.insert(port, ask);
+            listeners.insert(port, ListenerAsk { protocol, attributes });
         }
         listeners
     }
 
-    /// Ports with their protocols; `None`: they cannot be read.
-    fn listen_ports(&mut self, certificates: &CertificatesAsk) -> Option<BTreeMap<u16, Protocol>> {
-        let Some(raw) = self.reader.raw("listen-ports") else {
-            let explicit = matches!(certificates, CertificatesAsk::Explicit(_));
-            return Some(BTreeMap::from([if explicit { (443, Protocol::Https) } else { (80, Protocol::Http) }]));
-        };
-        let pairs = self.reader.check_all("listen-ports", raw, Code::InvalidListenPorts, listen_ports::parse)?;
-        let pairs = listen_ports::last_wins(&pairs).into_iter();
-        Some(pairs.filter_map(|(protocol, port)| Some((port, Protocol::parse(protocol.as_str())?))).collect())
-    }
-
-    fn inbound_cidrs(&mut self) -> Vec<String> {
-        let enforced = self.params.as_ref().and_then(|params| params.spec.inbound_cidrs.clone());
-        // What the class enforces is checked as the class's.
-        enforced.filter(|cidrs| !cidrs.is_empty()).unwrap_or_else(|| {
-            let _ = self
-                .reader
-                .raw("inbound-cidrs")
-                .map(|raw| self.reader.check_all("inbound-cidrs", raw, Code::InvalidCidr, cidr::parse_list));
-            self.reader.list("inbound-cidrs").unwrap_or_default()
-        })
-    }
-
-    fn prefix_lists(&mut self) -> Vec<String> {
-        let params = self.params.as_ref().map(|params| &params.spec);
-        let enforced = params.and_then(|spec| {
-            let lists = spec.prefix_lists_ids.clone().filter(|lists| !lists.is_empty());
-            lists.or_else(|| spec.legacy_prefix_lists_ids.clone().filter(|lists| !lists.is_empty()))
-        });
-        enforced.or_else(|| self.reader.list("security-group-prefix-lists")).unwrap_or_default()
-    }
-
     fn listener_attributes(&mut self, protocol: Protocol, port: u16) -> Attributes {
-        let suffix = format!("listener-attributes.{protocol}-{port}");
-        self.reader.map(&suffix, Code::InvalidAttribute).into_iter().flatten().collect()
+        let row = &LISTENER_ATTRIBUTES.row;
+        let suffix = format!("{}{protocol}-{port}", row.key);
+        let resolved = self.resolve_row(row, &suffix, None, FaultReporting::Full).ok().flatten();
+        resolved.and_then(|attributes| Attributes::from_value(&attributes.value)).unwrap_or_default()
     }
 
-    fn mutual_authentication(&mut self, ports: &BTreeMap<u16, Protocol>) -> BTreeMap<u16, MutualAuthentication> {
-        const SUFFIX: &str = "mutual-authentication";
-        let Some(raw) = self.reader.raw(SUFFIX) else { return BTreeMap::new() };
-        let (parse, validate) = (mutual_authentication::parse, |given: &Vec<_>| mutual_authentication::validate(given));
-        let parsed = self.reader.json(SUFFIX, Code::InvalidMutualAuthentication, parse, validate);
-        let mut by_port = BTreeMap::new();
-        for config in parsed.unwrap_or_default() {
-            let Ok(port) = u16::try_from(config.port) else { continue };
+    /// Puts the ARNs of trust stores in place of their names; what is asked for on other ports than HTTPS ones goes.
+    fn find_trust_stores(&mut self, values: &mut Values, ports: &BTreeMap<u16, Protocol>) {
+        let Some(asked) = values.resolved(&MUTUAL_AUTHENTICATION) else { return };
+        let mut found = BTreeMap::new();
+        for (port, is) in asked.value {
             let counts = ports.get(&port) == Some(&Protocol::Https);
-            let named = config.trust_store.filter(|store| !store.is_empty());
-            let trust_store_arn = named.and_then(|store| self.trust_store(store, raw, counts));
-            let verify = config.mode == "verify";
-            let asked = MutualAuthentication {
-                trust_store_arn,
-                ignore_client_certificate_expiry: verify
-                    .then(|| config.ignore_client_certificate_expiry.unwrap_or_default()),
-                advertise_trust_store_ca_names: verify
-                    .then(|| config.advertise_trust_store_ca_names.unwrap_or_else(|| "off".to_owned())),
-                mode: config.mode,
-            };
-            by_port.insert(port, asked);
+            let store = is.trust_store_arn.clone();
+            let trust_store_arn = store.and_then(|store| self.trust_store(store, counts));
+            if counts {
+                found.insert(port, Value::ClientCertificates(Box::new(MutualAuthentication { trust_store_arn, ..is })));
+            }
         }
-        by_port
+        values.insert(&MUTUAL_AUTHENTICATION.row, Resolved { value: Value::ByPort(found), source: asked.source });
     }
 
     /// The ARN of a trust store that is given by ARN or name. Names are looked up for every port, ARNs are of consequence where
     /// a listener has them alone.
-    fn trust_store(&mut self, given: String, raw: &str, counts: bool) -> Option<String> {
+    fn trust_store(&mut self, given: String, counts: bool) -> Option<String> {
         // Not read: what is named is taken as it is.
         let Some(known) = &self.context.facts.trust_stores else { return Some(given) };
         let arn = if given.starts_with("arn:") {
@@ -145,10 +116,12 @@ impl Compiler<'_> {
             known.value.get(&given).cloned()
         };
         if arn.is_none() {
+            let key = MUTUAL_AUTHENTICATION.row.key;
             let names: Vec<String> = known.value.keys().cloned().collect();
             let near = nearest::nearest_of(&given, names.iter().map(String::as_str)).map(str::to_owned);
             let message = format!("couldn't find trust store {given} in this account and region");
-            let finding = self.reader.refuse(Code::TrustStoreNotFound, "mutual-authentication", raw, message);
+            let raw = self.reader.raw(key).unwrap_or_default();
+            let finding = self.reader.refuse(Code::TrustStoreNotFound, key, raw, message);
             finding.allowed = names;
             if let Some(near) = near {
                 finding.mend = format!("did you mean {near}?");

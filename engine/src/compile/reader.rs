@@ -1,16 +1,12 @@
 //! Reads annotations of one object and keeps what is wrong with them.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use indexmap::IndexMap;
-
 use super::bounds::FINDINGS;
-use crate::annotation::check::{self, check_with};
 use crate::annotation::decode::Decoded;
 use crate::annotation::parse::{self, ParseError};
-use crate::annotation::{DEFAULTED, PREFIX, Pointer, Row, Scope, nearest, place, row};
+use crate::annotation::{DEFAULTED, PREFIX, Pointer, Row, Scope, Value, place, row};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Place};
 use crate::kinds::Key;
 use k8s_openapi::api::core::v1::Service;
@@ -20,11 +16,30 @@ const QUOTED: usize = 4096;
 /// Bytes of values that are read again for the places of faults in them.
 const READ_AGAIN: usize = 1 << 20;
 
+/// A value is there and cannot be read, as was told.
+#[derive(Debug, Clone, Copy)]
+pub struct Unreadable;
+
+/// How faults of a value are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultReporting {
+    /// Not at all: nothing uses the value.
+    Skip,
+    /// Only that it cannot be read, which changes nothing in AWS.
+    UnreadableOnly,
+    /// All of them; they change nothing in AWS.
+    WithoutEffect,
+    /// All of them.
+    Full,
+}
+
 /// Annotations under our prefix of one Ingress, and the findings on them.
 #[derive(Debug)]
 pub struct Reader<'a> {
     subject: ObjectRef,
     annotations: Option<&'a BTreeMap<String, String>>,
+    /// Those under our prefix, by what follows it.
+    own: BTreeMap<&'a str, &'a str>,
     /// Suffixes that count as absent: what admission wrote into an Ingress of its own is no opinion in a group that it
     /// joined later.
     no_opinion: Vec<&'a str>,
@@ -38,6 +53,8 @@ pub struct Reader<'a> {
     surplus: Option<Finding>,
     /// Bytes that were read again for places.
     read_again: usize,
+    /// Values that were read, by a hash of their key and text, and how their faults were told.
+    taken: BTreeMap<u64, (FaultReporting, Result<Option<Value>, Unreadable>)>,
 }
 
 impl<'a> Reader<'a> {
@@ -52,15 +69,19 @@ impl<'a> Reader<'a> {
         let written = annotations.and_then(|map| map.get(DEFAULTED)).filter(|_| in_group);
         let exclusive = |suffix: &&str| row(suffix).is_some_and(|row| row.scope == Scope::GroupExclusive);
         let no_opinion = written.into_iter().flat_map(|list| list.split(',')).filter(exclusive).collect();
+        let own = annotations.into_iter().flatten();
+        let own = own.filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, value.as_str())));
         Self {
             subject,
             annotations,
+            own: own.collect(),
             no_opinion,
             extra_attributes,
             findings: Vec::new(),
             indices: BTreeMap::new(),
             surplus: None,
             read_again: 0,
+            taken: BTreeMap::new(),
         }
     }
 
@@ -86,10 +107,7 @@ impl<'a> Reader<'a> {
     /// The raw value of an annotation.
     #[must_use]
     pub fn raw(&self, suffix: &str) -> Option<&'a str> {
-        if self.no_opinion.contains(&suffix) {
-            return None;
-        }
-        self.annotations?.get(&format!("{PREFIX}{suffix}")).map(String::as_str)
+        self.own.get(suffix).copied().filter(|_| !self.no_opinion.contains(&suffix))
     }
 
     /// Whether admission wrote the annotation, and nobody else has an opinion on it.
@@ -210,7 +228,7 @@ impl<'a> Reader<'a> {
         let confidential = row(suffix).is_some_and(|row| row.confidential);
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
         let mut finding = Finding::new(code, self.subject.clone(), path, plain(error.message)).place(place);
-        finding = finding.help(error.help);
+        finding = finding.help(error.help).allowed(error.allowed.iter().copied());
         if !confidential {
             finding = finding.value(stretch);
         }
@@ -241,17 +259,55 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Everything that is wrong with a value by its row's grammar.
-    #[must_use]
-    pub fn faults(&self, row: &Row, raw: &str) -> Vec<ParseError> {
-        check_with(row, raw, self.extra_attributes)
+    /// Reads a value by its row and keeps all that is wrong with it, once.
+    ///
+    /// # Errors
+    /// When nothing can be built of it.
+    pub fn read_setting(
+        &mut self,
+        row: &Row,
+        suffix: &str,
+        raw: &str,
+        reporting: FaultReporting,
+    ) -> Result<Option<Value>, Unreadable> {
+        let mut hasher = DefaultHasher::new();
+        (suffix, raw).hash(&mut hasher);
+        let hash = hasher.finish();
+        if let Some((_, value)) = self.taken.get(&hash).filter(|(told, _)| *told >= reporting) {
+            return value.clone();
+        }
+        let mut read = row.read(raw, self.extra_attributes);
+        let is_unreadable = read.is_unreadable();
+        let faults = std::mem::take(&mut read.faults);
+        let value = if is_unreadable { Err(Unreadable) } else { Ok(read.value()) };
+        self.taken.insert(hash, (reporting, value.clone()));
+        for fault in faults {
+            self.report_fault(row, suffix, raw, fault, reporting);
+        }
+        value
     }
 
-    /// Keeps everything that is wrong with a value which is not read otherwise, with the effect that its code has.
-    pub fn checked(&mut self, suffix: &str) {
-        let Some((row, raw)) = row(suffix).zip(self.raw(suffix)) else { return };
-        for error in self.faults(row, raw).into_iter().filter(|error| !error.unfamiliar) {
-            self.fault(suffix, raw, row.code, error);
+    /// Whether a value was read and its faults were told.
+    #[must_use]
+    pub fn is_read(&self, suffix: &str, raw: &str) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (suffix, raw).hash(&mut hasher);
+        self.taken.contains_key(&hasher.finish())
+    }
+
+    fn report_fault(&mut self, row: &Row, suffix: &str, raw: &str, error: ParseError, reporting: FaultReporting) {
+        let fatal = error.is_fatal();
+        match reporting {
+            FaultReporting::Skip => return,
+            FaultReporting::UnreadableOnly if !fatal => return,
+            _ if !fatal && self.findings.len() >= FINDINGS => return,
+            _ => {}
+        }
+        let doubt = error.unfamiliar.then_some(Code::UnfamiliarValue);
+        let code = error.code.or(doubt).unwrap_or(row.code);
+        let finding = self.fault(suffix, raw, code, error);
+        if !fatal || reporting != FaultReporting::Full {
+            finding.effect = Effect::Nothing;
         }
     }
 
@@ -296,43 +352,10 @@ impl<'a> Reader<'a> {
         self.read(suffix, Code::InvalidValue, parse::go_bool)
     }
 
-    /// A map, `None` when the annotation is absent or cannot be read.
-    pub fn map(&mut self, suffix: &str, code: Code) -> Option<IndexMap<String, String>> {
-        self.read(suffix, code, parse::string_map)
-    }
-
     /// A list; an empty one counts as absent.
     #[must_use]
     pub fn list(&self, suffix: &str) -> Option<Vec<String>> {
         Some(parse::string_list(self.raw(suffix)?)).filter(|list| !list.is_empty())
-    }
-
-    /// One of some words.
-    pub fn word<T>(
-        &mut self,
-        suffix: &str,
-        raw: &str,
-        code: Code,
-        words: &[&str],
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = parse(raw);
-        if value.is_none() {
-            let near = nearest::nearest_of(raw, words.iter().copied());
-            let mend = match near {
-                Some(near) => format!("did you mean {near}? {} allowed", listed(words)),
-                None => format!("{} allowed", listed(words)),
-            };
-            let message = format!("unknown value {raw:?}");
-            let finding = self.refuse(code, suffix, raw, message);
-            finding.allowed = words.iter().map(|word| (*word).to_owned()).collect();
-            finding.mend = match check::other_key(suffix, raw) {
-                Some(hint) => hint,
-                None if code.row().mend.is_empty() || near.is_some() => mend,
-                None => code.row().mend.to_owned(),
-            };
-        }
-        value
     }
 
     /// A tag key that belongs to somebody else.
@@ -373,14 +396,4 @@ fn plain(message: String) -> String {
         }
     }
     message
-}
-
-/// Words in a sentence: `a, b and c are`.
-fn listed<T: Display>(words: &[T]) -> String {
-    let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-    match words.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last} are", rest.join(", ")),
-        Some((last, _)) => format!("{last} is"),
-        None => String::new(),
-    }
 }

@@ -3,7 +3,8 @@
 use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 
 use super::Compiler;
-use crate::annotation::PREFIX;
+use crate::annotation::catalogue::TARGET_TYPE;
+use crate::annotation::{PREFIX, Resolved, Source};
 use crate::finding::{Code, Effect, Finding, ObjectRef};
 use crate::stack::TargetType;
 
@@ -25,13 +26,19 @@ impl Compiler<'_> {
     }
 
     /// The port of a Service that targets of this type cannot be reached by.
-    pub(super) fn without_target_port(&mut self, object: &Service, service: &str, target_type: TargetType, at: &str) {
+    pub(super) fn without_target_port(
+        &mut self,
+        object: &Service,
+        service: &str,
+        target_type: Resolved<TargetType>,
+        at: &str,
+    ) {
         let key = self.service_key(service);
         let spec = object.spec.clone().unwrap_or_default();
         let kind = spec.type_.clone().unwrap_or_else(|| "ClusterIP".to_owned());
         let headless = spec.cluster_ip.as_deref() == Some("None");
-        let (origin, change) = self.target_type_origin(object);
-        let message = match target_type {
+        let (origin, change) = self.target_type_origin(target_type.source);
+        let message = match target_type.value {
             // It is told already, and another target type does not help it.
             TargetType::Instance if self.external_name_is_fatal(service, at) => return,
             TargetType::Instance if headless => {
@@ -42,7 +49,7 @@ impl Compiler<'_> {
             }
             TargetType::Ip => format!("Service {key} has no target port"),
         };
-        let mend = match (target_type, kind.as_str()) {
+        let mend = match (target_type.value, kind.as_str()) {
             (TargetType::Ip, _) => format!("give the port of Service {} a targetPort from 1 to 65535", key.name),
             // A headless Service cannot be NodePort: the API server refuses it.
             (_, _) if headless => change.clone(),
@@ -74,23 +81,20 @@ impl Compiler<'_> {
     }
 
     /// Where the target type comes from, and how to have another one there.
-    fn target_type_origin(&self, object: &Service) -> (&'static str, String) {
-        let key = format!("{PREFIX}target-type");
-        let on_ingress = || format!("set {key}: ip on the Ingress");
-        if let Some(params) = self.params.as_ref().filter(|params| params.spec.target_type.is_some()) {
-            let name = params.metadata.name.as_deref().unwrap_or_default();
-            (
-                "from the class's parameters",
-                format!("use a class whose IngressClassParams (here {name}) say target-type: ip, or leave it open"),
-            )
-        } else if object.metadata.annotations.as_ref().is_some_and(|map| map.contains_key(&key)) {
-            ("from the Service's annotation", format!("set {key}: ip on the Service"))
-        } else if self.reader.is_default("target-type") {
-            ("the default, written when the Ingress was created", on_ingress())
-        } else if self.reader.raw("target-type").is_some() {
-            ("from the Ingress's annotation", on_ingress())
-        } else {
-            ("from the flag --default-target-type", on_ingress())
+    fn target_type_origin(&self, source: Source) -> (&'static str, String) {
+        let key = TARGET_TYPE.row.full_key();
+        let on_ingress = format!("set {key}: ip on the Ingress");
+        match source {
+            Source::Class => {
+                let name = self.params.as_ref().and_then(|params| params.metadata.name.as_deref()).unwrap_or_default();
+                let change =
+                    format!("use a class whose IngressClassParams (here {name}) say target-type: ip, or leave it open");
+                ("from the class's parameters", change)
+            }
+            Source::Service => ("from the Service's annotation", format!("set {key}: ip on the Service")),
+            Source::Injected => ("the default, written when the Ingress was created", on_ingress),
+            Source::Ingress => ("from the Ingress's annotation", on_ingress),
+            Source::Flag | Source::Default => ("from the flag --default-target-type", on_ingress),
         }
     }
 }

@@ -1,24 +1,27 @@
 //! The target group of one port of one Service, as annotations of the Service and the Ingress ask for it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use k8s_openapi::api::core::v1::{Service, ServicePort as KubePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::reader::FaultReporting;
+use super::resolve::Annotations;
 use super::{Compiler, TargetGroupAsk};
-use crate::annotation::{PREFIX, parse, row};
+use crate::annotation::catalogue::{
+    BACKEND_PROTOCOL, BACKEND_PROTOCOL_VERSION, HEALTHCHECK_INTERVAL_SECONDS, HEALTHCHECK_PATH, HEALTHCHECK_PORT,
+    HEALTHCHECK_PROTOCOL, HEALTHCHECK_TIMEOUT_SECONDS, HEALTHY_THRESHOLD_COUNT, MULTI_CLUSTER_TARGET_GROUP,
+    SUCCESS_CODES, TARGET_CONTROL_PORT, TARGET_GROUP_ATTRIBUTES, TARGET_NODE_LABELS, TARGET_TYPE,
+    UNHEALTHY_THRESHOLD_COUNT,
+};
+use crate::annotation::{PREFIX, Resolved, Scope, Setting, SettingValue, Source, parse, row};
 use crate::finding::{Code, Effect, ObjectRef};
+use crate::kinds::Key;
+use crate::settings::Gate;
 use crate::stack::{
     HealthCheck, NetworkingPort, Protocol, ProtocolVersion, ResourceId, ServicePort, TargetGroup, TargetGroupName,
     TargetType, tracking,
 };
-
-/// Annotations of a Service laid over those of the Ingress: the Service's value wins whole.
-struct Overlaid<'s> {
-    service: Option<&'s BTreeMap<String, String>>,
-}
 
 impl Compiler<'_> {
     pub(super) fn target_group(
@@ -43,9 +46,16 @@ impl Compiler<'_> {
     fn check_service(&mut self, object: &Service) {
         for (key, value) in object.metadata.annotations.iter().flatten() {
             let Some(suffix) = key.strip_prefix(PREFIX) else { continue };
-            let Some(row) = row(suffix).filter(|row| row.on_service) else { continue };
-            for error in self.reader.faults(row, value) {
-                self.reader.also(row, suffix, value, error);
+            let Some(row) = row(suffix).filter(|row| row.on_service.is_read()) else { continue };
+            if self.reader.is_read(suffix, value) {
+                continue;
+            }
+            if row.scope == Scope::Rule {
+                for error in row.read(value, &self.settings().extra_attributes).faults {
+                    self.reader.also(row, suffix, value, error);
+                }
+            } else {
+                let _ = self.reader.read_setting(row, suffix, value, FaultReporting::WithoutEffect);
             }
         }
     }
@@ -61,14 +71,14 @@ impl Compiler<'_> {
         let spec = object.spec.clone().unwrap_or_default();
         self.check_external_name(object, service, at);
         let kube_port = self.service_port(object, service, port, at)?;
-        let over = Overlaid { service: object.metadata.annotations.as_ref() };
-        let target_type = self.target_type(&over)?;
-        let target_port = self.target_port(object, service, &kube_port, target_type, at)?;
-        let protocol = self.words(&over, "backend-protocol", Protocol::ALL, Protocol::parse)?.unwrap_or(Protocol::Http);
-        let version = self.words(&over, "backend-protocol-version", ProtocolVersion::ALL, ProtocolVersion::parse)?;
-        let protocol_version = version.unwrap_or(ProtocolVersion::Http1);
-        let control = self.target_control_port(&over, service, port, target_type);
-        let health_check = self.health_check(&over, object, &kube_port, protocol, protocol_version, target_type)?;
+        let over = object.metadata.annotations.as_ref();
+        let resolved_type = self.target_type(over)?;
+        let target_type = resolved_type.value;
+        let target_port = self.target_port(object, service, &kube_port, resolved_type, at)?;
+        let protocol = self.resolve_or_default(&BACKEND_PROTOCOL, over)?.value;
+        let protocol_version = self.resolve_or_default(&BACKEND_PROTOCOL_VERSION, over)?.value;
+        let control = self.target_control_port(over, service, port, target_type);
+        let health_check = self.health_check(over, object, protocol, protocol_version, target_type)?;
         let ipv6 = spec.ip_families.iter().flatten().any(|family| family == "IPv6");
         let name = TargetGroupName {
             cluster: &self.settings().cluster_name,
@@ -85,11 +95,12 @@ impl Compiler<'_> {
             target_control_port: control,
         }
         .build();
-        let attributes = self.overlaid_map(&over, "target-group-attributes").into_iter().collect();
+        let attributes = self.resolve_on(&TARGET_GROUP_ATTRIBUTES, over).ok().flatten();
         let node_labels = match target_type {
-            TargetType::Instance => self.overlaid_map(&over, "target-node-labels"),
-            TargetType::Ip => IndexMap::new(),
+            TargetType::Instance => self.resolve_on(&TARGET_NODE_LABELS, over).ok().flatten(),
+            TargetType::Ip => None,
         };
+        let multi_cluster = self.resolve_or_default(&MULTI_CLUSTER_TARGET_GROUP, over).is_some_and(|is| is.value);
         let mut tags = self.settings().with_default_tags(self.tags_of(Some(object)));
         tags.extend(tracking(&self.settings().cluster_name, self.group(), id));
         let ask = TargetGroupAsk {
@@ -103,13 +114,13 @@ impl Compiler<'_> {
                 port: target_port,
                 ipv6,
                 health_check,
-                attributes,
+                attributes: attributes.map(|attributes| attributes.value).unwrap_or_default(),
                 tags,
             }),
             service: service.to_owned(),
             service_port: port.clone(),
-            node_labels: node_labels.into_iter().collect(),
-            multi_cluster: self.multi_cluster(&over),
+            node_labels: node_labels.map(|labels| labels.value).unwrap_or_default(),
+            multi_cluster,
         };
         self.target_groups.insert(id.clone(), ask);
         Some(())
@@ -138,24 +149,16 @@ impl Compiler<'_> {
         found.cloned()
     }
 
-    fn target_type(&mut self, over: &Overlaid<'_>) -> Option<TargetType> {
-        let enforced = self.params.as_ref().and_then(|params| params.spec.target_type.as_deref());
-        if let Some(kind) = enforced.and_then(TargetType::parse) {
-            return Some(kind);
-        }
-        let kind = match self.overlaid(over, "target-type") {
-            None => self.settings().default_target_type,
-            Some(raw) => {
-                self.reader.word("target-type", &raw, Code::InvalidTargetType, TargetType::ALL, TargetType::parse)?
-            }
-        };
-        if kind == TargetType::Ip && !self.settings().gate(crate::settings::Gate::EnableIpTargetType) {
+    fn target_type(&mut self, over: Option<&Annotations>) -> Option<Resolved<TargetType>> {
+        let resolved = self.resolve_or_default(&TARGET_TYPE, over)?;
+        let shut = resolved.value == TargetType::Ip && !self.settings().gate(Gate::EnableIpTargetType);
+        if shut && resolved.source != Source::Class {
             let message = "unsupported targetType: ip when EnableIPTargetType is false";
-            self.reader.refuse(Code::InvalidTargetType, "target-type", "ip", message).mend =
+            self.reader.refuse(Code::InvalidTargetType, TARGET_TYPE.row.key, "ip", message).mend =
                 "write instance, or open the feature gate EnableIPTargetType".to_owned();
             return None;
         }
-        Some(kind)
+        Some(resolved)
     }
 
     fn target_port(
@@ -163,10 +166,10 @@ impl Compiler<'_> {
         object: &Service,
         service: &str,
         port: &KubePort,
-        target_type: TargetType,
+        target_type: Resolved<TargetType>,
         at: &str,
     ) -> Option<u16> {
-        let number = match target_type {
+        let number = match target_type.value {
             TargetType::Instance => port.node_port.unwrap_or_default(),
             TargetType::Ip => match &port.target_port {
                 Some(IntOrString::Int(number)) => *number,
@@ -183,51 +186,46 @@ impl Compiler<'_> {
 
     fn target_control_port(
         &mut self,
-        over: &Overlaid<'_>,
+        over: Option<&Annotations>,
         service: &str,
         port: &ServicePort,
         target_type: TargetType,
     ) -> Option<u16> {
-        let suffix = format!("target-control-port.{service}.{port}");
-        let raw = self.overlaid(over, &suffix)?;
-        let number = self.reader.check(&suffix, &raw, Code::InvalidValue, parse::go_int32)?;
+        let row = &TARGET_CONTROL_PORT.row;
+        let suffix = format!("{}{service}.{port}", row.key);
+        let resolved = self.resolve_row(row, &suffix, over, FaultReporting::Full).ok()??;
         if target_type == TargetType::Instance {
             let message = "target control port is not supported for instance target target group";
-            self.reader.refuse(Code::InvalidValue, &suffix, &number.to_string(), message).mend =
+            self.reader.refuse(row.code, &suffix, &resolved.value.to_string(), message).mend =
                 "set target-type: ip, or remove the annotation".to_owned();
         }
-        let control = u16::try_from(number).ok().filter(|number| *number > 0);
-        if control.is_none() {
-            let message = format!("{number} is no port: 1 to 65535 are");
-            self.reader.refuse(Code::InvalidValue, &suffix, &number.to_string(), message);
-        }
-        control
+        u16::from_value(&resolved.value)
     }
 
     fn health_check(
         &mut self,
-        over: &Overlaid<'_>,
+        over: Option<&Annotations>,
         object: &Service,
-        port: &KubePort,
         protocol: Protocol,
         version: ProtocolVersion,
         target_type: TargetType,
     ) -> Option<HealthCheck> {
         let grpc = version == ProtocolVersion::Grpc;
-        let text = |compiler: &Self, suffix: &str, http: &str, otherwise: &str| {
-            let default = if grpc { otherwise } else { http };
-            compiler.overlaid(over, suffix).unwrap_or_else(|| default.to_owned())
+        let mut text = |setting: &'static Setting<String>, of_grpc: &str| {
+            let said = self.resolve_on(setting, over).ok()?;
+            let default = || if grpc { of_grpc.to_owned() } else { setting.row.default.to_owned() };
+            Some(said.map_or_else(default, |said| said.value))
         };
-        let path = text(self, "healthcheck-path", "/", "/AWS.ALB/healthcheck");
-        let success_codes = text(self, "success-codes", "200", "12");
+        let path = text(&HEALTHCHECK_PATH, "/AWS.ALB/healthcheck")?;
+        let success_codes = text(&SUCCESS_CODES, "12")?;
         let check = HealthCheck {
-            port: self.health_check_port(over, object, port, target_type)?,
-            protocol: self.words(over, "healthcheck-protocol", Protocol::ALL, Protocol::parse)?.unwrap_or(protocol),
+            port: self.health_check_port(over, object, target_type)?,
+            protocol: self.resolve_on(&HEALTHCHECK_PROTOCOL, over).ok()?.map_or(protocol, |own| own.value),
             path,
-            interval_seconds: self.ranged(over, "healthcheck-interval-seconds", 15, 5..=300)?,
-            timeout_seconds: self.ranged(over, "healthcheck-timeout-seconds", 5, 2..=120)?,
-            healthy_threshold: self.ranged(over, "healthy-threshold-count", 2, 2..=10)?,
-            unhealthy_threshold: self.ranged(over, "unhealthy-threshold-count", 2, 2..=10)?,
+            interval_seconds: self.resolve_or_default(&HEALTHCHECK_INTERVAL_SECONDS, over)?.value,
+            timeout_seconds: self.resolve_or_default(&HEALTHCHECK_TIMEOUT_SECONDS, over)?.value,
+            healthy_threshold: self.resolve_or_default(&HEALTHY_THRESHOLD_COUNT, over)?.value,
+            unhealthy_threshold: self.resolve_or_default(&UNHEALTHY_THRESHOLD_COUNT, over)?.value,
             success_codes,
         };
         self.check_together(over, &check, grpc);
@@ -235,16 +233,17 @@ impl Compiler<'_> {
     }
 
     /// Settings of a health check that AWS refuses beside each other, defaults included. It has the last word.
-    fn check_together(&mut self, over: &Overlaid<'_>, check: &HealthCheck, grpc: bool) {
+    fn check_together(&mut self, over: Option<&Annotations>, check: &HealthCheck, grpc: bool) {
         let (interval, timeout) = (check.interval_seconds, check.timeout_seconds);
-        let written = |compiler: &Self, suffix: &str| compiler.overlaid(over, suffix).is_some();
         if timeout >= interval && interval >= 5 {
-            let suffixes = ["healthcheck-timeout-seconds", "healthcheck-interval-seconds"];
-            let suffix =
-                suffixes.into_iter().find(|suffix| written(self, suffix)).unwrap_or("healthcheck-timeout-seconds");
+            let both = [&HEALTHCHECK_TIMEOUT_SECONDS, &HEALTHCHECK_INTERVAL_SECONDS];
+            let written =
+                both.map(|setting| self.resolve_on(setting, over).ok().flatten().map(|is| (setting, is.value)));
+            let written = written.into_iter().flatten().next();
+            let (setting, value) =
+                written.map_or((&HEALTHCHECK_TIMEOUT_SECONDS, String::new()), |(one, value)| (one, value.to_string()));
             let message = format!("the timeout, {timeout} s, has to be less than the interval, {interval} s");
-            let value = self.overlaid(over, suffix).unwrap_or_default();
-            let finding = self.reader.refuse(Code::InvalidHealthCheck, suffix, &value, message);
+            let finding = self.reader.refuse(Code::InvalidHealthCheck, setting.row.key, &value, message);
             finding.effect = Effect::Nothing;
             finding.mend =
                 "write a longer healthcheck-interval-seconds or a shorter healthcheck-timeout-seconds".to_owned();
@@ -256,7 +255,7 @@ impl Compiler<'_> {
             let (first, last) = (range.start(), range.end());
             let message = format!("{code} is no {kind} status that a health check can ask for: {first} to {last} are");
             let codes = &check.success_codes;
-            let finding = self.reader.refuse(Code::InvalidHealthCheck, "success-codes", codes, message);
+            let finding = self.reader.refuse(Code::InvalidHealthCheck, SUCCESS_CODES.row.key, codes, message);
             finding.effect = Effect::Nothing;
             finding.mend = format!("write {kind} statuses from {first} to {last}, or another backend-protocol-version");
         }
@@ -264,13 +263,12 @@ impl Compiler<'_> {
 
     fn health_check_port(
         &mut self,
-        over: &Overlaid<'_>,
+        over: Option<&Annotations>,
         object: &Service,
-        _port: &KubePort,
         target_type: TargetType,
     ) -> Option<String> {
-        const SUFFIX: &str = "healthcheck-port";
-        let raw = self.overlaid(over, SUFFIX).unwrap_or_else(|| "traffic-port".to_owned());
+        let key = HEALTHCHECK_PORT.row.key;
+        let raw = self.resolve_or_default(&HEALTHCHECK_PORT, over)?.value;
         if raw == "traffic-port" {
             return Some(raw);
         }
@@ -278,10 +276,10 @@ impl Compiler<'_> {
             return Some(number.to_string());
         }
         let ports = object.spec.as_ref().and_then(|spec| spec.ports.clone()).unwrap_or_default();
-        let key = crate::kinds::Key::of(&object.metadata);
         let Some(named) = ports.iter().find(|port| name_of(port) == raw) else {
-            let message = format!("failed to resolve healthCheckPort: unable to find port {raw} on service {key}");
-            self.reader.refuse(Code::InvalidHealthCheck, SUFFIX, &raw, message).mend =
+            let service = Key::of(&object.metadata);
+            let message = format!("failed to resolve healthCheckPort: unable to find port {raw} on service {service}");
+            self.reader.refuse(Code::InvalidHealthCheck, key, &raw, message).mend =
                 "write traffic-port, a number, or the name of a port of the Service".to_owned();
             return None;
         };
@@ -292,42 +290,11 @@ impl Compiler<'_> {
             (TargetType::Ip, Some(IntOrString::String(_))) => {
                 let message =
                     "cannot use named healthCheckPort for IP TargetType when service's targetPort is a named port";
-                self.reader.refuse(Code::InvalidHealthCheck, SUFFIX, &raw, message).mend =
+                self.reader.refuse(Code::InvalidHealthCheck, key, &raw, message).mend =
                     "write the number of the container's port".to_owned();
                 None
             }
         }
-    }
-
-    fn ranged(
-        &mut self,
-        over: &Overlaid<'_>,
-        suffix: &str,
-        default: i32,
-        range: std::ops::RangeInclusive<i32>,
-    ) -> Option<i32> {
-        let Some(raw) = self.overlaid(over, suffix) else { return Some(default) };
-        let Ok(number) = parse::go_int32(&raw) else {
-            let message = format!("{raw:?} is no whole number");
-            self.reader.refuse(Code::InvalidValue, suffix, &raw, message).mend =
-                format!("write a whole number from {} to {}", range.start(), range.end());
-            return None;
-        };
-        if !range.contains(&number) {
-            let message = format!("{number} is not within {} and {}", range.start(), range.end());
-            self.reader.refuse(Code::InvalidHealthCheck, suffix, &raw, message);
-        }
-        Some(number)
-    }
-
-    fn multi_cluster(&mut self, over: &Overlaid<'_>) -> bool {
-        const SUFFIX: &str = "multi-cluster-target-group";
-        if self.reader.bool(SUFFIX).unwrap_or_default() {
-            return true;
-        }
-        let of_service = over.service.and_then(|map| map.get(&format!("{PREFIX}{SUFFIX}")));
-        let of_service = of_service.and_then(|raw| self.reader.check(SUFFIX, raw, Code::InvalidValue, parse::go_bool));
-        of_service.unwrap_or_default()
     }
 
     /// The ports of targets that the load balancer has to reach, each a rule of its own.
@@ -351,36 +318,9 @@ impl Compiler<'_> {
         let controlled = control.map(|port| ServicePort::Number(port.into()));
         [Some(traffic), checked, controlled].into_iter().flatten().map(Some).collect()
     }
-
-    fn overlaid(&self, over: &Overlaid<'_>, suffix: &str) -> Option<String> {
-        let of_service = over.service.and_then(|map| map.get(&format!("{PREFIX}{suffix}")));
-        of_service.map(String::as_str).or_else(|| self.reader.raw(suffix)).map(str::to_owned)
-    }
-
-    fn overlaid_map(&mut self, over: &Overlaid<'_>, suffix: &str) -> IndexMap<String, String> {
-        let Some(raw) = self.overlaid(over, suffix) else { return IndexMap::new() };
-        self.reader.check(suffix, &raw, code_of(suffix), parse::string_map).unwrap_or_default()
-    }
-
-    /// One of AWS's words: `None` when it is none, `Some(None)` when nothing is said.
-    #[expect(clippy::option_option, reason = "absent and wrong lead to different places")]
-    fn words<T>(
-        &mut self,
-        over: &Overlaid<'_>,
-        suffix: &str,
-        words: &[&str],
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<Option<T>> {
-        let Some(raw) = self.overlaid(over, suffix) else { return Some(None) };
-        self.reader.word(suffix, &raw, code_of(suffix), words, parse).map(Some)
-    }
 }
 
 /// The port's name; the one port without a name is found under the empty one.
 fn name_of(port: &KubePort) -> &str {
     port.name.as_deref().unwrap_or_default()
-}
-
-fn code_of(suffix: &str) -> Code {
-    row(suffix).map_or(Code::InvalidValue, |row| row.code)
 }

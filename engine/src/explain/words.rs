@@ -1,6 +1,6 @@
 //! The enums of the catalogue in words.
 
-use crate::annotation::{Grammar, Merge, PREFIX, Row, Scope, catalogue::Shape};
+use crate::annotation::{Grammar, Merge, OnService, PREFIX, Row, Scope, catalogue::Shape};
 
 /// The placeholder for the variable part of the key of a family.
 pub(super) fn placeholder(row: &Row) -> &'static str {
@@ -41,18 +41,22 @@ pub(super) fn facts(row: &Row) -> Vec<(&'static str, String)> {
     };
     fact("default", row.default);
     fact("in a group", merge(row.merge));
-    fact("on a Service", if row.on_service { service(row) } else { "" });
+    fact("on a Service", service(row.on_service));
     fact(
         "overridden by",
-        &row.params_field.map(|field| format!("spec.{field} of IngressClassParams")).unwrap_or_default(),
+        &row.parameter.map(|one| format!("spec.{} of IngressClassParams", one.field)).unwrap_or_default(),
     );
     let codes: Vec<String> = row.codes().map(|code| code.to_string()).collect();
     fact("findings", &if row.scope == Scope::Output { String::new() } else { codes.join(", ") });
     facts
 }
 
-fn service(row: &Row) -> &'static str {
-    if row.key == "tags" { "yes, added by key" } else { "yes, its value overrides that of the Ingress" }
+fn service(does: OnService) -> &'static str {
+    match does {
+        OnService::Unread => "",
+        OnService::AddsByKey => "yes, added by key",
+        OnService::Replaces | OnService::Either => "yes, its value overrides that of the Ingress",
+    }
 }
 
 fn scope(scope: Scope) -> &'static str {
@@ -86,7 +90,7 @@ fn merge(merge: Merge) -> &'static str {
 
 fn takes(grammar: Grammar) -> String {
     match grammar {
-        Grammar::Text => "text".to_owned(),
+        Grammar::Text | Grammar::WebAclName | Grammar::CookieName => "text".to_owned(),
         Grammar::Bool => "true or false (or 1, t, T, TRUE, True, 0, f, F, FALSE, False)".to_owned(),
         Grammar::Int32 { min, max } => format!("a whole number from {min} to {max}"),
         Grammar::Int64 { min, max } => format!("a whole number from {min} to {max}"),
@@ -108,6 +112,7 @@ fn takes(grammar: Grammar) -> String {
         Grammar::Cidrs => "CIDRs, separated by commas".to_owned(),
         Grammar::GroupName => "a name of at most 63 lower-case letters, digits, - and .".to_owned(),
         Grammar::HealthCheckPort => "a port number, traffic-port, or the name of a port of the Service".to_owned(),
+        Grammar::TrafficPort => "a port number, or traffic-port".to_owned(),
         Grammar::StatusCodes(last) => format!("statuses and ranges up to {last}, separated by commas"),
         Grammar::PortMap => "port=port, separated by commas".to_owned(),
     }

@@ -1,6 +1,10 @@
 //! What is attached to the group's load balancer: a web ACL by name goes before one by ARN.
 
 use super::Linker;
+use crate::annotation::catalogue::{
+    MINIMUM_LOAD_BALANCER_CAPACITY, SHIELD_ADVANCED_PROTECTION, WAF_ACL_ID, WAFV2_ACL_ARN, WAFV2_ACL_NAME,
+};
+use crate::compile::web_acl_named;
 use crate::facts;
 use crate::finding::{Code, Finding};
 use crate::settings::Gate;
@@ -9,14 +13,16 @@ use crate::stack::Addons;
 impl Linker<'_> {
     pub(super) fn addons(&self) -> Addons {
         let settings = self.input.settings;
-        let by_name = self.first(|fragment| fragment.addons.wafv2_name.clone()).map(|(_, acl)| acl);
-        let wafv2 = by_name.or_else(|| self.first(|fragment| fragment.addons.wafv2_arn.clone()));
+        let by_name = self.merged(&WAFV2_ACL_NAME).and_then(|name| web_acl_named(&name, settings, self.input.facts));
+        let wafv2 = by_name.or_else(|| self.merged(&WAFV2_ACL_ARN));
         let subscribed = self.input.facts.shield_subscribed.as_ref().is_none_or(|known| known.value);
         Addons {
             wafv2: wafv2.filter(|_| settings.enable_wafv2),
-            waf_classic: self.first(|fragment| fragment.addons.waf_classic.clone()).filter(|_| settings.enable_waf),
-            shield: self.first(|fragment| fragment.addons.shield).filter(|_| settings.enable_shield && subscribed),
-            capacity_units: self.capacity_units().filter(|_| settings.gate(Gate::LbCapacityReservation)),
+            waf_classic: self.merged(&WAF_ACL_ID).filter(|_| settings.enable_waf),
+            shield: self.merged(&SHIELD_ADVANCED_PROTECTION).filter(|_| settings.enable_shield && subscribed),
+            capacity_units: self
+                .merged(&MINIMUM_LOAD_BALANCER_CAPACITY)
+                .filter(|_| settings.gate(Gate::LbCapacityReservation)),
         }
     }
 
@@ -34,14 +40,5 @@ impl Linker<'_> {
             Some(read_at) => finding.age(facts::age(read_at, self.input.now)),
             None => finding,
         }
-    }
-
-    /// What the parameters of the first member's class say settles it.
-    fn capacity_units(&self) -> Option<i32> {
-        let enforced = self.fragments.first().and_then(|fragment| fragment.params.as_ref());
-        let enforced = enforced.and_then(|params| params.spec.minimum_load_balancer_capacity.as_ref());
-        enforced
-            .map(|capacity| capacity.capacity_units)
-            .or_else(|| self.first(|fragment| fragment.addons.capacity_units))
     }
 }

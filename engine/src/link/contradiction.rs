@@ -8,49 +8,71 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::annotation::PREFIX;
-use crate::compile::{FRONTEND_WHOLE, Fragment, Statement, Thing};
+use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, GROUP_ORDER};
+use crate::annotation::{Merge, Row, Source, Value, rows};
+use crate::compile::{Fragment, MemberSetting, SettingKey};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef, Readers};
+use crate::link::members::setting_of;
 use circumstances::Circumstances;
 
 /// Contradictions among others that one newcomer is told of.
 const TOLD: usize = 10;
-/// What a member's silence is taken for where it is a statement.
+/// How the value is shown of a member that says nothing, where that is a conflict.
 const SILENCE: &str = "(none)";
 
 /// What the members taken so far say. A newcomer is held against that and not against each member, so a group costs as
 /// much time as its members say.
 #[derive(Debug, Default)]
 pub(super) struct Agreement {
-    said: BTreeMap<Thing, Said>,
-    /// Things of which members say one thing and another, which as things stand does not count.
-    open: BTreeSet<Thing>,
+    settings: BTreeMap<SettingKey, Standing>,
+    /// Settings of which members have different values, without a conflict as things stand.
+    open: BTreeSet<SettingKey>,
     /// The first member of the group.
     first: Option<Arc<Fragment>>,
     /// The first on each port.
     first_on: BTreeMap<u16, Arc<Fragment>>,
-    /// Who speaks of [`FRONTEND_WHOLE`], by annotation.
-    whole: BTreeMap<&'static str, Whole>,
+    /// Who sets what has to be the same in all members, or absent in all.
+    whole: BTreeMap<&'static Row, Whole>,
     /// A member asks for an NLB.
     frontend_nlb: bool,
     /// What any of those says who will be put together.
     circumstances: Circumstances,
 }
 
-/// What is said of a thing: by the most senior who speaks of it, and by the most senior who says otherwise.
+/// The values of a setting: of the most senior member that has one, and of the most senior that has another.
 #[derive(Debug)]
-struct Said {
-    text: String,
-    by: Arc<Fragment>,
-    otherwise: Option<(String, Arc<Fragment>)>,
+struct Standing {
+    own: One,
+    other: Option<One>,
 }
 
-impl Said {
-    /// Who says something else than a text, and what.
-    fn against(&self, text: &str) -> Option<(&str, &Fragment)> {
-        if self.text != text {
-            return Some((&self.text, &self.by));
+/// The value of one member.
+#[derive(Debug)]
+struct One {
+    setting: MemberSetting,
+    by: Arc<Fragment>,
+}
+
+impl One {
+    fn of(setting: &MemberSetting, by: &Arc<Fragment>) -> Self {
+        Self { setting: setting.clone(), by: by.clone() }
+    }
+
+    fn side(&self) -> Side<'_> {
+        (&self.by, Some(&self.setting))
+    }
+}
+
+/// A member and what it says; `None`: nothing.
+type Side<'s> = (&'s Fragment, Option<&'s MemberSetting>);
+
+impl Standing {
+    /// The most senior member with another value.
+    fn against(&self, value: &Value) -> Option<Side<'_>> {
+        if self.own.setting.value != *value {
+            return Some(self.own.side());
         }
-        self.otherwise.as_ref().map(|(text, by)| (text.as_str(), &**by))
+        self.other.as_ref().map(One::side)
     }
 }
 
@@ -69,15 +91,14 @@ impl Agreement {
 
     /// Takes note of what a member says.
     pub(super) fn take_in(&mut self, member: &Arc<Fragment>) {
-        for Statement { thing, text } in &member.statements {
-            match self.said.get_mut(thing) {
+        for one in &member.settings {
+            match self.settings.get_mut(&one.key) {
                 None => {
-                    let said = Said { text: text.clone(), by: member.clone(), otherwise: None };
-                    self.said.insert(thing.clone(), said);
+                    self.settings.insert(one.key.clone(), Standing { own: One::of(one, member), other: None });
                 }
-                Some(said) if said.text != *text && said.otherwise.is_none() => {
-                    said.otherwise = Some((text.clone(), member.clone()));
-                    self.open.insert(thing.clone());
+                Some(standing) if standing.own.setting.value != one.value && standing.other.is_none() => {
+                    standing.other = Some(One::of(one, member));
+                    self.open.insert(one.key.clone());
                 }
                 Some(_) => {}
             }
@@ -91,9 +112,9 @@ impl Agreement {
                 self.first_on.insert(*port, member.clone());
             }
         }
-        for suffix in FRONTEND_WHOLE {
-            let whole = self.whole.entry(suffix).or_default();
-            match spoken(member, suffix) {
+        for row in identical() {
+            let whole = self.whole.entry(row).or_default();
+            match setting_of(member, &SettingKey::Group(row)) {
                 Some(_) if is_first(whole.first_to_speak.as_ref()) => whole.first_to_speak = Some(member.clone()),
                 None if whole.last_silent.as_ref().is_none_or(|last| comes_before(last, member)) => {
                     whole.last_silent = Some(member.clone());
@@ -108,61 +129,60 @@ impl Agreement {
     /// seniors, and what they say otherwise than each other if only with the newcomer that counts.
     pub(super) fn contradictions(&self, newcomer: &Fragment) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for Statement { thing, text } in &newcomer.statements {
-            let against = self.said.get(thing).and_then(|said| said.against(text));
-            let against = against.filter(|_| self.counts(thing, newcomer));
-            findings.extend(against.map(|(theirs, senior)| conflict(thing, (newcomer, text), (senior, theirs))));
+        for own in &newcomer.settings {
+            let against = self.settings.get(&own.key).and_then(|standing| standing.against(&own.value));
+            let against = against.filter(|_| self.counts(&own.key, newcomer));
+            findings.extend(against.map(|senior| conflict(&own.key, (newcomer, Some(own)), senior)));
         }
         if self.frontend_nlb || asks_for_frontend_nlb(newcomer) {
-            findings.extend(FRONTEND_WHOLE.into_iter().filter_map(|suffix| self.silence(newcomer, suffix)));
+            findings.extend(identical().filter_map(|row| self.silence(newcomer, row)));
         }
         findings.extend(self.opened_by(newcomer));
         findings
     }
 
     /// A newcomer that is silent behind one that speaks, or speaks before one that is silent.
-    fn silence(&self, newcomer: &Fragment, suffix: &'static str) -> Option<Finding> {
-        let Whole { first_to_speak, last_silent } = self.whole.get(suffix)?;
-        let thing = Thing::FrontendWhole(suffix);
-        if let Some(text) = spoken(newcomer, suffix) {
+    fn silence(&self, newcomer: &Fragment, row: &'static Row) -> Option<Finding> {
+        let Whole { first_to_speak, last_silent } = self.whole.get(row)?;
+        let key = SettingKey::Group(row);
+        if let Some(own) = setting_of(newcomer, &key) {
             let silent = last_silent.as_ref().filter(|silent| comes_before(newcomer, silent))?;
-            return Some(conflict(&thing, (newcomer, text), (silent, SILENCE)));
+            return Some(conflict(&key, (newcomer, Some(own)), (silent, None)));
         }
         let speaker = first_to_speak.as_ref().filter(|speaker| comes_before(speaker, newcomer))?;
-        Some(conflict(&thing, (newcomer, SILENCE), (speaker, spoken(speaker, suffix)?)))
+        Some(conflict(&key, (newcomer, None), (speaker, setting_of(speaker, &key))))
     }
 
     /// What seniors say otherwise than each other and what did not count without a newcomer: it asks for an NLB, or stands
     /// before the one whose class's parameters settled it.
     fn opened_by(&self, newcomer: &Fragment) -> Vec<Finding> {
-        let opens = (!self.frontend_nlb && asks_for_frontend_nlb(newcomer)).then_some("enable-frontend-nlb");
+        let opens = (!self.frontend_nlb && asks_for_frontend_nlb(newcomer)).then_some(&ENABLE_FRONTEND_NLB.row);
         if opens.is_none() && !self.leads(newcomer) {
             return Vec::new();
         }
-        let open = self.open.iter().filter(|thing| self.counts(thing, newcomer));
+        let open = self.open.iter().filter(|key| self.counts(key, newcomer));
         let mut conflicts: Vec<Finding> = open
-            .filter_map(|thing| {
-                let said = self.said.get(thing)?;
-                let (text, by) = said.otherwise.as_ref()?;
-                Some(conflict(thing, (by, text), (&said.by, &said.text)))
+            .filter_map(|key| {
+                let standing = self.settings.get(key)?;
+                Some(conflict(key, standing.other.as_ref()?.side(), standing.own.side()))
             })
             .take(TOLD)
             .collect();
         if opens.is_some() {
-            conflicts.extend(self.whole.iter().filter_map(|(suffix, whole)| {
+            conflicts.extend(self.whole.iter().filter_map(|(row, whole)| {
                 let (speaker, silent) = whole.first_to_speak.as_ref().zip(whole.last_silent.as_ref())?;
                 let late = comes_before(speaker, silent).then_some(silent)?;
-                let thing = Thing::FrontendWhole(suffix);
-                Some(conflict(&thing, (late, SILENCE), (speaker, spoken(speaker, suffix)?)))
+                let key = SettingKey::Group(row);
+                Some(conflict(&key, (late, None), (speaker, setting_of(speaker, &key))))
             }));
         }
-        let (suffix, consequence) = match opens {
-            Some(suffix) => (suffix, "of members that this would put an NLB in front of"),
-            None => ("group.order", "of members that come behind this one, whose class does not settle it"),
+        let (row, consequence) = match opens {
+            Some(row) => (row, "of members that this would put an NLB in front of"),
+            None => (&GROUP_ORDER.row, "of members that come behind this one, whose class does not settle it"),
         };
         let of_others = |conflict: Finding| {
             let message = format!("{} {consequence}", conflict.message);
-            let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
+            let path = FieldPath::annotation(&row.full_key());
             let finding = Finding::new(Code::GroupConflict, subject(newcomer), path, message);
             let value = if opens.is_some() { "true".to_owned() } else { newcomer.order.to_string() };
             let readers = conflict.readers().unwrap_or_default();
@@ -181,55 +201,71 @@ fn comes_before(one: &Fragment, other: &Fragment) -> bool {
 }
 
 fn asks_for_frontend_nlb(fragment: &Fragment) -> bool {
-    fragment.frontend_nlb.enabled == Some(true)
+    fragment.values.get(&ENABLE_FRONTEND_NLB) == Some(true)
 }
 
-fn spoken<'f>(fragment: &'f Fragment, suffix: &'static str) -> Option<&'f str> {
-    let statements = fragment.statements.iter();
-    let mut of_it = statements.filter(|one| one.thing == Thing::FrontendWhole(suffix));
-    of_it.next().map(|one| one.text.as_str())
+/// What all members have to set alike, or none of them.
+fn identical() -> impl Iterator<Item = &'static Row> {
+    rows().filter(|row| row.merge == Merge::Identical)
 }
 
 fn subject(fragment: &Fragment) -> ObjectRef {
     ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name)
 }
 
-/// The annotation that says it, where in it, and whether it is said of a listener.
-pub(super) fn words(thing: &Thing) -> (String, String, Code) {
-    let (suffix, place, code) = match thing {
-        Thing::Group(suffix) | Thing::Frontend(suffix) | Thing::FrontendWhole(suffix) => {
-            (*suffix, String::new(), Code::GroupConflict)
+/// The annotation, where in it, and the code of a conflict.
+pub(super) fn words(key: &SettingKey) -> (String, String, Code) {
+    match key {
+        SettingKey::Group(row) => (row.key.to_owned(), String::new(), Code::GroupConflict),
+        SettingKey::Item(row, item) => (row.key.to_owned(), format!(" {item}"), Code::GroupConflict),
+        SettingKey::Port(row, port) => {
+            let whose = if key.is_of_frontend_nlb() { "the NLB's port" } else { "port" };
+            (row.key.to_owned(), format!(" on {whose} {port}"), Code::ListenerConflict)
         }
-        Thing::Attribute(key) => ("load-balancer-attributes", format!(" {key}"), Code::GroupConflict),
-        Thing::Tag(key) => ("tags", format!(" {key}"), Code::GroupConflict),
-        Thing::Listener(port, suffix) => (*suffix, format!(" on port {port}"), Code::ListenerConflict),
-        Thing::FrontendPort(port, suffix) => (*suffix, format!(" on the NLB's port {port}"), Code::ListenerConflict),
-        Thing::ListenerAttribute(port, protocol, key) => {
-            return (format!("listener-attributes.{protocol}-{port}"), format!(" {key}"), Code::GroupConflict);
+        SettingKey::PortItem(row, port, protocol, item) => {
+            (format!("{}{protocol}-{port}", row.key), format!(" {item}"), Code::GroupConflict)
         }
-        Thing::DefaultBackend(port, _) => ("", format!(" on port {port}"), Code::ListenerConflict),
-    };
-    (suffix.to_owned(), place, code)
+        SettingKey::DefaultBackend(port, _) => (String::new(), format!(" on port {port}"), Code::ListenerConflict),
+    }
 }
 
-/// What a newcomer says against what a senior says.
-fn conflict(thing: &Thing, (newcomer, own): (&Fragment, &str), (senior, theirs): (&Fragment, &str)) -> Finding {
-    let (suffix, place, code) = words(thing);
-    if matches!(thing, Thing::DefaultBackend(..)) {
+/// A value as one writes it.
+fn shown(setting: Option<&MemberSetting>) -> String {
+    let Some(MemberSetting { key, value, .. }) = setting else { return SILENCE.to_owned() };
+    match key {
+        SettingKey::Group(row) | SettingKey::Port(row, _) => row.shown(value),
+        _ => value.to_string(),
+    }
+}
+
+/// The value of a newcomer against that of a senior.
+fn conflict(key: &SettingKey, (newcomer, own): Side<'_>, (senior, theirs): Side<'_>) -> Finding {
+    let (suffix, place, code) = words(key);
+    if matches!(key, SettingKey::DefaultBackend(..)) {
         let message = format!("multiple ingress defined default backend: {} has one{place} already", senior.key);
         return Finding::new(code, subject(newcomer), FieldPath::at("spec.defaultBackend"), message)
             .related([subject(senior)])
             .mend("keep one spec.defaultBackend in the group, or listen on another port");
     }
-    let message = format!("conflicting {suffix}{place}, {}: {own} | {}: {theirs}", newcomer.key, senior.key);
+    let from = |setting: Option<&MemberSetting>| match setting.map(|setting| setting.source) {
+        Some(Source::Class) => " (from its IngressClassParams)",
+        _ => "",
+    };
+    let sources = (from(own), from(theirs));
+    let (own, theirs) = (shown(own), shown(theirs));
+    let message = format!(
+        "conflicting {suffix}{place}, {}: {own}{} | {}: {theirs}{}",
+        newcomer.key, sources.0, senior.key, sources.1
+    );
     let outline = format!("conflicting {suffix}{place}: {} says one thing and {} another", newcomer.key, senior.key);
     // Two namespaces: neither reads what the other wrote.
     let (one, other) = (&newcomer.key.namespace, &senior.key.namespace);
     let readers = if one == other { Readers::from([one.clone()]) } else { Readers::new() };
+    let mend = format!("write {theirs} as {} does, or leave it out, or leave the group", senior.key);
     Finding::new(code, subject(newcomer), FieldPath::annotation(&format!("{PREFIX}{suffix}")), message)
-        .value(own)
-        .allowed([theirs.to_owned()])
+        .value(&own)
+        .allowed([theirs])
         .related([subject(senior)])
-        .mend(format!("write {theirs} as {} does, or leave it out, or leave the group", senior.key))
+        .mend(mend)
         .known_to(readers, outline)
 }

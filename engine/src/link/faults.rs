@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::contradiction::words;
-use super::members::{Aside, Taken, said};
+use super::members::{Aside, Taken, setting_of};
 use super::{Linker, MemberState};
-use crate::annotation::{PREFIX, params, row};
-use crate::compile::{Fragment, Thing};
+use crate::annotation::{PREFIX, Source, Value};
+use crate::compile::{Fragment, SettingKey};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Readers};
-use crate::kinds::{IngressClassParamsSpec, Key};
+use crate::kinds::Key;
 
 /// Something that the group asks for and that cannot be had.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub(super) struct Fault {
     pub mend: Option<String>,
     /// Age of the fact that it rests on.
     pub age: Option<Duration>,
-    /// What is said that cannot be had, and what else is said without which it could.
-    pub by: Vec<Thing>,
+    /// The setting that cannot be had, and others that it depends on.
+    pub by: Vec<SettingKey>,
     /// The member whose backends they are, if that is the matter.
     pub backends: Option<Backends>,
     /// What AWS has in its place stays; otherwise nothing can be built.
@@ -41,7 +41,7 @@ pub(super) struct Backends {
 }
 
 impl Fault {
-    pub(super) fn new(code: Code, by: Vec<Thing>, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: Code, by: Vec<SettingKey>, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { code, message, value: None, mend: None, age: None, by, backends: None, stays: false }
     }
@@ -66,18 +66,19 @@ impl Fault {
     fn finding(
         &self,
         fragment: &Fragment,
-        blamed: Option<&Thing>,
+        blamed: Option<&SettingKey>,
         effect: Effect,
         readers: Option<Readers>,
     ) -> Finding {
-        let said = |thing: &&Thing| said(fragment, thing).is_some();
+        let has = |key: &&SettingKey| setting_of(fragment, key).is_some();
         let first = self.by.first();
-        let named = first.filter(said).or(blamed).or(first).filter(|_| self.backends.is_none() || blamed.is_some());
-        let settled = named.filter(said).zip(fragment.params.as_ref());
-        let settled = settled.filter(|(thing, params)| settles(&params.spec, thing)).map(|(_, params)| params);
+        let named = first.filter(has).or(blamed).or(first).filter(|_| self.backends.is_none() || blamed.is_some());
+        let setting = named.and_then(|key| setting_of(fragment, key));
+        let settled =
+            fragment.params.as_ref().filter(|_| setting.is_some_and(|setting| setting.source == Source::Class));
         let path = match (named, settled) {
             (_, Some(_)) => FieldPath::at("spec.ingressClassName"),
-            (Some(thing), None) => FieldPath::annotation(&format!("{PREFIX}{}", words(thing).0)),
+            (Some(key), None) => FieldPath::annotation(&format!("{PREFIX}{}", words(key).0)),
             (None, None) => FieldPath::at("spec.rules"),
         };
         let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
@@ -102,17 +103,11 @@ impl Fault {
     }
 }
 
-/// Whether it is the parameters of a member's class that say it.
-fn settles(spec: &IngressClassParamsSpec, thing: &Thing) -> bool {
-    let Thing::Group(suffix) = thing else { return false };
-    row(suffix).and_then(|row| row.params_field).is_some_and(|field| params::overrides(spec, field))
-}
-
 impl Linker<'_> {
     /// The namespaces that know all that a fault tells of; `None`: nobody wrote any of it.
     fn readers(&self, fault: &Fault) -> Option<Readers> {
         let spoken = fault.by.iter().map(|thing| {
-            let speakers = self.fragments().filter(|fragment| said(fragment, thing).is_some());
+            let speakers = self.fragments().filter(|fragment| setting_of(fragment, thing).is_some());
             speakers.map(|fragment| fragment.key.namespace.clone()).collect::<Readers>()
         });
         let owner = fault.backends.iter().map(|backends| Readers::from([backends.of.namespace.clone()]));
@@ -126,8 +121,9 @@ impl Linker<'_> {
         let mut aside = Aside::new();
         let mut bar = |key: &Key, finding: Finding| aside.entry(key.clone()).or_default().push(finding);
         let effect = Effect::MemberSetAside;
-        let things: BTreeSet<&Thing> = faults.iter().flat_map(|fault| &fault.by).collect();
-        let behind: BTreeMap<&Thing, Vec<&Taken<'_>>> = things.into_iter().map(|one| (one, self.behind(one))).collect();
+        let keys: BTreeSet<&SettingKey> = faults.iter().flat_map(|fault| &fault.by).collect();
+        let behind: BTreeMap<&SettingKey, Vec<&Taken<'_>>> =
+            keys.into_iter().map(|one| (one, self.behind(one))).collect();
         let mut told = BTreeSet::new();
         for fault in faults {
             let readers = self.readers(fault);
@@ -161,19 +157,21 @@ impl Linker<'_> {
 
     /// Who brings in what is said of a thing, by seniority: those who say it, unless one of them said so before and is in AWS with it; if
     /// nobody says anything, those who took it back.
-    fn behind(&self, thing: &Thing) -> Vec<&Taken<'_>> {
-        let counts = self.first(|fragment| said(fragment, thing).map(str::to_owned));
+    fn behind(&self, key: &SettingKey) -> Vec<&Taken<'_>> {
+        let value_of = |fragment: &Fragment| setting_of(fragment, key).map(|setting| setting.value.clone());
+        let counts: Option<Value> = self.fragments().find_map(value_of);
         let mut behind = Vec::new();
         for candidate in self.candidates {
             let Some(taken) = self.taken.get(&candidate.present.key) else { continue };
             let now = match taken.state {
-                MemberState::Linked => said(&candidate.present.asked, thing),
-                MemberState::LastGood => candidate.said_before(thing),
+                MemberState::Linked => setting_of(&candidate.present.asked, key),
+                MemberState::LastGood => candidate.setting_before(key),
                 MemberState::SetAside | MemberState::Kept => continue,
             };
-            let before = candidate.said_before(thing);
+            let now = now.map(|setting| &setting.value);
+            let before = candidate.setting_before(key).map(|setting| &setting.value);
             let brings = self.is_newcomer(taken) && now != before;
-            if now == counts.as_deref() {
+            if now == counts.as_ref() {
                 match (now, brings) {
                     (Some(_), false) => return Vec::new(),
                     (_, true) => behind.push(taken),
@@ -197,7 +195,7 @@ impl Linker<'_> {
                 found.extend(owner.map(|taken| finding(&taken.candidate.present.asked)));
                 continue;
             }
-            let says = |fragment: &&Fragment| fault.by.first().is_some_and(|thing| said(fragment, thing).is_some());
+            let says = |fragment: &&Fragment| fault.by.first().is_some_and(|key| setting_of(fragment, key).is_some());
             let before = found.len();
             found.extend(self.fragments().filter(says).map(finding));
             if found.len() == before {

@@ -7,8 +7,8 @@ use super::Linker;
 use super::faults::{Backends, Fault};
 use super::frontend_nlb::Frontend;
 use super::security_groups::SecurityGroups;
-use crate::annotation::params;
-use crate::compile::{Fragment, Thing};
+use crate::annotation::catalogue;
+use crate::compile::{Fragment, SettingKey};
 use crate::finding::Code;
 use crate::stack::{IpAddressType, Protocol, Scheme};
 
@@ -31,8 +31,8 @@ pub(super) struct Placement {
     pub subnets: Vec<String>,
 }
 
-const SSL_REDIRECT: Thing = Thing::Group("ssl-redirect");
-pub(super) const IP_ADDRESS_TYPE: Thing = Thing::Group("ip-address-type");
+const SSL_REDIRECT: SettingKey = SettingKey::Group(&catalogue::SSL_REDIRECT.row);
+pub(super) const IP_ADDRESS_TYPE: SettingKey = SettingKey::Group(&catalogue::IP_ADDRESS_TYPE.row);
 
 impl Linker<'_> {
     pub(super) fn frame(&self) -> Frame {
@@ -47,10 +47,10 @@ impl Linker<'_> {
 
     fn redirect(&self, faults: &mut Vec<Fault>) -> Option<u16> {
         let mut of_classes = self.fragments().filter_map(|fragment| fragment.params.as_ref());
-        if of_classes.any(|params| params::switches_redirect_off(&params.spec)) {
+        if of_classes.any(|params| catalogue::switches_redirect_off(&params.spec)) {
             return None;
         }
-        let Some(port) = self.first(|fragment| fragment.load_balancer.ssl_redirect) else {
+        let Some(port) = self.merged(&catalogue::SSL_REDIRECT) else {
             return self.redirect_of_quarantined();
         };
         let message = match self.ports().get(&port) {
@@ -58,7 +58,7 @@ impl Linker<'_> {
             Some(Protocol::Http) => format!("listener protocol non-SSL for SSLRedirect port: {port}"),
             None => format!("listener does not exist for SSLRedirect port: {port}"),
         };
-        let by = vec![SSL_REDIRECT, Thing::Listener(port, "listen-ports")];
+        let by = vec![SSL_REDIRECT, SettingKey::Port(&catalogue::LISTEN_PORTS.row, port)];
         let existing = self.input.existing;
         let fault = Fault::new(Code::InvalidSslRedirect, by, message).value(port.to_string());
         faults.push(fault.stays(existing.is_some()));

@@ -5,22 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Linker;
 use super::faults::Fault;
 use super::frame::IP_ADDRESS_TYPE;
+use super::merge::first_or_default;
 use super::subnets::Wanted;
-use crate::annotation::{PREFIX, parse};
-use crate::compile::{Fragment, FrontendHealthCheckAsk, SubnetsAsk, Thing};
+use crate::annotation::catalogue::{self as settings, FRONTEND_NLB_LISTENER_PORT_MAPPING as MAPPING};
+use crate::annotation::{Setting, SettingValue, Source, When, parse};
+use crate::compile::{Fragment, SettingKey};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
-use crate::settings::Gate;
+use crate::settings::{Gate, Settings};
 use crate::stack::{
-    FrontendListener, FrontendNlb, FrontendTargetGroup, HealthCheck, IpAddressType, LoadBalancer, Protocol, Ref,
-    ResourceId, Scheme, SubnetMapping, Tags, frontend_nlb_name, frontend_target_group_name, tracking,
+    FrontendListener, FrontendNlb, FrontendTargetGroup, HealthCheck, IpAddressType, LoadBalancer, Ref, ResourceId,
+    Scheme, SubnetMapping, Tags, frontend_nlb_name, frontend_target_group_name, tracking,
 };
 
-const ENABLE: &str = "enable-frontend-nlb";
-const ENABLED: Thing = Thing::Group(ENABLE);
-const ALLOCATIONS: Thing = Thing::Frontend("frontend-nlb-eip-allocations");
-const SCHEME: Thing = Thing::Frontend("frontend-nlb-scheme");
-const SECURITY_GROUPS: Thing = Thing::Frontend("frontend-nlb-security-groups");
-const SUBNETS: Thing = Thing::Frontend("frontend-nlb-subnets");
+const ENABLED: SettingKey = SettingKey::Group(&settings::ENABLE_FRONTEND_NLB.row);
+const ALLOCATIONS: SettingKey = SettingKey::Group(&settings::FRONTEND_NLB_EIP_ALLOCATIONS.row);
+const SCHEME: SettingKey = SettingKey::Group(&settings::FRONTEND_NLB_SCHEME.row);
+const SECURITY_GROUPS: SettingKey = SettingKey::Group(&settings::FRONTEND_NLB_SECURITY_GROUPS.row);
+const SUBNETS: SettingKey = SettingKey::Group(&settings::FRONTEND_NLB_SUBNETS.row);
 
 /// What becomes of the NLB.
 pub(super) enum Frontend {
@@ -47,7 +48,7 @@ impl Frontend {
 impl Linker<'_> {
     /// What becomes of the NLB in front of a load balancer with such addresses.
     pub(super) fn frontend(&self, ip_address_type: IpAddressType, faults: &mut Vec<Fault>) -> Frontend {
-        if self.first(|fragment| fragment.frontend_nlb.enabled) != Some(true) {
+        if self.merged(&settings::ENABLE_FRONTEND_NLB) != Some(true) {
             return Frontend::Unwanted;
         }
         let mut found = Vec::new();
@@ -56,11 +57,10 @@ impl Linker<'_> {
             let fault = Fault::new(Code::InvalidFrontendNlb, vec![ENABLED, IP_ADDRESS_TYPE], message);
             found.push(fault.value("true").mend("set ip-address-type to ipv4 or dualstack"));
         }
-        let given = self
-            .first(|fragment| Some(fragment.frontend_nlb.security_groups.clone()).filter(|groups| !groups.is_empty()));
+        let given = self.merged(&settings::FRONTEND_NLB_SECURITY_GROUPS);
         let security_groups = given.map(|given| self.resolve_groups(SECURITY_GROUPS, &given)).transpose();
         let security_groups = security_groups.map_err(|fault| found.push(*fault)).ok().flatten();
-        let scheme = self.first(|fragment| fragment.frontend_nlb.scheme).unwrap_or(self.input.settings.default_scheme);
+        let scheme = self.merged_or_default(&settings::FRONTEND_NLB_SCHEME).unwrap_or(Scheme::Internal);
         let subnets = self.frontend_subnets(scheme, ip_address_type, &mut found);
         let goes = found.is_empty();
         faults.extend(found.into_iter().map(|mut fault| {
@@ -83,14 +83,14 @@ impl Linker<'_> {
         }
         self.report_unmapped();
         let Frontend::Wanted { scheme, subnets, security_groups } = frontend else { return None };
-        let own_tags = self.first(|fragment| fragment.frontend_nlb.tags.clone());
+        let own_tags = self.merged(&settings::FRONTEND_NLB_TAGS);
         Some(FrontendNlb {
             name: frontend_nlb_name(&load_balancer.name),
             scheme,
             ip_address_type: load_balancer.ip_address_type,
             subnets,
             security_groups: security_groups.unwrap_or_else(|| load_balancer.security_groups.clone()),
-            attributes: self.first(|fragment| fragment.frontend_nlb.attributes.clone()).unwrap_or_default(),
+            attributes: self.merged(&settings::FRONTEND_NLB_ATTRIBUTES).unwrap_or_default(),
             tags: self.frontend_tags(&ResourceId::frontend_nlb(), own_tags.as_ref()),
             listeners: self.frontend_listeners(own_tags.as_ref()),
         })
@@ -100,9 +100,10 @@ impl Linker<'_> {
     pub(super) fn keeps_frontend_nlb(&self) -> bool {
         let linked: BTreeSet<_> = self.fragments.iter().map(|fragment| &fragment.key).collect();
         let asks = |annotations: &BTreeMap<String, String>| {
-            annotations.get(&format!("{PREFIX}{ENABLE}")).is_some_and(|raw| parse::go_bool(raw).unwrap_or_default())
+            let raw = annotations.get(&settings::ENABLE_FRONTEND_NLB.row.full_key());
+            raw.is_some_and(|raw| parse::go_bool(raw).unwrap_or_default())
         };
-        self.first(|fragment| fragment.frontend_nlb.enabled).is_none()
+        self.merged(&settings::ENABLE_FRONTEND_NLB).is_none()
             && self.input.view.members.iter().any(|member| {
                 !linked.contains(&member.key()) && member.ingress.metadata.annotations.as_ref().is_some_and(asks)
             })
@@ -110,8 +111,9 @@ impl Linker<'_> {
 
     /// Whether members take the NLB's deletion protection away.
     pub(super) fn unprotects_frontend_nlb(&self) -> bool {
-        let now: Vec<_> = self.fragments().filter_map(|fragment| fragment.frontend_nlb.attributes.as_ref()).collect();
-        self.members_lift(&now, |fragment| fragment.frontend_nlb.attributes.as_ref())
+        let of = &settings::FRONTEND_NLB_ATTRIBUTES;
+        let now: Vec<_> = self.fragments().filter_map(|fragment| fragment.values.get(of)).collect();
+        self.members_lift(&now, of)
     }
 
     /// Subnets and the addresses in them, in the order in which both are given.
@@ -123,23 +125,20 @@ impl Linker<'_> {
     ) -> Option<Vec<SubnetMapping>> {
         let existing = self.input.existing.and_then(|existing| existing.frontend_nlb.as_ref());
         let wanted = Wanted {
-            thing: SUBNETS,
-            scheme_thing: SCHEME,
-            ask: self.first(|fragment| fragment.frontend_nlb.subnets.clone()).map(SubnetsAsk::Annotated),
+            key: SUBNETS,
+            scheme_key: SCHEME,
+            ask: self.merged(&settings::FRONTEND_NLB_SUBNETS),
             existing: existing.filter(|nlb| nlb.scheme == scheme).map(|nlb| nlb.subnets.as_slice()),
             scheme,
             ip_address_type,
             least: 1,
         };
         let subnets = self.choose_subnets(&wanted).map_err(|fault| found.push(*fault)).ok();
-        let allocations = self.first(|fragment| {
-            Some(fragment.frontend_nlb.eip_allocations.clone()).filter(|allocations| !allocations.is_empty())
-        });
-        let Some(allocations) = allocations else {
+        let Some(allocations) = self.merged(&settings::FRONTEND_NLB_EIP_ALLOCATIONS) else {
             let plain = |subnet| SubnetMapping { subnet, allocation_id: None };
             return Some(subnets?.into_iter().map(plain).collect());
         };
-        let mut refuse = |besides: Thing, message: String, mend: String| {
+        let mut refuse = |besides: SettingKey, message: String, mend: String| {
             let fault = Fault::new(Code::InvalidFrontendNlb, vec![ALLOCATIONS, besides], message);
             found.push(fault.value(allocations.join(", ")).mend(mend));
         };
@@ -161,15 +160,15 @@ impl Linker<'_> {
     }
 
     fn frontend_listeners(&self, own_tags: Option<&Tags>) -> BTreeMap<u16, FrontendListener> {
-        let mut ports: BTreeMap<u16, (u16, Vec<&FrontendHealthCheckAsk>)> = BTreeMap::new();
-        for fragment in &self.fragments {
+        let mut ports: BTreeMap<u16, (u16, Vec<&Fragment>)> = BTreeMap::new();
+        for fragment in self.fragments() {
             for (port, target_port) in fragment.frontend_ports() {
-                ports.entry(port).or_insert((target_port, Vec::new())).1.push(&fragment.frontend_nlb.health_check);
+                ports.entry(port).or_insert((target_port, Vec::new())).1.push(fragment);
             }
         }
         let tagged = self.input.settings.gate(Gate::ListenerRulesTagging);
-        let listener = |(port, (target_port, checks)): (u16, (u16, Vec<&FrontendHealthCheckAsk>))| {
-            let health_check = health_check(&checks);
+        let listener = |(port, (target_port, members)): (u16, (u16, Vec<&Fragment>))| {
+            let health_check = health_check(&members, self.input.settings)?;
             let cluster = &self.input.settings.cluster_name;
             let target_group = FrontendTargetGroup {
                 name: frontend_target_group_name(cluster, self.group(), port, &health_check),
@@ -180,9 +179,9 @@ impl Linker<'_> {
             };
             let id = ResourceId::frontend_listener(port);
             let tags = if tagged { self.frontend_tags(&id, own_tags) } else { Tags::new() };
-            (port, FrontendListener { tags, target_group })
+            Some((port, FrontendListener { tags, target_group }))
         };
-        ports.into_iter().map(listener).collect()
+        ports.into_iter().filter_map(listener).collect()
     }
 
     /// Tags of the NLB and its parts: its own in place of the ALB's, under the tracking tags.
@@ -196,11 +195,15 @@ impl Linker<'_> {
     /// Keys that nothing reads, because nobody asks for an NLB.
     fn report_idle_keys(&mut self) {
         let said = self.fragments.iter().filter_map(|fragment| {
-            let (first, rest) = fragment.frontend_nlb.keys.split_first()?;
-            let others = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            let message = format!("nothing reads {first}{others}: no member of the group sets {ENABLE}: \"true\"");
+            let set = fragment.values.iter().filter(|(_, resolved)| resolved.source != Source::Default);
+            let mut rows = set.map(|(row, _)| row).filter(|row| row.when == When::FrontendNlb);
+            let (first, rest) = (rows.next()?, rows.count());
+            let others = if rest == 0 { String::new() } else { format!(" and {rest} more") };
+            let enable = settings::ENABLE_FRONTEND_NLB.row.key;
+            let message =
+                format!("nothing reads {}{others}: no member of the group sets {enable}: \"true\"", first.key);
             let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
-            let path = FieldPath::annotation(&format!("{PREFIX}{first}"));
+            let path = FieldPath::annotation(&first.full_key());
             Some((fragment.key.clone(), Finding::new(Code::FrontendNlbOff, subject, path, message)))
         });
         for (key, finding) in said.collect::<Vec<_>>() {
@@ -211,9 +214,9 @@ impl Linker<'_> {
     /// Ports that lead nowhere: the member has no such listener, and the NLB gets none either.
     fn report_unmapped(&mut self) {
         let said = self.fragments.iter().flat_map(|fragment| {
-            let skipped = fragment.frontend_nlb.port_mapping.iter();
-            let skipped = skipped.filter(|(_, target)| !fragment.listeners.contains_key(target));
-            skipped.map(|(port, target)| (fragment.key.clone(), unmapped(fragment, *port, *target)))
+            let mapping = fragment.values.get(&MAPPING).unwrap_or_default().into_iter();
+            let skipped = mapping.filter(|(_, target)| !fragment.listeners.contains_key(target));
+            skipped.map(|(port, target)| (fragment.key.clone(), unmapped(fragment, port, target)))
         });
         for (key, finding) in said.collect::<Vec<_>>() {
             self.report(&key, finding);
@@ -225,7 +228,7 @@ fn unmapped(fragment: &Fragment, port: u16, target: u16) -> Finding {
     let listeners: Vec<String> = fragment.listeners.keys().map(u16::to_string).collect();
     let message = format!("the NLB does not listen on {port}: this Ingress has no listener on {target}");
     let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
-    let path = FieldPath::annotation(&format!("{PREFIX}frontend-nlb-listener-port-mapping"));
+    let path = FieldPath::annotation(&MAPPING.row.full_key());
     let mend = format!("lead it to one of {}, or add {target} to listen-ports", listeners.join(", "));
     Finding::new(Code::InvalidFrontendNlb, subject, path, message)
         .effect(Effect::Nothing)
@@ -234,19 +237,19 @@ fn unmapped(fragment: &Fragment, port: u16, target: u16) -> Finding {
         .mend(mend)
 }
 
-/// For each field what the first member says that says something, otherwise the default.
-fn health_check(asks: &[&FrontendHealthCheckAsk]) -> HealthCheck {
-    fn first<T>(asks: &[&FrontendHealthCheckAsk], get: fn(&FrontendHealthCheckAsk) -> Option<T>) -> Option<T> {
-        asks.iter().find_map(|ask| get(ask))
+/// For each field what the first of the members on a port says that says something, otherwise the default.
+fn health_check(members: &[&Fragment], operator: &Settings) -> Option<HealthCheck> {
+    fn field<T: SettingValue>(of: &[&Fragment], setting: &'static Setting<T>, operator: &Settings) -> Option<T> {
+        first_or_default(of.iter().copied(), setting, operator)
     }
-    HealthCheck {
-        port: first(asks, |ask| ask.port.clone()).unwrap_or_else(|| "traffic-port".to_owned()),
-        protocol: first(asks, |ask| ask.protocol).unwrap_or(Protocol::Http),
-        path: first(asks, |ask| ask.path.clone()).unwrap_or_else(|| "/".to_owned()),
-        interval_seconds: first(asks, |ask| ask.interval_seconds).unwrap_or(15),
-        timeout_seconds: first(asks, |ask| ask.timeout_seconds).unwrap_or(5),
-        healthy_threshold: first(asks, |ask| ask.healthy_threshold).unwrap_or(2),
-        unhealthy_threshold: first(asks, |ask| ask.unhealthy_threshold).unwrap_or(2),
-        success_codes: first(asks, |ask| ask.success_codes.clone()).unwrap_or_else(|| "200".to_owned()),
-    }
+    Some(HealthCheck {
+        port: field(members, &settings::FRONTEND_NLB_HEALTHCHECK_PORT, operator)?,
+        protocol: field(members, &settings::FRONTEND_NLB_HEALTHCHECK_PROTOCOL, operator)?,
+        path: field(members, &settings::FRONTEND_NLB_HEALTHCHECK_PATH, operator)?,
+        interval_seconds: field(members, &settings::FRONTEND_NLB_HEALTHCHECK_INTERVAL_SECONDS, operator)?,
+        timeout_seconds: field(members, &settings::FRONTEND_NLB_HEALTHCHECK_TIMEOUT_SECONDS, operator)?,
+        healthy_threshold: field(members, &settings::FRONTEND_NLB_HEALTHCHECK_HEALTHY_THRESHOLD_COUNT, operator)?,
+        unhealthy_threshold: field(members, &settings::FRONTEND_NLB_HEALTHCHECK_UNHEALTHY_THRESHOLD_COUNT, operator)?,
+        success_codes: field(members, &settings::FRONTEND_NLB_HEALTHCHECK_SUCCESS_CODES, operator)?,
+    })
 }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::merge::first_or_default;
 use super::optimiser::{Dropped, Optimised, Tried};
 use super::{Linker, Origin, certificates, optimiser};
+use crate::annotation::catalogue::{MUTUAL_AUTHENTICATION, SSL_POLICY, SSL_REDIRECT};
 use crate::compile::{Fragment, ListenerAsk, RuleAsk};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
 use crate::settings::Gate;
-use crate::stack::{Action, Attributes, FixedResponse, Listener, Protocol, Redirect, ResourceId, Rule, RuleTags};
+use crate::stack::{Action, FixedResponse, Listener, Protocol, Redirect, ResourceId, Rule, RuleTags};
 
 /// A rule that is left out, and why.
 type LeftOut = (Arc<Origin>, Finding);
@@ -39,7 +41,7 @@ impl Linker<'_> {
 
     /// Members without any rule: they have HTTP listeners alone, and the group redirects HTTP to HTTPS.
     fn report_unserved(&mut self) {
-        let speaker = self.fragments().find(|fragment| fragment.load_balancer.ssl_redirect.is_some());
+        let speaker = self.fragments().find(|fragment| fragment.values.get(&SSL_REDIRECT).is_some());
         let speaker = speaker.map(|fragment| ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name));
         let asks = |fragment: &&Fragment| !fragment.routes(true) && fragment.routes_something;
         let found: Vec<(Key, Finding)> = self
@@ -75,7 +77,7 @@ impl Linker<'_> {
         }
     }
 
-    fn on(&self, port: u16) -> impl Iterator<Item = (&Fragment, &ListenerAsk)> {
+    pub(super) fn on(&self, port: u16) -> impl Iterator<Item = (&Fragment, &ListenerAsk)> {
         self.fragments().filter_map(move |fragment| Some((fragment, fragment.listeners.get(&port)?)))
     }
 
@@ -88,7 +90,9 @@ impl Linker<'_> {
     ) -> (Listener, Vec<Arc<Origin>>, Vec<LeftOut>) {
         let https = protocol == Protocol::Https;
         let redirect = redirect.filter(|_| !https);
-        let policy = self.on(port).find_map(|(_, ask)| ask.ssl_policy.clone());
+        let of_port = || self.on(port).map(|(fragment, _)| fragment);
+        let policy = first_or_default(of_port(), &SSL_POLICY, self.input.settings).filter(|_| https);
+        let mutual = of_port().find_map(|one| one.values.get(&MUTUAL_AUTHENTICATION)?.remove(&port));
         let id = ResourceId::listener(port);
         let (rules, origins, dropped) = match redirect {
             Some(_) => (Vec::new(), Vec::new(), Vec::new()),
@@ -103,8 +107,8 @@ impl Linker<'_> {
             } else {
                 Vec::new()
             },
-            ssl_policy: https.then(|| policy.unwrap_or_else(|| self.input.settings.default_ssl_policy.clone())),
-            mutual_authentication: self.on(port).find_map(|(_, ask)| ask.mutual_authentication.clone()),
+            ssl_policy: policy,
+            mutual_authentication: mutual,
             attributes: self.listener_attributes(port, protocol),
             tags: self.listener_tags(&id, self.on(port).map(|(fragment, _)| fragment)),
             rules,
@@ -131,17 +135,6 @@ impl Linker<'_> {
                 status_code: "404".to_owned(),
             })],
         }
-    }
-
-    fn listener_attributes(&self, port: u16, protocol: Protocol) -> Attributes {
-        let asked = self.on(port).flat_map(|(_, ask)| ask.attributes.clone());
-        let first = self.on(port).next().and_then(|(fragment, _)| fragment.params.clone());
-        let enforced = first.and_then(|params| {
-            let listeners = params.spec.listeners.clone();
-            listeners.into_iter().find(|one| one.port == i32::from(port) && one.protocol == protocol.as_str())
-        });
-        let enforced = enforced.map(|listener| listener.listener_attributes).unwrap_or_default();
-        asked.chain(enforced.into_iter().map(|attribute| (attribute.key, attribute.value))).collect()
     }
 
     fn rules(&self, port: u16, protocol: Protocol) -> (Vec<Rule>, Vec<Arc<Origin>>, Vec<LeftOut>) {

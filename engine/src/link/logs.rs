@@ -1,11 +1,9 @@
 //! Logs of a load balancer that are switched on and have nowhere to go, once the attributes of all members stand together.
 
-use std::collections::BTreeMap;
-
 use super::Linker;
 use super::totals::annotation;
-use crate::annotation::attributes;
-use crate::compile::Fragment;
+use crate::annotation::catalogue::{FRONTEND_NLB_ATTRIBUTES, LOAD_BALANCER_ATTRIBUTES};
+use crate::annotation::{Setting, attributes};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::stack::{Attributes, Desired};
 
@@ -16,13 +14,11 @@ impl Linker<'_> {
         let of_load_balancer = desired.load_balancer.as_ref().map(|balancer| &balancer.attributes);
         let of_frontend = desired.frontend_nlb.as_ref().map(|nlb| &nlb.attributes);
         let mut found = Vec::new();
-        for (suffix, whole, own) in [
-            ("load-balancer-attributes", of_load_balancer, (|f| Some(&f.load_balancer.attributes)) as Own),
-            ("frontend-nlb-attributes", of_frontend, |f| f.frontend_nlb.attributes.as_ref()),
-        ] {
+        for (setting, whole) in [(&LOAD_BALANCER_ATTRIBUTES, of_load_balancer), (&FRONTEND_NLB_ATTRIBUTES, of_frontend)]
+        {
             let Some(whole) = whole else { continue };
             for log in attributes::without_bucket(|key| whole.get(key).map(String::as_str)) {
-                found.extend(self.nowhere(log, suffix, own));
+                found.extend(self.nowhere(log, setting));
             }
         }
         for (key, finding) in found {
@@ -30,12 +26,12 @@ impl Linker<'_> {
         }
     }
 
-    fn nowhere(&self, log: &str, suffix: &str, own: Own) -> Option<(crate::kinds::Key, Finding)> {
+    fn nowhere(&self, log: &str, setting: &'static Setting<Attributes>) -> Option<(crate::kinds::Key, Finding)> {
         let key = format!("{log}.enabled");
-        let says = |attributes: Option<&BTreeMap<String, String>>| {
-            attributes.and_then(|all| all.get(&key)).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        let says = |attributes: Option<Attributes>| {
+            attributes.is_some_and(|all| all.get(&key).is_some_and(|value| value.eq_ignore_ascii_case("true")))
         };
-        let member = self.fragments.iter().rev().find(|fragment| says(own(fragment)));
+        let member = self.fragments.iter().rev().find(|fragment| says(fragment.values.get(setting)));
         let message = format!("{key}=true without {log}.bucket: AWS refuses logs that have no bucket to go to");
         let mend = format!("add {log}.bucket=NAME, or leave {key} out");
         // Where no member says it, the parameters of the first one's class do.
@@ -43,7 +39,9 @@ impl Linker<'_> {
         let fragment = member.or(of_class)?;
         let ingress = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
         let finding = match (member, fragment.params.as_ref()) {
-            (Some(_), _) => Finding::new(Code::InvalidAttribute, ingress, annotation(suffix), message).value(&key),
+            (Some(_), _) => {
+                Finding::new(Code::InvalidAttribute, ingress, annotation(&setting.row), message).value(&key)
+            }
             (None, Some(params)) => {
                 let name = params.metadata.name.clone().unwrap_or_default();
                 let subject = ObjectRef::new("IngressClassParams", "", &name);
@@ -55,6 +53,3 @@ impl Linker<'_> {
         Some((fragment.key.clone(), finding.mend(mend).effect(Effect::Nothing)))
     }
 }
-
-/// The attributes that a member asks for.
-type Own = fn(&Fragment) -> Option<&Attributes>;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Agreement, Candidate, Input, Linked, LinkedMember, Linker, MemberState};
-use crate::compile::{Fragment, Statement, Thing};
+use crate::annotation::catalogue::SSL_REDIRECT;
+use crate::compile::{Fragment, MemberSetting, SettingKey};
 use crate::finding::Finding;
 use crate::kinds::Key;
 use crate::stack::{Desired, Protocol};
@@ -80,7 +81,7 @@ impl Candidate {
     /// Whether it asks for a redirect to HTTPS, now or when it was last linked.
     fn asks_for_a_redirect(&self) -> bool {
         let mut inputs = [Some(&self.present), self.last_good.as_ref()].into_iter().flatten();
-        inputs.any(|compiled| compiled.asked.load_balancer.ssl_redirect.is_some())
+        inputs.any(|compiled| compiled.asked.values.get(&SSL_REDIRECT).is_some())
     }
 
     /// What it asks for now, if that can be linked in a group that redirects HTTP to HTTPS.
@@ -97,15 +98,15 @@ impl Candidate {
         present.or_else(|| last_good?.fragment())
     }
 
-    /// What it said of a thing when it was last linked, of one that changed since.
-    pub(super) fn said_before(&self, thing: &Thing) -> Option<&str> {
-        said(&self.last_good.as_ref()?.asked, thing)
+    /// Its value of a setting when it was last linked, if it changed since.
+    pub(super) fn setting_before(&self, key: &SettingKey) -> Option<&MemberSetting> {
+        setting_of(&self.last_good.as_ref()?.asked, key)
     }
 }
 
-/// What a member says of a thing.
-pub(super) fn said<'f>(fragment: &'f Fragment, thing: &Thing) -> Option<&'f str> {
-    fragment.statements.iter().find(|one: &&Statement| one.thing == *thing).map(|one| one.text.as_str())
+/// The value of a setting in a member.
+pub(super) fn setting_of<'f>(fragment: &'f Fragment, key: &SettingKey) -> Option<&'f MemberSetting> {
+    fragment.settings.iter().find(|one| one.key == *key)
 }
 
 impl<'a> Linker<'a> {
@@ -207,7 +208,7 @@ impl<'a> Linker<'a> {
                 && !self.losers.contains_key(key)
                 && candidate.present.fails_in_rules_alone()
         };
-        let port = self.candidates.iter().filter(out).find_map(|one| one.present.asked.load_balancer.ssl_redirect)?;
+        let port = self.candidates.iter().filter(out).find_map(|one| one.present.asked.values.get(&SSL_REDIRECT))?;
         Some(port).filter(|port| self.ports().get(port) == Some(&Protocol::Https))
     }
 

@@ -1,31 +1,30 @@
 //! Whether deletion protection of a load balancer that has to go is lifted: when an Ingress says in so many words that it is off,
 //! or when the very edit takes back what the Ingress asked for. What anybody else switched on stays on.
 
-use crate::annotation::{PREFIX, parse};
-use crate::compile::Fragment;
+use crate::annotation::{Setting, SettingValue};
 use crate::stack::{Attributes, DELETION_PROTECTION};
 
 use super::{Linker, MemberState};
 
 impl Linker<'_> {
     /// Of a load balancer that nobody is a member of any more: by the annotations of those that leave.
-    pub(super) fn leavers_lift(&self, suffix: &str) -> bool {
-        let key = format!("{PREFIX}{suffix}");
+    pub(super) fn leavers_lift(&self, setting: &'static Setting<Attributes>) -> bool {
+        let key = setting.row.full_key();
         self.input.view.leaving.iter().any(|leaving| {
             let raw = leaving.ingress().metadata.annotations.as_ref().and_then(|map| map.get(&key));
-            let attributes = raw.and_then(|raw| parse::string_map(raw).ok()).unwrap_or_default();
-            attributes.get(DELETION_PROTECTION).is_some_and(|asked| asked == "false")
+            let value = raw.and_then(|raw| setting.row.read(raw, &[]).value());
+            asks(value.and_then(|value| Attributes::from_value(&value)).as_ref(), "false")
         })
     }
 
     /// Of a load balancer that members would replace or do without. `now` are the attributes that are asked for, `of` those
     /// of one member: the ledger knows the member as it was until the edit is applied whole.
-    pub(super) fn members_lift(&self, now: &[&Attributes], of: fn(&Fragment) -> Option<&Attributes>) -> bool {
+    pub(super) fn members_lift(&self, now: &[Attributes], of: &'static Setting<Attributes>) -> bool {
         let says = |value| now.iter().any(|attributes| asks(Some(attributes), value));
         let taken_back = || {
             let taken = self.taken.values().filter(|taken| taken.state != MemberState::SetAside);
             let before = taken.filter_map(|taken| taken.candidate.last_good.as_ref()?.fragment());
-            before.into_iter().any(|before| asks(of(before), "true"))
+            before.into_iter().any(|before| asks(before.values.get(of).as_ref(), "true"))
         };
         says("false") || !says("true") && taken_back()
     }

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use super::Linker;
 use super::totals::{Total, annotation};
-use crate::compile::ListenerAsk;
+use crate::annotation::Source;
+use crate::annotation::catalogue::{INBOUND_CIDRS, SECURITY_GROUP_PREFIX_LISTS};
+use crate::compile::Fragment;
 use crate::facts::{Limit, Quota};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::stack::{Desired, PeerSource};
@@ -34,16 +36,20 @@ impl Linker<'_> {
             limit,
             count: v4.max(v6) + lists().map(|id| self.weight(id).unwrap_or(1)).sum::<u64>(),
             parts: BTreeMap::new(),
-            path: annotation(if lists().next().is_some() { "security-group-prefix-lists" } else { "inbound-cidrs" }),
+            path: annotation(match lists().next() {
+                Some(_) => &SECURITY_GROUP_PREFIX_LISTS.row,
+                None => &INBOUND_CIDRS.row,
+            }),
         };
-        let part = |ask: &ListenerAsk| {
-            let lists: u64 = ask.prefix_lists.iter().map(|id| self.weight(id).unwrap_or(1)).sum();
-            (ask.inbound_cidrs.len() as u64 + lists).max(1)
+        let of_port = |fragment: &Fragment| {
+            let lists = fragment.values.get(&SECURITY_GROUP_PREFIX_LISTS).unwrap_or_default();
+            let lists: u64 = lists.iter().map(|id| self.weight(id).unwrap_or(1)).sum();
+            (fragment.values.get(&INBOUND_CIDRS).unwrap_or_default().len() as u64 + lists).max(1)
         };
         let counts = total.is_over() || total.is_near();
         counts.then(|| Total {
             parts: self.parts(|fragment| {
-                let rules: u64 = fragment.listeners.values().map(part).sum();
+                let rules = fragment.listeners.len() as u64 * of_port(fragment);
                 usize::try_from(rules).unwrap_or(usize::MAX)
             }),
             ..total
@@ -72,21 +78,21 @@ impl Linker<'_> {
         else {
             return;
         };
-        let names = |ask: &ListenerAsk| ask.prefix_lists.iter().any(|list| list == id);
-        let junior = self.fragments.iter().rev().find(|fragment| fragment.listeners.values().any(names));
-        let Some(fragment) = junior else { return };
+        let named = |fragment: &Fragment| {
+            let lists =
+                fragment.values.resolved(&SECURITY_GROUP_PREFIX_LISTS).filter(|_| !fragment.listeners.is_empty());
+            lists.filter(|lists| lists.value.iter().any(|list| list == id)).map(|lists| lists.source)
+        };
+        let junior = self.fragments.iter().rev().find_map(|fragment| Some((fragment, named(fragment)?)));
+        let Some((fragment, source)) = junior else { return };
         let max = Quota::SecurityGroupRules.default();
         let message = format!(
             "prefix list {id} is let in on {count} ports, and each such rule of the security group counts as the most entries that the list \
              may have (55 for CloudFront's); AWS allows {max} unless the account's quota was raised"
         );
-        let enforced = fragment.params.as_ref().is_some_and(|params| {
-            let lists = [&params.spec.prefix_lists_ids, &params.spec.legacy_prefix_lists_ids];
-            lists.into_iter().flatten().flatten().any(|list| list == id)
-        });
-        let path = match enforced {
-            true => FieldPath::at("spec.ingressClassName"),
-            false => annotation("security-group-prefix-lists"),
+        let path = match source {
+            Source::Class => FieldPath::at("spec.ingressClassName"),
+            _ => annotation(&SECURITY_GROUP_PREFIX_LISTS.row),
         };
         let key = fragment.key.clone();
         let finding = Finding::new(Code::QuotaNear, ObjectRef::ingress(&key.namespace, &key.name), path, message)

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use super::Linker;
 use super::faults::Fault;
-use crate::compile::Thing;
+use super::merge::first;
+use crate::annotation::catalogue::{
+    self, INBOUND_CIDRS, MANAGE_BACKEND_SECURITY_GROUP_RULES, SECURITY_GROUP_PREFIX_LISTS,
+};
+use crate::compile::SettingKey;
 use crate::facts::{self, SecurityGroupFact};
 use crate::finding::Code;
 use crate::stack::{
@@ -31,13 +35,12 @@ pub(super) struct SecurityGroups {
     pub backend: bool,
 }
 
-const SECURITY_GROUPS: Thing = Thing::Group("security-groups");
-const MANAGE_RULES: Thing = Thing::Group("manage-backend-security-group-rules");
+const SECURITY_GROUPS: SettingKey = SettingKey::Group(&catalogue::SECURITY_GROUPS.row);
+const MANAGE_RULES: SettingKey = SettingKey::Group(&MANAGE_BACKEND_SECURITY_GROUP_RULES.row);
 
 impl Linker<'_> {
     pub(super) fn security_groups(&self, ip_address_type: IpAddressType, faults: &mut Vec<Fault>) -> SecurityGroups {
-        let given = self
-            .first(|fragment| Some(fragment.load_balancer.security_groups.clone()).filter(|groups| !groups.is_empty()));
+        let given = self.merged(&catalogue::SECURITY_GROUPS);
         let settings = self.input.settings;
         let shared = settings.enable_backend_security_group;
         let backend = match &settings.backend_security_group {
@@ -58,9 +61,7 @@ impl Linker<'_> {
                 source: Some(if shared { backend } else { managed }),
             };
         };
-        let manage = self
-            .first(|fragment| fragment.load_balancer.manage_backend_rules)
-            .unwrap_or(settings.manage_backend_security_group_rules);
+        let manage = self.merged_or_default(&MANAGE_BACKEND_SECURITY_GROUP_RULES).unwrap_or_default();
         let mut of_load_balancer = self.resolve_groups(SECURITY_GROUPS, &given).unwrap_or_else(|fault| {
             faults.push(fault.stays(existing.is_some()));
             existing.map(|existing| existing.security_groups.clone()).unwrap_or_default()
@@ -85,11 +86,11 @@ impl Linker<'_> {
     }
 
     /// Ids first, in the order given, then those of the names; or a fault if one of them is not there.
-    pub(super) fn resolve_groups(&self, thing: Thing, given: &[String]) -> Result<Vec<Ref>, Box<Fault>> {
+    pub(super) fn resolve_groups(&self, key: SettingKey, given: &[String]) -> Result<Vec<Ref>, Box<Fault>> {
         let (resolved, missing) = self.find_groups(given);
         match missing {
             Some(Missing { message, value, age }) => {
-                let fault = Fault::new(Code::SecurityGroupNotFound, vec![thing], message);
+                let fault = Fault::new(Code::SecurityGroupNotFound, vec![key], message);
                 Err(Box::new(fault.value(value).age(age)))
             }
             None => Ok(resolved),
@@ -140,13 +141,11 @@ impl Linker<'_> {
             ports.extend(fragment.listeners.keys());
         }
         for port in ports {
-            let asks = || self.fragments.iter().filter_map(|fragment| fragment.listeners.get(&port));
-            let cidrs =
-                asks().map(|ask| &ask.inbound_cidrs).find(|cidrs| !cidrs.is_empty()).cloned().unwrap_or_default();
-            let lists =
-                asks().map(|ask| &ask.prefix_lists).find(|lists| !lists.is_empty()).cloned().unwrap_or_default();
-            let everywhere = cidrs.is_empty() && lists.is_empty();
-            let cidrs = if everywhere { vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()] } else { cidrs };
+            let of_port = || self.on(port).map(|(fragment, _)| fragment);
+            let lists = first(of_port(), &SECURITY_GROUP_PREFIX_LISTS).unwrap_or_default();
+            // Everybody may come in where neither is given.
+            let everybody = || Some(INBOUND_CIDRS.fallback(self.input.settings)?.value).filter(|_| lists.is_empty());
+            let cidrs = first(of_port(), &INBOUND_CIDRS).or_else(everybody).unwrap_or_default();
             let blocks = cidrs.into_iter().filter_map(|cidr| match cidr.contains(':') {
                 true => ip_address_type.is_dualstack().then_some(PeerSource::Ipv6(cidr)),
                 false => Some(PeerSource::Ipv4(cidr)),

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Linker;
 use super::faults::Fault;
 use super::frame::{IP_ADDRESS_TYPE, Placement};
-use crate::compile::{SubnetsAsk, Thing};
+use crate::annotation::Subnets;
+use crate::annotation::catalogue::{IP_ADDRESS_TYPE as ADDRESSES, SCHEME, SUBNETS};
+use crate::compile::SettingKey;
 use crate::facts::{self, Subnet};
 use crate::finding::Code;
 use crate::settings::Gate;
@@ -18,11 +20,11 @@ const FREE_ADDRESSES: i64 = 8;
 /// Subnets that are wanted for one load balancer.
 pub(super) struct Wanted<'w> {
     /// What members say of them.
-    pub thing: Thing,
+    pub key: SettingKey,
     /// What members say of the scheme.
-    pub scheme_thing: Thing,
+    pub scheme_key: SettingKey,
     /// What is asked for.
-    pub ask: Option<SubnetsAsk>,
+    pub ask: Option<Subnets>,
     /// The subnets that the load balancer has, unless its scheme changes.
     pub existing: Option<&'w [String]>,
     pub scheme: Scheme,
@@ -34,13 +36,13 @@ pub(super) struct Wanted<'w> {
 impl Linker<'_> {
     /// Where the load balancer is to be, or where it is.
     pub(super) fn placement(&self, faults: &mut Vec<Fault>) -> Placement {
-        let scheme = self.first(|fragment| fragment.load_balancer.scheme).unwrap_or(self.input.settings.default_scheme);
-        let ip_address_type = self.ip_address_type();
+        let scheme = self.merged_or_default(&SCHEME).unwrap_or(Scheme::Internal);
+        let ip_address_type = self.merged_or_default(&ADDRESSES).unwrap_or(IpAddressType::Ipv4);
         let existing = self.input.existing;
         let wanted = Wanted {
-            thing: Thing::Group("subnets"),
-            scheme_thing: Thing::Group("scheme"),
-            ask: self.first(|fragment| fragment.load_balancer.subnets.clone()),
+            key: SettingKey::Group(&SUBNETS.row),
+            scheme_key: SettingKey::Group(&SCHEME.row),
+            ask: self.merged(&SUBNETS),
             existing: existing.filter(|one| one.scheme == scheme).map(|existing| existing.subnets.as_slice()),
             scheme,
             ip_address_type,
@@ -66,17 +68,17 @@ impl Linker<'_> {
         let Some(known) = &self.input.facts.subnets else {
             // Not known yet: what is named is taken as it is, and what would be discovered cannot be told.
             return Ok(match &wanted.ask {
-                Some(SubnetsAsk::Annotated(list) | SubnetsAsk::Ids(list)) => list.clone(),
+                Some(Subnets::Named(list)) => list.clone(),
                 _ => wanted.existing.map(<[String]>::to_vec).unwrap_or_default(),
             });
         };
         let subnets = &known.value;
         let chosen = match (&wanted.ask, wanted.existing) {
-            (Some(SubnetsAsk::Annotated(list) | SubnetsAsk::Ids(list)), _) => {
+            (Some(Subnets::Named(list)), _) => {
                 let found = self.named(list, subnets).and_then(|found| check(&found, wanted).map(|()| found));
                 found.map(|found| found.into_iter().map(|subnet| subnet.id.clone()).collect())
             }
-            (Some(SubnetsAsk::Tags(tags)), _) => {
+            (Some(Subnets::Tagged(tags)), _) => {
                 let matching = subnets.iter().filter(|subnet| self.in_vpc(subnet) && has_tags(subnet, tags)).collect();
                 self.one_a_zone(matching, wanted)
             }
@@ -87,10 +89,10 @@ impl Linker<'_> {
             }),
         };
         chosen.map_err(|unusable| {
-            let mut by = vec![wanted.thing.clone()];
-            let discovers = matches!(wanted.ask, None | Some(SubnetsAsk::Tags(_)));
+            let mut by = vec![wanted.key.clone()];
+            let discovers = matches!(wanted.ask, None | Some(Subnets::Tagged(_)));
             if discovers && wanted.scheme != self.input.settings.default_scheme {
-                by.push(wanted.scheme_thing.clone());
+                by.push(wanted.scheme_key.clone());
             }
             if unusable.for_ipv6 {
                 by.push(IP_ADDRESS_TYPE);

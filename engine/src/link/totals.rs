@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Linker;
 use super::members::Aside;
-use crate::annotation::PREFIX;
+use crate::annotation::Row;
+use crate::annotation::catalogue::{CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING, LISTEN_PORTS};
 use crate::compile::{CertificatesAsk, Fragment};
 use crate::facts::{Limit, Quota};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
@@ -108,16 +109,16 @@ impl Linker<'_> {
             }
             parts
         });
-        add(Quota::Listeners, listeners.len(), &|| annotation("listen-ports"), &|| {
+        add(Quota::Listeners, listeners.len(), &|| annotation(&LISTEN_PORTS.row), &|| {
             self.parts(|fragment| fragment.listeners.len())
         });
         let count = desired.frontend_nlb.as_ref().map_or(0, |nlb| nlb.listeners.len());
-        add(Quota::FrontendListeners, count, &|| annotation("frontend-nlb-listener-port-mapping"), &|| {
+        add(Quota::FrontendListeners, count, &|| annotation(&FRONTEND_NLB_LISTENER_PORT_MAPPING.row), &|| {
             self.parts(|fragment| fragment.frontend_ports().len())
         });
         let beside_default = |listener: &Listener| listener.certificates.len().saturating_sub(1);
         let count = listeners.values().map(beside_default).sum();
-        add(Quota::Certificates, count, &|| annotation("certificate-arn"), &|| {
+        add(Quota::Certificates, count, &|| annotation(&CERTIFICATE_ARN.row), &|| {
             self.parts(|fragment| {
                 let CertificatesAsk::Explicit(arns) = &fragment.certificates else { return 0 };
                 arns.len() * fragment.listeners.values().filter(|ask| ask.protocol == Protocol::Https).count()
@@ -164,8 +165,8 @@ impl Linker<'_> {
     }
 }
 
-pub(super) fn annotation(suffix: &str) -> FieldPath {
-    FieldPath::annotation(&format!("{PREFIX}{suffix}"))
+pub(super) fn annotation(row: &Row) -> FieldPath {
+    FieldPath::annotation(&row.full_key())
 }
 
 /// What to do about a quota: ask for less of this very thing, share another load balancer, or have AWS raise it.

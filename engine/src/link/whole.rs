@@ -1,21 +1,22 @@
 //! The whole: what should exist, put together of what the members ask for.
 
-use std::collections::BTreeMap;
-
 use super::Linker;
 use super::frame::Frame;
 use super::members::Aside;
+use crate::annotation::catalogue::{
+    CUSTOMER_OWNED_IPV4_POOL, FRONTEND_NLB_ATTRIBUTES, IPAM_IPV4_POOL_ID, LOAD_BALANCER_ATTRIBUTES, LOAD_BALANCER_NAME,
+};
 use crate::compile::Fragment;
 use crate::settings::Gate;
-use crate::stack::{Desired, GroupId, IpAddressType, LoadBalancer, ResourceId, Tags, load_balancer_name, tracking};
+use crate::stack::{Desired, GroupId, LoadBalancer, ResourceId, Tags, load_balancer_name, tracking};
 
 impl<'a> Linker<'a> {
     /// What should exist, `None` when nothing may change; or those members without whom it has to be built.
     pub(super) fn build(&mut self) -> Result<Option<Desired>, Aside> {
         if self.input.view.members.is_empty() {
             return Ok(Some(Desired {
-                lift_deletion_protection: self.leavers_lift("load-balancer-attributes"),
-                lift_frontend_deletion_protection: self.leavers_lift("frontend-nlb-attributes"),
+                lift_deletion_protection: self.leavers_lift(&LOAD_BALANCER_ATTRIBUTES),
+                lift_frontend_deletion_protection: self.leavers_lift(&FRONTEND_NLB_ATTRIBUTES),
                 ..Desired::empty(self.group().clone())
             }));
         }
@@ -44,22 +45,22 @@ impl<'a> Linker<'a> {
         let listeners = self.listeners(redirect);
         let (target_groups, bindings) = self.target_groups(&groups, redirect);
         let load_balancer = LoadBalancer {
-            name: self.first(|fragment| fragment.load_balancer.name.clone()).unwrap_or_else(|| {
+            name: self.merged(&LOAD_BALANCER_NAME).unwrap_or_else(|| {
                 load_balancer_name(&self.input.settings.cluster_name, self.group(), placement.scheme)
             }),
             scheme: placement.scheme,
             ip_address_type: placement.ip_address_type,
             subnets: placement.subnets,
             security_groups: groups.of_load_balancer,
-            customer_owned_ipv4_pool: self.first(|fragment| fragment.load_balancer.customer_owned_ipv4_pool.clone()),
-            ipv4_ipam_pool_id: self.ipam_pool(),
-            attributes: self.attributes(),
+            customer_owned_ipv4_pool: self.merged(&CUSTOMER_OWNED_IPV4_POOL),
+            ipv4_ipam_pool_id: self.merged(&IPAM_IPV4_POOL_ID),
+            attributes: self.united(&LOAD_BALANCER_ATTRIBUTES),
             tags: self.tags(&ResourceId::load_balancer(), self.fragments()),
         };
         let keep_frontend_nlb = frontend.is_kept() || self.keeps_frontend_nlb();
         let frontend_nlb = self.frontend_nlb(frontend, &load_balancer);
         let lift_deletion_protection =
-            self.members_lift(&[&load_balancer.attributes], |fragment| Some(&fragment.load_balancer.attributes));
+            self.members_lift(&[load_balancer.attributes.clone()], &LOAD_BALANCER_ATTRIBUTES);
         Desired {
             group: self.group().clone(),
             frontend_nlb,
@@ -83,31 +84,6 @@ impl<'a> Linker<'a> {
     /// What is linked, in group order.
     pub(super) fn fragments(&self) -> impl Iterator<Item = &Fragment> {
         self.fragments.iter().map(|fragment| &**fragment)
-    }
-
-    pub(super) fn first<T>(&self, get: impl Fn(&Fragment) -> Option<T>) -> Option<T> {
-        self.fragments().find_map(get)
-    }
-
-    pub(super) fn ip_address_type(&self) -> IpAddressType {
-        self.first(|fragment| fragment.load_balancer.ip_address_type).unwrap_or(IpAddressType::Ipv4)
-    }
-
-    /// Attributes of all members; where the parameters of the first member's class set one, they win.
-    fn attributes(&self) -> BTreeMap<String, String> {
-        let asked = self.fragments.iter().flat_map(|fragment| fragment.load_balancer.attributes.clone());
-        let enforced = self.fragments.first().and_then(|fragment| fragment.params.clone());
-        let enforced = enforced.map(|params| params.spec.load_balancer_attributes.clone()).unwrap_or_default();
-        asked.chain(enforced.into_iter().map(|attribute| (attribute.key, attribute.value))).collect()
-    }
-
-    fn ipam_pool(&self) -> Option<String> {
-        let enforced = self.fragments.first().and_then(|fragment| fragment.params.as_ref());
-        let enforced = enforced.and_then(|params| params.spec.ipam_configuration.as_ref());
-        enforced
-            .and_then(|pools| pools.ipv4_ipam_pool_id.clone())
-            .filter(|pool| !pool.is_empty())
-            .or_else(|| self.first(|fragment| fragment.load_balancer.ipv4_ipam_pool_id.clone()))
     }
 
     /// The tags of a resource: those of the fragments that it comes from and the default ones, under the tracking tags.

@@ -218,3 +218,42 @@ fn annotations_that_the_operator_forbids() {
         assert_eq!(answer.message.contains("ALB034"), refused, "{before:?} → {after}: {}", answer.message);
     }
 }
+
+#[test]
+fn keys_that_the_class_overrides_are_told_of() {
+    let mut stage = Stage::new();
+    let params = json!({
+        "tags": [{"key": "team", "value": "platform"}],
+        "loadBalancerAttributes": [{"key": "idle_timeout.timeout_seconds", "value": "10"}],
+        "listeners": [{"protocol": "HTTP", "port": 80, "listenerAttributes": [
+            {"key": "routing.http.response.server.enabled", "value": "true"}]}]});
+    stage.class("own", albedo_engine::settings::CONTROLLER, Some(&params));
+    let spec = json!({"ingressClassName": "own"});
+    for (key, value, field, item) in [
+        ("tags", "team=web,env=dev", "tags", "team"),
+        (
+            "load-balancer-attributes",
+            "routing.http2.enabled=false,idle_timeout.timeout_seconds=60",
+            "loadBalancerAttributes",
+            "idle_timeout.timeout_seconds",
+        ),
+        (
+            "listener-attributes.HTTP-80",
+            "routing.http.response.server.enabled=false",
+            "listeners",
+            "routing.http.response.server.enabled",
+        ),
+    ] {
+        let answer = stage.answer(&ingress("a", &json!({key: value}), &spec));
+        assert!(answer.allowed, "{key}: {}", answer.message);
+        let expected =
+            format!("ALB112: spec.{field} of the class's IngressClassParams wins over {item} in this annotation");
+        let [told] = answer.warnings.as_slice() else { panic!("{key}: {:?}", answer.warnings) };
+        says(key, told, &[&expected]);
+    }
+    // Keys that the class does not set.
+    let others = json!({"tags": "env=dev", "listener-attributes.HTTP-81": "routing.http.response.server.enabled=false",
+        "listen-ports": r#"[{"HTTP": 80}, {"HTTP": 81}]"#});
+    let answer = stage.answer(&ingress("a", &others, &spec));
+    assert!(answer.allowed && answer.warnings.is_empty(), "{} {:?}", answer.message, answer.warnings);
+}

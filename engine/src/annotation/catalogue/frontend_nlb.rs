@@ -1,175 +1,148 @@
 //! Keys that belong to the network load balancer which gives a group fixed addresses.
 
-use super::{Grammar, Merge, Owner, Row, Scope};
+use std::collections::BTreeMap;
+
+use super::{Grammar, Merge, Owner, Row, Scope, Setting, When};
+use crate::annotation::value::{Subnets, Value};
 use crate::finding::Code;
+use crate::stack::{Attributes, Protocol, Scheme, Tags};
 use Scope::FrontendNlb;
 
-pub(super) const ROWS: &[Row] = &[
-    Row::new(
-        "enable-frontend-nlb",
-        FrontendNlb,
-        Grammar::Bool,
-        Merge::Same,
-        "true",
+settings! { FRONTEND_NLB_ROWS:
+    ENABLE_FRONTEND_NLB: bool = Setting::new(
+        "enable-frontend-nlb", FrontendNlb, Grammar::Bool, Merge::Same, "true",
         "Puts an NLB in front of the ALB.",
     )
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff, Code::RemovesFrontendNlb])
-    .default("false"),
-    Row::new(
-        "frontend-nlb-scheme",
-        FrontendNlb,
-        Grammar::OneOf(&["internal", "internet-facing"]),
-        Merge::Same,
+    .default("false");
+    FRONTEND_NLB_SCHEME: Scheme = Setting::new(
+        "frontend-nlb-scheme", FrontendNlb, Grammar::OneOf(&["internal", "internet-facing"]), Merge::Same,
         "internet-facing",
         "Whether the NLB has public addresses. The flag `--default-load-balancer-scheme` sets the default, not the ALB's \
          scheme.",
     )
     .code(Code::InvalidScheme)
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("internal"),
-    Row::new(
-        "frontend-nlb-subnets",
-        FrontendNlb,
-        Grammar::IdsOrNames("subnet-"),
-        Merge::SameSet,
+    .default("internal")
+    .flag(|settings| Value::Text(settings.default_scheme.to_string()))
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_SUBNETS: Subnets = Setting::new(
+        "frontend-nlb-subnets", FrontendNlb, Grammar::IdsOrNames("subnet-"), Merge::SameSet,
         "subnet-0a1b2c3d4e5f60718, public-b",
         "The NLB's subnets, by id or Name tag; by default those that the tags and routes of the VPC give for its scheme.",
     )
     .code(Code::InvalidSubnets)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff]),
-    Row::new(
-        "frontend-nlb-security-groups",
-        FrontendNlb,
-        Grammar::IdsOrNames("sg-"),
-        Merge::SameList,
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
+    .when(When::FrontendNlb)
+    .strict();
+    FRONTEND_NLB_SECURITY_GROUPS: Vec<String> = Setting::new(
+        "frontend-nlb-security-groups", FrontendNlb, Grammar::IdsOrNames("sg-"), Merge::SameList,
         "sg-0a1b2c3d4e5f60718",
         "The NLB's security groups, by id or Name tag; by default the ALB's.",
     )
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff]),
-    Row::new(
-        "frontend-nlb-eip-allocations",
-        FrontendNlb,
-        Grammar::Ids("eipalloc-"),
-        Merge::SameSet,
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_EIP_ALLOCATIONS: Vec<String> = Setting::new(
+        "frontend-nlb-eip-allocations", FrontendNlb, Grammar::Ids("eipalloc-"), Merge::SameSet,
         "eipalloc-0a1b2c3d4e5f60718, eipalloc-0a1b2c3d4e5f60719",
         "Elastic addresses for an internet-facing NLB, by allocation id, as many as subnets.",
     )
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff]),
-    Row::new(
-        "frontend-nlb-listener-port-mapping",
-        FrontendNlb,
-        Grammar::PortMap,
-        Merge::SamePerPort,
-        "8443=443",
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_LISTENER_PORT_MAPPING: BTreeMap<u16, u16> = Setting::new(
+        "frontend-nlb-listener-port-mapping", FrontendNlb, Grammar::PortMap, Merge::SamePerPort, "8443=443",
         "The NLB's ports and the ALB's ports they lead to; by default each ALB port under its own number.",
     )
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff]),
-    Row::new(
-        "frontend-nlb-healthcheck-port",
-        FrontendNlb,
-        Grammar::HealthCheckPort,
-        Merge::SamePerPort,
-        "80",
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_HEALTHCHECK_PORT: String = Setting::new(
+        "frontend-nlb-healthcheck-port", FrontendNlb, Grammar::TrafficPort, Merge::SamePerPort, "80",
         "Port of the ALB that the NLB checks.",
     )
     .code(Code::InvalidHealthCheck)
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("traffic-port"),
-    Row::new(
-        "frontend-nlb-healthcheck-protocol",
-        FrontendNlb,
-        Grammar::OneOf(&["HTTP", "HTTPS"]),
-        Merge::SamePerPort,
-        "HTTPS",
+    .default("traffic-port")
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_HEALTHCHECK_PROTOCOL: Protocol = Setting::new(
+        "frontend-nlb-healthcheck-protocol", FrontendNlb, Grammar::OneOf(&["HTTP", "HTTPS"]),
+        Merge::SamePerPort, "HTTPS",
         "Protocol of the NLB's health checks.",
     )
     .code(Code::InvalidHealthCheck)
+    .unreadable(Code::InvalidValue)
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("HTTP"),
-    Row::new(
-        "frontend-nlb-healthcheck-path",
-        FrontendNlb,
-        Grammar::Path,
-        Merge::SamePerPort,
-        "/healthz",
+    .default("HTTP")
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_HEALTHCHECK_PATH: String = Setting::new(
+        "frontend-nlb-healthcheck-path", FrontendNlb, Grammar::Path, Merge::SamePerPort, "/healthz",
         "Path of the NLB's health checks.",
     )
     .code(Code::InvalidHealthCheck)
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("/"),
-    Row::new(
-        "frontend-nlb-healthcheck-interval-seconds",
-        FrontendNlb,
-        Grammar::Int32 { min: 5, max: 300 },
-        Merge::SamePerPort,
-        "15",
+    .default("/")
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_HEALTHCHECK_INTERVAL_SECONDS: i32 = Setting::new(
+        "frontend-nlb-healthcheck-interval-seconds", FrontendNlb, Grammar::Int32 { min: 5, max: 300 },
+        Merge::SamePerPort, "15",
         "Seconds from one health check of the NLB to the next.",
     )
     .code(Code::InvalidHealthCheck)
+    .unreadable(Code::InvalidValue)
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("15"),
-    Row::new(
-        "frontend-nlb-healthcheck-timeout-seconds",
-        FrontendNlb,
-        Grammar::Int32 { min: 2, max: 120 },
-        Merge::SamePerPort,
-        "5",
+    .default("15")
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_HEALTHCHECK_TIMEOUT_SECONDS: i32 = Setting::new(
+        "frontend-nlb-healthcheck-timeout-seconds", FrontendNlb, Grammar::Int32 { min: 2, max: 120 },
+        Merge::SamePerPort, "5",
         "Seconds after which a health check of the NLB has failed.",
     )
     .code(Code::InvalidHealthCheck)
+    .unreadable(Code::InvalidValue)
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("5"),
-    Row::new(
-        "frontend-nlb-healthcheck-healthy-threshold-count",
-        FrontendNlb,
-        Grammar::Int32 { min: 2, max: 10 },
-        Merge::SamePerPort,
-        "2",
+    .default("5")
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_HEALTHCHECK_HEALTHY_THRESHOLD_COUNT: i32 = Setting::new(
+        "frontend-nlb-healthcheck-healthy-threshold-count", FrontendNlb, Grammar::Int32 { min: 2, max: 10 },
+        Merge::SamePerPort, "2",
         "Successes in a row after which the NLB takes the ALB for healthy.",
     )
     .code(Code::InvalidHealthCheck)
+    .unreadable(Code::InvalidValue)
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("2"),
-    Row::new(
-        "frontend-nlb-healthcheck-unhealthy-threshold-count",
-        FrontendNlb,
-        Grammar::Int32 { min: 2, max: 10 },
-        Merge::SamePerPort,
-        "2",
+    .default("2")
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_HEALTHCHECK_UNHEALTHY_THRESHOLD_COUNT: i32 = Setting::new(
+        "frontend-nlb-healthcheck-unhealthy-threshold-count", FrontendNlb, Grammar::Int32 { min: 2, max: 10 },
+        Merge::SamePerPort, "2",
         "Failures in a row after which the NLB takes the ALB for unhealthy.",
     )
     .code(Code::InvalidHealthCheck)
+    .unreadable(Code::InvalidValue)
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("2"),
-    Row::new(
-        "frontend-nlb-healthcheck-success-codes",
-        FrontendNlb,
-        Grammar::StatusCodes(599),
-        Merge::SamePerPort,
+    .default("2")
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_HEALTHCHECK_SUCCESS_CODES: String = Setting::new(
+        "frontend-nlb-healthcheck-success-codes", FrontendNlb, Grammar::StatusCodes(599), Merge::SamePerPort,
         "200-399",
         "HTTP statuses from 200 to 599 that count as healthy for the NLB.",
     )
     .code(Code::InvalidHealthCheck)
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("200"),
-    Row::new(
-        "frontend-nlb-attributes",
-        FrontendNlb,
-        Grammar::Attributes(Owner::NetworkLoadBalancer),
-        Merge::Identical,
-        "load_balancing.cross_zone.enabled=true",
+    .default("200")
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_ATTRIBUTES: Attributes = Setting::new(
+        "frontend-nlb-attributes", FrontendNlb, Grammar::Attributes(Owner::NetworkLoadBalancer),
+        Merge::Identical, "load_balancing.cross_zone.enabled=true",
         "Attributes of the NLB, named as in the ELBv2 API's LoadBalancerAttribute.",
     )
     .code(Code::InvalidAttribute)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff, Code::UnfamiliarValue]),
-    Row::new(
-        "frontend-nlb-tags",
-        FrontendNlb,
-        Grammar::Tags,
-        Merge::Identical,
-        "team=web",
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff, Code::UnfamiliarValue])
+    .when(When::FrontendNlb);
+    FRONTEND_NLB_TAGS: Tags = Setting::new(
+        "frontend-nlb-tags", FrontendNlb, Grammar::Tags, Merge::Same, "team=web",
         "AWS tags of the NLB, its listeners and target groups, in place of all that the ALB has, default tags included.",
     )
     .code(Code::InvalidTags)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff]),
-];
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
+    .when(When::FrontendNlb);
+}

@@ -1,5 +1,17 @@
 //! The catalogue: one row for every annotation key, from which parsing, merging, docs and suggestions are derived.
 
+/// A table of settings, and the list of their rows: `NAME: type of the value = Setting::new(key, scope, grammar, merge rule, example, doc)…;`.
+macro_rules! settings {
+    ($rows:ident: $($name:ident: $value:ty = $setting:expr;)+) => {
+        $(
+            #[doc = concat!("`", stringify!($name), "`: see its row.")]
+            pub static $name: Setting<$value> = $setting;
+        )+
+
+        pub(super) const $rows: &[&Row] = &[$(&$name.row),+];
+    };
+}
+
 mod frontend_nlb;
 mod group;
 mod listener;
@@ -7,13 +19,23 @@ mod other;
 mod rule;
 mod target_group;
 
+use std::cmp::Ordering;
+
 use super::PREFIX;
 use super::arn::Kind as ArnKind;
 use super::attributes::Owner;
+use super::setting::{ClassParameter, Flag, OnService, Setting, When, Wins};
+use super::value::Value;
 use crate::finding::Code;
 
-/// One annotation key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub use frontend_nlb::*;
+pub use group::*;
+pub use listener::*;
+pub use rule::*;
+pub use target_group::*;
+
+/// One annotation key. Rows are the same if their keys are.
+#[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// What stands before the key: [`PREFIX`], but for the few of other domains.
     pub prefix: &'static str,
@@ -23,18 +45,30 @@ pub struct Row {
     pub family: bool,
     /// What the value belongs to.
     pub scope: Scope,
-    /// Whether it may stand on a Service too, whose value then takes the place of the Ingress' one.
-    pub on_service: bool,
+    /// What it does on a Service.
+    pub on_service: OnService,
     /// How the value is read.
     pub grammar: Grammar,
-    /// The value that absence amounts to, as one would write it, or empty. Flags may change it: see `doc`.
+    /// The value that absence amounts to, as one would write it, or empty.
     pub default: &'static str,
+    /// The flag that sets it instead.
+    pub flag: Option<Flag>,
     /// What happens when several members of a group have it.
     pub merge: Merge,
-    /// The field below `spec` of `IngressClassParams` that overrides it.
-    pub params_field: Option<&'static str>,
+    /// The parameter of the class that overrides it.
+    pub parameter: Option<ClassParameter>,
+    /// When it has an effect.
+    pub when: When,
+    /// Whatever is wrong with the value keeps the Ingress out, also what only AWS would refuse.
+    pub strict: bool,
+    /// A word that is not on the list is passed on as it is, as in LBC.
+    pub passed_on: bool,
     /// The code of a fault in the value itself.
     pub code: Code,
+    /// What the code advises fits a value that is no number or no word of the list, and says more than the list.
+    pub code_has_fix: bool,
+    /// The code of a value that is no number or no word where one belongs.
+    pub unreadable: Code,
     /// Codes of other findings about it: what contradicts other objects or AWS.
     pub other_codes: &'static [Code],
     /// The value may hold what is nobody's business: it is never shown.
@@ -71,6 +105,10 @@ pub enum Scope {
 pub enum Grammar {
     /// Any text, taken as it is, spaces included
     Text,
+    /// A web ACL's name
+    WebAclName,
+    /// A cookie's name
+    CookieName,
     /// Go's booleans: `true`, `1`, `t`, …
     Bool,
     /// A whole number within bounds, both inclusive
@@ -123,6 +161,8 @@ pub enum Grammar {
     GroupName,
     /// A port number, `traffic-port`, or the name of a Service's port
     HealthCheckPort,
+    /// A port number, or `traffic-port`
+    TrafficPort,
     /// Status codes and ranges up to the given end, separated by commas: `200,301-302`
     StatusCodes(u16),
     /// `port=port` pairs separated by commas
@@ -180,7 +220,7 @@ pub enum Merge {
 }
 
 impl Row {
-    const fn new(
+    pub(super) const fn new(
         key: &'static str,
         scope: Scope,
         grammar: Grammar,
@@ -193,52 +233,23 @@ impl Row {
             key,
             family: matches!(key.as_bytes().last(), Some(b'.')),
             scope,
-            on_service: false,
+            on_service: OnService::Unread,
             grammar,
             default: "",
+            flag: None,
             merge,
-            params_field: None,
+            parameter: None,
+            when: When::Always,
+            strict: false,
+            passed_on: false,
             code: Code::InvalidValue,
+            code_has_fix: false,
+            unreadable: Code::InvalidValue,
             other_codes: &[],
             confidential: false,
             doc,
             example,
         }
-    }
-
-    const fn default(mut self, value: &'static str) -> Self {
-        self.default = value;
-        self
-    }
-
-    const fn params(mut self, field: &'static str) -> Self {
-        self.params_field = Some(field);
-        self
-    }
-
-    const fn of(mut self, prefix: &'static str) -> Self {
-        self.prefix = prefix;
-        self
-    }
-
-    const fn code(mut self, code: Code) -> Self {
-        self.code = code;
-        self
-    }
-
-    const fn also(mut self, codes: &'static [Code]) -> Self {
-        self.other_codes = codes;
-        self
-    }
-
-    const fn confidential(mut self) -> Self {
-        self.confidential = true;
-        self
-    }
-
-    const fn on_service(mut self) -> Self {
-        self.on_service = true;
-        self
     }
 }
 
@@ -249,20 +260,52 @@ impl Row {
         format!("{}{}", self.prefix, self.key)
     }
 
+    /// A value as one writes it.
+    #[must_use]
+    pub fn shown(&self, value: &Value) -> String {
+        match self.grammar {
+            Grammar::Capacity => format!("CapacityUnits={value}"),
+            _ => value.to_string(),
+        }
+    }
+
     /// Every code that a finding about it can have.
     pub fn codes(&self) -> impl Iterator<Item = Code> + use<> {
         [self.code].into_iter().chain(self.other_codes.iter().copied())
     }
 }
 
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Row {}
+
+impl PartialOrd for Row {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Row {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if std::ptr::eq(self, other) {
+            return Ordering::Equal;
+        }
+        (self.key, self.prefix).cmp(&(other.key, other.prefix))
+    }
+}
+
 /// Every annotation that means something, those of other domains last.
 pub fn every_row() -> impl Iterator<Item = &'static Row> {
-    rows().chain(other::ROWS)
+    rows().chain(other::OTHER_ROWS.iter().copied())
 }
 
 /// Every row under our prefix, the scopes together.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [group::ROWS, listener::ROWS, rule::ROWS, target_group::ROWS, frontend_nlb::ROWS].into_iter().flatten()
+    [GROUP_ROWS, LISTENER_ROWS, RULE_ROWS, TARGET_GROUP_ROWS, FRONTEND_NLB_ROWS].into_iter().flatten().copied()
 }
 
 /// The row of a key given without its prefix. A family matches when something follows its dot.
@@ -319,7 +362,7 @@ mod tests {
             let alone = matches!(row.scope, Scope::Ingress | Scope::Rule | Scope::TargetGroup | Scope::Output);
             assert_eq!(row.merge == Merge::Own, alone, "{}", row.key);
             let service = matches!(row.scope, Scope::TargetGroup | Scope::Rule) || row.key == "tags";
-            assert!(!row.on_service || service, "{}", row.key);
+            assert!(row.on_service == OnService::Unread || service, "{}", row.key);
         }
     }
 }

@@ -1,138 +1,99 @@
 //! Keys that belong to the rules of an Ingress: actions, conditions, rewrites, authentication.
 
-use super::{Grammar, Merge, Row, Scope, Shape};
+use super::{Grammar, Merge, OnService, Row, Scope, Setting, Shape};
 use crate::finding::Code;
 use Scope::Rule;
 
-pub(super) const ROWS: &[Row] = &[
-    Row::new(
-        "actions.",
-        Rule,
-        Grammar::Json(Shape::Action),
-        Merge::Own,
+settings! { RULE_ROWS:
+    ACTIONS: String = Setting::new(
+        "actions.", Rule, Grammar::Json(Shape::Action), Merge::Own,
         r#"{"type": "redirect", "redirectConfig": {"host": "www.example.com", "statusCode": "HTTP_301"}}"#,
         "What rules do whose backend is the Service named in the key with the port name `use-annotation`: a fixed response, \
          a redirect, or a forward to weighted target groups.",
     )
     .code(Code::InvalidAction)
-    .also(&[Code::MissingService, Code::MissingServicePort, Code::ServiceTypeMismatch, Code::TargetGroupNotFound, Code::UnfamiliarValue]),
-    Row::new(
-        "conditions.",
-        Rule,
-        Grammar::Json(Shape::Conditions),
-        Merge::Own,
+    .also(&[Code::MissingService, Code::MissingServicePort, Code::ServiceTypeMismatch, Code::TargetGroupNotFound, Code::UnfamiliarValue]);
+    CONDITIONS: String = Setting::new(
+        "conditions.", Rule, Grammar::Json(Shape::Conditions), Merge::Own,
         r#"[{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "x-canary", "values": ["yes"]}}]"#,
         "What requests must be like, beyond host and path, for every rule whose backend is the Service named in the key.",
     )
     .code(Code::InvalidCondition)
-    .also(&[Code::RuleTooLarge, Code::UnfamiliarValue]),
-    Row::new(
-        "transforms.",
-        Rule,
-        Grammar::Json(Shape::Transforms),
-        Merge::Own,
+    .also(&[Code::RuleTooLarge, Code::UnfamiliarValue]);
+    TRANSFORMS: String = Setting::new(
+        "transforms.", Rule, Grammar::Json(Shape::Transforms), Merge::Own,
         r#"[{"type": "url-rewrite", "urlRewriteConfig": {"rewrites": [{"regex": "^/api/(.*)$", "replace": "/$1"}]}}]"#,
         "How host header and URL are rewritten before a request goes to the Service named in the key.",
     )
     .code(Code::InvalidTransform)
-    .also(&[Code::UnfamiliarValue]),
-    Row::new(
-        "use-regex-path-match",
-        Rule,
-        Grammar::Bool,
-        Merge::Own,
-        "true",
+    .also(&[Code::UnfamiliarValue]);
+    USE_REGEX_PATH_MATCH: bool = Setting::new(
+        "use-regex-path-match", Rule, Grammar::Bool, Merge::Own, "true",
         "Takes paths of type ImplementationSpecific, without their leading slash, for regular expressions.",
     )
-    .default("false"),
-    Row::new(
-        "auth-type",
-        Rule,
-        Grammar::OneOf(&["none", "cognito", "oidc"]),
-        Merge::Own,
-        "oidc",
+    .default("false");
+    AUTH_TYPE: String = Setting::new(
+        "auth-type", Rule, Grammar::OneOf(&["none", "cognito", "oidc"]), Merge::Own, "oidc",
         "How users log in before a request is forwarded. Only on HTTPS listeners: on HTTP ones the backend is open.",
     )
     .code(Code::InvalidAuthentication)
+    .fix_of_code()
     .default("none")
-    .on_service(),
-    Row::new(
-        "auth-idp-cognito",
-        Rule,
-        Grammar::Json(Shape::Cognito),
-        Merge::Own,
+    .on_service(OnService::Replaces);
+    AUTH_IDP_COGNITO: String = Setting::new(
+        "auth-idp-cognito", Rule, Grammar::Json(Shape::Cognito), Merge::Own,
         r#"{"userPoolARN": "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_abc", "userPoolClientID": "client", "userPoolDomain": "users"}"#,
         "The Cognito user pool for `auth-type: cognito`.",
     )
     .code(Code::InvalidAuthentication)
     .also(&[Code::UnfamiliarValue])
     .confidential()
-    .on_service(),
-    Row::new(
-        "auth-idp-oidc",
-        Rule,
-        Grammar::Json(Shape::Oidc),
-        Merge::Own,
+    .on_service(OnService::Replaces);
+    AUTH_IDP_OIDC: String = Setting::new(
+        "auth-idp-oidc", Rule, Grammar::Json(Shape::Oidc), Merge::Own,
         r#"{"issuer": "https://id.example.com", "authorizationEndpoint": "https://id.example.com/auth", "tokenEndpoint": "https://id.example.com/token", "userInfoEndpoint": "https://id.example.com/userinfo", "secretName": "oidc"}"#,
         "The identity provider for `auth-type: oidc`. The Secret, in the Ingress' namespace, holds clientID and clientSecret.",
     )
     .code(Code::InvalidAuthentication)
     .also(&[Code::MissingSecret, Code::UnfamiliarValue])
     .confidential()
-    .on_service(),
-    Row::new(
-        "auth-on-unauthenticated-request",
-        Rule,
-        Grammar::OneOf(&["authenticate", "allow", "deny"]),
-        Merge::Own,
+    .on_service(OnService::Replaces);
+    AUTH_ON_UNAUTHENTICATED_REQUEST: String = Setting::new(
+        "auth-on-unauthenticated-request", Rule, Grammar::OneOf(&["authenticate", "allow", "deny"]), Merge::Own,
         "deny",
         "What happens to a request of nobody: a login page, forwarding as it is, or status 401.",
     )
     .code(Code::InvalidAuthentication)
     .default("authenticate")
-    .on_service(),
-    Row::new(
-        "auth-scope",
-        Rule,
-        Grammar::Text,
-        Merge::Own,
-        "openid email",
+    .passed_on()
+    .on_service(OnService::Replaces);
+    AUTH_SCOPE: String = Setting::new(
+        "auth-scope", Rule, Grammar::Text, Merge::Own, "openid email",
         "Scopes asked of the identity provider, separated by spaces; they have to include openid.",
     )
     .code(Code::InvalidAuthentication)
     .default("openid")
-    .on_service(),
-    Row::new(
-        "auth-session-cookie",
-        Rule,
-        Grammar::Text,
-        Merge::Own,
-        "team-web-session",
+    .on_service(OnService::Replaces);
+    AUTH_SESSION_COOKIE: String = Setting::new(
+        "auth-session-cookie", Rule, Grammar::CookieName, Merge::Own, "team-web-session",
         "Name of the cookie that keeps the session.",
     )
     .code(Code::InvalidAuthentication)
     .default("AWSELBAuthSessionCookie")
-    .on_service(),
-    Row::new(
-        "auth-session-timeout",
-        Rule,
-        Grammar::Int64 { min: 1, max: 604_800 },
-        Merge::Own,
-        "86400",
+    .on_service(OnService::Replaces);
+    AUTH_SESSION_TIMEOUT: i64 = Setting::new(
+        "auth-session-timeout", Rule, Grammar::Int64 { min: 1, max: 604_800 }, Merge::Own, "86400",
         "How long a session lasts, in seconds, at most a week.",
     )
     .code(Code::InvalidAuthentication)
     .default("604800")
-    .on_service(),
-    Row::new(
-        "jwt-validation",
-        Rule,
-        Grammar::Json(Shape::Jwt),
-        Merge::Own,
+    .on_service(OnService::Replaces);
+    JWT_VALIDATION: String = Setting::new(
+        "jwt-validation", Rule, Grammar::Json(Shape::Jwt), Merge::Own,
         r#"{"jwksEndpoint": "https://id.example.com/jwks.json", "issuer": "https://id.example.com"}"#,
         "Requires a valid JSON web token in the Authorization header, and claims if wanted. Only on HTTPS listeners, and not \
          together with `auth-type`.",
     )
     .code(Code::InvalidJwtValidation)
-    .also(&[Code::ConflictingAuthentication, Code::UnfamiliarValue]),
-];
+    .also(&[Code::ConflictingAuthentication, Code::UnfamiliarValue]);
+}

@@ -33,6 +33,19 @@ pub(super) fn port(raw: &str) -> Option<ParseError> {
     }
 }
 
+/// A number or `traffic-port`: an NLB's target is no Service whose port could be named.
+pub(super) fn traffic_port(raw: &str) -> Result<String, ParseError> {
+    if raw == "traffic-port" {
+        return Ok(raw.to_owned());
+    }
+    let number = parse::go_int32(raw).ok().filter(|port| (1..=65535).contains(port));
+    let error = || {
+        ParseError::new("failed to resolve healthCheckPort: traffic-port or a number from 1 to 65535")
+            .help("write traffic-port, or the number of a port of the ALB")
+    };
+    number.map(|port| port.to_string()).ok_or_else(error)
+}
+
 /// GRPC's codes begin at 0, so only the form and the upper end can be told without knowing the protocol.
 pub(super) fn status_codes(raw: &str, last: u16) -> Vec<ParseError> {
     let code = |text: &str| text.parse::<u16>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));

@@ -19,24 +19,11 @@ fn every_example_and_default_passes() {
 }
 
 const WRITTEN: &[(&str, &str, &str)] = &[
-    (
-        "scheme",
-        "internet-Facing",
-        "unknown scheme: internet-Facing, must be one of internal, internet-facing; did you mean `internet-facing`?",
-    ),
-    ("target-type", "pod", "unknown targetType: pod, must be one of instance, ip"),
-    ("backend-protocol", "http", "backend protocol must be within [HTTP, HTTPS]: http; did you mean `HTTP`?"),
-    (
-        "backend-protocol",
-        "grpc",
-        "backend protocol must be within [HTTP, HTTPS]: grpc; `backend-protocol-version: GRPC` is the key for it",
-    ),
-    ("auth-type", "basic", "unknown authType: basic, must be one of none, cognito, oidc"),
-    (
-        "ssl-redirect",
-        "true",
-        "strconv.ParseInt: parsing \"true\": invalid syntax; a whole number within [1, 65535] belongs here",
-    ),
+    ("scheme", "internet-Facing", "unknown value \"internet-Facing\""),
+    ("target-type", "pod", "unknown value \"pod\""),
+    ("backend-protocol", "http", "unknown value \"http\""),
+    ("auth-type", "basic", "unknown value \"basic\""),
+    ("ssl-redirect", "true", "\"true\" is no whole number"),
     ("ssl-redirect", "0", "0 must be within [1, 65535]"),
     ("healthcheck-interval-seconds", "301", "301 must be within [5, 300]"),
     ("load-balancer-name", "a_b", "load balancer name `a_b` may have only letters, digits and hyphens"),
@@ -106,6 +93,22 @@ fn what_users_write() {
 }
 
 #[test]
+fn a_fix_fits_its_fault() {
+    for (key, raw, expected) in [
+        ("scheme", "internet-Facing", "did you mean internet-facing? internal and internet-facing are allowed"),
+        ("ip-address-type", "ipv6", "did you mean ipv4? ipv4, dualstack and dualstack-without-public-ipv4 are allowed"),
+        ("backend-protocol", "grpc", "`backend-protocol-version: GRPC` is the key for it"),
+        ("healthcheck-protocol", "quic", "write HTTP or HTTPS"),
+        ("ssl-redirect", "0", "write a whole number from 1 to 65535"),
+        ("healthcheck-timeout-seconds", "121", "write a whole number from 2 to 120"),
+        ("minimum-load-balancer-capacity", "Units=1", "write CapacityUnits=NUMBER"),
+    ] {
+        let found = check(row(key).unwrap(), raw);
+        assert_eq!(found.first().and_then(|error| error.help.as_deref()), Some(expected), "{key}: {raw}");
+    }
+}
+
+#[test]
 fn what_behaves_as_unset_passes() {
     for key in
         ["certificate-arn", "security-groups", "tags", "inbound-cidrs", "load-balancer-attributes", "ipam-ipv4-pool-id"]
@@ -125,6 +128,16 @@ fn what_behaves_as_unset_passes() {
     ] {
         assert_eq!(first(key, raw), "", "{key}: {raw}");
     }
+}
+
+#[test]
+fn of_two_on_a_port_the_last_counts() {
+    let read = |key: &str, raw: &str| row(key).unwrap().read(raw, &[]).value().unwrap().to_string();
+    assert_eq!(read("listen-ports", r#"[{"HTTPS": 443}, {"HTTP": 80}, {"HTTPS": 80}]"#), "80=HTTPS,443=HTTPS");
+    assert_eq!(read("frontend-nlb-listener-port-mapping", "80=443,80=80"), "80=80");
+    assert_eq!(read("tags", "a=1,b=2,a=3"), "a=3,b=2");
+    let modes = r#"[{"port": 443, "mode": "passthrough"}, {"port": 443, "mode": "off"}]"#;
+    assert_eq!(read("mutual-authentication", modes), "443=mode: off");
 }
 
 #[test]

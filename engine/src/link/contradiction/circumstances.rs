@@ -1,24 +1,24 @@
-//! Whether a thing counts of which members say one thing and another: not what the parameters of the first member's class
-//! settle, nor what is said of an NLB that nobody asks for.
+//! Whether a differing setting is a conflict: not what the parameters of the first member's class settle, nor what has no effect.
 
 use std::sync::Arc;
 
 use super::{Agreement, asks_for_frontend_nlb, comes_before};
-use crate::annotation::params::{overrides, switches_redirect_off};
-use crate::compile::{Fragment, Thing};
-use crate::kinds::{Attribute, IngressClassParamsSpec};
+use crate::annotation::When;
+use crate::annotation::catalogue::{SECURITY_GROUPS, SSL_REDIRECT, WAFV2_ACL_NAME, switches_redirect_off};
+use crate::compile::{Fragment, SettingKey};
+use crate::link::merge::settles;
 use crate::stack::Protocol;
 
-/// What is said by any of those who come, whoever comes first, and decides whether what others say counts.
+/// What any member sets, whoever comes first, and what decides whether settings of others have an effect.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Circumstances {
-    /// A web ACL is named, so that ARNs of web ACLs do not count.
+    /// A web ACL is named, so that ARNs of web ACLs have no effect.
     web_acl_by_name: bool,
-    /// Security groups are named; beside a managed one nothing asks whether those of targets are managed.
+    /// Security groups are named; beside a managed one the setting for those of targets has no effect.
     own_security_groups: bool,
-    /// A redirect to HTTPS is asked for, so that HTTP listeners have no default backends.
+    /// A redirect to HTTPS is set, so that HTTP listeners have no default backends.
     redirect: bool,
-    /// A class switches the redirect off, wherever it would lead.
+    /// A class switches the redirect off, wherever it would go.
     redirect_off: bool,
 }
 
@@ -26,11 +26,11 @@ impl Circumstances {
     pub(super) fn of<'f>(all: impl IntoIterator<Item = &'f Arc<Fragment>>) -> Self {
         let mut circumstances = Self::default();
         for fragment in all {
-            let balancer = &fragment.load_balancer;
-            circumstances.web_acl_by_name |= fragment.addons.wafv2_name.is_some();
-            circumstances.own_security_groups |= !balancer.security_groups.is_empty();
-            circumstances.redirect |= balancer.ssl_redirect.is_some();
-            circumstances.redirect_off |= params(fragment).is_some_and(switches_redirect_off);
+            let values = &fragment.values;
+            circumstances.web_acl_by_name |= values.has(&WAFV2_ACL_NAME);
+            circumstances.own_security_groups |= values.has(&SECURITY_GROUPS);
+            circumstances.redirect |= values.get(&SSL_REDIRECT).is_some();
+            circumstances.redirect_off |= fragment.params.iter().any(|params| switches_redirect_off(&params.spec));
         }
         circumstances
     }
@@ -41,24 +41,30 @@ impl Circumstances {
 }
 
 impl Agreement {
-    /// Whether it counts in a group that a newcomer has joined.
-    pub(super) fn counts(&self, thing: &Thing, newcomer: &Fragment) -> bool {
-        if thing.is_of_frontend_nlb() {
-            return self.frontend_nlb || asks_for_frontend_nlb(newcomer);
+    /// Whether differing values are a conflict in a group that a newcomer has joined.
+    pub(super) fn counts(&self, key: &SettingKey, newcomer: &Fragment) -> bool {
+        let Some(row) = key.row() else {
+            let http = matches!(key, SettingKey::DefaultBackend(_, Protocol::Http));
+            return !http || !self.circumstances.leads_to_https();
+        };
+        match row.when {
+            When::FrontendNlb => return self.frontend_nlb || asks_for_frontend_nlb(newcomer),
+            When::NoWebAclByName => return !self.circumstances.web_acl_by_name,
+            When::OwnSecurityGroups => return self.circumstances.own_security_groups,
+            _ if *row == SSL_REDIRECT.row => return !self.circumstances.redirect_off,
+            _ => {}
         }
         let first = earlier(self.first.as_deref(), newcomer);
-        match thing {
-            Thing::Group("wafv2-acl-arn") => !self.circumstances.web_acl_by_name,
-            Thing::Group("manage-backend-security-group-rules") => self.circumstances.own_security_groups,
-            Thing::Group("ssl-redirect") => !self.circumstances.redirect_off,
-            Thing::DefaultBackend(_, Protocol::Http) => !self.circumstances.leads_to_https(),
-            Thing::ListenerAttribute(port, protocol, key) => {
+        match key {
+            SettingKey::PortItem(_, port, protocol, attribute) => {
                 let listens = newcomer.listeners.contains_key(port);
                 let before = self.first_on.get(port).map(|fragment| &**fragment);
                 let first = if listens { Some(earlier(before, newcomer)) } else { before };
-                !first.and_then(params).is_some_and(|params| settles_on(params, *port, *protocol, key))
+                let suffix = format!("{}{protocol}-{port}", row.key);
+                !first.is_some_and(|first| settles(first, row, &suffix, Some(attribute)))
             }
-            thing => !params(first).is_some_and(|params| settles(params, thing)),
+            SettingKey::Item(_, item) => !settles(first, row, row.key, Some(item)),
+            _ => !settles(first, row, row.key, None),
         }
     }
 
@@ -72,28 +78,4 @@ impl Agreement {
 
 fn earlier<'f>(before: Option<&'f Fragment>, newcomer: &'f Fragment) -> &'f Fragment {
     before.filter(|before| comes_before(before, newcomer)).unwrap_or(newcomer)
-}
-
-fn params(fragment: &Fragment) -> Option<&IngressClassParamsSpec> {
-    fragment.params.as_ref().map(|params| &params.spec)
-}
-
-/// Whether the parameters of the first member's class settle it, whatever members say.
-fn settles(params: &IngressClassParamsSpec, thing: &Thing) -> bool {
-    match thing {
-        Thing::Group("ipam-ipv4-pool-id") => overrides(params, "ipamConfiguration.ipv4IPAMPoolId"),
-        Thing::Group("minimum-load-balancer-capacity") => params.minimum_load_balancer_capacity.is_some(),
-        Thing::Attribute(key) => is_among(&params.load_balancer_attributes, key),
-        _ => false,
-    }
-}
-
-fn settles_on(params: &IngressClassParamsSpec, port: u16, protocol: Protocol, key: &str) -> bool {
-    let mut listeners = params.listeners.iter();
-    let of_port = listeners.find(|one| one.port == i32::from(port) && one.protocol == protocol.as_str());
-    of_port.is_some_and(|listener| is_among(&listener.listener_attributes, key))
-}
-
-fn is_among(attributes: &[Attribute], key: &str) -> bool {
-    attributes.iter().any(|attribute| attribute.key == key)
 }

@@ -89,24 +89,24 @@ fn fragments(members: &[Member]) -> Vec<Arc<Fragment>> {
 fn agree(members: &[Arc<Fragment>]) -> bool {
     let mut ordered: Vec<&Fragment> = members.iter().map(|member| &**member).collect();
     ordered.sort_by(|one, other| one.in_group_order(other));
-    let frontend_nlb = ordered.iter().any(|member| member.frontend_nlb.enabled == Some(true));
+    let frontend_nlb = ordered.iter().any(|member| asks_for_frontend_nlb(member));
     let settled = |member: Option<&&Fragment>| member.is_some_and(|member| member.params.is_some());
-    let counts = |thing: &Thing| match thing {
-        Thing::Frontend(_) | Thing::FrontendWhole(_) | Thing::FrontendPort(..) => frontend_nlb,
-        Thing::Attribute(_) | Thing::Group("ipam-ipv4-pool-id" | "minimum-load-balancer-capacity") => {
+    let counts = |key: &SettingKey| match key {
+        key if key.is_of_frontend_nlb() => frontend_nlb,
+        SettingKey::Item(row, _) if row.key == "load-balancer-attributes" => !settled(ordered.first()),
+        SettingKey::Group(row) if ["ipam-ipv4-pool-id", "minimum-load-balancer-capacity"].contains(&row.key) => {
             !settled(ordered.first())
         }
-        Thing::ListenerAttribute(port, ..) => {
+        SettingKey::PortItem(_, port, ..) => {
             !settled(ordered.iter().find(|member| member.listeners.contains_key(port)))
         }
         _ => true,
     };
     ordered.iter().enumerate().all(|(place, one)| {
         ordered.iter().skip(place + 1).all(|other| {
-            let said = |thing: &Thing| other.statements.iter().find(|said| said.thing == *thing);
-            one.statements.iter().filter(|said| counts(&said.thing)).all(|own| match said(&own.thing) {
-                Some(theirs) => own.text == theirs.text,
-                None => !matches!(own.thing, Thing::FrontendWhole(_)),
+            one.settings.iter().filter(|own| counts(&own.key)).all(|own| match setting_of(other, &own.key) {
+                Some(theirs) => own.value == theirs.value,
+                None => own.key.row().is_none_or(|row| row.merge != Merge::Identical),
             })
         })
     })

@@ -1,0 +1,279 @@
+//! Settings: rows of the catalogue with the type of their value, and where a value comes from.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use super::catalogue::{Grammar, Merge, Row, Scope};
+use super::value::{SettingValue, Value};
+use crate::finding::Code;
+use crate::kinds::IngressClassParamsSpec;
+use crate::settings::Settings;
+
+/// One setting: the row that everybody reads, and the type that a value of it has.
+#[derive(Debug)]
+pub struct Setting<T> {
+    /// All that is known of it.
+    pub row: Row,
+    of: PhantomData<fn() -> T>,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A parameter of the class.
+    Class,
+    /// An annotation of the Service.
+    Service,
+    /// An annotation of the Ingress.
+    Ingress,
+    /// An annotation of the Ingress that admission wrote as a default.
+    Injected,
+    /// A flag of the controller.
+    Flag,
+    /// The built-in default.
+    Default,
+}
+
+/// A value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved<T> {
+    /// The value.
+    pub value: T,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// A field of `IngressClassParams` that sets the same as an annotation.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassParameter {
+    /// The field below `spec`.
+    pub field: &'static str,
+    /// Its value; of a family, for what follows the family's dot.
+    pub get: fn(&IngressClassParamsSpec, &str) -> Option<Value>,
+    /// What it wins over.
+    pub wins: Wins,
+}
+
+/// What a class parameter wins over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wins {
+    /// The annotation of every Ingress of the class.
+    OverEach,
+    /// The annotations of all members, where the class is that of the group's first member. Other classes' parameters are not read.
+    AsFirst,
+    /// The same keys of every Ingress of the class.
+    ByKey,
+    /// The same keys of all members, where the class is that of the first member (on the port). Other classes' parameters are not read.
+    ByKeyAsFirst,
+}
+
+impl Wins {
+    /// Whether it wins over single keys.
+    #[must_use]
+    pub const fn by_key(self) -> bool {
+        matches!(self, Self::ByKey | Self::ByKeyAsFirst)
+    }
+}
+
+/// What the annotation of a Service does to that of the Ingress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnService {
+    /// Nothing: no Service has it.
+    Unread,
+    /// It takes its place.
+    Replaces,
+    /// It is added, and wins by key.
+    AddsByKey,
+    /// True on either is true.
+    Either,
+}
+
+impl OnService {
+    /// Whether a Service may have the annotation.
+    #[must_use]
+    pub fn is_read(self) -> bool {
+        self != Self::Unread
+    }
+}
+
+/// When a setting has an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// In every Ingress.
+    Always,
+    /// It is read before an Ingress is compiled, and checked there.
+    Elsewhere,
+    /// The Ingress has an HTTPS listener.
+    Https,
+    /// The Ingress has an HTTPS listener on the port that it names. It is read all the same, as in LBC.
+    HttpsPorts,
+    /// No member names security groups.
+    ManagedSecurityGroup,
+    /// A member names security groups.
+    OwnSecurityGroups,
+    /// No web ACL is named, neither by the Ingress nor by its class.
+    NoWebAclByName,
+    /// A member asks for a frontend NLB.
+    FrontendNlb,
+}
+
+/// A flag of the controller that sets what absence amounts to.
+pub type Flag = fn(&Settings) -> Value;
+
+impl<T> Setting<T> {
+    pub(super) const fn new(
+        key: &'static str,
+        scope: Scope,
+        grammar: Grammar,
+        merge: Merge,
+        example: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self { row: Row::new(key, scope, grammar, merge, example, doc), of: PhantomData }
+    }
+
+    pub(super) const fn default(mut self, value: &'static str) -> Self {
+        self.row.default = value;
+        self
+    }
+
+    pub(super) const fn flag(mut self, flag: Flag) -> Self {
+        self.row.flag = Some(flag);
+        self
+    }
+
+    pub(super) const fn params(
+        mut self,
+        field: &'static str,
+        wins: Wins,
+        get: fn(&IngressClassParamsSpec, &str) -> Option<Value>,
+    ) -> Self {
+        self.row.parameter = Some(ClassParameter { field, get, wins });
+        self
+    }
+
+    pub(super) const fn of(mut self, prefix: &'static str) -> Self {
+        self.row.prefix = prefix;
+        self
+    }
+
+    pub(super) const fn code(mut self, code: Code) -> Self {
+        self.row.code = code;
+        self.row.unreadable = code;
+        self
+    }
+
+    pub(super) const fn fix_of_code(mut self) -> Self {
+        self.row.code_has_fix = true;
+        self
+    }
+
+    pub(super) const fn unreadable(mut self, code: Code) -> Self {
+        self.row.unreadable = code;
+        self
+    }
+
+    pub(super) const fn also(mut self, codes: &'static [Code]) -> Self {
+        self.row.other_codes = codes;
+        self
+    }
+
+    pub(super) const fn strict(mut self) -> Self {
+        self.row.strict = true;
+        self
+    }
+
+    pub(super) const fn passed_on(mut self) -> Self {
+        self.row.passed_on = true;
+        self
+    }
+
+    pub(super) const fn when(mut self, when: When) -> Self {
+        self.row.when = when;
+        self
+    }
+
+    pub(super) const fn confidential(mut self) -> Self {
+        self.row.confidential = true;
+        self
+    }
+
+    pub(super) const fn on_service(mut self, does: OnService) -> Self {
+        self.row.on_service = does;
+        self
+    }
+}
+
+impl<T: SettingValue> Setting<T> {
+    /// The value where nothing is set: that of a flag, or the built-in default.
+    #[must_use]
+    pub fn fallback(&self, settings: &Settings) -> Option<Resolved<T>> {
+        self.row.fallback(settings)?.typed()
+    }
+}
+
+impl Row {
+    /// The value where nothing is set: that of a flag, or the built-in default.
+    #[must_use]
+    pub fn fallback(&self, settings: &Settings) -> Option<Resolved<Value>> {
+        if let Some(flag) = self.flag {
+            return Some(Resolved { value: flag(settings), source: Source::Flag });
+        }
+        let default = Some(self.default).filter(|default| !default.is_empty())?;
+        Some(Resolved { value: self.read(default, &[]).value()?, source: Source::Default })
+    }
+
+    /// The value in the parameters of a class; `suffix` is the whole key, without its prefix.
+    #[must_use]
+    pub fn of_class(&self, spec: &IngressClassParamsSpec, suffix: &str) -> Option<Value> {
+        let parameter = self.parameter.as_ref()?;
+        (parameter.get)(spec, suffix.strip_prefix(self.key).unwrap_or_default())
+    }
+}
+
+impl Resolved<Value> {
+    /// The same with the value in its type.
+    #[must_use]
+    pub fn typed<T: SettingValue>(&self) -> Option<Resolved<T>> {
+        Some(Resolved { value: T::from_value(&self.value)?, source: self.source })
+    }
+}
+
+/// The values of an Ingress by their rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Values(BTreeMap<&'static Row, Resolved<Value>>);
+
+impl Values {
+    /// Takes a value in.
+    pub fn insert(&mut self, row: &'static Row, resolved: Resolved<Value>) {
+        self.0.insert(row, resolved);
+    }
+
+    /// The value of a setting, if it is set.
+    #[must_use]
+    pub fn get<T: SettingValue>(&self, setting: &'static Setting<T>) -> Option<T> {
+        T::from_value(&self.0.get(&setting.row)?.value)
+    }
+
+    /// The value of a setting with its source.
+    #[must_use]
+    pub fn resolved<T: SettingValue>(&self, setting: &'static Setting<T>) -> Option<Resolved<T>> {
+        self.0.get(&setting.row)?.typed()
+    }
+
+    /// Takes a value out.
+    pub fn remove<T>(&mut self, setting: &'static Setting<T>) -> Option<Resolved<Value>> {
+        self.0.remove(&setting.row)
+    }
+
+    /// Whether a setting is set.
+    #[must_use]
+    pub fn has<T>(&self, setting: &'static Setting<T>) -> bool {
+        self.0.contains_key(&setting.row)
+    }
+
+    /// All of them, in the order of the catalogue.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static Row, &Resolved<Value>)> {
+        self.0.iter().map(|(row, resolved)| (*row, resolved))
+    }
+}

@@ -1,0 +1,75 @@
+//! One value from those of all members, by the merge rules of the rows. Conflicts are found in `contradiction`.
+
+use super::Linker;
+use crate::annotation::catalogue::LISTENER_ATTRIBUTES;
+use crate::annotation::{Row, Setting, SettingValue, Value, Wins};
+use crate::compile::Fragment;
+use crate::settings::Settings;
+use crate::stack::{Attributes, Protocol};
+
+impl Linker<'_> {
+    /// The value of a setting for the group: from the class of the first member, if that wins over all, or from the first member that sets it.
+    pub(super) fn merged<T: SettingValue>(&self, setting: &'static Setting<T>) -> Option<T> {
+        let row = &setting.row;
+        let settles = row.parameter.filter(|parameter| parameter.wins == Wins::AsFirst);
+        let of_class = settles.and_then(|_| of_class(self.fragments().next()?, row, row.key));
+        of_class.and_then(|value| T::from_value(&value)).or_else(|| first(self.fragments(), setting))
+    }
+
+    /// The same, or the flag or default where no member sets it.
+    pub(super) fn merged_or_default<T: SettingValue>(&self, setting: &'static Setting<T>) -> Option<T> {
+        self.merged(setting).or_else(|| Some(setting.fallback(self.input.settings)?.value))
+    }
+
+    /// The pairs of all members; those of the first member's class win.
+    pub(super) fn united(&self, setting: &'static Setting<Attributes>) -> Attributes {
+        let row = &setting.row;
+        let all = self.fragments().filter_map(|fragment| fragment.values.get(setting)).flatten();
+        all.chain(of_first(self.fragments().next(), row, row.key)).collect()
+    }
+
+    /// The attributes of a listener: those of all members on its port; those of the class of the first one there win.
+    pub(super) fn listener_attributes(&self, port: u16, protocol: Protocol) -> Attributes {
+        let row = &LISTENER_ATTRIBUTES.row;
+        let all = self.on(port).flat_map(|(_, listener)| listener.attributes.clone());
+        let first = self.on(port).next().map(|(fragment, _)| fragment);
+        all.chain(of_first(first, row, &format!("{}{protocol}-{port}", row.key))).collect()
+    }
+}
+
+/// The value in the first of some members that set it.
+pub(super) fn first<'f, T: SettingValue>(
+    mut of: impl Iterator<Item = &'f Fragment>,
+    setting: &'static Setting<T>,
+) -> Option<T> {
+    of.find_map(|fragment| fragment.values.get(setting))
+}
+
+/// The same, or the flag or default where none sets it.
+pub(super) fn first_or_default<'f, T: SettingValue>(
+    of: impl Iterator<Item = &'f Fragment>,
+    setting: &'static Setting<T>,
+    settings: &Settings,
+) -> Option<T> {
+    first(of, setting).or_else(|| Some(setting.fallback(settings)?.value))
+}
+
+/// The value in the parameters of the class of a member.
+pub(super) fn of_class(fragment: &Fragment, row: &Row, suffix: &str) -> Option<Value> {
+    row.of_class(&fragment.params.as_ref()?.spec, suffix)
+}
+
+fn of_first(first: Option<&Fragment>, row: &Row, suffix: &str) -> Attributes {
+    let value = first.and_then(|first| of_class(first, row, suffix));
+    value.and_then(|value| Attributes::from_value(&value)).unwrap_or_default()
+}
+
+/// Whether the class of the first member of the group (or on the port) wins over all annotations, for a setting or a key of it.
+pub(super) fn settles(first: &Fragment, row: &Row, suffix: &str, key: Option<&str>) -> bool {
+    let Some(wins) = row.parameter.map(|parameter| parameter.wins) else { return false };
+    match (wins, key, of_class(first, row, suffix)) {
+        (Wins::AsFirst, _, Some(_)) => true,
+        (Wins::ByKeyAsFirst, Some(key), Some(Value::Map(pairs))) => pairs.contains_key(key),
+        _ => false,
+    }
+}
