@@ -60,11 +60,7 @@ impl Cloud {
     /// Tells those who remember resources which are no longer as they have them, however the write ended.
     fn note(&self, effect: &CallEffect<'_>, known: &Known, written: &Result<Applied, CloudError>) {
         let inventory = self.inventory();
-        let changed = |resource: &Ref| {
-            if let Some(arn) = known.resolve(resource) {
-                inventory.touch(arn, Touch::Changed);
-            }
-        };
+        let changed = |of: &Ref| known.resolve(of).iter().for_each(|arn| inventory.touch(arn, Touch::Changed));
         match effect {
             CallEffect::Create(_) => match written {
                 Ok(made) => made.arn.iter().for_each(|arn| inventory.touch(arn, Touch::Changed)),
@@ -77,24 +73,18 @@ impl Cloud {
                 inventory.touch(arn, if written.is_ok() { Touch::Gone } else { Touch::Changed });
                 self.addons().forget(arn);
             }
-            CallEffect::Change(_, of, Aspect::Properties) => changed(of),
-            CallEffect::Add(of, ResourceParts::Tags(_) | ResourceParts::Permissions(_))
-            | CallEffect::Remove(of, ResourceParts::Tags(_) | ResourceParts::Permissions(_)) => changed(of),
-            CallEffect::Change(_, of, Aspect::Attachment(attachment)) => {
-                if let Some(arn) = known.resolve(of) {
-                    self.addons().note(arn, *attachment, written.is_ok());
+            CallEffect::Change(_, of, aspect) => match aspect {
+                Aspect::Properties => changed(of),
+                Aspect::Attributes(_) => {}
+                Aspect::Attachment(attachment) => {
+                    known.resolve(of).iter().for_each(|arn| self.addons().note(arn, *attachment, written.is_ok()));
                 }
-            }
-            // The inventory holds none of these.
-            CallEffect::Change(_, _, Aspect::Attributes(_)) | CallEffect::Reorder(_) => {}
-            CallEffect::Add(
-                _,
-                ResourceParts::Certificate(_) | ResourceParts::Targets(_) | ResourceParts::LoadBalancer(..),
-            )
-            | CallEffect::Remove(
-                _,
-                ResourceParts::Certificate(_) | ResourceParts::Targets(_) | ResourceParts::LoadBalancer(..),
-            ) => {}
+            },
+            CallEffect::Add(of, parts) | CallEffect::Remove(of, parts) => match parts {
+                ResourceParts::Tags(_) | ResourceParts::Permissions(_) => changed(of),
+                ResourceParts::Certificate(_) | ResourceParts::Targets(_) | ResourceParts::LoadBalancer(..) => {}
+            },
+            CallEffect::Reorder(_) => {}
         }
     }
 }

@@ -151,17 +151,17 @@ impl Reconciler {
     fn note(&self, operation: &AwsOperation, applied: Applied, reached: &mut Reached) {
         let CallEffect::Create(new) = operation.describe().effect else { return };
         match new {
-            NewResource::LoadBalancer { .. } => {
+            NewResource::LoadBalancer(..) => {
                 reached.arn = applied.arn.unwrap_or_default();
                 reached.dns_name = applied.dns_name.unwrap_or_default();
             }
-            NewResource::FrontendNlb { .. } => reached.frontend_dns_name = applied.dns_name.unwrap_or_default(),
-            NewResource::TargetGroup { .. } => applied.arn.into_iter().for_each(|arn| self.shared.looks.made(arn)),
-            NewResource::SecurityGroup { .. }
-            | NewResource::FrontendTargetGroup { .. }
-            | NewResource::Listener { .. }
-            | NewResource::FrontendListener { .. }
-            | NewResource::Rule { .. } => {}
+            NewResource::FrontendNlb(..) => reached.frontend_dns_name = applied.dns_name.unwrap_or_default(),
+            NewResource::TargetGroup(..) => applied.arn.into_iter().for_each(|arn| self.shared.looks.made(arn)),
+            NewResource::SecurityGroup(..)
+            | NewResource::FrontendTargetGroup(..)
+            | NewResource::Listener(..)
+            | NewResource::FrontendListener(..)
+            | NewResource::Rule(..) => {}
         }
     }
 }

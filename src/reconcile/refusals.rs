@@ -158,19 +158,13 @@ fn quotes_others(said: &str, key: &Key, view: &View) -> bool {
 }
 
 fn finding(key: &Key, operation: &AwsOperation, said: &str, view: &View) -> Finding {
-    let (code, annotation) = match operation.describe().effect {
-        CallEffect::Change(kind, _, Aspect::Attributes(_)) => match kind {
-            ResourceKind::LoadBalancer => (Code::InvalidAttribute, Some("load-balancer-attributes")),
-            ResourceKind::TargetGroup => (Code::InvalidAttribute, Some("target-group-attributes")),
-            ResourceKind::SecurityGroup | ResourceKind::Listener | ResourceKind::Rule => (Code::InvalidValue, None),
-        },
-        CallEffect::Change(_, _, Aspect::Properties | Aspect::Attachment(_))
-        | CallEffect::Create(_)
-        | CallEffect::Add(..)
-        | CallEffect::Remove(..)
-        | CallEffect::Reorder(_)
-        | CallEffect::Delete(..) => (Code::InvalidValue, None),
+    let annotation = match operation.describe().effect {
+        CallEffect::Change(ResourceKind::LoadBalancer, _, Aspect::Attributes(_)) => Some("load-balancer-attributes"),
+        CallEffect::Change(ResourceKind::TargetGroup, _, Aspect::Attributes(_)) => Some("target-group-attributes"),
+        CallEffect::Change(..) | CallEffect::Create(_) | CallEffect::Add(..) => None,
+        CallEffect::Remove(..) | CallEffect::Reorder(_) | CallEffect::Delete(..) => None,
     };
+    let code = if annotation.is_some() { Code::InvalidAttribute } else { Code::InvalidValue };
     let path = annotation.map_or_else(
         || FieldPath::at("metadata.annotations"),
         |name| FieldPath::annotation(&format!("{PREFIX}{name}")),

@@ -17,19 +17,13 @@ enum Counted<'e> {
     Listeners,
 }
 
-/// Whether an operation adds to what a quota counts, or takes from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    Adds,
-    Takes,
-}
-
-fn counted<'e>(effect: &'e CallEffect<'_>) -> Option<(Sign, Counted<'e>)> {
+/// What an operation adds to (`true`) or takes from what a quota counts.
+fn counted<'e>(effect: &'e CallEffect<'_>) -> Option<(bool, Counted<'e>)> {
     match effect {
-        CallEffect::Create(NewResource::Listener { .. }) => Some((Sign::Adds, Counted::Listeners)),
-        CallEffect::Delete(ResourceKind::Listener, _) => Some((Sign::Takes, Counted::Listeners)),
-        CallEffect::Add(of, parts) => Some((Sign::Adds, counted_parts(of, parts)?)),
-        CallEffect::Remove(of, parts) => Some((Sign::Takes, counted_parts(of, parts)?)),
+        CallEffect::Create(NewResource::Listener(..)) => Some((true, Counted::Listeners)),
+        CallEffect::Delete(ResourceKind::Listener, _) => Some((false, Counted::Listeners)),
+        CallEffect::Add(of, parts) => Some((true, counted_parts(of, parts)?)),
+        CallEffect::Remove(of, parts) => Some((false, counted_parts(of, parts)?)),
         CallEffect::Create(_) | CallEffect::Change(..) | CallEffect::Reorder(_) | CallEffect::Delete(..) => None,
     }
 }
@@ -73,11 +67,9 @@ impl Plan {
     #[must_use]
     pub fn making_room(&self, refused: usize) -> Vec<usize> {
         let full = self.operations.get(refused).and_then(effect);
-        let Some((Sign::Adds, full)) = full.as_ref().and_then(counted) else { return Vec::new() };
+        let Some((true, full)) = full.as_ref().and_then(counted) else { return Vec::new() };
         let frees = |operation| {
-            let effect = effect(operation);
-            let counted = effect.as_ref().and_then(counted);
-            counted.is_some_and(|(sign, what)| sign == Sign::Takes && what == full)
+            effect(operation).is_some_and(|one| counted(&one).is_some_and(|(adds, what)| !adds && what == full))
         };
         let later = self.operations.iter().enumerate().skip(refused + 1);
         later.filter(|(_, operation)| frees(operation)).map(|(index, _)| index).collect()

@@ -1,7 +1,7 @@
 //! What another hand deleted is made again under the name that it had.
 
 use albedo_engine::plan::{self, AwsOperation, Input, KubeOperation, Operation, Plan, TargetsByArn, as_observed};
-use albedo_engine::stack::{Desired, Observed, Tags};
+use albedo_engine::stack::{Desired, Observed, ResourceId, Tags};
 
 use crate::cluster::{desired, member, rule};
 use crate::{holds, next};
@@ -61,6 +61,19 @@ fn a_target_group_that_lost_its_tag_is_kept() {
     let plan = next(&after, &observed, &there, &TargetsByArn::new());
     let retags = |one: &Operation| matches!(one, Operation::Aws(AwsOperation::AddTags { .. }));
     assert!(!plan.operations.is_empty() && plan.operations.iter().all(retags), "{}", plan::show(&plan));
+}
+
+/// What is remembered of a pass leaves nothing to do in AWS, whatever names AWS gave; without one of them nothing is remembered.
+#[test]
+fn what_is_remembered_leaves_nothing_to_do() {
+    let after = shop();
+    let arn = |id: &ResourceId| Some(format!("arn-of-{id}"));
+    let remembered = plan::remember(&after, arn, &Observed::default()).expect("every name is known");
+    assert!(remembered.target_groups.iter().all(|found| found.arn.starts_with("arn-of-")), "{remembered:?}");
+    let plan = next(&after, &remembered, &[], &TargetsByArn::new());
+    assert!(!plan.operations.iter().any(|one| matches!(one, Operation::Aws(_))), "{}", plan::show(&plan));
+    let lacking = |id: &ResourceId| arn(id).filter(|_| *id != ResourceId::rule(80, 1));
+    assert_eq!(plan::remember(&after, lacking, &Observed::default()), None);
 }
 
 /// Whoever deletes what the same plan has just made or changed has a defect, of whatever kind that is.

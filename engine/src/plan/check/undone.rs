@@ -37,7 +37,7 @@ pub(super) fn undone(operations: &[Operation], input: Input<'_>) -> Vec<Misroute
     let mut applied: BTreeMap<Subject, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (after, operation) in operations.iter().enumerate() {
-        let (applies, deletes) = match operation {
+        let (made, removed) = match operation {
             Operation::Aws(operation) => {
                 let effect = operation.describe().effect;
                 (applied_by(&effect), deleted_by(&effect, input))
@@ -49,28 +49,26 @@ pub(super) fn undone(operations: &[Operation], input: Input<'_>) -> Vec<Misroute
                 (Vec::new(), vec![Subject::Binding(format!("{namespace}/{name}"))])
             }
         };
-        let first = deletes.iter().find_map(|subject| Some((subject, applied.get(subject)?)));
+        let first = removed.iter().find_map(|subject| Some((subject, applied.get(subject)?)));
         if let Some((subject, earlier)) = first {
             let gets = format!("is deleted, although operation {} has just applied it", earlier + 1);
             wrong.push(Misroute { after, request: subject.to_string(), gets });
         }
-        applied.extend(applies.into_iter().map(|subject| (subject, after)));
+        applied.extend(made.into_iter().map(|subject| (subject, after)));
     }
     wrong
 }
 
 fn applied_by(effect: &CallEffect<'_>) -> Vec<Subject> {
     match effect {
-        CallEffect::Create(NewResource::SecurityGroup { name, .. }) => named(SECURITY_GROUP, name),
-        CallEffect::Create(NewResource::TargetGroup { name, .. } | NewResource::FrontendTargetGroup { name, .. }) => {
-            named(TARGET_GROUP, name)
-        }
-        CallEffect::Create(NewResource::LoadBalancer { name } | NewResource::FrontendNlb { name }) => {
-            named(LOAD_BALANCER, name)
-        }
-        CallEffect::Create(
-            NewResource::Listener { of, .. } | NewResource::FrontendListener { of, .. } | NewResource::Rule { of, .. },
-        ) => known(of),
+        CallEffect::Create(new) => match new {
+            NewResource::SecurityGroup(_, name) => named(SECURITY_GROUP, name),
+            NewResource::TargetGroup(_, name) | NewResource::FrontendTargetGroup(_, name) => named(TARGET_GROUP, name),
+            NewResource::LoadBalancer(name) | NewResource::FrontendNlb(name) => named(LOAD_BALANCER, name),
+            NewResource::Listener(of, _) | NewResource::FrontendListener(of, _) | NewResource::Rule(of, ..) => {
+                known(of)
+            }
+        },
         // Protection is taken off what is to be deleted.
         CallEffect::Change(_, _, Aspect::Attributes(set)) if set.keys().all(|key| key == DELETION_PROTECTION) => {
             Vec::new()

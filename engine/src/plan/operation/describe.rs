@@ -78,60 +78,22 @@ pub enum ResourceKind {
 /// A resource that a call creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NewResource<'o> {
-    /// A security group.
-    SecurityGroup {
-        /// Resource id.
-        id: &'o ResourceId,
-        /// Name in AWS.
-        name: &'o str,
-    },
-    /// A target group.
-    TargetGroup {
-        /// Resource id.
-        id: &'o ResourceId,
-        /// Name in AWS.
-        name: &'o str,
-    },
-    /// A target group of a frontend NLB.
-    FrontendTargetGroup {
-        /// Resource id.
-        id: &'o ResourceId,
-        /// Name in AWS.
-        name: &'o str,
-    },
-    /// The load balancer.
-    LoadBalancer {
-        /// Name in AWS.
-        name: &'o str,
-    },
-    /// The frontend NLB.
-    FrontendNlb {
-        /// Name in AWS.
-        name: &'o str,
-    },
-    /// A listener of the load balancer.
-    Listener {
-        /// The load balancer.
-        of: &'o Ref,
-        /// Its port.
-        port: u16,
-    },
-    /// A listener of the frontend NLB.
-    FrontendListener {
-        /// The frontend NLB.
-        of: &'o Ref,
-        /// Its port.
-        port: u16,
-    },
-    /// A rule of a listener.
-    Rule {
-        /// The listener.
-        of: &'o Ref,
-        /// The listener's port.
-        port: u16,
-        /// Its priority.
-        priority: u32,
-    },
+    /// A security group: resource id and name.
+    SecurityGroup(&'o ResourceId, &'o str),
+    /// A target group: resource id and name.
+    TargetGroup(&'o ResourceId, &'o str),
+    /// A target group of a frontend NLB: resource id and name.
+    FrontendTargetGroup(&'o ResourceId, &'o str),
+    /// The load balancer: name.
+    LoadBalancer(&'o str),
+    /// The frontend NLB: name.
+    FrontendNlb(&'o str),
+    /// A listener: load balancer and port.
+    Listener(&'o Ref, u16),
+    /// A listener of the frontend NLB: the NLB and port.
+    FrontendListener(&'o Ref, u16),
+    /// A rule: listener, its port, and priority.
+    Rule(&'o Ref, u16, u32),
 }
 
 impl NewResource<'_> {
@@ -139,14 +101,12 @@ impl NewResource<'_> {
     #[must_use]
     pub fn id(&self) -> ResourceId {
         match *self {
-            Self::SecurityGroup { id, .. } | Self::TargetGroup { id, .. } | Self::FrontendTargetGroup { id, .. } => {
-                id.clone()
-            }
-            Self::LoadBalancer { .. } => ResourceId::load_balancer(),
-            Self::FrontendNlb { .. } => ResourceId::frontend_nlb(),
-            Self::Listener { port, .. } => ResourceId::listener(port),
-            Self::FrontendListener { port, .. } => ResourceId::frontend_listener(port),
-            Self::Rule { port, priority, .. } => ResourceId::rule(port, priority),
+            Self::SecurityGroup(id, _) | Self::TargetGroup(id, _) | Self::FrontendTargetGroup(id, _) => id.clone(),
+            Self::LoadBalancer(_) => ResourceId::load_balancer(),
+            Self::FrontendNlb(_) => ResourceId::frontend_nlb(),
+            Self::Listener(_, port) => ResourceId::listener(port),
+            Self::FrontendListener(_, port) => ResourceId::frontend_listener(port),
+            Self::Rule(_, port, priority) => ResourceId::rule(port, priority),
         }
     }
 }
@@ -175,7 +135,7 @@ pub enum Attachment<'o> {
     CapacityUnits(i32),
 }
 
-/// ResourceParts of a resource that are added and removed one by one.
+/// Parts of a resource that are added and removed one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResourceParts<'o> {
     /// Tags, by key.
@@ -264,19 +224,13 @@ impl Importance {
     /// Whether all that follows in a plan is right without the operation.
     #[must_use]
     pub fn is_optional(self) -> bool {
-        match self {
-            Self::Optional | Self::CleanUp => true,
-            Self::Required | Self::RequiredCleanUp => false,
-        }
+        self == Self::Optional || self == Self::CleanUp
     }
 
     /// Whether the operation only removes what nothing needs any more.
     #[must_use]
     pub fn is_clean_up(self) -> bool {
-        match self {
-            Self::CleanUp | Self::RequiredCleanUp => true,
-            Self::Required | Self::Optional => false,
-        }
+        self == Self::CleanUp || self == Self::RequiredCleanUp
     }
 }
 
@@ -286,6 +240,7 @@ impl AwsOperation {
     #[must_use]
     #[expect(clippy::too_many_lines, reason = "a table: one row an operation")]
     pub fn describe(&self) -> CallDescription<'_> {
+        use ApiService::{Ec2, Elbv2, WafRegional, WafV2};
         use Aspect::{Attachment as Attached, Attributes, Properties};
         use Attachment::{CapacityUnits, ClassicWebAcl, Shield, WebAcl};
         use DependsOn::{AllListeners, NoForward, NoRedirect, Nothing, Priority};
@@ -295,114 +250,115 @@ impl AwsOperation {
         use ResourceParts::{Certificate, Permissions, Targets};
         use RouteChange::Unchanged;
         match self {
-            // Operation => call, effect, routes, depends on, importance.
+            // Operation => API call, effect, routes, depends on, importance.
             Self::CreateSecurityGroup { id, is } =>
-                row(ec2("CreateSecurityGroup"), Create(NewResource::SecurityGroup { id, name: &is.name }), Unchanged, Nothing, Required),
+                row(Ec2, "CreateSecurityGroup", Create(NewResource::SecurityGroup(id, &is.name)), Unchanged, Nothing, Required),
             Self::AuthorizeSecurityGroupIngress { group, permissions } =>
-                row(ec2("AuthorizeSecurityGroupIngress"), Add(group.clone(), Permissions(permissions)), Unchanged, Nothing, Required),
+                row(Ec2, "AuthorizeSecurityGroupIngress", Add(group.clone(), Permissions(permissions)), Unchanged, Nothing, Required),
             Self::RevokeSecurityGroupIngress { group, permissions } =>
-                row(ec2("RevokeSecurityGroupIngress"), Remove(group.clone(), Permissions(permissions)), Unchanged, NoRedirect(permissions), CleanUp),
+                row(Ec2, "RevokeSecurityGroupIngress", Remove(group.clone(), Permissions(permissions)), Unchanged, NoRedirect(permissions), CleanUp),
             Self::CreateTags { group, tags: set } =>
-                row(ec2("CreateTags"), Add(group.clone(), tags(set)), Unchanged, Nothing, Optional),
+                row(Ec2, "CreateTags", Add(group.clone(), tags(set)), Unchanged, Nothing, Optional),
             Self::DeleteTags { group, keys: removed } =>
-                row(ec2("DeleteTags"), Remove(group.clone(), keys(removed)), Unchanged, Nothing, CleanUp),
+                row(Ec2, "DeleteTags", Remove(group.clone(), keys(removed)), Unchanged, Nothing, CleanUp),
             Self::DeleteSecurityGroup { group } =>
-                row(ec2("DeleteSecurityGroup"), Delete(SecurityGroup, group), Unchanged, Nothing, CleanUp),
+                row(Ec2, "DeleteSecurityGroup", Delete(SecurityGroup, group), Unchanged, Nothing, CleanUp),
 
             Self::CreateTargetGroup { id, is } =>
-                row(elbv2("CreateTargetGroup"), Create(NewResource::TargetGroup { id, name: &is.name }), Unchanged, Nothing, Required),
+                row(Elbv2, "CreateTargetGroup", Create(NewResource::TargetGroup(id, &is.name)), Unchanged, Nothing, Required),
             Self::ModifyTargetGroup { target_group, .. } =>
-                row(elbv2("ModifyTargetGroup"), Change(TargetGroup, known(target_group), Properties), Unchanged, Nothing, Required),
+                row(Elbv2, "ModifyTargetGroup", Change(TargetGroup, known(target_group), Properties), Unchanged, Nothing, Required),
             Self::ModifyTargetGroupAttributes { target_group, attributes } =>
-                row(elbv2("ModifyTargetGroupAttributes"), Change(TargetGroup, target_group.clone(), Attributes(attributes)), Unchanged, Nothing, Optional),
+                row(Elbv2, "ModifyTargetGroupAttributes", Change(TargetGroup, target_group.clone(), Attributes(attributes)), Unchanged, Nothing, Optional),
             Self::DeleteTargetGroup { target_group } =>
-                row(elbv2("DeleteTargetGroup"), Delete(TargetGroup, target_group), RouteChange::TargetGroupDeleted(target_group), NoForward(target_group), CleanUp),
+                row(Elbv2, "DeleteTargetGroup", Delete(TargetGroup, target_group), RouteChange::TargetGroupDeleted(target_group), NoForward(target_group), CleanUp),
             Self::RegisterTargets { target_group, targets } =>
-                row(elbv2("RegisterTargets"), Add(known(target_group), Targets(targets)), Unchanged, Nothing, Required),
+                row(Elbv2, "RegisterTargets", Add(known(target_group), Targets(targets)), Unchanged, Nothing, Required),
             Self::DeregisterTargets { target_group, targets } =>
-                row(elbv2("DeregisterTargets"), Remove(known(target_group), Targets(targets)), Unchanged, Nothing, Required),
+                row(Elbv2, "DeregisterTargets", Remove(known(target_group), Targets(targets)), Unchanged, Nothing, Required),
 
             Self::CreateLoadBalancer { is } =>
-                row(elbv2("CreateLoadBalancer"), Create(NewResource::LoadBalancer { name: &is.name }), Unchanged, Nothing, Required),
+                row(Elbv2, "CreateLoadBalancer", Create(NewResource::LoadBalancer(&is.name)), Unchanged, Nothing, Required),
             Self::ModifyLoadBalancerAttributes { load_balancer, attributes } =>
-                row(elbv2("ModifyLoadBalancerAttributes"), Change(LoadBalancer, load_balancer.clone(), Attributes(attributes)), Unchanged, Nothing, Optional),
+                row(Elbv2, "ModifyLoadBalancerAttributes", Change(LoadBalancer, load_balancer.clone(), Attributes(attributes)), Unchanged, Nothing, Optional),
             Self::SetSecurityGroups { load_balancer, .. } =>
-                row(elbv2("SetSecurityGroups"), Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
+                row(Elbv2, "SetSecurityGroups", Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
             Self::SetSubnets { load_balancer, .. } =>
-                row(elbv2("SetSubnets"), Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
+                row(Elbv2, "SetSubnets", Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
             Self::SetIpAddressType { load_balancer, .. } =>
-                row(elbv2("SetIpAddressType"), Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
+                row(Elbv2, "SetIpAddressType", Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
             Self::ModifyIpPools { load_balancer, .. } =>
-                row(elbv2("ModifyIpPools"), Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
+                row(Elbv2, "ModifyIpPools", Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
             Self::DeleteLoadBalancer { load_balancer } =>
-                row(elbv2("DeleteLoadBalancer"), Delete(LoadBalancer, load_balancer), Unchanged, Nothing, Required),
+                row(Elbv2, "DeleteLoadBalancer", Delete(LoadBalancer, load_balancer), Unchanged, Nothing, Required),
 
             Self::AssociateWebAcl { load_balancer, web_acl } =>
-                row(wafv2("AssociateWebACL"), Change(LoadBalancer, load_balancer.clone(), Attached(WebAcl(Some(web_acl)))), Unchanged, Nothing, Optional),
+                row(WafV2, "AssociateWebACL", Change(LoadBalancer, load_balancer.clone(), Attached(WebAcl(Some(web_acl)))), Unchanged, Nothing, Optional),
             Self::DisassociateWebAcl { load_balancer } =>
-                row(wafv2("DisassociateWebACL"), Change(LoadBalancer, load_balancer.clone(), Attached(WebAcl(None))), Unchanged, AllListeners, Optional),
+                row(WafV2, "DisassociateWebACL", Change(LoadBalancer, load_balancer.clone(), Attached(WebAcl(None))), Unchanged, AllListeners, Optional),
             Self::AssociateClassicWebAcl { load_balancer, web_acl } =>
-                row(waf_regional("AssociateWebACL"), Change(LoadBalancer, load_balancer.clone(), Attached(ClassicWebAcl(Some(web_acl)))), Unchanged, Nothing, Optional),
+                row(WafRegional, "AssociateWebACL", Change(LoadBalancer, load_balancer.clone(), Attached(ClassicWebAcl(Some(web_acl)))), Unchanged, Nothing, Optional),
             Self::DisassociateClassicWebAcl { load_balancer } =>
-                row(waf_regional("DisassociateWebACL"), Change(LoadBalancer, load_balancer.clone(), Attached(ClassicWebAcl(None))), Unchanged, AllListeners, Optional),
+                row(WafRegional, "DisassociateWebACL", Change(LoadBalancer, load_balancer.clone(), Attached(ClassicWebAcl(None))), Unchanged, AllListeners, Optional),
             Self::CreateProtection { load_balancer } =>
-                row(shield("CreateProtection"), Change(LoadBalancer, load_balancer.clone(), Attached(Shield(true))), Unchanged, Nothing, Optional),
+                row(ApiService::Shield, "CreateProtection", Change(LoadBalancer, load_balancer.clone(), Attached(Shield(true))), Unchanged, Nothing, Optional),
             Self::DeleteProtection { load_balancer, .. } =>
-                row(shield("DeleteProtection"), Change(LoadBalancer, load_balancer.clone(), Attached(Shield(false))), Unchanged, AllListeners, Optional),
+                row(ApiService::Shield, "DeleteProtection", Change(LoadBalancer, load_balancer.clone(), Attached(Shield(false))), Unchanged, AllListeners, Optional),
             Self::ModifyCapacityReservation { load_balancer, units } =>
-                row(elbv2("ModifyCapacityReservation"), Change(LoadBalancer, load_balancer.clone(), Attached(CapacityUnits(*units))), Unchanged, Nothing, Optional),
+                row(Elbv2, "ModifyCapacityReservation", Change(LoadBalancer, load_balancer.clone(), Attached(CapacityUnits(*units))), Unchanged, Nothing, Optional),
 
             Self::CreateFrontendTargetGroup { id, is } =>
-                row(elbv2("CreateTargetGroup"), Create(NewResource::FrontendTargetGroup { id, name: &is.name }), Unchanged, Nothing, Required),
+                row(Elbv2, "CreateTargetGroup", Create(NewResource::FrontendTargetGroup(id, &is.name)), Unchanged, Nothing, Required),
             Self::CreateFrontendNlb { is } =>
-                row(elbv2("CreateLoadBalancer"), Create(NewResource::FrontendNlb { name: &is.name }), Unchanged, Nothing, Required),
+                row(Elbv2, "CreateLoadBalancer", Create(NewResource::FrontendNlb(&is.name)), Unchanged, Nothing, Required),
             Self::SetFrontendSubnets { load_balancer, .. } =>
-                row(elbv2("SetSubnets"), Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
+                row(Elbv2, "SetSubnets", Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
             Self::CreateFrontendListener { load_balancer: of, port, .. } =>
-                row(elbv2("CreateListener"), Create(NewResource::FrontendListener { of, port: *port }), Unchanged, Nothing, Required),
+                row(Elbv2, "CreateListener", Create(NewResource::FrontendListener(of, *port)), Unchanged, Nothing, Required),
             Self::ModifyFrontendListener { listener, .. } =>
-                row(elbv2("ModifyListener"), Change(Listener, known(listener), Properties), Unchanged, Nothing, Required),
+                row(Elbv2, "ModifyListener", Change(Listener, known(listener), Properties), Unchanged, Nothing, Required),
             Self::RegisterLoadBalancer { target_group, load_balancer, port } =>
-                row(elbv2("RegisterTargets"), Add(target_group.clone(), ResourceParts::LoadBalancer(load_balancer, *port)), Unchanged, Nothing, Required),
+                row(Elbv2, "RegisterTargets", Add(target_group.clone(), ResourceParts::LoadBalancer(load_balancer, *port)), Unchanged, Nothing, Required),
 
             Self::CreateListener { load_balancer: of, is } =>
-                row(elbv2("CreateListener"), Create(NewResource::Listener { of, port: is.port }), RouteChange::ListenerCreated(is), Nothing, Required),
+                row(Elbv2, "CreateListener", Create(NewResource::Listener(of, is.port)), RouteChange::ListenerCreated(is), Nothing, Required),
             Self::ModifyListener { listener, is } =>
-                row(elbv2("ModifyListener"), Change(Listener, known(listener), Properties), RouteChange::ListenerChanged(is), Nothing, Required),
+                row(Elbv2, "ModifyListener", Change(Listener, known(listener), Properties), RouteChange::ListenerChanged(is), Nothing, Required),
             Self::ModifyListenerAttributes { listener, attributes } =>
-                row(elbv2("ModifyListenerAttributes"), Change(Listener, listener.clone(), Attributes(attributes)), Unchanged, Nothing, Optional),
+                row(Elbv2, "ModifyListenerAttributes", Change(Listener, listener.clone(), Attributes(attributes)), Unchanged, Nothing, Optional),
             Self::AddListenerCertificate { listener, certificate } =>
-                row(elbv2("AddListenerCertificates"), Add(listener.clone(), Certificate(certificate)), Unchanged, DependsOn::Listener(listener.clone()), Required),
+                row(Elbv2, "AddListenerCertificates", Add(listener.clone(), Certificate(certificate)), Unchanged, DependsOn::Listener(listener.clone()), Required),
             Self::RemoveListenerCertificate { listener, certificate } =>
-                row(elbv2("RemoveListenerCertificates"), Remove(known(listener), Certificate(certificate)), Unchanged, DependsOn::Listener(known(listener)), CleanUp),
+                row(Elbv2, "RemoveListenerCertificates", Remove(known(listener), Certificate(certificate)), Unchanged, DependsOn::Listener(known(listener)), CleanUp),
             Self::DeleteListener { listener } =>
-                row(elbv2("DeleteListener"), Delete(Listener, listener), RouteChange::ListenerDeleted(listener), DependsOn::Listener(known(listener)), RequiredCleanUp),
+                row(Elbv2, "DeleteListener", Delete(Listener, listener), RouteChange::ListenerDeleted(listener), DependsOn::Listener(known(listener)), RequiredCleanUp),
 
             Self::CreateRule { listener: of, port, is } =>
-                row(elbv2("CreateRule"), Create(NewResource::Rule { of, port: *port, priority: is.priority }), RouteChange::RuleCreated(*port, is), Nothing, Required),
+                row(Elbv2, "CreateRule", Create(NewResource::Rule(of, *port, is.priority)), RouteChange::RuleCreated(*port, is), Nothing, Required),
             Self::ModifyRule { rule, is, .. } =>
-                row(elbv2("ModifyRule"), Change(Rule, known(rule), Properties), RouteChange::RuleChanged(rule, is), Nothing, Required),
+                row(Elbv2, "ModifyRule", Change(Rule, known(rule), Properties), RouteChange::RuleChanged(rule, is), Nothing, Required),
             Self::SetRulePriorities { priorities } =>
-                row(elbv2("SetRulePriorities"), Reorder(priorities), RouteChange::RulesMoved(priorities), Nothing, Required),
+                row(Elbv2, "SetRulePriorities", Reorder(priorities), RouteChange::RulesMoved(priorities), Nothing, Required),
             Self::DeleteRule { rule } =>
-                row(elbv2("DeleteRule"), Delete(Rule, rule), RouteChange::RuleDeleted(rule), Nothing, Required),
+                row(Elbv2, "DeleteRule", Delete(Rule, rule), RouteChange::RuleDeleted(rule), Nothing, Required),
 
             Self::AddTags { resource, tags: set } =>
-                row(elbv2("AddTags"), Add(resource.clone(), tags(set)), Unchanged, Priority(resource.clone()), Optional),
+                row(Elbv2, "AddTags", Add(resource.clone(), tags(set)), Unchanged, Priority(resource.clone()), Optional),
             Self::RemoveTags { resource, keys: removed } =>
-                row(elbv2("RemoveTags"), Remove(known(resource), keys(removed)), Unchanged, Priority(known(resource)), CleanUp),
+                row(Elbv2, "RemoveTags", Remove(known(resource), keys(removed)), Unchanged, Priority(known(resource)), CleanUp),
         }
     }
 }
 
 fn row<'o>(
-    call: ApiCall,
+    api: ApiService,
+    name: &'static str,
     effect: CallEffect<'o>,
     routes: RouteChange<'o>,
     depends_on: DependsOn<'o>,
     importance: Importance,
 ) -> CallDescription<'o> {
-    CallDescription { call, effect, routes, depends_on, importance }
+    CallDescription { call: ApiCall { api, name }, effect, routes, depends_on, importance }
 }
 
 fn known(arn: &str) -> Ref {
@@ -415,24 +371,4 @@ fn tags(tags: &Tags) -> ResourceParts<'_> {
 
 fn keys(keys: &[String]) -> ResourceParts<'_> {
     ResourceParts::Tags(keys.iter().map(String::as_str).collect())
-}
-
-const fn ec2(name: &'static str) -> ApiCall {
-    ApiCall { api: ApiService::Ec2, name }
-}
-
-const fn elbv2(name: &'static str) -> ApiCall {
-    ApiCall { api: ApiService::Elbv2, name }
-}
-
-const fn wafv2(name: &'static str) -> ApiCall {
-    ApiCall { api: ApiService::WafV2, name }
-}
-
-const fn waf_regional(name: &'static str) -> ApiCall {
-    ApiCall { api: ApiService::WafRegional, name }
-}
-
-const fn shield(name: &'static str) -> ApiCall {
-    ApiCall { api: ApiService::Shield, name }
 }
