@@ -387,7 +387,7 @@ fn client_certificates(raw: &str) -> Read<'static> {
     } else {
         BTreeMap::new()
     };
-    let parsed = fatal.is_empty().then(|| Parsed::Value(Value::ByPort(by_port)));
+    let parsed = fatal.is_empty().then_some(Parsed::Value(Value::ByPort(by_port)));
     Read { parsed, faults: fatal.into_iter().chain(limits).chain(strays).collect() }
 }
 

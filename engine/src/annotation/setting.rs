@@ -35,7 +35,7 @@ pub enum Source {
 }
 
 /// A value and where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resolved<T> {
     /// The value.
     pub value: T,

@@ -109,7 +109,7 @@ impl Compiler<'_> {
             let written = listener
                 .split_once('-')
                 .and_then(|(protocol, port)| Some((Protocol::parse(protocol)?, port.parse::<u16>().ok()?)));
-            if !written.is_some_and(|(protocol, port)| ports.get(&port) == Some(&protocol)) {
+            if written.is_none_or(|(protocol, port)| ports.get(&port) != Some(&protocol)) {
                 self.idle(suffix, format!("listen-ports names no listener {listener}"));
             }
         }

@@ -60,7 +60,7 @@ impl<'a> Linker<'a> {
         let keep_frontend_nlb = frontend.is_kept() || self.keeps_frontend_nlb();
         let frontend_nlb = self.frontend_nlb(frontend, &load_balancer);
         let lift_deletion_protection =
-            self.members_lift(&[load_balancer.attributes.clone()], &LOAD_BALANCER_ATTRIBUTES);
+            self.members_lift(std::slice::from_ref(&load_balancer.attributes), &LOAD_BALANCER_ATTRIBUTES);
         Desired {
             group: self.group().clone(),
             frontend_nlb,
