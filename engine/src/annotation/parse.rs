@@ -340,29 +340,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Writes a map so that [`string_map`] reads it back: commas and backslashes escaped, the order kept.
-    fn print_string_map(map: &IndexMap<String, String>) -> String {
-        let mut text = String::new();
-        for (index, (key, value)) in map.iter().enumerate() {
-            if index > 0 {
-                text.push(',');
-            }
-            escape_into(&mut text, key);
-            text.push('=');
-            escape_into(&mut text, value);
-        }
-        text
-    }
-
-    fn escape_into(text: &mut String, part: &str) {
-        for c in part.chars() {
-            if matches!(c, ',' | '\\') {
-                text.push('\\');
-            }
-            text.push(c);
-        }
-    }
-
     fn map(raw: &str) -> Vec<(String, String)> {
         string_map(raw).unwrap().into_iter().collect()
     }

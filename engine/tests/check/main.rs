@@ -6,7 +6,6 @@ mod bad_input;
 mod clean;
 mod combined;
 mod corpus;
-#[path = "../files/mod.rs"]
 mod files;
 mod outputs;
 mod places;

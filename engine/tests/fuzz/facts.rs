@@ -7,7 +7,7 @@ use albedo_engine::facts::Facts;
 use albedo_engine::settings::Settings;
 
 use crate::account;
-use crate::files::read;
+use crate::manifests::read;
 use crate::{OF_FILES, Target, edits, runs};
 
 const TARGET: Target = Target { name: "facts", few: 500, stack: OF_FILES };

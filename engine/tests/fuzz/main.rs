@@ -13,8 +13,6 @@
 mod account;
 mod edits;
 mod facts;
-#[path = "../files/mod.rs"]
-mod files;
 mod manifests;
 mod reviews;
 

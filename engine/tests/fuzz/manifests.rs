@@ -1,14 +1,45 @@
 //! Whatever a file holds: no panic, every place lies in its text, and every output can be read.
 
 use albedo_chance::Chance;
-use albedo_engine::check::Look;
+use albedo_engine::admit::{Context, Policy};
+use albedo_engine::check::{Look, Report, check};
+use albedo_engine::facts::Facts;
+use albedo_engine::manifest::{Manifests, Source};
+use albedo_engine::settings::Settings;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::files::{ingress, read, report};
 use crate::{OF_FILES, Target, account, edits, runs};
 
 const TARGET: Target = Target { name: "manifests", few: 200, stack: OF_FILES };
+
+/// The manifests of files with these names and bytes, each named on the command line.
+pub fn read(files: &[(&str, &[u8])]) -> Manifests {
+    let sources = files.iter().map(|(name, bytes)| Source::new(*name, bytes.to_vec(), true)).collect();
+    let mut manifests = Manifests::read(sources, &Settings::new(""), "default");
+    manifests.assume_classes();
+    manifests
+}
+
+/// What is said of manifests.
+fn report(manifests: &Manifests) -> Report<'_> {
+    let (facts, settings, policy) = (Facts::default(), Settings::new(""), Policy::default());
+    let context =
+        Context { world: &manifests.world, facts: &facts, settings: &settings, policy: &policy, now: account::now() };
+    check(manifests, context, false)
+}
+
+/// An Ingress with these lines under `annotations:`, and its Service.
+fn ingress(annotations: &str) -> String {
+    let annotations: String = annotations.lines().map(|line| format!("    {line}\n")).collect();
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: app}\nspec: {type: NodePort, ports: [{port: 80}]}\n";
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: web\n  annotations:\n{annotations}\
+         spec:\n  ingressClassName: alb\n  rules:\n    - http:\n        paths:\n          - path: /\n            \
+         pathType: Prefix\n            backend:\n              service:\n                name: app\n                \
+         port:\n                  number: 80\n---\n{service}"
+    )
+}
 
 /// Keys and values as people write them, and pieces that break them.
 fn annotation() -> impl Strategy<Value = String> {
