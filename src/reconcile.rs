@@ -1,4 +1,4 @@
-//! Makes AWS be as the world asks: a queue of units, and a turn for each.
+//! Makes AWS be as the world asks: a queue of units, and a pass for each.
 
 mod account;
 mod applying;
@@ -7,9 +7,9 @@ mod binding;
 mod group;
 mod leaving;
 mod lists;
-mod looks;
 mod metrics;
 mod node_rules;
+mod observation_cache;
 mod observing;
 mod ownership;
 mod planning;
@@ -34,11 +34,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Cloud, CloudError, on_behalf_of};
-use crate::cluster::{Cluster, Events, ReadError, Tenure, WriteError, with_sources};
+use crate::cluster::{Cluster, Events, LeaseProof, ReadError, WriteError, with_sources};
 
 pub use account::Account;
-use looks::Looks;
 pub use metrics::Metrics;
+use observation_cache::ObservationCache;
 use queue::{Crew, Lane, Queue};
 use troubles::Troubles;
 
@@ -47,9 +47,9 @@ const REMEMBERED: usize = 32 << 20;
 /// Workers of each crew beyond those that one namespace may keep busy, so that the edits of others are worked on at once.
 const FOR_OTHERS: usize = 2;
 
-/// Why a turn could not be ended.
+/// Why a pass could not be ended.
 #[derive(Debug, thiserror::Error)]
-pub enum TurnError {
+pub enum PassError {
     /// AWS refused, or gave no answer.
     #[error(transparent)]
     Cloud(#[from] CloudError),
@@ -84,7 +84,7 @@ pub enum TurnError {
     /// What was planned from has changed since.
     #[error("{0}")]
     Stale(String),
-    /// A binding that was deleted is still there: what the turn waits for.
+    /// A binding that was deleted is still there: what the pass waits for.
     #[error("waiting for {0}")]
     Unreleased(String),
     /// No plan leads to the desired state without misrouting requests on the way: a defect.
@@ -95,16 +95,16 @@ pub enum TurnError {
     Networking(String),
 }
 
-impl TurnError {
+impl PassError {
     /// For people: what was refused, its causes, and what to do about it where that is known.
     fn told(&self) -> String {
         let with_fix = |error: &dyn std::error::Error, fix: Option<&str>| {
             fix.map_or_else(|| with_sources(error), |fix| format!("{}; {fix}", with_sources(error)))
         };
         match self {
-            Self::Cloud(error) => with_fix(error, error.mend()),
+            Self::Cloud(error) => with_fix(error, error.fix()),
             Self::Partly { errors, .. } => {
-                errors.iter().map(|error| with_fix(error, error.mend())).collect::<Vec<_>>().join("; ")
+                errors.iter().map(|error| with_fix(error, error.fix())).collect::<Vec<_>>().join("; ")
             }
             _ => with_sources(self),
         }
@@ -173,13 +173,13 @@ impl TurnError {
         }
     }
 
-    /// Whether nothing is wrong with any object: the next turn, or the next holder of the lease, does what is left.
+    /// Whether nothing is wrong with any object: the next pass, or the next holder of the lease, does what is left.
     fn is_passing(&self) -> bool {
         matches!(
             self,
             Self::Stale(_)
-                | Self::Cloud(CloudError::NotTenured { .. })
-                | Self::Write(WriteError::NotTenured { .. } | WriteError::Conflict { .. })
+                | Self::Cloud(CloudError::NoLeaseProof { .. })
+                | Self::Write(WriteError::NoLeaseProof { .. } | WriteError::Conflict { .. })
         )
     }
 }
@@ -188,16 +188,16 @@ fn joined(errors: &[CloudError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// What a turn leaves to be done.
+/// What a pass leaves to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Nothing until something changes.
     Rest,
-    /// Another turn after this time.
+    /// Another pass after this time.
     Again(Duration),
     /// As [`Next::Rest`], but it looks again after this time whether AWS has what is missing.
     Look(Duration),
-    /// Another turn when what is waited for may be there: soon at first, then less often.
+    /// Another pass when what is waited for may be there: soon at first, then less often.
     Wait,
 }
 
@@ -237,15 +237,15 @@ struct Shared {
     settings: Arc<Settings>,
     events: Events,
     /// The right to write, which every write takes.
-    tenure: Tenure,
+    lease_proof: LeaseProof,
     queue: Queue,
     workers: usize,
-    looks: Looks,
+    observations: ObservationCache,
     troubles: Troubles,
     metrics: Metrics,
     /// Pause between looks at a load balancer that is not active yet.
     stabilization: Duration,
-    /// What members were compiled to. A turn compiles those that changed.
+    /// What members were compiled to. A pass compiles those that changed.
     cache: std::sync::Mutex<Cache>,
     /// Held while the shared backend security group is made or deleted: it is nobody's group's own. Since when something keeps it from
     /// being deleted.
@@ -256,16 +256,16 @@ struct Shared {
     refusals: refusals::Refusals,
     /// Groups that wait until AWS knows of a change.
     settling: settling::Settling,
-    /// How many turns over the rules of nodes and pods have begun.
+    /// How many passes over the rules of nodes and pods have begun.
     rules_begun: AtomicU64,
-    /// What the last turn over the rules of nodes and pods read.
+    /// What the last pass over the rules of nodes and pods read.
     node_rules: Mutex<node_rules::Memory>,
 }
 
 impl Reconciler {
-    /// A reconciler of one tenure, which does nothing yet.
+    /// A reconciler for as long as one lease is held, which does nothing yet.
     #[must_use]
-    pub fn new(parts: Parts, tenure: Tenure) -> Self {
+    pub fn new(parts: Parts, lease_proof: LeaseProof) -> Self {
         let Parts { cluster, cloud, account, settings, events, metrics, workers, stabilization, sync_period } = parts;
         let shared = Shared {
             cluster,
@@ -273,10 +273,10 @@ impl Reconciler {
             account,
             settings,
             events,
-            tenure,
+            lease_proof,
             queue: Queue::new(workers),
             workers: workers.max(1),
-            looks: Looks::new(sync_period),
+            observations: ObservationCache::new(sync_period),
             troubles: Troubles::default(),
             metrics,
             stabilization,
@@ -291,7 +291,7 @@ impl Reconciler {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Works until `stop`; ends when the turns that run then are over.
+    /// Works until `stop`; ends when the passes that run then are over.
     pub async fn run(&self, stop: CancellationToken) {
         // What changed while another replica was at it: everything is looked at now.
         drop(self.shared.cluster.changes().take());
@@ -356,11 +356,11 @@ impl Reconciler {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(self.shared.looks.pause()) => {
+                () = tokio::time::sleep(self.shared.observations.pause()) => {
                     let there = self.everything();
-                    self.shared.looks.retain(|unit| there.contains(unit));
+                    self.shared.observations.retain(|unit| there.contains(unit));
                     self.shared.bindings.retain(|key| there.contains(&Unit::Binding(key.clone())));
-                    self.take(self.shared.looks.due().into_iter().collect(), Lane::Resync);
+                    self.take(self.shared.observations.due().into_iter().collect(), Lane::Resync);
                 }
             }
         }
@@ -372,23 +372,23 @@ impl Reconciler {
                 () = stop.cancelled() => return,
                 next = self.shared.queue.next(crew) => next,
             };
-            // In a task of its own, so that a panic costs one turn and not the worker.
-            let turn = tokio::spawn({
+            // In a task of its own, so that a panic costs one pass and not the worker.
+            let pass = tokio::spawn({
                 let (this, unit) = (self.clone(), unit.clone());
-                async move { on_behalf_of(&tenant, this.turn(&unit)).await }
+                async move { on_behalf_of(&tenant, this.pass(&unit)).await }
             });
-            match turn.await {
+            match pass.await {
                 Ok(Ok(Next::Rest)) => self.shared.queue.done(&unit, None),
                 Ok(Ok(Next::Again(after))) => self.shared.queue.done(&unit, Some(after)),
                 Ok(Ok(Next::Look(after))) => self.shared.queue.rests(&unit, after),
                 Ok(Ok(Next::Wait)) => self.shared.queue.waits(&unit),
                 Ok(Err(error)) => {
-                    tracing::warn!(unit = ?unit, error = with_sources(&error), "a turn failed; it is tried again");
+                    tracing::warn!(unit = ?unit, error = with_sources(&error), "a pass failed; it is tried again");
                     self.shared.metrics.failed(&unit);
                     self.shared.queue.failed(&unit);
                 }
                 Err(error) => {
-                    tracing::error!(unit = ?unit, %error, "a turn panicked; it is tried again");
+                    tracing::error!(unit = ?unit, %error, "a pass panicked; it is tried again");
                     self.shared.metrics.failed(&unit);
                     self.shared.queue.failed(&unit);
                 }
@@ -397,16 +397,16 @@ impl Reconciler {
         }
     }
 
-    async fn turn(&self, unit: &Unit) -> Result<Next, TurnError> {
-        self.shared.metrics.turn(unit);
+    async fn pass(&self, unit: &Unit) -> Result<Next, PassError> {
+        self.shared.metrics.pass(unit);
         match unit {
             Unit::Group(group) => self.group(group).await,
             Unit::Binding(key) => self.binding_and_its_group(key).await,
             Unit::BackendGroup => self.backend_group().await,
             Unit::NodeRules => {
-                let turn = self.node_rules().await;
-                self.shared.looks.looked(Unit::NodeRules);
-                turn
+                let pass = self.node_rules().await;
+                self.shared.observations.looked(Unit::NodeRules);
+                pass
             }
         }
     }

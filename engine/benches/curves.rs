@@ -256,7 +256,7 @@ fn bad_input(bounds: &mut Bounds) {
 
 /// The same, in a group of many.
 fn bad_groups(bounds: &mut Bounds) {
-    grows(bounds, "members that contradict each other", &[10, 100, 1000], |size| {
+    grows(bounds, "members that conflict with each other", &[10, 100, 1000], |size| {
         let scheme = |n: usize| if n.is_multiple_of(2) { "internal" } else { "internet-facing" };
         let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
         for (n, one) in members.iter_mut().enumerate() {
@@ -266,7 +266,7 @@ fn bad_groups(bounds: &mut Bounds) {
         members
     });
     // The first half says this and that of an NLB, the other half asks for one.
-    grows(bounds, "members that contradict each other in their NLB", &[10, 100, 1000], |size| {
+    grows(bounds, "members that conflict with each other in their NLB", &[10, 100, 1000], |size| {
         let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
         for (n, one) in members.iter_mut().enumerate() {
             let annotations = one.metadata.annotations.get_or_insert_default();
@@ -281,7 +281,7 @@ fn bad_groups(bounds: &mut Bounds) {
         }
         members
     });
-    // Whoever is set aside makes room for the next, who is no better.
+    // Whoever is quarantined makes room for the next, who is no better.
     grows(bounds, "members that each ask for another subnet that is not there", &[10, 100, 1000], |size| {
         let mut members: Vec<Ingress> = (0..size).map(|n| ingress(Some(GROUP), n, 1, 0)).collect();
         for (n, one) in members.iter_mut().enumerate() {

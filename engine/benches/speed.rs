@@ -53,7 +53,7 @@ fn view_of_a_group(bencher: Bencher<'_, '_>, members: usize) {
 }
 
 fn of_one(object: Reviewed) -> Review {
-    let validating = |row: &&admit::registration::Row| row.kind == admit::registration::Kind::Validating;
+    let validating = |row: &&admit::registration::WebhookRow| row.kind == admit::registration::Kind::Validating;
     Review {
         row: admit::registration::ROWS.iter().find(validating).expect("a row"),
         operation: Operation::Create,

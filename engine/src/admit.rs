@@ -61,7 +61,7 @@ pub enum Object {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// The row whose path was called.
-    pub row: &'static registration::Row,
+    pub row: &'static registration::WebhookRow,
     /// The operation.
     pub operation: Operation,
     /// Namespace, from the request: the object may lack it.
@@ -116,7 +116,7 @@ pub struct PatchOp {
 
 /// The answer to a review.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub struct ReviewAnswer {
     /// Whether the request goes through.
     pub allowed: bool,
     /// HTTP status of the denial; 200 when allowed.
@@ -135,7 +135,7 @@ pub struct Answer {
     pub rests_on_facts: bool,
 }
 
-impl Answer {
+impl ReviewAnswer {
     /// The request is allowed.
     #[must_use]
     pub fn allow() -> Self {
@@ -152,7 +152,7 @@ impl Answer {
     }
 }
 
-impl Answer {
+impl ReviewAnswer {
     /// All texts that clients may print.
     fn texts(&mut self) -> impl Iterator<Item = &mut String> {
         let causes = self.details.iter_mut().flat_map(|details| &mut details.causes);
@@ -190,22 +190,22 @@ pub struct Context<'a> {
 
 /// Answers a review, without a cache.
 #[must_use]
-pub fn review(request: &Request, context: Context<'_>) -> Answer {
+pub fn review(request: &Request, context: Context<'_>) -> ReviewAnswer {
     review_with(request, context, &mut Cache::default())
 }
 
 /// Answers a review, with members from the cache if their inputs are unchanged. The answer is the same.
 /// Objects other than Ingresses, bindings and class parameters are allowed: after a switch from LBC its webhook configurations may still exist.
 #[must_use]
-pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> Answer {
+pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> ReviewAnswer {
     let ingress = match &request.object {
         Some(Object::Ingress(ingress)) => ingress,
         Some(Object::Other(object)) => return review_other(request, object, context),
         Some(Object::Oversized(values)) => return oversized::answer(request, *values, context),
-        None => return Answer::allow(),
+        None => return ReviewAnswer::allow(),
     };
     if request.operation == Operation::Delete || ingress.metadata.deletion_timestamp.is_some() {
-        return Answer::allow();
+        return ReviewAnswer::allow();
     }
     let old = match &request.old_object {
         Some(Object::Ingress(old)) => Some(named(old, request)),
@@ -219,19 +219,19 @@ pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -
 }
 
 /// The answer to a review of an object that is not an Ingress.
-fn review_other(request: &Request, object: &Value, context: Context<'_>) -> Answer {
+fn review_other(request: &Request, object: &Value, context: Context<'_>) -> ReviewAnswer {
     let old = match &request.old_object {
         Some(Object::Other(old)) => Some(old),
         _ => None,
     };
     match (request.row.resource, request.row.kind) {
-        _ if request.operation == Operation::Delete => Answer::allow(),
+        _ if request.operation == Operation::Delete => ReviewAnswer::allow(),
         ("ingressclassparams", _) => {
             parameters::validate(object, old, &request.name, context.policy, &context.settings.extra_attributes)
         }
         ("targetgroupbindings", registration::Kind::Mutating) => binding::mutate(request, object, context),
         ("targetgroupbindings", registration::Kind::Validating) => binding::validate(request, object, old, context),
-        _ => Answer::allow(),
+        _ => ReviewAnswer::allow(),
     }
 }
 

@@ -92,7 +92,7 @@ pub struct Remark {
     /// What is wrong.
     pub message: String,
     /// How to fix it.
-    pub mend: String,
+    pub fix: String,
     /// Its effect on AWS; unknown for a fault of the input.
     pub effect: Option<Effect>,
 }
@@ -146,7 +146,7 @@ fn of_fault(fault: &Fault, manifests: &Manifests) -> Remark {
         value: None,
         allowed: Vec::new(),
         message: fault.message.clone(),
-        mend: fault.mend.clone(),
+        fix: fault.fix.clone(),
         effect: None,
     }
 }
@@ -175,7 +175,7 @@ fn of_finding(finding: Finding, manifests: &Manifests, context: Context<'_>) -> 
             Some(age) => format!("{} (seen in AWS {})", finding.message, ago(age)),
             None => finding.message,
         },
-        mend: finding.mend,
+        fix: finding.fix,
         effect: Some(finding.effect),
     }
 }

@@ -7,7 +7,6 @@ mod bounds;
 mod cache;
 mod doubles;
 mod forbidden;
-mod idle;
 mod keys;
 mod listeners;
 mod load_balancer;
@@ -18,6 +17,7 @@ mod resolve;
 mod rules;
 mod service_type;
 mod target_groups;
+mod unused;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -62,17 +62,17 @@ pub struct Fragment {
     /// What it says of the load balancer, its listeners and the NLB in front.
     pub values: Values,
     /// Its listeners, by port.
-    pub listeners: BTreeMap<u16, ListenerAsk>,
+    pub listeners: BTreeMap<u16, ListenerSpec>,
     /// Certificates of its HTTPS listeners.
-    pub certificates: CertificatesAsk,
+    pub certificates: CertificatesSpec,
     /// Its rules, in the order in which they are tried.
-    pub rules: Vec<RuleAsk>,
+    pub rules: Vec<RuleSpec>,
     /// It has paths or a default backend, whatever could be made of them.
     pub routes_something: bool,
     /// What answers what no rule matches.
-    pub default_backend: Option<RuleAsk>,
+    pub default_backend: Option<RuleSpec>,
     /// Its target groups.
-    pub target_groups: BTreeMap<ResourceId, TargetGroupAsk>,
+    pub target_groups: BTreeMap<ResourceId, TargetGroupSpec>,
     /// Its own tags and those of its class's parameters.
     pub tags: Tags,
     /// Tags of its rules: these and the tracking ones, without the one that says which rule it is.
@@ -103,7 +103,7 @@ impl Fragment {
 
 /// A listener of a member.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ListenerAsk {
+pub struct ListenerSpec {
     /// Protocol.
     pub protocol: Protocol,
     /// Attributes.
@@ -112,7 +112,7 @@ pub struct ListenerAsk {
 
 /// How a member chooses certificates.
 #[derive(Debug, Clone, PartialEq)]
-pub enum CertificatesAsk {
+pub enum CertificatesSpec {
     /// These.
     Explicit(Vec<String>),
     /// All issued ones that cover these hosts.
@@ -130,7 +130,7 @@ pub struct Origin {
 
 /// A rule of one path, the same on every listener but for authentication, which needs HTTPS.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RuleAsk {
+pub struct RuleSpec {
     /// Where it comes from.
     pub origin: Arc<Origin>,
     /// Conditions.
@@ -145,7 +145,7 @@ pub struct RuleAsk {
 
 /// A target group and what its binding needs beyond it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TargetGroupAsk {
+pub struct TargetGroupSpec {
     /// The target group, tracking tags included.
     pub target_group: Arc<TargetGroup>,
     /// Service.
@@ -230,7 +230,7 @@ pub fn compile(member: &ClassifiedMember, context: Context<'_>) -> Compiled {
 
 /// Whether it keeps a member from being linked.
 fn is_fault(finding: &Finding) -> bool {
-    finding.effect == Effect::MemberSetAside
+    finding.effect == Effect::MemberQuarantined
 }
 
 /// What is made of an Ingress that is too large to be compiled: nothing is asked, as if its spec and annotations were empty.
@@ -253,7 +253,7 @@ struct Compiler<'a> {
     tls: bool,
     /// The findings on its rules, by their places.
     of_rules: Range<usize>,
-    target_groups: BTreeMap<ResourceId, TargetGroupAsk>,
+    target_groups: BTreeMap<ResourceId, TargetGroupSpec>,
 }
 
 impl<'a> Compiler<'a> {

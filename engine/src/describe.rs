@@ -69,7 +69,7 @@ pub enum State {
     /// It is linked from its last good input, because the present one cannot be used.
     Kept,
     /// It cannot be used, and nothing of it is in AWS.
-    SetAside,
+    Quarantined,
     /// A finding blocks its whole group.
     Blocked,
     /// It is leaving.

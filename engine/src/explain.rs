@@ -4,7 +4,7 @@ mod pages;
 mod words;
 
 use crate::annotation::attributes::{Attribute, Owner};
-use crate::annotation::{Grammar, PREFIX, Row, every_row, nearest, nearest_of, row};
+use crate::annotation::{Grammar, PREFIX, SettingRow, every_row, nearest, nearest_of, row};
 use crate::finding::{CODES, Code, CodeRow, Effect, Tier};
 
 pub use pages::{annotations_page, findings_page};
@@ -13,7 +13,7 @@ pub use pages::{annotations_page, findings_page};
 #[derive(Debug, Clone, Copy)]
 pub enum Topic {
     /// An annotation, or a family of them.
-    Annotation(&'static Row),
+    Annotation(&'static SettingRow),
     /// An attribute of something.
     Attribute(Owner, &'static Attribute),
     /// A finding code.
@@ -85,7 +85,7 @@ impl Topic {
     }
 }
 
-fn annotation(row: &Row) -> String {
+fn annotation(row: &SettingRow) -> String {
     let mut text = format!("{}{}\n\n{}\n\n", row.full_key(), words::placeholder(row), row.doc);
     for (name, value) in words::facts(row) {
         text.push_str(&format!("  {name:<16} {value}\n"));
@@ -118,8 +118,8 @@ fn attribute_text(owner: Owner, attribute: &Attribute) -> String {
 
 fn code(row: &CodeRow) -> String {
     let mut text = format!("{}: {}\n\n{}\n\n", row.id, row.title, row.explanation);
-    text.push_str(&format!("  mend             {}\n", row.mend));
-    text.push_str(&format!("  at the door      {}\n", verdict(row)));
+    text.push_str(&format!("  fix             {}\n", row.fix));
+    text.push_str(&format!("  admission        {}\n", verdict(row)));
     text.push_str(&format!("  in AWS           {}\n", effect(row.effect)));
     text.push_str(&format!(
         "\nAccepted:\n\n{}\n\nRefused, or warned of:\n\n{}\n",
@@ -142,7 +142,7 @@ fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::Nothing => "no effect on an object that is stored already",
         Effect::PartKept => "AWS keeps what it has for this part; the rest of the group is updated",
-        Effect::MemberSetAside => {
+        Effect::MemberQuarantined => {
             "the Ingress is left out of its group, or kept at its last good input; the other members are updated"
         }
         Effect::GroupBlocked => "nothing of the group changes until this is fixed",

@@ -1,4 +1,4 @@
-//! What is wrong with an object, as data: code, subject, field path, value, allowed values, mend and effect.
+//! What is wrong with an object, as data: code, subject, field path, value, allowed values, fix and effect.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,13 +20,13 @@ pub enum Effect {
     /// AWS keeps what it has for the part that is not possible; the rest of the group, including this member, is updated.
     PartKept,
     /// The member is left out of its group, or linked from its last good input; the other members are updated.
-    MemberSetAside,
+    MemberQuarantined,
     /// Nothing of the group changes until this is fixed.
     GroupBlocked,
 }
 
 impl Effect {
-    const ALL: [Self; 4] = [Self::Nothing, Self::PartKept, Self::MemberSetAside, Self::GroupBlocked];
+    const ALL: [Self; 4] = [Self::Nothing, Self::PartKept, Self::MemberQuarantined, Self::GroupBlocked];
 
     /// Its name.
     #[must_use]
@@ -34,7 +34,7 @@ impl Effect {
         match self {
             Self::Nothing => "Nothing",
             Self::PartKept => "PartKept",
-            Self::MemberSetAside => "MemberSetAside",
+            Self::MemberQuarantined => "MemberQuarantined",
             Self::GroupBlocked => "GroupBlocked",
         }
     }
@@ -48,7 +48,7 @@ impl Effect {
     /// Whether the present input of the member is not used.
     #[must_use]
     pub fn keeps_out(self) -> bool {
-        matches!(self, Self::MemberSetAside | Self::GroupBlocked)
+        matches!(self, Self::MemberQuarantined | Self::GroupBlocked)
     }
 }
 
@@ -179,7 +179,7 @@ pub struct Finding {
     /// What is wrong, lower case, without the path.
     pub message: String,
     /// How to fix it.
-    pub mend: String,
+    pub fix: String,
     /// Its effect on AWS.
     pub effect: Effect,
     /// Age of the AWS fact that it rests on.
@@ -213,7 +213,7 @@ impl Finding {
             value: None,
             allowed: Vec::new(),
             message: cut(&message.into(), Self::MESSAGE_LIMIT),
-            mend: code.row().mend.to_owned(),
+            fix: code.row().fix.to_owned(),
             effect: code.row().effect,
             age: None,
             firm: false,
@@ -236,10 +236,10 @@ impl Finding {
         self
     }
 
-    /// Sets a mend for this fault, instead of that of its code.
+    /// Sets a fix for this fault, instead of that of its code.
     #[must_use]
-    pub fn mend(mut self, mend: impl Into<String>) -> Self {
-        self.mend = mend.into();
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = fix.into();
         self
     }
 
@@ -247,7 +247,7 @@ impl Finding {
     #[must_use]
     pub fn help(self, help: Option<String>) -> Self {
         match help {
-            Some(help) => self.mend(help),
+            Some(help) => self.fix(help),
             None => self,
         }
     }
@@ -291,9 +291,9 @@ impl Finding {
         if let Some(age) = self.age {
             text.push_str(&format!(" (seen in AWS {})", ago(age)));
         }
-        if !self.mend.is_empty() {
+        if !self.fix.is_empty() {
             text.push_str("; ");
-            text.push_str(&self.mend);
+            text.push_str(&self.fix);
         }
         text
     }

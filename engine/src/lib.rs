@@ -16,7 +16,7 @@
 //! | [`link`] | the fragments of a group → desired state and findings |
 //! | [`traffic`] | what a load balancer answers |
 //! | [`targets`] | a binding → its targets |
-//! | [`plan`] | desired − observed → one turn of operations |
+//! | [`plan`] | desired − observed → one pass of operations |
 //! | [`ledger`] | what was applied last |
 //! | [`describe`] | what an Ingress became, what it waits for and what is wrong, from the cluster alone |
 //! | [`admit`] | findings → verdict; defaults |

@@ -1,11 +1,11 @@
 //! The fragments of a group → what should exist in AWS, and findings on what crosses members.
 
 mod addons;
+mod base_config;
 mod certificates;
-mod contradiction;
+mod conflict;
 mod existing;
 mod faults;
-mod frame;
 mod frontend_nlb;
 mod kept;
 mod listeners;
@@ -40,12 +40,12 @@ use crate::stack::Desired;
 use crate::world::{ClassifiedMember, View};
 
 pub use crate::compile::Origin;
-use contradiction::Agreement;
+use conflict::Agreement;
 pub use existing::{Existing, ExistingFrontendNlb};
 pub use kept::KEPT;
-use members::{Barred, Taken};
+use members::{Quarantined, Taken};
 pub use strangers::{Orphan, set_strangers_apart};
-pub use totals::{grows_not, is_total};
+pub use totals::{is_total, not_worse};
 
 /// How a member takes part in what is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub enum MemberState {
     /// From its last good input, because the present one cannot be used.
     LastGood,
     /// Not at all.
-    SetAside,
+    Quarantined,
     /// Not at all, and what AWS holds of it stays: nobody remembers what it asked for.
     Kept,
 }
@@ -163,11 +163,11 @@ pub fn candidates(input: Input<'_>, cache: &mut Cache) -> Vec<Candidate> {
     all.collect()
 }
 
-/// After so many times that members were set aside, those who had to give way to one of them are not looked at again: it bounds how
+/// After so many times that members were quarantined, those who had to give way to one of them are not looked at again: it bounds how
 /// often a group is linked, whatever its members say.
 const READMISSIONS: usize = 8;
 
-/// Links what was compiled. Members for whom the whole cannot be built are barred, and it begins anew without them: who gave way to
+/// Links what was compiled. Members for whom the whole cannot be built are quarantined, and it begins anew without them: who gave way to
 /// one of them is in again, and nothing is told of a group that will not be.
 #[must_use]
 pub fn link_compiled(input: Input<'_>, candidates: Vec<Candidate>) -> Linked {
@@ -178,22 +178,22 @@ pub fn link_compiled(input: Input<'_>, candidates: Vec<Candidate>) -> Linked {
 #[must_use]
 pub fn link_refused(input: Input<'_>, mut candidates: Vec<Candidate>, refused: BTreeMap<Key, Vec<Finding>>) -> Linked {
     candidates.sort_by(Candidate::by_seniority);
-    let mut barred = Barred::of(&candidates);
-    barred.add(refused);
+    let mut quarantined = Quarantined::of(&candidates);
+    quarantined.add(refused);
     let mut rounds = 0;
     loop {
-        let mut linker = Linker::new(input, &candidates, &barred);
+        let mut linker = Linker::new(input, &candidates, &quarantined);
         linker.take();
-        let aside = match linker.build() {
+        let to_quarantine = match linker.build() {
             Ok(desired) => return linker.finish(desired),
-            Err(aside) => aside,
+            Err(to_quarantine) => to_quarantine,
         };
         let losers = std::mem::take(&mut linker.losers);
         rounds += 1;
         if rounds > READMISSIONS {
-            barred.add(losers);
+            quarantined.add(losers);
         }
-        barred.add(aside);
+        quarantined.add(to_quarantine);
     }
 }
 
@@ -203,7 +203,7 @@ struct Linker<'a> {
     /// All members, the most senior first.
     candidates: &'a [Candidate],
     /// Those that take no part with what they ask for now, or not at all.
-    barred: &'a Barred,
+    quarantined: &'a Quarantined,
     /// What is linked, in group order.
     fragments: Vec<Arc<Fragment>>,
     taken: BTreeMap<Key, Taken<'a>>,

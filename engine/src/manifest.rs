@@ -92,7 +92,7 @@ pub struct Fault {
     /// What is wrong.
     pub message: String,
     /// How to fix it.
-    pub mend: String,
+    pub fix: String,
 }
 
 /// An object and where it was found.
@@ -164,8 +164,8 @@ impl Manifests {
     pub fn told(&self, fault: &Fault) -> String {
         let file = self.sources.get(fault.source).map_or("-", |source| source.name.as_str());
         let place = fault.place.as_ref().map_or(String::new(), |place| format!(":{}:{}", place.line, place.column));
-        let mend = if fault.mend.is_empty() { String::new() } else { format!("; {}", fault.mend) };
-        format!("{file}{place}: {}{mend}", fault.message)
+        let fix = if fault.fix.is_empty() { String::new() } else { format!("; {}", fault.fix) };
+        format!("{file}{place}: {}{fix}", fault.message)
     }
 
     /// Adds an object from elsewhere, such as a cluster, unless the manifests have it: these would be applied.
@@ -203,13 +203,13 @@ impl Manifests {
         }
     }
 
-    fn fault(&mut self, kind: FaultKind, source: usize, place: Option<Place>, message: String, mend: String) {
-        self.faults.push(Fault { kind, source, place, subject: None, path: String::new(), message, mend });
+    fn fault(&mut self, kind: FaultKind, source: usize, place: Option<Place>, message: String, fix: String) {
+        self.faults.push(Fault { kind, source, place, subject: None, path: String::new(), message, fix });
     }
 
     fn take_source(&mut self, number: usize, source: &Source) {
-        if let Some(Trouble { message, mend, place }) = source.trouble.clone() {
-            self.fault(FaultKind::Unreadable, number, place, message, mend);
+        if let Some(Trouble { message, fix, place }) = source.trouble.clone() {
+            self.fault(FaultKind::Unreadable, number, place, message, fix);
             return;
         }
         let mut held = false;
@@ -220,8 +220,8 @@ impl Manifests {
                     held = true;
                     let place = node::place(&error, text);
                     let place = place.map(|at| source.place(start + at.start..start + at.end));
-                    let (message, mend) = node::trouble(&error, text);
-                    self.fault(FaultKind::NotYaml, number, place, message, mend);
+                    let (message, fix) = node::trouble(&error, text);
+                    self.fault(FaultKind::NotYaml, number, place, message, fix);
                 }
                 Ok(nodes) => {
                     let chunk = Chunk { number, source, document: &document };
@@ -233,8 +233,8 @@ impl Manifests {
         }
         self.passed_over += usize::from(!held && !source.named);
         if !held && source.named {
-            let mend = "give it objects with apiVersion and kind, or leave it out";
-            self.fault(FaultKind::NotAManifest, number, None, "contains no manifest".to_owned(), mend.to_owned());
+            let fix = "give it objects with apiVersion and kind, or leave it out";
+            self.fault(FaultKind::NotAManifest, number, None, "contains no manifest".to_owned(), fix.to_owned());
         }
     }
 
@@ -253,8 +253,8 @@ impl Manifests {
                     _ => format!("not a manifest: it is {}", node.value.name()),
                 };
                 let place = chunk.place(&node, "", Part::Value);
-                let mend = "give it apiVersion and kind, or leave it out".to_owned();
-                self.fault(FaultKind::NotAManifest, chunk.number, place, message, mend);
+                let fix = "give it apiVersion and kind, or leave it out".to_owned();
+                self.fault(FaultKind::NotAManifest, chunk.number, place, message, fix);
             }
             return chunk.source.named;
         }
@@ -297,10 +297,10 @@ impl Manifests {
         if let Some(earlier) = self.found.get(&subject).filter(|_| row.kind == "Ingress") {
             told.push((FaultKind::DefinedTwice, self.twice(&subject, earlier, chunk.source)));
         }
-        for (kind, Misfit { path, key, message, mend }) in told {
+        for (kind, Misfit { path, key, message, fix }) in told {
             let place = chunk.place(&node, &path, if key { Part::Key } else { Part::Value });
             let subject = Some(subject.clone());
-            self.faults.push(Fault { kind, source: chunk.number, place, subject, path, message, mend });
+            self.faults.push(Fault { kind, source: chunk.number, place, subject, path, message, fix });
         }
         self.found.insert(subject, Found { source: chunk.number, document: chunk.document.clone(), node });
     }
@@ -313,7 +313,7 @@ impl Manifests {
             path: "metadata.name".to_owned(),
             key: false,
             message: format!("{subject} is also at {}:{line}; only the last one is checked", source.name),
-            mend: "check together what is applied together: one environment at a time".to_owned(),
+            fix: "check together what is applied together: one environment at a time".to_owned(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From what should be and what is to one turn of operations, as data.
+//! From what should be and what is to one pass of operations, as data.
 
 mod assume;
 mod check;
@@ -31,7 +31,7 @@ use crate::traffic::Request;
 
 pub use assume::as_observed;
 pub use check::{Misroute, check};
-pub use compare::{Change, compare, show_changes};
+pub use compare::{DesiredChange, compare, show_changes};
 pub use diff::{Difference, Input, diff};
 pub use health::{Targets, TargetsByArn, asks};
 pub use keep::keep;
@@ -44,20 +44,20 @@ pub use shape::shape;
 pub use show::{actions, show, show_desired};
 pub use stage::Stage;
 
-/// The next turn.
+/// The next pass.
 #[must_use]
 pub fn plan(input: Input<'_>) -> Plan {
     order(diff(input), input)
 }
 
-/// One turn: operations in their order, every prefix of which is safe.
+/// One pass: operations in their order, every prefix of which is safe.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Plan {
     /// What is done, in this order.
     pub operations: Vec<Operation>,
     /// ARNs of resources that exist, by resource id.
     pub known: BTreeMap<ResourceId, String>,
-    /// What the turn has to wait for before the next one is derived; empty when the desired state is reached after it.
+    /// What the pass has to wait for before the next one is derived; empty when the desired state is reached after it.
     pub waits: Vec<String>,
     /// What only a person can end. Until then nothing of the group is touched: there are no operations.
     pub held: Vec<String>,

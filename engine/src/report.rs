@@ -142,7 +142,7 @@ fn event(member: &LinkedMember, outcome: &Outcome, ledger: Option<&IngressGroup>
             MemberState::Linked if !grave.iter().any(|finding| finding.effect.keeps_out()) => {
                 " (AWS keeps what it has for this part, the rest is updated)"
             }
-            MemberState::Linked | MemberState::SetAside => "",
+            MemberState::Linked | MemberState::Quarantined => "",
         };
         return warn("FailedBuildModel", format!("Failed build model due to {}{kept}", all.join("; ")));
     }
@@ -198,7 +198,7 @@ pub fn ledger(view: &View, linked: &Linked, outcome: &Outcome, reached: &Reached
         state: standing.state.to_owned(),
         load_balancer: load_balancer(linked.desired.as_ref(), reached).or_else(|| before.load_balancer.clone()),
         member_count: i32::try_from(members.len()).unwrap_or(i32::MAX),
-        set_aside_count: i32::try_from(members.iter().filter(|member| member.state != "Linked").count())
+        quarantined_count: i32::try_from(members.iter().filter(|member| member.state != "Linked").count())
             .unwrap_or(i32::MAX),
         members,
         // A pass that ended early leaves a state that is not recorded.
@@ -250,7 +250,7 @@ fn member_status(view: &View, member: &LinkedMember) -> MemberStatus {
     let found = view.members.iter().find(|candidate| candidate.key() == member.key);
     let state = match member.state {
         MemberState::Linked => "Linked",
-        MemberState::LastGood | MemberState::SetAside => "SetAside",
+        MemberState::LastGood | MemberState::Quarantined => "Quarantined",
         MemberState::Kept => link::KEPT,
     };
     MemberStatus {

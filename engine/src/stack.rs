@@ -145,7 +145,7 @@ impl fmt::Display for ResourceId {
     }
 }
 
-/// A resource that is known by its ARN or id, or will be once it was created in this turn.
+/// A resource that is known by its ARN or id, or will be once it was created in this pass.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Ref {
     /// ARN, or id where AWS uses ids (`sg-…`).
@@ -183,7 +183,7 @@ pub struct Desired {
     /// The NLB in front of the load balancer, if one is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frontend_nlb: Option<FrontendNlb>,
-    /// Whether an NLB that exists stays as it is: a member that is set aside asks for one.
+    /// Whether an NLB that exists stays as it is: a member that is quarantined asks for one.
     pub keep_frontend_nlb: bool,
     /// Whether the load balancer carries the shared backend security group, which then has to exist.
     pub backend_security_group: bool,

@@ -15,7 +15,7 @@ pub use endpoints::{
     Origin, Resolution, Resolved, ServiceRead, SkipReason, Skipped, Sources, TargetsError, readiness_gate, resolve,
 };
 pub use networking::{
-    AttachedGroup, Backend, Change, DESCRIPTION, EndpointGroups, Interface, Need, NetworkingError, Wanted,
+    AttachedGroup, Backend, DESCRIPTION, EndpointGroups, Interface, Need, NetworkingError, PermissionChange, Wanted,
     diff as networking_diff, wanted,
 };
 pub use ownership::{

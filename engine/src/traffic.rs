@@ -47,7 +47,7 @@ use matcher::{Matcher, Truth};
 
 /// What a request gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer<'l> {
+pub struct RoutedAnswer<'l> {
     /// The listener that received the request.
     pub listener: &'l Listener,
     /// The priority of the rule that matches; `None`: the default actions apply.
@@ -58,7 +58,7 @@ pub struct Answer<'l> {
     pub trace: Vec<Tried<'l>>,
 }
 
-impl Answer<'_> {
+impl RoutedAnswer<'_> {
     /// Whether no rule above may take the request.
     #[must_use]
     pub fn is_certain(&self) -> bool {
@@ -102,7 +102,7 @@ pub enum Doubt {
 /// What the listeners of a load balancer, by port, answer; `None` if none listens on the request's port. Rules are tried
 /// from the lowest priority number on; all conditions of a rule have to match, and one value of each is enough.
 #[must_use]
-pub fn answer<'l>(listeners: &'l BTreeMap<u16, Listener>, request: &Request) -> Option<Answer<'l>> {
+pub fn answer<'l>(listeners: &'l BTreeMap<u16, Listener>, request: &Request) -> Option<RoutedAnswer<'l>> {
     Router::new(listeners).answer(request)
 }
 

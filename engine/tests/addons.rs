@@ -109,7 +109,7 @@ fn what_the_group_asks() {
             &[&[("wafv2-acl-name", ""), ("wafv2-acl-arn", WEB)], &[("wafv2-acl-name", ""), ("web-acl-id", "")]],
             Addons { wafv2: Some(acl(WEB)), ..Addons::default() },
         ),
-        // A name goes before any ARN of the group, even before two that contradict each other.
+        // A name goes before any ARN of the group, even before two that conflict with each other.
         (
             &[&[("wafv2-acl-arn", WEB)], &[("wafv2-acl-name", "none")], &[("wafv2-acl-arn", API)]],
             Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() },
@@ -137,7 +137,7 @@ fn what_the_group_asks() {
 }
 
 #[test]
-fn what_cannot_be_meant_sets_its_member_aside() {
+fn what_cannot_be_meant_quarantines_its_member() {
     let rows: [(&str, &str, Code); 8] = [
         (
             "wafv2-acl-arn",
@@ -154,7 +154,7 @@ fn what_cannot_be_meant_sets_its_member_aside() {
     ];
     for (key, value, code) in rows {
         let linked = Scene::of(&[&[], &[(key, value)]]).link();
-        assert_eq!(states(&linked), [MemberState::Linked, MemberState::SetAside], "{key}: {value}");
+        assert_eq!(states(&linked), [MemberState::Linked, MemberState::Quarantined], "{key}: {value}");
         let found: Vec<_> = linked.findings().filter(|finding| finding.code != Code::ListenerConflict).collect();
         assert!(found.iter().any(|finding| finding.code == code), "{key}: {value}: {found:?}");
         assert_eq!(desired(&linked).addons, Addons::default());
@@ -168,7 +168,7 @@ fn the_age_of_the_fact_is_told() {
     let linked = scene.link();
     let finding = linked.findings().find(|finding| finding.code == Code::WebAclNotFound).expect("a finding");
     assert_eq!(finding.age.map(|age| age.as_secs()), Some(120));
-    assert_eq!(finding.mend, "did you mean web?");
+    assert_eq!(finding.fix, "did you mean web?");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn members_that_disagree() {
         ("minimum-load-balancer-capacity", "CapacityUnits=500", "CapacityUnits=600"),
     ] {
         let linked = Scene::of(&[&[(key, one)], &[(key, other)]]).link();
-        assert_eq!(states(&linked), [MemberState::Linked, MemberState::SetAside], "{key}");
+        assert_eq!(states(&linked), [MemberState::Linked, MemberState::Quarantined], "{key}");
         assert!(linked.findings().any(|finding| finding.code == Code::GroupConflict), "{key}");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use albedo_engine::admit::registration::{Kind, ROWS};
-use albedo_engine::admit::{self, Answer, Context, Object as Reviewed, Operation, Policy, Request, VALUES};
+use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request, ReviewAnswer, VALUES};
 use albedo_engine::annotation::PREFIX;
 use albedo_engine::compile::{Cache, PATHS};
 use albedo_engine::facts::Facts;
@@ -116,7 +116,7 @@ fn request(object: Reviewed, old: Option<Reviewed>) -> Request {
     }
 }
 
-fn review(request: &Request, world: &World, cache: &mut Cache) -> Answer {
+fn review(request: &Request, world: &World, cache: &mut Cache) -> ReviewAnswer {
     let (facts, settings, policy) = (Facts::default(), Settings::new("test"), Policy::default());
     let context = Context { world, facts: &facts, settings: &settings, policy: &policy, now: Timestamp::UNIX_EPOCH };
     admit::review_with(request, context, cache)
@@ -182,9 +182,9 @@ fn too_many_values_are_refused_unless_they_are_stored() {
     assert!(!refused.allowed && refused.message.contains("ALB047"), "{}", refused.message);
     let stored = answer(Reviewed::Oversized(VALUES + 1), Some(Reviewed::Oversized(VALUES + 1)));
     assert!(stored.allowed && stored.warnings[0].contains("ALB047"), "{stored:?}");
-    let mended =
+    let fixed =
         answer(Reviewed::Ingress(Box::new(ingress("web", &json!({}), &one()))), Some(Reviewed::Oversized(VALUES + 1)));
-    assert!(mended.allowed, "{}", mended.message);
+    assert!(fixed.allowed, "{}", fixed.message);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_claim_on_a_group_that_does_not_know_it_means_nothing() {
         assert!(leaving(&world.view(&shop(), &Overlay::None)).is_empty(), "{class}");
         let Object::Ingress(candidate) = evil else { continue };
         let overlay = Overlay::Put(std::sync::Arc::from(candidate));
-        assert!(leaving(&world.view(&shop(), &overlay)).is_empty(), "neither at the door: {class}");
+        assert!(leaving(&world.view(&shop(), &overlay)).is_empty(), "neither at admission: {class}");
     }
 }
 

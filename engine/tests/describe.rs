@@ -45,8 +45,8 @@ fn ingress(name: &str, annotations: &[(&str, &str)], more: &Value) -> Object {
     Object::Ingress(Box::new(serde_json::from_value(object).expect("an Ingress")))
 }
 
-/// What a turn that ended so leaves in the ledger.
-fn turn(world: &mut World, outcome: &Outcome) {
+/// What a pass that ended so leaves in the ledger.
+fn pass(world: &mut World, outcome: &Outcome) {
     let (group, facts, settings) = (GroupId::Explicit(GROUP.to_owned()), Facts::default(), world.settings());
     let view = world.view(&group, &Overlay::None);
     let now = Timestamp::UNIX_EPOCH;
@@ -81,7 +81,7 @@ fn each_state_is_told_from_the_others() {
     let deleted = ingress("web", &[BAD], &json!({"deletionTimestamp": "2026-01-02T00:00:00Z"}));
     let failed = Outcome::Failed { error: "AWS said no".to_owned(), outline: String::new(), passes: false };
     let held = Outcome::Held(vec!["protection".to_owned()]);
-    // The Ingress at one turn's end, how the turn ended, the Ingress now; what is told of it.
+    // The Ingress at one pass's end, how the pass ended, the Ingress now; what is told of it.
     let rows: [(&Object, Option<&Outcome>, &Object, State, &str); 13] = [
         (&good, None, &good, State::UnderWay, "the first pass of the controller"),
         (&good, Some(&REACHED), &good, State::Served, ""),
@@ -89,7 +89,7 @@ fn each_state_is_told_from_the_others() {
         (&good, Some(&waiting("healthy targets")), &good, State::UnderWay, "healthy targets"),
         (&good, Some(&failed), &good, State::Failing, "AWS said no"),
         (&good, Some(&Outcome::Blocked), &good, State::Blocked, ""),
-        (&bad, Some(&Outcome::Blocked), &bad, State::SetAside, "listen-ports"),
+        (&bad, Some(&Outcome::Blocked), &bad, State::Quarantined, "listen-ports"),
         (&good, Some(&REACHED), &deleted, State::Leaving, ""),
         (&good, Some(&waiting("a binding")), &deleted, State::Leaving, "a binding"),
         (&good, Some(&held), &deleted, State::Held, "protection"),
@@ -101,7 +101,7 @@ fn each_state_is_told_from_the_others() {
         let mut world = world();
         world.apply(before.clone());
         if let Some(outcome) = outcome {
-            turn(&mut world, outcome);
+            pass(&mut world, outcome);
         }
         world.apply(now.clone());
         let told = told(&world, &[]);
@@ -119,18 +119,18 @@ fn each_state_is_told_from_the_others() {
 fn who_is_kept_is_shown_as_it_was() {
     let mut world = world();
     world.apply(ingress("web", &[], &json!({})));
-    turn(&mut world, &REACHED);
+    pass(&mut world, &REACHED);
     world.apply(ingress("web", &[BAD], &json!({})));
     let before = told(&world, &[]);
     assert_eq!(before.state, State::UnderWay, "the controller has not looked yet");
     assert_eq!(before.faults.iter().map(|fault| fault.seen_by).collect::<Vec<_>>(), [SeenBy::Now]);
-    turn(&mut world, &REACHED);
+    pass(&mut world, &REACHED);
     let kept = told(&world, &[]);
     assert_eq!((kept.state, kept.faults[0].seen_by), (State::Kept, SeenBy::Both));
     assert_eq!(kept.groups[0].listeners[0].rules.len(), 1, "{kept:?}");
     world.apply(ingress("web", &[], &json!({})));
-    let mended = told(&world, &[]);
-    assert_eq!(mended.faults[0].seen_by, SeenBy::Controller, "{mended:?}");
+    let fixed = told(&world, &[]);
+    assert_eq!(fixed.faults[0].seen_by, SeenBy::Controller, "{fixed:?}");
 }
 
 /// Of a shared group an Ingress is shown what is its own, and which other one holds it up.
@@ -139,7 +139,7 @@ fn siblings_are_named_where_they_block() {
     let mut world = world();
     world.apply(ingress("web", &[], &json!({})));
     world.apply(ingress("other", &[], &json!({})));
-    turn(&mut world, &REACHED);
+    pass(&mut world, &REACHED);
     let rules = |told: &Description| told.groups[0].listeners[0].rules.iter().map(|rule| rule.text.clone()).collect();
     let shown: Vec<String> = rules(&told(&world, &[]));
     assert!(shown.len() == 1 && shown[0].contains("web.example.com"), "{shown:?}");

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use albedo_engine::admit::{self, Context, Policy};
-use albedo_engine::annotation::{PREFIX, Row, rows};
+use albedo_engine::annotation::{PREFIX, SettingRow, rows};
 use albedo_engine::facts::Facts;
 use albedo_engine::finding::{CODES, Effect, Tier};
 use albedo_engine::settings::{CONTROLLER, Settings};
@@ -31,7 +31,7 @@ const WRONG: [&str; 11] = [
 ];
 
 /// Keys that a row stands for: the names of a backend that is there, of one that is not, and of a listener.
-fn keys(row: &Row) -> Vec<String> {
+fn keys(row: &SettingRow) -> Vec<String> {
     let parts: &[&str] = if row.family { &["app", "other", "app.80", "HTTP-81"] } else { &[""] };
     parts.iter().map(|part| format!("{}{}{part}", row.prefix, row.key)).collect()
 }

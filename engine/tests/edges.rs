@@ -124,9 +124,9 @@ fn target_group(linked: &Linked) -> &TargetGroup {
     desired(linked).target_groups.values().next().expect("a target group")
 }
 
-/// The code for which the one member is set aside.
+/// The code for which the one member is quarantined.
 fn fault(linked: &Linked) -> Option<Code> {
-    linked.findings().find(|finding| finding.effect == Effect::MemberSetAside).map(|finding| finding.code)
+    linked.findings().find(|finding| finding.effect == Effect::MemberQuarantined).map(|finding| finding.code)
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn a_redirect_of_the_class() {
 }
 
 #[test]
-fn default_backends_do_not_contradict_where_http_is_redirected() {
+fn default_backends_do_not_conflict_where_http_is_redirected() {
     let with = |annotations: Annotations<'_>| {
         let spec = || json!({"defaultBackend": backend("app", &json!(80))});
         let secure = [("group.name", "g"), ("certificate-arn", CERTIFICATE), ("listen-ports", BOTH)];
@@ -308,15 +308,20 @@ fn default_backends_do_not_contradict_where_http_is_redirected() {
     assert!(with(&[]).findings().any(|finding| finding.code == Code::ListenerConflict));
 }
 
-/// A redirect that cannot be had takes nobody's default backend away: they contradict each other as without it.
+/// A redirect that cannot be had takes nobody's default backend away: they conflict with each other as without it.
 #[test]
-fn who_is_set_aside_does_not_redirect() {
+fn who_is_quarantined_does_not_redirect() {
     let spec = || json!({"defaultBackend": backend("app", &json!(80))});
     let member = |name: &str, more: Annotations<'_>| ingress(name, &[&[("group.name", "g")], more].concat(), spec());
     let asking = ingress("c", &[("group.name", "g"), ("ssl-redirect", "443")], plain());
     let linked = linked(&[app(&[]), member("a", &[]), member("b", &[]), asking]);
     let states: Vec<MemberState> = linked.members.iter().map(|member| member.state).collect();
-    assert_eq!(states, [MemberState::Linked, MemberState::SetAside, MemberState::SetAside], "{:#?}", linked.members);
+    assert_eq!(
+        states,
+        [MemberState::Linked, MemberState::Quarantined, MemberState::Quarantined],
+        "{:#?}",
+        linked.members
+    );
     let codes: Vec<Code> = linked.findings().map(|finding| finding.code).collect();
     assert_eq!(codes, [Code::ListenerConflict, Code::InvalidSslRedirect]);
 }

@@ -1,4 +1,4 @@
-//! What a group cannot be given: who is set aside for it, whose rules go on, and what stays as it is in AWS.
+//! What a group cannot be given: who is quarantined for it, whose rules go on, and what stays as it is in AWS.
 
 #![expect(clippy::expect_used, reason = "a panic is what a test has for a fault")]
 
@@ -19,7 +19,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, from_value, json};
 use subnet::subnet;
 
-use MemberState::{LastGood, Linked as In, SetAside};
+use MemberState::{LastGood, Linked as In, Quarantined};
 
 const P: &str = "alb.ingress.kubernetes.io/";
 const ARN: &str = "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-4000-8000-000000000001";
@@ -83,7 +83,7 @@ fn leading_to(service: &str, name: &str, annotations: &[(&str, &str)]) -> Ingres
 
 /// A cluster at one moment.
 #[derive(Clone)]
-struct Stage {
+struct Fixture {
     members: Vec<Ingress>,
     params: Value,
     settings: Settings,
@@ -93,9 +93,9 @@ struct Stage {
     existing: Existing,
 }
 
-fn stage(members: &[Ingress]) -> Stage {
+fn fixture(members: &[Ingress]) -> Fixture {
     let subnets = vec!["subnet-1".to_owned(), "subnet-2".to_owned()];
-    Stage {
+    Fixture {
         members: members.to_vec(),
         params: json!({}),
         settings: Settings::new("cluster"),
@@ -106,11 +106,11 @@ fn stage(members: &[Ingress]) -> Stage {
 }
 
 /// After these were linked.
-fn after(before: &[Ingress], members: &[Ingress]) -> Stage {
-    Stage { before: Some(before.to_vec()), ..stage(members) }
+fn after(before: &[Ingress], members: &[Ingress]) -> Fixture {
+    Fixture { before: Some(before.to_vec()), ..fixture(members) }
 }
 
-impl Stage {
+impl Fixture {
     fn link(&self) -> Linked {
         let mut world = World::new(self.settings.clone());
         let class = |name: &str, parameters: Value| {
@@ -177,7 +177,7 @@ fn paths(linked: &Linked, port: u16) -> String {
 }
 
 #[test]
-fn a_newcomer_that_does_not_fit_is_set_aside_alone() {
+fn a_newcomer_that_does_not_fit_is_quarantined_alone() {
     let facing: &[(&str, &str)] = &[("scheme", "internet-facing")];
     let rows: [(Ingress, Code); 14] = [
         (member("a", &[("subnets", "subnet-1,subnet-9")]), Code::SubnetsNotFound),
@@ -198,14 +198,14 @@ fn a_newcomer_that_does_not_fit_is_set_aside_alone() {
     let good = member("b", &[]);
     for (one, code) in rows {
         let path = one.metadata.annotations.clone();
-        let both = stage(&[one.clone(), good.clone()]).link();
-        assert_eq!(states(&both), [SetAside, In], "{code:?} {path:?}");
-        assert!(effects(&both, 0, code).contains(&Effect::MemberSetAside), "{:?}", both.members);
+        let both = fixture(&[one.clone(), good.clone()]).link();
+        assert_eq!(states(&both), [Quarantined, In], "{code:?} {path:?}");
+        assert!(effects(&both, 0, code).contains(&Effect::MemberQuarantined), "{:?}", both.members);
         assert!(told(&both, 1, code).is_empty(), "{:?}", both.members);
         assert_eq!(desired(&both).listeners[&80].rules.len(), 1, "{code:?}");
         assert_eq!(balancer(&both).subnets, ["subnet-1", "subnet-2"]);
         // There is nothing to build of it alone.
-        let alone = stage(std::slice::from_ref(&one)).link();
+        let alone = fixture(std::slice::from_ref(&one)).link();
         assert!(alone.desired.is_none() && !told(&alone, 0, code).is_empty(), "{code:?} {path:?}");
         // Beside members that are in AWS it is the same.
         let joins = after(std::slice::from_ref(&good), &[one.clone(), good.clone()]);
@@ -214,7 +214,7 @@ fn a_newcomer_that_does_not_fit_is_set_aside_alone() {
         let joined = joins.link();
         // What is discovered is not looked for where subnets are there already.
         if code != Code::NoSubnets || one.metadata.annotations.iter().flatten().any(|(_, value)| value == facing[0].1) {
-            assert_eq!(states(&joined), [SetAside, In], "{code:?} {path:?}");
+            assert_eq!(states(&joined), [Quarantined, In], "{code:?} {path:?}");
         }
         // One that was linked otherwise goes on from that.
         let changed = after(&[member("a", &[]), good.clone()], &[one, good.clone()]).link();
@@ -228,16 +228,16 @@ fn a_newcomer_that_does_not_fit_is_set_aside_alone() {
 #[test]
 fn who_names_what_is_there_is_linked() {
     let annotations = [("subnets", "subnet-1,subnet-2"), ("security-groups", "one")];
-    assert_eq!(states(&stage(&[member("a", &annotations), member("b", &[])]).link()), [In, In]);
-    assert_eq!(states(&stage(&[member("a", &[("ssl-redirect", "443")]), member("b", &HTTPS)]).link()), [In, In]);
+    assert_eq!(states(&fixture(&[member("a", &annotations), member("b", &[])]).link()), [In, In]);
+    assert_eq!(states(&fixture(&[member("a", &[("ssl-redirect", "443")]), member("b", &HTTPS)]).link()), [In, In]);
 }
 
 #[test]
-fn who_gave_way_to_one_that_is_set_aside_is_in_again() {
+fn who_gave_way_to_one_that_is_quarantined_is_in_again() {
     let bad = member("a", &[("subnets", "subnet-1,subnet-9"), ("tags", "team=a")]);
     let other = member("b", &[("subnets", "subnet-1,subnet-2"), ("tags", "team=b")]);
-    let linked = stage(&[bad, other]).link();
-    assert_eq!(states(&linked), [SetAside, In], "{:?}", linked.members);
+    let linked = fixture(&[bad, other]).link();
+    assert_eq!(states(&linked), [Quarantined, In], "{:?}", linked.members);
     assert!(told(&linked, 1, Code::GroupConflict).is_empty());
 }
 
@@ -248,9 +248,9 @@ fn many_that_cannot_be_had_hold_nobody_up() {
     let bad = |(number, name): (usize, &&str)| member(name, &[("ssl-redirect", &format!("{}", 9000 + number))]);
     let mut members: Vec<Ingress> = names.iter().enumerate().map(bad).collect();
     members.push(member("z", &[]));
-    let states = states(&stage(&members).link());
+    let states = states(&fixture(&members).link());
     assert_eq!(states.last(), Some(&In));
-    assert_eq!(states.iter().filter(|state| **state == SetAside).count(), names.len());
+    assert_eq!(states.iter().filter(|state| **state == Quarantined).count(), names.len());
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn a_fault_of_the_object_hides_none_of_the_account() {
         ("subnets", "subnet-9"),
         ("listen-ports", r#"[{"HTTPS": 443}]"#),
     ];
-    let linked = stage(&[member("a", &annotations)]).link();
+    let linked = fixture(&[member("a", &annotations)]).link();
     let all = [Code::InvalidArn, Code::SecurityGroupNotFound, Code::SubnetsNotFound, Code::CertificateNotFound];
     assert!(all.iter().all(|code| !told(&linked, 0, *code).is_empty()), "{:?}", linked.members);
 }
@@ -275,7 +275,7 @@ fn missing() -> Value {
 fn parameters_that_change_under_a_group_keep_its_subnets_and_rules_go_on() {
     let old = [of_class(member("a", &[])), member("b", &[])];
     let new = [edited(of_class(member("a", &[]))), member("b", &[])];
-    let linked = Stage { params: missing(), ..after(&old, &new) }.link();
+    let linked = Fixture { params: missing(), ..after(&old, &new) }.link();
     assert_eq!(states(&linked), [In, In], "{:?}", linked.members);
     assert_eq!(balancer(&linked).subnets, ["subnet-1", "subnet-2"]);
     assert!(paths(&linked, 80).contains("/edited"));
@@ -287,12 +287,12 @@ fn parameters_that_change_under_a_group_keep_its_subnets_and_rules_go_on() {
     assert!(told(&linked, 1, Code::SubnetsNotFound).is_empty(), "it is not of that class");
     // One more of that class: it says nothing that is not said.
     let joined = [old.as_slice(), &[of_class(member("c", &[]))]].concat();
-    let linked = Stage { params: missing(), ..after(&old, &joined) }.link();
+    let linked = Fixture { params: missing(), ..after(&old, &joined) }.link();
     assert_eq!(states(&linked), [In, In, In]);
     assert_eq!(effects(&linked, 2, Code::SubnetsNotFound), [Effect::PartKept]);
     // Without any of it in AWS, it alone brings it in.
-    let linked = Stage { params: missing(), ..after(&old[1..], &joined[1..]) }.link();
-    assert_eq!(states(&linked), [In, SetAside]);
+    let linked = Fixture { params: missing(), ..after(&old[1..], &joined[1..]) }.link();
+    assert_eq!(states(&linked), [In, Quarantined]);
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn parameters_that_change_the_scheme_where_there_are_no_subnets_keep_the_load_ba
         json!({"scheme": "internet-facing"}),
         json!({"ipAddressType": "dualstack", "subnets": {"tags": {"kubernetes.io/role/internal-elb": ["1"]}}}),
     ] {
-        let linked = Stage { params, ..after(&members, &members) }.link();
+        let linked = Fixture { params, ..after(&members, &members) }.link();
         let kept = (balancer(&linked).scheme, balancer(&linked).ip_address_type, balancer(&linked).subnets.len());
         assert_eq!(kept, (Scheme::Internal, IpAddressType::Ipv4, 2), "{:?}", linked.members);
         assert_eq!(effects(&linked, 0, Code::NoSubnets), [Effect::PartKept]);
@@ -310,15 +310,16 @@ fn parameters_that_change_the_scheme_where_there_are_no_subnets_keep_the_load_ba
 }
 
 #[test]
-fn without_a_load_balancer_those_of_the_class_are_set_aside() {
-    let broken = |members: &[Ingress]| Stage { params: missing(), ..stage(members) }.link();
+fn without_a_load_balancer_those_of_the_class_are_quarantined() {
+    let broken = |members: &[Ingress]| Fixture { params: missing(), ..fixture(members) }.link();
     let linked = broken(&[of_class(member("a", &[])), member("b", &[])]);
-    assert_eq!(states(&linked), [SetAside, In]);
-    assert_eq!(effects(&linked, 0, Code::SubnetsNotFound), [Effect::MemberSetAside]);
+    assert_eq!(states(&linked), [Quarantined, In]);
+    assert_eq!(effects(&linked, 0, Code::SubnetsNotFound), [Effect::MemberQuarantined]);
     assert_eq!(balancer(&linked).subnets, ["subnet-1", "subnet-2"]);
     assert!(broken(&[of_class(member("a", &[]))]).desired.is_none());
     // Nobody says anything of subnets, and there are none.
-    let nowhere = Stage { facts: Facts { subnets: aged(Vec::new()), ..facts() }, ..stage(&[member("a", &[])]) }.link();
+    let nowhere =
+        Fixture { facts: Facts { subnets: aged(Vec::new()), ..facts() }, ..fixture(&[member("a", &[])]) }.link();
     assert!(nowhere.desired.is_none());
     assert_eq!(effects(&nowhere, 0, Code::NoSubnets), [Effect::GroupBlocked]);
 }
@@ -374,13 +375,13 @@ fn a_redirect_whose_listener_goes_stays_as_it_is() {
     // Where nothing was led to HTTPS, nothing is.
     let class = of_class(member("a", &[]));
     let params = json!({"sslRedirectPort": "443"});
-    let linked = Stage { params, ..after(std::slice::from_ref(&class), std::slice::from_ref(&class)) }.link();
+    let linked = Fixture { params, ..after(std::slice::from_ref(&class), std::slice::from_ref(&class)) }.link();
     assert_eq!(desired(&linked).listeners[&80].rules.len(), 1);
     assert_eq!(told(&linked, 0, Code::InvalidSslRedirect)[0].path.0, "spec.ingressClassName");
     // Who takes the listener away while another leans on it is the one to blame.
     let linked = after(&both, &[asks, member("b", &[])]).link();
     assert_eq!(states(&linked), [In, LastGood], "{:?}", linked.members);
-    assert_eq!(effects(&linked, 1, Code::InvalidSslRedirect), [Effect::MemberSetAside]);
+    assert_eq!(effects(&linked, 1, Code::InvalidSslRedirect), [Effect::MemberQuarantined]);
     assert!(desired(&linked).listeners.contains_key(&443));
 }
 
@@ -392,18 +393,18 @@ fn backends_that_have_ipv6_alone_stand_behind_what_has_it() {
         subnet.ipv6 = true;
     }
     let six = leading_to("six", "a", &[]);
-    let fits = Stage { facts: facts.clone(), ..stage(&[six.clone(), member("b", dualstack)]) }.link();
+    let fits = Fixture { facts: facts.clone(), ..fixture(&[six.clone(), member("b", dualstack)]) }.link();
     assert_eq!(states(&fits), [In, In]);
     // Who takes the addresses away is to blame, in whatever words.
     let before = [six.clone(), member("b", dualstack)];
     for back in [member("b", &[]), member("b", &[("ip-address-type", "ipv4")])] {
-        let linked = Stage { facts: facts.clone(), ..after(&before, &[six.clone(), back]) }.link();
+        let linked = Fixture { facts: facts.clone(), ..after(&before, &[six.clone(), back]) }.link();
         assert_eq!(states(&linked), [In, LastGood], "{:?}", linked.members);
         assert!(balancer(&linked).ip_address_type.is_dualstack());
     }
     // Parameters do: the load balancer keeps them.
     let own = of_class(six.clone());
-    let mut kept = Stage {
+    let mut kept = Fixture {
         params: json!({"ipAddressType": "ipv4"}),
         ..after(std::slice::from_ref(&own), std::slice::from_ref(&own))
     };
@@ -414,7 +415,7 @@ fn backends_that_have_ipv6_alone_stand_behind_what_has_it() {
     // The Service did: that member alone cannot be served.
     let both = [six, member("b", &[])];
     let linked = after(&both, &both).link();
-    assert_eq!(states(&linked), [SetAside, In]);
+    assert_eq!(states(&linked), [Quarantined, In]);
 }
 
 #[test]
@@ -433,7 +434,7 @@ fn an_nlb_that_cannot_be_had_stays_as_it_is() {
     let good = member("a", &[NLB]);
     let addresses = member("b", &[("frontend-nlb-eip-allocations", "eipalloc-1, eipalloc-2")]);
     let linked = after(std::slice::from_ref(&good), &[good.clone(), addresses]).link();
-    assert_eq!(states(&linked), [In, SetAside]);
+    assert_eq!(states(&linked), [In, Quarantined]);
     assert!(desired(&linked).frontend_nlb.is_some());
 }
 
@@ -442,14 +443,14 @@ fn a_backend_group_that_is_switched_off_stays_with_those_who_use_it() {
     let uses = member("a", &[("security-groups", "sg-1"), ("manage-backend-security-group-rules", "true")]);
     let off = Settings { enable_backend_security_group: false, ..Settings::new("cluster") };
     let linked =
-        Stage { settings: off.clone(), ..after(std::slice::from_ref(&uses), std::slice::from_ref(&uses)) }.link();
+        Fixture { settings: off.clone(), ..after(std::slice::from_ref(&uses), std::slice::from_ref(&uses)) }.link();
     assert_eq!(effects(&linked, 0, Code::InvalidValue), [Effect::PartKept]);
     assert!(desired(&linked).backend_security_group);
-    let linked = Stage { settings: off, ..stage(&[uses, member("b", &[])]) }.link();
-    assert_eq!(states(&linked), [SetAside, In]);
+    let linked = Fixture { settings: off, ..fixture(&[uses, member("b", &[])]) }.link();
+    assert_eq!(states(&linked), [Quarantined, In]);
 }
 
-/// Nobody knows who is in AWS of a load balancer without a ledger: nobody is set aside, and what is there stays.
+/// Nobody knows who is in AWS of a load balancer without a ledger: nobody is quarantined, and what is there stays.
 #[test]
 fn who_may_be_in_aws_already_goes_on() {
     for bad in [member("a", &[("subnets", "subnet-1,subnet-9")]), member("a", &[("ssl-redirect", "443")])] {

@@ -11,7 +11,7 @@ mod subnet;
 
 use std::collections::BTreeMap;
 
-use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS, Row};
+use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS, WebhookRow};
 use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request};
 use albedo_engine::annotation::PREFIX;
 use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact};
@@ -192,7 +192,7 @@ fn review_binding(spec: &Value, before: Option<&Value>, context: Context<'_>) ->
         let (version, meta) = ("elbv2.k8s.aws/v1beta1", json!({"name": "web", "namespace": "shop"}));
         Reviewed::Other(json!({"apiVersion": version, "kind": "TargetGroupBinding", "metadata": meta, "spec": spec}))
     };
-    let is_row = |row: &&Row| row.kind == WebhookKind::Validating && row.resource == "targetgroupbindings";
+    let is_row = |row: &&WebhookRow| row.kind == WebhookKind::Validating && row.resource == "targetgroupbindings";
     let request = Request {
         row: ROWS.iter().find(is_row).expect("a row"),
         operation: if before.is_some() { Operation::Update } else { Operation::Create },

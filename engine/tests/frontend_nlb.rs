@@ -1,4 +1,4 @@
-//! The NLB in front of a group: what members say of it put together, contradictions, addresses, and its plans.
+//! The NLB in front of a group: what members say of it put together, conflicts, addresses, and its plans.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a panic is what a test has for a fault")]
 
@@ -137,7 +137,7 @@ fn what_members_say_is_put_together() {
 }
 
 #[test]
-fn contradictions_set_the_younger_aside() {
+fn conflicts_quarantine_the_younger() {
     let cases: &[(&str, &str, &str, Code)] = &[
         ("enable-frontend-nlb", "true", "false", Code::GroupConflict),
         ("frontend-nlb-scheme", "internal", "internet-facing", Code::GroupConflict),
@@ -164,15 +164,15 @@ fn contradictions_set_the_younger_aside() {
         let all: [Annotations<'_>; 2] = [&[on, listen, facing, (key, one)], &[listen, (key, other)]];
         let linked = linked(&all);
         let states: Vec<MemberState> = linked.members.iter().map(|member| member.state).collect();
-        assert_eq!(states, [MemberState::Linked, MemberState::SetAside], "{key}: {:?}", linked.members);
+        assert_eq!(states, [MemberState::Linked, MemberState::Quarantined], "{key}: {:?}", linked.members);
         let findings = found(&linked, *code);
         assert!(findings.iter().any(|finding| finding.path.0.contains(key)), "{key}: {findings:?}");
         // The same goes together, and so does whatever it is while nobody asks for an NLB.
         let agreed: [Annotations<'_>; 2] = [&[on, listen, facing, (key, one)], &[listen, (key, one)]];
         assert!(link_with(&agreed, None).members.iter().all(|member| member.state == MemberState::Linked), "{key}");
         if *key != "enable-frontend-nlb" {
-            let idle: [Annotations<'_>; 2] = [&[listen, (key, one)], &[listen, (key, other)]];
-            let linked = link_with(&idle, None);
+            let unused: [Annotations<'_>; 2] = [&[listen, (key, one)], &[listen, (key, other)]];
+            let linked = link_with(&unused, None);
             assert!(linked.members.iter().all(|member| member.state == MemberState::Linked), "{key}");
             assert_eq!(found(&linked, Code::FrontendNlbOff).len(), 2, "{key}");
         }
@@ -184,18 +184,18 @@ fn from_the_first_that_has_them_attributes_are_the_same_in_all() {
     let attributes = ("frontend-nlb-attributes", "deletion_protection.enabled=true");
     let state = |all: &[Annotations<'_>]| linked(all).members.iter().map(|member| member.state).collect::<Vec<_>>();
     assert_eq!(state(&[&[ON], &[attributes]]), [MemberState::Linked; 2]);
-    assert_eq!(state(&[&[ON, attributes], &[]]), [MemberState::Linked, MemberState::SetAside]);
+    assert_eq!(state(&[&[ON, attributes], &[]]), [MemberState::Linked, MemberState::Quarantined]);
     // Tags are another matter: who is silent has no opinion.
     let tags = ("frontend-nlb-tags", "a=1");
     assert_eq!(state(&[&[ON, tags], &[]]), [MemberState::Linked; 2]);
 }
 
 #[test]
-fn who_asks_for_an_nlb_brings_the_contradictions_of_others_with_it() {
+fn who_asks_for_an_nlb_brings_the_conflicts_of_others_with_it() {
     let linked =
         linked(&[&[("frontend-nlb-scheme", "internal")], &[("frontend-nlb-scheme", "internet-facing")], &[ON]]);
     let states: Vec<MemberState> = linked.members.iter().map(|member| member.state).collect();
-    assert_eq!(states, [MemberState::Linked, MemberState::Linked, MemberState::SetAside], "{:?}", linked.members);
+    assert_eq!(states, [MemberState::Linked, MemberState::Linked, MemberState::Quarantined], "{:?}", linked.members);
     assert!(desired(&linked).keep_frontend_nlb, "an NLB that is there already stays");
 }
 
@@ -244,10 +244,10 @@ fn unreadable_values_count_for_who_asks_for_an_nlb() {
         ("frontend-nlb-tags", "a"),
     ];
     for bad in cases {
-        assert_eq!(linked(&[&[ON, bad]]).members[0].state, MemberState::SetAside, "{bad:?}");
-        let idle = linked(&[&[bad]]);
-        assert_eq!(idle.members[0].state, MemberState::Linked, "{bad:?}");
-        assert!(idle.findings().any(|finding| finding.path.0.contains(bad.0)), "{bad:?}");
+        assert_eq!(linked(&[&[ON, bad]]).members[0].state, MemberState::Quarantined, "{bad:?}");
+        let unused = linked(&[&[bad]]);
+        assert_eq!(unused.members[0].state, MemberState::Linked, "{bad:?}");
+        assert!(unused.findings().any(|finding| finding.path.0.contains(bad.0)), "{bad:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 
-use albedo_engine::annotation::{Row, Scope, check, every_row, nearest, parse, place};
+use albedo_engine::annotation::{Scope, SettingRow, check, every_row, nearest, parse, place};
 use albedo_engine::finding::Finding;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -76,7 +76,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn apply(edits: &[Edit], of: &str, rows: &[&'static Row]) -> String {
+fn apply(edits: &[Edit], of: &str, rows: &[&'static SettingRow]) -> String {
     let mut chars: Vec<char> = of.chars().collect();
     for edit in edits {
         let length = chars.len();
@@ -114,7 +114,7 @@ fn apply(edits: &[Edit], of: &str, rows: &[&'static Row]) -> String {
     chars.into_iter().collect()
 }
 
-fn readable() -> Vec<&'static Row> {
+fn readable() -> Vec<&'static SettingRow> {
     every_row().filter(|row| row.scope != Scope::Output).collect()
 }
 
@@ -193,7 +193,7 @@ fn json() -> impl Strategy<Value = String> {
 }
 
 /// What every answer has to be, whatever was asked.
-fn holds(row: &Row, raw: &str) -> Result<(), TestCaseError> {
+fn holds(row: &SettingRow, raw: &str) -> Result<(), TestCaseError> {
     let found = check(row, raw);
     prop_assert_eq!(&found, &check(row, raw), "{}: another answer the second time", row.key);
     for error in &found {

@@ -1,4 +1,4 @@
-//! Groups from manifests to plans: the vectors of certificates, permissions, redirects and rules, contradictions, ledger,
+//! Groups from manifests to plans: the vectors of certificates, permissions, redirects and rules, conflicts, ledger,
 //! and that a plan of what is there already is empty.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a panic is what a test has for a fault")]
@@ -247,7 +247,7 @@ fn redirects_to_themselves_and_what_they_shadow_are_dropped() {
 }
 
 #[test]
-fn of_two_that_contradict_each_other_the_younger_is_set_aside_and_alone_hears_why() {
+fn of_two_that_conflict_the_younger_is_quarantined_and_alone_hears_why() {
     let member = |name: &str, created: u32, scheme: &str| {
         let annotations = [("group.name", "g"), ("scheme", scheme)];
         ingress(name, created, &annotations, json!([rule(&format!("{name}.example.com"), "/", "svc-1", "http")]))
@@ -255,7 +255,7 @@ fn of_two_that_contradict_each_other_the_younger_is_set_aside_and_alone_hears_wh
     let linked = group(vec![member("a", 9, "internet-facing"), member("b", 1, "internal")]);
     let states: Vec<(&str, MemberState, usize)> =
         linked.members.iter().map(|member| (member.key.name.as_str(), member.state, member.findings.len())).collect();
-    assert_eq!(states, [("a", MemberState::SetAside, 1), ("b", MemberState::Linked, 0)]);
+    assert_eq!(states, [("a", MemberState::Quarantined, 1), ("b", MemberState::Linked, 0)]);
     let finding = linked.findings().next().expect("a finding");
     assert_eq!((finding.code, finding.value.as_deref()), (Code::GroupConflict, Some("internet-facing")));
     assert!(finding.message.contains("ns-1/b: internal"), "{finding}");
@@ -282,7 +282,7 @@ fn a_member_that_breaks_is_linked_from_its_last_good_input() {
     assert!(matches!(&rule.conditions[0], Condition::HostHeader(hosts) if hosts.values == ["a.example.com"]));
 
     let (linked, _) = group_with(vec![bad], &name, None);
-    assert_eq!(linked.members[0].state, MemberState::SetAside);
+    assert_eq!(linked.members[0].state, MemberState::Quarantined);
     assert!(linked.desired.is_none(), "without a ledger nothing of the group is known that could be built");
 }
 

@@ -51,7 +51,7 @@ fn ingress(name: &str, paths: usize, length: usize, scheme: &str) -> Ingress {
     serde_json::from_value(object).expect("an Ingress")
 }
 
-fn turn(world: &mut World) -> (View, Linked, IngressGroup) {
+fn pass(world: &mut World) -> (View, Linked, IngressGroup) {
     let view = world.view(&GroupId::Explicit("g".to_owned()), &Overlay::None);
     let (settings, facts) = (world.settings(), Facts::default());
     let existing = Existing::new(Scheme::Internal, vec!["subnet-1".to_owned()]);
@@ -75,7 +75,7 @@ fn two_ingresses_of_a_megabyte_leave_room_for_the_others() {
         world.apply(Object::Ingress(Box::new(ingress)));
     }
     world.apply(Object::Ingress(Box::new(ingress("small", 3, 10, "internal"))));
-    let (_, linked, ledger) = turn(&mut world);
+    let (_, linked, ledger) = pass(&mut world);
     let size = serde_json::to_vec(&ledger).expect("JSON").len();
     assert!(size < ETCD, "{size}");
     let told: Vec<&str> = linked
@@ -86,8 +86,8 @@ fn two_ingresses_of_a_megabyte_leave_room_for_the_others() {
     assert_eq!(told, ["large", "larger"]);
     assert!(linked.members.iter().all(|member| member.state == MemberState::Linked), "{:?}", linked.members);
 
-    // They are known again: nobody is a newcomer, and another turn writes the same.
-    let (_, again, same) = turn(&mut world);
+    // They are known again: nobody is a newcomer, and another pass writes the same.
+    let (_, again, same) = pass(&mut world);
     assert_eq!(same.status.expect("a status").last_good, ledger.status.expect("a status").last_good);
     assert_eq!(again.desired, linked.desired);
 
@@ -95,20 +95,20 @@ fn two_ingresses_of_a_megabyte_leave_room_for_the_others() {
     for name in ["small", "large"] {
         world.apply(Object::Ingress(Box::new(ingress(name, 3, 10, "public"))));
     }
-    let (_, linked, _) = turn(&mut world);
+    let (_, linked, _) = pass(&mut world);
     assert_eq!(state(&linked, "small"), Some(MemberState::LastGood));
-    assert_eq!(state(&linked, "large"), Some(MemberState::SetAside));
+    assert_eq!(state(&linked, "large"), Some(MemberState::Quarantined));
 }
 
-/// A younger one that contradicts a member of which only a digest is kept still gives way to it.
+/// A younger one that conflicts with a member of which only a digest is kept still gives way to it.
 #[test]
 fn who_is_known_by_a_digest_was_there_first() {
     let mut world = world();
     world.apply(Object::Ingress(Box::new(ingress("z", 1_900, 560, "internal"))));
-    turn(&mut world);
+    pass(&mut world);
     world.apply(Object::Ingress(Box::new(ingress("a", 1, 10, "internet-facing"))));
-    let (_, linked, _) = turn(&mut world);
-    assert_eq!((state(&linked, "z"), state(&linked, "a")), (Some(MemberState::Linked), Some(MemberState::SetAside)));
+    let (_, linked, _) = pass(&mut world);
+    assert_eq!((state(&linked, "z"), state(&linked, "a")), (Some(MemberState::Linked), Some(MemberState::Quarantined)));
 }
 
 /// What is wrong with many members takes no more room than there is.
@@ -123,7 +123,7 @@ fn faults_of_many_leave_the_ledger_storable() {
         }
         world.apply(Object::Ingress(Box::new(one)));
     }
-    let (_, linked, ledger) = turn(&mut world);
+    let (_, linked, ledger) = pass(&mut world);
     let told: usize = linked.findings().map(|finding| finding.text().len()).sum();
     assert!(told > ETCD, "the findings alone are not too large: {told}");
     let size = serde_json::to_vec(&ledger).expect("JSON").len();

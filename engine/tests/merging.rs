@@ -98,17 +98,17 @@ fn desired(linked: Linked) -> Desired {
 }
 
 const LINKED: MemberState = MemberState::Linked;
-const ASIDE: MemberState = MemberState::SetAside;
+const QUARANTINED: MemberState = MemberState::Quarantined;
 
-/// Whom a class's parameters leave without a redirect cannot be contradicted.
+/// Whom a class's parameters leave without a redirect is in no conflict.
 #[test]
-fn ports_to_redirect_to_do_not_contradict_where_nobody_is_redirected() {
+fn ports_to_redirect_to_do_not_conflict_where_nobody_is_redirected() {
     let one = |name: &str, port: &str| member(name, "alb", &[BOTH, CERTIFICATE, ("ssl-redirect", port)]);
     let all = [member("l", "own", &[BOTH, CERTIFICATE]), one("m", "443"), one("n", "8443")];
     let off = linked(&json!({"sslRedirectPort": "https"}), &all);
     assert_eq!(states(&off), [LINKED; 3]);
     assert!(!matches!(desired(off).listeners[&80].default_actions[..], [Action::Redirect(_)]));
-    assert_eq!(states(&linked(&json!({}), &all)), [LINKED, LINKED, ASIDE]);
+    assert_eq!(states(&linked(&json!({}), &all)), [LINKED, LINKED, QUARANTINED]);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn default_tags_stand_over_those_of_members_or_under_them_all() {
         assert_eq!(desired.listeners[&80].tags["team"], team);
     }
     let against = [members[0].clone(), member("n", "alb", &[("tags", "team=api")])];
-    assert_eq!(states(&linked_by(settings, &json!({}), &against)), [LINKED, ASIDE]);
+    assert_eq!(states(&linked_by(settings, &json!({}), &against)), [LINKED, QUARANTINED]);
 }
 
 /// The label that every namespace has from the API server.
@@ -183,16 +183,16 @@ fn rules_of_targets_are_a_question_of_own_security_groups() {
     let finding = odd.findings().find(|finding| finding.code == Code::InvalidValue).expect("a finding");
     assert_eq!(finding.effect, Effect::Nothing);
     let own = ("security-groups", "sg-1");
-    assert_eq!(states(&linked(&json!({}), &[member("m", "alb", &[(KEY, "yes"), own])])), [ASIDE]);
+    assert_eq!(states(&linked(&json!({}), &[member("m", "alb", &[(KEY, "yes"), own])])), [QUARANTINED]);
     let (on, off) = (member("m", "alb", &[(KEY, "true")]), member("n", "alb", &[(KEY, "false")]));
     assert_eq!(states(&linked(&json!({}), &[on.clone(), off.clone()])), [LINKED; 2]);
-    assert_eq!(states(&linked(&json!({}), &[on, off, member("o", "alb", &[own])])), [LINKED, ASIDE, LINKED]);
+    assert_eq!(states(&linked(&json!({}), &[on, off, member("o", "alb", &[own])])), [LINKED, QUARANTINED, LINKED]);
 }
 
 #[test]
 fn a_load_balancers_name_is_not_empty() {
     let linked = linked(&json!({}), &[member("m", "alb", &[("load-balancer-name", "")])]);
-    assert_eq!(states(&linked), [ASIDE]);
+    assert_eq!(states(&linked), [QUARANTINED]);
     assert!(linked.findings().any(|finding| finding.code == Code::InvalidName));
 }
 
@@ -202,7 +202,7 @@ fn what_the_class_of_an_ingress_of_its_own_settles_is_not_read() {
     let capacity = ("minimum-load-balancer-capacity", "Units=5");
     let params = json!({"minimumLoadBalancerCapacity": {"capacityUnits": 200}});
     let mut one = member("m", "own", &[capacity]);
-    assert_eq!(states(&linked(&params, std::slice::from_ref(&one))), [ASIDE]);
+    assert_eq!(states(&linked(&params, std::slice::from_ref(&one))), [QUARANTINED]);
     one.metadata.annotations.get_or_insert_default().remove(&format!("{P}group.name"));
     let group = GroupId::Implicit { namespace: "shop".to_owned(), name: "m".to_owned() };
     let alone = linked_as(&group, Settings::new("cluster"), &params, &[one]);

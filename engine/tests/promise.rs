@@ -269,13 +269,13 @@ fn check_whole(desired: &Desired) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-struct Door<'a> {
+struct Reviewer<'a> {
     settings: &'a Settings,
     facts: &'a Facts,
     policy: &'a Policy,
 }
 
-impl Door<'_> {
+impl Reviewer<'_> {
     fn linked(&self, world: &World, candidate: &Ingress, cache: &mut Cache) -> Result<Option<Linked>, TestCaseError> {
         let Membership::Member(group, _) = world.membership(candidate) else { return Ok(None) };
         let view = world.view(&group, &Overlay::Put(Arc::new(candidate.clone())));
@@ -363,7 +363,7 @@ fn check_orders(ingresses: &[Ingress], facts: &Facts) -> Result<(), TestCaseErro
 fn what_is_admitted_is_linked_and_what_is_linked_is_not_denied_for_it() {
     let (facts, settings) = (facts(), Settings::new("test"));
     let policy = Policy { strict: true, ..Policy::default() };
-    let door = Door { settings: &settings, facts: &facts, policy: &policy };
+    let reviewer = Reviewer { settings: &settings, facts: &facts, policy: &policy };
     let reached = RefCell::new(Reached::default());
     // Fewer would not reach every key.
     let cases = Config::default().cases.max(192);
@@ -379,7 +379,7 @@ fn what_is_admitted_is_linked_and_what_is_linked_is_not_denied_for_it() {
         let ingresses: Vec<Ingress> = seeds.iter().enumerate().map(|(number, seed)| seed.ingress(number)).collect();
         for ingress in &ingresses {
             reached.reviewed += 1;
-            if door.review(&world, ingress, &mut cache, &mut reached)? {
+            if reviewer.review(&world, ingress, &mut cache, &mut reached)? {
                 reached.admitted += 1;
                 world.apply(Object::Ingress(Box::new(ingress.clone())));
             }

@@ -85,26 +85,26 @@ fn an_unusable_backend_behind_a_redirect_costs_nothing() {
 #[test]
 fn who_is_right_behind_a_redirect_alone_is_left_out_without_one() {
     let alone = linked(&[("one", &[HTTPS, IP]), ("two", &[INSTANCE])]);
-    assert_eq!(state(&alone, "two"), MemberState::SetAside);
+    assert_eq!(state(&alone, "two"), MemberState::Quarantined);
     assert!(!desired(&alone).listeners.contains_key(&80), "{alone:?}");
     // The redirect leads to a port that nobody opens: it is not built, and then the backend counts.
     let nowhere = linked(&[("one", &[("listen-ports", r#"[{"HTTP": 80}]"#), IP]), ("two", &[TO_HTTPS, INSTANCE])]);
-    assert_eq!(state(&nowhere, "two"), MemberState::SetAside);
+    assert_eq!(state(&nowhere, "two"), MemberState::Quarantined);
     assert_eq!(redirect(&nowhere), None);
-    let faults = nowhere.findings().filter(|finding| finding.effect == Effect::MemberSetAside);
+    let faults = nowhere.findings().filter(|finding| finding.effect == Effect::MemberQuarantined);
     assert!(faults.into_iter().any(|finding| finding.code == Code::ServiceTypeMismatch), "{nowhere:?}");
 }
 
 #[test]
 fn other_faults_count_behind_a_redirect_too() {
     let linked = linked(&[("one", &[BOTH, IP, TO_HTTPS]), ("two", &[INSTANCE, ("listen-ports", "[]")])]);
-    assert_eq!(state(&linked, "two"), MemberState::SetAside);
+    assert_eq!(state(&linked, "two"), MemberState::Quarantined);
 }
 
 #[test]
 fn a_redirect_outlives_the_rules_of_who_asks_for_it() {
     let linked = linked(&[("one", &[BOTH, IP]), ("two", &[BOTH, TO_HTTPS, INSTANCE])]);
-    assert_eq!(state(&linked, "two"), MemberState::SetAside);
+    assert_eq!(state(&linked, "two"), MemberState::Quarantined);
     assert_eq!(
         redirect(&linked).as_deref(),
         Some("443"),

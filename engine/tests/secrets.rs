@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
-use albedo_engine::admit::{self, Answer, Context, Object as Reviewed, Operation, Policy, Request};
+use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request, ReviewAnswer};
 use albedo_engine::annotation::PREFIX;
 use albedo_engine::facts::{Aged, Facts, SecurityGroupFact, Subnet};
 use albedo_engine::link::{Existing, Input, link};
@@ -209,7 +209,7 @@ fn world(settings: &Settings) -> World {
     world
 }
 
-fn review(world: &World, settings: &Settings, facts: &Facts, object: Ingress, old: Option<Ingress>) -> Answer {
+fn review(world: &World, settings: &Settings, facts: &Facts, object: Ingress, old: Option<Ingress>) -> ReviewAnswer {
     let policy = Policy::default();
     let request = Request {
         row: ROWS.iter().find(|row| row.kind == WebhookKind::Validating).expect("a row"),
@@ -259,7 +259,7 @@ fn leaks(a: &[Seed], b: &[Seed; 2], seen: &RefCell<BTreeSet<&'static str>>) -> V
         world.apply(Object::Ingress(Box::new(ingress("a", &format!("m{number}"), 1, seed, A))));
     }
     let mut told = Vec::new();
-    let mut hear = |what: &'static str, answer: Answer| {
+    let mut hear = |what: &'static str, answer: ReviewAnswer| {
         let causes = answer.details.iter().flat_map(|details| &details.causes);
         let causes = causes.map(|cause| format!("{} {}", cause.field, cause.message));
         let all: Vec<String> = causes.chain(answer.warnings).chain([answer.message]).collect();
@@ -271,7 +271,7 @@ fn leaks(a: &[Seed], b: &[Seed; 2], seen: &RefCell<BTreeSet<&'static str>>) -> V
     let group = GroupId::Explicit("g".to_owned());
     let existing = Existing::new(Scheme::Internal, vec!["subnet-0c1".to_owned(), "subnet-0c2".to_owned()]);
     let reached = Reached { arn: ARN.to_owned(), dns_name: "dns-dead.elb.example".to_owned(), ..Reached::default() };
-    let turn = |world: &mut World, outcome: &Outcome| {
+    let pass = |world: &mut World, outcome: &Outcome| {
         let view = world.view(&group, &Overlay::None);
         let input = Input { settings: &settings, view: &view, facts: &facts, existing: Some(&existing), now: now() };
         let linked = link(input);
@@ -280,7 +280,7 @@ fn leaks(a: &[Seed], b: &[Seed; 2], seen: &RefCell<BTreeSet<&'static str>>) -> V
         world.apply(Object::Group(Box::new(ledger)));
         events
     };
-    turn(&mut world, &Outcome::Reached { changed: true });
+    pass(&mut world, &Outcome::Reached { changed: true });
     hear("created beside a ledger", review(&world, &settings, &facts, first.clone(), None));
     world.apply(Object::Ingress(Box::new(first.clone())));
     hear("updated", review(&world, &settings, &facts, second.clone(), Some(first.clone())));
@@ -296,7 +296,7 @@ fn leaks(a: &[Seed], b: &[Seed; 2], seen: &RefCell<BTreeSet<&'static str>>) -> V
     };
     for outcome in [Outcome::Reached { changed: true }, failed("AWS refused: bucket-9dea"), Outcome::Blocked] {
         world.apply(Object::Ingress(Box::new(second.clone())));
-        let events = turn(&mut world, &outcome);
+        let events = pass(&mut world, &outcome);
         let own = events.into_iter().filter(|event| event.key.namespace == "b");
         told.extend(own.map(|event| ("event", format!("{} {}", event.reason, event.text))));
     }

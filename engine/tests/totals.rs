@@ -1,4 +1,4 @@
-//! Totals of groups against quotas, at both doors: who is set aside, who is only warned, and that less is never refused.
+//! Totals of groups against quotas, at both entry points: who is quarantined, who is only warned, and that less is never refused.
 
 #![expect(clippy::expect_used, reason = "a panic is what a test has for a fault")]
 
@@ -77,8 +77,8 @@ fn outcome(linked: &Linked) -> (Vec<(MemberState, Vec<Code>)>, usize) {
 }
 
 #[test]
-fn the_youngest_that_makes_the_group_too_large_is_set_aside() {
-    use MemberState::{Linked as In, SetAside};
+fn the_youngest_that_makes_the_group_too_large_is_quarantined() {
+    use MemberState::{Linked as In, Quarantined};
     let ten = facts(&[(Quota::Rules, 10)]);
     let rows = [
         (vec![4, 3], &ten, vec![(In, vec![]), (In, vec![])], 7),
@@ -86,10 +86,10 @@ fn the_youngest_that_makes_the_group_too_large_is_set_aside() {
         (
             vec![4, 4, 3],
             &ten,
-            vec![(In, vec![]), (In, vec![Code::QuotaNear]), (SetAside, vec![Code::QuotaExceeded])],
+            vec![(In, vec![]), (In, vec![Code::QuotaNear]), (Quarantined, vec![Code::QuotaExceeded])],
             8,
         ),
-        (vec![11], &ten, vec![(SetAside, vec![Code::QuotaExceeded])], 0),
+        (vec![11], &ten, vec![(Quarantined, vec![Code::QuotaExceeded])], 0),
     ];
     for (sizes, facts, members, rules) in rows {
         let ingresses = (0..).zip(&sizes).map(|(minute, paths)| member(minute, *paths)).collect();
@@ -182,7 +182,7 @@ fn who_is_in_aws_already_stays_and_who_grew_keeps_what_it_had() {
     assert_eq!(outcome(&linked(&unchanged, &five)).1, 10);
 }
 
-fn review(old: Option<Ingress>, new: Ingress, others: Vec<Ingress>, facts: &Facts) -> admit::Answer {
+fn review(old: Option<Ingress>, new: Ingress, others: Vec<Ingress>, facts: &Facts) -> admit::ReviewAnswer {
     let world = world(others.into_iter().chain(old.clone()).collect());
     let (settings, policy) = (world.settings(), Policy::default());
     let context = Context { world: &world, facts, settings: &settings, policy: &policy, now: now() };
@@ -278,7 +278,7 @@ fn wildcards_and_other_totals_have_their_quotas() {
 
 #[test]
 fn ports_of_the_frontend_nlb_have_a_quota() {
-    use MemberState::{Linked as In, SetAside};
+    use MemberState::{Linked as In, Quarantined};
     let with = |minute: usize, ports: &str| {
         let mut one = member(minute, 1);
         let annotations = one.metadata.annotations.get_or_insert_default();
@@ -290,7 +290,7 @@ fn ports_of_the_frontend_nlb_have_a_quota() {
     let fits = linked(&world(vec![with(0, "81=80,82=80")]), &three);
     assert_eq!(outcome(&fits).0, [(In, vec![])]);
     let over = linked(&world(vec![with(0, "81=80,82=80"), with(1, "83=80,84=80")]), &three);
-    assert_eq!(outcome(&over).0, [(In, vec![]), (SetAside, vec![Code::QuotaExceeded])]);
+    assert_eq!(outcome(&over).0, [(In, vec![]), (Quarantined, vec![Code::QuotaExceeded])]);
     let told = over.findings().next().expect("a finding").to_string();
     assert!(
         told.contains("frontend-nlb-listener-port-mapping") && told.contains("listeners on the frontend NLB"),

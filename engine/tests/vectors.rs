@@ -242,7 +242,7 @@ fn requested_certificates_are_ignored_while_their_gate_is_shut() {
 }
 
 #[test]
-fn two_redirects_to_tls_contradict() {
+fn two_redirects_to_tls_conflict() {
     let group = GroupId::Explicit("g".to_owned());
     let certificate = format!("{CERTIFICATE}1");
     let member = |name: &str, port: &str| {

@@ -110,7 +110,7 @@ fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Res
         let linked = link::link(link::Input { settings, view: &view, facts, existing: None, now: Timestamp::now() });
         for member in linked.members.iter().filter(|member| member.state != MemberState::Linked) {
             whole = false;
-            for finding in causes(&member.findings, Effect::MemberSetAside) {
+            for finding in causes(&member.findings, Effect::MemberQuarantined) {
                 printing::say(&format!("{} is not part of it: {finding}", member.key));
             }
         }

@@ -72,7 +72,7 @@ struct Walk {
     certain: bool,
     /// What happens before the answer: authentication, rewrites.
     before: Vec<String>,
-    answer: Answer,
+    answer: TraceAnswer,
 }
 
 /// A rule that was tried.
@@ -95,7 +95,7 @@ struct Source {
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-enum Answer {
+enum TraceAnswer {
     Forward {
         shares: Vec<Share>,
     },
@@ -167,7 +167,8 @@ impl Trace {
             others.into_iter().map(|walk| walk.group).collect()
         };
         let certain = !walks.is_empty() && files.faults.is_empty();
-        let certain = certain && walks.iter().all(|walk| walk.certain && !matches!(walk.answer, Answer::None { .. }));
+        let certain =
+            certain && walks.iter().all(|walk| walk.certain && !matches!(walk.answer, TraceAnswer::None { .. }));
         if self.output == Output::Json {
             printing::put(&(serde_json::to_string_pretty(&walks)? + "\n"))?;
         } else {
@@ -230,7 +231,7 @@ fn walk(desired: &Desired, origins: &[Arc<Origin>], request: &Request, scheme: &
     let replied = if https == (scheme == "https") {
         given(answer.actions, listener.protocol, request, desired)
     } else {
-        Answer::None { reason: format!("the listener speaks {}, the client {scheme}", listener.protocol) }
+        TraceAnswer::None { reason: format!("the listener speaks {}, the client {scheme}", listener.protocol) }
     };
     Some(Walk {
         group: desired.group.to_string(),
@@ -244,19 +245,19 @@ fn walk(desired: &Desired, origins: &[Arc<Origin>], request: &Request, scheme: &
     })
 }
 
-fn given(actions: &[Action], protocol: Protocol, request: &Request, desired: &Desired) -> Answer {
+fn given(actions: &[Action], protocol: Protocol, request: &Request, desired: &Desired) -> TraceAnswer {
     // Files do not contain the health of targets.
     match reply(actions, protocol, request, |_| Health::Healthy) {
-        Some(Reply::Forward(shares)) => Answer::Forward {
+        Some(Reply::Forward(shares)) => TraceAnswer::Forward {
             shares: shares.iter().map(|share| behind(share.target_group, share.weight, desired)).collect(),
         },
-        Some(Reply::Redirect { status, location }) => Answer::Redirect { status, location },
-        Some(Reply::Fixed(response)) => Answer::FixedResponse {
+        Some(Reply::Redirect { status, location }) => TraceAnswer::Redirect { status, location },
+        Some(Reply::Fixed(response)) => TraceAnswer::FixedResponse {
             status: response.status_code.clone(),
             content_type: response.content_type.clone(),
             body: response.message_body.clone(),
         },
-        None => Answer::None { reason: "the rule has no action that ends it".to_owned() },
+        None => TraceAnswer::None { reason: "the rule has no action that ends it".to_owned() },
     }
 }
 
@@ -291,14 +292,14 @@ fn text(walks: &[Walk], request: &Request, others: &[String]) -> String {
         });
         lines.extend(walk.before.iter().map(|step| format!("  {step}")));
         match &walk.answer {
-            Answer::Forward { shares } => lines.extend(shares.iter().map(|share| line(share, shares))),
-            Answer::Redirect { status, location } => lines.push(format!("  redirect {status} to {location}")),
-            Answer::FixedResponse { status, content_type, body } => {
+            TraceAnswer::Forward { shares } => lines.extend(shares.iter().map(|share| line(share, shares))),
+            TraceAnswer::Redirect { status, location } => lines.push(format!("  redirect {status} to {location}")),
+            TraceAnswer::FixedResponse { status, content_type, body } => {
                 let content = content_type.as_ref().map(|kind| format!(" {kind}")).unwrap_or_default();
                 let body = body.as_ref().map(|body| format!(": {body}")).unwrap_or_default();
                 lines.push(format!("  answer {status}{content}{body}"));
             }
-            Answer::None { reason } => lines.push(format!("  no answer: {reason}")),
+            TraceAnswer::None { reason } => lines.push(format!("  no answer: {reason}")),
         }
     }
     if walks.is_empty() {

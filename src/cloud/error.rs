@@ -14,39 +14,39 @@ use super::answers::Unfit;
 const CODE_LENGTH: usize = 100;
 const MESSAGE_LENGTH: usize = 4_000;
 
-/// Why a call of AWS came to nothing. Those that carry an [`Answer`] say it in AWS's words.
+/// Why a call of AWS came to nothing. Those that carry an [`AwsAnswer`] say it in AWS's words.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
     /// What the call is about, or refers to, is not there.
     #[error(transparent)]
-    NotFound(Answer),
+    NotFound(AwsAnswer),
     /// It is there already, under this name, port, priority or with these values.
     #[error(transparent)]
-    AlreadyExists(Answer),
+    AlreadyExists(AwsAnswer),
     /// Too many calls; later it works.
     #[error(transparent)]
-    Throttled(Answer),
+    Throttled(AwsAnswer),
     /// Something else still uses it.
     #[error(transparent)]
-    InUse(Answer),
+    InUse(AwsAnswer),
     /// Not allowed, or not recognised: IAM, credentials.
     #[error(transparent)]
-    Denied(Answer),
+    Denied(AwsAnswer),
     /// A quota is used up.
     #[error(transparent)]
-    TooMany(Answer),
+    TooMany(AwsAnswer),
     /// AWS does not take this input.
     #[error(transparent)]
-    Invalid(Answer),
+    Invalid(AwsAnswer),
     /// The load balancer is protected from deletion; nothing here ever lifts that protection.
     #[error(transparent)]
-    DeletionProtected(Answer),
+    DeletionProtected(AwsAnswer),
     /// No answer, or AWS's own fault. A write may have happened all the same.
     #[error(transparent)]
-    Transient(Answer),
+    Transient(AwsAnswer),
     /// A code that no row of the table knows.
     #[error(transparent)]
-    Unknown(Answer),
+    Unknown(AwsAnswer),
     /// The answer lacks what it has to have, or has it in words that are not known here.
     #[error("AWS {operation} answered without a usable {field}")]
     Incomplete {
@@ -95,7 +95,7 @@ pub enum CloudError {
     },
     /// The right to write ends before an answer could come. Nothing was sent.
     #[error("AWS {operation} was not sent: this replica's lease ends too soon")]
-    NotTenured {
+    NoLeaseProof {
         /// AWS's name of the operation.
         operation: &'static str,
     },
@@ -104,7 +104,7 @@ pub enum CloudError {
 impl CloudError {
     /// What AWS answered, if it was asked.
     #[must_use]
-    pub fn answer(&self) -> Option<&Answer> {
+    pub fn answer(&self) -> Option<&AwsAnswer> {
         match self {
             Self::NotFound(answer)
             | Self::AlreadyExists(answer)
@@ -122,7 +122,7 @@ impl CloudError {
             | Self::Unlisted { .. }
             | Self::Slow { .. }
             | Self::Pages { .. }
-            | Self::NotTenured { .. } => None,
+            | Self::NoLeaseProof { .. } => None,
         }
     }
 
@@ -130,7 +130,7 @@ impl CloudError {
     #[must_use]
     pub fn outline(&self) -> String {
         match self {
-            Self::Incomplete { .. } | Self::Slow { .. } | Self::Pages { .. } | Self::NotTenured { .. } => {
+            Self::Incomplete { .. } | Self::Slow { .. } | Self::Pages { .. } | Self::NoLeaseProof { .. } => {
                 self.to_string()
             }
             Self::Unresolved { operation, .. } => format!("AWS {operation} needs a resource that does not exist yet"),
@@ -142,7 +142,7 @@ impl CloudError {
                     "AWS {operation} needs the ARN of a web ACL, and web ACLs cannot be listed: grant wafv2:ListWebACLs"
                 )
             }
-            _ => self.answer().map_or_else(String::new, Answer::outline),
+            _ => self.answer().map_or_else(String::new, AwsAnswer::outline),
         }
     }
 
@@ -181,13 +181,13 @@ impl CloudError {
             Self::NotFound(_) | Self::AlreadyExists(_) | Self::Throttled(_) | Self::InUse(_) => true,
             Self::Transient(_) | Self::Unknown(_) => true,
             Self::Incomplete { .. } | Self::Unresolved { .. } | Self::Slow { .. } => true,
-            Self::NotTenured { .. } | Self::Pages { .. } => true,
+            Self::NoLeaseProof { .. } | Self::Pages { .. } => true,
         }
     }
 
     /// What somebody has to do, where AWS's own words do not say it.
     #[must_use]
-    pub fn mend(&self) -> Option<&'static str> {
+    pub fn fix(&self) -> Option<&'static str> {
         match self {
             Self::Denied(_) => Some("grant it to the controller's role, see deploy/iam-policy.json"),
             Self::DeletionProtected(_) => {
@@ -210,7 +210,7 @@ impl CloudError {
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let answer = Answer::of(operation, error);
+        let answer = AwsAnswer::of(operation, error);
         match class(operation, &answer.code) {
             Some(class) => class(answer),
             None if answer.status.is_none_or(|status| status >= 500) => Self::Transient(answer),
@@ -221,7 +221,7 @@ impl CloudError {
 
 /// What AWS said to a call, or that it said nothing.
 #[derive(Debug)]
-pub struct Answer {
+pub struct AwsAnswer {
     /// AWS's name of the operation, `CreateListener`.
     pub operation: &'static str,
     /// HTTP status; `None` when there was no answer.
@@ -234,7 +234,7 @@ pub struct Answer {
     source: Box<dyn Error + Send + Sync>,
 }
 
-impl Answer {
+impl AwsAnswer {
     fn of<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> Self
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -264,7 +264,7 @@ impl Answer {
     }
 }
 
-impl Answer {
+impl AwsAnswer {
     /// The answer without AWS's message.
     fn outline(&self) -> String {
         match self.status {
@@ -298,14 +298,14 @@ fn shortened(text: &str, most: usize) -> String {
 }
 
 /// `AWS CreateListener said 400 ValidationError: message`: users see it in events.
-impl fmt::Display for Answer {
+impl fmt::Display for AwsAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.outline())?;
         if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
     }
 }
 
-impl Error for Answer {
+impl Error for AwsAnswer {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(self.source.as_ref())
     }
@@ -326,7 +326,7 @@ const INPUTS: &[&str] = &[
     "TooManyUniqueTargetGroupsPerLoadBalancer",
 ];
 
-type Class = fn(Answer) -> CloudError;
+type Class = fn(AwsAnswer) -> CloudError;
 
 /// Operation (empty: any), code (`*` at one end: any text) and class; the first row that matches counts.
 const CLASSES: &[(&str, &str, Class)] = &[
@@ -400,14 +400,15 @@ fn matches_code(pattern: &str, code: &str) -> bool {
     }
 }
 
-fn class(operation: &str, code: &str) -> Option<fn(Answer) -> CloudError> {
+fn class(operation: &str, code: &str) -> Option<fn(AwsAnswer) -> CloudError> {
     let fits = |of: &str, pattern: &str| (of.is_empty() || of == operation) && matches_code(pattern, code);
     CLASSES.iter().find(|(of, pattern, _)| fits(of, pattern)).map(|(_, _, class)| *class)
 }
 
 /// Whether AWS says with this code that there were too many calls.
 pub(super) fn is_throttle(operation: &str, code: &str) -> bool {
-    let bare = Answer { operation: "", status: None, code: String::new(), message: String::new(), source: code.into() };
+    let bare =
+        AwsAnswer { operation: "", status: None, code: String::new(), message: String::new(), source: code.into() };
     class(operation, code).is_some_and(|class| matches!(class(bare), CloudError::Throttled(_)))
 }
 

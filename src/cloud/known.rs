@@ -129,7 +129,7 @@ impl fmt::Debug for OidcClient {
 
 /// What a writer lends to each operation.
 #[derive(Clone, Copy)]
-pub struct Warrant<'a> {
+pub struct WriteContext<'a> {
     /// How long the right to write lasts from now. Asked before each sending: a request is not sent unless its answer
     /// (or its timeout) comes within this time.
     pub remaining: &'a (dyn Fn() -> Duration + Send + Sync),
@@ -137,16 +137,16 @@ pub struct Warrant<'a> {
     pub clients: &'a BTreeMap<String, OidcClient>,
 }
 
-impl fmt::Debug for Warrant<'_> {
+impl fmt::Debug for WriteContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Warrant").field("remaining", &(self.remaining)()).finish_non_exhaustive()
+        f.debug_struct("WriteContext").field("remaining", &(self.remaining)()).finish_non_exhaustive()
     }
 }
 
-impl Warrant<'_> {
+impl WriteContext<'_> {
     /// Whether a request that is sent now is over before the right to write is.
     pub(super) fn check(&self, operation: &'static str) -> Result<(), CloudError> {
-        if (self.remaining)() >= ATTEMPT_TIMEOUT { Ok(()) } else { Err(CloudError::NotTenured { operation }) }
+        if (self.remaining)() >= ATTEMPT_TIMEOUT { Ok(()) } else { Err(CloudError::NoLeaseProof { operation }) }
     }
 }
 
@@ -155,7 +155,7 @@ impl Warrant<'_> {
 pub(super) struct Names<'a> {
     pub(super) operation: &'static str,
     pub(super) known: &'a Known,
-    pub(super) warrant: Warrant<'a>,
+    pub(super) write_context: WriteContext<'a>,
 }
 
 impl<'a> Names<'a> {
@@ -171,7 +171,7 @@ impl<'a> Names<'a> {
 
     pub(super) fn client(&self, secret: Option<&str>) -> Result<OidcClient, CloudError> {
         let secret = secret.unwrap_or_default();
-        self.warrant
+        self.write_context
             .clients
             .get(secret)
             .cloned()

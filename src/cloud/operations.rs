@@ -17,7 +17,7 @@ use super::convert::ec2::{keys_to_aws, tags_to_aws};
 use super::convert::write::{self, some};
 use super::error::CloudError;
 use super::inventory::{Inventory, Touch};
-use super::known::{Applied, Known, Warrant};
+use super::known::{Applied, Known, WriteContext};
 
 impl Cloud {
     /// Sends one operation and waits for AWS's answer; what it creates is added to `known`, what it deletes is taken out.
@@ -29,17 +29,17 @@ impl Cloud {
     /// # Errors
     ///
     /// What AWS says; [`CloudError::Unresolved`] when the operation refers to something that nothing has made,
-    /// [`CloudError::NotTenured`] when the right to write ends too soon. After an error that
+    /// [`CloudError::NoLeaseProof`] when the right to write ends too soon. After an error that
     /// [is uncertain](CloudError::is_uncertain) the operation may have been done: observe before the next.
     pub async fn apply(
         &self,
         operation: &AwsOperation,
         known: &mut Known,
-        warrant: &Warrant<'_>,
+        write_context: &WriteContext<'_>,
     ) -> Result<Applied, CloudError> {
         let described = operation.describe();
         let midway = Midway(Some(self.inventory()));
-        let writing = Writing { cloud: self, call: described.call.into(), known, warrant: *warrant };
+        let writing = Writing { cloud: self, call: described.call.into(), known, write_context: *write_context };
         let written = writing.carry_out(operation).await;
         midway.over();
         self.note(&described.effect, known, &written);

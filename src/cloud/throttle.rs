@@ -9,11 +9,11 @@ pub(super) use buckets::Buckets;
 /// How often which operations may be called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Throttle {
-    rows: Vec<Row>,
+    rows: Vec<ThrottleRow>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Row {
+struct ThrottleRow {
     service: String,
     /// As it was written.
     family: String,
@@ -64,7 +64,7 @@ impl Default for Throttle {
     fn default() -> Self {
         let rows = DEFAULTS.iter().filter_map(|(service, pattern, rate, burst)| {
             let (family, pattern) = ((*pattern).to_owned(), words(pattern)?);
-            Some(Row { service: service.id().to_owned(), family, pattern, rate: *rate, burst: *burst })
+            Some(ThrottleRow { service: service.id().to_owned(), family, pattern, rate: *rate, burst: *burst })
         });
         Self { rows: rows.collect() }
     }
@@ -88,7 +88,7 @@ impl Throttle {
     }
 }
 
-fn row(entry: &str) -> Result<Row, &'static str> {
+fn row(entry: &str) -> Result<ThrottleRow, &'static str> {
     let (left, right) = entry.rsplit_once('=').ok_or("no '='")?;
     let (service, pattern) = left.split_once(':').ok_or("no ':' between service and pattern")?;
     let (rate, burst) = right.split_once(':').ok_or("no ':' between rate and burst")?;
@@ -99,7 +99,7 @@ fn row(entry: &str) -> Result<Row, &'static str> {
     }
     let (family, pattern) =
         (pattern.to_owned(), words(pattern).ok_or("the pattern has more than ^, |, $ and a final .*")?);
-    Ok(Row { service: service.to_owned(), family, pattern, rate, burst: burst.into() })
+    Ok(ThrottleRow { service: service.to_owned(), family, pattern, rate, burst: burst.into() })
 }
 
 fn words(pattern: &str) -> Option<Vec<Word>> {
@@ -115,7 +115,7 @@ fn words(pattern: &str) -> Option<Vec<Word>> {
         .collect()
 }
 
-impl Row {
+impl ThrottleRow {
     fn is_of(&self, service: Service, operation: &str) -> bool {
         self.service == service.id() && self.pattern.iter().any(|word| word.matches(operation))
     }

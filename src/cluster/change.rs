@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::error::write;
-use super::{CALL_TIMEOUT, FIELD_MANAGER, Tenure, WriteError};
+use super::{CALL_TIMEOUT, FIELD_MANAGER, LeaseProof, WriteError};
 
 /// How often an object is read again after a conflict.
 const ATTEMPTS: usize = 5;
@@ -21,9 +21,9 @@ pub(super) trait Stored: Resource<DynamicType = ()> + Clone + Debug + Deserializ
 
 impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync> Stored for K {}
 
-/// Which door of the API an object is written through.
+/// Which endpoint of the API an object is written through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Door {
+pub(super) enum Endpoint {
     /// The object: metadata and spec.
     Object,
     /// Its status.
@@ -31,15 +31,15 @@ pub(super) enum Door {
 }
 
 /// One change of one object.
-pub(super) struct Change<'a, K> {
-    pub(super) tenure: &'a Tenure,
+pub(super) struct ObjectWrite<'a, K> {
+    pub(super) lease_proof: &'a LeaseProof,
     pub(super) api: &'a Api<K>,
-    pub(super) door: Door,
+    pub(super) endpoint: Endpoint,
     /// The operation, to follow "cannot" in messages.
     pub(super) what: &'a str,
 }
 
-impl<K: Stored> Change<'_, K> {
+impl<K: Stored> ObjectWrite<'_, K> {
     /// Writes the patch that `difference` computes for the object as it was seen. If the object has changed since, it is read and
     /// the patch computed again, at most [`ATTEMPTS`] times. Returns the stored object, or the object as it was seen
     /// if there is nothing to write.
@@ -69,10 +69,10 @@ impl<K: Stored> Change<'_, K> {
     async fn send(&self, name: &str, body: &Value) -> Result<K, WriteError> {
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let patch = Patch::Merge(body);
-        check(self.tenure, self.what)?;
-        match self.door {
-            Door::Object => write(self.what, self.api.patch(name, &params, &patch)).await,
-            Door::Status => write(self.what, self.api.patch_status(name, &params, &patch)).await,
+        check(self.lease_proof, self.what)?;
+        match self.endpoint {
+            Endpoint::Object => write(self.what, self.api.patch(name, &params, &patch)).await,
+            Endpoint::Status => write(self.what, self.api.patch_status(name, &params, &patch)).await,
         }
     }
 
@@ -89,8 +89,13 @@ impl<K: Stored> Change<'_, K> {
 
 /// Deletes an object as it was seen. If it has changed since, it is not deleted, because the decision must be made again.
 /// It is no error if the object does not exist any more.
-pub(super) async fn delete<K: Stored>(tenure: &Tenure, api: &Api<K>, seen: &K, what: &str) -> Result<(), WriteError> {
-    check(tenure, what)?;
+pub(super) async fn delete<K: Stored>(
+    lease_proof: &LeaseProof,
+    api: &Api<K>,
+    seen: &K,
+    what: &str,
+) -> Result<(), WriteError> {
+    check(lease_proof, what)?;
     let meta = seen.meta();
     let preconditions = Preconditions { resource_version: meta.resource_version.clone(), uid: meta.uid.clone() };
     let params = DeleteParams::background().preconditions(preconditions);
@@ -101,8 +106,12 @@ pub(super) async fn delete<K: Stored>(tenure: &Tenure, api: &Api<K>, seen: &K, w
 }
 
 /// Whether a write that is sent now ends before the lease does.
-pub(super) fn check(tenure: &Tenure, what: &str) -> Result<(), WriteError> {
-    if tenure.remaining() >= CALL_TIMEOUT { Ok(()) } else { Err(WriteError::NotTenured { what: what.to_owned() }) }
+pub(super) fn check(lease_proof: &LeaseProof, what: &str) -> Result<(), WriteError> {
+    if lease_proof.remaining() >= CALL_TIMEOUT {
+        Ok(())
+    } else {
+        Err(WriteError::NoLeaseProof { what: what.to_owned() })
+    }
 }
 
 pub(super) fn name<K: Resource>(object: &K) -> &str {

@@ -45,7 +45,7 @@ pub enum WriteError {
     },
     /// Nothing was sent: the lease may end before the answer comes.
     #[error("cannot {what}: this replica's lease ends too soon")]
-    NotTenured {
+    NoLeaseProof {
         /// The write.
         what: String,
     },

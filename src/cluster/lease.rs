@@ -1,4 +1,4 @@
-//! The lease: one replica holds it at a time. Each write needs [`Tenure`], the proof that this replica holds it.
+//! The lease: one replica holds it at a time. Each write needs [`LeaseProof`], the proof that this replica holds it.
 //!
 //! AWS has no fencing, so time decides: a holder trusts its lease for less time than the others wait before they take
 //! it. Expiry is measured from the time when *this* process saw a change, on a monotonic clock; the times in the object are for
@@ -30,14 +30,14 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Timeout of one attempt.
 const TRY: Duration = Duration::from_secs(2);
 
-/// Proof that this replica may write, and until when. Clones are the same tenure.
+/// Proof that this replica may write, and until when. Clones are the same proof.
 #[derive(Debug, Clone)]
-pub struct Tenure {
+pub struct LeaseProof {
     /// `None` in it: it has ended.
     end: Option<watch::Receiver<Option<Instant>>>,
 }
 
-impl Tenure {
+impl LeaseProof {
     /// For a single replica without leader election.
     #[must_use]
     pub fn forever() -> Self {
@@ -67,11 +67,11 @@ pub struct Lease {
     name: String,
     namespace: String,
     identity: String,
-    seen: Option<Seen>,
+    seen: Option<SeenLease>,
 }
 
 /// The lease as it was when it last changed.
-struct Seen {
+struct SeenLease {
     object: Object,
     at: Instant,
 }
@@ -120,15 +120,15 @@ fn identity() -> String {
 
 impl Lease {
     /// Tries until the lease is held, or until `stop`.
-    pub async fn acquire(mut self, stop: &CancellationToken) -> Option<(Held, Tenure)> {
+    pub async fn acquire(mut self, stop: &CancellationToken) -> Option<(Held, LeaseProof)> {
         tracing::info!(lease = %self, identity = self.identity, "waiting for the lease");
         let mut said = String::new();
         while !stop.is_cancelled() {
             match self.attempt().await {
                 Ok(until) => {
                     tracing::info!(lease = %self, "this replica writes now");
-                    let (end, tenure) = watch::channel(Some(until));
-                    return Some((Held { lease: self, end }, Tenure { end: Some(tenure) }));
+                    let (end, lease_proof) = watch::channel(Some(until));
+                    return Some((Held { lease: self, end }, LeaseProof { end: Some(lease_proof) }));
                 }
                 Err(missed) => {
                     // A standby logs each holder that it waits for, and each failure, once.
@@ -179,7 +179,7 @@ impl Lease {
     /// Only a change of the object restarts the wait.
     fn see(&mut self, object: Object, now: Instant) {
         if self.seen.as_ref().is_none_or(|seen| seen.object.spec != object.spec) {
-            self.seen = Some(Seen { object, at: now });
+            self.seen = Some(SeenLease { object, at: now });
         } else if let Some(seen) = &mut self.seen {
             seen.object = object;
         }
@@ -222,7 +222,7 @@ impl std::fmt::Display for Lease {
     }
 }
 
-impl Seen {
+impl SeenLease {
     fn holder(&self) -> Option<&str> {
         self.object.spec.as_ref()?.holder_identity.as_deref().filter(|holder| !holder.is_empty())
     }
@@ -340,15 +340,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tenure_runs_out_and_ends() {
+    async fn a_lease_proof_runs_out_and_ends() {
         let (end, receiver) = watch::channel(Some(Instant::now() + LEASE));
-        let tenure = Tenure { end: Some(receiver) };
-        assert!(tenure.remaining() <= LEASE && tenure.remaining() > LEASE / 2);
+        let lease_proof = LeaseProof { end: Some(receiver) };
+        assert!(lease_proof.remaining() <= LEASE && lease_proof.remaining() > LEASE / 2);
         end.send_replace(Some(Instant::now()));
-        assert_eq!(tenure.remaining(), Duration::ZERO);
+        assert_eq!(lease_proof.remaining(), Duration::ZERO);
         end.send_replace(None);
-        tenure.over().await;
-        assert_eq!(tenure.remaining(), Duration::ZERO);
-        assert_eq!(Tenure::forever().remaining(), Duration::MAX);
+        lease_proof.over().await;
+        assert_eq!(lease_proof.remaining(), Duration::ZERO);
+        assert_eq!(LeaseProof::forever().remaining(), Duration::MAX);
     }
 }

@@ -12,9 +12,9 @@ use kube::api::PostParams;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::change::{self, Change, Door, Stored, check, merge_patch, name, namespaced};
+use super::change::{self, Endpoint, ObjectWrite, Stored, check, merge_patch, name, namespaced};
 use super::error::write;
-use super::{Cluster, FIELD_MANAGER, Tenure, WriteError};
+use super::{Cluster, FIELD_MANAGER, LeaseProof, WriteError};
 
 /// The condition of a binding, which LBC writes, too.
 const READY: &str = "Ready";
@@ -27,7 +27,7 @@ impl Cluster {
     /// If it was not written.
     pub async fn apply_binding(
         &self,
-        tenure: &Tenure,
+        lease_proof: &LeaseProof,
         desired: &TargetGroupBinding,
     ) -> Result<TargetGroupBinding, WriteError> {
         let key = Key::of(&desired.metadata);
@@ -35,12 +35,12 @@ impl Cluster {
         let what = format!("write the TargetGroupBinding {key}");
         let seen = match self.read(|world| world.binding(&key).cloned()) {
             Some(seen) => seen,
-            None => match create(tenure, &api, desired, &what).await? {
+            None => match create(lease_proof, &api, desired, &what).await? {
                 Created::New(stored) => return Ok(stored),
                 Created::There(stored) => Arc::new(stored),
             },
         };
-        let change = Change { tenure, api: &api, door: Door::Object, what: &what };
+        let change = ObjectWrite { lease_proof, api: &api, endpoint: Endpoint::Object, what: &what };
         change.make(&seen, |current| binding_patch(current, desired).map_err(|error| unserialised(&what, error))).await
     }
 
@@ -48,9 +48,13 @@ impl Cluster {
     ///
     /// # Errors
     /// If it was not deleted.
-    pub async fn delete_binding(&self, tenure: &Tenure, binding: &TargetGroupBinding) -> Result<(), WriteError> {
+    pub async fn delete_binding(
+        &self,
+        lease_proof: &LeaseProof,
+        binding: &TargetGroupBinding,
+    ) -> Result<(), WriteError> {
         let what = format!("delete the TargetGroupBinding {}", Key::of(&binding.metadata));
-        change::delete(tenure, &namespaced(self.client(), binding), binding, &what).await
+        change::delete(lease_proof, &namespaced(self.client(), binding), binding, &what).await
     }
 
     /// Writes to the status of a binding which generation has been registered, and why it is held (reason and text) or that it no longer
@@ -60,14 +64,14 @@ impl Cluster {
     /// If it was not written.
     pub async fn update_binding_status(
         &self,
-        tenure: &Tenure,
+        lease_proof: &LeaseProof,
         binding: &TargetGroupBinding,
         observed_generation: Option<i64>,
         held: Option<(&str, &str)>,
     ) -> Result<(), WriteError> {
         let api = namespaced(self.client(), binding);
         let what = format!("write the status of the TargetGroupBinding {}", Key::of(&binding.metadata));
-        let change = Change { tenure, api: &api, door: Door::Status, what: &what };
+        let change = ObjectWrite { lease_proof, api: &api, endpoint: Endpoint::Status, what: &what };
         let now = Timestamp::now();
         let difference = |current: &TargetGroupBinding| Ok(binding_status(current, observed_generation, held, now));
         change.make(binding, difference).await.map(drop)
@@ -79,14 +83,14 @@ impl Cluster {
     /// If it was not written.
     pub async fn seal_binding(
         &self,
-        tenure: &Tenure,
+        lease_proof: &LeaseProof,
         binding: &TargetGroupBinding,
         type_: &str,
         seal: &str,
     ) -> Result<TargetGroupBinding, WriteError> {
         let api = namespaced(self.client(), binding);
         let what = format!("write the status of the TargetGroupBinding {}", Key::of(&binding.metadata));
-        let change = Change { tenure, api: &api, door: Door::Status, what: &what };
+        let change = ObjectWrite { lease_proof, api: &api, endpoint: Endpoint::Status, what: &what };
         let now = Timestamp::now();
         let difference = |current: &TargetGroupBinding| Ok(binding_seal(current, type_, seal, now));
         change.make(binding, difference).await
@@ -98,13 +102,13 @@ impl Cluster {
     /// If it was not written.
     pub async fn update_checkpoint(
         &self,
-        tenure: &Tenure,
+        lease_proof: &LeaseProof,
         binding: &TargetGroupBinding,
         notes: &BTreeMap<&str, String>,
     ) -> Result<TargetGroupBinding, WriteError> {
         let api = namespaced(self.client(), binding);
         let what = format!("write the checkpoint of the TargetGroupBinding {}", Key::of(&binding.metadata));
-        let change = Change { tenure, api: &api, door: Door::Object, what: &what };
+        let change = ObjectWrite { lease_proof, api: &api, endpoint: Endpoint::Object, what: &what };
         let difference = |current: &TargetGroupBinding| {
             let held = current.metadata.annotations.as_ref();
             let same = |(key, value): (&&str, &String)| held.and_then(|held| held.get(*key)) == Some(value);
@@ -118,17 +122,17 @@ impl Cluster {
     ///
     /// # Errors
     /// If it was not written.
-    pub async fn write_group(&self, tenure: &Tenure, desired: &IngressGroup) -> Result<(), WriteError> {
+    pub async fn write_group(&self, lease_proof: &LeaseProof, desired: &IngressGroup) -> Result<(), WriteError> {
         let api: Api<IngressGroup> = Api::all(self.client());
         let what = format!("write the IngressGroup {}", name(desired));
         let known = self.read(World::group_objects).into_iter().find(|known| name(known.as_ref()) == name(desired));
         let seen = match known {
             Some(seen) => seen,
-            None => Arc::new(match create(tenure, &api, desired, &what).await? {
+            None => Arc::new(match create(lease_proof, &api, desired, &what).await? {
                 Created::New(stored) | Created::There(stored) => stored,
             }),
         };
-        let change = Change { tenure, api: &api, door: Door::Status, what: &what };
+        let change = ObjectWrite { lease_proof, api: &api, endpoint: Endpoint::Status, what: &what };
         let wanted = desired.status.clone().unwrap_or_default();
         change
             .make(&seen, |current| ledger_patch(current, &wanted).map_err(|error| unserialised(&what, error)))
@@ -141,10 +145,10 @@ impl Cluster {
     ///
     /// # Errors
     /// If it was not deleted.
-    pub async fn delete_group(&self, tenure: &Tenure, group: &IngressGroup) -> Result<(), WriteError> {
+    pub async fn delete_group(&self, lease_proof: &LeaseProof, group: &IngressGroup) -> Result<(), WriteError> {
         let mut any = group.clone();
         any.metadata.resource_version = None;
-        change::delete(tenure, &Api::all(self.client()), &any, &format!("delete the IngressGroup {}", name(group)))
+        change::delete(lease_proof, &Api::all(self.client()), &any, &format!("delete the IngressGroup {}", name(group)))
             .await
     }
 }
@@ -156,13 +160,13 @@ enum Created<K> {
 }
 
 async fn create<K: Stored + Serialize>(
-    tenure: &Tenure,
+    lease_proof: &LeaseProof,
     api: &Api<K>,
     desired: &K,
     what: &str,
 ) -> Result<Created<K>, WriteError> {
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    check(tenure, what)?;
+    check(lease_proof, what)?;
     match write(what, api.create(&params, desired)).await {
         Ok(stored) => Ok(Created::New(stored)),
         Err(WriteError::Conflict { .. }) => write(what, api.get(name(desired))).await.map(Created::There),

@@ -102,7 +102,7 @@ impl Cause {
     }
 
     /// The fix.
-    fn mend(self, resource: &str) -> String {
+    fn fix(self, resource: &str) -> String {
         match self {
             Self::Absent if CRDS.iter().any(|(name, _)| *name == resource) => {
                 format!("install the CRD {resource}: albedo crds | kubectl apply --server-side -f -")
@@ -140,12 +140,12 @@ pub struct Trouble {
     /// The error.
     pub error: String,
     /// The fix.
-    pub mend: String,
+    pub fix: String,
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot watch {}: {}; {}", resource(self.kind), self.error, self.mend)
+        write!(f, "cannot watch {}: {}; {}", resource(self.kind), self.error, self.fix)
     }
 }
 
@@ -192,7 +192,7 @@ impl Troubles {
     }
 
     fn note_at(&self, now: Instant, kind: Kind, cause: Cause, error: String) -> (Trouble, bool) {
-        let trouble = Trouble { kind, error, mend: cause.mend(resource(kind)) };
+        let trouble = Trouble { kind, error, fix: cause.fix(resource(kind)) };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = state.failing.get(&kind).filter(|before| before.cause == cause);
         let before = before.filter(|before| now.duration_since(before.last) < OVER_AFTER);
@@ -294,10 +294,10 @@ mod tests {
     }
 
     #[test]
-    fn every_crd_that_is_watched_has_its_mend() {
+    fn every_crd_that_is_watched_has_its_fix() {
         for kind in Kind::ALL {
             let own = resource(kind).ends_with(".elbv2.k8s.aws") || resource(kind).ends_with(".albedo.dev");
-            assert_eq!(Cause::Absent.mend(resource(kind)).contains("kubectl"), own, "{kind:?}");
+            assert_eq!(Cause::Absent.fix(resource(kind)).contains("kubectl"), own, "{kind:?}");
         }
     }
 }

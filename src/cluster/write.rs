@@ -7,18 +7,23 @@ use k8s_openapi::api::networking::v1::Ingress;
 use kube::{Api, Resource};
 use serde_json::{Value, json};
 
-use super::change::{Change, Door, Stored, namespaced};
+use super::change::{Endpoint, ObjectWrite, Stored, namespaced};
 use super::error::read;
 use super::status::{Host, status_patch};
-use super::{Cluster, ReadError, Tenure, WriteError};
+use super::{Cluster, LeaseProof, ReadError, WriteError};
 
 impl Cluster {
     /// Adds a finalizer to an Ingress; writes nothing if the Ingress has it.
     ///
     /// # Errors
     /// If it was not written. It is a conflict if the object is being deleted: the API server accepts no finalizer then.
-    pub async fn add_finalizer(&self, tenure: &Tenure, ingress: &Ingress, finalizer: &str) -> Result<(), WriteError> {
-        self.add(tenure, ingress, finalizer).await
+    pub async fn add_finalizer(
+        &self,
+        lease_proof: &LeaseProof,
+        ingress: &Ingress,
+        finalizer: &str,
+    ) -> Result<(), WriteError> {
+        self.add(lease_proof, ingress, finalizer).await
     }
 
     /// Removes a finalizer from an Ingress; others stay. It is no error if the Ingress does not exist any more.
@@ -27,11 +32,11 @@ impl Cluster {
     /// If it was not written; then the finalizer may still exist.
     pub async fn remove_finalizer(
         &self,
-        tenure: &Tenure,
+        lease_proof: &LeaseProof,
         ingress: &Ingress,
         finalizer: &str,
     ) -> Result<(), WriteError> {
-        self.remove(tenure, ingress, finalizer).await
+        self.remove(lease_proof, ingress, finalizer).await
     }
 
     /// Adds a finalizer to a binding; writes nothing if the binding has it.
@@ -40,11 +45,11 @@ impl Cluster {
     /// If it was not written. It is a conflict if the object is being deleted: the API server accepts no finalizer then.
     pub async fn add_binding_finalizer(
         &self,
-        tenure: &Tenure,
+        lease_proof: &LeaseProof,
         binding: &TargetGroupBinding,
         finalizer: &str,
     ) -> Result<(), WriteError> {
-        self.add(tenure, binding, finalizer).await
+        self.add(lease_proof, binding, finalizer).await
     }
 
     /// Removes a finalizer from a binding; others stay. It is no error if the binding does not exist any more.
@@ -53,11 +58,11 @@ impl Cluster {
     /// If it was not written; then the finalizer may still exist.
     pub async fn remove_binding_finalizer(
         &self,
-        tenure: &Tenure,
+        lease_proof: &LeaseProof,
         binding: &TargetGroupBinding,
         finalizer: &str,
     ) -> Result<(), WriteError> {
-        self.remove(tenure, binding, finalizer).await
+        self.remove(lease_proof, binding, finalizer).await
     }
 
     /// Writes the host names to the status of an Ingress; writes nothing if names and ports are the same.
@@ -66,13 +71,13 @@ impl Cluster {
     /// If it was not written.
     pub async fn update_ingress_status(
         &self,
-        tenure: &Tenure,
+        lease_proof: &LeaseProof,
         ingress: &Ingress,
         hosts: &[Host],
     ) -> Result<(), WriteError> {
         let api = namespaced(self.client(), ingress);
         let what = format!("write the status of the Ingress {}", Key::of(&ingress.metadata));
-        let change = Change { tenure, api: &api, door: Door::Status, what: &what };
+        let change = ObjectWrite { lease_proof, api: &api, endpoint: Endpoint::Status, what: &what };
         change.make(ingress, |current| Ok(status_patch(current, hosts))).await.map(drop)
     }
 
@@ -94,18 +99,23 @@ impl Cluster {
         Ok(read(&format!("read the Service {key}"), api.get_metadata(&key.name)).await?.is_some())
     }
 
-    async fn add<K: Finalized>(&self, tenure: &Tenure, object: &K, finalizer: &str) -> Result<(), WriteError> {
+    async fn add<K: Finalized>(&self, lease_proof: &LeaseProof, object: &K, finalizer: &str) -> Result<(), WriteError> {
         let api = namespaced(self.client(), object);
         let what = format!("add the finalizer {finalizer} to the {} {}", K::kind(&()), Key::of(object.meta()));
-        let change = Change { tenure, api: &api, door: Door::Object, what: &what };
+        let change = ObjectWrite { lease_proof, api: &api, endpoint: Endpoint::Object, what: &what };
         let difference = |current: &K| with_finalizer(current, finalizer, &what);
         change.make(object, difference).await.map(drop)
     }
 
-    async fn remove<K: Finalized>(&self, tenure: &Tenure, object: &K, finalizer: &str) -> Result<(), WriteError> {
+    async fn remove<K: Finalized>(
+        &self,
+        lease_proof: &LeaseProof,
+        object: &K,
+        finalizer: &str,
+    ) -> Result<(), WriteError> {
         let api = namespaced(self.client(), object);
         let what = format!("remove the finalizer {finalizer} from the {} {}", K::kind(&()), Key::of(object.meta()));
-        let change = Change { tenure, api: &api, door: Door::Object, what: &what };
+        let change = ObjectWrite { lease_proof, api: &api, endpoint: Endpoint::Object, what: &what };
         let mut seen = object.clone();
         if without_finalizer(object, finalizer).is_none() {
             // It may have been added since. So, without a version, the object is read first,

@@ -13,8 +13,8 @@ use futures::FutureExt as _;
 
 use super::group::Clients;
 use super::refusals::Refused;
-use super::{Reconciler, TurnError};
-use crate::cloud::{Applied, CloudError, Known, Warrant};
+use super::{PassError, Reconciler};
+use crate::cloud::{Applied, CloudError, Known, WriteContext};
 
 /// How far a plan is carried out.
 pub(super) struct Applying<'a> {
@@ -49,28 +49,28 @@ impl<'a> Applying<'a> {
     }
 
     /// What stands, or what AWS refused of it.
-    pub(super) fn end(self) -> Result<Reached, TurnError> {
+    pub(super) fn end(self) -> Result<Reached, PassError> {
         let Self { failures, reached, .. } = self;
         if failures.is_empty() {
             return Ok(reached);
         }
-        Err(TurnError::Partly { errors: failures, reached: Box::new(reached) })
+        Err(PassError::Partly { errors: failures, reached: Box::new(reached) })
     }
 }
 
 impl Reconciler {
     /// What somebody asked for: everything before the clean-up.
-    pub(super) async fn build(&self, applying: &mut Applying<'_>) -> Result<(), TurnError> {
+    pub(super) async fn build(&self, applying: &mut Applying<'_>) -> Result<(), PassError> {
         self.apply(applying, 0, applying.plan.clean_up()).await
     }
 
     /// What nobody asks for any more goes.
-    pub(super) async fn clean_up(&self, applying: &mut Applying<'_>) -> Result<(), TurnError> {
+    pub(super) async fn clean_up(&self, applying: &mut Applying<'_>) -> Result<(), PassError> {
         self.apply(applying, applying.plan.clean_up(), applying.plan.operations.len()).await
     }
 
     /// Applies operations in their order. One that others lean on and that fails ends the pass; other failures are collected.
-    async fn apply(&self, applying: &mut Applying<'_>, from: usize, to: usize) -> Result<(), TurnError> {
+    async fn apply(&self, applying: &mut Applying<'_>, from: usize, to: usize) -> Result<(), PassError> {
         for (index, operation) in applying.plan.operations.iter().enumerate().take(to).skip(from) {
             if applying.done.contains(&index) {
                 continue;
@@ -89,7 +89,7 @@ impl Reconciler {
         applying: &mut Applying<'_>,
         index: usize,
         operation: &AwsOperation,
-    ) -> Result<(), TurnError> {
+    ) -> Result<(), PassError> {
         let mut sent = self.call(applying, operation).await;
         if matches!(sent, Err(CloudError::TooMany(_))) {
             let room = applying.plan.making_room(index);
@@ -113,7 +113,8 @@ impl Reconciler {
         match sent {
             Ok(()) => Ok(()),
             Err(error)
-                if operation.describe().importance.is_optional() && !matches!(error, CloudError::NotTenured { .. }) =>
+                if operation.describe().importance.is_optional()
+                    && !matches!(error, CloudError::NoLeaseProof { .. }) =>
             {
                 tracing::warn!(error = &error as &dyn std::error::Error, "AWS refused a part; the rest goes on");
                 applying.failures.push(error);
@@ -124,13 +125,14 @@ impl Reconciler {
     }
 
     async fn call(&self, applying: &mut Applying<'_>, operation: &AwsOperation) -> Result<(), CloudError> {
-        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: applying.clients };
-        let applied = self.shared.cloud.apply(operation, &mut applying.known, &warrant).boxed().await?;
+        let write_context =
+            WriteContext { remaining: &|| self.shared.lease_proof.remaining(), clients: applying.clients };
+        let applied = self.shared.cloud.apply(operation, &mut applying.known, &write_context).boxed().await?;
         self.note(operation, applied, &mut applying.reached);
         Ok(())
     }
 
-    async fn write(&self, applying: &Applying<'_>, operation: &KubeOperation) -> Result<(), TurnError> {
+    async fn write(&self, applying: &Applying<'_>, operation: &KubeOperation) -> Result<(), PassError> {
         let binding = match operation {
             KubeOperation::DeleteBinding { namespace, name } => {
                 return self.delete_binding(applying.group, &Key::new(namespace, name)).await;
@@ -139,12 +141,12 @@ impl Reconciler {
         };
         let resolve = |reference: &Ref, what: &str| {
             let known = applying.known.resolve(reference).map(str::to_owned);
-            known.ok_or_else(|| TurnError::Stale(format!("{reference} has no {what} yet")))
+            known.ok_or_else(|| PassError::Stale(format!("{reference} has no {what} yet")))
         };
         let arn = resolve(&binding.target_group, "ARN")?;
         let source = binding.networking.as_ref().map(|(source, _)| resolve(source, "id")).transpose()?;
         let desired = targets::to_kind(binding, &arn, source.as_deref());
-        Ok(self.shared.cluster.apply_binding(&self.shared.tenure, &desired).await.map(drop)?)
+        Ok(self.shared.cluster.apply_binding(&self.shared.lease_proof, &desired).await.map(drop)?)
     }
 
     /// Keeps what is told of nothing but once.
@@ -156,7 +158,7 @@ impl Reconciler {
                 reached.dns_name = applied.dns_name.unwrap_or_default();
             }
             NewResource::FrontendNlb(..) => reached.frontend_dns_name = applied.dns_name.unwrap_or_default(),
-            NewResource::TargetGroup(..) => applied.arn.into_iter().for_each(|arn| self.shared.looks.made(arn)),
+            NewResource::TargetGroup(..) => applied.arn.into_iter().for_each(|arn| self.shared.observations.made(arn)),
             NewResource::SecurityGroup(..)
             | NewResource::FrontendTargetGroup(..)
             | NewResource::Listener(..)

@@ -1,4 +1,4 @@
-//! The shared backend security group's own turn: it goes when no group needs it.
+//! The shared backend security group's own pass: it goes when no group needs it.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use futures::FutureExt as _;
 use tokio::time::Instant;
 
 use super::binding::TOGETHER;
-use super::{Next, Reconciler, TurnError};
-use crate::cloud::{CloudError, Known, Warrant};
+use super::{Next, PassError, Reconciler};
+use crate::cloud::{CloudError, Known, WriteContext};
 
 /// Pause while something still uses it: load balancers let go of security groups some seconds after they are gone.
 const IN_USE: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ const IN_USE: Duration = Duration::from_secs(5);
 const KEPT: Duration = Duration::from_mins(5);
 
 impl Reconciler {
-    pub(super) async fn backend_group(&self) -> Result<Next, TurnError> {
+    pub(super) async fn backend_group(&self) -> Result<Next, PassError> {
         let settings = &self.shared.settings;
         if !settings.enable_backend_security_group || settings.backend_security_group.is_some() {
             return Ok(Next::Rest);
@@ -28,7 +28,7 @@ impl Reconciler {
             *in_use_since = None;
             return Ok(Next::Rest);
         }
-        // Rules of nodes and pods name it until their turn is over, and that waits for bindings.
+        // Rules of nodes and pods name it until their pass is over, and that waits for bindings.
         let names_it = |unit: &Unit| matches!(unit, Unit::Binding(_) | Unit::NodeRules);
         if self.shared.queue.should_wait(&Unit::BackendGroup, TOGETHER, names_it) {
             return Ok(Next::Again(TOGETHER));
@@ -42,14 +42,14 @@ impl Reconciler {
         let waited = in_use_since.get_or_insert_with(Instant::now).elapsed();
         tracing::info!(group = %found.arn, "no group needs it any more: the shared backend security group goes");
         let clients = std::collections::BTreeMap::new();
-        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
+        let write_context = WriteContext { remaining: &|| self.shared.lease_proof.remaining(), clients: &clients };
         let operation = AwsOperation::DeleteSecurityGroup { group: found.arn };
-        match self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await {
+        match self.shared.cloud.apply(&operation, &mut Known::default(), &write_context).boxed().await {
             Err(CloudError::InUse(_)) => Ok(Next::Again(if waited < KEPT { IN_USE } else { KEPT })),
             other => {
                 *in_use_since = None;
-                self.shared.looks.backend_is_gone();
-                other.map(|_| Next::Rest).map_err(TurnError::from)
+                self.shared.observations.backend_is_gone();
+                other.map(|_| Next::Rest).map_err(PassError::from)
             }
         }
     }

@@ -17,7 +17,7 @@ use albedo_engine::targets::{self, Origin, Record, Resolution, ServiceRead, Skip
 use albedo_engine::world::Unit;
 use k8s_openapi::api::core::v1::Service;
 
-use super::{Next, Reconciler, TurnError};
+use super::{Next, PassError, Reconciler};
 use crate::cluster::{Note, Severity, Subject};
 pub(super) use memory::Memory;
 use registering::Step;
@@ -36,7 +36,7 @@ const UNNAMED: &str = "neither spec.targetGroupARN nor spec.targetGroupName is s
 const NAMED: usize = 5;
 
 impl Reconciler {
-    pub(super) async fn binding(&self, key: &Key) -> Result<Next, TurnError> {
+    pub(super) async fn binding(&self, key: &Key) -> Result<Next, PassError> {
         let Some(stored) = self.shared.cluster.read(|world| world.binding(key).cloned()) else {
             return Ok(Next::Rest);
         };
@@ -58,24 +58,24 @@ impl Reconciler {
         let binding = self.filled(&stored, &arn).await?;
         let resolved = match self.resolve(key, &binding).await {
             Ok(resolved) => resolved,
-            Err(TurnError::Targets(error)) => return self.unresolved(&stored, &error).await,
+            Err(PassError::Targets(error)) => return self.unresolved(&stored, &error).await,
             Err(error) => return Err(error),
         };
         let Wanted { targets: desired, line, skipped } = self.wanted(&stored, resolved);
         let rest = self.tell_skipped(key, &stored, &skipped);
         let unit = Unit::Binding(key.clone());
-        if is_registered(&stored, &line) && !self.shared.looks.is_due(&unit) {
+        if is_registered(&stored, &line) && !self.shared.observations.is_due(&unit) {
             self.shared.bindings.registered(key, Record::new(&arn, &desired));
             return Ok(rest);
         }
         // Nobody can have registered anything with what was made in this very process.
-        let fresh = self.shared.looks.take_fresh(&arn);
+        let fresh = self.shared.observations.take_fresh(&arn);
         if !fresh && let Some(hold) = self.held_by(&stored, &arn).await? {
             return self.hold_binding(key, &stored, &hold).await;
         }
         let held = stored.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
         if !held {
-            self.shared.cluster.add_binding_finalizer(&self.shared.tenure, &stored, FINALIZER).await?;
+            self.shared.cluster.add_binding_finalizer(&self.shared.lease_proof, &stored, FINALIZER).await?;
         }
         let observed = if fresh { Vec::new() } else { self.shared.cloud.target_health(&arn).boxed().await? };
         let mut change = targets::diff(&desired, &observed, self.shared.settings.max_targets);
@@ -89,12 +89,15 @@ impl Reconciler {
         let step = Step { key, arn: &arn, desired: &desired, line: &line, known, keeps };
         let all_fit = change.held_back == 0;
         let written = self.register(&stored, step, change).await?;
-        self.shared.looks.looked(unit);
+        self.shared.observations.looked(unit);
         if all_fit {
             self.shared.bindings.quiet(key);
         }
         if let Some(generation) = stored.metadata.generation {
-            self.shared.cluster.update_binding_status(&self.shared.tenure, &written, Some(generation), None).await?;
+            self.shared
+                .cluster
+                .update_binding_status(&self.shared.lease_proof, &written, Some(generation), None)
+                .await?;
         }
         Ok(rest)
     }
@@ -149,7 +152,7 @@ impl Reconciler {
     }
 
     /// What a binding stands for; fields that it lacks are those of its target group, if that was read.
-    pub(super) async fn resolve(&self, key: &Key, binding: &TargetGroupBinding) -> Result<Resolution, TurnError> {
+    pub(super) async fn resolve(&self, key: &Key, binding: &TargetGroupBinding) -> Result<Resolution, PassError> {
         let known = self.shared.bindings.target_group_of(binding);
         let filled = known.map(|group| targets::filled(binding, &group.traits));
         let binding = filled.as_ref().unwrap_or(binding);
@@ -182,25 +185,28 @@ impl Reconciler {
             Err(TargetsError::ServiceNotFound(_)) => {
                 // Only a look past the cache tells a Service that is gone from one that has not been seen.
                 let gone = !self.shared.cluster.service_exists(&service_key).await?;
-                look(gone).map_err(TurnError::from)
+                look(gone).map_err(PassError::from)
             }
-            other => other.map_err(TurnError::from),
+            other => other.map_err(PassError::from),
         }
     }
 
     /// What cannot be resolved keeps its targets: a renamed port must not empty a target group.
-    async fn unresolved(&self, binding: &TargetGroupBinding, error: &TargetsError) -> Result<Next, TurnError> {
+    async fn unresolved(&self, binding: &TargetGroupBinding, error: &TargetsError) -> Result<Next, PassError> {
         let missing = matches!(error, TargetsError::ServiceNotFound(_) | TargetsError::PortNotFound { .. });
         let reason = if missing { "BackendNotFound" } else { "FailedReconcile" };
         self.say(binding, reason, format!("{error}; registered targets stay as they are"));
         if let (true, Some(generation)) = (missing, binding.metadata.generation) {
-            self.shared.cluster.update_binding_status(&self.shared.tenure, binding, Some(generation), None).await?;
+            self.shared
+                .cluster
+                .update_binding_status(&self.shared.lease_proof, binding, Some(generation), None)
+                .await?;
         }
         Ok(Next::Rest)
     }
 
     /// A binding hears what keeps its targets from being registered, or from being let go.
-    pub(super) fn explain_binding(&self, key: &Key, error: &TurnError) {
+    pub(super) fn explain_binding(&self, key: &Key, error: &PassError) {
         let Some(binding) = self.shared.cluster.read(|world| world.binding(key).cloned()) else { return };
         if error.is_passing() {
             return;

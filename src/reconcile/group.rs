@@ -1,4 +1,4 @@
-//! A group's turn: view → link → observe → diff → apply → report.
+//! A group's pass: view → link → observe → diff → apply → report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
@@ -17,10 +17,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::applying::Applying;
-use super::observing::{Seen, start};
+use super::observing::{Observation, start};
 use super::planning::observed_bindings;
 use super::queue::Lane;
-use super::{Next, Reconciler, TurnError};
+use super::{Next, PassError, Reconciler};
 use crate::cloud::OidcClient;
 use crate::cluster::{Host, Note, ReadError, Severity, Subject};
 
@@ -33,11 +33,11 @@ const BLOCKED: Duration = Duration::from_secs(30);
 /// Pause before another look at what AWS lacks, while the rest of the group goes on.
 const MISSED: Duration = Duration::from_mins(2);
 
-/// Clients of identity providers by Secret (`namespace/name`), read for one turn and kept no longer.
+/// Clients of identity providers by Secret (`namespace/name`), read for one pass and kept no longer.
 pub(super) type Clients = BTreeMap<String, OidcClient>;
 
 impl Reconciler {
-    pub(super) async fn group(&self, group: &GroupId) -> Result<Next, TurnError> {
+    pub(super) async fn group(&self, group: &GroupId) -> Result<Next, PassError> {
         let mut view = self.view(group);
         if view.members.is_empty() && view.leaving.is_empty() {
             self.misplaced(group);
@@ -64,8 +64,8 @@ impl Reconciler {
             Ok((Outcome::Reached { .. }, reached)) => self.keep(&view, &linked, &seen.observed, reached),
             Ok((Outcome::Blocked, _)) => {}
             // No list that is some seconds old is asked again.
-            Err(error) if error.is_not_found() => self.shared.looks.doubt(Unit::Group(group.clone())),
-            _ => self.shared.looks.forget(group),
+            Err(error) if error.is_not_found() => self.shared.observations.doubt(Unit::Group(group.clone())),
+            _ => self.shared.observations.forget(group),
         }
         let (outcome, reached) = match &result {
             Ok((outcome, reached)) => (outcome.clone(), reached.clone()),
@@ -88,9 +88,9 @@ impl Reconciler {
         &self,
         view: &View,
         linked: &Linked,
-        seen: &mut Seen,
+        seen: &mut Observation,
         clients: &Clients,
-    ) -> Result<(Outcome, Reached), TurnError> {
+    ) -> Result<(Outcome, Reached), PassError> {
         if let Some(held) = self.is_another_clusters(view, linked, seen).await? {
             return Ok((Outcome::Held(vec![held]), Reached::default()));
         }
@@ -98,13 +98,13 @@ impl Reconciler {
             return Ok((Outcome::Blocked, Reached::default()));
         }
         match self.converge(view, linked, seen, clients).await {
-            Err(TurnError::Unreleased(binding)) => Ok((Outcome::Waiting(vec![binding]), Reached::default())),
+            Err(PassError::Unreleased(binding)) => Ok((Outcome::Waiting(vec![binding]), Reached::default())),
             other => other,
         }
     }
 
     /// What a pass leaves to be done, and those that leave let go when it was the last.
-    async fn end(&self, view: &View, linked: &Linked, outcome: Outcome, reached: &Reached) -> Result<Next, TurnError> {
+    async fn end(&self, view: &View, linked: &Linked, outcome: Outcome, reached: &Reached) -> Result<Next, PassError> {
         match outcome {
             Outcome::Waiting(waits) => {
                 self.explain_wait(view, &waits);
@@ -134,8 +134,8 @@ impl Reconciler {
         }
     }
 
-    /// What a turn needs before it can tell what to do: clients of identity providers, held members, what AWS holds.
-    async fn prepare(&self, view: &View) -> Result<(Clients, Seen), TurnError> {
+    /// What a pass needs before it can tell what to do: clients of identity providers, held members, what AWS holds.
+    async fn prepare(&self, view: &View) -> Result<(Clients, Observation), PassError> {
         let clients = self.read_secrets(view).await?;
         self.hold(view).await?;
         self.confirm_leaving(view).await?;
@@ -147,8 +147,8 @@ impl Reconciler {
         self.shared.cluster.read(|world| world.view(group, &Overlay::None))
     }
 
-    /// Reads the Secrets that members need: the world learns which keys they have, the turn gets the clients.
-    async fn read_secrets(&self, view: &View) -> Result<Clients, TurnError> {
+    /// Reads the Secrets that members need: the world learns which keys they have, the pass gets the clients.
+    async fn read_secrets(&self, view: &View) -> Result<Clients, PassError> {
         let mut clients = Clients::new();
         for member in &view.members {
             for key in secret_refs(&member.ingress, &view.services) {
@@ -174,7 +174,7 @@ impl Reconciler {
                         continue;
                     }
                 };
-                // This turn looks at it; no other one is needed for it.
+                // This pass looks at it; no other one is needed for it.
                 self.shared.cluster.tell(|world| {
                     world.apply(change);
                     albedo_engine::world::Changes::new()
@@ -194,12 +194,12 @@ impl Reconciler {
     }
 
     /// Adds the group's finalizer to members before the first call of AWS.
-    async fn hold(&self, view: &View) -> Result<(), TurnError> {
+    async fn hold(&self, view: &View) -> Result<(), PassError> {
         let finalizer = view.group.finalizer();
         for member in &view.members {
             let held = member.ingress.metadata.finalizers.iter().flatten().any(|held| *held == finalizer);
             if !held {
-                self.shared.cluster.add_finalizer(&self.shared.tenure, &member.ingress, &finalizer).await?;
+                self.shared.cluster.add_finalizer(&self.shared.lease_proof, &member.ingress, &finalizer).await?;
             }
         }
         Ok(())
@@ -256,14 +256,14 @@ impl Reconciler {
         link::candidates(input, &mut cache)
     }
 
-    /// One turn of the plan.
+    /// One pass of the plan.
     async fn converge(
         &self,
         view: &View,
         linked: &Linked,
-        seen: &mut Seen,
+        seen: &mut Observation,
         clients: &Clients,
-    ) -> Result<(Outcome, Reached), TurnError> {
+    ) -> Result<(Outcome, Reached), PassError> {
         let needs_backend = linked.desired.as_ref().is_some_and(|desired| desired.backend_security_group);
         // Two groups that both find it missing must not both make it.
         let _alone = if needs_backend && seen.observed.backend_security_group.is_none() {
@@ -303,7 +303,7 @@ impl Reconciler {
     }
 
     /// What is asked for, then who may know of it, then clean-up, which AWS may refuse for minutes.
-    async fn carry_out(&self, view: &View, linked: &Linked, applying: &mut Applying<'_>) -> Result<(), TurnError> {
+    async fn carry_out(&self, view: &View, linked: &Linked, applying: &mut Applying<'_>) -> Result<(), PassError> {
         self.build(applying).await?;
         if applying.plan.held.is_empty() && applying.plan.waits.is_empty() {
             self.write_hosts(view, linked, &applying.reached).await?;
@@ -312,7 +312,7 @@ impl Reconciler {
     }
 
     /// Tells Ingresses under which names their load balancer is reached.
-    async fn write_hosts(&self, view: &View, linked: &Linked, reached: &Reached) -> Result<(), TurnError> {
+    async fn write_hosts(&self, view: &View, linked: &Linked, reached: &Reached) -> Result<(), PassError> {
         let Some(desired) = linked.desired.as_ref().filter(|desired| desired.load_balancer.is_some()) else {
             return Ok(());
         };
@@ -323,10 +323,10 @@ impl Reconciler {
             hosts.push(Host { hostname: reached.frontend_dns_name.to_lowercase(), ports: BTreeSet::new() });
         }
         let quarantined =
-            linked.members.iter().filter(|member| matches!(member.state, MemberState::SetAside | MemberState::Kept));
+            linked.members.iter().filter(|member| matches!(member.state, MemberState::Quarantined | MemberState::Kept));
         let quarantined: BTreeSet<&Key> = quarantined.map(|member| &member.key).collect();
         for member in view.members.iter().filter(|member| !quarantined.contains(&member.key())) {
-            self.shared.cluster.update_ingress_status(&self.shared.tenure, &member.ingress, &hosts).await?;
+            self.shared.cluster.update_ingress_status(&self.shared.lease_proof, &member.ingress, &hosts).await?;
         }
         Ok(())
     }
@@ -336,8 +336,8 @@ impl Reconciler {
         &self,
         view: &View,
         linked: &Linked,
-        result: Result<(Outcome, Reached), TurnError>,
-    ) -> Result<(Outcome, Reached), TurnError> {
+        result: Result<(Outcome, Reached), PassError>,
+    ) -> Result<(Outcome, Reached), PassError> {
         match result {
             Err(error) if error.is_settling() => {
                 let ends = linked.desired.as_ref().is_some_and(|desired| desired.load_balancer.is_none());
@@ -354,7 +354,7 @@ impl Reconciler {
     }
 
     /// Before anything changes the ledger says so: who comes after a crash must not believe it.
-    async fn begin(&self, view: &View, linked: &Linked, plan: &Plan, is_fresh: bool) -> Result<(), TurnError> {
+    async fn begin(&self, view: &View, linked: &Linked, plan: &Plan, is_fresh: bool) -> Result<(), PassError> {
         let applied = ledger_status(view).and_then(|status| status.applied.as_ref());
         let same = |desired: &Desired| applied.is_some_and(|known| known.fingerprint == ledger::fingerprint(desired));
         if is_fresh && linked.desired.as_ref().is_some_and(same) {
@@ -362,19 +362,19 @@ impl Reconciler {
             self.shared.metrics.drift(plan.operations.len());
         }
         if let Some(begun) = view.ledger.as_deref().and_then(|ledger| report::begun(ledger, Timestamp::now())) {
-            self.shared.cluster.write_group(&self.shared.tenure, &begun).await?;
+            self.shared.cluster.write_group(&self.shared.lease_proof, &begun).await?;
         }
         Ok(())
     }
 
-    /// Says what came of the turn: the ledger, and events on those whom it concerns.
+    /// Says what came of the pass: the ledger, and events on those whom it concerns.
     async fn report(
         &self,
         view: &View,
         linked: &Linked,
         outcome: &Outcome,
         reached: &Reached,
-    ) -> Result<(), TurnError> {
+    ) -> Result<(), PassError> {
         for event in report::events(linked, outcome, reached, view.ledger.as_deref()) {
             let Some(member) = view.members.iter().find(|member| member.key() == event.key) else { continue };
             let severity = if event.warning { Severity::Warning } else { Severity::Normal };
@@ -390,12 +390,12 @@ impl Reconciler {
             // A ledger that this process has not seen yet (lists that were refused) would stay for ever.
             let unseen = || report::ledger(view, linked, outcome, reached, Timestamp::now());
             let ledger = view.ledger.as_deref().cloned().unwrap_or_else(unseen);
-            self.shared.cluster.delete_group(&self.shared.tenure, &ledger).await?;
+            self.shared.cluster.delete_group(&self.shared.lease_proof, &ledger).await?;
             self.add(Unit::BackendGroup, Lane::Change, Duration::from_millis(200));
             return Ok(());
         }
         let ledger = report::ledger(view, linked, outcome, reached, Timestamp::now());
-        self.shared.cluster.write_group(&self.shared.tenure, &ledger).await?;
+        self.shared.cluster.write_group(&self.shared.lease_proof, &ledger).await?;
         Ok(())
     }
 }
@@ -416,5 +416,5 @@ fn blocking(linked: &Linked) -> Vec<String> {
     let (blocking, others): (Vec<_>, Vec<_>) = grave.partition(|finding| finding.effect == Effect::GroupBlocked);
     // Without one of them it is that no member is left whose rules could stand beside what goes.
     let named = if blocking.is_empty() { others } else { blocking };
-    named.into_iter().map(|finding| format!("{} to be mended: {finding}", finding.subject)).collect()
+    named.into_iter().map(|finding| format!("{} to be fixed: {finding}", finding.subject)).collect()
 }

@@ -9,7 +9,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use tokio::time::Instant;
 
 use super::binding::is_released;
-use super::{Reconciler, TurnError};
+use super::{PassError, Reconciler};
 use crate::cluster::{Note, Severity, Subject};
 
 /// How long a deleted binding may take to let go of its targets before the Ingress is told, and others get the worker.
@@ -43,14 +43,14 @@ impl Reconciler {
     }
 
     /// Reads those that leave past every cache, before the first delete.
-    pub(super) async fn confirm_leaving(&self, view: &View) -> Result<(), TurnError> {
+    pub(super) async fn confirm_leaving(&self, view: &View) -> Result<(), PassError> {
         for leaving in &view.leaving {
             let Leaving::Left(ingress) = leaving else { continue };
             let key = Key::of(&ingress.metadata);
             let Some(live) = self.shared.cluster.live_ingress(&key).await? else { continue };
             let membership = self.shared.cluster.read(|world| world.membership(&live));
             if matches!(&membership, Membership::Member(group, _) if *group == view.group) {
-                return Err(TurnError::Stale(format!("{key} is a member of {} again", view.group)));
+                return Err(PassError::Stale(format!("{key} is a member of {} again", view.group)));
             }
         }
         Ok(())
@@ -70,8 +70,8 @@ impl Reconciler {
         }
     }
 
-    /// When a turn cannot even begin, because AWS cannot be read, say, every member hears why.
-    pub(super) fn explain_failure_to_all(&self, view: &View, error: &TurnError) {
+    /// When a pass cannot even begin, because AWS cannot be read, say, every member hears why.
+    pub(super) fn explain_failure_to_all(&self, view: &View, error: &PassError) {
         if error.is_passing() {
             return;
         }
@@ -86,7 +86,7 @@ impl Reconciler {
     }
 
     /// Those that leave hear what keeps them.
-    pub(super) fn explain_failure(&self, view: &View, error: &TurnError) {
+    pub(super) fn explain_failure(&self, view: &View, error: &PassError) {
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
                 self.warn(ingress, "FailedDeployModel", format!("Failed deploy model due to {}", error.told_in(view)));
@@ -95,15 +95,16 @@ impl Reconciler {
     }
 
     /// Takes the group's finalizer from those that have left; nothing of theirs exists any more.
-    pub(super) async fn release(&self, view: &View) -> Result<(), TurnError> {
+    pub(super) async fn release(&self, view: &View) -> Result<(), PassError> {
         let finalizer = view.group.finalizer();
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
-                self.shared.cluster.remove_finalizer(&self.shared.tenure, ingress, &finalizer).await?;
+                self.shared.cluster.remove_finalizer(&self.shared.lease_proof, ingress, &finalizer).await?;
             }
         }
         for stray in self.shared.cluster.read(|world| world.strays(&view.group, STRAYS)) {
-            if let Err(error) = self.shared.cluster.remove_finalizer(&self.shared.tenure, &stray, &finalizer).await {
+            if let Err(error) = self.shared.cluster.remove_finalizer(&self.shared.lease_proof, &stray, &finalizer).await
+            {
                 // It is none of the group's, so that it holds nothing up.
                 tracing::info!(ingress = %Key::of(&stray.metadata), %error, "a finalizer of a group that does not know it stays");
             }
@@ -113,11 +114,11 @@ impl Reconciler {
 
     /// Deletes a binding and waits until it is gone: its targets are deregistered by then. Who changes something of the group meanwhile does
     /// not wait for long.
-    pub(super) async fn delete_binding(&self, group: &GroupId, key: &Key) -> Result<(), TurnError> {
+    pub(super) async fn delete_binding(&self, group: &GroupId, key: &Key) -> Result<(), PassError> {
         let lookup = || self.shared.cluster.read(|world| world.binding(key).cloned());
         let Some(binding) = lookup() else { return Ok(()) };
         if binding.metadata.deletion_timestamp.is_none() {
-            self.shared.cluster.delete_binding(&self.shared.tenure, &binding).await?;
+            self.shared.cluster.delete_binding(&self.shared.lease_proof, &binding).await?;
         }
         let (unit, began) = (Unit::Group(group.clone()), Instant::now());
         let is_over = |binding: &TargetGroupBinding| {
@@ -127,7 +128,7 @@ impl Reconciler {
             let most = if self.shared.queue.is_touched(&unit) { LETTING_GO_TOUCHED } else { LETTING_GO };
             if began.elapsed() > most {
                 let held = binding.metadata.finalizers.clone().unwrap_or_default().join(", ");
-                return Err(TurnError::Unreleased(format!(
+                return Err(PassError::Unreleased(format!(
                     "TargetGroupBinding {key} to let go of its targets, which its events tell about (finalizers {held})"
                 )));
             }

@@ -1,4 +1,4 @@
-//! Counts of turns and the depth of the queue.
+//! Counts of passes and the depth of the queue.
 
 use albedo_engine::world::Unit;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -15,7 +15,7 @@ struct UnitLabel {
 /// The reconciler's metrics; clones count into the same.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
-    turns: Family<UnitLabel, Counter>,
+    passes: Family<UnitLabel, Counter>,
     failures: Family<UnitLabel, Counter>,
     waiting: Gauge,
     leading: Gauge,
@@ -26,18 +26,22 @@ pub struct Metrics {
 impl Metrics {
     /// Registers them.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("albedo_turns", "Turns of the reconciler by kind of unit", self.turns.clone());
-        registry.register("albedo_turn_failures", "Turns that failed by kind of unit", self.failures.clone());
+        registry.register("albedo_reconcile_passes", "Passes of the reconciler by kind of unit", self.passes.clone());
+        registry.register(
+            "albedo_reconcile_pass_failures",
+            "Passes that failed by kind of unit",
+            self.failures.clone(),
+        );
         let defects = "Plans that would have misrouted requests and were not applied";
         registry.register("albedo_plan_defects", defects, self.defects.clone());
-        registry.register("albedo_queue_waiting", "Units that wait for a turn", self.waiting.clone());
+        registry.register("albedo_queue_waiting", "Units that wait for a pass", self.waiting.clone());
         let drift = "Operations that put back what another hand changed in AWS";
         registry.register("albedo_drift_repairs", drift, self.drift.clone());
         registry.register("albedo_leader", "1 while this replica may write", self.leading.clone());
     }
 
-    pub(super) fn turn(&self, unit: &Unit) {
-        self.turns.get_or_create(&UnitLabel { unit: word(unit) }).inc();
+    pub(super) fn pass(&self, unit: &Unit) {
+        self.passes.get_or_create(&UnitLabel { unit: word(unit) }).inc();
     }
 
     pub(super) fn failed(&self, unit: &Unit) {

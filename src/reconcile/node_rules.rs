@@ -1,4 +1,4 @@
-//! The turn over the rules of nodes and pods: their security groups let the load balancers of all bindings in.
+//! The pass over the rules of nodes and pods: their security groups let the load balancers of all bindings in.
 
 mod interfaces;
 
@@ -11,7 +11,7 @@ use albedo_engine::kinds::{Key, Node, Pod, TargetGroupBinding};
 use albedo_engine::plan::AwsOperation;
 use albedo_engine::stack::{Permission, Ref, SecurityGroup};
 use albedo_engine::targets::{
-    AttachedGroup, Backend, Change, EndpointGroups, Interface, Need, Origin, Resolution, SkipReason, Wanted,
+    AttachedGroup, Backend, EndpointGroups, Interface, Need, Origin, PermissionChange, Resolution, SkipReason, Wanted,
     networking_diff, wanted,
 };
 use albedo_engine::world::{Kind, Unit};
@@ -19,8 +19,8 @@ use futures::FutureExt as _;
 use tokio::sync::MutexGuard;
 
 use super::binding::{FINALIZER, TOGETHER};
-use super::{Next, Reconciler, TurnError};
-use crate::cloud::{Cloud, CloudError, InterfaceFact, Known, Warrant};
+use super::{Next, PassError, Reconciler};
+use crate::cloud::{Cloud, CloudError, InterfaceFact, Known, WriteContext};
 use interfaces::{Interfaces, Place};
 
 /// What was read of security groups and network interfaces is believed for this long at most, less where `--sync-period` is shorter:
@@ -37,7 +37,7 @@ const MISSING: Duration = Duration::from_secs(30);
 /// A permission that AWS refused is not tried again before this: each try takes some seconds, and others wait meanwhile.
 const REFUSED: Duration = Duration::from_secs(30);
 
-/// What was read in earlier turns. All of it can be lost at any time.
+/// What was read in earlier passes. All of it can be lost at any time.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     interfaces: Interfaces,
@@ -83,10 +83,10 @@ struct Refusal {
 }
 
 impl Reconciler {
-    pub(super) async fn node_rules(&self) -> Result<Next, TurnError> {
+    pub(super) async fn node_rules(&self) -> Result<Next, PassError> {
         let memory = self.shared.node_rules.lock().await;
-        // The targets of a binding whose turn is due or under way may be gone from the cluster and still be registered, so that the load balancer
-        // sends them requests. New ones are let in by that turn (`let_in_first`).
+        // The targets of a binding whose pass is due or under way may be gone from the cluster and still be registered, so that the load balancer
+        // sends them requests. New ones are let in by that pass (`let_in_first`).
         let is_binding = |unit: &Unit| matches!(unit, Unit::Binding(_));
         if self.shared.queue.should_wait(&Unit::NodeRules, Duration::ZERO, is_binding) {
             return Ok(Next::Again(TOGETHER));
@@ -94,27 +94,27 @@ impl Reconciler {
         self.rules(memory).await
     }
 
-    /// Before targets are registered their load balancer is let in, or its first health checks would fail. A turn that
+    /// Before targets are registered their load balancer is let in, or its first health checks would fail. A pass that
     /// began since this was asked has seen the same targets and is enough. Registration goes on whatever comes of it.
     pub(super) async fn let_in_first(&self) {
         let begun = self.shared.rules_begun.load(Ordering::Acquire);
-        let turn = async {
+        let pass = async {
             let memory = self.shared.node_rules.lock().await;
             if self.shared.rules_begun.load(Ordering::Acquire) == begun {
                 self.rules(memory).await?;
             }
-            Ok::<(), TurnError>(())
+            Ok::<(), PassError>(())
         };
-        match tokio::time::timeout(FIRST, turn).await {
+        match tokio::time::timeout(FIRST, pass).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "targets are registered although not all are let in"),
             Err(_) => tracing::warn!("targets are registered although it takes long to let them in"),
         }
     }
 
-    async fn rules(&self, mut memory: MutexGuard<'_, Memory>) -> Result<Next, TurnError> {
+    async fn rules(&self, mut memory: MutexGuard<'_, Memory>) -> Result<Next, PassError> {
         self.shared.rules_begun.fetch_add(1, Ordering::AcqRel);
-        // Both at once: bindings that come while this turn reads are none of those that it builds on.
+        // Both at once: bindings that come while this pass reads are none of those that it builds on.
         let (bindings, lacks) = self.shared.cluster.read(|world| {
             let all = world.bindings().filter(|(_, binding)| lets_in(binding));
             (all.map(|(key, binding)| (key.clone(), binding.clone())).collect(), world.lacks_bindings())
@@ -135,11 +135,11 @@ impl Reconciler {
         let shuts_out = changes.iter().any(|change| !change.revoke.is_empty());
         let misses = shuts_out && (lacks || self.may_lose_bindings().await);
         if misses {
-            changes.iter_mut().for_each(Change::shut_nothing_out);
+            changes.iter_mut().for_each(PermissionChange::shut_nothing_out);
         }
         let mut refusals = Vec::new();
         for mut change in changes {
-            let known = memory.set_aside(&mut change);
+            let known = memory.hold_back(&mut change);
             let (written, idle) = (change.clone(), change.authorize.is_empty() && change.revoke.is_empty());
             // Unknown while it is written: who is cut short does not know what has been done.
             let mut groups = std::mem::take(&mut memory.groups);
@@ -160,7 +160,7 @@ impl Reconciler {
         drop(memory);
         let refused = refusals.first().map(|refusal| format!("{}: {}", refusal.group, refusal.error));
         let next = if misses { Next::Again(MISSING) } else { Next::Rest };
-        refused.or(first).map_or(Ok(next), |text| Err(TurnError::Networking(text)))
+        refused.or(first).map_or(Ok(next), |text| Err(PassError::Networking(text)))
     }
 
     async fn read(&self, memory: &mut Memory, places: &BTreeSet<Place>) -> Result<(), CloudError> {
@@ -168,13 +168,13 @@ impl Reconciler {
         interfaces.learn(&self.shared.cloud, places).boxed().await?;
         let facts = places.iter().filter_map(|place| interfaces.of(place));
         let attached = facts.flat_map(|fact| fact.security_groups.iter().cloned()).collect();
-        let looks = &self.shared.looks;
-        let doubted = looks.is_doubted(&Unit::NodeRules);
-        let believed = if doubted { Duration::ZERO } else { BELIEVED.min(looks.believed()) };
+        let observations = &self.shared.observations;
+        let doubted = observations.is_doubted(&Unit::NodeRules);
+        let believed = if doubted { Duration::ZERO } else { BELIEVED.min(observations.believed()) };
         let learnt = groups.learn(&self.shared.cloud, &self.shared.settings.cluster_name, attached, believed);
         learnt.boxed().await?;
         if doubted {
-            looks.looked(Unit::NodeRules);
+            observations.looked(Unit::NodeRules);
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl Reconciler {
             let resolved = match self.resolve(&key, &binding).await {
                 Ok(Resolution::Targets(resolved)) => Some(resolved),
                 Ok(Resolution::Gone) => Some(albedo_engine::targets::Resolved::default()),
-                // The binding's own turn says so, and keeps its targets.
+                // The binding's own pass says so, and keeps its targets.
                 Err(error) => {
                     tracing::debug!(binding = %key, %error, "rules stay: its targets cannot be told");
                     None
@@ -212,7 +212,7 @@ impl Reconciler {
         standings
     }
 
-    fn difference(&self, needs: &[Need<'_>], groups: &Groups) -> (Wanted, Vec<Change>) {
+    fn difference(&self, needs: &[Need<'_>], groups: &Groups) -> (Wanted, Vec<PermissionChange>) {
         let settings = &self.shared.settings;
         let choice = EndpointGroups { cluster: &settings.cluster_name, tags: &settings.endpoint_security_group_tags };
         let wanted = wanted(needs, choice, !settings.disable_restricted_security_group_rules);
@@ -220,15 +220,15 @@ impl Reconciler {
         let mut changes = networking_diff(&wanted, &there.collect());
         // What an object that cannot be read needs, nobody knows.
         if self.shared.cluster.unreadable().iter().any(|object| object.kind == Kind::Binding) {
-            changes.iter_mut().for_each(Change::shut_nothing_out);
+            changes.iter_mut().for_each(PermissionChange::shut_nothing_out);
         }
         (wanted, changes)
     }
 
     /// Lets in, then shuts out. Where letting in failed, now or lately, nothing of that source is shut out: what is there
     /// may be all that lets it in.
-    async fn change(&self, change: Change, lately: &[Refusal]) -> Vec<Refusal> {
-        let Change { group, authorize, mut revoke } = change;
+    async fn change(&self, change: PermissionChange, lately: &[Refusal]) -> Vec<Refusal> {
+        let PermissionChange { group, authorize, mut revoke } = change;
         let sources = |of: &[Refusal]| of.iter().map(|one| one.permission.source.clone()).collect::<BTreeSet<_>>();
         let held = sources(lately);
         revoke.retain(|permission| !held.contains(&permission.source));
@@ -293,11 +293,11 @@ impl Reconciler {
 
     async fn put(&self, operation: AwsOperation) -> Result<(), CloudError> {
         let clients = BTreeMap::new();
-        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
-        self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await.map(drop)
+        let write_context = WriteContext { remaining: &|| self.shared.lease_proof.remaining(), clients: &clients };
+        self.shared.cloud.apply(&operation, &mut Known::default(), &write_context).boxed().await.map(drop)
     }
 
-    /// Says on each binding what it has not been told lately: turns come as often as pods do.
+    /// Says on each binding what it has not been told lately: passes come as often as pods do.
     fn say_once(&self, memory: &mut Memory, said: BTreeSet<(Key, String)>) {
         memory.said.retain(|about, at| said.contains(about) && at.elapsed() < SAY_AGAIN);
         for about in said {
@@ -358,7 +358,7 @@ impl Founded {
 
 impl Memory {
     /// Takes out of a change what was refused lately.
-    fn set_aside(&mut self, change: &mut Change) -> Vec<Refusal> {
+    fn hold_back(&mut self, change: &mut PermissionChange) -> Vec<Refusal> {
         self.refused.retain(|(at, _)| at.elapsed() < REFUSED);
         let lately = self.refused.iter().map(|(_, refusal)| refusal);
         let (again, new) = (lately.filter(|one| one.group == change.group), &mut change.authorize);
@@ -397,7 +397,7 @@ impl Groups {
     }
 
     /// Remembers what was written: AWS may show for some seconds what was there before.
-    fn wrote(&mut self, change: Change) {
+    fn wrote(&mut self, change: PermissionChange) {
         let Some(group) = self.found.get_mut(&change.group) else { return };
         group.ingress.retain(|permission| !change.revoke.contains(permission));
         group.ingress.extend(change.authorize);

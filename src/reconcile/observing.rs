@@ -1,4 +1,4 @@
-//! What AWS holds of a group: remembered from the last turn, believed of the ledger, or read; and what is kept of it afterwards.
+//! What AWS holds of a group: remembered from the last pass, believed of the ledger, or read; and what is kept of it afterwards.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use futures::FutureExt as _;
 
 use super::queue::Lane;
 use super::refusals::Refused;
-use super::{Reconciler, TurnError};
+use super::{PassError, Reconciler};
 use crate::cloud::{CloudError, Known};
 
 /// What AWS holds, and whether it was all read just now.
-pub(super) struct Seen {
+pub(super) struct Observation {
     pub(super) observed: Observed,
     pub(super) is_fresh: bool,
     /// What AWS refused of the pass for its input.
@@ -28,22 +28,22 @@ pub(super) struct Seen {
 }
 
 impl Reconciler {
-    /// What AWS holds of a group. What the last turn left is believed for a while, and so is what the ledger says was
+    /// What AWS holds of a group. What the last pass left is believed for a while, and so is what the ledger says was
     /// applied last, as long as reads that cover all groups together agree with it.
-    pub(super) async fn observed(&self, view: &View) -> Result<Seen, TurnError> {
+    pub(super) async fn observed(&self, view: &View) -> Result<Observation, PassError> {
         let unit = Unit::Group(view.group.clone());
         self.hear_people(view).await;
-        if self.shared.looks.is_doubted(&unit) {
+        if self.shared.observations.is_doubted(&unit) {
             // Lists that cover all groups are some seconds old.
             self.shared.cloud.invalidate();
         }
-        if !self.shared.looks.is_due(&unit) {
-            if let Some(known) = self.shared.looks.recall(&view.group) {
-                return Ok(Seen { observed: (*known).clone(), is_fresh: false, refused: Vec::new() });
+        if !self.shared.observations.is_due(&unit) {
+            if let Some(known) = self.shared.observations.recall(&view.group) {
+                return Ok(Observation { observed: (*known).clone(), is_fresh: false, refused: Vec::new() });
             }
             if let Some(observed) = self.believed(view).await? {
-                self.shared.looks.remember(view.group.clone(), Arc::new(observed.clone()));
-                return Ok(Seen { observed, is_fresh: false, refused: Vec::new() });
+                self.shared.observations.remember(view.group.clone(), Arc::new(observed.clone()));
+                return Ok(Observation { observed, is_fresh: false, refused: Vec::new() });
             }
         }
         self.read_anew(&view.group).await
@@ -56,17 +56,17 @@ impl Reconciler {
             let notes = member.ingress.metadata.annotations.as_ref()?;
             Some((member.key(), notes.get(RECONCILE_AT)?.clone()))
         });
-        if self.shared.looks.is_asked(&view.group, asked.collect()) {
+        if self.shared.observations.is_asked(&view.group, asked.collect()) {
             tracing::info!(group = %view.group, "{RECONCILE_AT} asks for it: everything is read");
             self.doubt_all(view);
             return;
         }
-        let edited = self.shared.looks.is_edited(&view.group, edit_of(view));
-        let known = self.shared.looks.recall(&view.group).filter(|_| edited);
+        let edited = self.shared.observations.is_edited(&view.group, edit_of(view));
+        let known = self.shared.observations.recall(&view.group).filter(|_| edited);
         for balancer in known.iter().flat_map(|known| &known.load_balancers) {
             match self.shared.cloud.is_there(&balancer.arn).boxed().await {
                 Ok(true) => {}
-                Ok(false) => self.shared.looks.doubt(Unit::Group(view.group.clone())),
+                Ok(false) => self.shared.observations.doubt(Unit::Group(view.group.clone())),
                 Err(error) => {
                     tracing::debug!(group = %view.group, %error, "it cannot be told whether the load balancer is there");
                 }
@@ -76,24 +76,24 @@ impl Reconciler {
 
     /// Everything of a group is compared with AWS the next time: itself, its bindings, the rules of nodes and pods.
     fn doubt_all(&self, view: &View) {
-        self.shared.looks.doubt(Unit::Group(view.group.clone()));
+        self.shared.observations.doubt(Unit::Group(view.group.clone()));
         let bindings = view.bindings.iter().map(|binding| Unit::Binding(Key::of(&binding.metadata)));
         for unit in bindings.chain([Unit::NodeRules]) {
-            self.shared.looks.doubt(unit.clone());
+            self.shared.observations.doubt(unit.clone());
             self.add(unit, Lane::Change, Duration::ZERO);
         }
     }
 
     /// Reads all of it.
-    pub(super) async fn read_anew(&self, group: &GroupId) -> Result<Seen, TurnError> {
-        self.shared.looks.forget(group);
+    pub(super) async fn read_anew(&self, group: &GroupId) -> Result<Observation, PassError> {
+        self.shared.observations.forget(group);
         let observed = self.shared.cloud.observe(group).boxed().await?;
-        self.shared.looks.looked(Unit::Group(group.clone()));
-        Ok(Seen { observed, is_fresh: true, refused: Vec::new() })
+        self.shared.observations.looked(Unit::Group(group.clone()));
+        Ok(Observation { observed, is_fresh: true, refused: Vec::new() })
     }
 
     /// What the ledger says was applied last, if that is what is desired now and what AWS lists fits to it.
-    async fn believed(&self, view: &View) -> Result<Option<Observed>, TurnError> {
+    async fn believed(&self, view: &View) -> Result<Option<Observed>, PassError> {
         let status = view.ledger.as_ref().and_then(|ledger| ledger.status.as_ref());
         let Some((status, applied)) = status.and_then(|status| Some((status, status.applied.as_ref()?))) else {
             return Ok(None);
@@ -113,7 +113,7 @@ impl Reconciler {
         Ok(self.is_reached(view, desired, &observed).then_some(observed))
     }
 
-    /// Keeps what a turn that reached the desired state has left, or forgets what was known.
+    /// Keeps what a pass that reached the desired state has left, or forgets what was known.
     pub(super) fn keep(&self, view: &View, linked: &Linked, observed: &Observed, reached: &Reached) {
         let desired = linked.desired.as_ref().filter(|desired| desired.load_balancer.is_some() && !reached.later);
         let arn = |id: &albedo_engine::stack::ResourceId| reached.resources.get(id).cloned();
@@ -127,8 +127,8 @@ impl Reconciler {
             kept
         });
         match kept {
-            Some(kept) => self.shared.looks.remember(view.group.clone(), Arc::new(kept)),
-            None => self.shared.looks.forget(&view.group),
+            Some(kept) => self.shared.observations.remember(view.group.clone(), Arc::new(kept)),
+            None => self.shared.observations.forget(&view.group),
         }
     }
 
@@ -156,7 +156,7 @@ fn edit_of(view: &View) -> u64 {
     hasher.finish()
 }
 
-/// What is known of a group when its turn begins.
+/// What is known of a group when its pass begins.
 pub(super) fn start(observed: &Observed) -> Reached {
     let mut reached = Reached::default();
     if let Some(found) = observed.load_balancers.first() {

@@ -6,8 +6,8 @@ use albedo_engine::world::View;
 use futures::FutureExt as _;
 
 use super::group::ledger_status;
-use super::observing::Seen;
-use super::{Reconciler, TurnError};
+use super::observing::Observation;
+use super::{PassError, Reconciler};
 
 impl Reconciler {
     /// Why a group is held: the load balancer that its ledger names is there and carries the tag of another cluster. `--cluster-name` was
@@ -16,8 +16,8 @@ impl Reconciler {
         &self,
         view: &View,
         linked: &Linked,
-        seen: &Seen,
-    ) -> Result<Option<String>, TurnError> {
+        seen: &Observation,
+    ) -> Result<Option<String>, PassError> {
         let known = ledger_status(view).and_then(|status| status.load_balancer.as_ref());
         let Some(known) = known.filter(|known| seen.is_fresh && !known.arn.is_empty()) else { return Ok(None) };
         if seen.observed.load_balancers.iter().any(|found| found.arn == known.arn) {
@@ -50,7 +50,7 @@ impl Reconciler {
     pub(super) fn set_strangers_apart(&self, view: &View, observed: &mut Observed) {
         for orphan in link::set_strangers_apart(observed, view, &self.shared.settings.cluster_name) {
             let Orphan { arn, name } = &orphan;
-            if !self.shared.looks.first_told(arn) {
+            if !self.shared.observations.first_told(arn) {
                 continue;
             }
             let fix = orphan.fix();

@@ -13,17 +13,17 @@ use futures::FutureExt as _;
 use jiff::Timestamp;
 
 use super::binding::is_released;
-use super::{Reconciler, TurnError};
+use super::{PassError, Reconciler};
 use crate::cloud::CloudError;
 
 impl Reconciler {
-    /// The next turn; `None` when the group is blocked.
+    /// The next pass; `None` when the group is blocked.
     pub(super) async fn plan(
         &self,
         view: &View,
         linked: &Linked,
         observed: &Observed,
-    ) -> Result<Option<Plan>, TurnError> {
+    ) -> Result<Option<Plan>, PassError> {
         let Some(desired) = &linked.desired else { return Ok(None) };
         let bindings = observed_bindings(view);
         let input = self.input(desired, observed, &bindings);
@@ -58,7 +58,7 @@ impl Reconciler {
     }
 
     /// What is known of the targets that decide whether rules may change now. Nearly always nothing has to be asked.
-    async fn targets(&self, view: &View, difference: &Difference, input: Input<'_>) -> Result<TargetsByArn, TurnError> {
+    async fn targets(&self, view: &View, difference: &Difference, input: Input<'_>) -> Result<TargetsByArn, PassError> {
         let mut targets = TargetsByArn::new();
         let asked = plan::asks(difference);
         // Of target groups that others made nobody here knows what to wait for.
@@ -77,7 +77,7 @@ impl Reconciler {
     }
 
     /// The plan, or a slower one where the first would misroute somebody, which is a defect.
-    fn checked(&self, view: &View, difference: Difference, input: Input<'_>) -> Result<Plan, TurnError> {
+    fn checked(&self, view: &View, difference: Difference, input: Input<'_>) -> Result<Plan, PassError> {
         let plan = plan::order(difference.clone(), input);
         let wrong = plan::check(&plan, input);
         if wrong.is_empty() {
@@ -92,7 +92,7 @@ impl Reconciler {
             None => Ok(slow),
             Some(first) => {
                 self.defect(view, &slow, &wrong, "nothing is changed");
-                Err(TurnError::Misrouting(first.to_string()))
+                Err(PassError::Misrouting(first.to_string()))
             }
         }
     }

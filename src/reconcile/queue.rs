@@ -1,4 +1,4 @@
-//! Units of work in two lanes: what a user just changed overtakes what is looked at anyway. One turn a unit at a time,
+//! Units of work in two lanes: what a user just changed overtakes what is looked at anyway. One pass a unit at a time,
 //! and a pause that grows with each failure.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub(super) enum Lane {
     Resync,
 }
 
-/// Who works on a unit. A group's turn waits until its bindings have let go of their targets, and their rules of its
+/// Who works on a unit. A group's pass waits until its bindings have let go of their targets, and their rules of its
 /// security group: those must never have to wait for a worker that waits for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Crew {
@@ -62,7 +62,7 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Inner {
     waiting: BTreeMap<Unit, Slot>,
-    /// Units in work, and whether they were touched since their turn began.
+    /// Units in work, and whether they were touched since their pass began.
     running: BTreeMap<Unit, Running>,
     failures: BTreeMap<Unit, u32>,
     /// How often in a row a unit found that it has to wait.
@@ -154,7 +154,7 @@ impl Queue {
         }
     }
 
-    /// Whether something about a unit has changed since its turn began.
+    /// Whether something about a unit has changed since its pass began.
     pub(super) fn is_touched(&self, unit: &Unit) -> bool {
         self.lock().running.get(unit).is_some_and(|running| running.touched.is_some())
     }
@@ -174,7 +174,7 @@ impl Queue {
         waits
     }
 
-    /// The unit's turn is over; `again` asks for another one.
+    /// The unit's pass is over; `again` asks for another one.
     pub(super) fn done(&self, unit: &Unit, again: Option<Duration>) {
         let mut inner = self.lock();
         inner.failures.remove(unit);
@@ -183,7 +183,7 @@ impl Queue {
         self.end(unit, again.map(|after| (Lane::Change, after)));
     }
 
-    /// The unit's turn is over and waits for something: it comes back after a pause, a longer one each time.
+    /// The unit's pass is over and waits for something: it comes back after a pause, a longer one each time.
     pub(super) fn waits(&self, unit: &Unit) {
         let pause = {
             let mut inner = self.lock();
@@ -196,7 +196,7 @@ impl Queue {
         self.end(unit, Some((Lane::Change, pause)));
     }
 
-    /// The unit's turn failed: it comes back after a pause.
+    /// The unit's pass failed: it comes back after a pause.
     pub(super) fn failed(&self, unit: &Unit) {
         let pause = {
             let mut inner = self.lock();
@@ -219,7 +219,7 @@ impl Queue {
         self.wake(Crew::of(unit)).notify_one();
     }
 
-    /// The unit's turn is over, and after a while it looks again of itself.
+    /// The unit's pass is over, and after a while it looks again of itself.
     pub(super) fn rests(&self, unit: &Unit, after: Duration) {
         self.done(unit, Some(after));
         if let Some(slot) = self.lock().waiting.get_mut(unit).filter(|slot| slot.due > Instant::now()) {
@@ -276,7 +276,7 @@ mod tests {
         assert!(!queue.is_touched(&unit("a")));
         queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
         assert!(queue.is_touched(&unit("a")));
-        assert_eq!(queue.len(), 0, "it waits for its turn to end");
+        assert_eq!(queue.len(), 0, "it waits for its pass to end");
         queue.done(&unit("a"), None);
         assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
         queue.done(&unit("a"), None);

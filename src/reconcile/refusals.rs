@@ -171,8 +171,8 @@ fn finding(key: &Key, operation: &AwsOperation, said: &str, view: &View) -> Find
     );
     let message = format!("AWS refuses what only this Ingress asks for: {said}");
     let finding = Finding::new(code, ObjectRef::ingress(&key.namespace, &key.name), path, message)
-        .effect(Effect::MemberSetAside)
-        .mend("write a value that AWS takes; it is tried again when the Ingress is edited, and every ten minutes");
+        .effect(Effect::MemberQuarantined)
+        .fix("write a value that AWS takes; it is tried again when the Ingress is edited, and every ten minutes");
     if !quotes_others(said, key, view) {
         return finding;
     }

@@ -11,7 +11,7 @@ use albedo_engine::world::{Unit, View};
 
 use super::binding::TOGETHER;
 use super::queue::Lane;
-use super::{Next, Reconciler, TurnError};
+use super::{Next, PassError, Reconciler};
 
 /// Reasons of a binding's events that say that its targets are not as they should be.
 const REASONS: [&str; 2] = ["FailedReconcile", "BackendNotFound"];
@@ -73,17 +73,17 @@ impl Troubles {
 impl Reconciler {
     /// A binding's pass; the group that it belongs to hears when it begins to fail and when it does not fail any more, and looks at AWS
     /// itself when what the binding is about is not there.
-    pub(super) async fn binding_and_its_group(&self, key: &Key) -> Result<Next, TurnError> {
+    pub(super) async fn binding_and_its_group(&self, key: &Key) -> Result<Next, PassError> {
         let binding = self.shared.cluster.read(|world| world.binding(key).cloned());
-        let turn = self.binding(key).await;
-        // Whatever touched the binding may have changed whom its targets have to let in, and no more. The door is closed after targets went;
+        let pass = self.binding(key).await;
+        // Whatever touched the binding may have changed whom its targets have to let in, and no more. Access is closed after targets went;
         // it is opened before they come (`let_in_first`).
         self.add(Unit::NodeRules, Lane::Change, TOGETHER);
-        if let Err(error) = &turn {
+        if let Err(error) = &pass {
             self.explain_binding(key, error);
         }
-        let changed = self.shared.troubles.passed(key, turn.as_ref().is_err_and(TurnError::is_passing));
-        let is_gone = turn.as_ref().is_err_and(TurnError::is_not_found);
+        let changed = self.shared.troubles.passed(key, pass.as_ref().is_err_and(PassError::is_passing));
+        let is_gone = pass.as_ref().is_err_and(PassError::is_not_found);
         if is_gone {
             // A target group that is gone may be there again under another ARN.
             self.shared.bindings.forget_target_groups();
@@ -94,7 +94,7 @@ impl Reconciler {
                 self.wake(Unit::Group(group), is_gone);
             }
         }
-        turn
+        pass
     }
 
     /// What the rules of nodes and pods fail at, by binding. `gone`: those for which something was not there that AWS was asked about.
@@ -112,7 +112,7 @@ impl Reconciler {
 
     pub(super) fn wake(&self, unit: Unit, doubted: bool) {
         if doubted {
-            self.shared.looks.doubt(unit.clone());
+            self.shared.observations.doubt(unit.clone());
         }
         self.add(unit, Lane::Change, Duration::ZERO);
     }

@@ -3,12 +3,12 @@
 use albedo_engine::kinds::TargetGroupBinding;
 
 use super::binding::FINALIZER;
-use super::{Reconciler, TurnError};
+use super::{PassError, Reconciler};
 
 impl Reconciler {
-    /// Whether a binding that is being deleted goes because its CRD does. Then it is let go, and its targets stay registered: the group's turn
+    /// Whether a binding that is being deleted goes because its CRD does. Then it is let go, and its targets stay registered: the group's pass
     /// makes it again when it can.
-    pub(super) async fn goes_with_its_kind(&self, binding: &TargetGroupBinding) -> Result<bool, TurnError> {
+    pub(super) async fn goes_with_its_kind(&self, binding: &TargetGroupBinding) -> Result<bool, PassError> {
         let goes = self.shared.cluster.are_bindings_going().await?;
         if goes {
             self.say(
@@ -16,7 +16,7 @@ impl Reconciler {
                 "KindDeleted",
                 "the CRD of TargetGroupBindings is being deleted: registered targets stay as they are".to_owned(),
             );
-            self.shared.cluster.remove_binding_finalizer(&self.shared.tenure, binding, FINALIZER).await?;
+            self.shared.cluster.remove_binding_finalizer(&self.shared.lease_proof, binding, FINALIZER).await?;
         }
         Ok(goes)
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use albedo_engine::admit::{Answer, Request};
+use albedo_engine::admit::{Request, ReviewAnswer};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -89,7 +89,7 @@ fn put(directory: &Path, pair: &Pair) {
 }
 
 /// A server with a certificate, and what is needed to talk to it.
-struct Ground {
+struct TestServer {
     directory: TempDir,
     authority: Authority,
     client: Arc<ClientConfig>,
@@ -121,16 +121,16 @@ async fn start(config: Config, decide: Decide) -> (Handle, CancellationToken, Re
     (handle, cancel, readiness)
 }
 
-impl Ground {
+impl TestServer {
     async fn new(limits: Limits, decide: Decide) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         put(directory.path(), &authority.pair());
         let client = authority.client();
         let (handle, cancel, readiness) = start(config(directory.path(), limits), decide).await;
-        let ground = Self { directory, authority, client, handle, cancel, readiness };
-        until("ready", || ground.readiness.missing().is_empty()).await;
-        ground
+        let test_server = Self { directory, authority, client, handle, cancel, readiness };
+        until("ready", || test_server.readiness.missing().is_empty()).await;
+        test_server
     }
 
     fn webhook(&self) -> SocketAddr {
@@ -222,7 +222,7 @@ fn by_name() -> Decide {
             "long" => std::thread::sleep(Duration::from_secs(4)),
             _ => {}
         }
-        Answer::allow()
+        ReviewAnswer::allow()
     })
 }
 

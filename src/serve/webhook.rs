@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use albedo_engine::admit::registration::{ROWS, Row};
+use albedo_engine::admit::registration::{ROWS, WebhookRow};
 use albedo_engine::admit::wire::{self, Envelope};
-use albedo_engine::admit::{Answer, Request};
+use albedo_engine::admit::{Request, ReviewAnswer};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request as HttpRequest, StatusCode, header};
@@ -24,7 +24,7 @@ use super::room::{Room, Share};
 use super::slots::{Phase, Slot};
 
 /// The decision on a request. It is called on its own thread; the number of places in the lane limits how many run at a time.
-pub type Decide = Arc<dyn Fn(Request, Lane) -> Answer + Send + Sync>;
+pub type Decide = Arc<dyn Fn(Request, Lane) -> ReviewAnswer + Send + Sync>;
 
 /// The lane of a review: small reviews never wait behind large ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Bounds {
 /// One path.
 #[derive(Clone)]
 struct Endpoint {
-    row: &'static Row,
+    row: &'static WebhookRow,
     decide: Decide,
     limit: Duration,
     bounds: Arc<Bounds>,
@@ -152,7 +152,7 @@ impl Endpoint {
     }
 
     /// The answer in all cases: a panic affects only this review.
-    fn review(&self, envelope: &Envelope<'_>, lane: Lane) -> Answer {
+    fn review(&self, envelope: &Envelope<'_>, lane: Lane) -> ReviewAnswer {
         let decided = catch_unwind(AssertUnwindSafe(|| match envelope.open(self.row) {
             Ok(request) => (self.decide)(request, lane),
             Err(answer) => *answer,

@@ -172,7 +172,7 @@ def describe_trust_stores(self):
 
 
 def _add_tags(self, resource_arns, tags):
-    """50 a resource unless the door says otherwise, as in AWS (moto: 10)."""
+    """50 a resource unless the control API says otherwise, as in AWS (moto: 10)."""
     new = self.tagging_service.flatten_tag_list(tags)
     for arn in resource_arns:
         self._get_resource_by_arn(arn)

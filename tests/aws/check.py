@@ -15,7 +15,7 @@ REGIONS = iter(range(1, 1000))
 SERVICES = {"elb": "elbv2", "ec2": "ec2", "waf": "wafv2", "shield": "shield"}
 
 
-def door(what, region, body):
+def control(what, region, body):
     request = urllib.request.Request(f"{URL}/albedo/{what}?region={region}", json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
@@ -36,7 +36,7 @@ class Case(unittest.TestCase):
 
     def setUp(self):
         self.region = f"eu-check-{next(REGIONS)}"
-        self.world = door("world", self.region, {"region": self.region, "cluster": "check"})
+        self.world = control("world", self.region, {"region": self.region, "cluster": "check"})
 
     def __getattr__(self, service):
         """A client is made when it is first used: each takes a moment."""
@@ -88,7 +88,7 @@ class Targets(Case):
         self.assertIsNone(self.health(tg))
 
     def test_a_target_is_initial_then_healthy_and_drains(self):
-        door("life", self.region, {"targets": {"initialSeconds": 0.5, "drainingSeconds": 0.6}})
+        control("life", self.region, {"targets": {"initialSeconds": 0.5, "drainingSeconds": 0.6}})
         tg = self.group()
         self.register(tg, "10.77.33.1")
         self.assertEqual(self.health(tg), "unused")
@@ -102,7 +102,7 @@ class Targets(Case):
         self.assertGreater(eventually(lambda: self.health(tg) is None), 0.3)
 
     def test_a_draining_target_can_come_back(self):
-        door("life", self.region, {"targets": {"initialSeconds": 0.3, "drainingSeconds": 60}})
+        control("life", self.region, {"targets": {"initialSeconds": 0.3, "drainingSeconds": 60}})
         tg = self.group()
         self.listener(self.balancer(), tg)
         self.register(tg, "10.77.33.1")
@@ -112,7 +112,7 @@ class Targets(Case):
         self.assertEqual(self.health(tg), "initial")
 
     def test_it_drains_for_as_long_as_its_group_says(self):
-        door("life", self.region, {"targets": {}})
+        control("life", self.region, {"targets": {}})
         tg = self.group()
         self.elb.modify_target_group_attributes(TargetGroupArn=tg, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}])
         self.listener(self.balancer(), tg)
@@ -122,7 +122,7 @@ class Targets(Case):
         self.assertGreater(eventually(lambda: self.health(tg) is None), 0.7)
 
     def test_nothing_drains_from_a_group_that_is_not_used(self):
-        door("life", self.region, {"targets": {"drainingSeconds": 60}})
+        control("life", self.region, {"targets": {"drainingSeconds": 60}})
         tg = self.group()
         self.register(tg, "10.77.33.1")
         self.deregister(tg, "10.77.33.1")
@@ -130,7 +130,7 @@ class Targets(Case):
 
     def test_a_target_follows_its_script(self):
         script = {"targetGroup": "tg", "target": "10.77.33.2", "states": [["initial", 0.3], ["unhealthy", 0.4], ["healthy", 0]]}
-        door("life", self.region, {"targets": {"scripts": [script]}})
+        control("life", self.region, {"targets": {"scripts": [script]}})
         tg, seen = self.group(), []
         self.listener(self.balancer(), tg)
         self.register(tg, "10.77.33.1", "10.77.33.2")
@@ -154,7 +154,7 @@ class Balancers(Case):
         self.assertEqual(self.state(), "active")
 
     def test_it_takes_its_time(self):
-        door("life", self.region, {"provisioningSeconds": 0.6})
+        control("life", self.region, {"provisioningSeconds": 0.6})
         self.balancer()
         self.assertEqual(self.state(), "provisioning")
         self.assertEqual(self.state(Names=["lb"]), "provisioning")
@@ -194,7 +194,7 @@ class Frontend(Case):
         self.assertEqual(self.health(self.tg, self.arn), "healthy")
 
     def test_a_target_is_active(self):
-        door("life", self.region, {"provisioningSeconds": 0.6})
+        control("life", self.region, {"provisioningSeconds": 0.6})
         self.lb = self.balancer("late")
         self.listener(self.lb, self.group())
         self.refused("InvalidTarget", self.register, to=self.lb["LoadBalancerArn"])
@@ -239,7 +239,7 @@ class Lag(Case):
         return [lb["LoadBalancerName"] for lb in self.elb.describe_load_balancers()["LoadBalancers"]]
 
     def test_describes_lag_what_was_made(self):
-        door("life", self.region, {"lagSeconds": 0.6})
+        control("life", self.region, {"lagSeconds": 0.6})
         lb = self.balancer()
         self.assertEqual(self.names(), [])
         self.refused("LoadBalancerNotFound", self.elb.describe_load_balancers, Names=["lb"])
@@ -252,7 +252,7 @@ class Lag(Case):
     def test_what_was_changed_shows_later_too(self):
         lb = self.balancer()
         listener = self.listener(lb, self.group())
-        door("life", self.region, {"lagSeconds": 0.5})
+        control("life", self.region, {"lagSeconds": 0.5})
         made = self.elb.create_rule(ListenerArn=listener, Priority=1, Conditions=[{"Field": "path-pattern", "Values": ["/a"]}], Actions=[
             {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}])["Rules"][0]
         self.elb.add_tags(ResourceArns=[lb["LoadBalancerArn"]], Tags=[{"Key": "a", "Value": "b"}])
@@ -266,7 +266,7 @@ class Lag(Case):
         eventually(lambda: rules() == [made["RuleArn"]] and tags() == [{"Key": "a", "Value": "b"}])
 
     def test_security_groups_lag(self):
-        door("life", self.region, {"lagSeconds": 0.5})
+        control("life", self.region, {"lagSeconds": 0.5})
         made = self.ec2.create_security_group(GroupName="g", Description="g", VpcId=self.world["vpcId"])["GroupId"]
 
         def there():
@@ -274,8 +274,8 @@ class Lag(Case):
         self.assertFalse(there())
         eventually(there)
 
-    def test_the_door_sees_what_is(self):
-        door("life", self.region, {"lagSeconds": 60})
+    def test_the_control_api_sees_what_is(self):
+        control("life", self.region, {"lagSeconds": 60})
         self.balancer()
         with urllib.request.urlopen(f"{URL}/albedo/state?region={self.region}", timeout=30) as answer:
             self.assertEqual([lb["LoadBalancerName"] for lb in json.load(answer)["loadBalancers"]], ["lb"])
@@ -363,7 +363,7 @@ class Refused(Case):
 
 class Throttling(Case):
     def test_a_bucket_empties_and_fills(self):
-        door("throttle", self.region, [{"service": "elbv2", "operation": "^Describe", "rate": 2, "burst": 3}])
+        control("throttle", self.region, [{"service": "elbv2", "operation": "^Describe", "rate": 2, "burst": 3}])
         for _ in range(3):
             self.elb.describe_load_balancers()
         self.assertEqual(self.refused("Throttling", self.elb.describe_load_balancers), 400)
@@ -371,22 +371,22 @@ class Throttling(Case):
         self.ec2.describe_vpcs()
         time.sleep(0.6)
         self.elb.describe_load_balancers()
-        self.assertEqual(door("throttle", self.region, None)[0]["throttled"], 1)
+        self.assertEqual(control("throttle", self.region, None)[0]["throttled"], 1)
 
     def test_an_sdk_waits_and_comes_through(self):
-        door("throttle", self.region, [{"service": "elbv2", "operation": "^Describe", "rate": 5, "burst": 1}])
+        control("throttle", self.region, [{"service": "elbv2", "operation": "^Describe", "rate": 5, "burst": 1}])
         patient = self.client("elbv2", attempts=10)
         for _ in range(4):
             patient.describe_load_balancers()
-        self.assertGreater(door("throttle", self.region, None)[0]["throttled"], 0)
+        self.assertGreater(control("throttle", self.region, None)[0]["throttled"], 0)
 
 
 class Faults(Case):
     def fault(self, **rule):
-        door("faults", self.region, [rule])
+        control("faults", self.region, [rule])
 
     def count(self):
-        door("faults", self.region, [])
+        control("faults", self.region, [])
         return len(self.elb.describe_target_groups()["TargetGroups"])
 
     def test_each_protocol_has_its_body(self):
@@ -456,7 +456,7 @@ class Faults(Case):
 
 class Settling(Case):
     def settle(self, **seconds):
-        door("settling", self.region, seconds)
+        control("settling", self.region, seconds)
 
     def test_what_a_load_balancer_held_is_free_after_a_while(self):
         self.settle(securityGroupsHeld=600, targetGroupsHeld=600)
@@ -500,12 +500,12 @@ class Settling(Case):
             return self.elb.describe_load_balancers()["LoadBalancers"][0]["State"]["Code"]
         self.assertEqual(state(), "active")
         for ailing in ("failed", "active_impaired"):
-            door("life", self.region, {"balancerState": ailing})
+            control("life", self.region, {"balancerState": ailing})
             self.assertEqual(state(), ailing)
-        door("life", self.region, {})
+        control("life", self.region, {})
         self.assertEqual(state(), "active")
         with self.assertRaises(urllib.error.HTTPError):
-            door("life", self.region, {"balancerState": "odd"})
+            control("life", self.region, {"balancerState": "odd"})
 
     def test_a_field_that_is_unknown_is_refused(self):
         with self.assertRaises(urllib.error.HTTPError):
@@ -514,7 +514,7 @@ class Settling(Case):
 
 class Quotas(Case):
     def test_security_group_rules_all_or_nothing(self):
-        door("quotas", self.region, {"securityGroupRules": 3})
+        control("quotas", self.region, {"securityGroupRules": 3})
         group = self.ec2.create_security_group(GroupName="full", Description="full", VpcId=self.world["vpcId"])["GroupId"]
 
         def permit(*cidrs):
@@ -524,7 +524,7 @@ class Quotas(Case):
         self.ec2.authorize_security_group_ingress(**permit("10.0.2.0/24"))
 
     def test_of_a_load_balancer(self):
-        door("quotas", self.region, {"listeners": 1, "targetGroupsPerBalancer": 1, "targetGroups": 2, "loadBalancers": 1})
+        control("quotas", self.region, {"listeners": 1, "targetGroupsPerBalancer": 1, "targetGroups": 2, "loadBalancers": 1})
         lb, one, two = self.balancer(), self.group("one"), self.group("two")
         listener = self.listener(lb, one)
         self.refused("TooManyListeners", self.listener, lb=lb, tg=one, port=81)
@@ -534,7 +534,7 @@ class Quotas(Case):
             {"Field": "path-pattern", "Values": ["/"]}], Actions=[{"Type": "forward", "TargetGroupArn": two}])
 
     def test_targets_all_or_nothing(self):
-        door("quotas", self.region, {"targets": 2})
+        control("quotas", self.region, {"targets": 2})
         tg = self.group()
         self.register(tg, "10.77.33.1")
         more = [{"Id": "10.77.33.2"}, {"Id": "10.77.33.3"}]
@@ -550,7 +550,7 @@ class Quotas(Case):
 
     def test_addresses(self):
         zones = sorted({s["zone"] for s in self.world["subnets"]})[:2]
-        bare = door("seed", self.region, [{"kind": "subnet", "id": f"subnet-bare{n}", "az": zone, "cidr": f"10.77.{200 + n}.0/24", "public": True}
+        bare = control("seed", self.region, [{"kind": "subnet", "id": f"subnet-bare{n}", "az": zone, "cidr": f"10.77.{200 + n}.0/24", "public": True}
                                           for n, zone in enumerate(zones)])["made"]
         lb = self.balancer()["LoadBalancerArn"]
         self.elb.set_ip_address_type(LoadBalancerArn=lb, IpAddressType="dualstack")

@@ -1,4 +1,4 @@
-"""What a region holds, read the way any client reads it: by describing it, through the same door as everybody."""
+"""What a region holds, read the way any client reads it: by describing it, through the same API as everybody."""
 import botocore.parsers
 import botocore.serialize
 from werkzeug.test import EnvironBuilder
@@ -10,7 +10,7 @@ SIGNED_AS = {"elbv2": "elasticloadbalancing"}
 
 
 class Reader:
-    """call(environ, body) -> (status, headers, body) is the application under the door."""
+    """call(environ, body) -> (status, headers, body) is the application under the control API."""
 
     def __init__(self, app, region):
         self.app, self.region = app, region

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An AWS of one's own for tests and the demo: moto, what it lacks for load balancers, and a door for those who run the tests.
+"""An AWS of one's own for tests and the demo: moto, what it lacks for load balancers, and a control API for those who run the tests.
 
   emulator.py [HOST [PORT]] [--calls=FILE]
 
@@ -33,7 +33,7 @@ import strict  # noqa: E402
 import targets  # noqa: E402
 import world  # noqa: E402
 from calls import Log  # noqa: E402
-from door import Door, Lost  # noqa: E402
+from application import Application, Lost  # noqa: E402
 
 
 def install():
@@ -84,7 +84,7 @@ def main():
     calls = next((a.partition("=")[2] for a in sys.argv[1:] if a.startswith("--calls=")), None)
     install()
     world.reset()
-    server = make_server(host, port, Door(DomainDispatcherApplication(create_backend_app), Log(calls)), threaded=True, request_handler=Handler)
+    server = make_server(host, port, Application(DomainDispatcherApplication(create_backend_app), Log(calls)), threaded=True, request_handler=Handler)
     print(json.dumps({"port": server.server_port}), flush=True)
     server.serve_forever()
 

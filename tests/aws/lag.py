@@ -55,7 +55,7 @@ def _copy(region):
 
 @contextlib.contextmanager
 def past(call):
-    """While it lasts, the call's region is as it was; only for calls that read, under the door's lock."""
+    """While it lasts, the call's region is as it was; only for calls that read, under the control API's lock."""
     if call.writes or call.service not in SERVICES or call.region not in SECONDS:
         yield
         return

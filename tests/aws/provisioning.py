@@ -1,4 +1,4 @@
-"""Load balancers that take their time, or go wrong: made in the state `provisioning`, `active` after as many seconds as the door set for their
+"""Load balancers that take their time, or go wrong: made in the state `provisioning`, `active` after as many seconds as the control API set for their
 region, or in another state for as long as it says so."""
 import time
 

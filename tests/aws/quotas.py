@@ -1,6 +1,6 @@
 """Quotas of an account, a load balancer and a security group, and how much one call takes.
 
-The numbers are AWS's defaults until the door sets others for a region:
+The numbers are AWS's defaults until the control API sets others for a region:
 <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html>
 """
 from moto.ec2.exceptions import RulesPerSecurityGroupLimitExceededError

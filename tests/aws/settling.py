@@ -1,4 +1,4 @@
-"""What AWS lets go of, and learns of, only after a while: each time is off until the door sets it for a region."""
+"""What AWS lets go of, and learns of, only after a while: each time is off until the control API sets it for a region."""
 import json
 import time
 

@@ -1,4 +1,4 @@
-"""Targets as AWS has them and moto doesn't: known by id and port, and with a life once the door gives their region one.
+"""Targets as AWS has them and moto doesn't: known by id and port, and with a life once the control API gives their region one.
 
 Without one a target is healthy as soon as its target group is used and gone as soon as it is deregistered.  With one it goes through
 the states of a script, from when it is registered or its target group comes into use, and drains before it is gone.
@@ -38,7 +38,7 @@ def live(region, life):
 
 
 def tick(region):
-    """Notes which target groups have come into use since the last call; the door says so after each that may have changed something."""
+    """Notes which target groups have come into use since the last call; the control API says so after each that may have changed something."""
     if region not in LIVES:
         return
     backend, now = elbv2_backends[world.ACCOUNT][region], time.time()
@@ -113,7 +113,7 @@ def _health_for(self, target, ec2_backend):
 
 
 def _state(tg, key):
-    """What the door said of the target; otherwise where its script is by now."""
+    """What the control API said of the target; otherwise where its script is by now."""
     region = tg.region_name
     for group in (tg.arn, "*"):
         for target in (key[0], "*"):

@@ -1,11 +1,11 @@
-//! The steps that are measured, one after the other on one ground.
+//! The steps that are measured, one after the other on one test environment.
 
 use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use albedo_ground::{Albedo, Authority, Call, Ground, Launch, Scope, eventually};
+use albedo_testenv::{Albedo, Authority, Call, Launch, Scope, TestEnv, eventually};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -14,7 +14,7 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::figures::{Row, Table, Usage};
+use crate::figures::{FigureRow, Table, Usage};
 
 /// Longest that one step may take.
 const LIMIT: Duration = Duration::from_mins(15);
@@ -27,20 +27,20 @@ pub struct Course {
     launch: Launch,
     albedo: Albedo,
     scope: Scope,
-    ground: Arc<Ground>,
+    test_env: Arc<TestEnv>,
 }
 
 impl Course {
     pub async fn start(binary: &Path, size: usize) -> Result<Self> {
-        let ground = Arc::new(Ground::start().await?);
-        let crds = ground.dir().join("crds.yaml");
+        let test_env = Arc::new(TestEnv::start().await?);
+        let crds = test_env.dir().join("crds.yaml");
         std::fs::write(&crds, stdout(Command::new(binary).arg("crds").output().await?)?)?;
         let crds = crds.to_string_lossy().into_owned();
-        ground.plane().kubectl_ok(["apply", "--server-side", "-f", &crds]).await?;
-        ground.plane().kubectl_ok(["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds]).await?;
-        let scope = ground.scope("bench").await?;
-        ground.plane().grant_lease(&scope.namespace, &scope.lease).await?;
-        let certificates = ground.dir().join("serving");
+        test_env.plane().kubectl_ok(["apply", "--server-side", "-f", &crds]).await?;
+        test_env.plane().kubectl_ok(["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds]).await?;
+        let scope = test_env.scope("bench").await?;
+        test_env.plane().grant_lease(&scope.namespace, &scope.lease).await?;
+        let certificates = test_env.dir().join("serving");
         Authority::new("bench")?.server(&["127.0.0.1"])?.write(&certificates, "tls")?;
         let mut launch = scope
             .launch(binary, "one")?
@@ -54,7 +54,7 @@ impl Course {
             .arg("--aws-api-throttle=Elastic Load Balancing v2:^None=1:1,ACM:^None=1:1");
         launch.args.insert(0, "run".into());
         let albedo = launch.start().await?;
-        let course = Self { size, launch, albedo, scope, ground };
+        let course = Self { size, launch, albedo, scope, test_env };
         let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
             "metadata": {"name": course.scope.class}, "spec": {"controller": "ingress.k8s.aws/alb"}});
         let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
@@ -140,7 +140,7 @@ impl Course {
     pub async fn stop(mut self) -> Result<()> {
         self.albedo.stop().await?;
         drop(self.scope);
-        Arc::into_inner(self.ground).context("the ground is still in use")?.stop().await
+        Arc::into_inner(self.test_env).context("the test environment is still in use")?.stop().await
     }
 
     /// Does something, waits until Albedo rests, and says what it cost.
@@ -180,7 +180,7 @@ impl Course {
     }
 
     async fn apply(&self, items: Vec<Value>) -> Result<()> {
-        let file = self.ground.dir().join("applied.json");
+        let file = self.test_env.dir().join("applied.json");
         std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())?;
         self.scope.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await.map(drop)
     }
@@ -231,9 +231,9 @@ struct Step {
     usage: Usage,
 }
 
-fn row(step: String, balancers: usize, cost: Step, lbc: &'static str) -> Row {
+fn row(step: String, balancers: usize, cost: Step, lbc: &'static str) -> FigureRow {
     let Step { calls, took, usage } = cost;
-    Row { step, balancers, calls, took, cpu: usage.cpu, resident: usage.resident, lbc }
+    FigureRow { step, balancers, calls, took, cpu: usage.cpu, resident: usage.resident, lbc }
 }
 
 fn writes(calls: &[Call]) -> Vec<&str> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use albedo_ground::Call;
+use albedo_testenv::Call;
 use anyhow::{Context as _, Result};
 
 /// CPU time and memory of a process.
@@ -32,7 +32,7 @@ impl Usage {
 
 /// One step.
 #[derive(Debug)]
-pub struct Row {
+pub struct FigureRow {
     pub step: String,
     /// Load balancers that the step is about, to divide by.
     pub balancers: usize,
@@ -47,12 +47,12 @@ pub struct Row {
 /// All steps.
 #[derive(Debug, Default)]
 pub struct Table {
-    rows: Vec<Row>,
+    rows: Vec<FigureRow>,
 }
 
 impl Table {
     /// Adds a step and prints which operations it called.
-    pub fn add(&mut self, row: Row) {
+    pub fn add(&mut self, row: FigureRow) {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for call in &row.calls {
             *counts.entry(call.operation.as_str()).or_default() += 1;

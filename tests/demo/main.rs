@@ -40,7 +40,7 @@ async fn show(screen: &Screen) -> Result<()> {
     let binary = binary()?;
     screen.line(&screen.ink(
         Ink::Bold,
-        "Albedo: what is admitted will provision, and what would not is refused, with the way to mend it.",
+        "Albedo: what is admitted will provision, and what would not is refused, with the way to fix it.",
     ));
     screen.heading("A cluster and an account, on this machine alone");
     let setting = unless_interrupted(Setting::start(screen, &binary)).await?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use albedo_ground::{
+use albedo_testenv::{
     Albedo, CertManager, ControlPlane, Emulator, Kubelet, Launch, SecretMount, World, eventually, free_port,
 };
 use anyhow::{Context as _, Result, ensure};

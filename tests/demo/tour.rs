@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use albedo_ground::{Call, State, eventually, settled};
+use albedo_testenv::{Call, State, eventually, settled};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::screen::{Ink, Screen};

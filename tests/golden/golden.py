@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Holds albedo against the golden cases: starts a stage, replays, and compares with the list of known differences.
+"""Holds albedo against the golden cases: starts a test environment, replays, and compares with the list of known differences.
 
-  golden.py --stage PATH --albedo PATH --kubectl PATH [--verdict] [--cases DIR]... [id ...]
+  golden.py --environment PATH --albedo PATH --kubectl PATH [--verdict] [--cases DIR]... [id ...]
 
 Exit status 0: every case is as recorded, but for those in differences.tsv, each of which still differs.  With --verdict webhooks review
 everything and refuse what they can: 0 if each Ingress is refused, by its code, or provisioned as reasons.tsv and denials.tsv say.
@@ -104,7 +104,7 @@ def compare_verdicts(known):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("stage", "albedo", "kubectl"):
+    for name in ("environment", "albedo", "kubectl"):
         p.add_argument(f"--{name}", required=True, type=os.path.abspath)
     p.add_argument("--verdict", action="store_true", help="enforce everything, and compare what is refused")
     p.add_argument("--without-solo", action="store_true", help="with --verdict: leave out cases that must be alone")
@@ -113,10 +113,10 @@ def main():
     a = p.parse_args()
     known = known_differences()
     with tempfile.TemporaryDirectory() as folder:
-        # The stage ends when its standard input closes, so also when this process is killed.
-        stage = subprocess.Popen([a.stage], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # The environment ends when its standard input closes, so also when this process is killed.
+        environment = subprocess.Popen([a.environment], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
-            world = json.loads(stage.stdout.readline())
+            world = json.loads(environment.stdout.readline())
             probes = free_port()
             argv = ["--kubeconfig", world["kubeconfig"], "--aws", world["aws"], "--ready", f"http://127.0.0.1:{probes}/readyz",
                     "--controller", controller(a, folder, probes), "--log", os.path.join(folder, "albedo.log")]
@@ -129,8 +129,8 @@ def main():
             if seen["unlisted"] or broken:
                 sys.stdout.write("".join(open(os.path.join(folder, "albedo.log"), errors="replace").readlines()[-40:]))
         finally:
-            stage.stdin.close()
-            stage.wait(30)
+            environment.stdin.close()
+            environment.wait(30)
     stale = [t for t in known if t in seen["tags"] and t not in seen["listed"]]
     if a.verdict:
         stale = []

@@ -78,7 +78,7 @@ fn none(rule: &str, broken: &[String]) {
     assert!(broken.is_empty(), "{rule}:\n  {}\n", broken.join("\n  "));
 }
 
-fn room_breaks(folder: &str, rows: &[rooms::Row]) -> Vec<String> {
+fn room_breaks(folder: &str, rows: &[rooms::RoomRow]) -> Vec<String> {
     let mut broken = Vec::new();
     // lib.rs only opens the rooms.
     for (file, text) in sources(&root().join(folder)).iter().filter(|(file, _)| file != "lib.rs") {

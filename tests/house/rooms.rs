@@ -1,11 +1,11 @@
-//! What may use what: one row a module, in order from the ground up. A row may name only rows above it.
+//! What may use what: one row a module, in order from the bottom up. A row may name only rows above it.
 
 use std::collections::BTreeSet;
 
 use crate::scan::{Path, Source, Token, word};
 
 /// One module (the first folder or file name below `src`) of the engine or of the edge.
-pub struct Row {
+pub struct RoomRow {
     pub room: &'static str,
     /// Rooms it may use beside itself; `room::Item` allows that item alone.
     pub may: &'static [&'static str],
@@ -31,13 +31,13 @@ const ANY: &[&str] = &["*"];
 
 macro_rules! rows {
     ($($room:ident: [$($may:literal),*] [$($family:ident),*];)*) => {
-        &[$(Row { room: stringify!($room), may: &[$($may),*], crates: &[$($family),*] },)*]
+        &[$(RoomRow { room: stringify!($room), may: &[$($may),*], crates: &[$($family),*] },)*]
     };
 }
 
 /// The rooms of the engine.
 #[rustfmt::skip]
-pub const ENGINE: &[Row] = rows! {
+pub const ENGINE: &[RoomRow] = rows! {
     clean:      [] [];
     finding:    [] [];
     glob:       [] [];
@@ -63,7 +63,7 @@ pub const ENGINE: &[Row] = rows! {
 
 /// The rooms of the edge.
 #[rustfmt::skip]
-pub const EDGE: &[Row] = rows! {
+pub const EDGE: &[RoomRow] = rows! {
     cluster:   ["clean", "settings", "kinds", "world", "ledger"] [TYPES, KUBE];
     cloud:     ["settings", "stack", "facts", "plan::operation"] [AWS];
     reconcile: ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets",
@@ -78,7 +78,7 @@ pub const EDGE: &[Row] = rows! {
 /// What a file of a room names against its row, as `line: what is wrong`, each room once a line. `file` is relative to `src`.
 ///
 /// Tests are held to the rooms too, but may use any crate: they stand in for the other side.
-pub fn breaks(rows: &[Row], file: &str, source: &Source) -> Vec<String> {
+pub fn breaks(rows: &[RoomRow], file: &str, source: &Source) -> Vec<String> {
     let mut module = module_of(file);
     if module.is_empty() {
         module.push("main".to_owned());
@@ -114,7 +114,7 @@ fn module_of(file: &str) -> Vec<String> {
     parts
 }
 
-fn against_crates(row: &Row, path: &Path) -> Option<String> {
+fn against_crates(row: &RoomRow, path: &Path) -> Option<String> {
     let first = path.segments.first()?;
     let family = FAMILIES.iter().find(|family| family.iter().any(|name| fits(name, first)))?;
     (!row.crates.contains(family)).then(|| {
@@ -122,7 +122,7 @@ fn against_crates(row: &Row, path: &Path) -> Option<String> {
     })
 }
 
-fn against_rooms(row: &Row, target: &[String]) -> Option<String> {
+fn against_rooms(row: &RoomRow, target: &[String]) -> Option<String> {
     let room = row.room;
     if row.may == ANY || target.first().is_some_and(|first| first == room) {
         return None;
@@ -190,7 +190,7 @@ pub fn impurities(source: &Source) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ANY, EDGE, ENGINE, Row, breaks, impurities};
+    use super::{ANY, EDGE, ENGINE, RoomRow, breaks, impurities};
     use crate::scan::Source;
 
     fn engine(file: &str, text: &str) -> Vec<String> {
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_row_names_only_rows_above_it() {
-        let rows: Vec<&Row> = ENGINE.iter().chain(EDGE).collect();
+        let rows: Vec<&RoomRow> = ENGINE.iter().chain(EDGE).collect();
         for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.may != ANY) {
             for entry in row.may {
                 let room = entry.split("::").next().unwrap();
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_a_row_lists_is_allowed() {
-        assert!(engine("link/subnets.rs", "use crate::compile::{Ask, Fragment};\nuse super::Linker;").is_empty());
+        assert!(engine("link/subnets.rs", "use crate::compile::{Spec, Fragment};\nuse super::Linker;").is_empty());
         assert!(engine("kinds.rs", "pub(crate) mod pod; use kube::CustomResource; use self::pod::Pod;").is_empty());
         assert!(
             edge("cloud/operations.rs", "use albedo_engine::plan::operation::ApiCall; use aws_sdk_ec2::types::Tag;")
@@ -257,8 +257,8 @@ mod tests {
             ("cloud/call.rs", "use albedo_engine::plan::KubeOperation;"),
             ("cloud/call.rs", "use albedo_engine::plan;"),
             ("cloud/call.rs", "use anyhow::Context;"),
-            ("reconcile/turn.rs", "use albedo_engine::admit::Verdict;"),
-            ("reconcile/turn.rs", "use axum as web;"),
+            ("reconcile/pass.rs", "use albedo_engine::admit::Verdict;"),
+            ("reconcile/pass.rs", "use axum as web;"),
             ("serve/webhook.rs", "use crate::{reconcile::Queue};"),
             ("serve.rs", "use super::cloud::Cloud;"),
             ("serve.rs", "use ::aws_config;"),

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use albedo_ground::{Gate, Signal, eventually};
+use albedo_testenv::{Gate, Signal, eventually};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::adoption::Adoption;
 use crate::base::Base;
+use crate::fixture::{Fixture, SOON, tail};
 use crate::objects::rule;
-use crate::stage::{SOON, Stage, tail};
 
 /// So short that everything is compared with AWS while something is missing, and long enough to find it at rest.
 const SYNC: &str = "--sync-period=8s";
@@ -22,67 +22,67 @@ const API: Path = ("/api", "Prefix", "api", 8000);
 const WEB: Path = ("/", "Prefix", "web", 80);
 const ABOUT: Path = ("/about", "Exact", "web", 80);
 
-/// A stage on which one Ingress has its load balancer.
+/// A fixture on which one Ingress has its load balancer.
 struct Shop {
-    stage: Stage,
+    fixture: Fixture,
     annotations: Vec<(&'static str, String)>,
     /// How much of its log is of an earlier start.
     earlier: usize,
 }
 
 impl Shop {
-    async fn open(mut stage: Stage, annotations: Vec<(&'static str, String)>) -> Result<Self> {
-        stage.flags(&[SYNC]);
-        stage.start().await?;
-        stage.backends("ClusterIP").await?;
-        let shop = Self { stage, annotations, earlier: 0 };
+    async fn open(mut fixture: Fixture, annotations: Vec<(&'static str, String)>) -> Result<Self> {
+        fixture.flags(&[SYNC]);
+        fixture.start().await?;
+        fixture.backends("ClusterIP").await?;
+        let shop = Self { fixture, annotations, earlier: 0 };
         shop.apply(&[API, WEB]).await?;
-        shop.stage.hostname("shop").await?;
-        shop.stage.quiet().await?;
+        shop.fixture.hostname("shop").await?;
+        shop.fixture.quiet().await?;
         Ok(shop)
     }
 
     async fn apply(&self, paths: &[Path]) -> Result<()> {
         let pairs: Vec<(&str, &str)> = self.annotations.iter().map(|(key, value)| (*key, value.as_str())).collect();
         let pairs = [&[("target-type", "ip")], &*pairs].concat();
-        self.stage.apply(&[self.stage.ingress("shop", &pairs, &json!([rule(None, paths)]))]).await
+        self.fixture.apply(&[self.fixture.ingress("shop", &pairs, &json!([rule(None, paths)]))]).await
     }
 
     async fn picture(&self) -> Result<String> {
-        Ok(self.stage.state().await?.picture(&self.stage.scope.world))
+        Ok(self.fixture.state().await?.picture(&self.fixture.scope.world))
     }
 
     /// Nothing in AWS was written since then.
     async fn unwritten(&self, mark: u64, when: &str) -> Result<()> {
-        let writes = self.stage.writes_since(mark).await?;
-        ensure!(writes.is_empty(), "{when}: albedo wrote {writes:?}\n{}", tail(&self.stage.log()));
+        let writes = self.fixture.writes_since(mark).await?;
+        ensure!(writes.is_empty(), "{when}: albedo wrote {writes:?}\n{}", tail(&self.fixture.log()));
         Ok(())
     }
 
     /// Waits until its log says so since it was started.
     async fn says(&self, text: &str) -> Result<()> {
-        said(text, || later(self.stage.log(), self.earlier)).await
+        said(text, || later(self.fixture.log(), self.earlier)).await
     }
 
     /// Kills Albedo and starts it where it cannot become ready.
     async fn restart_unready(&mut self) -> Result<()> {
-        self.earlier = self.stage.log().len();
-        self.stage.albedo()?.kill().await?;
-        self.stage.start_unready()
+        self.earlier = self.fixture.log().len();
+        self.fixture.albedo()?.kill().await?;
+        self.fixture.start_unready()
     }
 
     /// A path more makes a rule more, and nothing else is changed but the order.
     async fn edit_works(&self) -> Result<()> {
-        let mark = self.stage.mark().await?;
+        let mark = self.fixture.mark().await?;
         self.apply(&[API, WEB, ABOUT]).await?;
         eventually("the new path has its rule", SOON, async || {
             Ok(self.picture().await?.contains("path /about").then_some(()))
         })
         .await
-        .with_context(|| tail(&self.stage.log()))?;
-        self.stage.quiet().await?;
+        .with_context(|| tail(&self.fixture.log()))?;
+        self.fixture.quiet().await?;
         let mut calls: Vec<String> =
-            self.stage.writes_since(mark).await?.into_iter().map(|call| call.operation).collect();
+            self.fixture.writes_since(mark).await?.into_iter().map(|call| call.operation).collect();
         calls.sort();
         calls.dedup();
         ensure!(calls == ["AddTags", "CreateRule", "SetRulePriorities"], "the edit wrote {calls:?}");
@@ -102,26 +102,26 @@ async fn said(text: &str, log: impl Fn() -> String) -> Result<()> {
 }
 
 pub async fn a_class_that_is_gone(base: Arc<Base>) -> Result<()> {
-    let mut shop = Shop::open(Stage::open(&base, "no-class").await?, Vec::new()).await?;
-    let (before, class) = (shop.picture().await?, shop.stage.scope.class.clone());
-    let mark = shop.stage.mark().await?;
-    shop.stage.kubectl(&["delete", "ingressclass", &class]).await?;
-    shop.stage.event("shop", "FailedLoadGroupID", &class).await?;
+    let mut shop = Shop::open(Fixture::open(&base, "no-class").await?, Vec::new()).await?;
+    let (before, class) = (shop.picture().await?, shop.fixture.scope.class.clone());
+    let mark = shop.fixture.mark().await?;
+    shop.fixture.kubectl(&["delete", "ingressclass", &class]).await?;
+    shop.fixture.event("shop", "FailedLoadGroupID", &class).await?;
     // What is edited meanwhile waits.
     shop.apply(&[API]).await?;
-    shop.stage.quiet().await?;
-    shop.stage.albedo()?.kill().await?;
-    shop.stage.start().await?;
-    shop.stage.quiet().await?;
+    shop.fixture.quiet().await?;
+    shop.fixture.albedo()?.kill().await?;
+    shop.fixture.start().await?;
+    shop.fixture.quiet().await?;
     shop.unwritten(mark, "without its class").await?;
     shop.apply(&[API, WEB]).await?;
-    shop.stage.make_class().await?;
-    shop.stage.looked_at(mark).await?;
-    shop.stage.quiet().await?;
+    shop.fixture.make_class().await?;
+    shop.fixture.looked_at(mark).await?;
+    shop.fixture.quiet().await?;
     shop.unwritten(mark, "with its class again").await?;
     ensure!(shop.picture().await? == before, "AWS holds\n{}", shop.picture().await?);
     shop.edit_works().await?;
-    shop.stage.close().await
+    shop.fixture.close().await
 }
 
 /// What Albedo may do, as it is shipped, for a user of a test's.
@@ -132,12 +132,12 @@ struct Permissions {
 }
 
 impl Permissions {
-    fn new(stage: &Stage) -> Result<Self> {
+    fn new(fixture: &Fixture) -> Result<Self> {
         let shipped = include_str!("../../deploy/rbac.yaml");
         let shipped: Vec<Value> = serde_saphyr::from_multiple(shipped).context("deploy/rbac.yaml")?;
         let role = shipped.into_iter().find(|one| one["kind"] == "ClusterRole").context("no ClusterRole")?;
         let rules = role["rules"].as_array().context("a ClusterRole without rules")?.clone();
-        Ok(Self { name: format!("albedo-{}", stage.scope.id), namespace: stage.scope.namespace.clone(), rules })
+        Ok(Self { name: format!("albedo-{}", fixture.scope.id), namespace: fixture.scope.namespace.clone(), rules })
     }
 
     fn objects(&self, verbs_of_all: bool) -> Vec<Value> {
@@ -169,13 +169,13 @@ impl Permissions {
     }
 
     /// Grants what is shipped and `get` on Secrets of the namespace, or takes Ingresses, Services and Secrets away.
-    async fn grant(&self, stage: &Stage, all: bool) -> Result<()> {
-        stage.apply(&self.objects(all)).await?;
+    async fn grant(&self, fixture: &Fixture, all: bool) -> Result<()> {
+        fixture.apply(&self.objects(all)).await?;
         for (kind, verb) in [("ingresses.networking.k8s.io", "list"), ("services", "list"), ("secrets", "get")] {
             let answer = if all { "yes" } else { "no" };
             eventually(&format!("{verb} {kind}: {answer}"), SOON, async || {
                 let ask = ["auth", "can-i", verb, kind, "--as", &self.name, "--namespace", &self.namespace];
-                let out = stage.try_kubectl(&ask).await?;
+                let out = fixture.try_kubectl(&ask).await?;
                 Ok(String::from_utf8_lossy(&out.stdout).lines().any(|line| line == answer).then_some(()))
             })
             .await?;
@@ -185,14 +185,14 @@ impl Permissions {
 }
 
 pub async fn permissions_that_are_gone(base: Arc<Base>) -> Result<()> {
-    let mut stage = Stage::open(&base, "no-rights").await?;
-    let rights = Permissions::new(&stage)?;
-    rights.grant(&stage, true).await?;
-    let gate: Gate = stage.gate_as(base.ground.plane().client_for(&rights.name).await?).await?;
+    let mut fixture = Fixture::open(&base, "no-rights").await?;
+    let rights = Permissions::new(&fixture)?;
+    rights.grant(&fixture, true).await?;
+    let gate: Gate = fixture.gate_as(base.test_env.plane().client_for(&rights.name).await?).await?;
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "oidc"},
         "stringData": {"clientID": "shop", "clientSecret": "hush"}});
-    stage.apply(&[secret]).await?;
-    let certificate = stage.scope.emulator().certificate(&stage.scope.region, &["shop.example.com"]).await?;
+    fixture.apply(&[secret]).await?;
+    let certificate = fixture.scope.emulator().certificate(&fixture.scope.region, &["shop.example.com"]).await?;
     let place = |what: &str| format!("https://id.example.com/{what}");
     let oidc = json!({"issuer": "https://id.example.com", "authorizationEndpoint": place("a"), "tokenEndpoint": place("t"),
         "userInfoEndpoint": place("u"), "secretName": "oidc"});
@@ -202,17 +202,17 @@ pub async fn permissions_that_are_gone(base: Arc<Base>) -> Result<()> {
         ("auth-type", "oidc".to_owned()),
         ("auth-idp-oidc", oidc.to_string()),
     ];
-    let mut shop = Shop::open(stage, annotations).await?;
-    let (before, mark) = (shop.picture().await?, shop.stage.mark().await?);
+    let mut shop = Shop::open(fixture, annotations).await?;
+    let (before, mark) = (shop.picture().await?, shop.fixture.mark().await?);
 
-    rights.grant(&shop.stage, false).await?;
+    rights.grant(&shop.fixture, false).await?;
     gate.cut();
     for kind in ["ingresses.networking.k8s.io", "services"] {
         shop.says(&format!("cannot watch {kind}: ")).await?;
     }
     shop.says("grant get on this Secret").await?;
     // It is the only member: with nothing to go by the group stays as it is, and is looked at now and then.
-    shop.stage.event("shop", "FailedBuildModel", "oidc").await?;
+    shop.fixture.event("shop", "FailedBuildModel", "oidc").await?;
     shop.unwritten(mark, "without permissions").await?;
     shop.restart_unready().await?;
     for kind in ["ingresses.networking.k8s.io", "services"] {
@@ -220,16 +220,16 @@ pub async fn permissions_that_are_gone(base: Arc<Base>) -> Result<()> {
     }
     shop.unwritten(mark, "started without permissions").await?;
 
-    rights.grant(&shop.stage, true).await?;
-    shop.stage.albedo()?.ready().await?;
-    shop.stage.quiet().await?;
+    rights.grant(&shop.fixture, true).await?;
+    shop.fixture.albedo()?.ready().await?;
+    shop.fixture.quiet().await?;
     shop.unwritten(mark, "with permissions again").await?;
     ensure!(shop.picture().await? == before, "AWS holds\n{}", shop.picture().await?);
     shop.edit_works().await?;
     for (kind, name) in [("clusterrole", &rights.name), ("clusterrolebinding", &rights.name)] {
-        shop.stage.kubectl(&["delete", kind, name]).await?;
+        shop.fixture.kubectl(&["delete", kind, name]).await?;
     }
-    shop.stage.close().await
+    shop.fixture.close().await
 }
 
 /// A cluster of the predecessor's, taken over, looked at all the time.
@@ -313,7 +313,7 @@ pub async fn the_crd_of_bindings_that_is_gone(base: Arc<Base>) -> Result<()> {
         adoption.gate.reset();
         adoption.frozen.plane.kubectl_ok(["delete", "crd", CRD, "--timeout=60s"]).await?;
         adoption.says(&format!("cannot watch {CRD}: ")).await?;
-        adoption.says("a turn failed").await?;
+        adoption.says("a pass failed").await?;
         adoption.unwritten("without the CRD")?;
         if restarts {
             adoption.restart_unready().await?;

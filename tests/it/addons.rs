@@ -3,21 +3,21 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use albedo_ground::{Call, LoadBalancer, eventually};
+use albedo_testenv::{Call, LoadBalancer, eventually};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::base::{ALBEDO, Base};
+use crate::fixture::{Fixture, SOON};
 use crate::objects::{rule, service};
-use crate::stage::{SOON, Stage};
 
 const CLASSIC: &str = "11112222-3333-4444-5555-666677778888";
 /// Shield answers there for all regions.
 const SHIELDS_REGION: &str = "us-east-1";
 
 struct Guarded {
-    stage: Stage,
+    fixture: Fixture,
     acl: String,
 }
 
@@ -28,40 +28,40 @@ fn attached(balancer: &LoadBalancer) -> Value {
 
 impl Guarded {
     async fn open(base: &Arc<Base>, name: &str) -> Result<Self> {
-        let mut stage = Stage::open(base, name).await?;
-        stage.flags(&["--lb-stabilization-monitor-interval=1s"]);
-        let acl = plant_acl(&stage, "front").await?;
-        stage.start().await?;
-        stage.register().await?;
-        stage.apply(&[service("web", "NodePort", 80, 8080)]).await?;
-        Ok(Self { stage, acl })
+        let mut fixture = Fixture::open(base, name).await?;
+        fixture.flags(&["--lb-stabilization-monitor-interval=1s"]);
+        let acl = plant_acl(&fixture, "front").await?;
+        fixture.start().await?;
+        fixture.register().await?;
+        fixture.apply(&[service("web", "NodePort", 80, 8080)]).await?;
+        Ok(Self { fixture, acl })
     }
 
     fn ingress(&self, pairs: &[(&str, &str)]) -> Value {
-        self.stage.ingress("web", pairs, &json!([rule(None, &[("/", "Prefix", "web", 80)])]))
+        self.fixture.ingress("web", pairs, &json!([rule(None, &[("/", "Prefix", "web", 80)])]))
     }
 
     async fn balancer(&self) -> Result<LoadBalancer> {
-        self.stage.state().await?.load_balancers.into_iter().next().context("no load balancer")
+        self.fixture.state().await?.load_balancers.into_iter().next().context("no load balancer")
     }
 
     /// Applies the Ingress with these annotations and waits until what is attached is as wanted.
     async fn becomes(&self, pairs: &[(&str, &str)], wanted: Value) -> Result<()> {
-        self.stage.apply(&[self.ingress(pairs)]).await?;
-        self.stage.hostname("web").await?;
+        self.fixture.apply(&[self.ingress(pairs)]).await?;
+        self.fixture.hostname("web").await?;
         eventually(&format!("{wanted} is attached"), SOON, async || {
             let is = attached(&self.balancer().await?);
             ensure!(is == wanted, "it is {is}");
             Ok(Some(()))
         })
         .await?;
-        self.stage.quiet().await
+        self.fixture.quiet().await
     }
 
     /// The calls since then about what is attached to the load balancer.
     async fn calls(&self, mark: u64) -> Result<Vec<Call>> {
-        let (emulator, arn) = (self.stage.scope.emulator(), self.balancer().await?.arn);
-        let mut calls = emulator.calls_since(&self.stage.scope.region, mark).await?;
+        let (emulator, arn) = (self.fixture.scope.emulator(), self.balancer().await?.arn);
+        let mut calls = emulator.calls_since(&self.fixture.scope.region, mark).await?;
         calls.retain(|call| {
             ["wafv2", "waf-regional"].contains(&call.service.as_str()) && call.operation != "ListWebACLs"
                 || call.operation.contains("CapacityReservation")
@@ -73,9 +73,9 @@ impl Guarded {
 }
 
 /// Makes a web ACL; answers its ARN.
-async fn plant_acl(stage: &Stage, name: &str) -> Result<String> {
-    let arn = format!("arn:aws:wafv2:{}:123456789012:regional/webacl/{name}/1", stage.scope.region);
-    stage.scope.emulator().plant(&stage.scope.region, &json!([{"kind": "web-acl", "arn": arn}])).await?;
+async fn plant_acl(fixture: &Fixture, name: &str) -> Result<String> {
+    let arn = format!("arn:aws:wafv2:{}:123456789012:regional/webacl/{name}/1", fixture.scope.region);
+    fixture.scope.emulator().plant(&fixture.scope.region, &json!([{"kind": "web-acl", "arn": arn}])).await?;
     Ok(arn)
 }
 
@@ -93,12 +93,12 @@ pub async fn what_is_attached_stays_until_it_is_asked_away(base: Arc<Base>) -> R
         ("shield-advanced-protection", "true"),
         ("minimum-load-balancer-capacity", "CapacityUnits=500"),
     ];
-    let mark = guarded.stage.mark().await?;
+    let mark = guarded.fixture.mark().await?;
     guarded.becomes(&asked, all.clone()).await?;
     let calls = guarded.calls(mark).await?;
     ensure!(calls.iter().filter(|call| call.write).count() == 4, "{:?}", names(&calls));
 
-    let mark = guarded.stage.mark().await?;
+    let mark = guarded.fixture.mark().await?;
     let tagged = [asked.as_slice(), &[("tags", "team=shop")]].concat();
     guarded.becomes(&tagged, all.clone()).await?;
     eventually("the load balancer is tagged", SOON, async || {
@@ -109,7 +109,7 @@ pub async fn what_is_attached_stays_until_it_is_asked_away(base: Arc<Base>) -> R
     let calls = guarded.calls(mark).await?;
     ensure!(names(&calls).iter().all(|name| *name == "DescribeProtection") && calls.len() <= 1, "{:?}", names(&calls));
 
-    let mark = guarded.stage.mark().await?;
+    let mark = guarded.fixture.mark().await?;
     guarded.becomes(&[], all).await?;
     ensure!(guarded.calls(mark).await?.is_empty(), "{:?}", names(&guarded.calls(mark).await?));
 
@@ -120,7 +120,7 @@ pub async fn what_is_attached_stays_until_it_is_asked_away(base: Arc<Base>) -> R
         ("minimum-load-balancer-capacity", "CapacityUnits=0"),
     ];
     guarded.becomes(&away, json!([null, null, null, null])).await?;
-    guarded.stage.close().await
+    guarded.fixture.close().await
 }
 
 /// A name is looked up; one that does not exist is refused with the one that was meant, and so is a folded ARN.
@@ -133,30 +133,30 @@ pub async fn a_web_acl_has_to_exist(base: Arc<Base>) -> Result<()> {
         ("wafv2-acl-arn", folded.as_str(), "ALB027", "remove the white space"),
         ("shield-advanced-protection", "yes", "ALB011", ""),
     ];
-    for (key, value, code, mend) in rows {
-        let out = guarded.stage.try_apply(&[guarded.ingress(&[(key, value)])], &["--dry-run=server"]).await?;
+    for (key, value, code, fix) in rows {
+        let out = guarded.fixture.try_apply(&[guarded.ingress(&[(key, value)])], &["--dry-run=server"]).await?;
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        ensure!(!out.status.success() && said.contains(code) && said.contains(mend), "{key}: {value:?}: {said}");
+        ensure!(!out.status.success() && said.contains(code) && said.contains(fix), "{key}: {value:?}: {said}");
     }
     // One that was made after the facts were read is refused at first, which makes them be read again.
-    let late = guarded.ingress(&[("wafv2-acl-arn", &plant_acl(&guarded.stage, "late").await?)]);
+    let late = guarded.ingress(&[("wafv2-acl-arn", &plant_acl(&guarded.fixture, "late").await?)]);
     eventually("a web ACL that was just made is accepted", SOON, async || {
-        let out = guarded.stage.try_apply(std::slice::from_ref(&late), &["--dry-run=server"]).await?;
+        let out = guarded.fixture.try_apply(std::slice::from_ref(&late), &["--dry-run=server"]).await?;
         ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         Ok(Some(()))
     })
     .await?;
-    guarded.stage.close().await
+    guarded.fixture.close().await
 }
 
 /// `albedo facts` writes what the account holds, and `check` and `plan` go by it without any account.
 pub async fn facts_are_a_file(base: Arc<Base>) -> Result<()> {
     let guarded = Guarded::open(&base, "facts").await?;
-    let (stage, region) = (&guarded.stage, guarded.stage.scope.region.clone());
-    let vpc = stage.scope.emulator().world(&region).await?.vpc_id;
-    let file = stage.write("aws.json", "")?;
+    let (fixture, region) = (&guarded.fixture, guarded.fixture.scope.region.clone());
+    let vpc = fixture.scope.emulator().world(&region).await?.vpc_id;
+    let file = fixture.write("aws.json", "")?;
     let mut command = Command::new(ALBEDO);
-    command.envs(stage.launch.env.iter().filter(|(name, _)| name.starts_with("AWS_")).cloned());
+    command.envs(fixture.launch.env.iter().filter(|(name, _)| name.starts_with("AWS_")).cloned());
     command.args(["facts", &format!("--aws-region={region}"), &format!("--aws-vpc-id={vpc}"), "--output"]).arg(&file);
     let out = command.output().await?;
     ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
@@ -168,7 +168,7 @@ pub async fn facts_are_a_file(base: Arc<Base>) -> Result<()> {
     ensure!(limit == 100, "{}", facts["account_limits"]);
 
     let offline = async |command: &str, pairs: &[(&str, &str)]| -> Result<(Option<i32>, String)> {
-        let manifest = stage.write("offline.json", &guarded.ingress(pairs).to_string())?;
+        let manifest = fixture.write("offline.json", &guarded.ingress(pairs).to_string())?;
         let (manifest, facts) = (manifest.to_string_lossy().into_owned(), file.to_string_lossy().into_owned());
         let out = Command::new(ALBEDO).args([command, &manifest, "--facts", &facts]).env_clear().output().await?;
         let said = [out.stdout, out.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
@@ -179,13 +179,13 @@ pub async fn facts_are_a_file(base: Arc<Base>) -> Result<()> {
     let (code, said) = offline("check", &[("wafv2-acl-name", "frnt")]).await?;
     ensure!(code == Some(1) && said.contains("ALB207") && said.contains("did you mean front?"), "{said}");
     let (_, said) = offline("plan", &[("wafv2-acl-name", "front")]).await?;
-    let subnet = stage.scope.emulator().world(&region).await?.subnet("private-a").map(str::to_owned);
+    let subnet = fixture.scope.emulator().world(&region).await?.subnet("private-a").map(str::to_owned);
     ensure!(said.contains(&guarded.acl) && said.contains(&subnet.context("no subnet")?), "{said}");
 
-    let broken: PathBuf = stage.write("broken.json", "{\"subnets\": {\"value\": 1}}")?;
-    let manifest = stage.write("offline.json", &guarded.ingress(&[]).to_string())?;
+    let broken: PathBuf = fixture.write("broken.json", "{\"subnets\": {\"value\": 1}}")?;
+    let manifest = fixture.write("offline.json", &guarded.ingress(&[]).to_string())?;
     let out = Command::new(ALBEDO).arg("check").arg(&manifest).arg("--facts").arg(&broken).output().await?;
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     ensure!(out.status.code() == Some(2) && said.contains("subnets.value"), "{said}");
-    guarded.stage.close().await
+    guarded.fixture.close().await
 }

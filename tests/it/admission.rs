@@ -10,8 +10,8 @@ use std::process::Output;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
+use crate::fixture::Fixture;
 use crate::objects::{rule, service};
-use crate::stage::Stage;
 
 /// Everything that kubectl printed.
 fn said(out: &Output) -> String {
@@ -51,6 +51,6 @@ fn plain() -> Value {
 }
 
 /// Services that the cases refer to: `web` can be reached by node port, `inner` cannot.
-async fn services(stage: &Stage) -> Result<()> {
-    stage.apply(&[service("web", "NodePort", 80, 8080), service("inner", "ClusterIP", 80, 8080)]).await
+async fn services(fixture: &Fixture) -> Result<()> {
+    fixture.apply(&[service("web", "NodePort", 80, 8080), service("inner", "ClusterIP", 80, 8080)]).await
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use albedo_ground::{ACCOUNT, Albedo, Frozen, Gate, Launch, State, eventually, free_port};
+use albedo_testenv::{ACCOUNT, Albedo, Frozen, Gate, Launch, State, eventually, free_port};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::absence::later;
 use crate::base::{ALBEDO, Base, albedo};
+use crate::fixture::{SOON, tail};
 use crate::objects::PREFIX;
-use crate::stage::{SOON, tail};
 
 /// A thawed world with an Albedo before it, all of whose requests go through the gate.
 pub struct Adoption {

@@ -8,14 +8,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use albedo_ground::Call;
+use albedo_testenv::Call;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::base::{Base, minutes};
 use crate::crash::seed;
+use crate::fixture::{Fixture, SOON};
 use crate::objects::{annotations, rule};
-use crate::stage::{SOON, Stage};
 use crate::troubles::{Cell, Course, Table, Trouble, Walked, mixed, rounds};
 use crate::walk::{Step, Walk, leaves_nothing};
 
@@ -54,23 +54,23 @@ const API: Rule = ("/api", "Prefix", "api", 8000);
 const WEB: Rule = ("/", "Prefix", "web", 80);
 
 async fn open(base: &Arc<Base>) -> Result<Walk> {
-    let mut stage = Stage::open(base, "troubles").await?;
-    let gate = stage.gate().await?;
+    let mut fixture = Fixture::open(base, "troubles").await?;
+    let gate = fixture.gate().await?;
     // What goes wrong with AWS reaches Albedo as it is; writes to Kubernetes alone are counted by the gate.
-    let endpoint = stage.scope.emulator().endpoint().to_owned();
-    stage.launch.env.push(("AWS_ENDPOINT_URL".to_owned(), endpoint.into()));
-    stage.launch.env.push(("AWS_ACCESS_KEY_ID".to_owned(), stage.scope.region.clone().into()));
-    stage.launch.ready_within = Duration::from_mins(2);
-    stage.start().await?;
-    stage.backends("NodePort").await?;
-    let steps = steps(&stage).await?;
-    Ok(Walk::new(stage, gate, steps))
+    let endpoint = fixture.scope.emulator().endpoint().to_owned();
+    fixture.launch.env.push(("AWS_ENDPOINT_URL".to_owned(), endpoint.into()));
+    fixture.launch.env.push(("AWS_ACCESS_KEY_ID".to_owned(), fixture.scope.region.clone().into()));
+    fixture.launch.ready_within = Duration::from_mins(2);
+    fixture.start().await?;
+    fixture.backends("NodePort").await?;
+    let steps = steps(&fixture).await?;
+    Ok(Walk::new(fixture, gate, steps))
 }
 
 /// Create, edit, join, leave, target type, replace, delete, and a start beside: with all that an Ingress can ask of AWS.
 #[expect(clippy::too_many_lines, reason = "the table of what each step asks for")]
-async fn steps(stage: &Stage) -> Result<Vec<Step>> {
-    let (emulator, region) = (stage.scope.emulator(), &stage.scope.region);
+async fn steps(fixture: &Fixture) -> Result<Vec<Step>> {
+    let (emulator, region) = (fixture.scope.emulator(), &fixture.scope.region);
     let (one, two) = (
         emulator.certificate(region, &["one.example.com"]).await?,
         emulator.certificate(region, &["two.example.com"]).await?,
@@ -80,12 +80,12 @@ async fn steps(stage: &Stage) -> Result<Vec<Step>> {
     let planted = json!([{"kind": "trust-store", "name": "people", "arn": store},
         {"kind": "security-group", "id": OWN, "name": "own"}]);
     emulator.plant(region, &planted).await?;
-    let world = &stage.scope.world;
+    let world = &fixture.scope.world;
     let two_subnets = world.public_subnets().take(2).collect::<Vec<_>>().join(",");
     let (both, other) = (format!("{one},{two}"), two.clone());
-    let group = stage.scope.group.as_str();
+    let group = fixture.scope.group.as_str();
     let ingress = |name: &str, host: Option<&str>, pairs: &[(&str, &str)], paths: &[Rule]| {
-        let mut object = stage.ingress(name, &[], &json!([rule(host, paths)]));
+        let mut object = fixture.ingress(name, &[], &json!([rule(host, paths)]));
         object["metadata"]["annotations"] = annotations(pairs);
         object
     };
@@ -148,7 +148,7 @@ async fn steps(stage: &Stage) -> Result<Vec<Step>> {
 
 /// What Albedo has called since then.
 async fn calls(walk: &Walk, mark: u64) -> Result<Vec<Call>> {
-    let (emulator, region) = (walk.stage.scope.emulator(), &walk.stage.scope.region);
+    let (emulator, region) = (walk.fixture.scope.emulator(), &walk.fixture.scope.region);
     let mut calls = emulator.calls_since(region, mark).await?;
     let shield = emulator.calls_since(SHIELDS_REGION, mark).await?;
     calls.extend(shield.into_iter().filter(|call| call.caller == *region));
@@ -159,7 +159,7 @@ async fn calls(walk: &Walk, mark: u64) -> Result<Vec<Call>> {
 async fn recorded(mut walk: Walk) -> Result<(Walked, Vec<BTreeMap<String, usize>>)> {
     let (mut done, mut used, before) = (Vec::new(), Vec::new(), walk.whole().await?);
     for index in 0..walk.names().len() {
-        let mark = walk.stage.mark().await?;
+        let mark = walk.fixture.mark().await?;
         done.push(walk.first_step(index).await?);
         let mut count = BTreeMap::new();
         for call in calls(&walk, mark).await? {

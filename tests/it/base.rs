@@ -1,10 +1,10 @@
-//! What all tests share: the runtime, the ground, started when the first test asks for it, and an authority for serving certificates.
+//! What all tests share: the runtime, the test environment, started when the first test asks for it, and an authority for serving certificates.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use albedo_ground::{Authority, Ground};
+use albedo_testenv::{Authority, TestEnv};
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -35,7 +35,7 @@ pub const ALBEDO: &str = env!("CARGO_BIN_EXE_albedo");
 
 /// What there is to stand on.
 pub struct Base {
-    pub ground: Arc<Ground>,
+    pub test_env: Arc<TestEnv>,
     pub authority: Authority,
     dir: PathBuf,
 }
@@ -43,13 +43,13 @@ pub struct Base {
 impl Base {
     /// A control plane and an emulator with their logs in a folder.
     pub async fn start(dir: &Path) -> Result<Arc<Self>> {
-        let ground = Arc::new(Ground::start_in(dir).await?);
+        let test_env = Arc::new(TestEnv::start_in(dir).await?);
         let authority = Authority::new("it")?;
         std::fs::write(dir.join("serving-ca.crt"), authority.pem())?;
-        let base = Self { ground, authority, dir: dir.to_owned() };
+        let base = Self { test_env, authority, dir: dir.to_owned() };
         let crds = base.dir.join("crds.yaml");
         std::fs::write(&crds, albedo(&["crds"]).await?)?;
-        let kubectl = base.ground.plane();
+        let kubectl = base.test_env.plane();
         kubectl.kubectl_ok(["apply", "--server-side", "-f", &crds.to_string_lossy()]).await?;
         kubectl
             .kubectl_ok(["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds.to_string_lossy()])
@@ -117,7 +117,7 @@ impl Lazy {
         let Some(base) = lazy.base.into_inner() else { return Ok(()) };
         lazy.runtime.block_on(async {
             let base = Arc::into_inner(base).context("a test still holds the base")?;
-            Arc::into_inner(base.ground).context("a test still holds the ground")?.stop().await
+            Arc::into_inner(base.test_env).context("a test still holds the test environment")?.stop().await
         })
     }
 }

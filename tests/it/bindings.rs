@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
-use albedo_ground::eventually;
+use albedo_testenv::eventually;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::base::Base;
+use crate::fixture::{Fixture, SOON, tail};
 use crate::objects::rule;
-use crate::stage::{SOON, Stage, tail};
 
 const THEIRS: [&str; 2] = ["10.77.97.5", "10.77.97.6"];
 
 struct Hands {
-    stage: Stage,
+    fixture: Fixture,
 }
 
 impl Hands {
     /// A target group of another hand with two targets.
     async fn target_group(&self, name: &str, tags: Value) -> Result<String> {
-        let vpc = &self.stage.scope.world.vpc_id;
+        let vpc = &self.fixture.scope.world.vpc_id;
         let mut params = json!({"Name": name, "Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip"});
         if tags.is_array() {
             params["Tags"] = tags;
@@ -36,7 +36,7 @@ impl Hands {
     }
 
     async fn call(&self, operation: &str, params: &Value) -> Result<Value> {
-        self.stage.scope.emulator().call(&self.stage.scope.region, "elbv2", operation, params).await
+        self.fixture.scope.emulator().call(&self.fixture.scope.region, "elbv2", operation, params).await
     }
 
     /// Ids of the targets that do not drain.
@@ -56,7 +56,7 @@ impl Hands {
             ensure!(is(&targets), "they are {targets:?}");
             Ok(Some(()))
         });
-        found.await.with_context(|| tail(&self.stage.log()))
+        found.await.with_context(|| tail(&self.fixture.log()))
     }
 
     /// Waits for an event and the condition on a binding.
@@ -65,26 +65,26 @@ impl Hands {
         let selector = format!("--field-selector=involvedObject.kind=TargetGroupBinding,involvedObject.name={name}");
         let what = format!("{name} hears {reason}");
         let found = eventually(&what, SOON, async || {
-            let events = self.stage.kubectl(&["get", "events", &selector, "-o", path]).await?;
+            let events = self.fixture.kubectl(&["get", "events", &selector, "-o", path]).await?;
             let hit = events.lines().any(|line| line.starts_with(&format!("{reason}: ")) && line.contains(text));
             ensure!(hit, "there are {events}");
             Ok(Some(()))
         });
-        found.await.with_context(|| tail(&self.stage.log()))
+        found.await.with_context(|| tail(&self.fixture.log()))
     }
 
     async fn ready(&self, name: &str) -> Result<String> {
         let path = r#"jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.reason}{end}"#;
-        self.stage.kubectl(&["get", "targetgroupbinding", name, "-o", path]).await
+        self.fixture.kubectl(&["get", "targetgroupbinding", name, "-o", path]).await
     }
 
     async fn unwritten(&self, mark: u64) -> Result<()> {
-        let writes = self.stage.writes_since(mark).await?;
-        let of_targets = |one: &&albedo_ground::Call| {
+        let writes = self.fixture.writes_since(mark).await?;
+        let of_targets = |one: &&albedo_testenv::Call| {
             one.operation.ends_with("registerTargets") || one.operation == "RegisterTargets"
         };
         let writes: Vec<_> = writes.iter().filter(of_targets).collect();
-        ensure!(writes.is_empty(), "albedo wrote {writes:?}\n{}", tail(&self.stage.log()));
+        ensure!(writes.is_empty(), "albedo wrote {writes:?}\n{}", tail(&self.fixture.log()));
         Ok(())
     }
 }
@@ -108,16 +108,16 @@ fn of_web(name: &str, spec: &Value) -> Value {
 /// A target group of another cluster, one that is shared, one of another account, one that another controller binds, one that is
 /// bound already: nothing is registered or deregistered, neither while the binding is there nor when it goes.
 pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
-    let hands = Hands { stage: Stage::with_albedo(&base, "others").await? };
-    let stage = &hands.stage;
-    stage.backends("ClusterIP").await?;
+    let hands = Hands { fixture: Fixture::with_albedo(&base, "others").await? };
+    let fixture = &hands.fixture;
+    fixture.backends("ClusterIP").await?;
     let blue = json!([{"Key": "elbv2.k8s.aws/cluster", "Value": "blue"}, {"Key": "ingress.k8s.aws/stack", "Value": "shop"},
         {"Key": "ingress.k8s.aws/resource", "Value": "shop/web-web:80"}]);
     let foreign = hands.target_group("others-blue", blue).await?;
     let shared = hands.target_group("others-shared", Value::Null).await?;
     let account = hands.target_group("others-account", Value::Null).await?;
     let service = hands.target_group("others-service", Value::Null).await?;
-    let mark = stage.mark().await?;
+    let mark = fixture.mark().await?;
 
     let spec = |arn: &str| json!({"targetGroupARN": arn, "targetType": "ip"});
     let mut restored = of_web("restored", &spec(&foreign));
@@ -139,7 +139,7 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
     let mut plain = of_web("claims-too", &spec(&elsewhere));
     plain["metadata"]["annotations"] = claims["metadata"]["annotations"].clone();
     let all = [restored, of_web("multi", &multi), of_web("role", &role), labelled, claims];
-    stage.apply(&all).await?;
+    fixture.apply(&all).await?;
     hands.told("restored", "OtherCluster", "blue").await?;
     hands.told("multi", "NotSupported", "multiClusterTargetGroup").await?;
     hands.told("role", "NotSupported", "iamRoleArnToAssume").await?;
@@ -150,87 +150,87 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
         Ok((ready == "False OtherCluster").then_some(()))
     });
     ready.await?;
-    stage.quiet().await?;
+    fixture.quiet().await?;
     for name in ["restored", "multi", "role", "labelled", "claims"] {
-        stage.kubectl(&["delete", "targetgroupbinding", name, "--timeout=30s"]).await?;
+        fixture.kubectl(&["delete", "targetgroupbinding", name, "--timeout=30s"]).await?;
     }
-    stage.quiet().await?;
+    fixture.quiet().await?;
     hands.unwritten(mark).await?;
     for arn in [&foreign, &shared, &account, &service, &claimed] {
         ensure!(hands.targets(arn).await? == THEIRS, "{arn} lost targets");
     }
-    stage.apply(&[plain]).await?;
+    fixture.apply(&[plain]).await?;
     hands.has(&elsewhere, "its own pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     ensure!(hands.targets(&claimed).await? == THEIRS, "{claimed} lost targets to a claim");
-    stage.kubectl(&["delete", "targetgroupbinding", "claims-too", "--timeout=30s"]).await?;
+    fixture.kubectl(&["delete", "targetgroupbinding", "claims-too", "--timeout=30s"]).await?;
     ensure!(hands.targets(&claimed).await? == THEIRS, "{claimed} lost targets to a claim");
     the_older_binding_counts(&hands).await?;
-    hands.stage.close().await
+    hands.fixture.close().await
 }
 
 /// Two bindings of one target group: the older one counts; when it goes, the other takes over without an empty moment.
 async fn the_older_binding_counts(hands: &Hands) -> Result<()> {
-    let stage = &hands.stage;
+    let fixture = &hands.fixture;
     let pair = hands.target_group("others-pair", Value::Null).await?;
-    stage.apply(&[of_web("first", &json!({"targetGroupARN": pair}))]).await?;
+    fixture.apply(&[of_web("first", &json!({"targetGroupARN": pair}))]).await?;
     hands.has(&pair, "two pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let mut second = of_web("a-second", &json!({"targetGroupName": "others-pair"}));
     second["spec"]["serviceRef"] = json!({"name": "api", "port": 8000});
-    let mark = stage.mark().await?;
-    stage.apply(&[second]).await?;
+    let mark = fixture.mark().await?;
+    fixture.apply(&[second]).await?;
     hands.told("a-second", "AlreadyBound", "first").await?;
-    stage.quiet().await?;
+    fixture.quiet().await?;
     hands.unwritten(mark).await?;
-    stage.kubectl(&["delete", "targetgroupbinding", "first", "--timeout=30s"]).await?;
+    fixture.kubectl(&["delete", "targetgroupbinding", "first", "--timeout=30s"]).await?;
     hands.has(&pair, "the pod of the second", |ids| ids.len() == 1).await?;
     let ready = eventually("it is ready", SOON, async || {
         Ok((hands.ready("a-second").await? == "True Reconciled").then_some(()))
     });
     ready.await?;
-    stage.kubectl(&["delete", "targetgroupbinding", "a-second", "--timeout=30s"]).await?;
+    fixture.kubectl(&["delete", "targetgroupbinding", "a-second", "--timeout=30s"]).await?;
     hands.has(&pair, "none", <[String]>::is_empty).await
 }
 
 /// What a binding leaves out is its target group's; a name is looked for until it is there. Moved to another target group, it takes with it
 /// what it registered, and nothing else, after a restart too.
 pub async fn a_short_binding_is_enough_and_may_be_moved(base: Arc<Base>) -> Result<()> {
-    let mut hands = Hands { stage: Stage::with_albedo(&base, "short").await? };
-    hands.stage.backends("ClusterIP").await?;
-    hands.stage.apply(&[of_web("named", &json!({"targetGroupName": "short-one"}))]).await?;
+    let mut hands = Hands { fixture: Fixture::with_albedo(&base, "short").await? };
+    hands.fixture.backends("ClusterIP").await?;
+    hands.fixture.apply(&[of_web("named", &json!({"targetGroupName": "short-one"}))]).await?;
     hands.told("named", "FailedReconcile", "short-one").await?;
     let one = hands.target_group("short-one", Value::Null).await?;
     let two = hands.target_group("short-two", Value::Null).await?;
     hands.has(&one, "two pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
-    hands.stage.quiet().await?;
+    hands.fixture.quiet().await?;
     hands.register(&one).await?;
-    hands.stage.albedo()?.kill().await?;
-    hands.stage.apply(&[of_web("named", &json!({"targetGroupName": "short-two"}))]).await?;
-    hands.stage.start().await?;
+    hands.fixture.albedo()?.kill().await?;
+    hands.fixture.apply(&[of_web("named", &json!({"targetGroupName": "short-two"}))]).await?;
+    hands.fixture.start().await?;
     hands.has(&two, "two pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     hands.has(&one, "what another hand registered", |ids| ids == THEIRS).await?;
     // It leaves the former one, too, when the same edit gives it to somebody else.
-    hands.stage.quiet().await?;
+    hands.fixture.quiet().await?;
     let three = hands.target_group("short-three", Value::Null).await?;
     let mut given = of_web("named", &role_of(&three));
     given["spec"]["targetGroupName"] = Value::Null;
-    hands.stage.apply(&[given]).await?;
+    hands.fixture.apply(&[given]).await?;
     hands.told("named", "NotSupported", "iamRoleArnToAssume").await?;
     hands.has(&two, "none", <[String]>::is_empty).await?;
     hands.has(&three, "what another hand registered", |ids| ids == THEIRS).await?;
-    hands.stage.kubectl(&["delete", "targetgroupbinding", "named", "--timeout=30s"]).await?;
+    hands.fixture.kubectl(&["delete", "targetgroupbinding", "named", "--timeout=30s"]).await?;
     hands.has(&two, "none", <[String]>::is_empty).await?;
     hands.has(&one, "what another hand registered", |ids| ids == THEIRS).await?;
-    hands.stage.close().await
+    hands.fixture.close().await
 }
 
 /// A target that AWS refuses is named, and the others are registered. At the quota those that leave go first.
 pub async fn one_bad_target_keeps_nobody_out(base: Arc<Base>) -> Result<()> {
-    let hands = Hands { stage: Stage::with_albedo(&base, "bad").await? };
-    let stage = &hands.stage;
-    stage.backends("ClusterIP").await?;
+    let hands = Hands { fixture: Fixture::with_albedo(&base, "bad").await? };
+    let fixture = &hands.fixture;
+    fixture.backends("ClusterIP").await?;
     let pod = r"jsonpath={.items[0].metadata.name}";
-    let pod = stage.kubectl(&["get", "pods", "-l", "app=web", "-o", pod]).await?;
+    let pod = fixture.kubectl(&["get", "pods", "-l", "app=web", "-o", pod]).await?;
     let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {"name": "bad", "labels": {"kubernetes.io/service-name": "web"}}, "addressType": "IPv4",
         "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
@@ -239,56 +239,60 @@ pub async fn one_bad_target_keeps_nobody_out(base: Arc<Base>) -> Result<()> {
     let arn = hands.target_group("bad-one", Value::Null).await?;
     let refused =
         json!([{"service": "elbv2", "operation": "RegisterTargets", "status": 400, "code": "TooManyTargets"}]);
-    stage.scope.emulator().faults(&stage.scope.region, &refused).await?;
-    let mark = stage.mark().await?;
-    stage.apply(&[slice, of_web("bad", &json!({"targetGroupARN": arn}))]).await?;
+    fixture.scope.emulator().faults(&fixture.scope.region, &refused).await?;
+    let mark = fixture.mark().await?;
+    fixture.apply(&[slice, of_web("bad", &json!({"targetGroupARN": arn}))]).await?;
     hands.has(&arn, "both pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     hands.told("bad", "FailedReconcile", "8.8.8.8").await?;
     hands.told("bad", "TargetsSkipped", "never-seen").await?;
-    let writes = stage.writes_since(mark).await?;
+    let writes = fixture.writes_since(mark).await?;
     let order: Vec<&str> = writes.iter().map(|call| call.operation.as_str()).collect();
     ensure!(order.starts_with(&["RegisterTargets", "DeregisterTargets", "RegisterTargets"]), "{order:?}");
-    stage.kubectl(&["delete", "endpointslice", "bad"]).await?;
-    stage.quiet().await?;
-    hands.stage.close().await
+    fixture.kubectl(&["delete", "endpointslice", "bad"]).await?;
+    fixture.quiet().await?;
+    hands.fixture.close().await
 }
 
 /// A second binding on a group's target group does nothing, whatever labels it wears and although the group's own one goes for a moment.
 pub async fn a_group_keeps_its_target_group(base: Arc<Base>) -> Result<()> {
-    let hands = Hands { stage: Stage::with_albedo(&base, "keeps").await? };
-    let stage = &hands.stage;
-    stage.backends("ClusterIP").await?;
-    stage
-        .apply(&[stage.ingress("shop", &[("target-type", "ip")], &json!([rule(None, &[("/", "Prefix", "web", 80)])]))])
+    let hands = Hands { fixture: Fixture::with_albedo(&base, "keeps").await? };
+    let fixture = &hands.fixture;
+    fixture.backends("ClusterIP").await?;
+    fixture
+        .apply(&[fixture.ingress(
+            "shop",
+            &[("target-type", "ip")],
+            &json!([rule(None, &[("/", "Prefix", "web", 80)])]),
+        )])
         .await?;
-    stage.hostname("shop").await?;
-    stage.quiet().await?;
-    let arn = stage.state().await?.target_groups.first().context("no target group")?.arn.clone();
+    fixture.hostname("shop").await?;
+    fixture.quiet().await?;
+    let arn = fixture.state().await?.target_groups.first().context("no target group")?.arn.clone();
     let before = hands.targets(&arn).await?;
     ensure!(before.len() == 2, "{before:?}");
-    let mark = stage.mark().await?;
+    let mark = fixture.mark().await?;
     let mut evil = of_web("aaa", &json!({"targetGroupARN": arn, "targetType": "ip"}));
     evil["spec"]["serviceRef"] = json!({"name": "api", "port": 8000});
-    stage.apply(&[evil]).await?;
+    fixture.apply(&[evil]).await?;
     hands.told("aaa", "AlreadyBound", "already bound").await?;
-    stage.kubectl(&["delete", "targetgroupbinding", "aaa", "--timeout=30s"]).await?;
-    stage.quiet().await?;
+    fixture.kubectl(&["delete", "targetgroupbinding", "aaa", "--timeout=30s"]).await?;
+    fixture.quiet().await?;
     hands.unwritten(mark).await?;
     ensure!(hands.targets(&arn).await? == before);
-    hands.stage.close().await
+    hands.fixture.close().await
 }
 
 /// A target group of a group that several clusters share: who comes and goes here is registered and deregistered, and targets of the others stay,
 /// after a restart too. The limit of targets counts, and is told.
 pub async fn what_clusters_share_keeps_the_targets_of_all(base: Arc<Base>) -> Result<()> {
-    let mut hands = Hands { stage: Stage::with_albedo(&base, "clusters").await? };
-    hands.stage.backends("ClusterIP").await?;
+    let mut hands = Hands { fixture: Fixture::with_albedo(&base, "clusters").await? };
+    hands.fixture.backends("ClusterIP").await?;
     let annotations = [("target-type", "ip"), ("multi-cluster-target-group", "true")];
     let rules = json!([rule(None, &[("/", "Prefix", "web", 80)])]);
-    hands.stage.apply(&[hands.stage.ingress("shop", &annotations, &rules)]).await?;
-    hands.stage.hostname("shop").await?;
-    hands.stage.quiet().await?;
-    let arn = hands.stage.state().await?.target_groups.first().context("no target group")?.arn.clone();
+    hands.fixture.apply(&[hands.fixture.ingress("shop", &annotations, &rules)]).await?;
+    hands.fixture.hostname("shop").await?;
+    hands.fixture.quiet().await?;
+    let arn = hands.fixture.state().await?.target_groups.first().context("no target group")?.arn.clone();
     hands.has(&arn, "two pods", |ids| ids.len() == 2).await?;
     hands.register(&arn).await?;
     let with_theirs = |ours: usize| {
@@ -296,43 +300,43 @@ pub async fn what_clusters_share_keeps_the_targets_of_all(base: Arc<Base>) -> Re
             ids.iter().filter(|id| is_theirs(id)).count() == THEIRS.len() && ids.len() == THEIRS.len() + ours
         }
     };
-    hands.stage.kubectl(&["scale", "deployment", "web", "--replicas=3"]).await?;
+    hands.fixture.kubectl(&["scale", "deployment", "web", "--replicas=3"]).await?;
     hands.has(&arn, "three pods and theirs", with_theirs(3)).await?;
-    hands.stage.quiet().await?;
-    hands.stage.albedo()?.kill().await?;
-    hands.stage.kubectl(&["scale", "deployment", "web", "--replicas=1"]).await?;
-    hands.stage.start().await?;
+    hands.fixture.quiet().await?;
+    hands.fixture.albedo()?.kill().await?;
+    hands.fixture.kubectl(&["scale", "deployment", "web", "--replicas=1"]).await?;
+    hands.fixture.start().await?;
     hands.has(&arn, "one pod and theirs", with_theirs(1)).await?;
-    hands.stage.quiet().await?;
+    hands.fixture.quiet().await?;
 
     let limited = hands.target_group("clusters-limited", Value::Null).await?;
-    hands.stage.albedo()?.kill().await?;
-    hands.stage.flags(&["--max-targets-per-target-group=1"]);
-    hands.stage.start().await?;
-    hands.stage.kubectl(&["scale", "deployment", "web", "--replicas=2"]).await?;
-    hands.stage.kubectl(&["rollout", "status", "deployment", "web", "--timeout=60s"]).await?;
-    hands.stage.apply(&[of_web("limited", &json!({"targetGroupARN": limited, "targetType": "ip"}))]).await?;
+    hands.fixture.albedo()?.kill().await?;
+    hands.fixture.flags(&["--max-targets-per-target-group=1"]);
+    hands.fixture.start().await?;
+    hands.fixture.kubectl(&["scale", "deployment", "web", "--replicas=2"]).await?;
+    hands.fixture.kubectl(&["rollout", "status", "deployment", "web", "--timeout=60s"]).await?;
+    hands.fixture.apply(&[of_web("limited", &json!({"targetGroupARN": limited, "targetType": "ip"}))]).await?;
     hands.told("limited", "TargetLimit", "--max-targets-per-target-group is 1").await?;
     hands.has(&limited, "one pod", |ids| ids.len() == 1 && !ids.iter().any(|id| is_theirs(id))).await?;
-    hands.stage.close().await
+    hands.fixture.close().await
 }
 
-/// At the door: a second binding and one that contradicts its target group are refused, and what is absent is filled in where it is known.
-pub async fn the_door_knows_bindings(base: Arc<Base>) -> Result<()> {
-    let hands = Hands { stage: Stage::with_webhooks(&base, "boundary", &[]).await? };
-    let stage = &hands.stage;
-    stage.backends("ClusterIP").await?;
+/// At admission: a second binding and one that conflicts with its target group are refused, and what is absent is filled in where it is known.
+pub async fn admission_knows_bindings(base: Arc<Base>) -> Result<()> {
+    let hands = Hands { fixture: Fixture::with_webhooks(&base, "boundary", &[]).await? };
+    let fixture = &hands.fixture;
+    fixture.backends("ClusterIP").await?;
     let refusal = async |name: &str, spec: Value| -> Result<String> {
-        let output = stage.try_apply(&[of_web(name, &spec)], &[]).await?;
+        let output = fixture.try_apply(&[of_web(name, &spec)], &[]).await?;
         ensure!(!output.status.success(), "{name} was admitted");
         Ok(String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let told = refusal("nothing", json!({"targetType": "ip"})).await?;
     ensure!(told.contains("ALB040") && told.contains("must provide either"), "{told}");
     let arn = hands.target_group("boundary-one", Value::Null).await?;
-    stage.apply(&[of_web("one", &json!({"targetGroupARN": arn}))]).await?;
+    fixture.apply(&[of_web("one", &json!({"targetGroupARN": arn}))]).await?;
     hands.has(&arn, "two pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     let told = refusal("two", json!({"targetGroupName": "boundary-one"})).await?;
     ensure!(told.contains("ALB120") && told.contains("already bound"), "{told}");
-    hands.stage.close().await
+    hands.fixture.close().await
 }

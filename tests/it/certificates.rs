@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use albedo_ground::{SecretMount, eventually, http_get};
+use albedo_testenv::{SecretMount, eventually, http_get};
 use anyhow::{Context as _, Result, ensure};
 use futures::future::{join, join_all};
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
@@ -23,8 +23,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::base::{Base, albedo};
+use crate::fixture::{Fixture, SOON, tail};
 use crate::objects::rule;
-use crate::stage::{SOON, Stage, tail};
 
 const KINDS: &str = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
 const RENEWALS: usize = 5;
@@ -37,34 +37,34 @@ const ANSWER: Duration = Duration::from_secs(20);
 
 /// Albedo with a pair from cert-manager, and an API server that trusts what the CA injector wrote.
 struct Served {
-    stage: Stage,
+    fixture: Fixture,
     mount: SecretMount,
 }
 
 impl Served {
     async fn open(base: &Arc<Base>) -> Result<Self> {
-        base.ground.cert_manager().await?;
-        let mut stage = Stage::open(base, "certificates").await?;
-        let namespace = stage.scope.namespace.clone();
+        base.test_env.cert_manager().await?;
+        let mut fixture = Fixture::open(base, "certificates").await?;
+        let namespace = fixture.scope.namespace.clone();
         for name in ["issuer.yaml", "serving.yaml"] {
             let text = std::fs::read_to_string(root().join("certs").join(name))?.replace("albedo-system", &namespace);
             // Here the API server calls an address, not a Service.
             let text = text.replacen("  dnsNames:\n", "  ipAddresses: [127.0.0.1]\n  dnsNames:\n", 1);
-            let file = stage.write(name, &text)?;
-            stage.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await?;
+            let file = fixture.write(name, &text)?;
+            fixture.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await?;
         }
         let dir = base.dir().join(format!("{namespace}-mounted"));
-        stage.flags(&[&format!("--webhook-cert-dir={}", dir.display())]);
-        let mount = SecretMount::start(base.ground.client(), &namespace, "albedo-serving-tls", dir).await?;
-        stage.start().await?;
-        let served = Self { stage, mount };
+        fixture.flags(&[&format!("--webhook-cert-dir={}", dir.display())]);
+        let mount = SecretMount::start(base.test_env.client(), &namespace, "albedo-serving-tls", dir).await?;
+        fixture.start().await?;
+        let served = Self { fixture, mount };
         served.register().await?;
         Ok(served)
     }
 
     /// Webhooks without an authority, which the CA injector adds.
     async fn register(&self) -> Result<()> {
-        let (scope, url) = (&self.stage.scope, self.stage.webhook_url()?);
+        let (scope, url) = (&self.fixture.scope, self.fixture.webhook_url()?);
         let yaml = albedo(&[
             "webhook-config",
             &format!("--url={url}"),
@@ -74,22 +74,22 @@ impl Served {
         ])
         .await?;
         ensure!(!yaml.contains("caBundle"), "the authority is the injector's to add:\n{yaml}");
-        let file = self.stage.write("webhooks.yaml", &yaml)?;
-        self.stage.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await?;
+        let file = self.fixture.write("webhooks.yaml", &yaml)?;
+        self.fixture.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await?;
         let inject = format!("cert-manager.io/inject-ca-from={}/albedo-serving", scope.namespace);
-        self.stage.kubectl(&["annotate", KINDS, &scope.id, &inject]).await?;
+        self.fixture.kubectl(&["annotate", KINDS, &scope.id, &inject]).await?;
         // The API server learns of both configurations a moment later.
         eventually("a bad Ingress is refused", SOON, async || self.bad().await.map(Some)).await?;
         eventually("a good Ingress is defaulted", SOON, async || self.good().await.map(Some))
             .await
-            .with_context(|| tail(&self.stage.log()))
+            .with_context(|| tail(&self.fixture.log()))
     }
 
     async fn create(&self, name: &str, pairs: &[(&str, &str)]) -> Result<kube::Result<Ingress>> {
         let rules = json!([rule(None, &[("/", "Prefix", "web", 80)])]);
-        let ingress: Ingress = serde_json::from_value(self.stage.ingress(name, pairs, &rules))?;
+        let ingress: Ingress = serde_json::from_value(self.fixture.ingress(name, pairs, &rules))?;
         let dry_run = PostParams { dry_run: true, ..PostParams::default() };
-        let ingresses = self.stage.scope.api::<Ingress>();
+        let ingresses = self.fixture.scope.api::<Ingress>();
         timeout(ANSWER, ingresses.create(&dry_run, &ingress)).await.context("no answer to an Ingress")
     }
 
@@ -111,12 +111,12 @@ impl Served {
 
     fn certificate(&self) -> Api<DynamicObject> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("cert-manager.io", "v1", "Certificate"));
-        Api::namespaced_with(self.stage.scope.client(), &self.stage.scope.namespace, &resource)
+        Api::namespaced_with(self.fixture.scope.client(), &self.fixture.scope.namespace, &resource)
     }
 
     /// What a Secret of cert-manager's has under a key.
     async fn secret(&self, name: &str, key: &str) -> Result<Vec<u8>> {
-        let secret = self.stage.scope.api::<Secret>().get(name).await?;
+        let secret = self.fixture.scope.api::<Secret>().get(name).await?;
         let data = secret.data.unwrap_or_default().remove(key);
         Ok(data.with_context(|| format!("no {key} in the Secret {name}"))?.0)
     }
@@ -149,12 +149,12 @@ impl Served {
             let shown = self.handshake().await?;
             Ok((wanted.first().map(AsRef::as_ref) == Some(shown.as_slice())).then_some(shown))
         });
-        shown.await.with_context(|| tail(&self.stage.log()))
+        shown.await.with_context(|| tail(&self.fixture.log()))
     }
 
     /// The certificate authorities that each webhook trusts, as the injector wrote them.
     async fn bundles(&self) -> Result<Vec<Vec<u8>>> {
-        let (client, id) = (self.stage.scope.client(), &self.stage.scope.id);
+        let (client, id) = (self.fixture.scope.client(), &self.fixture.scope.id);
         let validating = Api::<ValidatingWebhookConfiguration>::all(client.clone()).get(id).await?;
         let mutating = Api::<MutatingWebhookConfiguration>::all(client).get(id).await?;
         let validating = validating.webhooks.unwrap_or_default().into_iter().map(|hook| hook.client_config);
@@ -190,7 +190,7 @@ impl Served {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let address = format!("127.0.0.1:{}", self.stage.flag("webhook-bind-port")?);
+        let address = format!("127.0.0.1:{}", self.fixture.flag("webhook-bind-port")?);
         let (connector, name) = (TlsConnector::from(Arc::new(config)), ServerName::try_from("127.0.0.1")?);
         let connect = async { connector.connect(name, TcpStream::connect(address).await?).await };
         let stream = timeout(ANSWER, connect).await.context("no end of a handshake")??;
@@ -200,16 +200,16 @@ impl Served {
 
     /// One of Albedo's counters.
     async fn counter(&self, name: &str) -> Result<u32> {
-        let (_, body) = http_get(&format!("http://{}/metrics", self.stage.flag("metrics-bind-addr")?)).await?;
+        let (_, body) = http_get(&format!("http://{}/metrics", self.fixture.flag("metrics-bind-addr")?)).await?;
         let text = String::from_utf8_lossy(&body).into_owned();
         let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
         found.with_context(|| format!("no {name} in\n{text}"))
     }
 
     async fn close(self) -> Result<()> {
-        self.stage.kubectl(&["delete", KINDS, &self.stage.scope.id, "--wait=false"]).await?;
+        self.fixture.kubectl(&["delete", KINDS, &self.fixture.scope.id, "--wait=false"]).await?;
         drop(self.mount);
-        self.stage.close().await
+        self.fixture.close().await
     }
 }
 
@@ -280,7 +280,7 @@ pub async fn a_renewed_pair_is_taken_over_without_a_failed_apply(base: Arc<Base>
         failures.len(),
         good + bad + handshakes,
         failures.first(),
-        tail(&served.stage.log())
+        tail(&served.fixture.log())
     );
     ensure!(
         good >= 100 && bad >= 20 && handshakes >= 20,
@@ -355,8 +355,8 @@ fn manifests(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 pub async fn what_is_to_be_installed_is_accepted(base: Arc<Base>) -> Result<()> {
-    base.ground.cert_manager().await?;
-    let (plane, deploy) = (base.ground.plane(), root().join("deploy"));
+    base.test_env.cert_manager().await?;
+    let (plane, deploy) = (base.test_env.plane(), root().join("deploy"));
     let namespace = deploy.join("namespace.yaml");
     plane.kubectl_ok(["apply", "--server-side", "-f", &namespace.to_string_lossy()]).await?;
     let mut sources: Vec<(&str, PathBuf)> = vec![("-k", deploy.clone()), ("-k", root().join("certs"))];

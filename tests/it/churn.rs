@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use albedo_ground::{Albedo, eventually};
+use albedo_testenv::{Albedo, eventually};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 
 use crate::base::{Base, minutes};
 use crate::crash::seed;
+use crate::fixture::{Fixture, SOON, tail};
 use crate::objects::{annotations, deployment, rule, service};
-use crate::stage::{SOON, Stage, tail};
 use crate::troubles::mixed;
 
 const INGRESSES: usize = 50;
@@ -54,7 +54,7 @@ impl Dice {
 }
 
 struct Churn {
-    stage: Stage,
+    fixture: Fixture,
     client: Client,
     /// The author's namespace.
     other: String,
@@ -144,7 +144,7 @@ const ATTACKS: &[Attack] = &[
         },
     },
     Attack {
-        name: "a member that contradicts the group",
+        name: "a member that conflicts with the group",
         objects: |churn, n| {
             vec![churn.hostile(n, Some(0), &[("scheme", "internet-facing"), ("ip-address-type", "dualstack")])]
         },
@@ -153,17 +153,17 @@ const ATTACKS: &[Attack] = &[
 
 impl Churn {
     async fn open(own: &Arc<Base>) -> Result<Self> {
-        let mut stage = Stage::open(own, "churn").await?;
-        stage.launch.args.retain(|arg| !arg.to_string_lossy().starts_with("--watch-namespace="));
-        stage.backends("NodePort").await?;
-        let (client, own) = (stage.scope.client(), &stage.scope.namespace);
+        let mut fixture = Fixture::open(own, "churn").await?;
+        fixture.launch.args.retain(|arg| !arg.to_string_lossy().starts_with("--watch-namespace="));
+        fixture.backends("NodePort").await?;
+        let (client, own) = (fixture.scope.client(), &fixture.scope.namespace);
         let (other, people) = (format!("{own}-other"), format!("{own}-people"));
         for name in [&other, &people] {
             let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": name}}))?;
             Api::all(client.clone()).create(&PostParams::default(), &namespace).await?;
         }
         let churn = Self {
-            stage,
+            fixture,
             client,
             other,
             people,
@@ -180,14 +180,14 @@ impl Churn {
     }
 
     fn group(&self, number: usize) -> String {
-        format!("{}-{}", self.stage.scope.group, number % GROUPS)
+        format!("{}-{}", self.fixture.scope.group, number % GROUPS)
     }
 
     /// The victim's Ingress, which is in a group that anybody may join.
     fn victim(&self, edit: usize) -> Value {
         let (group, path) = (self.group(0), format!("/edit-{edit}"));
         let pairs = [("group.name", group.as_str()), ("target-type", "ip"), ("scheme", "internal")];
-        self.stage.ingress(
+        self.fixture.ingress(
             "victim",
             &pairs,
             &json!([rule(None, &[("/", "Prefix", "web", 80), (&path, "Exact", "web", 80)])]),
@@ -210,14 +210,14 @@ impl Churn {
             pairs.push(("tags", &idle));
         }
         let paths = [(path.as_str(), "Prefix", "web", 80), ("/api", "Exact", "api", 8000)];
-        self.stage.ingress(&format!("one-{number}"), &pairs, &json!([hosted(number, &paths)]))
+        self.fixture.ingress(&format!("one-{number}"), &pairs, &json!([hosted(number, &paths)]))
     }
 
     /// An Ingress of the author's, in a group or of its own.
     fn hostile(&self, number: usize, group: Option<usize>, pairs: &[(&str, &str)]) -> Value {
         let group = group.map(|number| self.group(number));
         let shared = group.as_deref().map(|name| ("group.name", name));
-        let mut one = self.stage.ingress(&format!("evil-{}", number % 6), &[], &json!([]));
+        let mut one = self.fixture.ingress(&format!("evil-{}", number % 6), &[], &json!([]));
         one["metadata"]["annotations"] =
             annotations(&shared.into_iter().chain(pairs.iter().copied()).collect::<Vec<_>>());
         one["spec"]["rules"] = json!([hosted(900 + number % 6, &[("/evil", "Prefix", "evil", 80)])]);
@@ -284,9 +284,9 @@ impl Churn {
     /// The victim edits: how long until AWS has it.
     async fn edit(&self, number: usize) -> Result<Duration> {
         let (began, path) = (Instant::now(), format!("/edit-{number}\""));
-        self.apply(&self.stage.scope.namespace, &[self.victim(number)]).await?;
+        self.apply(&self.fixture.scope.namespace, &[self.victim(number)]).await?;
         eventually(&format!("the victim's edit {number} is in AWS"), IN_TIME, async || {
-            let state = self.stage.state().await?;
+            let state = self.fixture.state().await?;
             let rules = state.load_balancers.iter().flat_map(|one| &one.listeners).flat_map(|one| &one.rules);
             let has = rules.map(|rule| json!(rule.conditions).to_string()).any(|text| text.contains(&path));
             Ok(has.then_some(()))
@@ -297,26 +297,26 @@ impl Churn {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(&self.stage.launch.log).unwrap_or_default()
+        std::fs::read_to_string(&self.fixture.launch.log).unwrap_or_default()
     }
 
     /// The victim's targets.
     async fn targets(&self) -> Result<BTreeSet<String>> {
-        let state = self.stage.state().await?;
+        let state = self.fixture.state().await?;
         let group = state.target_group(&self.arn).context("the victim's target group is gone")?;
         let stays = group.targets.iter().filter(|one| one.state != "draining");
         Ok(stays.map(|one| format!("{}:{}", one.id, one.port)).collect())
     }
 
     async fn victim_is_served(&mut self) -> Result<BTreeSet<String>> {
-        self.apply(&self.stage.scope.namespace, &[self.victim(0)]).await?;
+        self.apply(&self.fixture.scope.namespace, &[self.victim(0)]).await?;
         eventually("the victim has its load balancer", SOON, async || {
-            Ok(crate::objects::hostname_of(&self.stage.stored("victim").await?))
+            Ok(crate::objects::hostname_of(&self.fixture.stored("victim").await?))
         })
         .await
         .with_context(|| tail(&self.log()))?;
-        self.stage.quiet().await?;
-        let state = self.stage.state().await?;
+        self.fixture.quiet().await?;
+        let state = self.fixture.state().await?;
         self.arn = state.target_groups.first().context("no target group")?.arn.clone();
         self.targets().await
     }
@@ -330,7 +330,7 @@ impl Churn {
     /// All of it goes. The author lets go of what he holds himself.
     async fn delete_all(&self) -> Result<()> {
         let (all, one_by_one) = (ListParams::default(), DeleteParams::default());
-        let own = [&self.stage.scope.namespace, &self.people];
+        let own = [&self.fixture.scope.namespace, &self.people];
         for namespace in own.into_iter().chain([&self.other]) {
             self.ingresses(namespace).delete_collection(&one_by_one, &all).await?;
         }
@@ -442,7 +442,7 @@ async fn attacked(churn: &Churn, albedo: &mut Albedo, targets: &BTreeSet<String>
             course.memory.push(resident(albedo.pid())?);
         } else if dice.throw(3) == 0 {
             albedo.kill().await?;
-            *albedo = churn.stage.launch.start().await?;
+            *albedo = churn.fixture.launch.start().await?;
             course.kills += 1;
         }
     }
@@ -455,11 +455,11 @@ async fn churned(base: Arc<Base>, time: Duration) -> Result<()> {
     std::fs::create_dir_all(&dir)?;
     let own = Base::start(&dir).await?;
     let mut churn = Churn::open(&own).await?;
-    let mut albedo = churn.stage.launch.start().await?;
-    let empty = churn.stage.state().await?.picture(&churn.stage.scope.world);
+    let mut albedo = churn.fixture.launch.start().await?;
+    let empty = churn.fixture.state().await?.picture(&churn.fixture.scope.world);
     let targets = churn.victim_is_served().await?;
     ensure!(!targets.is_empty(), "the victim has no targets");
-    let mark = churn.stage.mark().await?;
+    let mark = churn.fixture.mark().await?;
     let (course, people) = futures::future::join(course(&churn, &mut albedo, &targets, time), churn.people()).await;
     let course = course?;
     people?;
@@ -468,24 +468,24 @@ async fn churned(base: Arc<Base>, time: Duration) -> Result<()> {
         eprintln!("{name}: {times} times, the victim's slowest edit took {slowest:.1?}");
     }
     eprintln!("{operations} operations, {} kills, KiB {:?}", course.kills, course.memory);
-    for call in churn.stage.writes_since(mark).await? {
+    for call in churn.fixture.writes_since(mark).await? {
         let touches = call.operation == "DeregisterTargets" && call.params["TargetGroupArn"] == json!(churn.arn);
         ensure!(!touches, "the victim's targets were let go: {call:?}");
     }
-    churn.stage.quiet().await?;
+    churn.fixture.quiet().await?;
     let most = course.memory.iter().max().copied().unwrap_or_default();
     ensure!(most < MEMORY, "the process had {most} KiB");
     ensure!(is_flat(&course.memory), "the process grew: KiB {:?}", course.memory);
     churn.delete_all().await?;
-    churn.stage.quiet().await?;
-    let is = churn.stage.state().await?.picture(&churn.stage.scope.world);
+    churn.fixture.quiet().await?;
+    let is = churn.fixture.state().await?.picture(&churn.fixture.scope.world);
     ensure!(is == empty, "AWS holds\n{is}\nand held\n{empty}");
-    let ledgers = churn.stage.kubectl(&["get", "ingressgroups", "-o", "name"]).await?;
+    let ledgers = churn.fixture.kubectl(&["get", "ingressgroups", "-o", "name"]).await?;
     ensure!(ledgers.trim().is_empty(), "ledgers are left: {ledgers}");
     ensure!(albedo.stop().await?.success() && !churn.log().contains("panicked"), "{}", tail(&churn.log()));
     drop(churn);
     let own = Arc::into_inner(own).context("somebody still holds the cluster")?;
-    Arc::into_inner(own.ground).context("somebody still holds the ground")?.stop().await
+    Arc::into_inner(own.test_env).context("somebody still holds the test environment")?.stop().await
 }
 
 pub async fn hostile_authors_and_kills(base: Arc<Base>) -> Result<()> {

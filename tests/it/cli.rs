@@ -9,8 +9,8 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::base::{ALBEDO, Base, albedo};
+use crate::fixture::Fixture;
 use crate::golden;
-use crate::stage::Stage;
 
 /// Runs Albedo in the repository, where file names are short.
 async fn run(args: &[&str]) -> Result<(Option<i32>, String)> {
@@ -19,7 +19,7 @@ async fn run(args: &[&str]) -> Result<(Option<i32>, String)> {
     Ok((status.code(), [stderr, stdout].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()))
 }
 
-pub async fn check_tells_what_the_door_would(base: Arc<Base>) -> Result<()> {
+pub async fn check_reports_what_admission_would(base: Arc<Base>) -> Result<()> {
     let region = "--aws-region=us-east-1";
     let rows: [(&[&str], i32, &[&str]); 7] = [
         (&["check", "examples/2048.yaml"], 0, &["1 Ingress, 0 errors, 0 warnings"]),
@@ -86,22 +86,22 @@ pub async fn explain_tells_what_words_mean(base: Arc<Base>) -> Result<()> {
 
 /// What files lack comes from the cluster, whose state is only read.
 pub async fn check_looks_into_the_cluster(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::open(&base, "neighbours").await?;
-    let namespace = stage.scope.namespace.clone();
+    let fixture = Fixture::open(&base, "neighbours").await?;
+    let namespace = fixture.scope.namespace.clone();
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app", "namespace": namespace},
         "spec": {"type": "ClusterIP", "ports": [{"port": 80}]}});
-    stage.apply(&[service]).await?;
+    fixture.apply(&[service]).await?;
     let ingress = |name: &str, class: &str| {
         json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name, "namespace": namespace},
             "spec": {"ingressClassName": class, "defaultBackend": {"service": {"name": "app", "port": {"number": 80}}}}})
     };
     let list = json!({"apiVersion": "v1", "kind": "List",
-        "items": [ingress("web", &stage.scope.class), ingress("other", "nobody")]});
+        "items": [ingress("web", &fixture.scope.class), ingress("other", "nobody")]});
     let file = base.dir().join("neighbours.json");
     std::fs::write(&file, list.to_string())?;
     let check = |args: &'static [&'static str]| {
         let mut command = Command::new(ALBEDO);
-        command.arg("check").arg(&file).args(args).env("KUBECONFIG", base.ground.plane().kubeconfig());
+        command.arg("check").arg(&file).args(args).env("KUBECONFIG", base.test_env.plane().kubeconfig());
         async move {
             let out = command.output().await?;
             let said = [out.stderr, out.stdout].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
@@ -209,24 +209,24 @@ pub async fn generated_manifests_are_up_to_date(_: Arc<Base>) -> Result<()> {
 
 /// The predecessor's Deployment starts its binary with flags alone, some of which mean nothing here.
 pub async fn the_predecessors_arguments_start_it(base: Arc<Base>) -> Result<()> {
-    let mut stage = Stage::open(&base, "arguments").await?;
-    stage.launch.args.retain(|arg| arg != "run");
+    let mut fixture = Fixture::open(&base, "arguments").await?;
+    fixture.launch.args.retain(|arg| arg != "run");
     for flag in [
         "--enable-shield=false",
         "--enable-waf",
         "--enable-quic=false",
         "--feature-gates=EnableRGTAPI=true,NLBSecurityGroup=false",
     ] {
-        stage.launch.args.push(flag.into());
+        fixture.launch.args.push(flag.into());
     }
-    stage.launch.args.extend(["--sync-period".into(), "1h".into()]);
-    stage.start().await?;
-    let log = stage.log();
+    fixture.launch.args.extend(["--sync-period".into(), "1h".into()]);
+    fixture.start().await?;
+    let log = fixture.log();
     for ignored in ["--enable-quic=false", "EnableRGTAPI"] {
         let told = log.lines().filter(|line| line.contains(ignored) && line.contains("ignored")).count();
         ensure!(told == 1, "{ignored} was told {told} times:\n{log}");
     }
-    stage.close().await?;
+    fixture.close().await?;
 
     let rows: [(&[&str], &str); 5] = [
         (&["run"], "--cluster-name"),

@@ -6,40 +6,40 @@
 
 use std::sync::Arc;
 
-use albedo_ground::Trip;
+use albedo_testenv::Trip;
 use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::base::Base;
+use crate::fixture::Fixture;
 use crate::objects::{annotations, rule};
-use crate::stage::Stage;
 use crate::walk::{Step, Walk};
 
 type Path = (&'static str, &'static str, &'static str, u16);
 const API: Path = ("/api", "Prefix", "api", 8000);
 const WEB: Path = ("/", "Prefix", "web", 80);
 
-/// A walk on a stage of its own.
+/// A walk on a fixture of its own.
 pub async fn walk(base: &Arc<Base>, name: &str) -> Result<Walk> {
-    let mut stage = Stage::open(base, name).await?;
-    let gate = stage.gate().await?;
-    stage.start().await?;
-    stage.backends("NodePort").await?;
-    let steps = steps(&stage).await?;
-    Ok(Walk::new(stage, gate, steps))
+    let mut fixture = Fixture::open(base, name).await?;
+    let gate = fixture.gate().await?;
+    fixture.start().await?;
+    fixture.backends("NodePort").await?;
+    let steps = steps(&fixture).await?;
+    Ok(Walk::new(fixture, gate, steps))
 }
 
 /// Everything that happens to a group: each operation of its life is a step. The last one leaves nothing.
-async fn steps(stage: &Stage) -> Result<Vec<Step>> {
-    let (emulator, region) = (stage.scope.emulator(), &stage.scope.region);
+async fn steps(fixture: &Fixture) -> Result<Vec<Step>> {
+    let (emulator, region) = (fixture.scope.emulator(), &fixture.scope.region);
     let (one, two) = (
         emulator.certificate(region, &["one.example.com"]).await?,
         emulator.certificate(region, &["two.example.com"]).await?,
     );
     let (both, other) = (format!("{one},{two}"), format!("{two},{one}"));
-    let group = stage.scope.group.clone();
+    let group = fixture.scope.group.clone();
     let ingress = |name: &str, pairs: &[(&str, &str)], paths: &[Path]| {
-        let mut object = stage.ingress(name, &[], &json!([rule(None, paths)]));
+        let mut object = fixture.ingress(name, &[], &json!([rule(None, paths)]));
         object["metadata"]["annotations"] = annotations(pairs);
         object
     };

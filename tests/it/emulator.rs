@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use albedo_ground::Binaries;
+use albedo_testenv::Binaries;
 use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
 
@@ -11,7 +11,7 @@ use crate::base::Base;
 
 pub async fn it_keeps_its_word(base: Arc<Base>) -> Result<()> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/aws/check.py");
-    let port = base.ground.emulator().endpoint().rsplit(':').next().context("an endpoint without a port")?;
+    let port = base.test_env.emulator().endpoint().rsplit(':').next().context("an endpoint without a port")?;
     let python = Binaries::aws().await?.join("python");
     let out = Command::new(python).args(["-B", "-W", "ignore"]).arg(script).arg(port).output().await?;
     let said = String::from_utf8_lossy(&out.stderr);
@@ -21,7 +21,7 @@ pub async fn it_keeps_its_word(base: Arc<Base>) -> Result<()> {
 
 /// What `make aws-smoke` does to a real account, done to the emulator: its list, and a run that leaves nothing.
 pub async fn the_smoke_test_runs_and_leaves_nothing(base: Arc<Base>) -> Result<()> {
-    let scope = base.ground.scope("smoke").await?;
+    let scope = base.test_env.scope("smoke").await?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/aws/smoke.py");
     let python = Binaries::aws().await?.join("python");
     let run = async |args: &[&str]| -> Result<String> {

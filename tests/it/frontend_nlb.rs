@@ -3,37 +3,37 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use albedo_ground::{Call, LoadBalancer, State, eventually};
+use albedo_testenv::{Call, LoadBalancer, State, eventually};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::base::Base;
-use crate::stage::{SOON, Stage, tail};
+use crate::fixture::{Fixture, SOON, tail};
 
 const PORTS: &str = r#"[{"HTTP": 80}, {"HTTP": 8080}]"#;
 
-/// A stage with one Ingress; its Service is not there, so that every request is answered with 503 and no Pod is needed.
-async fn open(base: &Arc<Base>, name: &str, annotations: &[(&str, &str)]) -> Result<Stage> {
-    let stage = Stage::with_albedo(base, name).await?;
-    put(&stage, annotations).await?;
-    Ok(stage)
+/// A fixture with one Ingress; its Service is not there, so that every request is answered with 503 and no Pod is needed.
+async fn open(base: &Arc<Base>, name: &str, annotations: &[(&str, &str)]) -> Result<Fixture> {
+    let fixture = Fixture::with_albedo(base, name).await?;
+    put(&fixture, annotations).await?;
+    Ok(fixture)
 }
 
-async fn put(stage: &Stage, annotations: &[(&str, &str)]) -> Result<()> {
+async fn put(fixture: &Fixture, annotations: &[(&str, &str)]) -> Result<()> {
     let all = [&[("listen-ports", PORTS), ("target-type", "ip")], annotations].concat();
-    stage.apply(&[stage.ingress("web", &all, &json!([]))]).await
+    fixture.apply(&[fixture.ingress("web", &all, &json!([]))]).await
 }
 
 /// Waits until the status has that many host names, and until Albedo rests.
-async fn hosts(stage: &Stage, count: usize) -> Result<Vec<Value>> {
+async fn hosts(fixture: &Fixture, count: usize) -> Result<Vec<Value>> {
     let what = format!("{count} host names");
     let found = eventually(&what, SOON, async || {
-        let status = serde_json::to_value(stage.stored("web").await?.status)?;
+        let status = serde_json::to_value(fixture.stored("web").await?.status)?;
         let hosts = status["loadBalancer"]["ingress"].as_array().cloned().unwrap_or_default();
         Ok((hosts.len() == count).then_some(hosts))
     });
-    let hosts = found.await.with_context(|| tail(&stage.log()))?;
-    stage.quiet().await?;
+    let hosts = found.await.with_context(|| tail(&fixture.log()))?;
+    fixture.quiet().await?;
     Ok(hosts)
 }
 
@@ -63,22 +63,22 @@ fn names(calls: &[Call]) -> Vec<&str> {
 }
 
 /// Applies an edit and answers what it wrote in AWS.
-async fn edit(stage: &Stage, annotations: &[(&str, &str)], count: usize) -> Result<Vec<Call>> {
-    let mark = stage.mark().await?;
-    put(stage, annotations).await?;
-    eventually("the edit is seen", SOON, async || Ok((!stage.writes_since(mark).await?.is_empty()).then_some(())))
+async fn edit(fixture: &Fixture, annotations: &[(&str, &str)], count: usize) -> Result<Vec<Call>> {
+    let mark = fixture.mark().await?;
+    put(fixture, annotations).await?;
+    eventually("the edit is seen", SOON, async || Ok((!fixture.writes_since(mark).await?.is_empty()).then_some(())))
         .await?;
-    hosts(stage, count).await?;
-    let calls = stage.writes_since(mark).await?;
+    hosts(fixture, count).await?;
+    let calls = fixture.writes_since(mark).await?;
     ensure!(calls.iter().all(|call| call.error.is_none()), "{calls:?}");
     Ok(calls)
 }
 
 pub async fn it_leads_to_the_load_balancer(base: Arc<Base>) -> Result<()> {
     const ON: (&str, &str) = ("enable-frontend-nlb", "true");
-    let mut stage = open(&base, "frontend", &[ON]).await?;
-    let said = hosts(&stage, 2).await?;
-    let state = stage.state().await?;
+    let mut fixture = open(&base, "frontend", &[ON]).await?;
+    let said = hosts(&fixture, 2).await?;
+    let state = fixture.state().await?;
     let (nlb, alb) = (of_type(&state, "network")?, of_type(&state, "application")?);
     ensure!(said[0]["hostname"] == alb.dns_name.to_lowercase() && said[0]["ports"].is_array(), "{said:?}");
     ensure!(said[1] == json!({"hostname": nlb.dns_name.to_lowercase()}), "{said:?}");
@@ -88,20 +88,20 @@ pub async fn it_leads_to_the_load_balancer(base: Arc<Base>) -> Result<()> {
     ensure!(nlb.tags["ingress.k8s.aws/resource"] == "FrontendNlb", "{:?}", nlb.tags);
     ensure!(ports(&state)? == BTreeMap::from([(80, 80), (8080, 8080)]), "{:?}", ports(&state)?);
 
-    let mark = stage.mark().await?;
-    let status = stage.albedo()?.stop().await?;
+    let mark = fixture.mark().await?;
+    let status = fixture.albedo()?.stop().await?;
     ensure!(status.success(), "albedo ended with {status}");
-    stage.start().await?;
+    fixture.start().await?;
     eventually("the group was looked at again", SOON, async || {
-        let calls = stage.scope.emulator().calls_since(&stage.scope.region, mark).await?;
+        let calls = fixture.scope.emulator().calls_since(&fixture.scope.region, mark).await?;
         Ok(calls.iter().any(|call| call.operation == "DescribeTargetHealth").then_some(()))
     })
     .await?;
-    stage.quiet().await?;
-    let writes = stage.writes_since(mark).await?;
+    fixture.quiet().await?;
+    let writes = fixture.writes_since(mark).await?;
     ensure!(writes.is_empty(), "a restart wrote {writes:?}");
 
-    let calls = edit(&stage, &[ON, ("frontend-nlb-listener-port-mapping", "9000=80,8080=8080")], 2).await?;
+    let calls = edit(&fixture, &[ON, ("frontend-nlb-listener-port-mapping", "9000=80,8080=8080")], 2).await?;
     let wanted = [
         "DeregisterTargets",
         "CreateTargetGroup",
@@ -111,24 +111,24 @@ pub async fn it_leads_to_the_load_balancer(base: Arc<Base>) -> Result<()> {
         "DeleteTargetGroup",
     ];
     ensure!(names(&calls) == wanted, "another mapping: {:?}", names(&calls));
-    ensure!(ports(&stage.state().await?)? == BTreeMap::from([(8080, 8080), (9000, 80)]));
+    ensure!(ports(&fixture.state().await?)? == BTreeMap::from([(8080, 8080), (9000, 80)]));
 
-    let calls = edit(&stage, &[ON, ("frontend-nlb-listener-port-mapping", "9000=8080,8080=8080")], 2).await?;
+    let calls = edit(&fixture, &[ON, ("frontend-nlb-listener-port-mapping", "9000=8080,8080=8080")], 2).await?;
     ensure!(names(&calls) == ["DeregisterTargets", "RegisterTargets"], "another port: {:?}", names(&calls));
-    ensure!(ports(&stage.state().await?)? == BTreeMap::from([(8080, 8080), (9000, 8080)]));
+    ensure!(ports(&fixture.state().await?)? == BTreeMap::from([(8080, 8080), (9000, 8080)]));
 
-    let calls = edit(&stage, &[], 1).await?;
+    let calls = edit(&fixture, &[], 1).await?;
     let wanted =
         ["DeregisterTargets", "DeregisterTargets", "DeleteLoadBalancer", "DeleteTargetGroup", "DeleteTargetGroup"];
     ensure!(names(&calls) == wanted, "turned off: {:?}", names(&calls));
-    let state = stage.state().await?;
+    let state = fixture.state().await?;
     ensure!(state.load_balancers.len() == 1 && of_type(&state, "application").is_ok(), "{state:?}");
-    stage.close().await
+    fixture.close().await
 }
 
 pub async fn it_goes_with_its_group(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::with_albedo(&base, "frontend-gone").await?;
-    let subnets: Vec<String> = stage.scope.world.public_subnets().take(2).map(ToOwned::to_owned).collect();
+    let fixture = Fixture::with_albedo(&base, "frontend-gone").await?;
+    let subnets: Vec<String> = fixture.scope.world.public_subnets().take(2).map(ToOwned::to_owned).collect();
     let subnets = subnets.join(",");
     let annotations = [
         ("enable-frontend-nlb", "true"),
@@ -138,13 +138,13 @@ pub async fn it_goes_with_its_group(base: Arc<Base>) -> Result<()> {
         ("frontend-nlb-attributes", "load_balancing.cross_zone.enabled=true"),
         ("frontend-nlb-tags", "team=edge"),
     ];
-    put(&stage, &annotations).await?;
-    hosts(&stage, 2).await?;
-    let calls = stage.writes_since(0).await?;
+    put(&fixture, &annotations).await?;
+    hosts(&fixture, 2).await?;
+    let calls = fixture.writes_since(0).await?;
     let made = calls.iter().find(|call| call.operation == "CreateLoadBalancer" && call.params["Type"] == "network");
     let mappings = &made.context("no NLB was made")?.params["SubnetMappings"];
     ensure!(mappings[1]["AllocationId"] == "eipalloc-0123456789abcdef1", "{mappings}");
-    let state = stage.state().await?;
+    let state = fixture.state().await?;
     let (nlb, alb) = (of_type(&state, "network")?, of_type(&state, "application")?);
     ensure!(nlb.scheme.as_deref() == Some("internet-facing") && alb.scheme.as_deref() == Some("internal"), "{nlb:?}");
     ensure!(nlb.attributes["load_balancing.cross_zone.enabled"] == "true", "{:?}", nlb.attributes);
@@ -152,13 +152,13 @@ pub async fn it_goes_with_its_group(base: Arc<Base>) -> Result<()> {
         ensure!(tags.get("team").is_some_and(|team| team == "edge"), "{tags:?}");
     }
 
-    let mark = stage.mark().await?;
-    stage.kubectl(&["delete", "ingress", "web", "--timeout=60s"]).await?;
-    stage.quiet().await?;
-    let left = stage.state().await?.picture(&stage.scope.world);
+    let mark = fixture.mark().await?;
+    fixture.kubectl(&["delete", "ingress", "web", "--timeout=60s"]).await?;
+    fixture.quiet().await?;
+    let left = fixture.state().await?.picture(&fixture.scope.world);
     ensure!(left.is_empty(), "AWS still holds\n{left}");
-    let calls = stage.writes_since(mark).await?;
+    let calls = fixture.writes_since(mark).await?;
     ensure!(calls.iter().all(|call| call.error.is_none()), "{calls:?}");
     ensure!(names(&calls).first() == Some(&"DeregisterTargets"), "{:?}", names(&calls));
-    stage.close().await
+    fixture.close().await
 }

@@ -4,32 +4,32 @@ use std::path::PathBuf;
 use std::process::Output;
 use std::sync::Arc;
 
-use albedo_ground::{Binaries, shipped};
+use albedo_testenv::{Binaries, shipped};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::base::{ALBEDO, Base};
-use crate::stage::Stage;
+use crate::fixture::Fixture;
 
 struct Helm<'s> {
-    stage: &'s Stage,
+    fixture: &'s Fixture,
     binary: PathBuf,
     chart: PathBuf,
 }
 
 impl<'s> Helm<'s> {
-    async fn new(stage: &'s Stage) -> Result<Self> {
+    async fn new(fixture: &'s Fixture) -> Result<Self> {
         let binary = Binaries::tools(&["helm"]).await?.join("helm");
         let chart = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/helm/albedo");
-        Ok(Self { stage, binary, chart })
+        Ok(Self { fixture, binary, chart })
     }
 
     async fn tried(&self, args: &[&str]) -> Result<Output> {
         let mut command = Command::new(&self.binary);
-        command.args(args).arg("--kubeconfig").arg(self.stage.base().ground.plane().kubeconfig());
-        command.arg("--namespace").arg(&self.stage.scope.namespace);
-        command.env("HELM_CACHE_HOME", self.stage.base().dir().join("helm"));
+        command.args(args).arg("--kubeconfig").arg(self.fixture.base().test_env.plane().kubeconfig());
+        command.arg("--namespace").arg(&self.fixture.scope.namespace);
+        command.env("HELM_CACHE_HOME", self.fixture.base().dir().join("helm"));
         command.output().await.with_context(|| format!("helm {args:?}"))
     }
 
@@ -64,9 +64,9 @@ fn arguments(objects: &[Value]) -> Result<Vec<String>> {
 
 /// A life of the chart, beside a class that somebody else made.
 pub async fn a_chart_comes_and_goes(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::open(&base, "chart").await?;
-    let helm = Helm::new(&stage).await?;
-    let (chart, own) = (helm.chart().into_owned(), format!("{}-own", stage.scope.class));
+    let fixture = Fixture::open(&base, "chart").await?;
+    let helm = Helm::new(&fixture).await?;
+    let (chart, own) = (helm.chart().into_owned(), format!("{}-own", fixture.scope.class));
     let refused = helm.tried(&["install", "one", &chart]).await?;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     ensure!(!refused.status.success() && said.contains("clusterName is required"), "{said}");
@@ -75,27 +75,27 @@ pub async fn a_chart_comes_and_goes(base: Arc<Base>) -> Result<()> {
     ensure!(!typo.status.success() && said.contains("regoin"), "{said}");
 
     // The class of the test is there already, and not helm's.
-    let params = json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "IngressClassParams", "metadata": {"name": stage.scope.class}, "spec": {}});
-    let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": stage.scope.class},
+    let params = json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "IngressClassParams", "metadata": {"name": fixture.scope.class}, "spec": {}});
+    let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": fixture.scope.class},
         "spec": {"controller": "ingress.k8s.aws/alb",
-            "parameters": {"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": stage.scope.class}}});
-    stage.kubectl(&["delete", "ingressclass", &stage.scope.class]).await?;
-    stage.apply(&[params, class]).await?;
-    let with_class = format!("ingressClass={}", stage.scope.class);
+            "parameters": {"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": fixture.scope.class}}});
+    fixture.kubectl(&["delete", "ingressclass", &fixture.scope.class]).await?;
+    fixture.apply(&[params, class]).await?;
+    let with_class = format!("ingressClass={}", fixture.scope.class);
     let values = ["--set", "clusterName=test", "--set", &with_class, "--set", "enableEndpointSlices=true"];
     let said = helm.run(&[&["install", "one", &chart], &values[..]].concat()).await?;
     ensure!(said.contains("enableEndpointSlices has no effect"), "{said}");
     let replicas =
-        async || stage.kubectl(&["get", "deployment", "one-albedo", "-o", "jsonpath={.spec.replicas}"]).await;
+        async || fixture.kubectl(&["get", "deployment", "one-albedo", "-o", "jsonpath={.spec.replicas}"]).await;
     ensure!(replicas().await? == "2");
     helm.run(&[&["upgrade", "one", &chart, "--set", "replicaCount=3"], &values[..]].concat()).await?;
     ensure!(replicas().await? == "3");
     helm.run(&["rollback", "one", "1"]).await?;
     ensure!(replicas().await? == "2", "rolled back");
     helm.run(&["uninstall", "one"]).await?;
-    let parameters = ["get", "ingressclass", &stage.scope.class, "-o", "jsonpath={.spec.parameters.name}"];
+    let parameters = ["get", "ingressclass", &fixture.scope.class, "-o", "jsonpath={.spec.parameters.name}"];
     ensure!(
-        stage.kubectl(&parameters).await? == stage.scope.class,
+        fixture.kubectl(&parameters).await? == fixture.scope.class,
         "the class of somebody else has lost its parameters"
     );
 
@@ -105,17 +105,17 @@ pub async fn a_chart_comes_and_goes(base: Arc<Base>) -> Result<()> {
     for _ in 0..2 {
         helm.run(&[&["install", "one", &chart], &values[..]].concat()).await?;
         helm.run(&["uninstall", "one"]).await?;
-        stage.kubectl(&["get", "ingressclass", &own]).await?;
-        stage.kubectl(&["get", "crd", "targetgroupbindings.elbv2.k8s.aws", "ingressgroups.albedo.dev"]).await?;
+        fixture.kubectl(&["get", "ingressclass", &own]).await?;
+        fixture.kubectl(&["get", "crd", "targetgroupbindings.elbv2.k8s.aws", "ingressgroups.albedo.dev"]).await?;
     }
-    stage.kubectl(&["delete", "ingressclass", &own]).await?;
-    stage.close().await
+    fixture.kubectl(&["delete", "ingressclass", &own]).await?;
+    fixture.close().await
 }
 
 /// Each way of rendering it is taken by the API server, and its arguments by Albedo.
 pub async fn a_chart_gives_what_is_known(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::open(&base, "values").await?;
-    let helm = Helm::new(&stage).await?;
+    let fixture = Fixture::open(&base, "values").await?;
+    let helm = Helm::new(&fixture).await?;
     helm.run(&["lint", &helm.chart(), "--set", "clusterName=test"]).await?;
     let all = [
         "region=eu-central-1",
@@ -165,20 +165,20 @@ pub async fn a_chart_gives_what_is_known(base: Arc<Base>) -> Result<()> {
             objects.into_iter().filter(|one| one["apiVersion"] != json!("cert-manager.io/v1")).collect();
         for object in known {
             let text = serde_json::to_string(&object)?;
-            let file = stage.write("object.json", &text)?;
-            stage.kubectl(&["create", "--dry-run=server", "-f", &file.to_string_lossy()]).await.or_else(|error| {
+            let file = fixture.write("object.json", &text)?;
+            fixture.kubectl(&["create", "--dry-run=server", "-f", &file.to_string_lossy()]).await.or_else(|error| {
                 // Names that are taken say that the rest was right.
                 if format!("{error:#}").contains("AlreadyExists") { Ok(String::new()) } else { Err(error) }
             })?;
         }
     }
-    stage.close().await
+    fixture.close().await
 }
 
 /// The rights and the container of the chart are those of the manifests, with which all other tests run.
 pub async fn a_chart_grants_what_the_manifests_grant(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::open(&base, "chartrights").await?;
-    let helm = Helm::new(&stage).await?;
+    let fixture = Fixture::open(&base, "chartrights").await?;
+    let helm = Helm::new(&fixture).await?;
     let objects = helm.objects(&[]).await?;
     let manifests: Vec<Value> = serde_saphyr::from_multiple(&shipped("rbac.yaml")?)?;
     for kind in ["ClusterRole", "Role"] {
@@ -202,5 +202,5 @@ pub async fn a_chart_grants_what_the_manifests_grant(base: Arc<Base>) -> Result<
     };
     let manifest: Value = serde_saphyr::from_str(&shipped("deployment.yaml")?)?;
     ensure!(container(&objects)? == container(&[manifest])?, "the containers differ");
-    stage.close().await
+    fixture.close().await
 }

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use albedo_ground::{How, Often, Refusal, Which};
+use albedo_testenv::{How, Often, Refusal, Which};
 use anyhow::Result;
 
 use crate::base::{Base, minutes};
 use crate::crash::{seed, walk};
-use crate::stage::SOON;
+use crate::fixture::SOON;
 use crate::troubles::{Cell, Course, Table, Trouble, Walked, rounds};
 
 /// Row, which requests are met, what becomes of them.

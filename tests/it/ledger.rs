@@ -2,25 +2,25 @@
 
 use std::sync::Arc;
 
-use albedo_ground::eventually;
+use albedo_testenv::eventually;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::base::Base;
+use crate::fixture::{Fixture, SOON, tail};
 use crate::objects::rule;
-use crate::stage::{SOON, Stage, tail};
 
 const REDIRECT: &str =
     r#"{"type": "redirect", "redirectConfig": {"host": "new.example.com", "statusCode": "HTTP_301"}}"#;
 
 struct Trio {
-    stage: Stage,
+    fixture: Fixture,
 }
 
 impl Trio {
     fn member(&self, name: &str, order: &str, pairs: &[(&str, &str)], rules: &Value) -> Value {
-        let group = [("group.name", self.stage.scope.group.as_str()), ("group.order", order), ("target-type", "ip")];
-        self.stage.ingress(name, &[&group, pairs].concat(), rules)
+        let group = [("group.name", self.fixture.scope.group.as_str()), ("group.order", order), ("target-type", "ip")];
+        self.fixture.ingress(name, &[&group, pairs].concat(), rules)
     }
 
     fn shop(&self, path: &str) -> Value {
@@ -45,9 +45,9 @@ impl Trio {
 
     /// Path and action of each rule of port 80, in their order.
     async fn rules(&self) -> Result<Vec<String>> {
-        let state = self.stage.state().await?;
+        let state = self.fixture.state().await?;
         let listener = state.load_balancers.first().and_then(|one| one.listener(80)).context("no listener")?;
-        let one = |rule: &albedo_ground::Rule| {
+        let one = |rule: &albedo_testenv::Rule| {
             let path = rule.conditions.first()?["PathPatternConfig"]["Values"][0].as_str()?;
             Some(format!("{path} {}", rule.actions.first()?["Type"].as_str()?))
         };
@@ -61,65 +61,65 @@ impl Trio {
             Ok(Some(()))
         })
         .await
-        .with_context(|| tail(&self.stage.log()))?;
-        self.stage.quiet().await?;
+        .with_context(|| tail(&self.fixture.log()))?;
+        self.fixture.quiet().await?;
         let is = self.rules().await?;
-        ensure!(is == wanted, "after a while they are {is:?}\n{}", tail(&self.stage.log()));
+        ensure!(is == wanted, "after a while they are {is:?}\n{}", tail(&self.fixture.log()));
         Ok(())
     }
 
     async fn forget(&self) -> Result<()> {
-        let all = self.stage.kubectl(&["get", "ingressgroups", "-o", "name"]).await?;
-        let own = all.lines().find(|name| name.contains(&self.stage.scope.group)).context("no ledger")?;
-        self.stage.kubectl(&["delete", own]).await.map(drop)
+        let all = self.fixture.kubectl(&["get", "ingressgroups", "-o", "name"]).await?;
+        let own = all.lines().find(|name| name.contains(&self.fixture.scope.group)).context("no ledger")?;
+        self.fixture.kubectl(&["delete", own]).await.map(drop)
     }
 
     /// Only one member has a warning.
     async fn only_moved_was_told(&self) -> Result<()> {
         for name in ["shop", "blog"] {
-            let told = self.stage.events(name).await?;
+            let told = self.fixture.events(name).await?;
             ensure!(told.iter().all(|(reason, _)| reason == "SuccessfullyReconciled"), "{name} was told {told:?}");
         }
-        self.stage.event("moved", "FailedBuildModel", "actions.away").await.map(drop)
+        self.fixture.event("moved", "FailedBuildModel", "actions.away").await.map(drop)
     }
 }
 
 /// One of three breaks while nobody reviews it; the process is killed, the ledger deleted, the others edited: its redirect goes on
 /// answering where it stood, and it alone hears why.
 pub async fn a_redirect_that_breaks_answers_on(base: Arc<Base>) -> Result<()> {
-    let mut trio = Trio { stage: Stage::with_albedo(&base, "redirect").await? };
-    trio.stage.backends("ClusterIP").await?;
-    trio.stage.apply(&[trio.shop("/basket"), trio.moved(REDIRECT), trio.blog("/blog")]).await?;
+    let mut trio = Trio { fixture: Fixture::with_albedo(&base, "redirect").await? };
+    trio.fixture.backends("ClusterIP").await?;
+    trio.fixture.apply(&[trio.shop("/basket"), trio.moved(REDIRECT), trio.blog("/blog")]).await?;
     trio.has(&["/shop forward", "/basket forward", "/old redirect", "/blog forward"]).await?;
 
-    trio.stage.apply(&[trio.moved("{broken")]).await?;
+    trio.fixture.apply(&[trio.moved("{broken")]).await?;
     trio.only_moved_was_told().await?;
-    trio.stage.albedo()?.kill().await?;
-    trio.stage.start().await?;
+    trio.fixture.albedo()?.kill().await?;
+    trio.fixture.start().await?;
     // By its last good input, which the ledger has.
-    trio.stage.apply(&[trio.blog("/news")]).await?;
+    trio.fixture.apply(&[trio.blog("/news")]).await?;
     trio.has(&["/shop forward", "/basket forward", "/old redirect", "/news forward"]).await?;
 
-    trio.stage.albedo()?.kill().await?;
+    trio.fixture.albedo()?.kill().await?;
     trio.forget().await?;
-    trio.stage.start().await?;
+    trio.fixture.start().await?;
     // Without it nobody knows whose the redirect is, nor whose was what another edit would leave behind.
-    trio.stage.apply(&[trio.shop("/cart")]).await?;
+    trio.fixture.apply(&[trio.shop("/cart")]).await?;
     trio.has(&["/shop forward", "/basket forward", "/old redirect", "/cart forward", "/news forward"]).await?;
-    let said = trio.stage.event("moved", "FailedBuildModel", "what AWS holds of it stays").await?;
+    let said = trio.fixture.event("moved", "FailedBuildModel", "what AWS holds of it stays").await?;
     ensure!(said.contains("actions.away"), "{said}");
     // The new ledger says so, and so it is after another start.
-    trio.stage.albedo()?.kill().await?;
-    let mark = trio.stage.mark().await?;
-    trio.stage.start().await?;
-    trio.stage.looked_at(mark).await?;
+    trio.fixture.albedo()?.kill().await?;
+    let mark = trio.fixture.mark().await?;
+    trio.fixture.start().await?;
+    trio.fixture.looked_at(mark).await?;
     trio.has(&["/shop forward", "/basket forward", "/old redirect", "/cart forward", "/news forward"]).await?;
-    ensure!(trio.stage.writes_since(mark).await?.is_empty(), "another start wrote something");
+    ensure!(trio.fixture.writes_since(mark).await?.is_empty(), "another start wrote something");
     trio.only_moved_was_told().await?;
 
-    // Mended, everything is somebody's again.
-    trio.stage.apply(&[trio.moved(REDIRECT)]).await?;
+    // Fixed, everything is somebody's again.
+    trio.fixture.apply(&[trio.moved(REDIRECT)]).await?;
     trio.has(&["/shop forward", "/cart forward", "/old redirect", "/news forward"]).await?;
-    trio.stage.kubectl(&["delete", "ingress", "--all", "--timeout=60s"]).await?;
-    trio.stage.close().await
+    trio.fixture.kubectl(&["delete", "ingress", "--all", "--timeout=60s"]).await?;
+    trio.fixture.close().await
 }

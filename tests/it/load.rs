@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use albedo_ground::{Limited, eventually, shipped};
+use albedo_testenv::{Limited, eventually, shipped};
 use anyhow::{Context as _, Result, ensure};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::base::Base;
+use crate::fixture::{Fixture, SOON, tail};
 use crate::objects::{PREFIX, rule, service};
-use crate::stage::{SOON, Stage, tail};
 use crate::wire::{Client, VALIDATE};
 
 /// Who sends, each as soon as it was answered.
@@ -28,17 +28,18 @@ const ANNOTATIONS: usize = 256 << 10;
 /// The process stays below the limit that it is deployed with, and small reviews are answered in time all the while.
 pub async fn no_load_of_reviews_takes_the_memory(base: Arc<Base>) -> Result<()> {
     let limit = deployed_limit()?;
-    let mut stage = Stage::open(&base, "load").await?;
+    let mut fixture = Fixture::open(&base, "load").await?;
     // With no control group to be had, what was resident is compared with the limit all the same.
-    let limited = Limited::to(&mut stage.launch, limit << 20, &stage.scope.id)
+    let limited = Limited::to(&mut fixture.launch, limit << 20, &fixture.scope.id)
         .inspect_err(|error| eprintln!("load: the kernel does not enforce the limit: {error:#}"));
-    stage.start().await?;
-    let stored = stage.ingress("stored", &[("target-type", "ip")], &json!([rule(None, &[("/", "Prefix", "web", 80)])]));
-    stage.apply(&[service("web", "ClusterIP", 80, 8080), stored]).await?;
-    stage.hostname("stored").await?;
-    let pid = stage.albedo()?.pid();
-    let (client, before) = (Client::new(&base, &stage)?, most_resident(pid)?);
-    let bodies: Arc<Vec<(&str, Bytes)>> = Arc::new(forged(&stage.scope.class));
+    fixture.start().await?;
+    let stored =
+        fixture.ingress("stored", &[("target-type", "ip")], &json!([rule(None, &[("/", "Prefix", "web", 80)])]));
+    fixture.apply(&[service("web", "ClusterIP", 80, 8080), stored]).await?;
+    fixture.hostname("stored").await?;
+    let pid = fixture.albedo()?.pid();
+    let (client, before) = (Client::new(&base, &fixture)?, most_resident(pid)?);
+    let bodies: Arc<Vec<(&str, Bytes)>> = Arc::new(forged(&fixture.scope.class));
     ensure!(bodies.iter().all(|(_, body)| body.len() <= LARGEST), "a body is larger than is taken");
 
     let (stop, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(BTreeMap::<u16, u32>::new())));
@@ -60,7 +61,7 @@ pub async fn no_load_of_reviews_takes_the_memory(base: Arc<Base>) -> Result<()> 
     let (began, mut slowest) = (Instant::now(), Duration::ZERO);
     while began.elapsed() < FOR {
         let asked = Instant::now();
-        client.judges(&stage).await.with_context(|| tail(&stage.log()))?;
+        client.judges(&fixture).await.with_context(|| tail(&fixture.log()))?;
         slowest = slowest.max(asked.elapsed());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -83,8 +84,8 @@ pub async fn no_load_of_reviews_takes_the_memory(base: Arc<Base>) -> Result<()> 
         "load: {before} MiB before, {peak} MiB at its peak of {limit}; small reviews took {slowest:?}; the large ones had {answers:?}"
     );
     ensure!(peak < limit, "{peak} MiB were resident, the limit is {limit} MiB; {before} MiB before");
-    stage.albedo()?.process().check()?;
-    stage.close().await?;
+    fixture.albedo()?.process().check()?;
+    fixture.close().await?;
     drop(limited);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The integration tests: real kubectl, API server and cert-manager, an AWS emulator, and `albedo run` as a process for each test.
 //!
-//! One ground serves the whole run; each test has a namespace, an AWS region and an Albedo of its own, so tests run side by
+//! One test environment serves the whole run; each test has a namespace, an AWS region and an Albedo of its own, so tests run side by
 //! side. `cargo test --workspace --test it -- FILTER --test-threads N`; UPDATE=1 rewrites the golden texts.
 #![expect(clippy::print_stderr, reason = "for whoever reads a failed run")]
 #![expect(clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
@@ -21,6 +21,7 @@ mod drift;
 mod emulator;
 mod explain;
 mod faults;
+mod fixture;
 mod frontend_nlb;
 mod golden;
 mod groups;
@@ -38,7 +39,6 @@ mod protection;
 mod replicas;
 mod rights;
 mod settles;
-mod stage;
 mod throttles;
 mod tls;
 mod troubles;
@@ -104,7 +104,7 @@ const TESTS: &[(&str, Test)] = tests![
     bindings::one_bad_target_keeps_nobody_out,
     bindings::a_group_keeps_its_target_group,
     bindings::what_clusters_share_keeps_the_targets_of_all,
-    bindings::the_door_knows_bindings,
+    bindings::admission_knows_bindings,
     absence::a_class_that_is_gone,
     absence::permissions_that_are_gone,
     absence::the_crd_of_parameters_that_is_gone,
@@ -148,7 +148,7 @@ const TESTS: &[(&str, Test)] = tests![
     leaving::deletion_says_what_it_waits_for,
     leaving::a_sibling_may_hold_it,
     replicas::one_writes_at_a_time,
-    replicas::who_stands_still_in_a_turn_writes_no_more,
+    replicas::who_stands_still_in_a_pass_writes_no_more,
     replicas::a_clock_that_jumps_changes_nothing,
     upkeep::it_looks_after_itself,
     install::a_chart_comes_and_goes,
@@ -164,11 +164,11 @@ const TESTS: &[(&str, Test)] = tests![
     ledger::a_redirect_that_breaks_answers_on,
     faults::parameters_that_name_a_missing_subnet_stop_no_edit,
     groups::members_share_a_load_balancer,
-    groups::the_younger_of_two_that_contradict_waits,
+    groups::the_younger_of_two_that_conflict_waits,
     groups::nodes_are_targets,
     certificates::a_renewed_pair_is_taken_over_without_a_failed_apply,
     certificates::what_is_to_be_installed_is_accepted,
-    cli::check_tells_what_the_door_would,
+    cli::check_reports_what_admission_would,
     cli::check_looks_into_the_cluster,
     cli::check_speaks_to_programs,
     cli::explain_tells_what_words_mean,
@@ -223,7 +223,7 @@ fn main() -> ExitCode {
     }
     let is_failed = conclusion.has_failed() || !rights.is_ok_and(|said| said.is_empty());
     if let Err(error) = lazy.stop(is_failed) {
-        eprintln!("the ground could not be stopped: {error:?}");
+        eprintln!("the test environment could not be stopped: {error:?}");
         return ExitCode::FAILURE;
     }
     if is_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }

@@ -1,6 +1,6 @@
 //! Kubernetes objects of the tests, and what is read of them afterwards.
 
-use albedo_ground::eventually;
+use albedo_testenv::eventually;
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 use kube::api::ListParams;
 use serde_json::{Map, Value, json};
 
-use crate::stage::{SOON, Stage, tail};
+use crate::fixture::{Fixture, SOON, tail};
 
 pub const PREFIX: &str = "alb.ingress.kubernetes.io/";
 
@@ -46,7 +46,7 @@ pub fn deployment(name: &str, replicas: u32, port: u16) -> Value {
             "containers": [{"name": "app", "image": "none", "ports": [{"containerPort": port}]}]}}}})
 }
 
-impl Stage {
+impl Fixture {
     /// An Ingress of this test's class.
     pub fn ingress(&self, name: &str, pairs: &[(&str, &str)], rules: &Value) -> Value {
         let mut ingress = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",

@@ -2,50 +2,50 @@
 
 use std::sync::Arc;
 
-use albedo_ground::{Gate, State};
+use albedo_testenv::{Gate, State};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::base::Base;
+use crate::fixture::{Fixture, tail};
 use crate::objects::{deployment, rule, service};
-use crate::stage::{Stage, tail};
 
 struct Older {
-    stage: Stage,
+    fixture: Fixture,
     gate: Gate,
 }
 
 impl Older {
     async fn open(base: &Arc<Base>) -> Result<Self> {
-        let mut stage = Stage::open(base, "older").await?;
-        let gate = stage.gate().await?;
-        stage.flags(&["--admission-mode=off", "--admission-defaults=none"]);
-        let certificate = stage.scope.emulator().certificate(&stage.scope.region, &["shop.example.com"]).await?;
+        let mut fixture = Fixture::open(base, "older").await?;
+        let gate = fixture.gate().await?;
+        fixture.flags(&["--admission-mode=off", "--admission-defaults=none"]);
+        let certificate = fixture.scope.emulator().certificate(&fixture.scope.region, &["shop.example.com"]).await?;
         let (paths, ports) = ([("/", "Prefix", "web", 80)], r#"[{"HTTP": 80}, {"HTTPS": 443}]"#);
         let pairs = [("listen-ports", ports), ("certificate-arn", &certificate), ("target-type", "ip")];
         let objects = [
             deployment("web", 1, 8080),
             service("web", "ClusterIP", 80, 8080),
-            stage.ingress("shop", &pairs, &json!([rule(None, &paths)])),
+            fixture.ingress("shop", &pairs, &json!([rule(None, &paths)])),
         ];
-        stage.apply(&objects).await?;
-        stage.kubectl(&["rollout", "status", "deployment", "web", "--timeout=60s"]).await?;
-        stage.start().await?;
-        stage.hostname("shop").await?;
-        stage.quiet().await?;
-        Ok(Self { stage, gate })
+        fixture.apply(&objects).await?;
+        fixture.kubectl(&["rollout", "status", "deployment", "web", "--timeout=60s"]).await?;
+        fixture.start().await?;
+        fixture.hostname("shop").await?;
+        fixture.quiet().await?;
+        Ok(Self { fixture, gate })
     }
 
     async fn call(&self, service: &str, operation: &str, params: &Value) -> Result<()> {
-        let (emulator, region) = (self.stage.scope.emulator(), &self.stage.scope.region);
+        let (emulator, region) = (self.fixture.scope.emulator(), &self.fixture.scope.region);
         emulator.call(region, service, operation, params).await.map(drop)
     }
 
     /// Deletes the ledger.
     async fn forget(&self) -> Result<()> {
-        let all = self.stage.kubectl(&["get", "ingressgroups", "-o", "name"]).await?;
-        let own = all.lines().find(|name| name.contains(&self.stage.scope.namespace)).context("no ledger")?;
-        self.stage.kubectl(&["delete", own]).await.map(drop)
+        let all = self.fixture.kubectl(&["get", "ingressgroups", "-o", "name"]).await?;
+        let own = all.lines().find(|name| name.contains(&self.fixture.scope.namespace)).context("no ledger")?;
+        self.fixture.kubectl(&["delete", own]).await.map(drop)
     }
 
     async fn untag(&self, arns: &[&str], key: &str) -> Result<()> {
@@ -57,7 +57,7 @@ impl Older {
         let patch = patch.to_string();
         let mut args = vec!["patch", kind, name, "--type=json", "--patch", &patch];
         args.extend(status.then_some("--subresource=status"));
-        self.stage.kubectl(&args).await.map(drop)
+        self.fixture.kubectl(&args).await.map(drop)
     }
 
     /// A binding without a field of its spec, and registered as it is.
@@ -65,7 +65,7 @@ impl Older {
         let patch = json!([{"op": "remove", "path": format!("/spec/{field}")}]);
         self.patch("targetgroupbinding", binding, false, &patch).await?;
         let get = ["get", "targetgroupbinding", binding, "-o", "jsonpath={.metadata.generation}"];
-        let generation: i64 = self.stage.kubectl(&get).await?.parse()?;
+        let generation: i64 = self.fixture.kubectl(&get).await?.parse()?;
         let patch = json!([{"op": "replace", "path": "/status/observedGeneration", "value": generation}]);
         self.patch("targetgroupbinding", binding, true, &patch).await
     }
@@ -101,7 +101,7 @@ impl Older {
             }
             "version 1: the cluster in another tag" => {
                 let arns = [balancer.arn.as_str(), group.arn.as_str()];
-                let tag = json!([{"Key": "ingress.k8s.aws/cluster", "Value": self.stage.scope.cluster}]);
+                let tag = json!([{"Key": "ingress.k8s.aws/cluster", "Value": self.fixture.scope.cluster}]);
                 self.call("elbv2", "AddTags", &json!({"ResourceArns": arns, "Tags": tag})).await?;
                 self.untag(&arns, "elbv2.k8s.aws/cluster").await?;
                 let stack =
@@ -125,7 +125,7 @@ pub async fn what_older_versions_left_is_brought_up_to_date(base: Arc<Base>) -> 
         let groups = state.target_groups.iter().map(|one| &one.arn);
         listeners.chain(groups).chain(state.security_groups.iter().map(|one| &one.id)).cloned().collect()
     };
-    let (first, binding) = (older.stage.state().await?, "PATCH targetgroupbindings/TG");
+    let (first, binding) = (older.fixture.state().await?, "PATCH targetgroupbindings/TG");
     let rows: [(&str, &[&str]); 6] = [
         ("before 3.5: the default certificate is no other one's too", &["AWS AddListenerCertificates"]),
         ("before 2.17: a status without ports", &["PATCH ingresses/shop/status"]),
@@ -136,24 +136,24 @@ pub async fn what_older_versions_left_is_brought_up_to_date(base: Arc<Base>) -> 
         ("version 1: the cluster in another tag", &["AWS AddTags", "AWS AddTags", "AWS CreateTags"]),
     ];
     for (what, wanted) in rows {
-        older.stage.albedo()?.stop().await?;
-        let state = older.stage.state().await?;
+        older.fixture.albedo()?.stop().await?;
+        let state = older.fixture.state().await?;
         older.age(what, &state).await.with_context(|| what.to_owned())?;
         // No older version has left a ledger; one would be believed for a while.
         older.forget().await?;
         older.gate.reset();
-        let mark = older.stage.mark().await?;
-        older.stage.start().await?;
-        older.stage.looked_at(mark).await?;
-        older.stage.quiet().await?;
+        let mark = older.fixture.mark().await?;
+        older.fixture.start().await?;
+        older.fixture.looked_at(mark).await?;
+        older.fixture.quiet().await?;
         let name = &state.target_groups.first().context("no target group")?.name;
         let writes = older.gate.writes().into_iter().filter(|write| !write.contains(" ingressgroups"));
         let mut writes: Vec<String> = writes.map(|write| write.replace(name, "TG")).collect();
         writes.sort();
         // A status is asked to be written again while the cache lags; the server changes nothing then.
         writes.dedup_by(|one, other| one == other && one.starts_with("PATCH"));
-        ensure!(writes == wanted, "{what}: albedo wrote {writes:?}\n{}", tail(&older.stage.log()));
-        ensure!(arns(&older.stage.state().await?) == arns(&first), "{what}: something was replaced");
+        ensure!(writes == wanted, "{what}: albedo wrote {writes:?}\n{}", tail(&older.fixture.log()));
+        ensure!(arns(&older.fixture.state().await?) == arns(&first), "{what}: something was replaced");
     }
-    older.stage.close().await
+    older.fixture.close().await
 }

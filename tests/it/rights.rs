@@ -6,7 +6,9 @@
 
 use std::path::Path;
 
-use albedo_ground::{AUDIT, CALLS, Reviewed, Seen, granted_by_policy, granted_by_roles, idle, missing, shipped};
+use albedo_testenv::{
+    AUDIT, CALLS, Reviewed, UsedRights, granted_by_policy, granted_by_roles, missing, shipped, unused,
+};
 use anyhow::{Context as _, Result};
 
 /// Granted by others than `deploy/rbac.yaml`, and used.
@@ -63,7 +65,7 @@ const WITH_ASSOCIATE: &str = "AWS asks for it when a web ACL is associated with 
 
 /// How what is granted differs from what was used in a run whose logs are below a folder. Of a run of some tests only what is missing is told.
 pub fn differences(dir: &Path, whole: bool) -> Result<Vec<String>> {
-    let (mut kubernetes, mut aws) = (Seen::default(), Seen::default());
+    let (mut kubernetes, mut aws) = (UsedRights::default(), UsedRights::default());
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
@@ -89,9 +91,9 @@ pub fn differences(dir: &Path, whole: bool) -> Result<Vec<String>> {
     said.extend(refused.map(|line| format!("{line}; it was refused")));
     said.extend(missing(&policy, &aws.used, &[]));
     if whole {
-        said.extend(idle(&roles, &kubernetes.used, UNREACHED));
-        said.extend(idle(&BEYOND.iter().map(|(right, _)| (*right).to_owned()).collect(), &kubernetes.used, &[]));
-        said.extend(idle(&policy, &aws.used, UNREACHED_IN_AWS));
+        said.extend(unused(&roles, &kubernetes.used, UNREACHED));
+        said.extend(unused(&BEYOND.iter().map(|(right, _)| (*right).to_owned()).collect(), &kubernetes.used, &[]));
+        said.extend(unused(&policy, &aws.used, UNREACHED_IN_AWS));
     }
     Ok(said)
 }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use albedo_ground::{Authority, Pair};
+use albedo_testenv::{Authority, Pair};
 use anyhow::{Result, ensure};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::base::{ALBEDO, Base};
-use crate::stage::Stage;
+use crate::fixture::Fixture;
 
 /// Where Shield answers, and so the names that the certificate has to have beside those of the region.
 const REGION: &str = "us-east-1";
@@ -86,9 +86,9 @@ async fn tunnel(mut client: TcpStream, to: u16, heard: Arc<Mutex<Vec<String>>>) 
 }
 
 /// `albedo facts` with these variables and no others of AWS's; how it ended, what it said, and what it wrote.
-async fn facts(stage: &Stage, env: &[(&str, String)]) -> Result<(bool, String, Value)> {
-    let vpc = stage.scope.emulator().world(REGION).await?.vpc_id;
-    let file = stage.write("facts.json", "{}")?;
+async fn facts(fixture: &Fixture, env: &[(&str, String)]) -> Result<(bool, String, Value)> {
+    let vpc = fixture.scope.emulator().world(REGION).await?.vpc_id;
+    let file = fixture.write("facts.json", "{}")?;
     let mut command = Command::new(ALBEDO);
     command.env_clear().env("PATH", std::env::var("PATH").unwrap_or_default()).env("NO_PROXY", "");
     command.env("AWS_MAX_ATTEMPTS", "1").env("AWS_EC2_METADATA_DISABLED", "true");
@@ -102,17 +102,17 @@ async fn facts(stage: &Stage, env: &[(&str, String)]) -> Result<(bool, String, V
 
 /// Each row: variables, and the names that AWS is asked under through the proxy (none: there is no proxy).
 pub async fn endpoints_are_reached(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::open(&base, "tls").await?;
+    let fixture = Fixture::open(&base, "tls").await?;
     let authority = Authority::new("private CA of a test")?;
     let names = ["127.0.0.1", "localhost", "*.us-east-1.amazonaws.com", "*.us-east-1.api.aws", "*.amazonaws.com"];
-    let front = Front::open(&authority.server(&names)?, stage.scope.emulator().endpoint()).await?;
-    let ca = stage.write("ca.pem", &authority.pem())?.to_string_lossy().into_owned();
-    let process = stage.write(
+    let front = Front::open(&authority.server(&names)?, fixture.scope.emulator().endpoint()).await?;
+    let ca = fixture.write("ca.pem", &authority.pem())?.to_string_lossy().into_owned();
+    let process = fixture.write(
         "credentials.sh",
         "#!/bin/sh\necho '{\"Version\": 1, \"AccessKeyId\": \"of-a-process\", \"SecretAccessKey\": \"s\"}'\n",
     )?;
     let profile = format!("[default]\ncredential_process = /bin/sh {}\n", process.display());
-    let profile = stage.write("config", &profile)?.to_string_lossy().into_owned();
+    let profile = fixture.write("config", &profile)?.to_string_lossy().into_owned();
     let keys = || vec![("AWS_ACCESS_KEY_ID", "test".to_owned()), ("AWS_SECRET_ACCESS_KEY", "test".to_owned())];
     let url = ("AWS_ENDPOINT_URL", format!("https://127.0.0.1:{}", front.tls));
     let trust = ("SSL_CERT_FILE", ca);
@@ -135,7 +135,7 @@ pub async fn endpoints_are_reached(base: Arc<Base>) -> Result<()> {
         ("credentials of a process", vec![url.clone(), trust.clone(), ("AWS_CONFIG_FILE", profile)], &[]),
     ];
     for (what, env, expected) in rows {
-        let (ended, said, wrote) = facts(&stage, &env).await?;
+        let (ended, said, wrote) = facts(&fixture, &env).await?;
         ensure!(ended, "{what}: {said}");
         ensure!(wrote["subnets"]["value"].as_array().is_some_and(|subnets| !subnets.is_empty()), "{what}: {said}");
         let asked = front.asked();
@@ -145,10 +145,10 @@ pub async fn endpoints_are_reached(base: Arc<Base>) -> Result<()> {
         ensure!(expected.is_empty() == asked.is_empty(), "{what}: {asked:?}");
     }
     // The check is a check: without the CA nobody is believed.
-    let (_, said, wrote) = facts(&stage, &with(&[url])).await?;
+    let (_, said, wrote) = facts(&fixture, &with(&[url])).await?;
     ensure!(wrote["subnets"].is_null(), "a certificate of an unknown CA was accepted");
     ensure!(said.contains("DescribeSubnets"), "{said}");
-    let calls = stage.scope.emulator().calls(REGION).await?;
+    let calls = fixture.scope.emulator().calls(REGION).await?;
     ensure!(calls.iter().any(|call| call.caller == "of-a-process"), "the process was not asked for credentials");
-    stage.close().await
+    fixture.close().await
 }

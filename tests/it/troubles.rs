@@ -1,18 +1,18 @@
 //! A table of troubles: each step of a walk with one trouble in it ends as it does without.
 //!
 //! A cell is a step, a row (what is met) and a column (how). The rounds of a table are walks that have a cell in each step; some are made
-//! side by side. A walk that ends otherwise is given up, and what was left of its round is made on another stage.
+//! side by side. A walk that ends otherwise is given up, and what was left of its round is made on another fixture.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use albedo_ground::Refusal;
+use albedo_testenv::Refusal;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::stage::SOON;
+use crate::fixture::SOON;
 use crate::walk::{Done, Walk};
 
 /// What goes wrong in a step.
@@ -171,7 +171,7 @@ impl<F: AsyncFn() -> Result<Walk>> Course<'_, F> {
 
 /// A step with its trouble: whether that was met, and how the step ended.
 async fn with(walk: &mut Walk, cell: &Cell, index: usize, done: &Done) -> Result<(bool, Result<()>)> {
-    let (emulator, region) = (walk.stage.base().ground.clone(), walk.stage.scope.region.clone());
+    let (emulator, region) = (walk.fixture.base().test_env.clone(), walk.fixture.scope.region.clone());
     match &cell.trouble {
         Trouble::Aws(fault) => {
             emulator.emulator().faults(&region, &json!([fault])).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use albedo_ground::eventually;
+use albedo_testenv::eventually;
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
@@ -14,8 +14,8 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::base::Base;
+use crate::fixture::{Fixture, SOON, tail};
 use crate::objects::rule;
-use crate::stage::{SOON, Stage, tail};
 
 const NAMESPACE: &str = "albedo-system";
 const SECRET: &str = "albedo-serving";
@@ -23,24 +23,24 @@ const CONFIGURATION: &str = "albedo-webhook";
 /// Between two applies.
 const PAUSE: Duration = Duration::from_millis(20);
 
-struct Fixture {
-    stage: Stage,
+struct Upkeep {
+    fixture: Fixture,
     secrets: Api<Secret>,
     configurations: Api<ValidatingWebhookConfiguration>,
 }
 
-impl Fixture {
+impl Upkeep {
     async fn open(base: &Arc<Base>) -> Result<Self> {
-        let mut stage = Stage::open(base, "upkeep").await?;
-        let url = stage.webhook_url()?;
-        stage.flags(&[
+        let mut fixture = Fixture::open(base, "upkeep").await?;
+        let url = fixture.webhook_url()?;
+        fixture.flags(&[
             "--certificates=self",
             &format!("--webhook-url={url}"),
             &format!("--webhook-namespace={NAMESPACE}"),
         ]);
-        let client = stage.scope.client();
+        let client = fixture.scope.client();
         let this =
-            Self { secrets: Api::namespaced(client.clone(), NAMESPACE), configurations: Api::all(client), stage };
+            Self { secrets: Api::namespaced(client.clone(), NAMESPACE), configurations: Api::all(client), fixture };
         ensure!(this.configurations.get_opt(CONFIGURATION).await?.is_none(), "the webhooks are registered already");
         Ok(this)
     }
@@ -48,13 +48,13 @@ impl Fixture {
     /// What the API server answers to an Ingress that is not stored.
     async fn tried(&self, object: &Value) -> kube::Result<Ingress> {
         let object: Ingress = serde_json::from_value(object.clone()).map_err(kube::Error::SerdeError)?;
-        let api: Api<Ingress> = Api::namespaced(self.stage.scope.client(), &self.stage.scope.namespace);
+        let api: Api<Ingress> = Api::namespaced(self.fixture.scope.client(), &self.fixture.scope.namespace);
         api.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await
     }
 
     /// Waits until a fault is refused.
     async fn is_reviewed(&self, what: &str, class: &str) -> Result<()> {
-        let mut faulty = self.stage.ingress("faulty", &[], &json!([]));
+        let mut faulty = self.fixture.ingress("faulty", &[], &json!([]));
         faulty["spec"]["ingressClassName"] = json!(class);
         // No key of ours is in it, so nothing but its class has it reviewed.
         faulty["metadata"]["annotations"] = json!({});
@@ -63,7 +63,7 @@ impl Fixture {
             Err(kube::Error::Api(status)) if status.message.contains("ALB") => Ok(Some(())),
             other => anyhow::bail!("{other:?}"),
         });
-        found.await.with_context(|| tail(&self.stage.log()))
+        found.await.with_context(|| tail(&self.fixture.log()))
     }
 
     async fn patch_secret(&self, patch: &Value) -> Result<()> {
@@ -83,16 +83,16 @@ impl Fixture {
             let now = self.certificate().await?;
             Ok((now.is_some() && now != before).then_some(()))
         });
-        found.await.with_context(|| tail(&self.stage.log()))
+        found.await.with_context(|| tail(&self.fixture.log()))
     }
 
     /// Does something while a good Ingress is applied all the time, of which none may fail.
     async fn applied_all_the_while(&self, work: impl Future<Output = Result<()>>) -> Result<usize> {
         let (over, count) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let good = self.stage.ingress("good", &[], &json!([]));
+        let good = self.fixture.ingress("good", &[], &json!([]));
         let applies = async {
             while !over.load(Ordering::Relaxed) {
-                self.tried(&good).await.with_context(|| tail(&self.stage.log()))?;
+                self.tried(&good).await.with_context(|| tail(&self.fixture.log()))?;
                 count.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(PAUSE).await;
             }
@@ -108,20 +108,20 @@ impl Fixture {
     }
 
     async fn close(mut self) -> Result<()> {
-        self.stage.albedo()?.stop().await?;
+        self.fixture.albedo()?.stop().await?;
         for resource in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
-            self.stage.kubectl(&["delete", resource, CONFIGURATION]).await?;
+            self.fixture.kubectl(&["delete", resource, CONFIGURATION]).await?;
         }
         self.secrets.delete(SECRET, &DeleteParams::default()).await?;
-        self.stage.close().await
+        self.fixture.close().await
     }
 }
 
 /// From nothing to reviews; a renewal, a lost Secret, configurations that somebody changes, a class that is new.
 pub async fn it_looks_after_itself(base: Arc<Base>) -> Result<()> {
-    let mut it = Fixture::open(&base).await?;
-    it.stage.start().await?;
-    it.is_reviewed("the webhooks are registered", &it.stage.scope.class).await?;
+    let mut it = Upkeep::open(&base).await?;
+    it.fixture.start().await?;
+    it.is_reviewed("the webhooks are registered", &it.fixture.scope.class).await?;
     let stored = it.configurations.get(CONFIGURATION).await?;
     let owner = stored.metadata.owner_references.unwrap_or_default();
     ensure!(owner.iter().any(|owner| owner.kind == "ClusterRole" && owner.name == "albedo"), "{owner:?}");
@@ -140,27 +140,27 @@ pub async fn it_looks_after_itself(base: Arc<Base>) -> Result<()> {
     it.applied_all_the_while(lost).await?;
 
     it.configurations.delete(CONFIGURATION, &DeleteParams::default()).await?;
-    it.is_reviewed("a configuration that was deleted is there again", &it.stage.scope.class).await?;
+    it.is_reviewed("a configuration that was deleted is there again", &it.fixture.scope.class).await?;
     let emptied = json!({"webhooks": []});
     it.configurations.patch(CONFIGURATION, &PatchParams::default(), &Patch::Merge(&emptied)).await?;
-    it.is_reviewed("webhooks that were taken away are there again", &it.stage.scope.class).await?;
+    it.is_reviewed("webhooks that were taken away are there again", &it.fixture.scope.class).await?;
 
-    let other = format!("{}-other", it.stage.scope.class);
+    let other = format!("{}-other", it.fixture.scope.class);
     let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": other},
         "spec": {"controller": "ingress.k8s.aws/alb"}});
-    it.stage.apply(&[class]).await?;
+    it.fixture.apply(&[class]).await?;
     it.is_reviewed("Ingresses of a new class are reviewed", &other).await?;
-    it.stage.kubectl(&["delete", "ingressclass", &other]).await?;
+    it.fixture.kubectl(&["delete", "ingressclass", &other]).await?;
     it.close().await
 }
 
 /// Twenty renewals, two replicas, and no apply that fails.
 pub async fn twenty_renewals_fail_nobody(base: Arc<Base>) -> Result<()> {
-    let mut it = Fixture::open(&base).await?;
-    it.stage.start().await?;
-    it.is_reviewed("the webhooks are registered", &it.stage.scope.class).await?;
+    let mut it = Upkeep::open(&base).await?;
+    it.fixture.start().await?;
+    it.is_reviewed("the webhooks are registered", &it.fixture.scope.class).await?;
     // It shares the certificate, though nobody calls it here: the URL is the first one's.
-    let mut second = it.stage.replica("two")?.start().await?;
+    let mut second = it.fixture.replica("two")?.start().await?;
     let renewals = async {
         for number in 0..20 {
             it.renew(&number.to_string()).await?;

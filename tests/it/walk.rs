@@ -5,14 +5,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use albedo_ground::{Gate, State, Trip, eventually};
+use albedo_testenv::{Gate, State, Trip, eventually};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
-use crate::stage::{SOON, Stage, tail};
+use crate::fixture::{Fixture, SOON, tail};
 
 /// One step: what is applied, what is deleted.
 pub struct Step {
@@ -44,15 +44,15 @@ pub struct Done {
 }
 
 pub struct Walk {
-    pub stage: Stage,
+    pub fixture: Fixture,
     pub gate: Gate,
     steps: Vec<Step>,
 }
 
 impl Walk {
-    /// On a stage whose Albedo goes through a gate.
-    pub fn new(stage: Stage, gate: Gate, steps: Vec<Step>) -> Self {
-        Self { stage, gate, steps }
+    /// On a fixture whose Albedo goes through a gate.
+    pub fn new(fixture: Fixture, gate: Gate, steps: Vec<Step>) -> Self {
+        Self { fixture, gate, steps }
     }
 
     /// Leaves out all other steps.
@@ -77,7 +77,7 @@ impl Walk {
         self.gate.reset();
         self.take(index).await?;
         let name = self.steps.get(index).map(|step| step.name).unwrap_or_default();
-        let at = || format!("{name} with {:?}\n{}", self.gate.writes(), tail(&self.stage.log()));
+        let at = || format!("{name} with {:?}\n{}", self.gate.writes(), tail(&self.fixture.log()));
         self.becomes(&done.whole, limit).await.with_context(at)
     }
 
@@ -103,7 +103,7 @@ impl Walk {
         // Twice the same: on a busy machine one change may come long after the other.
         let mut whole = None;
         let same = async || {
-            self.stage.quiet().await?;
+            self.fixture.quiet().await?;
             let (now, before) = (self.whole().await?, whole.take());
             whole = Some(now.clone());
             Ok((before.as_ref() == Some(&now)).then_some(now))
@@ -130,14 +130,14 @@ impl Walk {
             let name = self.steps.get(index).map(|step| step.name).unwrap_or_default();
             let met = self.trouble(trip, nth.is_some()).await?;
             times += usize::from(met.is_some());
-            let at = || format!("{name}, {trip:?} after {:?}\n{}", met.unwrap_or_default(), tail(&self.stage.log()));
+            let at = || format!("{name}, {trip:?} after {:?}\n{}", met.unwrap_or_default(), tail(&self.fixture.log()));
             self.becomes(&done.whole, SOON).await.with_context(at)?;
         }
         Ok(times)
     }
 
     /// Waits for the trouble, and kills and starts if that is what it is. Answers what had been written by then; nothing if the step was over
-    /// before: turns that run side by side don't always write as often.
+    /// before: passes that run side by side don't always write as often.
     async fn trouble(&mut self, trip: Trip, expected: bool) -> Result<Option<Vec<String>>> {
         if !expected {
             return Ok(None);
@@ -146,7 +146,7 @@ impl Walk {
             async || eventually("the gate trips", SOON, async || Ok(self.gate.has_tripped().then_some(()))).await;
         tokio::select! {
             tripped = trips() => tripped?,
-            rest = self.stage.quiet() => rest?,
+            rest = self.fixture.quiet() => rest?,
         }
         if self.gate.disarm() {
             return Ok(None);
@@ -154,16 +154,16 @@ impl Walk {
         trips().await?;
         let before = self.gate.writes();
         if trip == Trip::Hold {
-            self.stage.albedo()?.kill().await?;
+            self.fixture.albedo()?.kill().await?;
             self.gate.reset();
-            self.stage.start().await.with_context(|| format!("killed after {before:?}"))?;
+            self.fixture.start().await.with_context(|| format!("killed after {before:?}"))?;
         }
         Ok(Some(before))
     }
 
     async fn take(&mut self, index: usize) -> Result<()> {
         let step = self.steps.get(index).context("no such step")?;
-        let ingresses: Api<Ingress> = self.stage.scope.api();
+        let ingresses: Api<Ingress> = self.fixture.scope.api();
         for object in &step.apply {
             let name = object["metadata"]["name"].as_str().context("an object without a name")?;
             ingresses.patch(name, &PatchParams::apply("walk").force(), &Patch::Apply(object)).await?;
@@ -172,8 +172,8 @@ impl Walk {
             ingresses.delete(name, &DeleteParams::default()).await?;
         }
         if step.restart {
-            self.stage.albedo()?.kill().await?;
-            self.stage.start().await?;
+            self.fixture.albedo()?.kill().await?;
+            self.fixture.start().await?;
         }
         Ok(())
     }
@@ -181,7 +181,7 @@ impl Walk {
     /// Waits until there is what there was without trouble, and nothing happens any more.
     pub async fn becomes(&self, wanted: &str, limit: Duration) -> Result<()> {
         eventually("all is as it is without trouble", limit, async || {
-            self.stage.quiet().await?;
+            self.fixture.quiet().await?;
             let whole = self.whole().await?;
             ensure!(whole == *wanted, "there is\n{whole}\nand there should be\n{wanted}");
             Ok(Some(()))
@@ -189,9 +189,9 @@ impl Walk {
         .await
     }
 
-    /// All that AWS and Kubernetes hold of this stage as a text that depends on no id.
+    /// All that AWS and Kubernetes hold of this fixture as a text that depends on no id.
     pub async fn whole(&self) -> Result<String> {
-        let (scope, state) = (&self.stage.scope, self.stage.state().await?);
+        let (scope, state) = (&self.fixture.scope, self.fixture.state().await?);
         let mut text = format!("{}{}", state.picture(&scope.world), details(&state));
         let ingresses = scope.api::<Ingress>().list(&ListParams::default()).await?;
         for one in ingresses.items {
@@ -212,11 +212,11 @@ impl Walk {
         Ok(without_ids(text, &state))
     }
 
-    /// The ledgers of this stage: whose, in what state, with which members and resources.
+    /// The ledgers of this fixture: whose, in what state, with which members and resources.
     async fn ledgers(&self) -> Result<String> {
         let groups = ApiResource::from_gvk(&GroupVersionKind::gvk("albedo.dev", "v1alpha1", "IngressGroup"));
-        let groups: Api<DynamicObject> = Api::all_with(self.stage.scope.client(), &groups);
-        let mine = [&self.stage.scope.namespace, &self.stage.scope.group];
+        let groups: Api<DynamicObject> = Api::all_with(self.fixture.scope.client(), &groups);
+        let mine = [&self.fixture.scope.namespace, &self.fixture.scope.group];
         let mut lines = Vec::new();
         for one in groups.list(&ListParams::default()).await?.items {
             let (name, status) = (one.name_any(), &one.data["status"]);
@@ -229,7 +229,7 @@ impl Walk {
     }
 
     pub async fn close(self) -> Result<()> {
-        self.stage.close().await
+        self.fixture.close().await
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::base::Base;
 use crate::crash::{sample, seed, walk};
-use crate::stage::SOON;
+use crate::fixture::SOON;
 use crate::walk::{Done, Walk};
 
 /// What AWS throttles by default is a bucket a family of operations; these are small enough to be emptied.
@@ -25,7 +25,7 @@ fn buckets() -> Value {
 /// How often each operation that makes something succeeded since then.
 async fn made(walk: &Walk, mark: u64) -> Result<BTreeMap<String, usize>> {
     let mut made = BTreeMap::new();
-    for call in walk.stage.writes_since(mark).await? {
+    for call in walk.fixture.writes_since(mark).await? {
         if call.operation.starts_with("Create") && call.operation != "CreateTags" && call.error.is_none() {
             *made.entry(call.operation).or_default() += 1;
         }
@@ -37,7 +37,7 @@ async fn made(walk: &Walk, mark: u64) -> Result<BTreeMap<String, usize>> {
 async fn fine(base: &Arc<Base>, name: &str) -> Result<(Walk, Vec<Done>, BTreeMap<String, usize>)> {
     let mut walk = walk(base, name).await?;
     walk.only(&["create", "edit", "join", "target type", "delete one", "delete"]);
-    let mark = walk.stage.mark().await?;
+    let mark = walk.fixture.mark().await?;
     let done = walk.first().await?;
     let made = made(&walk, mark).await?;
     for operation in ["CreateSecurityGroup", "CreateTargetGroup", "CreateLoadBalancer", "CreateListener", "CreateRule"]
@@ -49,9 +49,9 @@ async fn fine(base: &Arc<Base>, name: &str) -> Result<(Walk, Vec<Done>, BTreeMap
 
 pub async fn throttles_only_slow_it_down(base: Arc<Base>) -> Result<()> {
     let (mut walk, done, wanted) = fine(&base, "throttled").await?;
-    let (emulator, region) = (Arc::clone(&base.ground), walk.stage.scope.region.clone());
+    let (emulator, region) = (Arc::clone(&base.test_env), walk.fixture.scope.region.clone());
     emulator.emulator().throttle(&region, &buckets()).await?;
-    let mark = walk.stage.mark().await?;
+    let mark = walk.fixture.mark().await?;
     walk.once_more(&done).await?;
     let calls = emulator.emulator().calls_since(&region, mark).await?;
     let throttled = |write: bool| calls.iter().filter(|call| call.write == write && call.error.is_some()).count();
@@ -69,7 +69,7 @@ pub async fn throttles_only_slow_it_down(base: Arc<Base>) -> Result<()> {
 /// In each step a write fails before its effect, one after it, and one is throttled.
 pub async fn failures_are_tried_again(base: Arc<Base>) -> Result<()> {
     let (mut walk, done, _) = fine(&base, "failing").await?;
-    let (ground, region) = (Arc::clone(&base.ground), walk.stage.scope.region.clone());
+    let (test_env, region) = (Arc::clone(&base.test_env), walk.fixture.scope.region.clone());
     for (index, step) in done.iter().enumerate() {
         let calls: Vec<&str> = step.writes.iter().filter_map(|write| write.strip_prefix("AWS ")).collect();
         let any = |salt: usize| calls.get(sample(seed() + salt, index, calls.len()) - 1).copied().context("no call");
@@ -78,9 +78,9 @@ pub async fn failures_are_tried_again(base: Arc<Base>) -> Result<()> {
             {"operation": any(1)?, "kind": "internal", "after": true},
             {"operation": any(2)?, "kind": "throttle"},
         ]);
-        ground.emulator().faults(&region, &faults).await?;
+        test_env.emulator().faults(&region, &faults).await?;
         walk.step(index, step, SOON).await.with_context(|| format!("with the faults {faults}"))?;
-        let struck = ground.emulator().struck(&region).await?;
+        let struck = test_env.emulator().struck(&region).await?;
         ensure!(struck > 0, "none of {faults} has struck");
     }
     walk.close().await
@@ -88,9 +88,9 @@ pub async fn failures_are_tried_again(base: Arc<Base>) -> Result<()> {
 
 pub async fn describes_that_lag_make_no_double(base: Arc<Base>) -> Result<()> {
     let (mut walk, done, wanted) = fine(&base, "lagging").await?;
-    let region = walk.stage.scope.region.clone();
-    base.ground.emulator().life(&region, &json!({"lagSeconds": 1.5})).await?;
-    let mark = walk.stage.mark().await?;
+    let region = walk.fixture.scope.region.clone();
+    base.test_env.emulator().life(&region, &json!({"lagSeconds": 1.5})).await?;
+    let mark = walk.fixture.mark().await?;
     walk.once_more(&done).await?;
     let made = made(&walk, mark).await?;
     ensure!(made == wanted, "made {made:?} and in fine weather {wanted:?}");
@@ -99,10 +99,10 @@ pub async fn describes_that_lag_make_no_double(base: Arc<Base>) -> Result<()> {
 
 pub async fn what_takes_its_time_is_waited_for(base: Arc<Base>) -> Result<()> {
     let (mut walk, done, wanted) = fine(&base, "slow").await?;
-    let region = walk.stage.scope.region.clone();
+    let region = walk.fixture.scope.region.clone();
     let targets = json!({"initialSeconds": 0.7, "drainingSeconds": 1.0});
-    base.ground.emulator().life(&region, &json!({"targets": targets, "provisioningSeconds": 1.5})).await?;
-    let mark = walk.stage.mark().await?;
+    base.test_env.emulator().life(&region, &json!({"targets": targets, "provisioningSeconds": 1.5})).await?;
+    let mark = walk.fixture.mark().await?;
     walk.once_more(&done).await?;
     let made = made(&walk, mark).await?;
     ensure!(made == wanted, "made {made:?} and in fine weather {wanted:?}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use albedo_ground::{eventually, free_port, http_get};
+use albedo_testenv::{eventually, free_port, http_get};
 use anyhow::{Context as _, Result, ensure};
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::base::Base;
+use crate::fixture::{Fixture, SOON, tail};
 use crate::objects::{rule, service};
-use crate::stage::{SOON, Stage, tail};
 
 pub const VALIDATE: &str = "/validate-networking-v1-ingress";
 /// The end has to come well within the 30 s that Kubernetes grants.
@@ -32,13 +32,13 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(base: &Base, stage: &Stage) -> Result<Self> {
+    pub fn new(base: &Base, fixture: &Fixture) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(base.authority.pem().as_bytes())?)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let config = config.with_root_certificates(roots).with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), port: stage.flag("webhook-bind-port")?.parse()? })
+        Ok(Self { tls: TlsConnector::from(Arc::new(config)), port: fixture.flag("webhook-bind-port")?.parse()? })
     }
 
     async fn send(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Result<(u16, String)> {
@@ -71,10 +71,10 @@ impl Client {
     }
 
     /// A good Ingress is let in and a bad one is not, each under its own uid.
-    pub async fn judges(&self, stage: &Stage) -> Result<()> {
-        let good = self.review(VALIDATE, &of_ingress("good", &stage.ingress("good", &[], &json!([])))).await?;
+    pub async fn judges(&self, fixture: &Fixture) -> Result<()> {
+        let good = self.review(VALIDATE, &of_ingress("good", &fixture.ingress("good", &[], &json!([])))).await?;
         ensure!(allowed(&good), "a good Ingress was refused: {good}");
-        let bad = stage.ingress("bad", &[("no-such-key", "x")], &json!([]));
+        let bad = fixture.ingress("bad", &[("no-such-key", "x")], &json!([]));
         let bad = self.review(VALIDATE, &of_ingress("bad", &bad)).await?;
         ensure!(!allowed(&bad) && message(&bad).contains("ALB001"), "a bad Ingress was let in: {bad}");
         Ok(())
@@ -108,9 +108,9 @@ fn garbage(length: u32) -> Vec<u8> {
 
 /// What is no review is answered with a status and a reason, and the next one is judged as if nothing had been.
 pub async fn what_is_no_review_is_answered(base: Arc<Base>) -> Result<()> {
-    let mut stage = Stage::with_albedo(&base, "no-review").await?;
-    let client = Client::new(&base, &stage)?;
-    let whole = of_ingress("cut", &stage.ingress("cut", &[], &json!([]))).to_string();
+    let mut fixture = Fixture::with_albedo(&base, "no-review").await?;
+    let client = Client::new(&base, &fixture)?;
+    let whole = of_ingress("cut", &fixture.ingress("cut", &[], &json!([]))).to_string();
     let envelope = |more: Value| {
         let mut review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"});
         if let (Some(review), Value::Object(more)) = (review.as_object_mut(), more) {
@@ -134,7 +134,7 @@ pub async fn what_is_no_review_is_answered(base: Arc<Base>) -> Result<()> {
     for (what, body, status, words) in rows {
         let (is, text) = client.post(VALIDATE, body).await.with_context(|| what.to_owned())?;
         ensure!(is == status && text.contains(words) && text.ends_with('\n'), "{what}: {is} {text:?}");
-        client.judges(&stage).await.with_context(|| format!("after {what}"))?;
+        client.judges(&fixture).await.with_context(|| format!("after {what}"))?;
     }
     for (method, path, status) in [("GET", VALIDATE, 405), ("POST", "/validate-no-such-thing", 404), ("GET", "/", 404)]
     {
@@ -143,30 +143,30 @@ pub async fn what_is_no_review_is_answered(base: Arc<Base>) -> Result<()> {
     }
     // Cut off in the middle of a handshake, as port scanners do.
     drop(TcpStream::connect(("127.0.0.1", client.port)).await?);
-    client.judges(&stage).await?;
-    stage.albedo()?.process().check()?;
-    stage.close().await
+    client.judges(&fixture).await?;
+    fixture.albedo()?.process().check()?;
+    fixture.close().await
 }
 
 /// Odd objects in sound reviews are judged, whatever the API server would have let through.
 pub async fn odd_objects_are_judged(base: Arc<Base>) -> Result<()> {
-    let mut stage = Stage::with_albedo(&base, "odd-objects").await?;
-    let client = Client::new(&base, &stage)?;
+    let mut fixture = Fixture::with_albedo(&base, "odd-objects").await?;
+    let client = Client::new(&base, &fixture)?;
     let bucket = json!([{"http": {"paths": [{"path": "/", "pathType": "Prefix",
         "backend": {"resource": {"apiGroup": "example.com", "kind": "Bucket", "name": "b"}}}]}}]);
     let host_alone = json!([{"host": "a.example.com"}, rule(None, &[("/", "Prefix", "web", 80)])]);
     let with = |field: &str, value: Value| {
-        let mut object = stage.ingress("odd", &[], &json!([]));
+        let mut object = fixture.ingress("odd", &[], &json!([]));
         if let Some(place) = object.pointer_mut(field) {
             *place = value;
         }
         object
     };
     let by_annotation =
-        json!({"metadata": {"name": "x", "annotations": {"kubernetes.io/ingress.class": stage.scope.class}}});
+        json!({"metadata": {"name": "x", "annotations": {"kubernetes.io/ingress.class": fixture.scope.class}}});
     let rows: Vec<(&str, Value, Option<&str>)> = vec![
-        ("a backend that is no Service", stage.ingress("odd", &[], &bucket), Some("ALB010")),
-        ("a rule without http", stage.ingress("odd", &[], &host_alone), None),
+        ("a backend that is no Service", fixture.ingress("odd", &[], &bucket), Some("ALB010")),
+        ("a rule without http", fixture.ingress("odd", &[], &host_alone), None),
         ("a spec of null", with("/spec", Value::Null), None),
         ("rules of null", with("/spec/rules", Value::Null), None),
         ("neither spec nor rules", by_annotation, None),
@@ -186,18 +186,18 @@ pub async fn odd_objects_are_judged(base: Arc<Base>) -> Result<()> {
             None => ensure!(allowed(&response), "{what}: {response}"),
             Some(words) => ensure!(!allowed(&response) && message(&response).contains(words), "{what}: {response}"),
         }
-        client.judges(&stage).await.with_context(|| format!("after {what}"))?;
+        client.judges(&fixture).await.with_context(|| format!("after {what}"))?;
     }
-    stage.albedo()?.process().check()?;
-    stage.close().await
+    fixture.albedo()?.process().check()?;
+    fixture.close().await
 }
 
 /// The predecessor's other webhooks may still be registered: each of their paths lets everything through, unchanged.
 pub async fn other_paths_let_through(base: Arc<Base>) -> Result<()> {
     const PODS: (&str, &str, &str) = ("", "v1", "pods");
     const BINDINGS: (&str, &str, &str) = ("elbv2.k8s.aws", "v1beta1", "targetgroupbindings");
-    let stage = Stage::with_albedo(&base, "other-paths").await?;
-    let client = Client::new(&base, &stage)?;
+    let fixture = Fixture::with_albedo(&base, "other-paths").await?;
+    let client = Client::new(&base, &fixture)?;
     let rows = [
         ("/mutate-v1-pod", PODS),
         ("/mutate-v1-pod-server-id", PODS),
@@ -217,33 +217,33 @@ pub async fn other_paths_let_through(base: Arc<Base>) -> Result<()> {
         let response = client.review(path, &of("lost", ("apps", "v1", "deployments"), &object)).await?;
         ensure!(allowed(&response) && response.to_string().contains("deployments"), "{path}: {response}");
     }
-    stage.close().await
+    fixture.close().await
 }
 
 /// AWS cannot be reached: mistakes are still refused, good Ingresses wait, and the trouble is logged.
 pub async fn aws_is_out_of_reach(base: Arc<Base>) -> Result<()> {
-    let mut stage = Stage::open(&base, "out-of-reach").await?;
+    let mut fixture = Fixture::open(&base, "out-of-reach").await?;
     let nowhere = format!("http://127.0.0.1:{}", free_port()?);
-    stage.launch.env.push(("AWS_ENDPOINT_URL".to_owned(), nowhere.into()));
-    stage.start().await?;
-    stage.register().await?;
-    stage.apply(&[service("web", "NodePort", 80, 8080)]).await?;
-    let bad = stage.ingress("bad", &[("target-type", "pod")], &json!([]));
-    let out = stage.try_apply(&[bad], &[]).await?;
+    fixture.launch.env.push(("AWS_ENDPOINT_URL".to_owned(), nowhere.into()));
+    fixture.start().await?;
+    fixture.register().await?;
+    fixture.apply(&[service("web", "NodePort", 80, 8080)]).await?;
+    let bad = fixture.ingress("bad", &[("target-type", "pod")], &json!([]));
+    let out = fixture.try_apply(&[bad], &[]).await?;
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     ensure!(!out.status.success() && said.contains("ALB003"), "a bad Ingress was let in: {said}");
-    stage.apply(&[stage.ingress("good", &[], &json!([]))]).await?;
+    fixture.apply(&[fixture.ingress("good", &[], &json!([]))]).await?;
     eventually("the trouble is logged", SOON, async || {
-        let log = stage.log();
-        let told = |line: &str| line.contains("a turn failed") && line.contains("\\\"good\\\"");
+        let log = fixture.log();
+        let told = |line: &str| line.contains("a pass failed") && line.contains("\\\"good\\\"");
         Ok(log.lines().any(told).then_some(()))
     })
     .await
-    .with_context(|| tail(&stage.log()))?;
-    Client::new(&base, &stage)?.judges(&stage).await?;
-    answers(&stage).await?;
-    ends(&mut stage).await?;
-    stage.close().await
+    .with_context(|| tail(&fixture.log()))?;
+    Client::new(&base, &fixture)?.judges(&fixture).await?;
+    answers(&fixture).await?;
+    ends(&mut fixture).await?;
+    fixture.close().await
 }
 
 /// Nobody says which VPC this is: what was tried is told, and admission answers all the same.
@@ -262,61 +262,61 @@ pub async fn what_was_tried_is_told(base: Arc<Base>) -> Result<()> {
         (true, &["--aws-vpc-tags=no=such"], &["--aws-vpc-tags: no VPC carries all of these tags"]),
     ];
     for (reachable, flags, wanted) in rows {
-        let mut stage = Stage::open(&base, "tried").await?;
+        let mut fixture = Fixture::open(&base, "tried").await?;
         let given = |arg: &std::ffi::OsString| arg.to_string_lossy().starts_with("--aws-");
-        stage.launch.args.retain(|arg| !given(arg));
-        stage.flags(flags);
-        stage.launch.env.retain(|(name, _)| name != "AWS_REGION");
+        fixture.launch.args.retain(|arg| !given(arg));
+        fixture.flags(flags);
+        fixture.launch.env.retain(|(name, _)| name != "AWS_REGION");
         if !reachable {
             let nowhere = format!("http://127.0.0.1:{}", free_port()?);
-            stage.launch.env.push(("AWS_ENDPOINT_URL".to_owned(), nowhere.into()));
+            fixture.launch.env.push(("AWS_ENDPOINT_URL".to_owned(), nowhere.into()));
         }
-        stage.start().await?;
+        fixture.start().await?;
         eventually("what was tried is told", SOON, async || {
-            let log = stage.log();
+            let log = fixture.log();
             Ok(wanted.iter().all(|words| log.contains(words)).then_some(()))
         })
         .await
-        .with_context(|| tail(&stage.log()))?;
-        Client::new(&base, &stage)?.judges(&stage).await?;
-        answers(&stage).await?;
-        ends(&mut stage).await?;
-        stage.close().await?;
+        .with_context(|| tail(&fixture.log()))?;
+        Client::new(&base, &fixture)?.judges(&fixture).await?;
+        answers(&fixture).await?;
+        ends(&mut fixture).await?;
+        fixture.close().await?;
     }
     Ok(())
 }
 
 /// Probes and metrics answer while it runs; SIGTERM ends it in time, at rest, at work and with a client that says nothing.
 pub async fn sigterm_ends_in_time(base: Arc<Base>) -> Result<()> {
-    let mut stage = Stage::with_albedo(&base, "ends").await?;
-    answers(&stage).await?;
-    ends(&mut stage).await?;
+    let mut fixture = Fixture::with_albedo(&base, "ends").await?;
+    answers(&fixture).await?;
+    ends(&mut fixture).await?;
 
-    stage.start().await?;
-    let port: u16 = stage.flag("webhook-bind-port")?.parse()?;
+    fixture.start().await?;
+    let port: u16 = fixture.flag("webhook-bind-port")?.parse()?;
     let silent = TcpStream::connect(("127.0.0.1", port)).await?;
-    stage.apply(&[service("web", "NodePort", 80, 8080)]).await?;
+    fixture.apply(&[service("web", "NodePort", 80, 8080)]).await?;
     let slow = json!([{"target": "Action=CreateLoadBalancer", "delayMs": 2000}]);
-    stage.scope.emulator().faults(&stage.scope.region, &slow).await?;
-    stage.apply(&[stage.ingress("web", &[], &json!([]))]).await?;
+    fixture.scope.emulator().faults(&fixture.scope.region, &slow).await?;
+    fixture.apply(&[fixture.ingress("web", &[], &json!([]))]).await?;
     eventually("it is at work", SOON, async || {
-        let calls = stage.writes_since(0).await?;
+        let calls = fixture.writes_since(0).await?;
         Ok(calls.iter().any(|call| call.operation == "CreateSecurityGroup").then_some(()))
     })
     .await?;
-    ends(&mut stage).await?;
+    ends(&mut fixture).await?;
     drop(silent);
 
     // What was begun is gone on with.
-    stage.start().await?;
-    stage.hostname("web").await?;
-    stage.kubectl(&["delete", "ingress", "web", "--timeout=60s"]).await?;
-    stage.close().await
+    fixture.start().await?;
+    fixture.hostname("web").await?;
+    fixture.kubectl(&["delete", "ingress", "web", "--timeout=60s"]).await?;
+    fixture.close().await
 }
 
 /// Probes and metrics.
-async fn answers(stage: &Stage) -> Result<()> {
-    let (probes, metrics) = (stage.flag("health-probe-bind-addr")?, stage.flag("metrics-bind-addr")?);
+async fn answers(fixture: &Fixture) -> Result<()> {
+    let (probes, metrics) = (fixture.flag("health-probe-bind-addr")?, fixture.flag("metrics-bind-addr")?);
     for (url, words) in [
         (format!("http://{probes}/healthz"), "ok\n"),
         (format!("http://{probes}/readyz"), "ok\n"),
@@ -329,10 +329,10 @@ async fn answers(stage: &Stage) -> Result<()> {
 }
 
 /// SIGTERM, and the end that has to follow.
-async fn ends(stage: &mut Stage) -> Result<()> {
+async fn ends(fixture: &mut Fixture) -> Result<()> {
     let began = Instant::now();
-    let status = stage.albedo()?.stop().await?;
-    ensure!(status.code() == Some(0), "albedo ended with {status}:\n{}", tail(&stage.log()));
-    ensure!(began.elapsed() < END, "the end took {:?}:\n{}", began.elapsed(), tail(&stage.log()));
+    let status = fixture.albedo()?.stop().await?;
+    ensure!(status.code() == Some(0), "albedo ended with {status}:\n{}", tail(&fixture.log()));
+    ensure!(began.elapsed() < END, "the end took {:?}:\n{}", began.elapsed(), tail(&fixture.log()));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `albedo trace` through the binary: what it prints, as text and as JSON, and how it ends. Needs no ground.
+//! `albedo trace` through the binary: what it prints, as text and as JSON, and how it ends. Needs no test environment.
 //!
 //! `UPDATE=1` writes the expected texts anew: read the difference before you commit it.
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a panic is what a test has for a fault")]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::verdict::{answer_about, policy_for};
-use super::{Answer, Context, Details, Mode, Operation, PatchOp, Request};
+use super::{Context, Details, Mode, Operation, PatchOp, Request, ReviewAnswer};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::{Key, TargetGroupBinding, TargetGroupBindingSpec, target_group_name};
 use crate::stack::{TargetGroupTraits, TargetType};
@@ -14,12 +14,12 @@ const GROUP: &str = "elbv2.k8s.aws";
 const NAMED: usize = 3;
 
 /// The verdict on a binding, given the new and the stored object. The schema of the CRD has checked the new one already.
-pub(super) fn validate(request: &Request, object: &Value, old: Option<&Value>, context: Context<'_>) -> Answer {
+pub(super) fn validate(request: &Request, object: &Value, old: Option<&Value>, context: Context<'_>) -> ReviewAnswer {
     let policy = policy_for(&request.namespace, context);
-    let Some(binding) = read(object, request) else { return Answer::allow() };
+    let Some(binding) = read(object, request) else { return ReviewAnswer::allow() };
     let old = old.and_then(|old| read(old, request));
     if policy.mode == Mode::Off || binding.metadata.deletion_timestamp.is_some() {
-        return Answer::allow();
+        return ReviewAnswer::allow();
     }
     let review =
         Review { binding: &binding, subject: ObjectRef::new(KIND, &request.namespace, &request.name), context };
@@ -35,8 +35,8 @@ pub(super) fn validate(request: &Request, object: &Value, old: Option<&Value>, c
 }
 
 /// The patch that fills in fields from the target group, if facts know it. Otherwise the reconciler reads them.
-pub(super) fn mutate(request: &Request, object: &Value, context: Context<'_>) -> Answer {
-    let mut answer = Answer::allow();
+pub(super) fn mutate(request: &Request, object: &Value, context: Context<'_>) -> ReviewAnswer {
+    let mut answer = ReviewAnswer::allow();
     // LBC fills in fields at creation only. If an update leaves a field out, the reconciler adds it.
     if request.operation != Operation::Create {
         return answer;
@@ -98,15 +98,15 @@ impl Review<'_> {
         Finding::new(code, self.subject.clone(), FieldPath::at(format!("spec.{field}")), message)
     }
 
-    fn invalid(&self, field: &str, value: &str, message: &str, mend: &str) -> Finding {
-        self.finding(Code::InvalidBinding, field, message.to_owned()).value(value).mend(mend)
+    fn invalid(&self, field: &str, value: &str, message: &str, fix: &str) -> Finding {
+        self.finding(Code::InvalidBinding, field, message.to_owned()).value(value).fix(fix)
     }
 
     fn faults(&self) -> Vec<Finding> {
         let mut found = self.form();
         // These facts do not contain target groups of other accounts.
         if text(self.binding.spec.iam_role_arn_to_assume.as_ref()).is_none() {
-            found.extend(self.contradictions());
+            found.extend(self.conflicts());
         }
         found.extend(self.taken());
         found
@@ -122,8 +122,8 @@ impl Review<'_> {
             found.push(self.invalid("targetGroupARN", "", message, "set one of the two"));
         }
         if let Some(arn) = arn.filter(|arn| !is_target_group_arn(arn)) {
-            let mend = "write it as AWS does: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID";
-            found.push(self.invalid("targetGroupARN", arn, "it is not an ARN of a target group", mend));
+            let fix = "write it as AWS does: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID";
+            found.push(self.invalid("targetGroupARN", arn, "it is not an ARN of a target group", fix));
         }
         let kind = text(spec.target_type.as_ref()).or_else(|| self.kind());
         if kind == Some("ip") && spec.node_selector.is_some() {
@@ -164,20 +164,20 @@ impl Review<'_> {
     }
 
     /// Differences from AWS. A target group never changes these properties, so the age of the fact does not matter.
-    fn contradictions(&self) -> Vec<Finding> {
+    fn conflicts(&self) -> Vec<Finding> {
         let Some(traits) = traits_of(self.binding, self.context) else { return Vec::new() };
         let mut found = Vec::new();
         if TargetType::parse(&traits.target_type).is_none() {
             let message =
                 format!("the target group is of type {}, whose targets are neither pods nor nodes", traits.target_type);
-            let finding = self.finding(Code::BindingContradictsTargetGroup, "targetType", message);
-            found.push(finding.mend("bind a target group of type ip or instance"));
+            let finding = self.finding(Code::BindingConflictsWithTargetGroup, "targetType", message);
+            found.push(finding.fix("bind a target group of type ip or instance"));
         }
         for (field, said, is) in said_of(&self.binding.spec, traits) {
             let Some(said) = said.filter(|said| *said != is && !is.is_empty()) else { continue };
             let finding =
-                self.finding(Code::BindingContradictsTargetGroup, field, format!("the target group has {is}"));
-            found.push(finding.value(said).mend(format!("write {is}, or leave {field} out")));
+                self.finding(Code::BindingConflictsWithTargetGroup, field, format!("the target group has {is}"));
+            found.push(finding.value(said).fix(format!("write {is}, or leave {field} out")));
         }
         found
     }

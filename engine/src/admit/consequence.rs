@@ -9,7 +9,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use super::verdict::linked;
 use super::{ALLOW_REPLACEMENT, Context};
-use crate::annotation::Row as Setting;
+use crate::annotation::SettingRow;
 use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, FRONTEND_NLB_SCHEME, GROUP_NAME, LOAD_BALANCER_NAME, SCHEME};
 use crate::compile::Cache;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef, Readers};
@@ -19,7 +19,7 @@ use crate::stack::{GroupId, LoadBalancer};
 use crate::world::{Membership, Overlay};
 
 /// An edit of an Ingress that is a member of a group afterwards.
-pub(super) struct Change<'a> {
+pub(super) struct IngressEdit<'a> {
     pub group: &'a GroupId,
     pub subject: &'a ObjectRef,
     pub candidate: &'a Ingress,
@@ -31,12 +31,12 @@ pub(super) struct Change<'a> {
 }
 
 /// A consequence: its code, its test, and the message for readers who may not know the load balancer.
-type Row = (Code, fn(&Change<'_>, &mut Cache) -> Option<Happens>, &'static str);
+type ConsequenceRow = (Code, fn(&IngressEdit<'_>, &mut Cache) -> Option<Happens>, &'static str);
 
 /// A consequence that happens.
 struct Happens {
     /// The annotation.
-    row: &'static Setting,
+    row: &'static SettingRow,
     /// Its new value.
     value: String,
     message: String,
@@ -44,7 +44,7 @@ struct Happens {
     readers: Readers,
 }
 
-const CONSEQUENCES: [Row; 4] = [
+const CONSEQUENCES: [ConsequenceRow; 4] = [
     (
         Code::ReplacesLoadBalancer,
         |change, _| change.replaces(),
@@ -67,7 +67,7 @@ const CONSEQUENCES: [Row; 4] = [
     ),
 ];
 
-impl Change<'_> {
+impl IngressEdit<'_> {
     /// All consequences of the edit.
     pub(super) fn consequences(&self, cache: &mut Cache) -> Vec<Finding> {
         let meant = acknowledged(self.candidate);
@@ -77,7 +77,7 @@ impl Change<'_> {
             let path = FieldPath::annotation(&row.full_key());
             let mut finding = Finding::new(code, self.subject.clone(), path, message).value(&value);
             if meant && !code.row().absence {
-                finding = finding.mend("acknowledged");
+                finding = finding.fix("acknowledged");
                 finding.is_acknowledged = true;
             }
             finding.known_to(readers, outline)
@@ -107,7 +107,7 @@ impl Change<'_> {
         insiders
     }
 
-    fn happens(&self, row: &'static Setting, value: String, message: String) -> Happens {
+    fn happens(&self, row: &'static SettingRow, value: String, message: String) -> Happens {
         Happens { row, value, message, readers: self.insiders(self.group) }
     }
 

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, json};
 
-use super::{Answer, Context, PatchOp};
+use super::{Context, PatchOp, ReviewAnswer};
 use crate::annotation::catalogue::{IP_ADDRESS_TYPE, SCHEME, TARGET_TYPE};
-use crate::annotation::{DEFAULTED, PREFIX, Row};
+use crate::annotation::{DEFAULTED, PREFIX, SettingRow};
 use crate::stack::{GroupId, IpAddressType, Scheme, TargetType};
 use crate::world::{Class, Membership};
 
 type Annotations = BTreeMap<String, String>;
 
 /// The patch that writes the defaults.
-pub(super) fn mutate(candidate: &Ingress, old: Option<&Ingress>, context: Context<'_>) -> Answer {
-    let Membership::Member(group, class) = context.world.membership(candidate) else { return Answer::allow() };
+pub(super) fn mutate(candidate: &Ingress, old: Option<&Ingress>, context: Context<'_>) -> ReviewAnswer {
+    let Membership::Member(group, class) = context.world.membership(candidate) else { return ReviewAnswer::allow() };
     let given = candidate.metadata.annotations.clone().unwrap_or_default();
     let becomes_ours = old.is_none_or(|old| !matches!(context.world.membership(old), Membership::Member(..)));
     let wanted = if becomes_ours {
@@ -23,7 +23,7 @@ pub(super) fn mutate(candidate: &Ingress, old: Option<&Ingress>, context: Contex
     } else {
         old.map(|old| vanished(old, &given)).unwrap_or_default()
     };
-    let mut answer = Answer::allow();
+    let mut answer = ReviewAnswer::allow();
     answer.patch = patch(candidate, old, &given, &wanted);
     answer
 }
@@ -33,12 +33,12 @@ fn defaults(group: &GroupId, class: &Class, given: &Annotations, context: Contex
     let defaults = context.policy.defaults;
     let params = class.params.as_ref().map(|params| &params.spec);
     let alone = !group.is_explicit();
-    let rows: [(&Row, Option<&str>, bool); 3] = [
+    let rows: [(&SettingRow, Option<&str>, bool); 3] = [
         (&IP_ADDRESS_TYPE.row, defaults.ip_address_type.map(IpAddressType::as_str), alone),
         (&SCHEME.row, defaults.scheme.map(Scheme::as_str), alone),
         (&TARGET_TYPE.row, defaults.target_type.map(TargetType::as_str), true),
     ];
-    let enforced = |row: &Row| params.is_some_and(|params| row.of_class(params, row.key).is_some());
+    let enforced = |row: &SettingRow| params.is_some_and(|params| row.of_class(params, row.key).is_some());
     rows.into_iter()
         .filter(|(row, _, applies)| *applies && !enforced(row) && !given.contains_key(&row.full_key()))
         .filter_map(|(row, value, _)| Some((row.key.to_owned(), value?.to_owned())))

@@ -2,22 +2,22 @@
 
 use super::registration::Kind;
 use super::verdict::{answer_about, policy_for};
-use super::{Answer, Context, Details, Mode, Object, Operation, Request, VALUES};
+use super::{Context, Details, Mode, Object, Operation, Request, ReviewAnswer, VALUES};
 use crate::compile::PATHS;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 
 /// Refuses a new object. A stored object that was too large before can be edited: the fault is not new, and it is not built.
-pub(super) fn answer(request: &Request, values: usize, context: Context<'_>) -> Answer {
+pub(super) fn answer(request: &Request, values: usize, context: Context<'_>) -> ReviewAnswer {
     let kind = match request.row.resource {
         "ingresses" => "Ingress",
         "ingressclassparams" => "IngressClassParams",
         "targetgroupbindings" => "TargetGroupBinding",
         // Other objects are never decoded.
-        _ => return Answer::allow(),
+        _ => return ReviewAnswer::allow(),
     };
     let policy = policy_for(&request.namespace, context);
     if request.operation == Operation::Delete || request.row.kind == Kind::Mutating || policy.mode == Mode::Off {
-        return Answer::allow();
+        return ReviewAnswer::allow();
     }
     let subject = ObjectRef::new(kind, &request.namespace, &request.name);
     let message = format!(
@@ -25,7 +25,7 @@ pub(super) fn answer(request: &Request, values: usize, context: Context<'_>) -> 
     );
     let mut finding = Finding::new(Code::OversizedIngress, subject, FieldPath::at("spec"), message);
     if kind != "Ingress" {
-        finding = finding.mend("remove values from the object");
+        finding = finding.fix("remove values from the object");
     }
     let about = Details {
         kind: kind.to_owned(),
@@ -35,7 +35,7 @@ pub(super) fn answer(request: &Request, values: usize, context: Context<'_>) -> 
     };
     let mut answer = answer_about(about, &request.namespace, &[finding], &[], &policy, false);
     if matches!(request.old_object, Some(Object::Oversized(_))) && !answer.allowed {
-        answer = Answer { warnings: vec![answer.message], ..Answer::allow() };
+        answer = ReviewAnswer { warnings: vec![answer.message], ..ReviewAnswer::allow() };
     }
     answer
 }

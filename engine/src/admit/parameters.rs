@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::verdict::answer_about;
-use super::{Answer, Details, Mode, Policy};
+use super::{Details, Mode, Policy, ReviewAnswer};
 use crate::annotation::params::{self, Fault};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::IngressClassParams;
@@ -15,14 +15,14 @@ pub(super) fn validate(
     name: &str,
     policy: &Policy,
     extra_attributes: &[String],
-) -> Answer {
+) -> ReviewAnswer {
     let faults = |object: &Value| -> Vec<Fault> {
         let read: Result<IngressClassParams, _> = serde_json::from_value(object.clone());
         read.map_or_else(|_| Vec::new(), |params| params::check(&params.spec, extra_attributes))
     };
     let before = old.map(faults).unwrap_or_default();
     if policy.mode == Mode::Off {
-        return Answer::allow();
+        return ReviewAnswer::allow();
     }
     let subject = ObjectRef::new("IngressClassParams", "", name);
     let found: Vec<Finding> = faults(object)

@@ -67,12 +67,12 @@ impl Policy {
     #[must_use]
     pub fn denies(&self, finding: &Finding, acknowledged: bool) -> bool {
         let row = finding.code.row();
-        let contradicts = self.strict || !row.absence || finding.firm;
+        let is_certain = self.strict || !row.absence || finding.firm;
         self.mode == Mode::Enforce
             && match row.tier {
-                Tier::Static | Tier::Cluster => contradicts,
-                Tier::Aws => contradicts && finding.age.is_none_or(|age| age <= self.fresh),
-                Tier::Consequence => !acknowledged && contradicts,
+                Tier::Static | Tier::Cluster => is_certain,
+                Tier::Aws => is_certain && finding.age.is_none_or(|age| age <= self.fresh),
+                Tier::Consequence => !acknowledged && is_certain,
             }
     }
 }

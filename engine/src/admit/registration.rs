@@ -59,7 +59,7 @@ pub enum Reach {
 
 /// One webhook.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct WebhookRow {
     /// Path of the URL.
     pub path: &'static str,
     /// Name in the configuration; for [`Reach::Served`] the name in LBC's configuration.
@@ -82,7 +82,7 @@ pub struct Row {
     pub note: &'static str,
 }
 
-impl Row {
+impl WebhookRow {
     /// Whether it is part of our configurations.
     #[must_use]
     pub fn registered(&self) -> bool {
@@ -178,7 +178,7 @@ fn one(key: &str, value: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(key.to_owned(), value.to_owned())])
 }
 
-fn validating(row: &Row, options: &Options) -> ValidatingWebhook {
+fn validating(row: &WebhookRow, options: &Options) -> ValidatingWebhook {
     ValidatingWebhook {
         admission_review_versions: vec!["v1".to_owned()],
         client_config: client_config(row, options),
@@ -194,7 +194,7 @@ fn validating(row: &Row, options: &Options) -> ValidatingWebhook {
     }
 }
 
-fn mutating(row: &Row, options: &Options) -> MutatingWebhook {
+fn mutating(row: &WebhookRow, options: &Options) -> MutatingWebhook {
     MutatingWebhook {
         admission_review_versions: vec!["v1".to_owned()],
         client_config: client_config(row, options),
@@ -212,7 +212,7 @@ fn mutating(row: &Row, options: &Options) -> MutatingWebhook {
     }
 }
 
-fn rule(row: &Row) -> RuleWithOperations {
+fn rule(row: &WebhookRow) -> RuleWithOperations {
     RuleWithOperations {
         api_groups: Some(vec![row.group.to_owned()]),
         api_versions: Some(vec![row.version.to_owned()]),
@@ -222,7 +222,7 @@ fn rule(row: &Row) -> RuleWithOperations {
     }
 }
 
-fn client_config(row: &Row, options: &Options) -> WebhookClientConfig {
+fn client_config(row: &WebhookRow, options: &Options) -> WebhookClientConfig {
     let (service, url) = match &options.target {
         Target::Service { namespace, name, port } => {
             let service = ServiceReference {
@@ -238,7 +238,7 @@ fn client_config(row: &Row, options: &Options) -> WebhookClientConfig {
     WebhookClientConfig { ca_bundle: options.ca_bundle.clone().map(ByteString), service, url }
 }
 
-fn match_conditions(row: &Row, options: &Options) -> Vec<MatchCondition> {
+fn match_conditions(row: &WebhookRow, options: &Options) -> Vec<MatchCondition> {
     let reach = match row.reach {
         Reach::Own => Some(("own-class", conditions::own(&options.classes))),
         Reach::Others => Some(("others", conditions::others(&options.classes))),

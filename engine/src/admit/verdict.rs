@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
-use super::consequence::{Change, acknowledged};
-use super::{Answer, Cause, Context, Details, Mode, Policy, Request, preview};
+use super::consequence::{IngressEdit, acknowledged};
+use super::{Cause, Context, Details, Mode, Policy, Request, ReviewAnswer, preview};
 use crate::annotation::parse::shown;
 use crate::annotation::{LEGACY_CLASS, PREFIX};
 use crate::clean::clean;
 use crate::compile::Cache;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
-use crate::link::{Existing, Input, Linked, grows_not, is_total, relink};
+use crate::link::{Existing, Input, Linked, is_total, not_worse, relink};
 use crate::settings::CONTROLLER;
 use crate::stack::GroupId;
 use crate::world::{ClassError, Kind, Membership, Overlay, World};
@@ -36,10 +36,10 @@ pub(super) fn validate(
     old: Option<&Ingress>,
     context: Context<'_>,
     cache: &mut Cache,
-) -> Answer {
+) -> ReviewAnswer {
     let policy = policy_for(candidate.metadata.namespace.as_deref().unwrap_or_default(), context);
     if policy.mode == Mode::Off || old.is_some_and(|old| means_the_same(old, candidate)) {
-        return Answer::allow();
+        return ReviewAnswer::allow();
     }
     let key = Key::of(&candidate.metadata);
     let subject = ObjectRef::ingress(&key.namespace, &key.name);
@@ -56,7 +56,7 @@ pub(super) fn validate(
             let mut found = new_findings(&before, there.as_ref(), &after, &subject);
             forbid_takeovers(&mut found, &subject, context.world);
             let (group, subject, before, after) = (&group, &subject, &before, &after);
-            let change = Change { group, subject, candidate, old, before, after, context };
+            let change = IngressEdit { group, subject, candidate, old, before, after, context };
             found.extend(change.consequences(cache));
             let plan = if request.dry_run {
                 preview::lines(before, after, &context.settings.cluster_name, &key.namespace)
@@ -141,7 +141,7 @@ fn new_findings(before: &Linked, there: Option<&Linked>, after: &Linked, candida
     let known: BTreeSet<_> =
         before.findings().chain(there.into_iter().flat_map(Linked::findings)).map(identity).collect();
     let is_known = |later: &Finding| {
-        known.contains(&identity(later)) || is_total(later) && before.findings().any(|one| grows_not(one, later))
+        known.contains(&identity(later)) || is_total(later) && before.findings().any(|one| not_worse(one, later))
     };
     after.findings().filter(|finding| names(finding) && !is_known(finding)).cloned().collect()
 }
@@ -186,14 +186,14 @@ fn foreign(world: &World, candidate: &Ingress, subject: &ObjectRef) -> Option<Fi
         (None, None) => ("(none)".to_owned(), String::new()),
     };
     let message = format!("{} annotations have no effect: class {class} is not ours{whose} ({classes})", keys.len());
-    let mend = match own.first() {
+    let fix = match own.first() {
         Some(own) if legacy.is_some() => {
             format!("remove the annotation {LEGACY_CLASS} and set ingressClassName: {own}, or remove these annotations")
         }
         Some(own) => format!("set ingressClassName: {own}, or remove these annotations"),
         None => format!("create an IngressClass with controller {CONTROLLER} and name it, or remove these annotations"),
     };
-    Some(Finding::new(Code::NotOurs, subject.clone(), FieldPath::annotation(first), message).allowed(own).mend(mend))
+    Some(Finding::new(Code::NotOurs, subject.clone(), FieldPath::annotation(first), message).allowed(own).fix(fix))
 }
 
 fn unusable_class(subject: &ObjectRef, error: &ClassError) -> Finding {
@@ -214,7 +214,7 @@ fn invalid_group(subject: &ObjectRef, name: &str) -> Finding {
     Finding::new(Code::InvalidGroupName, subject.clone(), path, reason).value(name)
 }
 
-fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &Policy) -> Answer {
+fn answer(findings: &[Finding], plan: &[String], candidate: &Ingress, policy: &Policy) -> ReviewAnswer {
     let name = candidate.metadata.name.clone().unwrap_or_default();
     let about = Details { kind: "Ingress".to_owned(), name, group: "networking.k8s.io".to_owned(), causes: Vec::new() };
     let reader = candidate.metadata.namespace.as_deref().unwrap_or_default();
@@ -229,7 +229,7 @@ pub(super) fn answer_about(
     plan: &[String],
     policy: &Policy,
     acknowledged: bool,
-) -> Answer {
+) -> ReviewAnswer {
     let findings: Vec<Finding> = findings.iter().map(|finding| finding.told_to(reader)).collect();
     let mut answer = answer_in_full(about, &findings, plan, policy, acknowledged);
     for text in answer.texts() {
@@ -246,10 +246,10 @@ fn answer_in_full(
     plan: &[String],
     policy: &Policy,
     acknowledged: bool,
-) -> Answer {
+) -> ReviewAnswer {
     let (denying, warning): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| policy.denies(finding, acknowledged));
-    let mut answer = Answer::allow();
+    let mut answer = ReviewAnswer::allow();
     answer.rests_on_facts = findings.iter().any(|finding| finding.age.is_some());
     answer.warnings = warning.iter().map(|finding| brief(finding)).collect();
     if denying.is_empty() {
@@ -295,15 +295,15 @@ fn bounded(text: String) -> String {
     }
 }
 
-/// A warning: code and message, and the mend if it fits. A client may cut longer warnings.
+/// A warning: code and message, and the fix if it fits. A client may cut longer warnings.
 fn brief(finding: &Finding) -> String {
     const FITS: usize = 120;
     let short = format!("{}: {}", finding.code, finding.message);
-    let long = format!("{short}; {}", finding.mend);
-    if finding.mend.is_empty() || long.chars().count() > FITS { short } else { long }
+    let long = format!("{short}; {}", finding.fix);
+    if finding.fix.is_empty() || long.chars().count() > FITS { short } else { long }
 }
 
-/// Code, value, message and mend: kubectl prints nothing else of a denial.
+/// Code, value, message and fix: kubectl prints nothing else of a denial.
 fn cause_text(finding: &Finding) -> String {
     match &finding.value {
         Some(value) if !finding.message.contains(value.as_str()) && !value.is_empty() => {

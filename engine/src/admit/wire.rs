@@ -4,8 +4,8 @@ use k8s_openapi::ByteString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::registration::Row;
-use super::{Answer, Cause, Details, Object, Operation, PatchOp, Request, VALUES};
+use super::registration::WebhookRow;
+use super::{Cause, Details, Object, Operation, PatchOp, Request, ReviewAnswer, VALUES};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -129,19 +129,19 @@ impl<'a> Envelope<'a> {
     /// # Errors
     ///
     /// The answer, if nothing needs a decision: the path does not review this kind, or the object cannot be decoded.
-    pub fn open(&self, row: &'static Row) -> Result<Request, Box<Answer>> {
+    pub fn open(&self, row: &'static WebhookRow) -> Result<Request, Box<ReviewAnswer>> {
         let wire: Wire<'a> =
             decode(self.request).map_err(|(path, error)| Box::new(malformed(row, "", "request", &path, &error)))?;
         let Resource { group, version, plural } = &wire.resource;
         if (group.as_str(), version.as_str(), plural.as_str()) != (row.group, row.version, row.resource) {
-            let mut answer = Answer::allow();
+            let mut answer = ReviewAnswer::allow();
             let slash = if group.is_empty() { "" } else { "/" };
             let path = row.path;
             answer.warnings.push(format!("{path} does not review {plural} of {group}{slash}{version}"));
             return Err(Box::new(answer));
         }
         if wire.sub_resource.is_some_and(|sub| !sub.is_empty()) {
-            return Err(Box::new(Answer::allow()));
+            return Err(Box::new(ReviewAnswer::allow()));
         }
         let name = wire.name.unwrap_or_default();
         let decoded = |field: &str, raw: Option<&RawValue>| {
@@ -169,7 +169,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-fn object(row: &Row, raw: &RawValue) -> Result<Object, (String, serde_json::Error)> {
+fn object(row: &WebhookRow, raw: &RawValue) -> Result<Object, (String, serde_json::Error)> {
     let values = values(raw.get());
     if values > VALUES {
         return Ok(Object::Oversized(values));
@@ -203,10 +203,10 @@ fn decode<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, (String, serde
 }
 
 /// The denial of an object that cannot be decoded.
-fn malformed(row: &Row, name: &str, root: &str, path: &str, error: &serde_json::Error) -> Answer {
+fn malformed(row: &WebhookRow, name: &str, root: &str, path: &str, error: &serde_json::Error) -> ReviewAnswer {
     let field = if path.is_empty() || path == "." { root.to_owned() } else { format!("{root}.{path}") };
     let message = format!("{field} cannot be decoded: {error}");
-    Answer {
+    ReviewAnswer {
         allowed: false,
         code: 400,
         reason: "BadRequest".to_owned(),
@@ -225,8 +225,8 @@ fn malformed(row: &Row, name: &str, root: &str, path: &str, error: &serde_json::
 
 /// The denial after a panic during the decision.
 #[must_use]
-pub fn broken(row: &Row, uid: &str) -> Answer {
-    Answer {
+pub fn broken(row: &WebhookRow, uid: &str) -> ReviewAnswer {
+    ReviewAnswer {
         allowed: false,
         code: 500,
         reason: "InternalError".to_owned(),
@@ -292,7 +292,7 @@ struct StatusCause<'a> {
 /// # Errors
 ///
 /// If a value of the patch cannot be written as JSON.
-pub fn encode(uid: &str, answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
+pub fn encode(uid: &str, answer: &ReviewAnswer) -> Result<Vec<u8>, serde_json::Error> {
     let patch = if answer.allowed { patch(&answer.patch)? } else { None };
     let response = Response {
         uid,
@@ -310,7 +310,7 @@ fn patch(operations: &[PatchOp]) -> Result<Option<ByteString>, serde_json::Error
     if operations.is_empty() { Ok(None) } else { serde_json::to_vec(operations).map(|patch| Some(ByteString(patch))) }
 }
 
-fn status(answer: &Answer) -> Status<'_> {
+fn status(answer: &ReviewAnswer) -> Status<'_> {
     let details = answer.details.as_ref().map(|details| StatusDetails {
         kind: &details.kind,
         name: &details.name,

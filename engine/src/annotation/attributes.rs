@@ -92,7 +92,7 @@ pub fn faults(owner: Owner, pairs: &[Pair], extra: &[String]) -> Vec<ParseError>
     };
     let mut found: Vec<ParseError> = pairs.iter().filter_map(fault).take(parse::FAULTS).collect();
     if owner == Owner::TargetGroup {
-        found.extend(contradictions(pairs));
+        found.extend(conflicts(pairs));
     }
     found
 }
@@ -154,7 +154,7 @@ fn by_prefix(key: &str, owner: Owner) -> Option<&'static str> {
 }
 
 /// Attributes of one value that exclude each other. What stands in AWS already can't be seen here.
-fn contradictions(pairs: &[Pair]) -> Vec<ParseError> {
+fn conflicts(pairs: &[Pair]) -> Vec<ParseError> {
     let get = |key: &str| pairs.iter().rev().find(|pair| pair.key == key);
     let Some(algorithm) = get("load_balancing.algorithm.type") else { return Vec::new() };
     let mut found = Vec::new();

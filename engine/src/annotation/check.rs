@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::arn::AcmCertificateArn;
 use super::arn::Kind as ArnKind;
-use super::catalogue::{Grammar, Merge, Row, Shape};
+use super::catalogue::{Grammar, Merge, SettingRow, Shape};
 use super::nearest::nearest_of;
 use super::parse::{self, ParseError};
 use super::value::Value;
@@ -73,11 +73,11 @@ impl From<Result<Value, ParseError>> for Read<'_> {
 /// Everything that is wrong with a value, in the order in which it stands there. An empty answer is a promise about
 /// the value alone: whether the subnet exists or a sibling disagrees is asked elsewhere.
 #[must_use]
-pub fn check(row: &Row, raw: &str) -> Vec<ParseError> {
+pub fn check(row: &SettingRow, raw: &str) -> Vec<ParseError> {
     row.read(raw, &[]).faults
 }
 
-impl Row {
+impl SettingRow {
     /// Reads a value. This is the one place that says what is wrong with it by itself; `extra_attributes` are those that the
     /// operator knows beside the tables (`--extra-attributes`).
     #[must_use]

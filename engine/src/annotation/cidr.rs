@@ -31,11 +31,11 @@ impl Cidr {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let net = network(text).ok_or_else(|| {
             // The commonest slip: an address alone.
-            let mend = match text.parse::<IpAddr>() {
+            let fix = match text.parse::<IpAddr>() {
                 Ok(address) => format!("; did you mean `{}`?", IpNet::from(address)),
                 Err(_) => String::new(),
             };
-            ParseError::new(format!("invalid CIDR address: {text}{mend}"))
+            ParseError::new(format!("invalid CIDR address: {text}{fix}"))
         })?;
         Ok(Self { text: text.to_owned(), net })
     }

@@ -89,8 +89,8 @@ fn pair(name: &str, port: i32) -> Result<(Protocol, u16), Vec<String>> {
     }
     let protocol = Protocol::from_name(name);
     if protocol.is_none() {
-        let mend = did_you_mean(name, Protocol::NAMES);
-        messages.push(format!("listen protocol must be within [HTTP, HTTPS]: {name}{mend}"));
+        let fix = did_you_mean(name, Protocol::NAMES);
+        messages.push(format!("listen protocol must be within [HTTP, HTTPS]: {name}{fix}"));
     }
     match (protocol, port) {
         (Some(protocol), Ok(port)) => Ok((protocol, port)),

@@ -33,7 +33,7 @@ pub mod url;
 pub mod value;
 
 pub use arn::{AcmCertificateArn, Arn};
-pub use catalogue::{Grammar, Merge, Row, Scope, every_row, row, rows};
+pub use catalogue::{Grammar, Merge, Scope, SettingRow, every_row, row, rows};
 pub use check::{Read, check};
 pub use cidr::Cidr;
 pub use listen_ports::Protocol;

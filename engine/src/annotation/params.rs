@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::arn::AcmCertificateArn;
 use super::attributes::{self, Owner};
 use super::catalogue::{
-    GROUP_NAME, LOAD_BALANCER_NAME, Row, SECURITY_GROUP_PREFIX_LISTS, SSL_REDIRECT, WAFV2_ACL_ARN, WAFV2_ACL_NAME, rows,
+    GROUP_NAME, LOAD_BALANCER_NAME, SECURITY_GROUP_PREFIX_LISTS, SSL_REDIRECT, SettingRow, WAFV2_ACL_ARN,
+    WAFV2_ACL_NAME, rows,
 };
 use super::check::check as check_value;
 use super::cidr::Cidr;
@@ -58,7 +59,7 @@ impl Found {
     }
 
     /// A text by the grammar of the annotation that it overrides.
-    fn like(&mut self, path: &str, row: &Row, text: &str) {
+    fn like(&mut self, path: &str, row: &SettingRow, text: &str) {
         for error in check_value(row, text) {
             // The place is one in an annotation's value; here the path says it all.
             self.add(path, ParseError { at: None, ..error });
@@ -88,7 +89,7 @@ impl Found {
             self.add_grave("spec.group.name", error);
         }
         self.texts(spec);
-        let given = |row: &Row| row.of_class(spec, row.key).is_some();
+        let given = |row: &SettingRow| row.of_class(spec, row.key).is_some();
         if given(&WAFV2_ACL_ARN.row) && given(&WAFV2_ACL_NAME.row) {
             let error = ParseError::new("wafv2AclName is given too, and the name wins over the ARN");
             self.add("spec.wafv2AclArn", error.doubt());

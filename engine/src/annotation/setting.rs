@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use super::catalogue::{Grammar, Merge, Row, Scope};
+use super::catalogue::{Grammar, Merge, Scope, SettingRow};
 use super::value::{SettingValue, Value};
 use crate::finding::Code;
 use crate::kinds::IngressClassParamsSpec;
@@ -13,7 +13,7 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub struct Setting<T> {
     /// All that is known of it.
-    pub row: Row,
+    pub row: SettingRow,
     of: PhantomData<fn() -> T>,
 }
 
@@ -129,7 +129,7 @@ impl<T> Setting<T> {
         example: &'static str,
         doc: &'static str,
     ) -> Self {
-        Self { row: Row::new(key, scope, grammar, merge, example, doc), of: PhantomData }
+        Self { row: SettingRow::new(key, scope, grammar, merge, example, doc), of: PhantomData }
     }
 
     pub(super) const fn default(mut self, value: &'static str) -> Self {
@@ -212,7 +212,7 @@ impl<T: SettingValue> Setting<T> {
     }
 }
 
-impl Row {
+impl SettingRow {
     /// The value where nothing is set: that of a flag, or the built-in default.
     #[must_use]
     pub fn fallback(&self, settings: &Settings) -> Option<Resolved<Value>> {
@@ -241,11 +241,11 @@ impl Resolved<Value> {
 
 /// The values of an Ingress by their rows.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Values(BTreeMap<&'static Row, Resolved<Value>>);
+pub struct Values(BTreeMap<&'static SettingRow, Resolved<Value>>);
 
 impl Values {
     /// Takes a value in.
-    pub fn insert(&mut self, row: &'static Row, resolved: Resolved<Value>) {
+    pub fn insert(&mut self, row: &'static SettingRow, resolved: Resolved<Value>) {
         self.0.insert(row, resolved);
     }
 
@@ -273,7 +273,7 @@ impl Values {
     }
 
     /// All of them, in the order of the catalogue.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static Row, &Resolved<Value>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'static SettingRow, &Resolved<Value>)> {
         self.0.iter().map(|(row, resolved)| (*row, resolved))
     }
 }

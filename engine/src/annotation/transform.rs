@@ -10,9 +10,9 @@ use crate::stack::{Rewrite, Transform};
 const LONGEST: usize = 1024;
 
 /// A type of transform: its name, the member that has its rewrites, and what is made of them.
-type Row = (&'static str, &'static str, fn(Vec<Rewrite>) -> Transform);
+type SettingRow = (&'static str, &'static str, fn(Vec<Rewrite>) -> Transform);
 
-const ROWS: [Row; 2] = [
+const ROWS: [SettingRow; 2] = [
     ("host-header-rewrite", "hostHeaderRewriteConfig", Transform::HostHeaderRewrite),
     ("url-rewrite", "urlRewriteConfig", Transform::UrlRewrite),
 ];

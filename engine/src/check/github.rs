@@ -28,8 +28,8 @@ fn command(report: &Report<'_>, remark: &Remark) -> String {
     }
     properties.push(format!("title={}", property(&format!("{} {}", remark.rule.id(), remark.rule.title()))));
     let mut message = remark.message.clone();
-    if !remark.mend.is_empty() {
-        message.push_str(&format!("; {}", remark.mend));
+    if !remark.fix.is_empty() {
+        message.push_str(&format!("; {}", remark.fix));
     }
     if let Some(subject) = &remark.subject {
         message.push_str(&format!("\n{subject}"));

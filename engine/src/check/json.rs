@@ -35,7 +35,7 @@ struct One<'a> {
     value: Option<&'a str>,
     allowed: &'a [String],
     message: &'a str,
-    mend: &'a str,
+    fix: &'a str,
     effect: Option<Effect>,
 }
 
@@ -72,7 +72,7 @@ fn one<'a>(report: &'a Report<'_>, remark: &'a Remark) -> One<'a> {
         value: remark.value.as_deref(),
         allowed: &remark.allowed,
         message: &remark.message,
-        mend: &remark.mend,
+        fix: &remark.fix,
         effect: remark.effect,
     }
 }

@@ -44,14 +44,14 @@ fn describe(rule: Rule) -> Value {
         ("id", Some(json!(rule.id()))),
         ("shortDescription", Some(json!({"text": rule.title()}))),
         ("fullDescription", row.map(|row| json!({"text": row.explanation}))),
-        ("help", row.filter(|row| !row.mend.is_empty()).map(|row| json!({"text": row.mend}))),
+        ("help", row.filter(|row| !row.fix.is_empty()).map(|row| json!({"text": row.fix}))),
     ])
 }
 
 fn result(report: &Report<'_>, remark: &Remark, rules: &[Rule]) -> Value {
-    let text = match remark.mend.as_str() {
+    let text = match remark.fix.as_str() {
         "" => remark.message.clone(),
-        mend => format!("{}; {mend}", remark.message),
+        fix => format!("{}; {fix}", remark.message),
     };
     object([
         ("ruleId", Some(json!(remark.rule.id()))),

@@ -36,7 +36,7 @@ fn render(renderer: &Renderer, report: &Report<'_>, remark: &Remark) -> String {
         Level::Error => Shown::ERROR,
         Level::Warning => Shown::WARNING,
     };
-    let (message, mend) = (clean(&remark.message), clean(&remark.mend));
+    let (message, fix) = (clean(&remark.message), clean(&remark.fix));
     let file = report.file(remark).map(clean_line);
     let lines = lines(report, remark);
     let group = Group::with_title(level.primary_title(&*message).id(remark.rule.id()));
@@ -49,7 +49,7 @@ fn render(renderer: &Renderer, report: &Report<'_>, remark: &Remark) -> String {
         (None, _) => group,
     };
     let group = group.elements(notes(remark).into_iter().map(|note| Shown::NOTE.message(note)));
-    let group = if mend.is_empty() { group } else { group.element(Shown::HELP.message(&*mend)) };
+    let group = if fix.is_empty() { group } else { group.element(Shown::HELP.message(&*fix)) };
     renderer.render(&[group])
 }
 

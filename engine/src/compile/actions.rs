@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::networking::v1::IngressBackend;
 
-use super::{Compiler, TargetGroupAsk};
+use super::{Compiler, TargetGroupSpec};
 use crate::annotation::action::{self, ForwardTarget};
 use crate::annotation::{PREFIX, nearest, parse};
 use crate::finding::{Code, Effect, ObjectRef};
@@ -33,7 +33,7 @@ impl Compiler<'_> {
             return self.annotated_action(&service.name, &at);
         }
         let Some(port) = port else {
-            self.reader.report(Code::UnsupportedBackend, format!("{at}.port"), "the backend names no port").mend =
+            self.reader.report(Code::UnsupportedBackend, format!("{at}.port"), "the backend names no port").fix =
                 "name the Service's port by number or name".to_owned();
             return None;
         };
@@ -75,9 +75,9 @@ impl Compiler<'_> {
             format!("missing actions.{name} configuration; {exist}{near}"),
         );
         finding.value = Some(name.to_owned());
-        finding.mend = format!("write the annotation {PREFIX}actions.{name}, or name a port of the Service");
+        finding.fix = format!("write the annotation {PREFIX}actions.{name}, or name a port of the Service");
         if !tolerated {
-            finding.effect = Effect::MemberSetAside;
+            finding.effect = Effect::MemberQuarantined;
             return None;
         }
         Some(unavailable("Backend action does not exist"))
@@ -102,7 +102,7 @@ impl Compiler<'_> {
             return (Action::Forward(forward), authentication);
         }
         if count != 1 {
-            self.reader.report(Code::InvalidAction, at, "weighted target groups feature is disabled").mend =
+            self.reader.report(Code::InvalidAction, at, "weighted target groups feature is disabled").fix =
                 "name one target group, or have the operator open the feature gate WeightedTargetGroups".to_owned();
         }
         // By its ARN alone: nothing says for how long a client stays with it.
@@ -122,7 +122,7 @@ impl Compiler<'_> {
         if weighty.len() < 2 || stickiness.is_some_and(|stickiness| stickiness.enabled == Some(true)) {
             return;
         }
-        let is_sticky = |ask: &&TargetGroupAsk| {
+        let is_sticky = |ask: &&TargetGroupSpec| {
             ask.target_group
                 .attributes
                 .get("stickiness.enabled")
@@ -145,7 +145,7 @@ impl Compiler<'_> {
         let finding = self.reader.report(Code::InvalidAction, at, message);
         finding.effect = Effect::Nothing;
         finding.related = names.iter().map(|name| ObjectRef::new("Service", &namespace, name)).collect();
-        finding.mend = "add \"targetGroupStickinessConfig\": {\"enabled\": true, \"durationSeconds\": 600} to the action's forwardConfig, or leave stickiness.enabled out of target-group-attributes".to_owned();
+        finding.fix = "add \"targetGroupStickinessConfig\": {\"enabled\": true, \"durationSeconds\": 600} to the action's forwardConfig, or leave stickiness.enabled out of target-group-attributes".to_owned();
     }
 
     /// The target group of one share of a forward.
@@ -183,11 +183,11 @@ impl Compiler<'_> {
         finding.value = Some(service.to_owned());
         finding.related = vec![ObjectRef::new("Service", &namespace, service)];
         if !tolerated {
-            finding.effect = Effect::MemberSetAside;
+            finding.effect = Effect::MemberQuarantined;
         }
         if forbidden {
             finding.firm = true;
-            finding.mend = format!(
+            finding.fix = format!(
                 "create the Service first: the operator lets no Ingress name one that does not exist (--tolerate-non-existent-backend-service=false){near}"
             );
         }
@@ -212,12 +212,12 @@ impl Compiler<'_> {
         let arn = known.value.get(name).cloned();
         if arn.is_none() {
             let near = nearest::nearest_of(name, known.value.keys().map(String::as_str));
-            let mend = near.map(|near| format!("did you mean {near}?"));
+            let fix = near.map(|near| format!("did you mean {near}?"));
             let message = format!("searching TargetGroup with name {name}: there is none in this account and region");
             let finding = self.reader.report(Code::TargetGroupNotFound, at, message);
             finding.value = Some(name.to_owned());
-            if let Some(mend) = mend {
-                finding.mend = mend;
+            if let Some(fix) = fix {
+                finding.fix = fix;
             }
         }
         arn

@@ -2,14 +2,14 @@
 
 use super::Compiler;
 use crate::annotation::catalogue::{SHIELD_ADVANCED_PROTECTION, WAF_ACL_ID, WAFV2_ACL_ARN, WAFV2_ACL_NAME, WEB_ACL_ID};
-use crate::annotation::{Resolved, Row, Source, Value, Values, arn, nearest};
+use crate::annotation::{Resolved, SettingRow, Source, Value, Values, arn, nearest};
 use crate::facts::Facts;
 use crate::finding::{Code, Effect, Finding, ObjectRef};
 use crate::settings::Settings;
 use crate::stack::WebAcl;
 
-const NAME: &Row = &WAFV2_ACL_NAME.row;
-const ARN: &Row = &WAFV2_ACL_ARN.row;
+const NAME: &SettingRow = &WAFV2_ACL_NAME.row;
+const ARN: &SettingRow = &WAFV2_ACL_ARN.row;
 
 /// The web ACL of a name; `None`: the account has none.
 pub(crate) fn web_acl_named(name: &str, settings: &Settings, facts: &Facts) -> Option<WebAcl> {
@@ -38,7 +38,7 @@ impl Compiler<'_> {
     }
 
     /// A finding where the value stands: in the annotation, or in the parameters of the class.
-    fn blame(&mut self, code: Code, row: &Row, given: &Resolved<Value>, message: String) -> &mut Finding {
+    fn blame(&mut self, code: Code, row: &SettingRow, given: &Resolved<Value>, message: String) -> &mut Finding {
         let value = given.value.to_string();
         if given.source != Source::Class {
             return self.reader.refuse(code, row.key, &value, message);
@@ -61,33 +61,33 @@ impl Compiler<'_> {
         let known = self.context.facts.web_acls.iter().flat_map(|known| known.value.keys().cloned());
         let names: Vec<String> = known.collect();
         let message = format!("couldn't find WAFv2 WebACL with name: {name}");
-        let mend = match nearest::nearest_of(&name, names.iter().map(String::as_str)) {
+        let fix = match nearest::nearest_of(&name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near}?"),
             None => "name a regional web ACL of this account and region".to_owned(),
         };
         let finding = self.blame(Code::WebAclNotFound, NAME, &given, message);
         finding.allowed = names;
-        finding.mend = mend;
+        finding.fix = fix;
     }
 
     /// Tells of web ACLs by ARN, of the class or of the Ingress, beside a name, which goes before them.
     pub(super) fn check_web_acl(&mut self) {
         if self.of_class(NAME, NAME.key).is_some() {
-            self.idle(ARN.key, "the class's parameters name a web ACL, and a name goes before an ARN");
+            self.unused(ARN.key, "the class's parameters name a web ACL, and a name goes before an ARN");
             return;
         }
         if self.reader.raw(NAME.key).is_none_or(str::is_empty) {
             return;
         }
         if self.of_class(ARN, ARN.key).is_none() {
-            self.idle(ARN.key, "wafv2-acl-name names a web ACL, and a name goes before an ARN");
+            self.unused(ARN.key, "wafv2-acl-name names a web ACL, and a name goes before an ARN");
             return;
         }
         let params = self.params.as_ref().and_then(|params| params.metadata.name.clone()).unwrap_or_default();
         let why = format!("a name goes before an ARN: wafv2AclArn of IngressClassParams {params} has no effect");
-        if let Some(finding) = self.idle(NAME.key, why) {
+        if let Some(finding) = self.unused(NAME.key, why) {
             finding.related = vec![ObjectRef::new("IngressClassParams", "", &params)];
-            finding.mend =
+            finding.fix =
                 format!("remove it to get the web ACL of the class; wafv2AclName in {params} would go before it");
         }
     }
@@ -115,7 +115,7 @@ impl Compiler<'_> {
         if let Some(region) = facts.region.as_ref().filter(|region| **region != arn.region) {
             let message = format!("the web ACL is in region {}, the load balancer will be in {region}", arn.region);
             let finding = self.blame(Code::WebAclNotFound, ARN, &given, message);
-            finding.mend = format!("use a regional web ACL of {region}");
+            finding.fix = format!("use a regional web ACL of {region}");
             // Where it is cannot be told from here, and AWS has the last word.
             finding.effect = Effect::Nothing;
             values.insert(ARN, given);

@@ -44,7 +44,7 @@ impl Compiler<'_> {
                 return None;
             }
             let config = if kind == "oidc" { "IDPConfigOIDC" } else { "IDPConfigCognito" };
-            self.reader.refuse(Code::InvalidAuthentication, "auth-type", &kind, format!("missing {config}")).mend =
+            self.reader.refuse(Code::InvalidAuthentication, "auth-type", &kind, format!("missing {config}")).fix =
                 format!("write the annotation {PREFIX}{suffix}, or auth-type: none");
             return None;
         };
@@ -93,15 +93,15 @@ impl Compiler<'_> {
 
     fn check_secret(&mut self, name: &str) {
         let key = Key::new(&self.key.namespace, name);
-        let Some((message, mend)) = self.secret_fault(&key) else { return };
+        let Some((message, fix)) = self.secret_fault(&key) else { return };
         let finding = self.reader.refuse(Code::MissingSecret, "auth-idp-oidc", name, message);
         finding.related = vec![ObjectRef::new("Secret", &key.namespace, &key.name)];
-        if let Some(mend) = mend {
-            finding.mend = mend;
+        if let Some(fix) = fix {
+            finding.fix = fix;
         }
     }
 
-    /// What is wrong with a Secret, and how to mend that if creating it does not.
+    /// What is wrong with a Secret, and how to fix that if creating it does not.
     fn secret_fault(&self, key: &Key) -> Option<(String, Option<String>)> {
         let Some(secret) = self.context.view.secrets.get(key) else {
             return Some((format!("secrets \"{}\" not found, or not to be read by albedo", key.name), None));
@@ -109,8 +109,8 @@ impl Compiler<'_> {
         let lacks = |(label, value): &(&String, &String)| secret.labels.get(*label) != Some(*value);
         if let Some((label, value)) = self.settings().required_secret_labels.iter().find(lacks) {
             let message = format!("the Secret {key} lacks the label {label}={value}, which the operator asks for");
-            let mend = format!("kubectl label secret -n {} {} {label}={value}", key.namespace, key.name);
-            return Some((message, Some(mend)));
+            let fix = format!("kubectl label secret -n {} {} {label}={value}", key.namespace, key.name);
+            return Some((message, Some(fix)));
         }
         let has = |name: &str| secret.keys.contains(name);
         let missing = match (has("clientID") || has("clientId"), has("clientSecret")) {

@@ -31,7 +31,7 @@ pub(super) fn check(ingress: &Ingress) -> Option<Finding> {
             "metadata.annotations",
             format!("the annotations have {bytes} bytes; Kubernetes stores at most {MAX_ANNOTATION_BYTES}"),
         )
-        .mend("shorten or remove annotations")
+        .fix("shorten or remove annotations")
     })
 }
 
@@ -82,7 +82,7 @@ mod tests {
         for n in 0..3 * FINDINGS {
             reader.report(Code::UnknownAnnotation, n.to_string(), "x".repeat(10_000)).effect = Effect::Nothing;
         }
-        reader.report(Code::UnknownAnnotation, "out", "x").effect = Effect::MemberSetAside;
+        reader.report(Code::UnknownAnnotation, "out", "x").effect = Effect::MemberQuarantined;
         reader.report(Code::UnknownAnnotation, "last", "x").effect = Effect::Nothing;
         let findings = reader.finish();
         assert_eq!(findings.len(), FINDINGS + 1);

@@ -17,7 +17,7 @@ impl Compiler<'_> {
                     shown(&value)
                 );
                 let finding = self.reader.refuse(Code::WithoutEffect, &format!("conditions.{service}"), "", message);
-                finding.mend = match condition {
+                finding.fix = match condition {
                     Condition::HostHeader(_) | Condition::PathPattern(_) => {
                         "remove it: the rule's own host and path are part of the condition already".to_owned()
                     }

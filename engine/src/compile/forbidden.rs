@@ -13,12 +13,12 @@ impl Compiler<'_> {
             (LEGACY_CLASS, settings.forbid_class_annotation, "set spec.ingressClassName instead"),
             (&group_name, settings.forbid_group_name_annotation, "use a class whose IngressClassParams name the group"),
         ];
-        for (key, _, mend) in rows.into_iter().filter(|(_, forbidden, _)| *forbidden) {
+        for (key, _, fix) in rows.into_iter().filter(|(_, forbidden, _)| *forbidden) {
             let Some(value) = self.reader.value(key) else { continue };
             let subject = ObjectRef::ingress(&self.key.namespace, &self.key.name);
             let message = format!("new usage of `{key}` annotation is forbidden");
             let finding = Finding::new(Code::ForbiddenAnnotation, subject, FieldPath::annotation(key), message);
-            self.reader.push(finding.value(value).mend(mend));
+            self.reader.push(finding.value(value).fix(fix));
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::Compiler;
 use super::reader::FaultReporting;
-use crate::annotation::{PREFIX, Row, Scope, Value, Values, catalogue, control, misspelt_prefix, nearest, params};
+use crate::annotation::{
+    PREFIX, Scope, SettingRow, Value, Values, catalogue, control, misspelt_prefix, nearest, params,
+};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 
 impl Compiler<'_> {
@@ -11,7 +13,7 @@ impl Compiler<'_> {
             let message = format!("unknown annotation {key}: its domain is misspelt");
             let subject = ObjectRef::ingress(&self.key.namespace, &self.key.name);
             let finding = Finding::new(Code::UnknownAnnotation, subject, FieldPath::annotation(key), message);
-            self.reader.push(finding.allowed([suffix]).mend(format!("did you mean `{PREFIX}{suffix}`?")));
+            self.reader.push(finding.allowed([suffix]).fix(format!("did you mean `{PREFIX}{suffix}`?")));
         }
         for (suffix, value) in self.reader.suffixes() {
             if catalogue::row(suffix).is_none() {
@@ -42,13 +44,13 @@ impl Compiler<'_> {
         for (suffix, value) in self.reader.suffixes().filter(|(_, value)| control::is_unusable(value)) {
             let Some(row) = catalogue::row(suffix).filter(|row| row.scope != Scope::Output) else { continue };
             for error in control::faults(row.grammar, value) {
-                self.reader.fault(suffix, value, row.code, error).effect = Effect::MemberSetAside;
+                self.reader.fault(suffix, value, row.code, error).effect = Effect::MemberQuarantined;
             }
         }
     }
 
     /// Warns of an annotation that the class's parameters override, or of the keys in it. Whether they win over all of it.
-    fn report_overridden(&mut self, row: &'static Row, suffix: &str, value: &str) -> bool {
+    fn report_overridden(&mut self, row: &'static SettingRow, suffix: &str, value: &str) -> bool {
         let Some(parameter) = row.parameter else { return false };
         let Some(of_class) = self.of_class(row, suffix) else { return false };
         let field = parameter.field;
@@ -62,12 +64,12 @@ impl Compiler<'_> {
         for key in own.keys().filter(|key| of_class.contains_key(*key)) {
             let message = format!("spec.{field} of the class's IngressClassParams wins over {key} in this annotation");
             let finding = self.reader.refuse(Code::Overridden, suffix, key, message);
-            finding.mend = format!("remove {key} from the annotation");
+            finding.fix = format!("remove {key} from the annotation");
         }
         false
     }
 
-    /// What the class's parameters say counts as if the Ingress said it; but who has to mend it is another.
+    /// What the class's parameters say counts as if the Ingress said it; but who has to fix it is another.
     pub(super) fn check_params(&mut self) {
         let Some(object) = self.params.clone() else { return };
         let name = object.metadata.name.clone().unwrap_or_default();
@@ -76,7 +78,7 @@ impl Compiler<'_> {
             let subject = ObjectRef::new("IngressClassParams", "", &name);
             let finding = Finding::new(code, subject, FieldPath::at(fault.path), fault.error.message);
             let ingress = ObjectRef::ingress(&self.key.namespace, &self.key.name);
-            let effect = if fault.grave { Effect::MemberSetAside } else { Effect::Nothing };
+            let effect = if fault.grave { Effect::MemberQuarantined } else { Effect::Nothing };
             self.reader.push(finding.related([ingress]).effect(effect).help(fault.error.help));
         }
     }
@@ -94,10 +96,10 @@ impl Compiler<'_> {
         }
         match near {
             Some(near) => {
-                finding.mend = near.to_string();
+                finding.fix = near.to_string();
                 finding.allowed = near.key.into_iter().collect();
             }
-            None => finding.mend = "remove it: nothing reads it".to_owned(),
+            None => finding.fix = "remove it: nothing reads it".to_owned(),
         }
         self.reader.push(finding);
     }

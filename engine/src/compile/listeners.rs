@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reader::FaultReporting;
-use super::{CertificatesAsk, Compiler, ListenerAsk};
+use super::{CertificatesSpec, Compiler, ListenerSpec};
 use crate::annotation::catalogue::{
     CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING as MAPPING, LISTEN_PORTS, LISTENER_ATTRIBUTES,
     MUTUAL_AUTHENTICATION,
 };
-use crate::annotation::{Resolved, Row, SettingValue, Source, Value, Values, arn, nearest};
+use crate::annotation::{Resolved, SettingRow, SettingValue, Source, Value, Values, arn, nearest};
 use crate::finding::Code;
 use crate::stack::{Attributes, MutualAuthentication, Protocol};
 
-const CERTIFICATES: &Row = &CERTIFICATE_ARN.row;
+const CERTIFICATES: &SettingRow = &CERTIFICATE_ARN.row;
 
 impl Compiler<'_> {
     /// Certificates that are named, or the hosts for which they are discovered.
-    pub(super) fn certificates(&self, values: &Values) -> CertificatesAsk {
+    pub(super) fn certificates(&self, values: &Values) -> CertificatesSpec {
         match values.get(&CERTIFICATE_ARN) {
-            Some(arns) => CertificatesAsk::Explicit(arns),
-            None => CertificatesAsk::Discover(self.hosts()),
+            Some(arns) => CertificatesSpec::Explicit(arns),
+            None => CertificatesSpec::Discover(self.hosts()),
         }
     }
 
@@ -27,8 +27,8 @@ impl Compiler<'_> {
         let Some((arn, region)) = arn::Arn::parse(given).ok().zip(self.context.facts.region.as_ref()) else { return };
         if !arn.region.is_empty() && arn.region != *region {
             let message = format!("the certificate is in region {}, the load balancer will be in {region}", arn.region);
-            let mend = format!("use a certificate of region {region}");
-            self.reader.refuse(Code::CertificateElsewhere, CERTIFICATES.key, given, message).mend = mend;
+            let fix = format!("use a certificate of region {region}");
+            self.reader.refuse(Code::CertificateElsewhere, CERTIFICATES.key, given, message).fix = fix;
         }
     }
 
@@ -52,7 +52,7 @@ impl Compiler<'_> {
     }
 
     /// The listeners, by port. Without `listen-ports` there is one; where that cannot be read there is none.
-    pub(super) fn listeners(&mut self, values: &mut Values) -> BTreeMap<u16, ListenerAsk> {
+    pub(super) fn listeners(&mut self, values: &mut Values) -> BTreeMap<u16, ListenerSpec> {
         let ports = match self.resolve_on(&LISTEN_PORTS, None) {
             Ok(Some(ports)) => ports.value,
             Ok(None) if self.tls => BTreeMap::from([(443, Protocol::Https)]),
@@ -78,7 +78,7 @@ impl Compiler<'_> {
         let mut listeners = BTreeMap::new();
         for (port, protocol) in ports {
             let attributes = self.listener_attributes(protocol, port);
-            listeners.insert(port, ListenerAsk { protocol, attributes });
+            listeners.insert(port, ListenerSpec { protocol, attributes });
         }
         listeners
     }
@@ -124,7 +124,7 @@ impl Compiler<'_> {
             let finding = self.reader.refuse(Code::TrustStoreNotFound, key, raw, message);
             finding.allowed = names;
             if let Some(near) = near {
-                finding.mend = format!("did you mean {near}?");
+                finding.fix = format!("did you mean {near}?");
             }
         }
         arn

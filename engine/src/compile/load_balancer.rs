@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Service;
 use super::Compiler;
 use super::reader::FaultReporting;
 use crate::annotation::catalogue::{GROUP_ORDER, TAGS};
-use crate::annotation::{Row, SettingValue};
+use crate::annotation::{SettingRow, SettingValue};
 use crate::stack::Tags;
 
 impl Compiler<'_> {
@@ -15,7 +15,7 @@ impl Compiler<'_> {
 
     /// The tags of a resource of this member, tracking and default ones aside: parameters, Service, Ingress.
     pub(super) fn tags_of(&mut self, service: Option<&Service>) -> Tags {
-        const ROW: &Row = &TAGS.row;
+        const ROW: &SettingRow = &TAGS.row;
         let of_service = service.and_then(|service| service.metadata.annotations.as_ref());
         let resolved = self.resolve_row(ROW, ROW.key, of_service, FaultReporting::Full).ok().flatten();
         let tags = resolved.and_then(|tags| Tags::from_value(&tags.value)).unwrap_or_default();

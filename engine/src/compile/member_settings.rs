@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 
 use super::Fragment;
 use crate::annotation::catalogue::{LISTENER_ATTRIBUTES, TAGS};
-use crate::annotation::{Merge, Row, Scope, Source, Value, When};
+use crate::annotation::{Merge, Scope, SettingRow, Source, Value, When};
 use crate::stack::Protocol;
 
 /// Something of which a group has one value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SettingKey {
     /// A setting of the group.
-    Group(&'static Row),
+    Group(&'static SettingRow),
     /// One key of a setting of the group.
-    Item(&'static Row, String),
+    Item(&'static SettingRow, String),
     /// A setting of a port: of the load balancer's, or of the frontend NLB's.
-    Port(&'static Row, u16),
+    Port(&'static SettingRow, u16),
     /// One key of a setting of a listener.
-    PortItem(&'static Row, u16, Protocol, String),
+    PortItem(&'static SettingRow, u16, Protocol, String),
     /// What answers on a port if no rule does.
     DefaultBackend(u16, Protocol),
 }
@@ -25,7 +25,7 @@ pub enum SettingKey {
 impl SettingKey {
     /// The setting.
     #[must_use]
-    pub fn row(&self) -> Option<&'static Row> {
+    pub fn row(&self) -> Option<&'static SettingRow> {
         match self {
             Self::Group(row) | Self::Item(row, _) | Self::Port(row, _) | Self::PortItem(row, ..) => Some(row),
             Self::DefaultBackend(..) => None,
@@ -81,7 +81,7 @@ pub(super) fn of(member: &Fragment) -> Vec<MemberSetting> {
 }
 
 /// The pieces of a value that are compared each by itself.
-fn pieces(row: &'static Row, value: &Value, member: &Fragment) -> Vec<(SettingKey, Value)> {
+fn pieces(row: &'static SettingRow, value: &Value, member: &Fragment) -> Vec<(SettingKey, Value)> {
     let whole = |value: Value| vec![(SettingKey::Group(row), value)];
     match row.merge {
         Merge::Own | Merge::JoinPerPort | Merge::KeyUnionPerPort => Vec::new(),
@@ -103,7 +103,7 @@ fn pieces(row: &'static Row, value: &Value, member: &Fragment) -> Vec<(SettingKe
 }
 
 /// A value on each port that it counts on.
-fn on_ports(row: &'static Row, member: &Fragment, value: &Value) -> Vec<(SettingKey, Value)> {
+fn on_ports(row: &'static SettingRow, member: &Fragment, value: &Value) -> Vec<(SettingKey, Value)> {
     let ports: Vec<u16> = match row.scope {
         Scope::FrontendNlb => member.frontend_ports().into_keys().collect(),
         _ => {

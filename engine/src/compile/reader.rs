@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::bounds::FINDINGS;
 use crate::annotation::decode::Decoded;
 use crate::annotation::parse::{self, ParseError};
-use crate::annotation::{DEFAULTED, PREFIX, Pointer, Row, Scope, Value, place, row};
+use crate::annotation::{DEFAULTED, PREFIX, Pointer, Scope, SettingRow, Value, place, row};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Place};
 use crate::kinds::Key;
 use k8s_openapi::api::core::v1::Service;
@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
         }
         let finding = self.push(finding);
         if let Some(port) = suffix.strip_prefix("actions.").and_then(|_| raw.trim().parse::<u16>().ok()) {
-            finding.mend = format!(
+            finding.fix = format!(
                 "a JSON action object belongs there; to redirect HTTP to HTTPS write {PREFIX}ssl-redirect: \"{port}\""
             );
         }
@@ -242,7 +242,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Keeps a fault that nothing has told yet. It changes nothing in AWS: what reads the value did so.
-    pub fn also(&mut self, row: &Row, suffix: &str, raw: &str, error: ParseError) {
+    pub fn also(&mut self, row: &SettingRow, suffix: &str, raw: &str, error: ParseError) {
         if self.findings.len() >= FINDINGS {
             return;
         }
@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
     /// When nothing can be built of it.
     pub fn read_setting(
         &mut self,
-        row: &Row,
+        row: &SettingRow,
         suffix: &str,
         raw: &str,
         reporting: FaultReporting,
@@ -295,7 +295,14 @@ impl<'a> Reader<'a> {
         self.taken.contains_key(&hasher.finish())
     }
 
-    fn report_fault(&mut self, row: &Row, suffix: &str, raw: &str, error: ParseError, reporting: FaultReporting) {
+    fn report_fault(
+        &mut self,
+        row: &SettingRow,
+        suffix: &str,
+        raw: &str,
+        error: ParseError,
+        reporting: FaultReporting,
+    ) {
         let fatal = error.is_fatal();
         match reporting {
             FaultReporting::Skip => return,
@@ -312,7 +319,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Findings since the first so many that are about annotations which a Service has: it is the Service that has to be
-    /// mended, for this Ingress.
+    /// fixed, for this Ingress.
     pub fn blame(&mut self, since: usize, service: &Service, ingress: &Key) {
         let Some(annotations) = &service.metadata.annotations else { return };
         let key = Key::of(&service.metadata);
@@ -361,8 +368,8 @@ impl<'a> Reader<'a> {
     /// A tag key that belongs to somebody else.
     pub fn external_tag(&mut self, key: &str) {
         let message = format!("external managed tag key {key} cannot be specified");
-        let mend = format!("leave {key} to what manages it (--external-managed-tags)");
-        self.refuse(Code::InvalidTags, "tags", key, message).mend = mend;
+        let fix = format!("leave {key} to what manages it (--external-managed-tags)");
+        self.refuse(Code::InvalidTags, "tags", key, message).fix = fix;
     }
 }
 

@@ -24,7 +24,7 @@ impl Compiler<'_> {
             // A certificate that is named is used, and none requested, there too.
             let relied_on = open && self.reader.list("certificate-arn").is_none();
             let finding = self.reader.refuse(Code::NotYetProvisioned, CREATE, raw, format!("{CREATE}: {why}"));
-            finding.effect = if relied_on { Effect::MemberSetAside } else { Effect::Nothing };
+            finding.effect = if relied_on { Effect::MemberQuarantined } else { Effect::Nothing };
         }
         if let Some(raw) = self.reader.raw(AUTHORITY) {
             self.reader.refuse(Code::NotYetProvisioned, AUTHORITY, raw, format!("{AUTHORITY}: {why}"));

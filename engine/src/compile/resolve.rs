@@ -7,7 +7,7 @@ use super::Compiler;
 use super::reader::{FaultReporting, Unreadable};
 use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, SECURITY_GROUPS, WAFV2_ACL_NAME};
 use crate::annotation::{
-    OnService, PREFIX, Resolved, Row, Scope, Setting, SettingValue, Source, Value, Values, When, Wins, rows,
+    OnService, PREFIX, Resolved, Scope, Setting, SettingRow, SettingValue, Source, Value, Values, When, Wins, rows,
 };
 
 /// Annotations of a Service.
@@ -56,7 +56,7 @@ impl Compiler<'_> {
     }
 
     /// How faults of a value are reported, given the other settings.
-    pub(super) fn reporting(&self, row: &Row, values: &Values) -> FaultReporting {
+    pub(super) fn reporting(&self, row: &SettingRow, values: &Values) -> FaultReporting {
         let (otherwise, counts) = match row.when {
             When::Always | When::HttpsPorts | When::ManagedSecurityGroup => return FaultReporting::Full,
             When::Elsewhere => return FaultReporting::Skip,
@@ -69,7 +69,7 @@ impl Compiler<'_> {
     }
 
     /// The value in the parameters of the class.
-    pub(super) fn of_class(&self, row: &Row, suffix: &str) -> Option<Value> {
+    pub(super) fn of_class(&self, row: &SettingRow, suffix: &str) -> Option<Value> {
         row.of_class(&self.params.as_ref()?.spec, suffix)
     }
 
@@ -81,7 +81,7 @@ impl Compiler<'_> {
     /// Precedence, for all settings. `suffix`: the row's key, of a family the whole one.
     pub(super) fn resolve_row(
         &mut self,
-        row: &'static Row,
+        row: &'static SettingRow,
         suffix: &str,
         service: Option<&Annotations>,
         reporting: FaultReporting,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 
-use super::{Compiler, Origin, RuleAsk};
+use super::{Compiler, Origin, RuleSpec};
 use crate::annotation::{self, PREFIX, condition, condition_limits, parse, transform};
 use crate::facts::Quota;
 use crate::finding::{Code, Effect};
@@ -34,7 +34,7 @@ fn on_listeners((action, authentication): (Action, Option<Action>)) -> (Arc<[Act
 }
 
 impl Compiler<'_> {
-    pub(super) fn rules(&mut self) -> (Vec<RuleAsk>, Option<RuleAsk>) {
+    pub(super) fn rules(&mut self) -> (Vec<RuleSpec>, Option<RuleSpec>) {
         // Of other paths nobody reads it, so that it does no harm there; who wrote what cannot be read means expressions.
         let regex_paths = self.has_paths_for_regex()
             && self.reader.raw("use-regex-path-match").is_some()
@@ -46,7 +46,7 @@ impl Compiler<'_> {
         for (number, rule) in spec.rules.iter().flatten().enumerate() {
             let Some(http) = &rule.http else {
                 let message = "nothing is built of a rule without http.paths";
-                self.reader.report(Code::UnreachedRule, format!("spec.rules[{number}]"), message).mend =
+                self.reader.report(Code::UnreachedRule, format!("spec.rules[{number}]"), message).fix =
                     "write http.paths with a backend, or remove the rule: spec.defaultBackend answers then".to_owned();
                 continue;
             };
@@ -61,7 +61,7 @@ impl Compiler<'_> {
                 if repeated > REPEATED {
                     self.reader
                         .report(Code::RuleTooLarge, at, "the rules so far repeat more than 16 MiB of annotations")
-                        .mend = "write fewer paths or shorter conditions, actions and transforms".to_owned();
+                        .fix = "write fewer paths or shorter conditions, actions and transforms".to_owned();
                     return (rules, None);
                 }
                 let extras = match extras.get(&service) {
@@ -75,10 +75,10 @@ impl Compiler<'_> {
         (rules, default)
     }
 
-    fn default_backend(&mut self, backend: &IngressBackend) -> Option<RuleAsk> {
+    fn default_backend(&mut self, backend: &IngressBackend) -> Option<RuleSpec> {
         const AT: &str = "spec.defaultBackend";
         let (actions, secure_actions) = on_listeners(self.backend(backend, AT)?);
-        Some(RuleAsk {
+        Some(RuleSpec {
             origin: self.origin(AT),
             conditions: Arc::default(),
             actions,
@@ -104,14 +104,14 @@ impl Compiler<'_> {
         path: &HTTPIngressPath,
         regex_paths: bool,
         extras: &Extras,
-    ) -> Option<RuleAsk> {
+    ) -> Option<RuleSpec> {
         let service = path.backend.service.as_ref().map(|service| service.name.clone()).unwrap_or_default();
         let patterns = self.path_patterns(at, path, regex_paths);
         self.check_pattern(at, path, &patterns);
         let conditions = self.conditions(at, host, patterns, &extras.conditions, &service);
         self.check_size(at, &conditions);
         let (actions, secure_actions) = on_listeners(self.backend(&path.backend, &format!("{at}.backend"))?);
-        Some(RuleAsk {
+        Some(RuleSpec {
             origin: self.origin(at),
             conditions: conditions.into(),
             actions,
@@ -140,7 +140,7 @@ impl Compiler<'_> {
                 let message = format!("the rule has {count} {field} conditions; AWS takes one");
                 let finding = self.reader.report(Code::RuleTooLarge, at, message);
                 finding.value = Some(count.to_string());
-                finding.mend = format!("put all values into one {field} condition");
+                finding.fix = format!("put all values into one {field} condition");
             }
         }
     }
@@ -199,7 +199,7 @@ impl Compiler<'_> {
         finding.effect = Effect::Nothing;
         finding.value = Some(parse::shown(host));
         if let Some(help) = error.help {
-            finding.mend = help;
+            finding.fix = help;
         }
     }
 
@@ -214,7 +214,7 @@ impl Compiler<'_> {
             let finding = self.reader.report(code, format!("{at}.path"), error.message);
             finding.effect = Effect::Nothing;
             finding.value = Some(text.to_owned());
-            finding.mend = "write the path with * and ? alone".to_owned();
+            finding.fix = "write the path with * and ? alone".to_owned();
         }
         let fault = patterns.regex_values.iter().find_map(|regex| annotation::regex::fault(regex));
         let fault = fault.map(|cause| format!("regular expression {text}: {cause}"));
@@ -224,7 +224,7 @@ impl Compiler<'_> {
         if let Some(message) = fault.or(long) {
             let finding = self.reader.report(Code::InvalidPath, format!("{at}.path"), message);
             finding.effect = Effect::Nothing;
-            finding.mend = "shorten or correct the path".to_owned();
+            finding.fix = "shorten or correct the path".to_owned();
         }
     }
 
@@ -234,7 +234,7 @@ impl Compiler<'_> {
         let stem = if stem.is_empty() || stem.contains(['*', '?']) { "/" } else { stem };
         let finding = self.reader.report(Code::InvalidPath, format!("{at}.path"), message);
         finding.value = Some(path.to_owned());
-        finding.mend =
+        finding.fix =
             format!("write path: {stem} with pathType: Prefix, or path: {path} with pathType: ImplementationSpecific");
     }
 
@@ -268,7 +268,7 @@ impl Compiler<'_> {
                     patterns.regex_values.join(" "),
                 );
                 let path = format!("metadata.annotations[{PREFIX}conditions.{service}]");
-                self.reader.report(Code::InvalidCondition, path, message).mend =
+                self.reader.report(Code::InvalidCondition, path, message).fix =
                     format!("leave the {kind} of {at} out, or write it as a regular expression too");
             }
         }

@@ -20,7 +20,7 @@ impl Compiler<'_> {
         let finding = self.mismatch(service, at, message);
         // The target group is made all the same, as LBC makes it.
         finding.effect = Effect::Nothing;
-        finding.mend = format!(
+        finding.fix = format!(
             "name a Service with a selector or with EndpointSlices of its own, or redirect to {name} with an action ({PREFIX}actions.NAME)"
         );
     }
@@ -49,7 +49,7 @@ impl Compiler<'_> {
             }
             TargetType::Ip => format!("Service {key} has no target port"),
         };
-        let mend = match (target_type.value, kind.as_str()) {
+        let fix = match (target_type.value, kind.as_str()) {
             (TargetType::Ip, _) => format!("give the port of Service {} a targetPort from 1 to 65535", key.name),
             // A headless Service cannot be NodePort: the API server refuses it.
             (_, _) if headless => change.clone(),
@@ -58,7 +58,7 @@ impl Compiler<'_> {
             }
             _ => format!("{change}, or type: NodePort on Service {}", key.name),
         };
-        self.mismatch(service, at, message).mend = mend;
+        self.mismatch(service, at, message).fix = fix;
     }
 
     fn mismatch(&mut self, service: &str, at: &str, message: String) -> &mut Finding {
@@ -77,7 +77,7 @@ impl Compiler<'_> {
                 && finding.path.0 == path
                 && finding.value.as_deref() == Some(service)
         });
-        told.map(|told| told.effect = Effect::MemberSetAside).is_some()
+        told.map(|told| told.effect = Effect::MemberQuarantined).is_some()
     }
 
     /// Where the target type comes from, and how to have another one there.

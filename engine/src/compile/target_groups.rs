@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::reader::FaultReporting;
 use super::resolve::Annotations;
-use super::{Compiler, TargetGroupAsk};
+use super::{Compiler, TargetGroupSpec};
 use crate::annotation::catalogue::{
     BACKEND_PROTOCOL, BACKEND_PROTOCOL_VERSION, HEALTHCHECK_INTERVAL_SECONDS, HEALTHCHECK_PATH, HEALTHCHECK_PORT,
     HEALTHCHECK_PROTOCOL, HEALTHCHECK_TIMEOUT_SECONDS, HEALTHY_THRESHOLD_COUNT, MULTI_CLUSTER_TARGET_GROUP,
@@ -103,7 +103,7 @@ impl Compiler<'_> {
         let multi_cluster = self.resolve_or_default(&MULTI_CLUSTER_TARGET_GROUP, over).is_some_and(|is| is.value);
         let mut tags = self.settings().with_default_tags(self.tags_of(Some(object)));
         tags.extend(tracking(&self.settings().cluster_name, self.group(), id));
-        let ask = TargetGroupAsk {
+        let ask = TargetGroupSpec {
             networking_ports: self.networking_ports(&kube_port, target_type, &health_check, control),
             target_group: Arc::new(TargetGroup {
                 name,
@@ -154,7 +154,7 @@ impl Compiler<'_> {
         let shut = resolved.value == TargetType::Ip && !self.settings().gate(Gate::EnableIpTargetType);
         if shut && resolved.source != Source::Class {
             let message = "unsupported targetType: ip when EnableIPTargetType is false";
-            self.reader.refuse(Code::InvalidTargetType, TARGET_TYPE.row.key, "ip", message).mend =
+            self.reader.refuse(Code::InvalidTargetType, TARGET_TYPE.row.key, "ip", message).fix =
                 "write instance, or open the feature gate EnableIPTargetType".to_owned();
             return None;
         }
@@ -196,7 +196,7 @@ impl Compiler<'_> {
         let resolved = self.resolve_row(row, &suffix, over, FaultReporting::Full).ok()??;
         if target_type == TargetType::Instance {
             let message = "target control port is not supported for instance target target group";
-            self.reader.refuse(row.code, &suffix, &resolved.value.to_string(), message).mend =
+            self.reader.refuse(row.code, &suffix, &resolved.value.to_string(), message).fix =
                 "set target-type: ip, or remove the annotation".to_owned();
         }
         u16::from_value(&resolved.value)
@@ -245,7 +245,7 @@ impl Compiler<'_> {
             let message = format!("the timeout, {timeout} s, has to be less than the interval, {interval} s");
             let finding = self.reader.refuse(Code::InvalidHealthCheck, setting.row.key, &value, message);
             finding.effect = Effect::Nothing;
-            finding.mend =
+            finding.fix =
                 "write a longer healthcheck-interval-seconds or a shorter healthcheck-timeout-seconds".to_owned();
         }
         // API reference: Matcher.
@@ -257,7 +257,7 @@ impl Compiler<'_> {
             let codes = &check.success_codes;
             let finding = self.reader.refuse(Code::InvalidHealthCheck, SUCCESS_CODES.row.key, codes, message);
             finding.effect = Effect::Nothing;
-            finding.mend = format!("write {kind} statuses from {first} to {last}, or another backend-protocol-version");
+            finding.fix = format!("write {kind} statuses from {first} to {last}, or another backend-protocol-version");
         }
     }
 
@@ -279,7 +279,7 @@ impl Compiler<'_> {
         let Some(named) = ports.iter().find(|port| name_of(port) == raw) else {
             let service = Key::of(&object.metadata);
             let message = format!("failed to resolve healthCheckPort: unable to find port {raw} on service {service}");
-            self.reader.refuse(Code::InvalidHealthCheck, key, &raw, message).mend =
+            self.reader.refuse(Code::InvalidHealthCheck, key, &raw, message).fix =
                 "write traffic-port, a number, or the name of a port of the Service".to_owned();
             return None;
         };
@@ -290,7 +290,7 @@ impl Compiler<'_> {
             (TargetType::Ip, Some(IntOrString::String(_))) => {
                 let message =
                     "cannot use named healthCheckPort for IP TargetType when service's targetPort is a named port";
-                self.reader.refuse(Code::InvalidHealthCheck, key, &raw, message).mend =
+                self.reader.refuse(Code::InvalidHealthCheck, key, &raw, message).fix =
                     "write the number of the container's port".to_owned();
                 None
             }

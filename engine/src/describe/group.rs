@@ -227,10 +227,10 @@ impl Part {
         let registered = unregistered.is_empty();
         self.waits.extend(unregistered);
         match (entry.state.as_str(), status.state.as_str(), reason) {
-            ("SetAside", ..) if edited => {
+            ("Quarantined", ..) if edited => {
                 self.is(State::Kept, "its present input cannot be used; AWS is as its last good input specifies");
             }
-            ("SetAside", ..) => self.is(State::SetAside, "it cannot be used, and nothing of it is in AWS"),
+            ("Quarantined", ..) => self.is(State::Quarantined, "it cannot be used, and nothing of it is in AWS"),
             (_, "Blocked", _) => self.is(State::Blocked, "nothing of its group changes until the findings are fixed"),
             (_, _, "Failed") => self.is(State::Failing, "AWS or Kubernetes refused a call; it is retried"),
             (_, _, TARGETS_FAIL) => {

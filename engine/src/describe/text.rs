@@ -54,7 +54,7 @@ fn word(state: State) -> &'static str {
         State::UnderWay => "under way",
         State::Failing => "failing",
         State::Kept => "kept at its last good input",
-        State::SetAside => "set aside",
+        State::Quarantined => "quarantined",
         State::Blocked => "blocked",
         State::Leaving => "leaving",
         State::Held => "held",

@@ -3,7 +3,7 @@
 use super::{effect, verdict, words};
 use crate::annotation::attributes::Owner;
 use crate::annotation::ssl_policy::POLICIES;
-use crate::annotation::{PREFIX, Row, Scope, every_row};
+use crate::annotation::{PREFIX, Scope, SettingRow, every_row};
 use crate::finding::{CODES, CodeRow, Tier};
 
 const HEAD: &str = "<!-- Generated from the catalogue: UPDATE=1 cargo test -p albedo-engine --test pages -->\n\n";
@@ -37,7 +37,7 @@ pub fn annotations_page() -> String {
     page
 }
 
-fn annotation(row: &Row, page: &mut String) {
+fn annotation(row: &SettingRow, page: &mut String) {
     page.push_str(&format!("\n### `{}`\n\n{}\n\n| | |\n|---|---|\n", words::short_key(row), row.doc));
     for (name, value) in words::facts(row) {
         let value = match name {
@@ -92,8 +92,8 @@ pub fn findings_page() -> String {
 fn finding(row: &CodeRow, page: &mut String) {
     page.push_str(&format!("\n### {}\n\n**{}.** {}\n\n", row.id, capital(row.title), row.explanation));
     page.push_str(&format!(
-        "* Mend: {}.\n* At the door: {}.\n* In AWS: {}.\n",
-        row.mend,
+        "* Fix: {}.\n* At admission: {}.\n* In AWS: {}.\n",
+        row.fix,
         verdict(row),
         effect(row.effect)
     ));

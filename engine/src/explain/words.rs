@@ -1,9 +1,9 @@
 //! The enums of the catalogue in words.
 
-use crate::annotation::{Grammar, Merge, OnService, PREFIX, Row, Scope, catalogue::Shape};
+use crate::annotation::{Grammar, Merge, OnService, PREFIX, Scope, SettingRow, catalogue::Shape};
 
 /// The placeholder for the variable part of the key of a family.
-pub(super) fn placeholder(row: &Row) -> &'static str {
+pub(super) fn placeholder(row: &SettingRow) -> &'static str {
     match row.key {
         "listener-attributes." => "<PROTOCOL>-<PORT>",
         "target-control-port." => "<service>.<port>",
@@ -13,7 +13,7 @@ pub(super) fn placeholder(row: &Row) -> &'static str {
 }
 
 /// The variable part of the key of a family, in an example.
-pub(super) fn example_name(row: &Row) -> &'static str {
+pub(super) fn example_name(row: &SettingRow) -> &'static str {
     match row.key {
         "listener-attributes." => "HTTPS-443",
         "target-control-port." => "app.80",
@@ -32,7 +32,7 @@ pub(super) fn first_sentence(doc: &str) -> &str {
 }
 
 /// The properties of a row, by name.
-pub(super) fn facts(row: &Row) -> Vec<(&'static str, String)> {
+pub(super) fn facts(row: &SettingRow) -> Vec<(&'static str, String)> {
     let mut facts = vec![("value", takes(row.grammar)), ("belongs to", scope(row.scope).to_owned())];
     let mut fact = |name, value: &str| {
         if !value.is_empty() {
@@ -132,7 +132,7 @@ fn json(shape: Shape) -> &'static str {
 }
 
 /// The key in prose: without our prefix.
-pub(super) fn short_key(row: &Row) -> String {
+pub(super) fn short_key(row: &SettingRow) -> String {
     let key = if row.prefix == PREFIX { row.key.to_owned() } else { row.full_key() };
     key + placeholder(row)
 }

@@ -58,7 +58,7 @@ impl Finding {
             allowed: Vec::new(),
             related: self.related.iter().filter(named).cloned().collect(),
             message: outline,
-            mend: if self.is_acknowledged { self.mend.clone() } else { row.mend.to_owned() },
+            fix: if self.is_acknowledged { self.fix.clone() } else { row.fix.to_owned() },
             audience: None,
             ..self.clone()
         }
@@ -82,7 +82,7 @@ mod tests {
         Finding::new(Code::GroupConflict, ObjectRef::ingress(namespace, "web"), path, "marker against marker")
             .value("marker")
             .allowed(["marker"])
-            .mend("write marker")
+            .fix("write marker")
             .related([ObjectRef::new("Service", namespace, "marker"), ObjectRef::ingress("b", "api")])
     }
 

@@ -23,7 +23,7 @@ pub const TARGETS_FAIL: &str = "TargetsFail";
     printcolumn = r#"{"name":"Load-Balancer","type":"string","jsonPath":".status.loadBalancer.name"}"#,
     printcolumn = r#"{"name":"Hostname","type":"string","jsonPath":".status.loadBalancer.dnsName"}"#,
     printcolumn = r#"{"name":"Members","type":"integer","jsonPath":".status.memberCount"}"#,
-    printcolumn = r#"{"name":"Set-Aside","type":"integer","jsonPath":".status.setAsideCount"}"#,
+    printcolumn = r#"{"name":"Quarantined","type":"integer","jsonPath":".status.quarantinedCount"}"#,
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.state"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -48,7 +48,7 @@ pub struct IngressGroupStatus {
     /// The number of Ingresses in the group.
     pub member_count: i32,
     /// The number of quarantined Ingresses.
-    pub set_aside_count: i32,
+    pub quarantined_count: i32,
     /// The members.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<MemberStatus>,
@@ -71,7 +71,7 @@ pub struct IngressGroupStatus {
 }
 
 impl IngressGroupStatus {
-    /// Namespace and name of each that is known as a member: those of the last turn, and those whose last good input is kept.
+    /// Namespace and name of each that is known as a member: those of the last pass, and those whose last good input is kept.
     pub fn known_members(&self) -> impl Iterator<Item = (&str, &str)> {
         let members = self.members.iter().map(|one| (one.namespace.as_str(), one.name.as_str()));
         members.chain(self.last_good.iter().map(|one| (one.namespace.as_str(), one.name.as_str())))
@@ -102,7 +102,7 @@ pub struct MemberStatus {
     pub name: String,
     /// Uid.
     pub uid: String,
-    /// `Linked`, `SetAside`, `Kept` or `Leaving`.
+    /// `Linked`, `Quarantined`, `Kept` or `Leaving`.
     pub state: String,
     /// Its findings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -117,9 +117,9 @@ pub struct MemberFinding {
     pub code: String,
     /// Field.
     pub path: String,
-    /// The text, with the mend.
+    /// The text, with the fix.
     pub message: String,
-    /// Its effect on AWS: `Nothing`, `PartKept`, `MemberSetAside` or `GroupBlocked`.
+    /// Its effect on AWS: `Nothing`, `PartKept`, `MemberQuarantined` or `GroupBlocked`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub effect: String,
 }

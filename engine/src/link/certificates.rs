@@ -4,37 +4,37 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Linker;
-use super::members::Aside;
-use crate::compile::{CertificatesAsk, Fragment};
+use super::members::ToQuarantine;
+use crate::compile::{CertificatesSpec, Fragment};
 use crate::facts::Certificate;
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::stack::Protocol;
 
 impl Linker<'_> {
-    /// Turns hosts into certificates. Who takes no part: members for whose hosts there is none. Where it was there when they were
+    /// Passes hosts into certificates. Who takes no part: members for whose hosts there is none. Where it was there when they were
     /// linked, what the listeners have stays.
-    pub(super) fn place_certificates(&mut self) -> Aside {
-        let mut aside = Aside::new();
+    pub(super) fn place_certificates(&mut self) -> ToQuarantine {
+        let mut to_quarantine = ToQuarantine::new();
         let mut found = Vec::new();
         let mut fragments = std::mem::take(&mut self.fragments);
         for fragment in &mut fragments {
             let Some((arns, faults)) = self.discover(fragment) else {
                 // What could not be read is not known to be gone: a listener keeps what it has.
                 if let Some(had) = self.certificates_unread(fragment) {
-                    Arc::make_mut(fragment).certificates = CertificatesAsk::Explicit(had);
+                    Arc::make_mut(fragment).certificates = CertificatesSpec::Explicit(had);
                 }
                 continue;
             };
             let had = if faults.is_empty() { Some(Vec::new()) } else { self.certificates_had(fragment) };
             let Some(had) = had else {
-                aside.insert(fragment.key.clone(), faults);
+                to_quarantine.insert(fragment.key.clone(), faults);
                 continue;
             };
             found.extend(faults.into_iter().map(|finding| (fragment.key.clone(), finding.effect(Effect::PartKept))));
             // What was compiled may be used again with other facts: it stays as it is.
             let had: Vec<String> = had.into_iter().filter(|arn| !arns.contains(arn)).collect();
             let arns = arns.into_iter().chain(had).collect();
-            Arc::make_mut(fragment).certificates = CertificatesAsk::Explicit(arns);
+            Arc::make_mut(fragment).certificates = CertificatesSpec::Explicit(arns);
         }
         let brought: BTreeSet<u16> = fragments.iter().flat_map(|fragment| brings(fragment)).collect();
         for fragment in fragments.iter_mut().filter(|fragment| is_bare(fragment)) {
@@ -48,10 +48,10 @@ impl Linker<'_> {
             match self.certificates_had(fragment) {
                 Some(had) => {
                     found.push((fragment.key.clone(), finding.effect(Effect::PartKept)));
-                    Arc::make_mut(fragment).certificates = CertificatesAsk::Explicit(had);
+                    Arc::make_mut(fragment).certificates = CertificatesSpec::Explicit(had);
                 }
                 None => {
-                    aside.insert(fragment.key.clone(), vec![finding]);
+                    to_quarantine.insert(fragment.key.clone(), vec![finding]);
                 }
             }
         }
@@ -59,7 +59,7 @@ impl Linker<'_> {
         for (key, finding) in found {
             self.report(&key, finding);
         }
-        aside
+        to_quarantine
     }
 
     /// The certificates of the listeners that a member opens for HTTPS, if it asked for the same when it was linked last.
@@ -82,11 +82,11 @@ impl Linker<'_> {
 
     /// The certificates that a member's listeners have, where those for its hosts are looked for and none could be read.
     fn certificates_unread(&self, fragment: &Fragment) -> Option<Vec<String>> {
-        let looks = matches!(fragment.certificates, CertificatesAsk::Discover(_)) && https(fragment).next().is_some();
+        let looks = matches!(fragment.certificates, CertificatesSpec::Discover(_)) && https(fragment).next().is_some();
         if looks && self.input.facts.certificates.is_none() { self.certificates_had(fragment) } else { None }
     }
 
-    /// Tells a member that is set aside anyway for which of its hosts there is no certificate.
+    /// Tells a member that is quarantined anyway for which of its hosts there is no certificate.
     pub(super) fn report_uncovered(&mut self, fragment: &Fragment) {
         for finding in self.discover(fragment).into_iter().flat_map(|(_, faults)| faults) {
             self.report(&fragment.key, finding);
@@ -97,7 +97,7 @@ impl Linker<'_> {
     /// itself, needs none, or they are not known yet: admission lets it pass, and the reconciler reads them before it links.
     fn discover(&self, fragment: &Fragment) -> Option<(BTreeSet<String>, Vec<Finding>)> {
         let https = https(fragment).next().is_some();
-        let CertificatesAsk::Discover(hosts) = &fragment.certificates else { return None };
+        let CertificatesSpec::Discover(hosts) = &fragment.certificates else { return None };
         let known = self.input.facts.certificates.as_ref().filter(|_| https)?;
         let age = known.age(self.input.now);
         let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
@@ -121,7 +121,7 @@ impl Linker<'_> {
 
 /// Whether a member listens for HTTPS and brings no certificate along.
 fn is_bare(fragment: &Fragment) -> bool {
-    matches!(&fragment.certificates, CertificatesAsk::Explicit(arns) if arns.is_empty())
+    matches!(&fragment.certificates, CertificatesSpec::Explicit(arns) if arns.is_empty())
         && https(fragment).next().is_some()
 }
 
@@ -132,7 +132,7 @@ fn https(fragment: &Fragment) -> impl Iterator<Item = u16> {
 
 /// The ports that a member brings certificates to.
 fn brings(fragment: &Fragment) -> impl Iterator<Item = u16> {
-    let any = matches!(&fragment.certificates, CertificatesAsk::Explicit(arns) if !arns.is_empty());
+    let any = matches!(&fragment.certificates, CertificatesSpec::Explicit(arns) if !arns.is_empty());
     fragment.listeners.keys().copied().filter(move |_| any)
 }
 
@@ -154,8 +154,8 @@ fn covers(certificate: &Certificate, host: &str) -> bool {
 pub(super) fn merge<'f>(fragments: impl Iterator<Item = &'f Fragment>) -> Vec<String> {
     let all: Vec<&String> = fragments
         .filter_map(|fragment| match &fragment.certificates {
-            CertificatesAsk::Explicit(arns) => Some(arns),
-            CertificatesAsk::Discover(_) => None,
+            CertificatesSpec::Explicit(arns) => Some(arns),
+            CertificatesSpec::Discover(_) => None,
         })
         .flatten()
         .collect();

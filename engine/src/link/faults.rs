@@ -1,13 +1,13 @@
 //! What the group as a whole cannot be given: whose statement it comes from, and what becomes of the others.
 //!
-//! Who brings it in, new or by a change, is set aside alone. Where nobody does, because a class's parameters, a Service or AWS changed
+//! Who brings it in, new or by a change, is quarantined alone. Where nobody does, because a class's parameters, a Service or AWS changed
 //! under the group, what AWS has stays for that part, and the rest goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::contradiction::words;
-use super::members::{Aside, Taken, setting_of};
+use super::conflict::words;
+use super::members::{Taken, ToQuarantine, setting_of};
 use super::{Linker, MemberState};
 use crate::annotation::{PREFIX, Source, Value};
 use crate::compile::{Fragment, SettingKey};
@@ -21,7 +21,7 @@ pub(super) struct Fault {
     pub message: String,
     pub value: Option<String>,
     /// Instead of its code's.
-    pub mend: Option<String>,
+    pub fix: Option<String>,
     /// Age of the fact that it rests on.
     pub age: Option<Duration>,
     /// The setting that cannot be had, and others that it depends on.
@@ -43,15 +43,15 @@ pub(super) struct Backends {
 impl Fault {
     pub(super) fn new(code: Code, by: Vec<SettingKey>, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { code, message, value: None, mend: None, age: None, by, backends: None, stays: false }
+        Self { code, message, value: None, fix: None, age: None, by, backends: None, stays: false }
     }
 
     pub(super) fn value(self, value: impl Into<String>) -> Self {
         Self { value: Some(value.into()).filter(|value| !value.is_empty()), ..self }
     }
 
-    pub(super) fn mend(self, mend: impl Into<String>) -> Self {
-        Self { mend: Some(mend.into()), ..self }
+    pub(super) fn fix(self, fix: impl Into<String>) -> Self {
+        Self { fix: Some(fix.into()), ..self }
     }
 
     pub(super) fn age(self, age: Duration) -> Self {
@@ -90,8 +90,8 @@ impl Fault {
         if let Some(value) = &self.value {
             finding = finding.value(value);
         }
-        if let Some(mend) = &self.mend {
-            finding = finding.mend(mend);
+        if let Some(fix) = &self.fix {
+            finding = finding.fix(fix);
         }
         if let Some(readers) = readers {
             finding = finding.known_to(readers, format!("{}, by what several members say", self.code.row().title));
@@ -115,12 +115,12 @@ impl Linker<'_> {
         known.reduce(|some, others| some.intersection(&others).cloned().collect())
     }
 
-    /// Who is set aside for what cannot be had: of those who bring it in by one statement or another, the most junior; and
+    /// Who is quarantined for what cannot be had: of those who bring it in by one statement or another, the most junior; and
     /// whose backends they are, if nobody does and nothing stays in their place.
-    pub(super) fn culprits(&self, faults: &[Fault]) -> Aside {
-        let mut aside = Aside::new();
-        let mut bar = |key: &Key, finding: Finding| aside.entry(key.clone()).or_default().push(finding);
-        let effect = Effect::MemberSetAside;
+    pub(super) fn culprits(&self, faults: &[Fault]) -> ToQuarantine {
+        let mut to_quarantine = ToQuarantine::new();
+        let mut quarantine = |key: &Key, finding: Finding| to_quarantine.entry(key.clone()).or_default().push(finding);
+        let effect = Effect::MemberQuarantined;
         let keys: BTreeSet<&SettingKey> = faults.iter().flat_map(|fault| &fault.by).collect();
         let behind: BTreeMap<&SettingKey, Vec<&Taken<'_>>> =
             keys.into_iter().map(|one| (one, self.behind(one))).collect();
@@ -143,16 +143,16 @@ impl Linker<'_> {
                 (Some((_, thing, behind)), _) => {
                     for taken in behind {
                         let asked = &taken.candidate.present.asked;
-                        bar(&asked.key, fault.finding(asked, thing, effect, readers.clone()));
+                        quarantine(&asked.key, fault.finding(asked, thing, effect, readers.clone()));
                     }
                 }
                 (None, Some((key, taken))) if !fault.stays => {
-                    bar(key, fault.finding(&taken.candidate.present.asked, None, effect, readers));
+                    quarantine(key, fault.finding(&taken.candidate.present.asked, None, effect, readers));
                 }
                 (None, _) => {}
             }
         }
-        aside
+        to_quarantine
     }
 
     /// Who brings in what is said of a thing, by seniority: those who say it, unless one of them said so before and is in AWS with it; if
@@ -166,7 +166,7 @@ impl Linker<'_> {
             let now = match taken.state {
                 MemberState::Linked => setting_of(&candidate.present.asked, key),
                 MemberState::LastGood => candidate.setting_before(key),
-                MemberState::SetAside | MemberState::Kept => continue,
+                MemberState::Quarantined | MemberState::Kept => continue,
             };
             let now = now.map(|setting| &setting.value);
             let before = candidate.setting_before(key).map(|setting| &setting.value);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Linker;
+use super::base_config::IP_ADDRESS_TYPE;
 use super::faults::Fault;
-use super::frame::IP_ADDRESS_TYPE;
 use super::merge::first_or_default;
 use super::subnets::Wanted;
 use crate::annotation::catalogue::{self as settings, FRONTEND_NLB_LISTENER_PORT_MAPPING as MAPPING};
@@ -55,7 +55,7 @@ impl Linker<'_> {
         if ip_address_type == IpAddressType::DualstackWithoutPublicIpv4 {
             let message = format!("an NLB cannot be {}, which the ALB is to be", ip_address_type.as_str());
             let fault = Fault::new(Code::InvalidFrontendNlb, vec![ENABLED, IP_ADDRESS_TYPE], message);
-            found.push(fault.value("true").mend("set ip-address-type to ipv4 or dualstack"));
+            found.push(fault.value("true").fix("set ip-address-type to ipv4 or dualstack"));
         }
         let given = self.merged(&settings::FRONTEND_NLB_SECURITY_GROUPS);
         let security_groups = given.map(|given| self.resolve_groups(SECURITY_GROUPS, &given)).transpose();
@@ -78,7 +78,7 @@ impl Linker<'_> {
     /// The NLB, if a member asks for one that can be had.
     pub(super) fn frontend_nlb(&mut self, frontend: Frontend, load_balancer: &LoadBalancer) -> Option<FrontendNlb> {
         if matches!(frontend, Frontend::Unwanted) {
-            self.report_idle_keys();
+            self.report_unused_keys();
             return None;
         }
         self.report_unmapped();
@@ -138,14 +138,14 @@ impl Linker<'_> {
             let plain = |subnet| SubnetMapping { subnet, allocation_id: None };
             return Some(subnets?.into_iter().map(plain).collect());
         };
-        let mut refuse = |besides: SettingKey, message: String, mend: String| {
+        let mut refuse = |besides: SettingKey, message: String, fix: String| {
             let fault = Fault::new(Code::InvalidFrontendNlb, vec![ALLOCATIONS, besides], message);
-            found.push(fault.value(allocations.join(", ")).mend(mend));
+            found.push(fault.value(allocations.join(", ")).fix(fix));
         };
         if scheme == Scheme::Internal {
             let message = "EIP allocations can only be set for internet facing load balancers";
-            let mend = "set frontend-nlb-scheme: internet-facing, or remove it";
-            refuse(SCHEME, message.to_owned(), mend.to_owned());
+            let fix = "set frontend-nlb-scheme: internet-facing, or remove it";
+            refuse(SCHEME, message.to_owned(), fix.to_owned());
         }
         let subnets = subnets?;
         // Offline, subnets that would be discovered are not known.
@@ -193,7 +193,7 @@ impl Linker<'_> {
     }
 
     /// Keys that nothing reads, because nobody asks for an NLB.
-    fn report_idle_keys(&mut self) {
+    fn report_unused_keys(&mut self) {
         let said = self.fragments.iter().filter_map(|fragment| {
             let set = fragment.values.iter().filter(|(_, resolved)| resolved.source != Source::Default);
             let mut rows = set.map(|(row, _)| row).filter(|row| row.when == When::FrontendNlb);
@@ -229,12 +229,12 @@ fn unmapped(fragment: &Fragment, port: u16, target: u16) -> Finding {
     let message = format!("the NLB does not listen on {port}: this Ingress has no listener on {target}");
     let subject = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
     let path = FieldPath::annotation(&MAPPING.row.full_key());
-    let mend = format!("lead it to one of {}, or add {target} to listen-ports", listeners.join(", "));
+    let fix = format!("lead it to one of {}, or add {target} to listen-ports", listeners.join(", "));
     Finding::new(Code::InvalidFrontendNlb, subject, path, message)
         .effect(Effect::Nothing)
         .value(&format!("{port}={target}"))
         .allowed(listeners)
-        .mend(mend)
+        .fix(fix)
 }
 
 /// For each field what the first of the members on a port says that says something, otherwise the default.

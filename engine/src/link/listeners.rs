@@ -7,7 +7,7 @@ use super::merge::first_or_default;
 use super::optimiser::{Dropped, Optimised, Tried};
 use super::{Linker, Origin, certificates, optimiser};
 use crate::annotation::catalogue::{MUTUAL_AUTHENTICATION, SSL_POLICY, SSL_REDIRECT};
-use crate::compile::{Fragment, ListenerAsk, RuleAsk};
+use crate::compile::{Fragment, ListenerSpec, RuleSpec};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
 use crate::settings::Gate;
@@ -52,7 +52,7 @@ impl Linker<'_> {
                 let message =
                     "none of its rules is built: it has HTTP listeners alone, and the group redirects HTTP to HTTPS";
                 let finding = Finding::new(Code::UnreachedRule, subject.clone(), FieldPath::at("spec.rules"), message)
-                    .mend("add an HTTPS port to listen-ports, as in [{\"HTTP\": 80}, {\"HTTPS\": 443}]")
+                    .fix("add an HTTPS port to listen-ports, as in [{\"HTTP\": 80}, {\"HTTPS\": 443}]")
                     .related(speaker.clone().filter(|speaker| *speaker != subject));
                 (fragment.key.clone(), finding)
             })
@@ -77,7 +77,7 @@ impl Linker<'_> {
         }
     }
 
-    pub(super) fn on(&self, port: u16) -> impl Iterator<Item = (&Fragment, &ListenerAsk)> {
+    pub(super) fn on(&self, port: u16) -> impl Iterator<Item = (&Fragment, &ListenerSpec)> {
         self.fragments().filter_map(move |fragment| Some((fragment, fragment.listeners.get(&port)?)))
     }
 
@@ -150,7 +150,7 @@ impl Linker<'_> {
         });
         let dropped = dropped.collect();
         let tagged = self.input.settings.gate(Gate::ListenerRulesTagging);
-        let rule = |(priority, (fragment, ask)): (u32, &(&Fragment, &RuleAsk))| Rule {
+        let rule = |(priority, (fragment, ask)): (u32, &(&Fragment, &RuleSpec))| Rule {
             priority,
             conditions: ask.conditions.clone(),
             actions: actions(ask, https).clone(),
@@ -176,7 +176,7 @@ fn left_out(port: u16, origin: &Origin, by: Option<&Origin>) -> Finding {
             finding(message).related([ObjectRef::ingress(&by.key.namespace, &by.key.name)])
         }
         None => finding(format!("left out on port {port}: its redirect leads back to itself"))
-            .mend("redirect to another host, path, port or protocol, or remove it"),
+            .fix("redirect to another host, path, port or protocol, or remove it"),
     }
 }
 
@@ -199,11 +199,11 @@ fn unreached(listener: &Listener, origins: &[Arc<Origin>]) -> Vec<(Key, Finding)
 }
 
 /// What of a rule decides whether it ever acts.
-fn tried(ask: &RuleAsk, https: bool) -> Tried<'_> {
+fn tried(ask: &RuleSpec, https: bool) -> Tried<'_> {
     Tried { conditions: &ask.conditions, actions: actions(ask, https) }
 }
 
 /// The actions of a rule: authentication on HTTPS alone, then where the request goes.
-fn actions(ask: &RuleAsk, https: bool) -> &Arc<[Action]> {
+fn actions(ask: &RuleSpec, https: bool) -> &Arc<[Action]> {
     if https { &ask.secure_actions } else { &ask.actions }
 }

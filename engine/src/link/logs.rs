@@ -33,7 +33,7 @@ impl Linker<'_> {
         };
         let member = self.fragments.iter().rev().find(|fragment| says(fragment.values.get(setting)));
         let message = format!("{key}=true without {log}.bucket: AWS refuses logs that have no bucket to go to");
-        let mend = format!("add {log}.bucket=NAME, or leave {key} out");
+        let fix = format!("add {log}.bucket=NAME, or leave {key} out");
         // Where no member says it, the parameters of the first one's class do.
         let of_class = self.fragments.first().filter(|_| member.is_none());
         let fragment = member.or(of_class)?;
@@ -50,6 +50,6 @@ impl Linker<'_> {
             }
             (None, None) => return None,
         };
-        Some((fragment.key.clone(), finding.mend(mend).effect(Effect::Nothing)))
+        Some((fragment.key.clone(), finding.fix(fix).effect(Effect::Nothing)))
     }
 }

@@ -12,41 +12,41 @@ use crate::kinds::Key;
 use crate::stack::{Desired, Protocol};
 
 /// Members that cannot take part, each with the reason.
-pub(super) type Aside = BTreeMap<Key, Vec<Finding>>;
+pub(super) type ToQuarantine = BTreeMap<Key, Vec<Finding>>;
 
 /// Members without which the whole is built.
 #[derive(Default)]
-pub(super) struct Barred(BTreeMap<Key, Bar>);
+pub(super) struct Quarantined(BTreeMap<Key, Quarantine>);
 
 #[derive(Default)]
-struct Bar {
+struct Quarantine {
     why: Vec<Finding>,
     /// What it asked for last does not go either.
     wholly: bool,
 }
 
-impl Barred {
-    /// Where nobody asks for a redirect, those who would be right behind one are barred from the start.
+impl Quarantined {
+    /// Where nobody asks for a redirect, those who would be right behind one are quarantined from the start.
     pub(super) fn of(candidates: &[Candidate]) -> Self {
-        let mut barred = Self::default();
+        let mut quarantined = Self::default();
         if !candidates.iter().any(Candidate::asks_for_a_redirect) {
             let exposed = candidates.iter().filter(|candidate| candidate.is_right_behind_a_redirect());
-            barred.add(exposed.map(|candidate| (candidate.present.key.clone(), Vec::new())).collect());
+            quarantined.add(exposed.map(|candidate| (candidate.present.key.clone(), Vec::new())).collect());
         }
-        barred
+        quarantined
     }
 
-    /// Bars members with what they ask for now; those that are barred so already, with what they asked for last.
-    pub(super) fn add(&mut self, aside: Aside) {
-        for (key, why) in aside {
+    /// Quarantines members with what they ask for now; those that are quarantined so already, with what they asked for last.
+    pub(super) fn add(&mut self, to_quarantine: ToQuarantine) {
+        for (key, why) in to_quarantine {
             let known = self.0.get_mut(&key);
             match known {
-                Some(bar) => {
-                    bar.wholly = true;
-                    bar.why.extend(why);
+                Some(quarantine) => {
+                    quarantine.wholly = true;
+                    quarantine.why.extend(why);
                 }
                 None => {
-                    self.0.insert(key, Bar { why, wholly: false });
+                    self.0.insert(key, Quarantine { why, wholly: false });
                 }
             }
         }
@@ -90,11 +90,11 @@ impl Candidate {
         self.present.fragment().or_else(hidden)
     }
 
-    /// What it takes part with, if nobody contradicts it: what it asks for now, or what it asked for last.
-    fn unless_barred(&self, barred: &Barred) -> Option<&Arc<Fragment>> {
-        let bar = barred.0.get(&self.present.key);
-        let present = self.usable().filter(|_| bar.is_none());
-        let last_good = self.last_good.as_ref().filter(|_| bar.is_none_or(|bar| !bar.wholly));
+    /// What it takes part with, if nobody conflicts with it: what it asks for now, or what it asked for last.
+    fn unless_quarantined(&self, quarantined: &Quarantined) -> Option<&Arc<Fragment>> {
+        let quarantine = quarantined.0.get(&self.present.key);
+        let present = self.usable().filter(|_| quarantine.is_none());
+        let last_good = self.last_good.as_ref().filter(|_| quarantine.is_none_or(|quarantine| !quarantine.wholly));
         present.or_else(|| last_good?.fragment())
     }
 
@@ -110,30 +110,30 @@ pub(super) fn setting_of<'f>(fragment: &'f Fragment, key: &SettingKey) -> Option
 }
 
 impl<'a> Linker<'a> {
-    pub(super) fn new(input: Input<'a>, candidates: &'a [Candidate], barred: &'a Barred) -> Self {
+    pub(super) fn new(input: Input<'a>, candidates: &'a [Candidate], quarantined: &'a Quarantined) -> Self {
         Self {
             input,
             candidates,
-            barred,
+            quarantined,
             fragments: Vec::with_capacity(candidates.len()),
             taken: BTreeMap::new(),
             findings: BTreeMap::new(),
             reported: BTreeSet::new(),
             losers: BTreeMap::new(),
-            agreement: Agreement::new(candidates.iter().filter_map(|one| one.unless_barred(barred))),
+            agreement: Agreement::new(candidates.iter().filter_map(|one| one.unless_quarantined(quarantined))),
             origins: BTreeMap::new(),
         }
     }
 
-    /// Takes in members by seniority, so that of two that contradict each other the younger is set aside.
+    /// Takes in members by seniority, so that of two that conflict with each other the younger is quarantined.
     pub(super) fn take(&mut self) {
         for (rank, candidate) in self.candidates.iter().enumerate() {
             let (present, key) = (&candidate.present, &candidate.present.key);
-            let bar = self.barred.0.get(key);
-            for finding in bar.into_iter().flat_map(|bar| &bar.why) {
+            let quarantine = self.quarantined.0.get(key);
+            for finding in quarantine.into_iter().flat_map(|quarantine| &quarantine.why) {
                 self.report(key, finding.clone());
             }
-            let good = candidate.usable().filter(|fragment| bar.is_none() && self.agrees(fragment)).cloned();
+            let good = candidate.usable().filter(|fragment| quarantine.is_none() && self.agrees(fragment)).cloned();
             let own: Vec<Finding> = match good {
                 Some(_) => present.findings_without_rules().cloned().collect(),
                 None => present.findings.clone(),
@@ -145,9 +145,9 @@ impl<'a> Linker<'a> {
                 self.report_rest(candidate);
             }
             let good = good.map(|fragment| (MemberState::Linked, fragment));
-            let wholly = bar.is_some_and(|bar| bar.wholly);
+            let wholly = quarantine.is_some_and(|quarantine| quarantine.wholly);
             let taken = good.or_else(|| Some((MemberState::LastGood, self.last_good(candidate, wholly)?)));
-            let state = taken.as_ref().map_or(MemberState::SetAside, |(state, _)| *state);
+            let state = taken.as_ref().map_or(MemberState::Quarantined, |(state, _)| *state);
             self.taken.insert(key.clone(), Taken { state, rank, candidate });
             if let Some((_, fragment)) = taken {
                 self.agreement.take_in(&fragment);
@@ -158,25 +158,25 @@ impl<'a> Linker<'a> {
     }
 
     /// What a member asked for when it was last linked, if that goes together with those taken so far.
-    fn last_good(&self, candidate: &Candidate, barred: bool) -> Option<Arc<Fragment>> {
-        let good = candidate.last_good.as_ref().filter(|_| !barred)?.fragment()?;
-        self.agreement.contradictions(good).is_empty().then(|| good.clone())
+    fn last_good(&self, candidate: &Candidate, quarantined: bool) -> Option<Arc<Fragment>> {
+        let good = candidate.last_good.as_ref().filter(|_| !quarantined)?.fragment()?;
+        self.agreement.conflicts(good).is_empty().then(|| good.clone())
     }
 
     /// Whether a member goes together with those taken so far.
     fn agrees(&mut self, fragment: &Fragment) -> bool {
-        let contradictions = self.agreement.contradictions(fragment);
-        let agrees = contradictions.is_empty();
-        for finding in &contradictions {
+        let conflicts = self.agreement.conflicts(fragment);
+        let agrees = conflicts.is_empty();
+        for finding in &conflicts {
             self.report(&fragment.key, finding.clone());
         }
         if !agrees {
-            self.losers.insert(fragment.key.clone(), contradictions);
+            self.losers.insert(fragment.key.clone(), conflicts);
         }
         agrees
     }
 
-    /// Tells a member that takes no part with what it asks for what else would keep it out: it is mended in one go.
+    /// Tells a member that takes no part with what it asks for what else would keep it out: it is fixed in one go.
     fn report_rest(&mut self, candidate: &Candidate) {
         let present = &candidate.present;
         if !candidate.unchanged && !self.is_taken_over() {
@@ -190,7 +190,7 @@ impl<'a> Linker<'a> {
     }
 
     /// Members that take part because no rule of them is built, which does not hold: the group redirects nothing.
-    pub(super) fn exposed(&self) -> Aside {
+    pub(super) fn exposed(&self) -> ToQuarantine {
         let exposed = self
             .taken
             .iter()
@@ -202,9 +202,9 @@ impl<'a> Linker<'a> {
     pub(super) fn redirect_of_quarantined(&self) -> Option<u16> {
         let out = |candidate: &&Candidate| {
             let key = &candidate.present.key;
-            let bar = self.barred.0.get(key);
-            self.taken.get(key).is_some_and(|taken| taken.state == MemberState::SetAside)
-                && bar.is_none_or(|bar| bar.why.is_empty())
+            let quarantine = self.quarantined.0.get(key);
+            self.taken.get(key).is_some_and(|taken| taken.state == MemberState::Quarantined)
+                && quarantine.is_none_or(|quarantine| quarantine.why.is_empty())
                 && !self.losers.contains_key(key)
                 && candidate.present.fails_in_rules_alone()
         };
@@ -233,7 +233,7 @@ impl<'a> Linker<'a> {
         let members = self.input.view.members.iter().map(|member| {
             let key = member.key();
             LinkedMember {
-                state: self.taken.get(&key).map_or(MemberState::SetAside, |taken| taken.state),
+                state: self.taken.get(&key).map_or(MemberState::Quarantined, |taken| taken.state),
                 findings: self.findings.remove(&key).unwrap_or_default(),
                 key,
             }

@@ -1,8 +1,8 @@
-//! One value from those of all members, by the merge rules of the rows. Conflicts are found in `contradiction`.
+//! One value from those of all members, by the merge rules of the rows. Conflicts are found in `conflict`.
 
 use super::Linker;
 use crate::annotation::catalogue::LISTENER_ATTRIBUTES;
-use crate::annotation::{Row, Setting, SettingValue, Value, Wins};
+use crate::annotation::{Setting, SettingRow, SettingValue, Value, Wins};
 use crate::compile::Fragment;
 use crate::settings::Settings;
 use crate::stack::{Attributes, Protocol};
@@ -55,17 +55,17 @@ pub(super) fn first_or_default<'f, T: SettingValue>(
 }
 
 /// The value in the parameters of the class of a member.
-pub(super) fn of_class(fragment: &Fragment, row: &Row, suffix: &str) -> Option<Value> {
+pub(super) fn of_class(fragment: &Fragment, row: &SettingRow, suffix: &str) -> Option<Value> {
     row.of_class(&fragment.params.as_ref()?.spec, suffix)
 }
 
-fn of_first(first: Option<&Fragment>, row: &Row, suffix: &str) -> Attributes {
+fn of_first(first: Option<&Fragment>, row: &SettingRow, suffix: &str) -> Attributes {
     let value = first.and_then(|first| of_class(first, row, suffix));
     value.and_then(|value| Attributes::from_value(&value)).unwrap_or_default()
 }
 
 /// Whether the class of the first member of the group (or on the port) wins over all annotations, for a setting or a key of it.
-pub(super) fn settles(first: &Fragment, row: &Row, suffix: &str, key: Option<&str>) -> bool {
+pub(super) fn settles(first: &Fragment, row: &SettingRow, suffix: &str, key: Option<&str>) -> bool {
     let Some(wins) = row.parameter.map(|parameter| parameter.wins) else { return false };
     match (wins, key, of_class(first, row, suffix)) {
         (Wins::AsFirst, _, Some(_)) => true,

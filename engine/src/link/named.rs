@@ -2,7 +2,7 @@
 
 use super::Linker;
 use crate::annotation::catalogue::{SECURITY_GROUPS, SUBNETS};
-use crate::annotation::{Row, Source, Subnets};
+use crate::annotation::{SettingRow, Source, Subnets};
 use crate::compile::Fragment;
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 
@@ -10,9 +10,9 @@ impl Linker<'_> {
     /// A finding for each annotation of a member that names a subnet or security group which the facts do not have.
     pub(super) fn absent(&self, member: &Fragment) -> Vec<Finding> {
         let subject = ObjectRef::ingress(&member.key.namespace, &member.key.name);
-        let finding = |code, row: &Row, message: String| {
+        let finding = |code, row: &SettingRow, message: String| {
             Finding::new(code, subject.clone(), FieldPath::annotation(&row.full_key()), message)
-                .effect(Effect::MemberSetAside)
+                .effect(Effect::MemberQuarantined)
         };
         let mut findings = Vec::new();
         let known = self.input.facts.subnets.as_ref();

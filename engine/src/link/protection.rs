@@ -22,7 +22,7 @@ impl Linker<'_> {
     pub(super) fn members_lift(&self, now: &[Attributes], of: &'static Setting<Attributes>) -> bool {
         let says = |value| now.iter().any(|attributes| asks(Some(attributes), value));
         let taken_back = || {
-            let taken = self.taken.values().filter(|taken| taken.state != MemberState::SetAside);
+            let taken = self.taken.values().filter(|taken| taken.state != MemberState::Quarantined);
             let before = taken.filter_map(|taken| taken.candidate.last_good.as_ref()?.fragment());
             before.into_iter().any(|before| asks(before.values.get(of).as_ref(), "true"))
         };

@@ -97,7 +97,7 @@ impl Linker<'_> {
         let key = fragment.key.clone();
         let finding = Finding::new(Code::QuotaNear, ObjectRef::ingress(&key.namespace, &key.name), path, message)
             .value(&count.to_string())
-            .mend(
+            .fix(
                 "listen on one port, name security-groups of your own, or have AWS raise L-0EA8095F and tell --security-group-rules-quota; \
                  facts of the account tell the list's entries",
             );

@@ -69,8 +69,8 @@ impl Linker<'_> {
         if manage && !shared {
             let message =
                 "backendSG feature is required to manage worker node SG rules when frontendSG manually specified";
-            let mend = "remove the annotation, or start the controller with --enable-backend-security-group";
-            let fault = Fault::new(Code::InvalidValue, vec![MANAGE_RULES, SECURITY_GROUPS], message).mend(mend);
+            let fix = "remove the annotation, or start the controller with --enable-backend-security-group";
+            let fault = Fault::new(Code::InvalidValue, vec![MANAGE_RULES, SECURITY_GROUPS], message).fix(fix);
             faults.push(fault.stays(existing.is_some()));
         }
         if manage && !of_load_balancer.contains(&backend) {

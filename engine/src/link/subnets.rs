@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Linker;
+use super::base_config::{IP_ADDRESS_TYPE, Placement};
 use super::faults::Fault;
-use super::frame::{IP_ADDRESS_TYPE, Placement};
 use crate::annotation::Subnets;
 use crate::annotation::catalogue::{IP_ADDRESS_TYPE as ADDRESSES, SCHEME, SUBNETS};
 use crate::compile::SettingKey;

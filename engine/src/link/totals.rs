@@ -1,12 +1,12 @@
-//! Totals of a group against the account's quotas: who makes it too large is set aside, and it is said before it comes to that.
+//! Totals of a group against the account's quotas: who makes it too large is quarantined, and it is said before it comes to that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Linker;
-use super::members::Aside;
-use crate::annotation::Row;
+use super::members::ToQuarantine;
+use crate::annotation::SettingRow;
 use crate::annotation::catalogue::{CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING, LISTEN_PORTS};
-use crate::compile::{CertificatesAsk, Fragment};
+use crate::compile::{CertificatesSpec, Fragment};
 use crate::facts::{Limit, Quota};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
@@ -40,8 +40,8 @@ impl Linker<'_> {
     /// The most junior of those members whose part AWS would refuse, and why. Who is unchanged stays, for it is in AWS
     /// already, and so does who is linked from its last good input. Of a load balancer that exists and has no ledger, one
     /// that is taken over, nobody knows who is in AWS: all stay.
-    pub(super) fn victims(&self, totals: &[Total]) -> Aside {
-        let mut victims = Aside::new();
+    pub(super) fn victims(&self, totals: &[Total]) -> ToQuarantine {
+        let mut victims = ToQuarantine::new();
         let refused = |total: &&Total| total.limit.firm && total.is_over() && total.quota.is_of_ingresses();
         for total in totals.iter().filter(refused) {
             let mut over = total.count.saturating_sub(total.limit.max);
@@ -80,7 +80,7 @@ impl Linker<'_> {
         let finding = Finding::new(code, ObjectRef::ingress(&key.namespace, &key.name), total.path.clone(), message)
             .value(&total.count.to_string())
             .related(others.map(|other| ObjectRef::ingress(&other.namespace, &other.name)))
-            .mend(mend(total.quota));
+            .fix(fix(total.quota));
         match age {
             Some(age) if code == Code::QuotaExceeded => finding.age(age),
             _ => finding,
@@ -120,7 +120,7 @@ impl Linker<'_> {
         let count = listeners.values().map(beside_default).sum();
         add(Quota::Certificates, count, &|| annotation(&CERTIFICATE_ARN.row), &|| {
             self.parts(|fragment| {
-                let CertificatesAsk::Explicit(arns) = &fragment.certificates else { return 0 };
+                let CertificatesSpec::Explicit(arns) = &fragment.certificates else { return 0 };
                 arns.len() * fragment.listeners.values().filter(|ask| ask.protocol == Protocol::Https).count()
             })
         });
@@ -165,12 +165,12 @@ impl Linker<'_> {
     }
 }
 
-pub(super) fn annotation(row: &Row) -> FieldPath {
+pub(super) fn annotation(row: &SettingRow) -> FieldPath {
     FieldPath::annotation(&row.full_key())
 }
 
 /// What to do about a quota: ask for less of this very thing, share another load balancer, or have AWS raise it.
-fn mend(quota: Quota) -> String {
+fn fix(quota: Quota) -> String {
     let less = match quota {
         Quota::Certificates => "use fewer certificates (one with a wildcard, or with several names, covers many hosts)",
         Quota::Rules => "write fewer rules (paths with one backend can share a prefix)",
@@ -224,7 +224,7 @@ pub fn is_total(finding: &Finding) -> bool {
 
 /// Whether the second finding says of a quota that no more of it is used than the first says: not new, whatever the numbers.
 #[must_use]
-pub fn grows_not(earlier: &Finding, later: &Finding) -> bool {
+pub fn not_worse(earlier: &Finding, later: &Finding) -> bool {
     let count = |finding: &Finding| finding.value.as_ref().and_then(|text| text.parse::<u64>().ok());
     is_total(later)
         && earlier.code == later.code

@@ -1,8 +1,8 @@
 //! The whole: what should exist, put together of what the members ask for.
 
 use super::Linker;
-use super::frame::Frame;
-use super::members::Aside;
+use super::base_config::BaseConfig;
+use super::members::ToQuarantine;
 use crate::annotation::catalogue::{
     CUSTOMER_OWNED_IPV4_POOL, FRONTEND_NLB_ATTRIBUTES, IPAM_IPV4_POOL_ID, LOAD_BALANCER_ATTRIBUTES, LOAD_BALANCER_NAME,
 };
@@ -12,7 +12,7 @@ use crate::stack::{Desired, GroupId, LoadBalancer, ResourceId, Tags, load_balanc
 
 impl<'a> Linker<'a> {
     /// What should exist, `None` when nothing may change; or those members without whom it has to be built.
-    pub(super) fn build(&mut self) -> Result<Option<Desired>, Aside> {
+    pub(super) fn build(&mut self) -> Result<Option<Desired>, ToQuarantine> {
         if self.input.view.members.is_empty() {
             return Ok(Some(Desired {
                 lift_deletion_protection: self.leavers_lift(&LOAD_BALANCER_ATTRIBUTES),
@@ -24,13 +24,13 @@ impl<'a> Linker<'a> {
         if self.fragments.is_empty() {
             return Ok(None);
         }
-        let frame = self.frame();
-        if frame.redirect.is_none() {
+        let base_config = self.base_config();
+        if base_config.redirect.is_none() {
             unless_any(self.exposed())?;
         }
-        unless_any(self.culprits(&frame.faults))?;
-        let goes_on = self.tell(&frame.faults);
-        let desired = self.desired(frame);
+        unless_any(self.culprits(&base_config.faults))?;
+        let goes_on = self.tell(&base_config.faults);
+        let desired = self.desired(base_config);
         let totals = self.totals(&desired);
         unless_any(self.victims(&totals))?;
         self.warn_of_totals(&totals);
@@ -40,8 +40,8 @@ impl<'a> Linker<'a> {
         Ok(Some(desired).filter(|_| goes_on))
     }
 
-    fn desired(&mut self, frame: Frame) -> Desired {
-        let Frame { placement, groups, redirect, frontend, faults: _ } = frame;
+    fn desired(&mut self, base_config: BaseConfig) -> Desired {
+        let BaseConfig { placement, groups, redirect, frontend, faults: _ } = base_config;
         let listeners = self.listeners(redirect);
         let (target_groups, bindings) = self.target_groups(&groups, redirect);
         let load_balancer = LoadBalancer {
@@ -107,6 +107,6 @@ impl<'a> Linker<'a> {
 }
 
 /// Nothing, unless members have to be left out.
-fn unless_any(aside: Aside) -> Result<(), Aside> {
-    if aside.is_empty() { Ok(()) } else { Err(aside) }
+fn unless_any(to_quarantine: ToQuarantine) -> Result<(), ToQuarantine> {
+    if to_quarantine.is_empty() { Ok(()) } else { Err(to_quarantine) }
 }

@@ -232,6 +232,6 @@ pub(super) fn trouble(error: &serde_saphyr::Error, text: &str) -> (String, Strin
     let said = error.without_snippet().to_string();
     // The place is printed separately.
     let (said, _) = said.rsplit_once(" at line ").unwrap_or((&said, ""));
-    let mend = if text.contains("{{") { "render the template first: helm template … | albedo check -" } else { "" };
-    (format!("is no YAML: {said}"), mend.to_owned())
+    let fix = if text.contains("{{") { "render the template first: helm template … | albedo check -" } else { "" };
+    (format!("is no YAML: {said}"), fix.to_owned())
 }

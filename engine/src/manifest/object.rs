@@ -14,7 +14,7 @@ use crate::stack::UNALLOCATED_NODE_PORT;
 use crate::world::{Object, SecretKeys};
 
 /// A kind that is read.
-pub(super) struct Row {
+pub(super) struct KindRow {
     pub(super) kind: &'static str,
     /// The supported `apiVersion`.
     version: &'static str,
@@ -26,11 +26,11 @@ pub(super) struct Row {
 
 macro_rules! rows {
     ($($kind:literal, $version:literal, $before:expr, $namespaced:literal, $read:expr;)+) => {
-        &[$(Row { kind: $kind, version: $version, before: $before, namespaced: $namespaced, read: $read },)+]
+        &[$(KindRow { kind: $kind, version: $version, before: $before, namespaced: $namespaced, read: $read },)+]
     };
 }
 
-static ROWS: &[Row] = rows! {
+static ROWS: &[KindRow] = rows! {
     "Ingress", "networking.k8s.io/v1", &["extensions"], true, ingress;
     "Service", "v1", &[], true, service;
     "IngressClass", "networking.k8s.io/v1", &[], false, |node, _| Ok(Object::IngressClass(Box::new(read::<IngressClass>(node)?)));
@@ -40,7 +40,7 @@ static ROWS: &[Row] = rows! {
 };
 
 /// The row of an object's kind and API group.
-pub(super) fn row(node: &Node) -> Option<&'static Row> {
+pub(super) fn row(node: &Node) -> Option<&'static KindRow> {
     let kind = text(node, "kind");
     let given = group(text(node, "apiVersion"));
     ROWS.iter().find(|row| row.kind == kind && (group(row.version) == given || row.before.contains(&given)))
@@ -51,13 +51,13 @@ fn group(version: &str) -> &str {
 }
 
 /// The fault of an `apiVersion` that is no longer supported, with the present one.
-pub(super) fn gone(row: &Row, node: &Node) -> Option<Misfit> {
+pub(super) fn gone(row: &KindRow, node: &Node) -> Option<Misfit> {
     let version = text(node, "apiVersion");
     (row.version != version).then(|| Misfit {
         path: "apiVersion".to_owned(),
         key: false,
         message: format!("no cluster supports {} of {version} any more", row.kind),
-        mend: match row.kind {
+        fix: match row.kind {
             "Ingress" => format!(
                 "write apiVersion: {}, with backends of the form service: {{name: …, port: {{number: …}}}} and a pathType for each path",
                 row.version
@@ -68,7 +68,7 @@ pub(super) fn gone(row: &Row, node: &Node) -> Option<Misfit> {
 }
 
 /// Kind, namespace and name.
-pub(super) fn subject(row: &Row, node: &Node, default: &str, misfits: &mut Vec<Misfit>) -> ObjectRef {
+pub(super) fn subject(row: &KindRow, node: &Node, default: &str, misfits: &mut Vec<Misfit>) -> ObjectRef {
     let metadata = get(node, "metadata");
     let of = |key| metadata.map(|metadata| text(metadata, key)).unwrap_or_default();
     let name = match of("name") {
@@ -80,7 +80,7 @@ pub(super) fn subject(row: &Row, node: &Node, default: &str, misfits: &mut Vec<M
             path: "metadata.name".to_owned(),
             key: true,
             message: format!("the {} has no name", row.kind),
-            mend: "give it metadata.name".to_owned(),
+            fix: "give it metadata.name".to_owned(),
         });
     }
     let namespace = match of("namespace") {
@@ -96,7 +96,7 @@ fn read<T: DeserializeOwned>(node: &Node) -> Result<T, Misfit> {
         path: misread.path,
         key: false,
         message: misread.message,
-        mend: "write what the API reference asks for".to_owned(),
+        fix: "write what the API reference asks for".to_owned(),
     })
 }
 

@@ -10,7 +10,7 @@ pub(super) struct Misfit {
     pub(super) path: String,
     pub(super) key: bool,
     pub(super) message: String,
-    pub(super) mend: String,
+    pub(super) fix: String,
 }
 
 /// What a field may contain.
@@ -88,15 +88,15 @@ fn walk(node: &Node, field: &Field, path: &str, found: &mut Vec<Misfit>) {
 }
 
 fn unknown(path: String, name: &str, known: &[(&str, Field)]) -> Misfit {
-    let moved = MOVED.iter().find(|(old, _)| *old == name).map(|(_, mend)| (*mend).to_owned());
+    let moved = MOVED.iter().find(|(old, _)| *old == name).map(|(_, fix)| (*fix).to_owned());
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
     let nearest = names.iter().find(|known| known.eq_ignore_ascii_case(name));
-    let mend = moved.or_else(|| nearest.map(|known| format!("write {known}")));
+    let fix = moved.or_else(|| nearest.map(|known| format!("write {known}")));
     Misfit {
         path,
         key: true,
         message: format!("unknown field {name}: kubectl refuses it, or the API server drops it without a warning"),
-        mend: mend.unwrap_or_else(|| format!("one of {}", names.join(", "))),
+        fix: fix.unwrap_or_else(|| format!("one of {}", names.join(", "))),
     }
 }
 
@@ -131,13 +131,13 @@ fn string(value: &mut Node, text: &str, path: String, field: &str) -> Option<Mis
         _ => Cow::Borrowed(raw),
     };
     let what = if matches!(value.value, Shape::Text(_)) { "a boolean" } else { value.value.name() };
-    let (given, mend) = match string.as_ref() {
+    let (given, fix) = match string.as_ref() {
         "" => (what.to_owned(), "write its value as one string, in quotes or after `|-`".to_owned()),
         string => (format!("{string} is {what}"), format!("put it in quotes: \"{string}\"")),
     };
     let key = string.is_empty();
     value.value = Shape::Text(string.into_owned());
-    Some(Misfit { path, key, message: format!("{given}, but the API server accepts only strings in {field}"), mend })
+    Some(Misfit { path, key, message: format!("{given}, but the API server accepts only strings in {field}"), fix })
 }
 
 /// The words that kubectl's YAML reads as booleans besides `true` and `false`:

@@ -27,7 +27,7 @@ pub struct Trouble {
     /// What is wrong.
     pub message: String,
     /// What to do.
-    pub mend: String,
+    pub fix: String,
     /// The place, if there is one.
     pub place: Option<Place>,
 }
@@ -48,7 +48,7 @@ impl Source {
     /// A file that the system cannot read.
     #[must_use]
     pub fn unreadable(name: impl Into<String>, message: impl Into<String>) -> Self {
-        let trouble = Trouble { message: message.into(), mend: String::new(), place: None };
+        let trouble = Trouble { message: message.into(), fix: String::new(), place: None };
         Self { name: name.into(), text: String::new(), named: true, trouble: Some(trouble), lines: Lines::of("") }
     }
 
@@ -59,7 +59,7 @@ impl Source {
 }
 
 fn read(bytes: Vec<u8>) -> Result<String, Trouble> {
-    let trouble = |message: String, mend: &str, place| Err(Trouble { message, mend: mend.to_owned(), place });
+    let trouble = |message: String, fix: &str, place| Err(Trouble { message, fix: fix.to_owned(), place });
     if bytes.len() > LARGEST {
         return trouble(format!("is larger than {} MiB", LARGEST / 1024 / 1024), "check the manifests in parts", None);
     }

@@ -34,8 +34,8 @@ pub(super) fn misfits(object: &Object) -> Vec<Misfit> {
 struct Found(Vec<Misfit>);
 
 impl Found {
-    fn add(&mut self, path: impl Into<String>, message: impl Into<String>, mend: impl Into<String>) {
-        self.0.push(Misfit { path: path.into(), key: false, message: message.into(), mend: mend.into() });
+    fn add(&mut self, path: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) {
+        self.0.push(Misfit { path: path.into(), key: false, message: message.into(), fix: fix.into() });
     }
 
     /// What every object's metadata has to be.
@@ -53,12 +53,12 @@ impl Found {
             // The name before the slash is not case-sensitive.
             if names::label_key(&key.to_ascii_lowercase()).is_some() {
                 let message = format!("`{}` can't be an annotation's key", shown(key));
-                let mend = "write DOMAIN/NAME with at most 63 letters, digits, `-`, `_` and `.` behind the slash";
+                let fix = "write DOMAIN/NAME with at most 63 letters, digits, `-`, `_` and `.` behind the slash";
                 self.0.push(Misfit {
                     path: format!("metadata.annotations[{key}]"),
                     key: true,
                     message,
-                    mend: mend.to_owned(),
+                    fix: fix.to_owned(),
                 });
             }
         }
@@ -89,8 +89,8 @@ impl Found {
                 let message = format!(
                     "the annotation names the class `{legacy}` and spec.ingressClassName `{class}`, which must match; of a stored Ingress the annotation counts, and class {class} and its parameters do not"
                 );
-                let mend = format!("remove the annotation {LEGACY_CLASS}");
-                self.add(format!("metadata.annotations[{LEGACY_CLASS}]"), message, mend);
+                let fix = format!("remove the annotation {LEGACY_CLASS}");
+                self.add(format!("metadata.annotations[{LEGACY_CLASS}]"), message, fix);
             }
             if !is_subdomain(class) {
                 let message = format!("`{}` can't be the name of an IngressClass", shown(class));
@@ -99,8 +99,8 @@ impl Found {
         }
         let rules = spec.rules.unwrap_or_default();
         if rules.is_empty() && spec.default_backend.is_none() {
-            let mend = "write spec.rules or spec.defaultBackend";
-            self.add("spec", "the Ingress has neither rules nor a default backend", mend);
+            let fix = "write spec.rules or spec.defaultBackend";
+            self.add("spec", "the Ingress has neither rules nor a default backend", fix);
         }
         if let Some(backend) = &spec.default_backend {
             self.backend(backend, "spec.defaultBackend");
@@ -144,14 +144,14 @@ impl Found {
         } else if !is_subdomain(host.strip_prefix("*.").unwrap_or(host)) {
             let lower = host.to_lowercase();
             let fits = is_subdomain(lower.strip_prefix("*.").unwrap_or(&lower));
-            let mend = match fits {
+            let fix = match fits {
                 true => format!("write {}", shown(&lower)),
                 false => {
                     "write a DNS name in lower case, without protocol, port and path; a wildcard is `*.` before it"
                         .to_owned()
                 }
             };
-            self.add(at, format!("`{name}` can't be a host"), mend);
+            self.add(at, format!("`{name}` can't be a host"), fix);
         }
     }
 
@@ -179,8 +179,8 @@ impl Found {
                 }
             }
             "" => {
-                let mend = "write pathType: Prefix, Exact or ImplementationSpecific";
-                self.add(format!("{at}.pathType"), "pathType must be specified", mend);
+                let fix = "write pathType: Prefix, Exact or ImplementationSpecific";
+                self.add(format!("{at}.pathType"), "pathType must be specified", fix);
             }
             other => {
                 let message = format!("unknown pathType `{}`", shown(other));
@@ -219,11 +219,11 @@ impl Found {
             (None, None) => self.add(at, "the backend names no port", "write port: {number: …} or port: {name: …}"),
             (Some(name), None) if !is_port_name(name) => {
                 let message = format!("`{}` can't be the name of a port", shown(name));
-                let mend = match name.parse::<u16>() {
+                let fix = match name.parse::<u16>() {
                     Ok(number) => format!("write number: {number}"),
                     Err(_) => format!("use {PORT_NAME}"),
                 };
-                self.add(format!("{at}.name"), message, mend);
+                self.add(format!("{at}.name"), message, fix);
             }
             (None, Some(number)) if !(1..=65535).contains(&number) => {
                 self.add(format!("{at}.number"), format!("{number} is no port"), "write a number from 1 to 65535");
@@ -320,11 +320,11 @@ impl Found {
             }
             Some(IntOrString::String(name)) if !name.is_empty() && !is_port_name(name) => {
                 let message = format!("`{}` can't be the name of a container's port", shown(name));
-                let mend = match name.parse::<u16>() {
+                let fix = match name.parse::<u16>() {
                     Ok(number) => format!("write the number without quotes: {number}"),
                     Err(_) => format!("use {PORT_NAME}"),
                 };
-                self.add(at, message, mend);
+                self.add(at, message, fix);
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! A plan played against the model of traffic before it is applied: what each kind of request gets after each operation.
 //!
-//! This looks at whole turns and knows nothing of how they were put in order. A plan that misroutes anybody, but where it
+//! This looks at whole passes and knows nothing of how they were put in order. A plan that misroutes anybody, but where it
 //! says itself that the quota leaves no other way, has a defect and is not applied.
 //!
 //! Not covered: regular expressions are taken to match or not each on its own, and where that makes more kinds than can be
@@ -88,7 +88,7 @@ struct State {
 }
 
 /// What is done with a request; `None`: nobody listens.
-type Answer<'s> = Option<Treatment<'s>>;
+type RuleAnswer<'s> = Option<Treatment<'s>>;
 
 /// A port, the kinds of requests that come to it, and what each gets in the end and got in the beginning.
 struct Port {
@@ -228,9 +228,9 @@ impl<'a> Play<'a> {
         wrong
     }
 
-    fn problem(&self, port: &Port, kind: usize, got: Answer<'_>, state: Option<&State>) -> Option<String> {
+    fn problem(&self, port: &Port, kind: usize, got: RuleAnswer<'_>, state: Option<&State>) -> Option<String> {
         let [old, new] = [0, 1].map(|end| port.answer(port.ends.get(end).and_then(Option::as_ref), kind));
-        let is = |one: Answer<'_>| same(got, one, self.known);
+        let is = |one: RuleAnswer<'_>| same(got, one, self.known);
         let Some(Treatment { actions, .. }) = got else {
             return (!is(old) && !is(new)).then(|| "finds nobody who listens".to_owned());
         };
@@ -307,7 +307,7 @@ impl Port {
         Self { kinds, meets, ends }
     }
 
-    fn answer<'s>(&self, state: Option<&'s State>, kind: usize) -> Answer<'s> {
+    fn answer<'s>(&self, state: Option<&'s State>, kind: usize) -> RuleAnswer<'s> {
         let state = state?;
         let taken = state.rules.values().map(|(_, content)| content).find(|content| {
             let known = self.meets.iter().find(|(conditions, _)| *conditions == content.0.conditions);
@@ -328,7 +328,7 @@ impl Port {
     }
 }
 
-fn same(one: Answer<'_>, other: Answer<'_>, known: &Known) -> bool {
+fn same(one: RuleAnswer<'_>, other: RuleAnswer<'_>, known: &Known) -> bool {
     match (one, other) {
         (None, None) => true,
         (Some(one), Some(other)) => equal::answers(one, other, known),

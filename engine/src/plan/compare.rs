@@ -12,7 +12,7 @@ use crate::stack::{Action, Desired, Listener, RESOURCE_TAG, Rule};
 /// One difference; absent on one side is `None` there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Change {
+pub struct DesiredChange {
     /// The group, and the member of its shape: `Listeners[80].Rules[path /a].Actions`.
     pub path: String,
     /// What was desired.
@@ -55,7 +55,7 @@ const LISTS: [(&str, By); 12] = [
 
 /// Everything that differs between two sets of groups.
 #[must_use]
-pub fn compare(before: &[Desired], after: &[Desired]) -> Vec<Change> {
+pub fn compare(before: &[Desired], after: &[Desired]) -> Vec<DesiredChange> {
     let shapes = [before, after].map(|groups| groups.iter().map(shape).collect::<Vec<Value>>());
     let [before, after] = [(before, &shapes[0]), (after, &shapes[1])].map(|(groups, shapes)| {
         groups.iter().zip(shapes).map(|(group, shape)| Part { shape, of: Of::Group(group) }).collect::<Vec<_>>()
@@ -67,7 +67,7 @@ pub fn compare(before: &[Desired], after: &[Desired]) -> Vec<Change> {
 
 /// The differences, one a line: `+` is added, `-` taken away, `~` changed.
 #[must_use]
-pub fn show_changes(changes: &[Change]) -> String {
+pub fn show_changes(changes: &[DesiredChange]) -> String {
     let line = |sign: char, path: &str, value: &str| {
         // A value that the path ends with is not repeated.
         if path == value || path.ends_with(&format!("[{value}]")) {
@@ -78,7 +78,7 @@ pub fn show_changes(changes: &[Change]) -> String {
     };
     changes
         .iter()
-        .map(|Change { path, text, .. }| match text {
+        .map(|DesiredChange { path, text, .. }| match text {
             [Some(before), Some(after)] => format!("~ {path}: {before} -> {after}\n"),
             [None, Some(after)] => line('+', path, after),
             [Some(before), None] => line('-', path, before),
@@ -138,13 +138,19 @@ impl Part<'_> {
     }
 }
 
-fn change(path: &str, before: Option<Part<'_>>, after: Option<Part<'_>>) -> Change {
+fn change(path: &str, before: Option<Part<'_>>, after: Option<Part<'_>>) -> DesiredChange {
     let value = |part: Option<Part<'_>>| part.map(|part| part.shape.clone());
     let text = [before, after].map(|part| part.map(Part::text));
-    Change { path: path.to_owned(), before: value(before), after: value(after), text }
+    DesiredChange { path: path.to_owned(), before: value(before), after: value(after), text }
 }
 
-fn differ(path: &str, member: &str, before: Option<Part<'_>>, after: Option<Part<'_>>, changes: &mut Vec<Change>) {
+fn differ(
+    path: &str,
+    member: &str,
+    before: Option<Part<'_>>,
+    after: Option<Part<'_>>,
+    changes: &mut Vec<DesiredChange>,
+) {
     if let Some((_, by)) = LISTS.iter().find(|(name, _)| *name == member) {
         let [before, after] = [before, after].map(|side| side.map(Part::items).unwrap_or_default());
         return items(*by, path, &before, &after, changes);
@@ -161,7 +167,7 @@ fn differ(path: &str, member: &str, before: Option<Part<'_>>, after: Option<Part
     }
 }
 
-fn items(by: By, path: &str, before: &[Part<'_>], after: &[Part<'_>], changes: &mut Vec<Change>) {
+fn items(by: By, path: &str, before: &[Part<'_>], after: &[Part<'_>], changes: &mut Vec<DesiredChange>) {
     let (before, after) = (named(by, before), named(by, after));
     for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
         let at = if path.is_empty() { format!("{name}: ") } else { format!("{path}[{name}]") };

@@ -39,13 +39,13 @@ pub struct Input<'a> {
 /// What differs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// Operations and where in a turn each stands.
+    /// Operations and where in a pass each stands.
     pub changes: Vec<(Stage, Operation)>,
     /// Rules and default actions, by listener: in which order they change depends on what requests get meanwhile.
     pub routing: Vec<Routing>,
     /// ARNs of resources that exist, by resource id.
     pub known: Known,
-    /// What the turn has to wait for before the next one is derived.
+    /// What the pass has to wait for before the next one is derived.
     pub waits: Vec<String>,
     /// What only a person can end; then nothing else is in here.
     pub held: Vec<String>,

@@ -105,7 +105,7 @@ pub(super) fn target_groups(actions: &[Action]) -> Vec<&Ref> {
 fn targets_of(reference: &Ref, known: &Known, targets: &TargetsByArn) -> Targets {
     match equal::resolve(reference, known) {
         Ref::Known(arn) => targets.get(&arn).copied().unwrap_or(Targets::Usable),
-        // It is made in this turn.
+        // It is made in this pass.
         Ref::Of(_) => Targets::Awaited,
     }
 }

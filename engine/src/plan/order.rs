@@ -1,10 +1,10 @@
-//! What differs → one turn: operations in the order of their stages, rules in the order that leaves no gap.
+//! What differs → one pass: operations in the order of their stages, rules in the order that leaves no gap.
 
 use super::diff::{Difference, Input};
 use super::equal;
 use super::operation::{AwsOperation, Operation};
 use super::rules::Routing;
-use super::schedule::{Change, Row, Schedule, Step, schedule};
+use super::schedule::{RuleAt, RuleChange, Schedule, Step, schedule};
 use super::stage::Stage;
 use super::table::Table;
 use super::waiting::Waiting;
@@ -62,7 +62,7 @@ impl Plan {
         let before = routing.default_before();
         let after = Treatment::by_default(&routing.after.default_actions);
         let default = before.is_some_and(|before| !equal::answers(after, Treatment::by_default(before), &self.known));
-        let change = Change::new(routing, default, room);
+        let change = RuleChange::new(routing, default, room);
         let table = before.and_then(|_| Table::of(routing, &self.known));
         if let (Some(table), Some(targets)) = (&table, input.targets) {
             let wait = health::wait(routing, &table.taken_over(routing), &self.known, targets);
@@ -203,16 +203,16 @@ impl Steps<'_> {
         Some(AwsOperation::CreateRule { listener: self.routing.listener.clone(), port: self.routing.after.port, is })
     }
 
-    fn priorities(&self, moved: &[(Row, u32)], schedule: &Schedule) -> AwsOperation {
+    fn priorities(&self, moved: &[(RuleAt, u32)], schedule: &Schedule) -> AwsOperation {
         let made = |rule: usize| {
             schedule.steps.iter().find_map(|step| match step {
                 Step::Create(made, priority) if *made == rule => Some(*priority),
                 _ => None,
             })
         };
-        let reference = |row: Row| match row {
-            Row::There(there) => self.routing.there.get(there).map(|found| Ref::Known(found.arn.clone())),
-            Row::Made(rule) => made(rule).map(|place| Ref::Of(ResourceId::rule(self.routing.after.port, place))),
+        let reference = |row: RuleAt| match row {
+            RuleAt::There(there) => self.routing.there.get(there).map(|found| Ref::Known(found.arn.clone())),
+            RuleAt::Made(rule) => made(rule).map(|place| Ref::Of(ResourceId::rule(self.routing.after.port, place))),
         };
         let priorities = moved.iter().filter_map(|(row, to)| Some((reference(*row)?, *to))).collect();
         AwsOperation::SetRulePriorities { priorities }

@@ -1,12 +1,12 @@
-//! What AWS holds after a turn that was applied whole: the desired state under the names that AWS gave, without asking.
+//! What AWS holds after a pass that was applied whole: the desired state under the names that AWS gave, without asking.
 
 use super::assume::reached;
 use crate::stack::{
     Attributes, Desired, Listener, LoadBalancer, Observed, ObservedLoadBalancer, ResourceId, TargetGroup,
 };
 
-/// The desired state as it would be observed, once every operation of a turn has been done. `arn` gives the ARN (or id) of
-/// a resource, `before` what was observed before the turn: attributes that nobody asks for are still as they were then.
+/// The desired state as it would be observed, once every operation of a pass has been done. `arn` gives the ARN (or id) of
+/// a resource, `before` what was observed before the pass: attributes that nobody asks for are still as they were then.
 ///
 /// `None` when a name is not known; then only AWS can tell.
 #[must_use]

@@ -8,7 +8,7 @@ use crate::stack::{Action, Found, Listener, ObservedListener, Ref, Rule};
 pub struct Routing {
     /// The listener, which may not be there yet.
     pub listener: Ref,
-    /// As it is; `None` when it is made in this turn.
+    /// As it is; `None` when it is made in this pass.
     pub before: Option<Listener>,
     /// As it should be.
     pub after: Listener,

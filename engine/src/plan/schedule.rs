@@ -31,7 +31,7 @@ const MANY: usize = 400;
 
 /// A rule in a table that changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Row {
+pub(super) enum RuleAt {
     /// One that was there, by its index.
     There(usize),
     /// One that was made, by the index of what it is among those that should be.
@@ -46,7 +46,7 @@ pub(super) enum Step {
     /// `CreateRule` at a priority.
     Create(usize, u32),
     /// `SetRulePriorities`.
-    Priorities(Vec<(Row, u32)>),
+    Priorities(Vec<(RuleAt, u32)>),
     /// `ModifyListener`: the default actions.
     Default,
     /// `DeleteRule`.
@@ -64,7 +64,7 @@ pub(super) struct Schedule {
 }
 
 /// What changes, and what may become what.
-pub(super) struct Change<'r> {
+pub(super) struct RuleChange<'r> {
     pub routing: &'r Routing,
     /// For each rule that should be there, the one that already is it.
     pub kept: Vec<Option<usize>>,
@@ -76,7 +76,7 @@ pub(super) struct Change<'r> {
     pub room: usize,
 }
 
-impl<'r> Change<'r> {
+impl<'r> RuleChange<'r> {
     pub(super) fn new(routing: &'r Routing, default: bool, room: usize) -> Self {
         Self::keeping(routing, routing.kept.clone(), default, room)
     }
@@ -126,7 +126,7 @@ impl<'r> Change<'r> {
 
 /// The order in which a listener's rules change. `table`: what requests get; without it the order is the one that is always
 /// right.
-pub(super) fn schedule(change: &Change<'_>, table: Option<&Table>) -> Schedule {
+pub(super) fn schedule(change: &RuleChange<'_>, table: Option<&Table>) -> Schedule {
     if change.routing.there.is_empty() && !change.default {
         let steps = change.fresh.iter().map(|rule| Step::Create(*rule, change.priority(*rule))).collect();
         return Schedule { steps, gaps: Vec::new() };
@@ -153,8 +153,8 @@ pub(super) fn schedule(change: &Change<'_>, table: Option<&Table>) -> Schedule {
 }
 
 /// What is right without looking at any request, if there is room.
-pub(super) fn slow(change: &Change<'_>) -> Schedule {
-    Schedule { steps: super::walk::by_rote(change), gaps: Vec::new() }
+pub(super) fn slow(change: &RuleChange<'_>) -> Schedule {
+    Schedule { steps: super::walk::unchecked(change), gaps: Vec::new() }
 }
 
 /// A set of pairs: which stale rule becomes which fresh one.
@@ -246,7 +246,7 @@ fn forced(attempt: &Attempt<'_>) -> Option<Schedule> {
 }
 
 /// Pairs, the likeliest first: at the same priority, with the same conditions, with the same actions; near each other.
-fn ranked(change: &Change<'_>) -> Pairs {
+fn ranked(change: &RuleChange<'_>) -> Pairs {
     type Rank = (bool, bool, bool, u32);
     let routing = change.routing;
     let mut pairs: Vec<(Rank, (usize, usize))> = Vec::new();
@@ -271,7 +271,7 @@ fn ranked(change: &Change<'_>) -> Pairs {
 }
 
 /// Sets of a number of pairs, at most so many.
-fn choices(change: &Change<'_>, pairs: usize, most: usize) -> Vec<Pairs> {
+fn choices(change: &RuleChange<'_>, pairs: usize, most: usize) -> Vec<Pairs> {
     fn extend(ranked: &[(usize, usize)], chosen: &mut Pairs, missing: usize, most: usize, all: &mut Vec<Pairs>) {
         if missing == 0 {
             all.push(chosen.clone());

@@ -1,8 +1,8 @@
-//! The order of a turn: what has to be there before what leans on it, and what is leant on goes last.
+//! The order of a pass: what has to be there before what leans on it, and what is leant on goes last.
 
 use serde::Serialize;
 
-/// Where in a turn an operation stands. The order of the variants is the order of the turn; what stands in one stage is
+/// Where in a pass an operation stands. The order of the variants is the order of the pass; what stands in one stage is
 /// done in the order in which it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Stage {
@@ -10,7 +10,7 @@ pub enum Stage {
     LetIn,
     /// Target groups are made and changed.
     TargetGroups,
-    /// Bindings are written, which gets targets registered. A turn that waits for targets ends here.
+    /// Bindings are written, which gets targets registered. A pass that waits for targets ends here.
     Bindings,
     /// Load balancers that cannot be changed into the one that is wanted go: only one can have the name.
     Replaced,

@@ -1,6 +1,6 @@
 //! What has to wait while a listener waits for targets: only what the rules that it still has lean on, or what protects them.
 //!
-//! Everything else of the turn goes on. A listener that waits gives its old answers, so those have to stay as they are:
+//! Everything else of the pass goes on. A listener that waits gives its old answers, so those have to stay as they are:
 //! the target groups that it forwards to, the listeners that it redirects to and who may reach them, its certificates,
 //! web ACLs. The tags of its rules name places that they do not have yet.
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::schedule::{Change, LAST_PRIORITY, Row, Schedule, Step, unpaired};
+use super::schedule::{LAST_PRIORITY, RuleAt, RuleChange, Schedule, Step, unpaired};
 use super::table::{Content, Table};
 use crate::traffic::Set;
 
@@ -24,7 +24,7 @@ enum Item {
 #[derive(Debug, Clone, Copy)]
 struct Placed {
     priority: u32,
-    row: Row,
+    row: RuleAt,
     content: Content,
 }
 
@@ -46,7 +46,7 @@ struct Branch {
 }
 
 /// What makes two branches the same: places with what stands there, whether the default is new, whether priorities were set.
-type Seen = (Vec<(u32, Content)>, bool, bool);
+type Visited = (Vec<(u32, Content)>, bool, bool);
 
 impl Branch {
     /// A step further; `done`: the item that it does, none if it sets priorities.
@@ -62,7 +62,7 @@ impl Branch {
 
 /// Walks through orders of one change.
 pub(super) struct Attempt<'a> {
-    pub change: &'a Change<'a>,
+    pub change: &'a RuleChange<'a>,
     pub table: &'a Table,
 }
 
@@ -100,7 +100,7 @@ impl Attempt<'_> {
         };
         let mut open = BinaryHeap::from([rank(&first, 0)]);
         let mut branches = vec![first];
-        let mut seen: BTreeSet<Seen> = BTreeSet::new();
+        let mut seen: BTreeSet<Visited> = BTreeSet::new();
         while let Some(Reverse((length, _, number))) = open.pop() {
             let branch = branches.get(number).filter(|_| length < below)?;
             if branch.items.is_empty() && self.is_reached(&branch.state) {
@@ -191,7 +191,7 @@ impl Attempt<'_> {
     fn start(&self) -> State {
         let there = self.change.routing.there.iter().enumerate();
         let mut rows: Vec<Placed> = there
-            .map(|(index, found)| Placed { priority: found.is.priority, row: Row::There(index), content: index })
+            .map(|(index, found)| Placed { priority: found.is.priority, row: RuleAt::There(index), content: index })
             .collect();
         rows.sort_by_key(|placed| placed.priority);
         State { rows, new_default: false }
@@ -223,7 +223,7 @@ impl Attempt<'_> {
         match item {
             Item::Modify(there, rule) => {
                 let content = self.change.content(rule);
-                if let Some(placed) = next.rows.iter_mut().find(|placed| placed.row == Row::There(there)) {
+                if let Some(placed) = next.rows.iter_mut().find(|placed| placed.row == RuleAt::There(there)) {
                     placed.content = content;
                 }
                 vec![(next, Step::Modify(there, rule))]
@@ -233,7 +233,7 @@ impl Attempt<'_> {
                 vec![(next, Step::Default)]
             }
             Item::Delete(there) => {
-                next.rows.retain(|placed| placed.row != Row::There(there));
+                next.rows.retain(|placed| placed.row != RuleAt::There(there));
                 vec![(next, Step::Delete(there))]
             }
             Item::Create(rule) => {
@@ -256,11 +256,11 @@ impl Attempt<'_> {
     fn with(&self, state: &State, rule: usize, priority: u32) -> State {
         let mut next = state.clone();
         let at = next.rows.partition_point(|placed| placed.priority < priority);
-        next.rows.insert(at, Placed { priority, row: Row::Made(rule), content: self.change.content(rule) });
+        next.rows.insert(at, Placed { priority, row: RuleAt::Made(rule), content: self.change.content(rule) });
         next
     }
 
-    /// A turn that broke off may have left rules at the last places: then nothing can be made behind them.
+    /// A pass that broke off may have left rules at the last places: then nothing can be made behind them.
     fn make_room(&self, state: &mut State) -> Option<Step> {
         let last = state.rows.last().map_or(0, |placed| placed.priority);
         let fits = u32::try_from(self.change.fresh.len()).ok().and_then(|fresh| last.checked_add(fresh));
@@ -286,7 +286,7 @@ impl Attempt<'_> {
             };
         }
         let moved = next.rows.iter().zip(&state.rows).filter(|(to, from)| to.priority != from.priority);
-        let moved: Vec<(Row, u32)> = moved.map(|(to, _)| (to.row, to.priority)).collect();
+        let moved: Vec<(RuleAt, u32)> = moved.map(|(to, _)| (to.row, to.priority)).collect();
         next.rows.sort_by_key(|placed| placed.priority);
         (next, (!moved.is_empty()).then_some(Step::Priorities(moved)))
     }
@@ -298,10 +298,10 @@ impl Attempt<'_> {
     }
 
     /// What a row is or becomes among the rules that should be there.
-    fn rule_of(&self, row: Row, pairs: &[(usize, usize)]) -> Option<usize> {
+    fn rule_of(&self, row: RuleAt, pairs: &[(usize, usize)]) -> Option<usize> {
         match row {
-            Row::Made(rule) => Some(rule),
-            Row::There(there) => pairs
+            RuleAt::Made(rule) => Some(rule),
+            RuleAt::There(there) => pairs
                 .iter()
                 .find_map(|(stale, rule)| (*stale == there).then_some(*rule))
                 .or_else(|| self.change.kept.iter().position(|kept| *kept == Some(there))),
@@ -323,7 +323,7 @@ impl Attempt<'_> {
 }
 
 /// The order that always works, without a look at requests. Where there is no room it deletes before it makes.
-pub(super) fn by_rote(change: &Change<'_>) -> Vec<Step> {
+pub(super) fn unchecked(change: &RuleChange<'_>) -> Vec<Step> {
     // Without classes nothing is ever misrouted, so that every item is taken as it comes.
     let table = Table::default();
     let attempt = Attempt { change, table: &table };
@@ -355,7 +355,7 @@ pub(super) fn by_rote(change: &Change<'_>) -> Vec<Step> {
 }
 
 /// What has to be done with these pairs, in the order in which it is tried.
-fn items(change: &Change<'_>, pairs: &[(usize, usize)]) -> Vec<Item> {
+fn items(change: &RuleChange<'_>, pairs: &[(usize, usize)]) -> Vec<Item> {
     let stale: BTreeSet<usize> = pairs.iter().map(|(stale, _)| *stale).collect();
     let fresh: BTreeSet<usize> = pairs.iter().map(|(_, fresh)| *fresh).collect();
     let mut items: Vec<Item> = pairs.iter().map(|(there, rule)| Item::Modify(*there, *rule)).collect();

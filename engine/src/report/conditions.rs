@@ -56,21 +56,22 @@ impl Standing {
 
     /// A group is `Ready` without its quarantined members, unless all of them are quarantined.
     fn reached(linked: &Linked) -> Self {
-        let aside = linked.members.iter().filter(|member| member.state != MemberState::Linked);
-        let aside: Vec<String> = aside.map(|member| member.key.to_string()).collect();
+        let quarantined = linked.members.iter().filter(|member| member.state != MemberState::Linked);
+        let quarantined: Vec<String> = quarantined.map(|member| member.key.to_string()).collect();
         let is_kept = |member: &&LinkedMember| member.findings.iter().any(|one| one.effect == Effect::PartKept);
         let kept: Vec<String> = linked.members.iter().filter(is_kept).map(|member| member.key.to_string()).collect();
         let mut there = "the load balancer is as the Ingresses specify".to_owned();
         if !kept.is_empty() {
             there.push_str(&format!(", except parts that are not possible and stay as they were: {}", kept.join(", ")));
         }
-        let (course, reason, message) = match (aside.len(), linked.members.len()) {
+        let (course, reason, message) = match (quarantined.len(), linked.members.len()) {
             (0, _) => (Course::There, "Reconciled", there),
             (some, all) if some < all => {
-                let message = format!("{there}, except {some} of {all} that are quarantined: {}", aside.join(", "));
+                let message =
+                    format!("{there}, except {some} of {all} that are quarantined: {}", quarantined.join(", "));
                 (Course::There, "Reconciled", message)
             }
-            _ => (Course::Stuck, "SetAside", format!("AWS has the last good input of {}", aside.join(", "))),
+            _ => (Course::Stuck, "Quarantined", format!("AWS has the last good input of {}", quarantined.join(", "))),
         };
         let state = if course == Course::There { READY } else { BLOCKED };
         Self { state, course, reason, message }
@@ -135,12 +136,12 @@ mod tests {
 
     #[test]
     fn tools_that_wait_are_told_what_to_expect() {
-        use MemberState::{LastGood, Linked as Good, SetAside};
+        use MemberState::{LastGood, Linked as Good, Quarantined};
         let reached = Outcome::Reached { changed: true };
         let failed = |passes| Outcome::Failed { error: "no".to_owned(), outline: String::new(), passes };
         let rows: [(&Outcome, &[MemberState], &str, &str); 9] = [
             (&reached, &[Good], "Ready", "Current"),
-            (&reached, &[Good, SetAside, LastGood], "Ready", "Current"),
+            (&reached, &[Good, Quarantined, LastGood], "Ready", "Current"),
             (&reached, &[LastGood], "Blocked", "Failed"),
             (&reached, &[], "Ready", "Current"),
             (&Outcome::Waiting(vec!["x".to_owned()]), &[Good], "Converging", "InProgress"),

@@ -90,7 +90,7 @@ pub struct Wanted {
 
 /// The changes of one security group: first authorize, then revoke.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct PermissionChange {
     /// `sg-…`.
     pub group: String,
     /// Permissions to authorize.
@@ -99,7 +99,7 @@ pub struct Change {
     pub revoke: Vec<Permission>,
 }
 
-impl Change {
+impl PermissionChange {
     /// Revokes nothing, because the needs are unknown. A permission that exists is not authorized again.
     pub fn shut_nothing_out(&mut self) {
         let kept = std::mem::take(&mut self.revoke);
@@ -165,7 +165,7 @@ fn collapse(permissions: &BTreeSet<Permission>) -> BTreeSet<Permission> {
 ///
 /// A permission that exists with another description is left as it is: AWS would refuse a second one as a duplicate.
 #[must_use]
-pub fn diff(wanted: &Wanted, observed: &BTreeMap<String, BTreeSet<Permission>>) -> Vec<Change> {
+pub fn diff(wanted: &Wanted, observed: &BTreeMap<String, BTreeSet<Permission>>) -> Vec<PermissionChange> {
     let none = BTreeSet::new();
     let groups: BTreeSet<&String> = wanted.groups.keys().chain(observed.keys()).collect();
     let change = |group: &String| {
@@ -173,7 +173,7 @@ pub fn diff(wanted: &Wanted, observed: &BTreeMap<String, BTreeSet<Permission>>) 
         let there = observed.get(group).unwrap_or(&none);
         let has = |set: &BTreeSet<Permission>, one: &Permission| set.iter().any(|other| same(one, other));
         let surplus = |one: &&Permission| is_ours(one) && !has(needed, one) && !wanted.held.contains(&one.source);
-        Change {
+        PermissionChange {
             group: group.clone(),
             authorize: needed.iter().filter(|one| !has(there, one)).cloned().collect(),
             revoke: there.iter().filter(surplus).cloned().collect(),

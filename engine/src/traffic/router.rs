@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::matcher::{Matcher, Truth};
-use super::{Answer, Outcome, Request, Tried, in_order};
+use super::{Outcome, Request, RoutedAnswer, Tried, in_order};
 use crate::stack::{Action, Condition, Listener, Rule};
 
 /// Listeners whose rules are parsed, sorted and indexed by host. Building one costs as much as a few requests.
@@ -34,7 +34,7 @@ impl<'l> Router<'l> {
 
     /// Who takes a request and why the rules before did not; `None` if nothing listens on the request's port.
     #[must_use]
-    pub fn answer(&self, request: &Request) -> Option<Answer<'l>> {
+    pub fn answer(&self, request: &Request) -> Option<RoutedAnswer<'l>> {
         let table = self.listeners.get(&request.port)?;
         let listener = table.listener;
         let mut trace = Vec::new();
@@ -42,10 +42,15 @@ impl<'l> Router<'l> {
             let outcome = ready.attempt(request);
             trace.push(Tried { priority: ready.rule.priority, outcome });
             if outcome == Outcome::Matched {
-                return Some(Answer { listener, rule: Some(ready.rule.priority), actions: &ready.rule.actions, trace });
+                return Some(RoutedAnswer {
+                    listener,
+                    rule: Some(ready.rule.priority),
+                    actions: &ready.rule.actions,
+                    trace,
+                });
             }
         }
-        Some(Answer { listener, rule: None, actions: &listener.default_actions, trace })
+        Some(RoutedAnswer { listener, rule: None, actions: &listener.default_actions, trace })
     }
 
     /// Who takes a request: the same as [`Router::answer`] without looking at rules for other hosts.

@@ -20,7 +20,7 @@ fn said_with(file: &str, settings: &Settings, facts: &Facts) -> Vec<(String, Str
     let short = |level: Level| if level == Level::Error { "error" } else { "warning" };
     let told = report.remarks.iter();
     told.map(|one| {
-        (format!("{} {}", short(one.level), one.rule.id()), format!("{}: {}; {}", one.path, one.message, one.mend))
+        (format!("{} {}", short(one.level), one.rule.id()), format!("{}: {}; {}", one.path, one.message, one.fix))
     })
     .collect()
 }

@@ -44,7 +44,7 @@ fn of_every_file_the_same_is_said() {
                 let place =
                     remark.place.as_ref().map_or("-".to_owned(), |place| format!("{}:{}", place.line, place.column));
                 let (level, rule) = (remark.level.word(), remark.rule.id());
-                let message = format!("{}; {}", remark.message, remark.mend).replace(['\n', '\t', '\r'], " ");
+                let message = format!("{}; {}", remark.message, remark.fix).replace(['\n', '\t', '\r'], " ");
                 format!("{name}\t{place}\t{level}\t{rule}\t{}\t{message}\n", remark.path)
             })
             .collect();

@@ -1,4 +1,4 @@
-//! The file door: where carets go, what bad input is told, and that every output is well-formed.
+//! Checks of files: where carets go, what bad input is told, and that every output is well-formed.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 

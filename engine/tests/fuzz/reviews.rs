@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use albedo_chance::Chance;
-use albedo_engine::admit::registration::{ROWS, Row};
+use albedo_engine::admit::registration::{ROWS, WebhookRow};
 use albedo_engine::admit::wire::{Envelope, encode};
 use albedo_engine::admit::{self, Context, Policy};
 use albedo_engine::compile::Cache;
@@ -22,21 +22,21 @@ const TARGET: Target = Target { name: "reviews", few: 3_000, stack: OF_REVIEWS }
 const ANSWER: usize = 512 << 10;
 
 /// What reviews are held against.
-struct Door {
+struct Reviewer {
     world: World,
     facts: Facts,
     settings: Settings,
     policy: Policy,
 }
 
-impl Door {
+impl Reviewer {
     fn new() -> Self {
         let settings = Settings::new("test");
         Self { world: account::world(), facts: account::facts(), settings, policy: Policy::default() }
     }
 
     /// What the server does with a body.
-    fn answer(&self, row: &'static Row, body: &[u8], cache: &mut Cache) -> Option<(String, Vec<u8>)> {
+    fn answer(&self, row: &'static WebhookRow, body: &[u8], cache: &mut Cache) -> Option<(String, Vec<u8>)> {
         let envelope = Envelope::read(body).ok()?;
         let context = Context {
             world: &self.world,
@@ -55,7 +55,7 @@ impl Door {
 }
 
 /// The paths for objects of a kind.
-fn rows(object: &Value) -> Vec<&'static Row> {
+fn rows(object: &Value) -> Vec<&'static WebhookRow> {
     let plural = match object["kind"].as_str() {
         Some("Ingress") => "ingresses",
         Some("TargetGroupBinding") => "targetgroupbindings",
@@ -67,7 +67,7 @@ fn rows(object: &Value) -> Vec<&'static Row> {
 }
 
 /// A review that is right, if the path is one for the object.
-fn review(row: &Row, object: &Value, old: &Value, chance: &mut Chance) -> Value {
+fn review(row: &WebhookRow, object: &Value, old: &Value, chance: &mut Chance) -> Value {
     let operation = match (old.is_null(), chance.below(20)) {
         (_, 0) => "DELETE",
         (true, _) => "CREATE",
@@ -116,9 +116,9 @@ fn holds(uid: &str, body: &[u8], bytes: &[u8]) {
 
 #[test]
 fn reviews() {
-    let (door, objects) = (Door::new(), account::objects());
+    let (reviewer, objects) = (Reviewer::new(), account::objects());
     runs(&TARGET, |chance| {
-        // Of each thread, as what was compiled is shared at the door.
+        // Of each thread, as what was compiled is shared at admission.
         thread_local!(static CACHE: RefCell<Cache> = RefCell::new(Cache::new(1 << 20)));
         let (object, old) = chance.pick(&objects);
         let rows = rows(object);
@@ -140,26 +140,26 @@ fn reviews() {
         if chance.one_in(5) {
             edits::bytes(&mut body, chance);
         }
-        let answered = CACHE.with_borrow_mut(|cache| door.answer(row, &body, cache));
+        let answered = CACHE.with_borrow_mut(|cache| reviewer.answer(row, &body, cache));
         if let Some((uid, bytes)) = &answered {
             holds(uid, &body, bytes);
         }
         if chance.one_in(32) {
-            assert!(answered == door.answer(row, &body, &mut Cache::default()), "another answer without the cache");
+            assert!(answered == reviewer.answer(row, &body, &mut Cache::default()), "another answer without the cache");
         }
     });
 }
 
-/// The examples are reviews that reach the door, and what is right in them is allowed: edits begin somewhere.
+/// The examples are reviews that reach admission, and what is right in them is allowed: edits begin somewhere.
 #[test]
 fn unedited_reviews_are_judged() {
-    let door = Door::new();
+    let reviewer = Reviewer::new();
     let (mut allowed, mut refused) = (0, 0);
     for (object, old) in account::objects() {
         for row in rows(&object) {
             let review = review(row, &object, &old, &mut Chance::of_run(1));
             let body = serde_json::to_vec(&review).expect("JSON");
-            let (uid, bytes) = door.answer(row, &body, &mut Cache::default()).expect("a review");
+            let (uid, bytes) = reviewer.answer(row, &body, &mut Cache::default()).expect("a review");
             holds(&uid, &body, &bytes);
             let answer: Value = serde_json::from_slice(&bytes).expect("JSON");
             assert_ne!(answer["response"]["status"]["code"], 400, "{answer}");

@@ -34,34 +34,34 @@ pub fn moves_rules(operation: &Operation) -> bool {
 
 /// All misroutings; panics when AWS would refuse a call, or when the end is not what is desired.
 pub fn play(pair: &Pair, operations: &[Operation]) -> Vec<Found> {
-    let mut stage = Stage::new(pair);
+    let mut fixture = Fixture::new(pair);
     let mut found = Vec::new();
     for (after, operation) in operations.iter().enumerate() {
-        stage.apply(operation).unwrap_or_else(|refusal| panic!("seed {}: operation {after}: {refusal}", pair.seed));
-        assert!(stage.table.len() <= pair.room(), "seed {}: more rules than the quota after {after}", pair.seed);
-        found.extend(stage.misrouted().into_iter().map(|request| Found { after, request }));
+        fixture.apply(operation).unwrap_or_else(|refusal| panic!("seed {}: operation {after}: {refusal}", pair.seed));
+        assert!(fixture.table.len() <= pair.room(), "seed {}: more rules than the quota after {after}", pair.seed);
+        found.extend(fixture.misrouted().into_iter().map(|request| Found { after, request }));
     }
     let end = |priority: u32, rule: &Rule| Rule { priority, conditions: folded(rule).into(), ..rule.clone() };
-    let rules: Vec<Rule> = stage.table.iter().map(|(priority, (_, rule))| end(*priority, rule)).collect();
+    let rules: Vec<Rule> = fixture.table.iter().map(|(priority, (_, rule))| end(*priority, rule)).collect();
     let wanted: Vec<Rule> = pair.after.rules.iter().map(|rule| end(rule.priority, rule)).collect();
     assert_eq!(rules, wanted, "seed {}: the end", pair.seed);
-    assert_eq!(stage.default, pair.after.default_actions, "seed {}", pair.seed);
+    assert_eq!(fixture.default, pair.after.default_actions, "seed {}", pair.seed);
     found
 }
 
 /// The same, but a call that AWS would refuse is passed over: for orders that nobody planned.
 pub fn play_loosely(pair: &Pair, operations: &[Operation]) -> Vec<String> {
-    let mut stage = Stage::new(pair);
+    let mut fixture = Fixture::new(pair);
     let mut found = Vec::new();
     for operation in operations {
-        if stage.apply(operation).is_ok() {
-            found.extend(stage.misrouted());
+        if fixture.apply(operation).is_ok() {
+            found.extend(fixture.misrouted());
         }
     }
     found
 }
 
-struct Stage {
+struct Fixture {
     table: Table,
     default: Vec<Action>,
     kinds: Vec<Class>,
@@ -70,7 +70,7 @@ struct Stage {
     ends: Vec<[Vec<Action>; 2]>,
 }
 
-impl Stage {
+impl Fixture {
     fn new(pair: &Pair) -> Self {
         let known: Vec<Arc<[Condition]>> =
             pair.before.rules.iter().chain(&pair.after.rules).map(|rule| rule.conditions.clone()).collect();
@@ -83,18 +83,18 @@ impl Stage {
                 .map(|rule| (rule.priority, (ResourceId::rule(80, rule.priority).to_string(), rule.clone())))
                 .collect()
         };
-        let mut stage = Self {
+        let mut fixture = Self {
             table: table(&pair.after.rules),
             default: pair.after.default_actions.clone(),
             kinds: kinds.all,
             known,
             ends: Vec::new(),
         };
-        let new = stage.answers();
-        stage.table = table(&pair.before.rules);
-        stage.default.clone_from(&pair.before.default_actions);
-        stage.ends = stage.answers().into_iter().zip(new).map(|(old, new)| [old, new]).collect();
-        stage
+        let new = fixture.answers();
+        fixture.table = table(&pair.before.rules);
+        fixture.default.clone_from(&pair.before.default_actions);
+        fixture.ends = fixture.answers().into_iter().zip(new).map(|(old, new)| [old, new]).collect();
+        fixture
     }
 
     fn answers(&self) -> Vec<Vec<Action>> {

@@ -1,4 +1,4 @@
-//! While one listener waits for targets the turn goes on with everything else: on generated edits of two listeners with target
+//! While one listener waits for targets the pass goes on with everything else: on generated edits of two listeners with target
 //! groups of all states of health nothing goes that a request still leans on, and AWS would refuse no delete.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -47,7 +47,7 @@ impl<'a> Run<'a> {
         self.cluster.take(step);
         let mut states = BTreeMap::new();
         for group in self.cluster.world.group_ids() {
-            let linked = self.turn(&group);
+            let linked = self.pass(&group);
             states.extend(linked.members.into_iter().map(|member| (member.key.to_string(), member.state)));
         }
         let provisioned = |one: &Value| one["outcome"] == "provisioned";
@@ -73,8 +73,8 @@ impl<'a> Run<'a> {
         if differences.is_empty() { Ok(settled) } else { Err(differences) }
     }
 
-    /// One group's turn: what AWS would hold after it.
-    fn turn(&mut self, group: &GroupId) -> Linked {
+    /// One group's pass: what AWS would hold after it.
+    fn pass(&mut self, group: &GroupId) -> Linked {
         let view = self.cluster.world.view(group, &Overlay::None);
         let before = self.there.get(group);
         let existing = before.and_then(|before| before.load_balancer.as_ref());
@@ -175,7 +175,7 @@ fn leave_out(form: &mut Value) {
     for list in LISTS {
         let Some(items) = form[list].as_array_mut() else { continue };
         for item in items.iter_mut().filter_map(Value::as_object_mut) {
-            // Which targets are registered is the bindings' turn, not the group's; so is what it writes into them.
+            // Which targets are registered is the bindings' pass, not the group's; so is what it writes into them.
             for key in ["targets", "finalizers", "observed"] {
                 item.remove(key);
             }

@@ -107,7 +107,7 @@ fn what_failed_is_refused_for_its_reason() {
         }
     }
     tell(&format!(
-        "{told} Ingresses that failed are refused or set aside for their reason; {later} are provisioned, a sibling is set aside"
+        "{told} Ingresses that failed are refused or quarantined for their reason; {later} are provisioned, a sibling is quarantined"
     ));
     assert!(faults.is_empty(), "{} differ\n{}", faults.len(), faults.join("\n"));
     let here = case::folders().len() > 1 || !table.iter().any(|row| row[0].starts_with(char::is_numeric));
@@ -123,7 +123,7 @@ fn brief(verdict: &Verdict) -> Vec<String> {
     verdict.findings.iter().map(|one| format!("{:?} {one}", one.effect)).collect()
 }
 
-/// What was provisioned has no finding that changes anything, and what the door would refuse of it all the same is in
+/// What was provisioned has no finding that changes anything, and what admission would refuse of it all the same is in
 /// `docs/differences.md`, by code, and here by case.
 #[test]
 fn what_was_provisioned_is_let_through_or_listed() {
@@ -142,7 +142,7 @@ fn what_was_provisioned_is_let_through_or_listed() {
     }
     let ingresses: BTreeSet<&str> = denied.keys().map(|(step, _, _, _)| step.as_str()).collect();
     tell(&format!(
-        "{provisioned} Ingresses were provisioned, {} of them would be set aside; {} steps are denied at the door on purpose",
+        "{provisioned} Ingresses were provisioned, {} of them would be quarantined; {} steps are denied at admission on purpose",
         faults.len(),
         ingresses.len()
     ));
@@ -158,7 +158,7 @@ fn what_was_provisioned_is_let_through_or_listed() {
     let found: BTreeSet<_> = denied.keys().cloned().collect();
     if std::env::var_os("UPDATE").is_some() && whole {
         let lines: String = found.iter().map(|(a, b, c, d)| format!("{a}\t{b}\t{c}\t{d}\n")).collect();
-        let head = "# case (or case/step), Ingress, code, field: provisioned by the predecessor, refused at the door on purpose\n";
+        let head = "# case (or case/step), Ingress, code, field: provisioned by the predecessor, refused at admission on purpose\n";
         std::fs::write(file("tests/golden/denials.tsv"), head.to_owned() + &lines).expect("denials.tsv");
     } else {
         let text = |row: &(String, String, String, String)| format!("{}\t{}\t{}\t{}", row.0, row.1, row.2, row.3);

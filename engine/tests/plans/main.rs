@@ -1,4 +1,4 @@
-//! Plans as text, one file a situation: what a change of Ingresses does in AWS, turn by turn.
+//! Plans as text, one file a situation: what a change of Ingresses does in AWS, pass by pass.
 //!
 //! `UPDATE=1` writes the files anew. Read the difference: it is what users will get.
 
@@ -40,9 +40,9 @@ fn next(desired: &Desired, observed: &Observed, bindings: &[ObservedBinding], ta
 }
 
 /// Compares with the file of that name, or writes it.
-fn holds(name: &str, turns: &[(&str, Plan)]) {
+fn holds(name: &str, passes: &[(&str, Plan)]) {
     let mut text = String::new();
-    for (what, plan) in turns {
+    for (what, plan) in passes {
         writeln!(text, "# {what}").expect("text");
         text.push_str(&plan::show(plan));
         if plan.is_empty() {
@@ -58,7 +58,7 @@ fn holds(name: &str, turns: &[(&str, Plan)]) {
     assert_eq!(text, expected, "{}: UPDATE=1 writes it anew", file.display());
 }
 
-/// One turn from a state that is reached to another.
+/// One pass from a state that is reached to another.
 fn edit(before: &Desired, after: &Desired) -> Plan {
     let (observed, bindings) = as_observed(before);
     let plan = next(after, &observed, &bindings, &TargetsByArn::new());
@@ -111,7 +111,7 @@ fn change_target_type() {
     let (before, after) = (of("instance"), of("ip"));
     let (mut observed, mut bindings) = as_observed(&before);
     let mut targets = TargetsByArn::new();
-    let mut turns = vec![("it is made", next(&after, &observed, &bindings, &targets))];
+    let mut passes = vec![("it is made", next(&after, &observed, &bindings, &targets))];
 
     let (id, is) = after.target_groups.iter().next().expect("a target group");
     observed.target_groups.push(Found { arn: "new".to_owned(), is: is.as_ref().clone() });
@@ -125,7 +125,7 @@ fn change_target_type() {
         released: false,
     });
     targets.insert("new".to_owned(), Targets::Unchecked);
-    turns.push(("its targets are registered", next(&after, &observed, &bindings, &targets)));
+    passes.push(("its targets are registered", next(&after, &observed, &bindings, &targets)));
 
     let listener =
         observed.load_balancers.first_mut().and_then(|found| found.listeners.first_mut()).expect("a listener");
@@ -137,15 +137,15 @@ fn change_target_type() {
     forward.target_groups.iter_mut().for_each(|tuple| tuple.weight = Some(1));
     forward.target_groups.push(TargetGroupTuple { target_group: Ref::Known("new".to_owned()), weight: Some(0) });
     targets.insert("new".to_owned(), Targets::Awaited);
-    turns.push(("AWS checks them", next(&after, &observed, &bindings, &targets)));
+    passes.push(("AWS checks them", next(&after, &observed, &bindings, &targets)));
     targets.insert("new".to_owned(), Targets::Usable);
-    turns.push(("one is healthy", next(&after, &observed, &bindings, &targets)));
+    passes.push(("one is healthy", next(&after, &observed, &bindings, &targets)));
     targets.insert("new".to_owned(), Targets::GivenUp);
-    turns.push(("or none is, for too long", next(&after, &observed, &bindings, &targets)));
+    passes.push(("or none is, for too long", next(&after, &observed, &bindings, &targets)));
     targets.insert("new".to_owned(), Targets::Awaited);
     targets.insert(id.to_string(), Targets::Awaited);
-    turns.push(("or none of the old ones was", next(&after, &observed, &bindings, &targets)));
-    holds("change-target-type", &turns);
+    passes.push(("or none of the old ones was", next(&after, &observed, &bindings, &targets)));
+    holds("change-target-type", &passes);
 }
 
 /// While a listener waits for targets, what its rules do not lean on goes on.
@@ -277,7 +277,7 @@ fn scheme_of_a_protected_one() {
     let (on, off) = (Some("deletion_protection.enabled=true"), Some("deletion_protection.enabled=false"));
     let before = desired(of("internal", on));
     let (observed, bindings) = as_observed(&before);
-    let turn = |after: &Desired| next(after, &observed, &bindings, &TargetsByArn::new());
+    let pass = |after: &Desired| next(after, &observed, &bindings, &TargetsByArn::new());
     let taken_back = desired_after(&of("internal", on), of("internet-facing", None));
     let mut doubled = observed.clone();
     let double = doubled.load_balancers.first().expect("a load balancer").clone();
@@ -288,11 +288,11 @@ fn scheme_of_a_protected_one() {
         &[
             ("switched off in the same edit", edit(&before, &desired(of("internet-facing", off)))),
             ("taken back in the same edit", edit(&before, &taken_back)),
-            ("still asked for", turn(&desired_after(&of("internal", on), of("internet-facing", on)))),
-            ("by another hand", turn(&desired_after(&of("internal", None), of("internet-facing", None)))),
-            ("nobody remembers", turn(&desired(of("internet-facing", None)))),
+            ("still asked for", pass(&desired_after(&of("internal", on), of("internet-facing", on)))),
+            ("by another hand", pass(&desired_after(&of("internal", None), of("internet-facing", None)))),
+            ("nobody remembers", pass(&desired(of("internet-facing", None)))),
             ("of two that are alike", next(&plain, &doubled, &bindings, &TargetsByArn::new())),
-            ("the scheme stays", turn(&desired_after(&of("internal", on), of("internal", None)))),
+            ("the scheme stays", pass(&desired_after(&of("internal", on), of("internal", None)))),
         ],
     );
 }

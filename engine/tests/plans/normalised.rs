@@ -1,4 +1,4 @@
-//! What AWS gives back otherwise than it was asked for, or another hand may do, needs no turn; beside it what does.
+//! What AWS gives back otherwise than it was asked for, or another hand may do, needs no pass; beside it what does.
 
 use albedo_engine::plan::{self, ObservedBinding, TargetsByArn, as_observed};
 use albedo_engine::stack::{Desired, Observed, ObservedListener, ObservedLoadBalancer, PeerSource, Permission};
@@ -131,17 +131,17 @@ fn wanted() -> Desired {
 }
 
 #[test]
-fn what_aws_normalises_needs_no_turn() {
+fn what_aws_normalises_needs_no_pass() {
     let wanted = wanted();
     let (observed, bindings): (Observed, Vec<ObservedBinding>) = as_observed(&wanted);
-    let turn = |change: fn(&mut Observed)| {
+    let pass = |change: fn(&mut Observed)| {
         let mut observed = observed.clone();
         change(&mut observed);
         plan::show(&next(&wanted, &observed, &bindings, &TargetsByArn::new()))
     };
     for (what, same, other, call) in ROWS {
-        assert_eq!(turn(*same), "", "{what}");
-        let text = turn(*other);
+        assert_eq!(pass(*same), "", "{what}");
+        let text = pass(*other);
         assert!(text.lines().any(|line| line.contains(call)), "{what}: no {call} in\n{text}");
     }
 }

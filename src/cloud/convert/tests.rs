@@ -13,7 +13,7 @@ use aws_sdk_elasticloadbalancingv2::types as sdk;
 
 use super::{action, condition, ec2, rule, write};
 use crate::cloud::known::Names;
-use crate::cloud::{CloudError, Known, OidcClient, Warrant};
+use crate::cloud::{CloudError, Known, OidcClient, WriteContext};
 
 fn text(text: &str) -> String {
     text.to_owned()
@@ -37,8 +37,8 @@ fn with_names<T>(with: impl FnOnce(&Names<'_>) -> T) -> T {
     known.insert(ResourceId::from("ns/ing-svc:80"), text("arn:tg"));
     known.insert(ResourceId::managed_security_group(), text("sg-1"));
     let clients = BTreeMap::from([(text("ns/idp"), OidcClient { id: text("id"), secret: text("secret") })]);
-    let warrant = Warrant { remaining: &|| Duration::MAX, clients: &clients };
-    with(&Names { operation: "CreateRule", known: &known, warrant })
+    let write_context = WriteContext { remaining: &|| Duration::MAX, clients: &clients };
+    with(&Names { operation: "CreateRule", known: &known, write_context })
 }
 
 fn there_and_back(conditions: &[Condition], actions: &[Action], transforms: &[Transform]) -> Rule {

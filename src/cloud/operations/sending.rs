@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::cloud::Cloud;
 use crate::cloud::call::Op;
 use crate::cloud::error::CloudError;
-use crate::cloud::known::{Known, Names, Warrant};
+use crate::cloud::known::{Known, Names, WriteContext};
 
 /// Operation, codes that pass by themselves, pause between tries, and how long to try in place. A pass that ends with one of them after
 /// that is waited for by its group (`src/reconcile/settling.rs`).
@@ -81,12 +81,12 @@ pub(super) struct Writing<'a> {
     pub(super) cloud: &'a Cloud,
     pub(super) call: Op,
     pub(super) known: &'a Known,
-    pub(super) warrant: Warrant<'a>,
+    pub(super) write_context: WriteContext<'a>,
 }
 
 impl<'a> Writing<'a> {
     pub(super) fn names(&self) -> Names<'a> {
-        Names { operation: self.call.name, known: self.known, warrant: self.warrant }
+        Names { operation: self.call.name, known: self.known, write_context: self.write_context }
     }
 
     /// The ARN (or id) of what the operation refers to.
@@ -108,7 +108,7 @@ impl<'a> Writing<'a> {
         let (caller, call, began) = (self.cloud.caller(), self.call, Instant::now());
         loop {
             caller.turn(call).await;
-            self.warrant.check(call.name)?;
+            self.write_context.check(call.name)?;
             match caller.send(call, Box::pin(send())).await {
                 Err(CloudError::Throttled(_)) if began.elapsed() < THROTTLED => {}
                 Err(error) => match pause(call.name, error.code(), began.elapsed()) {

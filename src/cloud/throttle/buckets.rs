@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::super::metrics::Metrics;
 use super::super::sdk::Service;
-use super::{Row, Throttle};
+use super::{Throttle, ThrottleRow};
 use fair::Bucket;
 
 /// What is left of the rate after a throttle. Half finds any limit within a few throttles.
@@ -37,7 +37,7 @@ const UNNAMED: (f64, f64) = (10.0, 10.0);
 /// The buckets of a throttle.
 #[derive(Debug)]
 pub(in crate::cloud) struct Buckets {
-    families: Vec<(Row, Bucket)>,
+    families: Vec<(ThrottleRow, Bucket)>,
     /// Operations that no row names, while they recover from a throttle. There are no more than operations.
     unnamed: Mutex<BTreeMap<(Service, String), Arc<Bucket>>>,
     metrics: Metrics,
@@ -60,7 +60,7 @@ struct Level {
 
 impl Buckets {
     pub(in crate::cloud) fn new(throttle: &Throttle, metrics: Metrics, now: Instant) -> Self {
-        let full = |row: &Row| {
+        let full = |row: &ThrottleRow| {
             metrics.rate(&row.service, &row.family, Some(row.rate));
             (row.clone(), Bucket::new(Level::full(row.rate, row.burst, now)))
         };

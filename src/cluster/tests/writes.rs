@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::api::{Call, Calls, cluster, refusal};
-use crate::cluster::{Host, Note, Severity, Subject, Tenure, WriteError};
+use crate::cluster::{Host, LeaseProof, Note, Severity, Subject, WriteError};
 
 const INGRESS: &str = "/apis/networking.k8s.io/v1/namespaces/shop/ingresses/web";
 const BINDINGS: &str = "/apis/elbv2.k8s.aws/v1beta1/namespaces/shop/targetgroupbindings";
@@ -34,7 +34,7 @@ async fn a_conflict_is_looked_at_anew() {
         Some("1") => Some(refusal(409, "Conflict", "web")),
         Some(_) => Some((200, stored("3", "u", &["theirs", "ours"]))),
     });
-    cluster.add_finalizer(&Tenure::forever(), &ingress("1", &[]), "ours").await.unwrap();
+    cluster.add_finalizer(&LeaseProof::forever(), &ingress("1", &[]), "ours").await.unwrap();
     let patch = |version: &str, finalizers: &[&str]| {
         ("PATCH".to_owned(), json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}}))
     };
@@ -47,7 +47,7 @@ async fn a_conflict_that_lasts_is_told() {
         "GET" => Some((200, stored("2", "u", &["ours"]))),
         _ => Some(refusal(409, "Conflict", "web")),
     });
-    let error = cluster.remove_finalizer(&Tenure::forever(), &ingress("1", &["ours"]), "ours").await.unwrap_err();
+    let error = cluster.remove_finalizer(&LeaseProof::forever(), &ingress("1", &["ours"]), "ours").await.unwrap_err();
     assert!(matches!(error, WriteError::Conflict { .. }));
     assert_eq!(
         error.to_string(),
@@ -62,7 +62,7 @@ async fn another_object_of_the_name_is_left_alone() {
         "GET" => Some((200, stored("9", "another", &[]))),
         _ => Some(refusal(409, "Conflict", "web")),
     });
-    let error = cluster.add_finalizer(&Tenure::forever(), &ingress("1", &[]), "ours").await.unwrap_err();
+    let error = cluster.add_finalizer(&LeaseProof::forever(), &ingress("1", &[]), "ours").await.unwrap_err();
     assert!(matches!(error, WriteError::Conflict { .. }));
     assert_eq!(sent(&calls).len(), 2, "it was written");
 }
@@ -70,7 +70,7 @@ async fn another_object_of_the_name_is_left_alone() {
 #[tokio::test]
 async fn a_finalizer_is_removed_even_if_it_was_added_unseen() {
     let (cluster, calls) = cluster(|_| Some((200, stored("2", "u", &["ours", "theirs"]))));
-    cluster.remove_finalizer(&Tenure::forever(), &ingress("1", &[]), "ours").await.unwrap();
+    cluster.remove_finalizer(&LeaseProof::forever(), &ingress("1", &[]), "ours").await.unwrap();
     let patch = json!({"metadata": {"resourceVersion": "2", "finalizers": ["theirs"]}});
     assert_eq!(sent(&calls), [("GET".to_owned(), Value::Null), ("PATCH".to_owned(), patch)]);
 }
@@ -81,9 +81,9 @@ async fn gone_and_not_served_are_two_things() {
         INGRESS => Some(refusal(404, "NotFound", "web")),
         _ => Some((404, json!("404 page not found"))),
     });
-    cluster.remove_finalizer(&Tenure::forever(), &ingress("1", &["ours"]), "ours").await.unwrap();
+    cluster.remove_finalizer(&LeaseProof::forever(), &ingress("1", &["ours"]), "ours").await.unwrap();
     assert!(cluster.live_ingress(&Key::new("shop", "web")).await.unwrap().is_none());
-    let error = cluster.delete_binding(&Tenure::forever(), &binding("1", &json!({}))).await.unwrap_err();
+    let error = cluster.delete_binding(&LeaseProof::forever(), &binding("1", &json!({}))).await.unwrap_err();
     assert!(matches!(error, WriteError::Other { .. }), "{error:?}");
     assert_eq!(cluster.missing_crds().await.unwrap().len(), 3);
 }
@@ -93,7 +93,7 @@ async fn a_status_that_says_it_already_is_not_written() {
     let (cluster, calls) = cluster(|_| Some((200, stored("2", "u", &[]))));
     let hosts = [Host { hostname: "a.example".to_owned(), ports: BTreeSet::from([80]) }];
     let mut ingress = ingress("1", &[]);
-    cluster.update_ingress_status(&Tenure::forever(), &ingress, &hosts).await.unwrap();
+    cluster.update_ingress_status(&LeaseProof::forever(), &ingress, &hosts).await.unwrap();
     let [call] = <[Call; 1]>::try_from(std::mem::take(&mut *calls.lock().unwrap())).unwrap();
     assert!(call.is("PATCH", &format!("{INGRESS}/status")), "{call:?}");
     assert_eq!(
@@ -102,7 +102,7 @@ async fn a_status_that_says_it_already_is_not_written() {
             "status": {"loadBalancer": {"ingress": [{"hostname": "a.example", "ports": [{"port": 80, "protocol": ""}]}]}}})
     );
     ingress.status = serde_json::from_value(call.body["status"].clone()).unwrap();
-    cluster.update_ingress_status(&Tenure::forever(), &ingress, &hosts).await.unwrap();
+    cluster.update_ingress_status(&LeaseProof::forever(), &ingress, &hosts).await.unwrap();
     assert!(calls.lock().unwrap().is_empty());
 }
 
@@ -121,7 +121,7 @@ async fn a_binding_that_is_there_unseen_is_patched() {
     });
     let mut desired = binding("", &json!({"new": "2"}));
     desired.metadata.resource_version = None;
-    cluster.apply_binding(&Tenure::forever(), &desired).await.unwrap();
+    cluster.apply_binding(&LeaseProof::forever(), &desired).await.unwrap();
     let calls = calls.lock().unwrap();
     let [create, look, patch] = calls.as_slice() else { panic!("{calls:?}") };
     assert!(create.is("POST", BINDINGS) && look.method == "GET" && patch.is("PATCH", &format!("{BINDINGS}/b")));
@@ -131,7 +131,7 @@ async fn a_binding_that_is_there_unseen_is_patched() {
 #[tokio::test]
 async fn a_delete_is_of_what_was_seen() {
     let (cluster, calls) = cluster(|_| Some(refusal(409, "Conflict", "b")));
-    let error = cluster.delete_binding(&Tenure::forever(), &binding("7", &json!({}))).await.unwrap_err();
+    let error = cluster.delete_binding(&LeaseProof::forever(), &binding("7", &json!({}))).await.unwrap_err();
     assert!(matches!(error, WriteError::Conflict { .. }));
     assert_eq!(calls.lock().unwrap()[0].body["preconditions"], json!({"resourceVersion": "7", "uid": "u"}));
 }
@@ -147,7 +147,7 @@ async fn a_ledger_is_created_and_then_its_status_is_written() {
     group.metadata.resource_version = Some("1".to_owned());
     let answer = serde_json::to_value(&group).unwrap();
     let (cluster, calls) = cluster(move |_| Some((200, answer.clone())));
-    cluster.write_group(&Tenure::forever(), &wanted).await.unwrap();
+    cluster.write_group(&LeaseProof::forever(), &wanted).await.unwrap();
     let calls = calls.lock().unwrap();
     let [create, patch] = calls.as_slice() else { panic!("{calls:?}") };
     assert!(create.is("POST", "/apis/albedo.dev/v1alpha1/ingressgroups"));

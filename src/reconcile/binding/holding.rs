@@ -7,7 +7,7 @@ use albedo_engine::stack::GroupId;
 use albedo_engine::targets::{self, Here, Hold, TargetGroupRead};
 
 use super::memory::BELIEVED;
-use super::{Next, Reconciler, TurnError};
+use super::{Next, PassError, Reconciler};
 
 impl Reconciler {
     /// Nothing is registered or deregistered; it is looked at again when what was read of the target group may be out of date.
@@ -16,11 +16,11 @@ impl Reconciler {
         key: &Key,
         binding: &TargetGroupBinding,
         hold: &Hold,
-    ) -> Result<Next, TurnError> {
+    ) -> Result<Next, PassError> {
         let text = hold.to_string();
         self.tell(key, binding, hold.reason(), text.clone());
         let condition = Some((hold.reason(), text.as_str()));
-        self.shared.cluster.update_binding_status(&self.shared.tenure, binding, None, condition).await?;
+        self.shared.cluster.update_binding_status(&self.shared.lease_proof, binding, None, condition).await?;
         Ok(Next::Look(BELIEVED))
     }
 
@@ -33,7 +33,7 @@ impl Reconciler {
     }
 
     /// Why the target group is not the binding's to change.
-    pub(super) async fn held_by(&self, binding: &TargetGroupBinding, arn: &str) -> Result<Option<Hold>, TurnError> {
+    pub(super) async fn held_by(&self, binding: &TargetGroupBinding, arn: &str) -> Result<Option<Hold>, PassError> {
         let group = self.read_target_group(arn).await?;
         Ok(self.held_because_of(binding, &group))
     }
@@ -67,7 +67,7 @@ impl Reconciler {
         key: &Key,
         binding: &TargetGroupBinding,
         arn: &str,
-    ) -> Result<Option<Hold>, TurnError> {
+    ) -> Result<Option<Hold>, PassError> {
         let sharers = self.sharers(key, arn);
         if sharers.is_empty() {
             return Ok(None);

@@ -9,8 +9,8 @@ use albedo_engine::stack::Target;
 use albedo_engine::targets::{self, Record, Registration};
 use futures::FutureExt as _;
 
-use super::{Reconciler, TurnError};
-use crate::cloud::{CloudError, Known, Warrant};
+use super::{PassError, Reconciler};
+use crate::cloud::{CloudError, Known, WriteContext};
 
 /// Targets that AWS takes in one call.
 const CHUNK: usize = 200;
@@ -51,7 +51,7 @@ impl Reconciler {
         binding: &TargetGroupBinding,
         step: Step<'_>,
         change: Registration,
-    ) -> Result<TargetGroupBinding, TurnError> {
+    ) -> Result<TargetGroupBinding, PassError> {
         let record = Record::new(step.arn, step.desired);
         self.shared.bindings.registered(step.key, record.clone());
         if change.held_back > 0 {
@@ -88,12 +88,12 @@ impl Reconciler {
         self.shared.bindings.refuse(step.key, refused.targets);
         match refused.first {
             None => Ok(stored),
-            Some(first) => Err(TurnError::Refused { count, first }),
+            Some(first) => Err(PassError::Refused { count, first }),
         }
     }
 
     /// New ones first, so that there is no moment with fewer targets than before or after, unless the quota leaves no room.
-    async fn exchange(&self, step: &Step<'_>, change: Registration) -> Result<Refused, TurnError> {
+    async fn exchange(&self, step: &Step<'_>, change: Registration) -> Result<Refused, PassError> {
         let known = self.shared.bindings.refused(step.key);
         let (last, first): (Vec<Target>, Vec<Target>) =
             change.register.into_iter().partition(|target| known.contains(target));
@@ -109,7 +109,7 @@ impl Reconciler {
                     taken += part.len();
                     continue;
                 }
-                Err(TurnError::Cloud(error)) if OF_TARGETS.contains(&error.code()) => error,
+                Err(PassError::Cloud(error)) if OF_TARGETS.contains(&error.code()) => error,
                 Err(error) => return Err(error),
             };
             if error.code() == QUOTA
@@ -132,16 +132,16 @@ impl Reconciler {
     }
 
     /// Deregisters targets. One that AWS does not know any more keeps no other registered.
-    pub(super) async fn deregister(&self, target_group: &str, targets: Vec<Target>) -> Result<(), TurnError> {
+    pub(super) async fn deregister(&self, target_group: &str, targets: Vec<Target>) -> Result<(), PassError> {
         let mut parts = chunks(&targets);
         while let Some(part) = parts.pop() {
             let operation =
                 AwsOperation::DeregisterTargets { target_group: target_group.to_owned(), targets: part.clone() };
             match self.send(operation).await {
-                Err(TurnError::Cloud(error)) if error.code() == "InvalidTarget" && part.len() > 1 => {
+                Err(PassError::Cloud(error)) if error.code() == "InvalidTarget" && part.len() > 1 => {
                     parts.extend(halves(&part));
                 }
-                Err(TurnError::Cloud(error)) if error.code() == "InvalidTarget" => {
+                Err(PassError::Cloud(error)) if error.code() == "InvalidTarget" => {
                     tracing::debug!(target_group, %error, "a target was not registered any more");
                 }
                 other => other?,
@@ -150,10 +150,10 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn send(&self, operation: AwsOperation) -> Result<(), TurnError> {
+    async fn send(&self, operation: AwsOperation) -> Result<(), PassError> {
         let clients = BTreeMap::new();
-        let warrant = Warrant { remaining: &|| self.shared.tenure.remaining(), clients: &clients };
-        self.shared.cloud.apply(&operation, &mut Known::default(), &warrant).boxed().await?;
+        let write_context = WriteContext { remaining: &|| self.shared.lease_proof.remaining(), clients: &clients };
+        self.shared.cloud.apply(&operation, &mut Known::default(), &write_context).boxed().await?;
         Ok(())
     }
 
@@ -163,23 +163,23 @@ impl Reconciler {
         binding: &TargetGroupBinding,
         line: Option<&str>,
         record: Option<&Record>,
-    ) -> Result<TargetGroupBinding, TurnError> {
+    ) -> Result<TargetGroupBinding, PassError> {
         let mut notes = BTreeMap::new();
         if let Some(line) = line {
             notes.insert(targets::CHECKPOINT, line.to_owned());
             notes.insert(targets::CHECKPOINT_TIMESTAMP, jiff::Timestamp::now().as_second().to_string());
         }
         notes.extend(record.map(|record| (targets::REGISTERED, record.line())));
-        let (cluster, tenure) = (&self.shared.cluster, &self.shared.tenure);
-        let written = cluster.update_checkpoint(tenure, binding, &notes).await?;
+        let (cluster, lease_proof) = (&self.shared.cluster, &self.shared.lease_proof);
+        let written = cluster.update_checkpoint(lease_proof, binding, &notes).await?;
         // After a crash in between the note counts for nothing: what is registered stays so.
         let Some(line) = notes.get(targets::REGISTERED) else { return Ok(written) };
         let seal = targets::seal(line, binding.metadata.uid.as_deref().unwrap_or_default());
-        Ok(cluster.seal_binding(tenure, &written, targets::SEALED, &seal).await?)
+        Ok(cluster.seal_binding(lease_proof, &written, targets::SEALED, &seal).await?)
     }
 
     /// Nothing of the binding is registered any more.
-    pub(super) async fn forget_record(&self, binding: &TargetGroupBinding) -> Result<(), TurnError> {
+    pub(super) async fn forget_record(&self, binding: &TargetGroupBinding) -> Result<(), PassError> {
         if binding.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(targets::REGISTERED)) {
             self.annotate(binding, Some(""), Some(&Record::default())).await?;
         }

@@ -9,7 +9,7 @@ use albedo_engine::world::Unit;
 use futures::FutureExt as _;
 
 use super::super::queue::Lane;
-use super::{FINALIZER, Next, Reconciler, TOGETHER, TurnError};
+use super::{FINALIZER, Next, PassError, Reconciler, TOGETHER};
 use crate::cloud::CloudError;
 use crate::cluster::with_sources;
 
@@ -18,7 +18,7 @@ const KEPT: &str = "TargetsKept";
 
 impl Reconciler {
     /// A binding that is being deleted lets go of its targets, then of its finalizer.
-    pub(super) async fn let_go(&self, key: &Key, binding: &TargetGroupBinding) -> Result<Next, TurnError> {
+    pub(super) async fn let_go(&self, key: &Key, binding: &TargetGroupBinding) -> Result<Next, PassError> {
         let held = binding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
         if !held || self.goes_with_its_kind(binding).await? {
             return Ok(Next::Rest);
@@ -28,7 +28,7 @@ impl Reconciler {
             self.say(binding, KEPT, format!("registered targets stay as they are: {hold}"));
         } else {
             let arn = match self.arn_of(binding).await {
-                Err(TurnError::NoTargetGroup(_)) => None,
+                Err(PassError::NoTargetGroup(_)) => None,
                 arn => arn?,
             };
             if let Some(arn) = &arn {
@@ -37,13 +37,13 @@ impl Reconciler {
             }
             self.leave_former(key, binding, arn.as_deref().unwrap_or_default()).await?;
         }
-        self.shared.cluster.remove_binding_finalizer(&self.shared.tenure, binding, FINALIZER).await?;
+        self.shared.cluster.remove_binding_finalizer(&self.shared.lease_proof, binding, FINALIZER).await?;
         Ok(Next::Rest)
     }
 
     /// A binding that is held for its own sake lets go of a target group that it names no more. The one that it names now may be in another
     /// account, where nobody here looks: names are compared.
-    pub(super) async fn leave_renamed(&self, key: &Key, binding: &TargetGroupBinding) -> Result<(), TurnError> {
+    pub(super) async fn leave_renamed(&self, key: &Key, binding: &TargetGroupBinding) -> Result<(), PassError> {
         let record = Record::of(binding).or_else(|| self.shared.bindings.record(key)).unwrap_or_default();
         if record.is_of_another_than_named(binding) { self.leave_former(key, binding, "").await } else { Ok(()) }
     }
@@ -54,7 +54,7 @@ impl Reconciler {
         key: &Key,
         binding: &TargetGroupBinding,
         arn: &str,
-    ) -> Result<(), TurnError> {
+    ) -> Result<(), PassError> {
         let record = Record::of(binding).or_else(|| self.shared.bindings.record(key));
         let Some(former) = record.filter(|record| record.target_group != arn && !record.target_group.is_empty()) else {
             return Ok(());
@@ -88,7 +88,7 @@ impl Reconciler {
         arn: &str,
         leave: Leave,
         choose: impl Fn(&[TargetHealth]) -> Vec<Target>,
-    ) -> Result<(), TurnError> {
+    ) -> Result<(), PassError> {
         let sharers = self.sharers(key, arn);
         if !sharers.is_empty() {
             // The next of them deregisters what it does not want.
@@ -98,7 +98,7 @@ impl Reconciler {
             return Ok(());
         }
         let hold = match self.held_by(binding, arn).await {
-            Err(TurnError::Cloud(CloudError::NotFound(_) | CloudError::Invalid(_))) => return Ok(()),
+            Err(PassError::Cloud(CloudError::NotFound(_) | CloudError::Invalid(_))) => return Ok(()),
             hold => hold?,
         };
         // Of the group's own target group, too, the other clusters' targets are not told from these.

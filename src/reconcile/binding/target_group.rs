@@ -6,12 +6,12 @@ use albedo_engine::kinds::TargetGroupBinding;
 use albedo_engine::targets::{self, TargetGroupRead};
 use futures::FutureExt as _;
 
-use super::{Reconciler, TurnError};
+use super::{PassError, Reconciler};
 use crate::cloud::CloudError;
 
 impl Reconciler {
     /// The ARN that a binding gives, or that of the name that it gives; `None` if it gives neither.
-    pub(super) async fn arn_of(&self, binding: &TargetGroupBinding) -> Result<Option<String>, TurnError> {
+    pub(super) async fn arn_of(&self, binding: &TargetGroupBinding) -> Result<Option<String>, PassError> {
         if let Some(arn) = binding.given_arn() {
             return Ok(Some(arn.to_owned()));
         }
@@ -24,13 +24,13 @@ impl Reconciler {
                 self.shared.bindings.learn_name(name, &arn);
                 Ok(Some(arn))
             }
-            Err(CloudError::NotFound(_)) => Err(TurnError::NoTargetGroup(name.to_owned())),
+            Err(CloudError::NotFound(_)) => Err(PassError::NoTargetGroup(name.to_owned())),
             Err(error) => Err(error.into()),
         }
     }
 
     /// What a target group is, not older than some minutes.
-    pub(super) async fn read_target_group(&self, arn: &str) -> Result<Arc<TargetGroupRead>, TurnError> {
+    pub(super) async fn read_target_group(&self, arn: &str) -> Result<Arc<TargetGroupRead>, PassError> {
         if let Some(known) = self.shared.bindings.target_group(arn) {
             return Ok(known);
         }
@@ -45,7 +45,7 @@ impl Reconciler {
         &self,
         binding: &TargetGroupBinding,
         arn: &str,
-    ) -> Result<TargetGroupBinding, TurnError> {
+    ) -> Result<TargetGroupBinding, PassError> {
         if !targets::lacks_traits(binding) {
             return Ok(binding.clone());
         }

@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use super::BELIEVED;
 use crate::cloud::{Cloud, CloudError, InterfaceFact};
 
-/// What was looked for in vain is not looked for again before this: a turn may come with every change of a pod.
+/// What was looked for in vain is not looked for again before this: a pass may come with every change of a pod.
 const IN_VAIN: Duration = Duration::from_secs(2);
 
 /// Where a target's network interface is looked for.
@@ -42,7 +42,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is known of interfaces: no more than the last turn asked for.
+/// What is known of interfaces: no more than the last pass asked for.
 #[derive(Debug, Default)]
 pub(super) struct Interfaces {
     /// All interfaces by instance.

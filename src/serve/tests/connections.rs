@@ -16,20 +16,20 @@ async fn a_slow_client_is_cut_and_holds_up_nobody() {
     let short = Duration::from_millis(200);
     let limits =
         Limits { handshake: short, first_request: short, head: short, body: short, idle: short * 3, ..limits() };
-    let ground = Ground::new(limits, by_name()).await;
+    let test_server = TestServer::new(limits, by_name()).await;
 
-    let mut silent = TcpStream::connect(ground.webhook()).await.unwrap();
-    let mut mute = ground.connect().await;
-    let mut dribbling = ground.connect().await;
+    let mut silent = TcpStream::connect(test_server.webhook()).await.unwrap();
+    let mut mute = test_server.connect().await;
+    let mut dribbling = test_server.connect().await;
     dribbling.write_all(b"POST /validate-networking-v1-ingress HTTP/1.1\r\nHost: x\r\nX-A:").await.unwrap();
-    let mut halfway = ground.connect().await;
+    let mut halfway = test_server.connect().await;
     let whole = request(VALIDATE, &review("u", "x"), "keep-alive");
     halfway.write_all(&whole[..whole.len() - 5]).await.unwrap();
-    let mut idle = ground.connect().await;
+    let mut idle = test_server.connect().await;
     assert_eq!(talk(&mut idle, &whole).await.unwrap().0, 200);
 
     let start = Instant::now();
-    assert_eq!(ground.post(VALIDATE, &review("u", "x")).await.0, 200);
+    assert_eq!(test_server.post(VALIDATE, &review("u", "x")).await.0, 200);
     assert!(start.elapsed() < short, "{:?}", start.elapsed());
 
     let (code, text) = answer(&mut halfway).await.unwrap();
@@ -41,44 +41,44 @@ async fn a_slow_client_is_cut_and_holds_up_nobody() {
     // An idle connection is closed too, much later.
     assert_eq!(talk(&mut idle, &whole).await.unwrap().0, 200);
     assert!(closed(&mut idle).await > short);
-    assert!(ground.metric("albedo_tls_handshake_failures_total{reason=\"timeout\"} 1").await);
-    ground.end().await;
+    assert!(test_server.metric("albedo_tls_handshake_failures_total{reason=\"timeout\"} 1").await);
+    test_server.end().await;
 }
 
 #[tokio::test]
 async fn connections_are_bounded_and_the_longest_idle_gives_way() {
-    let ground = Ground::new(Limits { connections: 2, ..limits() }, by_name()).await;
+    let test_server = TestServer::new(Limits { connections: 2, ..limits() }, by_name()).await;
     let whole = request(VALIDATE, &review("u", "x"), "keep-alive");
-    let (mut one, mut two) = (ground.connect().await, ground.connect().await);
+    let (mut one, mut two) = (test_server.connect().await, test_server.connect().await);
     for stream in [&mut one, &mut two] {
         assert_eq!(talk(stream, &whole).await.unwrap().0, 200);
     }
-    assert!(ground.metric("albedo_connections{listener=\"webhook\"} 2").await);
-    let mut third = tokio::time::timeout(PATIENCE, ground.connect()).await.unwrap();
+    assert!(test_server.metric("albedo_connections{listener=\"webhook\"} 2").await);
+    let mut third = tokio::time::timeout(PATIENCE, test_server.connect()).await.unwrap();
     assert_eq!(talk(&mut third, &whole).await.unwrap().0, 200);
     assert!(closed(&mut one).await < Duration::from_secs(2));
     assert_eq!(talk(&mut two, &whole).await.unwrap().0, 200);
-    assert!(ground.metric("albedo_connections_cut_total{listener=\"webhook\"} 1").await);
-    ground.end().await;
+    assert!(test_server.metric("albedo_connections_cut_total{listener=\"webhook\"} 1").await);
+    test_server.end().await;
 }
 
 /// As many idle connections as there are places, of one address, and twice as many again: who comes later is served all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_connections_keep_nobody_out() {
-    let ground = Ground::new(Limits { connections: 40, of_address: 40, ..limits() }, by_name()).await;
+    let test_server = TestServer::new(Limits { connections: 40, of_address: 40, ..limits() }, by_name()).await;
     let mut held = Vec::new();
     for number in 0..120 {
-        let mut stream = ground.connect().await;
+        let mut stream = test_server.connect().await;
         if number % 2 == 0 {
             stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
             assert_eq!(answer(&mut stream).await.unwrap().0, 404);
         }
         held.push(stream);
         if number % 10 == 0 {
-            assert_eq!(ground.post(VALIDATE, &review("u", "x")).await.0, 200);
+            assert_eq!(test_server.post(VALIDATE, &review("u", "x")).await.0, 200);
         }
     }
-    ground.end().await;
+    test_server.end().await;
 }
 
 /// Connections that never end their handshake, many more than an address may have under way: neither its own nor another address's
@@ -86,10 +86,10 @@ async fn idle_connections_keep_nobody_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handshakes_that_never_end_keep_nobody_out() {
     let limits = Limits { handshakes_of_address: 4, handshake: PATIENCE, ..limits() };
-    let ground = Ground::new(limits, by_name()).await;
+    let test_server = TestServer::new(limits, by_name()).await;
     let mut held = Vec::new();
     for _ in 0..12 {
-        let mut stream = TcpStream::connect(ground.webhook()).await.unwrap();
+        let mut stream = TcpStream::connect(test_server.webhook()).await.unwrap();
         // The beginning of a record of a handshake.
         stream.write_all(&[22, 3, 1]).await.unwrap();
         held.push(stream);
@@ -97,24 +97,24 @@ async fn handshakes_that_never_end_keep_nobody_out() {
     let start = Instant::now();
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
-    let other = socket.connect(ground.webhook()).await.unwrap();
+    let other = socket.connect(test_server.webhook()).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let mut other = TlsConnector::from(Arc::clone(&ground.client)).connect(name, other).await.unwrap();
+    let mut other = TlsConnector::from(Arc::clone(&test_server.client)).connect(name, other).await.unwrap();
     assert_eq!(talk(&mut other, &request(VALIDATE, &review("u", "x"), "close")).await.unwrap().0, 200);
     assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
-    assert_eq!(ground.post(VALIDATE, &review("u", "x")).await.0, 200);
+    assert_eq!(test_server.post(VALIDATE, &review("u", "x")).await.0, 200);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
-    let metrics = get(ground.handle.bound().metrics.unwrap(), "/metrics").await.1;
+    let metrics = get(test_server.handle.bound().metrics.unwrap(), "/metrics").await.1;
     let cut = metrics.lines().find_map(|line| line.strip_prefix("albedo_connections_cut_total{listener=\"webhook\"} "));
     assert!(cut.is_some_and(|cut| cut.parse::<u32>().unwrap() >= 8), "{cut:?}");
-    ground.end().await;
+    test_server.end().await;
 }
 
 #[tokio::test]
 async fn a_second_request_has_no_more_time_than_the_first() {
     let short = Duration::from_millis(300);
-    let ground = Ground::new(Limits { head: short, first_request: short, ..limits() }, by_name()).await;
-    let mut stream = ground.connect().await;
+    let test_server = TestServer::new(Limits { head: short, first_request: short, ..limits() }, by_name()).await;
+    let mut stream = test_server.connect().await;
     assert_eq!(talk(&mut stream, &request(VALIDATE, &review("u", "x"), "keep-alive")).await.unwrap().0, 200);
     // Idle, it may stay.
     tokio::time::sleep(short * 2).await;
@@ -129,21 +129,21 @@ async fn a_second_request_has_no_more_time_than_the_first() {
     assert!(start.elapsed() >= short, "{:?}", start.elapsed());
     drip.abort();
     // Who sends no review has no right to stay.
-    let mut other = ground.connect().await;
+    let mut other = test_server.connect().await;
     other.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     assert_eq!(answer(&mut other).await.unwrap().0, 404);
     assert!(closed(&mut other).await < Duration::from_secs(2));
-    ground.end().await;
+    test_server.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stalled_bodies_keep_nobody_out() {
-    let ground = Ground::new(limits(), by_name()).await;
+    let test_server = TestServer::new(limits(), by_name()).await;
     let mut large = review("u", "x");
     large.resize(2 << 20, b' ');
     let mut held = Vec::new();
     for _ in 0..33 {
-        let mut stream = ground.connect().await;
+        let mut stream = test_server.connect().await;
         let whole = request(VALIDATE, &large, "keep-alive");
         // Those that find no room are answered before they have sent all.
         let _ = tokio::time::timeout(Duration::from_millis(50), stream.write_all(&whole[..whole.len() - 5])).await;
@@ -151,42 +151,42 @@ async fn stalled_bodies_keep_nobody_out() {
     }
     for body in [review("u", "x"), large] {
         let start = Instant::now();
-        assert_eq!(ground.post(VALIDATE, &body).await.0, 200);
+        assert_eq!(test_server.post(VALIDATE, &body).await.0, 200);
         assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     }
-    ground.end().await;
+    test_server.end().await;
 }
 
 #[tokio::test]
 async fn a_body_that_drips_is_cut() {
-    let ground = Ground::new(Limits { body: Duration::from_secs(20), ..limits() }, by_name()).await;
-    let mut stream = ground.connect().await;
+    let test_server = TestServer::new(Limits { body: Duration::from_secs(20), ..limits() }, by_name()).await;
+    let mut stream = test_server.connect().await;
     let whole = request(VALIDATE, &review("u", "x"), "keep-alive");
     stream.write_all(&whole[..whole.len() - 5]).await.unwrap();
     let start = Instant::now();
     assert_eq!(answer(&mut stream).await.unwrap().0, 408);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
-    ground.end().await;
+    test_server.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_request_that_has_begun_is_answered_at_the_end() {
-    let ground = Ground::new(limits(), by_name()).await;
-    let mut idle = ground.connect().await;
+    let test_server = TestServer::new(limits(), by_name()).await;
+    let mut idle = test_server.connect().await;
     assert_eq!(talk(&mut idle, &request(VALIDATE, &review("u", "x"), "keep-alive")).await.unwrap().0, 200);
-    let mut busy = ground.connect().await;
+    let mut busy = test_server.connect().await;
     busy.write_all(&request(VALIDATE, &review("busy", "slow"), "keep-alive")).await.unwrap();
     // Its body is still under way when the end comes.
-    let mut sending = ground.connect().await;
+    let mut sending = test_server.connect().await;
     let whole = request(VALIDATE, &review("sending", "x"), "keep-alive");
     sending.write_all(&whole[..whole.len() - 5]).await.unwrap();
     // Connected, and nothing said yet.
-    let mut fresh = ground.connect().await;
+    let mut fresh = test_server.connect().await;
     tokio::time::sleep(Duration::from_millis(100)).await;
 
-    let address = ground.webhook();
-    let client = Arc::clone(&ground.client);
-    let Ground { handle, cancel, directory, .. } = ground;
+    let address = test_server.webhook();
+    let client = Arc::clone(&test_server.client);
+    let TestServer { handle, cancel, directory, .. } = test_server;
     cancel.cancel();
     let end = tokio::spawn(handle.join());
     assert!(closed(&mut idle).await < Duration::from_millis(400));
@@ -208,8 +208,8 @@ async fn a_request_that_has_begun_is_answered_at_the_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn nothing_is_lost_while_the_listener_lingers() {
-    let ground = Ground::new(Limits { linger: Duration::from_millis(600), ..limits() }, by_name()).await;
-    let (address, client) = (ground.webhook(), Arc::clone(&ground.client));
+    let test_server = TestServer::new(Limits { linger: Duration::from_millis(600), ..limits() }, by_name()).await;
+    let (address, client) = (test_server.webhook(), Arc::clone(&test_server.client));
     let stop = CancellationToken::new();
     let answered = Arc::new(AtomicUsize::new(0));
     let mut callers = JoinSet::new();
@@ -234,8 +234,8 @@ async fn nothing_is_lost_while_the_listener_lingers() {
         });
     }
     until("answered", || answered.load(Ordering::Relaxed) > 50).await;
-    let probes = ground.handle.bound().probes.unwrap();
-    ground.cancel.cancel();
+    let probes = test_server.handle.bound().probes.unwrap();
+    test_server.cancel.cancel();
     tokio::time::sleep(Duration::from_millis(200)).await;
     // Unready at once, and still able to say so.
     assert_eq!(get(probes, "/readyz").await, (503, "not ready: webhook\n".to_owned()));
@@ -245,30 +245,30 @@ async fn nothing_is_lost_while_the_listener_lingers() {
     // By now the endpoints would have gone.
     stop.cancel();
     callers.join_all().await;
-    ground.end().await;
+    test_server.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn what_outlasts_the_drain_is_cut() {
     let limits = Limits { drain: Duration::from_millis(200), ..limits() };
-    let ground = Ground::new(limits, by_name()).await;
-    let mut stuck = ground.connect().await;
+    let test_server = TestServer::new(limits, by_name()).await;
+    let mut stuck = test_server.connect().await;
     let whole = request(VALIDATE, &review("u", "x"), "keep-alive");
     stuck.write_all(&whole[..whole.len() - 5]).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     let start = Instant::now();
-    ground.end().await;
+    test_server.end().await;
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     closed(&mut stuck).await;
 }
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_an_error() {
-    let ground = Ground::new(limits(), by_name()).await;
-    let mut config = config(ground.directory.path(), limits());
-    config.webhook.as_mut().unwrap().address = ground.webhook();
+    let test_server = TestServer::new(limits(), by_name()).await;
+    let mut config = config(test_server.directory.path(), limits());
+    config.webhook.as_mut().unwrap().address = test_server.webhook();
     let registry = Arc::new(Mutex::default());
     let started = Serve::start(config, by_name(), Readiness::new(), registry, CancellationToken::new()).await;
     assert!(matches!(started.unwrap_err(), Error::Bind { listener: "webhook", .. }));
-    ground.end().await;
+    test_server.end().await;
 }

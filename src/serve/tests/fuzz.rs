@@ -189,7 +189,7 @@ async fn bytes_of_strangers_are_answered_or_cut() {
     let limits = Limits { first_request: SHORT, head: SHORT, idle: SHORT, body: SHORT, ..limits() };
     let registry: SharedRegistry = Arc::new(Mutex::default());
     let metrics = Metrics::new(&registry);
-    let decide: Decide = Arc::new(|_, _| Answer::allow());
+    let decide: Decide = Arc::new(|_, _| ReviewAnswer::allow());
     let routes = webhook::routes(&decide, limits.body, &metrics);
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, cancel) = (socket.local_addr().unwrap(), CancellationToken::new());

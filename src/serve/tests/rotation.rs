@@ -101,24 +101,24 @@ async fn a_mounted_secret_is_taken_over_without_a_failed_handshake() {
 
 #[tokio::test]
 async fn a_mismatched_pair_is_never_served() {
-    let ground = Ground::new(limits(), by_name()).await;
+    let test_server = TestServer::new(limits(), by_name()).await;
     let served = |stream: &TlsStream<TcpStream>| stream.get_ref().1.peer_certificates().unwrap()[0].clone();
-    let first = served(&ground.connect().await);
-    let (other, third) = (ground.authority.pair(), ground.authority.pair());
-    put(ground.directory.path(), &Pair { key: third.key.clone(), ..other });
+    let first = served(&test_server.connect().await);
+    let (other, third) = (test_server.authority.pair(), test_server.authority.pair());
+    put(test_server.directory.path(), &Pair { key: third.key.clone(), ..other });
     let refused = "albedo_serving_certificate_refused_total 1";
     let start = Instant::now();
-    while !ground.metric(refused).await {
+    while !test_server.metric(refused).await {
         assert!(start.elapsed() < PATIENCE);
     }
-    assert_eq!(served(&ground.connect().await), first);
-    put(ground.directory.path(), &third);
+    assert_eq!(served(&test_server.connect().await), first);
+    put(test_server.directory.path(), &third);
     let start = Instant::now();
-    while served(&ground.connect().await) != third.der {
+    while served(&test_server.connect().await) != third.der {
         assert!(start.elapsed() < PATIENCE);
     }
-    assert_eq!(ground.post(VALIDATE, &review("u", "x")).await.0, 200);
-    ground.end().await;
+    assert_eq!(test_server.post(VALIDATE, &review("u", "x")).await.0, 200);
+    test_server.end().await;
 }
 
 #[tokio::test]
@@ -146,19 +146,19 @@ async fn webhooks_wait_for_the_first_certificate() {
 
 #[tokio::test]
 async fn both_versions_of_tls_are_spoken() {
-    let ground = Ground::new(limits(), by_name()).await;
+    let test_server = TestServer::new(limits(), by_name()).await;
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[version])
             .unwrap()
-            .with_root_certificates(ground.authority.roots())
+            .with_root_certificates(test_server.authority.roots())
             .with_no_client_auth();
-        let mut stream = connect(ground.webhook(), &Arc::new(client)).await.unwrap();
+        let mut stream = connect(test_server.webhook(), &Arc::new(client)).await.unwrap();
         assert_eq!(stream.get_ref().1.protocol_version(), Some(version.version));
         // Without ALPN, as well.
         assert_eq!(talk(&mut stream, &request(VALIDATE, &review("u", "x"), "close")).await.unwrap().0, 200);
     }
-    ground.end().await;
+    test_server.end().await;
 }
 
 #[tokio::test]

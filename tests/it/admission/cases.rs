@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use albedo_ground::eventually;
+use albedo_testenv::eventually;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::{plain, refused, said, services, silent, warned};
 use crate::base::Base;
+use crate::fixture::{Fixture, SOON};
 use crate::objects::{PREFIX, rule};
-use crate::stage::{SOON, Stage};
 
 enum Verdict {
     Refused,
@@ -109,31 +109,31 @@ fn cases(region: &str) -> Vec<Case> {
 }
 
 pub async fn mistakes_are_named(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::with_webhooks(&base, "mistakes", &[]).await?;
-    services(&stage).await?;
+    let fixture = Fixture::with_webhooks(&base, "mistakes", &[]).await?;
+    services(&fixture).await?;
     let mut wrong = Vec::new();
-    for case in cases(&stage.scope.region) {
+    for case in cases(&fixture.scope.region) {
         let annotations: Vec<(&str, &str)> =
             case.annotations.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        let ingress = stage.ingress("mistaken", &annotations, &case.rules);
+        let ingress = fixture.ingress("mistaken", &annotations, &case.rules);
         // Not a dry run: what is refused must not be stored, and what is warned of must be.
-        let out = stage.try_apply(&[ingress], &[]).await?;
+        let out = fixture.try_apply(&[ingress], &[]).await?;
         let facts: Vec<&str> = case.facts.iter().map(String::as_str).collect();
         let outcome = match case.verdict {
             Refused => refused(case.what, &out, &facts),
             Warned => warned(case.what, &out, &facts),
         };
         wrong.extend(outcome.err().map(|error| format!("{error:#}")));
-        stage.kubectl(&["delete", "ingress", "mistaken", "--ignore-not-found", "--timeout=60s"]).await?;
+        fixture.kubectl(&["delete", "ingress", "mistaken", "--ignore-not-found", "--timeout=60s"]).await?;
     }
     ensure!(wrong.is_empty(), "{} cases are not as they should be:\n{}", wrong.len(), wrong.join("\n"));
-    stage.close().await
+    fixture.close().await
 }
 
 /// All of it in one object: every mistake is told at once, each by its own path.
 pub async fn all_mistakes_at_once(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::with_webhooks(&base, "at-once", &[]).await?;
-    services(&stage).await?;
+    let fixture = Fixture::with_webhooks(&base, "at-once", &[]).await?;
+    services(&fixture).await?;
     let annotations = [
         ("scheme", "public"),
         ("target-type", "pod"),
@@ -143,7 +143,7 @@ pub async fn all_mistakes_at_once(base: Arc<Base>) -> Result<()> {
         ("sslPolicy", "x"),
     ];
     let rules = json!([rule(None, &[("/*", "Prefix", "web", 80), ("/a*", "Exact", "web", 80)])]);
-    let out = stage.try_apply(&[stage.ingress("many", &annotations, &rules)], &[]).await?;
+    let out = fixture.try_apply(&[fixture.ingress("many", &annotations, &rules)], &[]).await?;
     let paths =
         ["scheme", "target-type", "listen-ports", "healthcheck-interval-seconds", "certificate-arn", "sslPolicy"];
     let paths = paths.map(|key| format!("metadata.annotations[{PREFIX}{key}]: "));
@@ -151,17 +151,17 @@ pub async fn all_mistakes_at_once(base: Arc<Base>) -> Result<()> {
     facts.extend(["spec.rules[0].http.paths[0].path: ", "spec.rules[0].http.paths[1].path: "]);
     refused("an Ingress with eight mistakes", &out, &facts)?;
     ensure!(said(&out).lines().filter(|line| line.starts_with("* ")).count() == facts.len(), "{}", said(&out));
-    let stored = stage.kubectl(&["get", "ingress", "-o", "name"]).await?;
+    let stored = fixture.kubectl(&["get", "ingress", "-o", "name"]).await?;
     ensure!(stored.is_empty(), "it was stored: {stored}");
-    stage.close().await
+    fixture.close().await
 }
 
 /// Members of one load balancer that do not go together.
 pub async fn siblings_must_agree(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::with_webhooks(&base, "siblings", &[]).await?;
-    services(&stage).await?;
-    let certificate = stage.scope.emulator().certificate(&stage.scope.region, &["*.example.com"]).await?;
-    let group = stage.scope.group.as_str();
+    let fixture = Fixture::with_webhooks(&base, "siblings", &[]).await?;
+    services(&fixture).await?;
+    let certificate = fixture.scope.emulator().certificate(&fixture.scope.region, &["*.example.com"]).await?;
+    let group = fixture.scope.group.as_str();
     let member = |name: &str, scheme: &str, policy: &str| {
         let annotations = [
             ("group.name", group),
@@ -170,52 +170,52 @@ pub async fn siblings_must_agree(base: Arc<Base>) -> Result<()> {
             ("certificate-arn", certificate.as_str()),
             ("ssl-policy", policy),
         ];
-        stage.ingress(name, &annotations, &plain())
+        fixture.ingress(name, &annotations, &plain())
     };
     let (old, new) = ("ELBSecurityPolicy-2016-08", "ELBSecurityPolicy-TLS13-1-2-2021-06");
-    silent("the first member", &stage.try_apply(&[member("first", "internet-facing", old)], &[]).await?)?;
-    stage.hostname("first").await?;
+    silent("the first member", &fixture.try_apply(&[member("first", "internet-facing", old)], &[]).await?)?;
+    fixture.hostname("first").await?;
 
-    let namespace = stage.scope.namespace.as_str();
+    let namespace = fixture.scope.namespace.as_str();
     let both = [format!("{namespace}/first"), format!("{namespace}/second")];
-    let out = stage.try_apply(&[member("second", "internet-facing", new)], &[]).await?;
+    let out = fixture.try_apply(&[member("second", "internet-facing", new)], &[]).await?;
     refused("another TLS policy on one port", &out, &[&both[0], "second", old, new, "443"])?;
 
-    let out = stage.try_apply(&[member("second", "internal", old)], &[]).await?;
+    let out = fixture.try_apply(&[member("second", "internal", old)], &[]).await?;
     refused("another scheme", &out, &[&both[0], "internal", "internet-facing", "scheme"])?;
 
-    let out = stage.try_apply(&[member("second", "internet-facing", old)], &[]).await?;
+    let out = fixture.try_apply(&[member("second", "internet-facing", old)], &[]).await?;
     warned("a second member that agrees, with the first one's rule", &out, &["ALB110", &both[0]])?;
-    let out = stage.try_apply(&[member("first", "internet-facing", new)], &[]).await?;
+    let out = fixture.try_apply(&[member("first", "internet-facing", new)], &[]).await?;
     refused("an edit against the second member", &out, &[&both[1], old, new])?;
-    stage.kubectl(&["delete", "ingress", "--all", "--timeout=60s"]).await?;
-    stage.close().await
+    fixture.kubectl(&["delete", "ingress", "--all", "--timeout=60s"]).await?;
+    fixture.close().await
 }
 
 /// Another scheme is another load balancer, with another name: not without a word.
 pub async fn a_replacement_has_to_be_meant(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::with_webhooks(&base, "replacement", &[]).await?;
-    services(&stage).await?;
+    let fixture = Fixture::with_webhooks(&base, "replacement", &[]).await?;
+    services(&fixture).await?;
     let of = |scheme: &str, meant: &[(&'static str, &'static str)]| {
         let mut annotations = vec![("scheme", scheme), ("target-type", "ip")];
         annotations.extend_from_slice(meant);
-        stage.ingress("web", &annotations, &plain())
+        fixture.ingress("web", &annotations, &plain())
     };
-    stage.apply(&[of("internal", &[])]).await?;
-    let name = stage.hostname("web").await?;
-    let out = stage.try_apply(&[of("internet-facing", &[])], &[]).await?;
+    fixture.apply(&[of("internal", &[])]).await?;
+    let name = fixture.hostname("web").await?;
+    let out = fixture.try_apply(&[of("internet-facing", &[])], &[]).await?;
     refused("another scheme", &out, &["ALB301", &name, "internal", "internet-facing", "albedo.dev/allow-replacement"])?;
     let meant = [("albedo.dev/allow-replacement", "true")];
-    let out = stage.try_apply(&[of("internet-facing", &meant)], &[]).await?;
+    let out = fixture.try_apply(&[of("internet-facing", &meant)], &[]).await?;
     warned("another scheme that is meant", &out, &["ALB301"])?;
-    eventually("another load balancer", SOON, async || Ok((stage.hostname("web").await? != name).then_some(())))
+    eventually("another load balancer", SOON, async || Ok((fixture.hostname("web").await? != name).then_some(())))
         .await?;
-    stage.quiet().await?;
-    let balancers = stage.state().await?.load_balancers;
+    fixture.quiet().await?;
+    let balancers = fixture.state().await?.load_balancers;
     ensure!(
         balancers.len() == 1 && balancers.iter().all(|lb| lb.scheme.as_deref() == Some("internet-facing")),
         "{balancers:?}"
     );
-    stage.kubectl(&["delete", "ingress", "web", "--timeout=60s"]).await?;
-    stage.close().await
+    fixture.kubectl(&["delete", "ingress", "web", "--timeout=60s"]).await?;
+    fixture.close().await
 }

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use albedo_ground::Process;
+use albedo_testenv::Process;
 
 fn main() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;

@@ -54,13 +54,13 @@ impl Launch {
             ensure!(status == 200, "{url}: {status}");
             let text = String::from_utf8_lossy(&body).into_owned();
             let idle = text.lines().any(|line| line == "albedo_queue_waiting 0");
-            let turns: Vec<String> =
-                text.lines().filter(|line| line.starts_with("albedo_turn")).map(ToOwned::to_owned).collect();
+            let passes: Vec<String> =
+                text.lines().filter(|line| line.starts_with("albedo_reconcile_pass")).map(ToOwned::to_owned).collect();
             let last = match self.value("aws-region") {
                 Some(region) => emulator.last(region).await?,
                 None => emulator.mark().await?,
             };
-            Ok(idle.then_some((turns, last)))
+            Ok(idle.then_some((passes, last)))
         })
         .await
         .map(drop)

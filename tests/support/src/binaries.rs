@@ -1,4 +1,4 @@
-//! Where the executables are: `tests/ground.sh` builds what is missing and says the folder.
+//! Where the executables are: `tests/test_env.sh` builds what is missing and says the folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,17 +17,17 @@ pub struct Binaries;
 impl Binaries {
     /// The folder of etcd, kube-apiserver, kube-controller-manager and kubectl.
     pub async fn controlplane() -> Result<PathBuf> {
-        ground_sh(&["controlplane"]).await
+        environment_sh(&["controlplane"]).await
     }
 
     /// The folder of certmanager, helm, vegeta, toxiproxy; those named are there afterwards.
     pub async fn tools(names: &[&str]) -> Result<PathBuf> {
-        ground_sh(&[&["tools"], names].concat()).await
+        environment_sh(&[&["tools"], names].concat()).await
     }
 
     /// The folder of the emulator's Python.
     pub async fn aws() -> Result<PathBuf> {
-        ground_sh(&["aws"]).await
+        environment_sh(&["aws"]).await
     }
 
     /// The library that gives a program another wall clock (<https://github.com/wolfcw/libfaketime>).
@@ -42,8 +42,8 @@ impl Binaries {
     }
 }
 
-async fn ground_sh(args: &[&str]) -> Result<PathBuf> {
-    let script = tests_dir().join("ground.sh");
+async fn environment_sh(args: &[&str]) -> Result<PathBuf> {
+    let script = tests_dir().join("environment.sh");
     let what = format!("{} {}", script.display(), args.join(" "));
     let out = Command::new("bash")
         .arg(&script)

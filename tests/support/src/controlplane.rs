@@ -87,7 +87,7 @@ impl ControlPlane {
     async fn attempt(b: &ControlPlaneBuilder, bin: &Path) -> Result<Self> {
         let (dir, port, store) = (b.dir.clone(), free_port()?, free_port()?);
         let url = format!("https://127.0.0.1:{port}");
-        let authority = Authority::new("ground")?;
+        let authority = Authority::new("testenv")?;
         let etcd = Process::start("etcd", &etcd_command(bin, &dir, store, free_port()?), &dir.join("etcd.log"))?;
         let mut command = apiserver_command(bin, &dir, &authority, port, store)?;
         command.args(&b.apiserver_flags);
@@ -238,10 +238,10 @@ fn write_kubeconfig(dir: &Path, url: &str, authority: &Authority, user: &str, gr
     let (pki, file) = (dir.join("pki"), user.replace([':', '/'], "-"));
     let (certificate, key) = authority.client(user, group)?.write(&pki, &file)?;
     let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "ground",
-        "clusters": [{"name": "ground", "cluster": {"server": url, "certificate-authority": pki.join("ca.crt")}}],
+        "apiVersion": "v1", "kind": "Config", "current-context": "testenv",
+        "clusters": [{"name": "testenv", "cluster": {"server": url, "certificate-authority": pki.join("ca.crt")}}],
         "users": [{"name": user, "user": {"client-certificate": certificate, "client-key": key}}],
-        "contexts": [{"name": "ground", "context": {"cluster": "ground", "user": user}}],
+        "contexts": [{"name": "testenv", "context": {"cluster": "testenv", "user": user}}],
     });
     let path = dir.join(format!("{file}.kubeconfig"));
     std::fs::write(&path, serde_json::to_vec_pretty(&config)?)

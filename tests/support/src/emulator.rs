@@ -1,4 +1,4 @@
-//! The AWS emulator (`tests/aws`) as a process, and its door.
+//! The AWS emulator (`tests/aws`) as a process, and its control API.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -197,13 +197,13 @@ impl Emulator {
         self.process.stop().await.map(drop)
     }
 
-    async fn get<T: DeserializeOwned>(&self, door: &str, region: &str, query: &str) -> Result<T> {
-        let url = format!("{}/albedo/{door}?region={region}{query}", self.endpoint);
+    async fn get<T: DeserializeOwned>(&self, control: &str, region: &str, query: &str) -> Result<T> {
+        let url = format!("{}/albedo/{control}?region={region}{query}", self.endpoint);
         self.answer(&url, http_get(&url).await)
     }
 
-    async fn post<T: DeserializeOwned>(&self, door: &str, region: &str, body: &Value) -> Result<T> {
-        let url = format!("{}/albedo/{door}?region={region}", self.endpoint);
+    async fn post<T: DeserializeOwned>(&self, control: &str, region: &str, body: &Value) -> Result<T> {
+        let url = format!("{}/albedo/{control}?region={region}", self.endpoint);
         self.answer(&url, http_post(&url, serde_json::to_vec(body)?).await)
     }
 

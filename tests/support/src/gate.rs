@@ -23,9 +23,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::refusal::{How, Refusal, Refusing, Seen, expired, status};
+use crate::refusal::{How, Refusal, Refusing, SeenRequest, expired, status};
 
-type Answer = Response<UnsyncBoxBody<Bytes, anyhow::Error>>;
+type GateResponse = Response<UnsyncBoxBody<Bytes, anyhow::Error>>;
 
 /// What happens to the answer of the write that the gate is armed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +212,7 @@ impl Shared {
     }
 
     /// An error cuts the connection.
-    async fn pass(&self, side: Side, request: Request<Incoming>) -> Result<Answer> {
+    async fn pass(&self, side: Side, request: Request<Incoming>) -> Result<GateResponse> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let write = match side {
@@ -221,7 +221,7 @@ impl Shared {
         };
         let how = match side {
             Side::Aws => None,
-            Side::Kubernetes => self.refusing().strike(&Seen {
+            Side::Kubernetes => self.refusing().strike(&SeenRequest {
                 method: &parts.method,
                 path: parts.uri.path(),
                 query: parts.uri.query().unwrap_or_default(),
@@ -285,7 +285,7 @@ impl Shared {
         let _ = self.state.subscribe().wait_for(|state| *state == State::Open).await;
     }
 
-    async fn to_aws(&self, request: Request<Full<Bytes>>) -> Result<Answer> {
+    async fn to_aws(&self, request: Request<Full<Bytes>>) -> Result<GateResponse> {
         let stream = TcpStream::connect(&self.emulator).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
@@ -306,7 +306,7 @@ impl Shared {
         Ok(())
     }
 
-    async fn to_kubernetes(&self, request: Request<Bytes>) -> Result<Answer> {
+    async fn to_kubernetes(&self, request: Request<Bytes>) -> Result<GateResponse> {
         let (mut parts, body) = request.into_parts();
         for name in ["host", "connection", "content-length", "transfer-encoding"] {
             parts.headers.remove(name);

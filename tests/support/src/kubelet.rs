@@ -17,7 +17,7 @@ use crate::aws_state::{Node, World};
 use crate::pods::{Addresses, HOLD, annotation, wanted};
 
 const AT_ONCE: usize = 32;
-const MANAGER: &str = "ground-kubelet";
+const MANAGER: &str = "testenv-kubelet";
 
 /// A node to be made.
 #[derive(Debug, Clone)]

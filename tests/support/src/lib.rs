@@ -1,12 +1,12 @@
-//! The ground the tests stand on: a real Kubernetes control plane, an AWS emulator, cert-manager, a stand-in for kubelet, Albedo itself.
+//! The test environment the tests stand on: a real Kubernetes control plane, an AWS emulator, cert-manager, a stand-in for kubelet, Albedo itself.
 //!
-//! [`Ground`] starts one control plane and one emulator for a whole run; [`Ground::scope`] gives a test a namespace, an AWS
+//! [`TestEnv`] starts one control plane and one emulator for a whole run; [`TestEnv::scope`] gives a test a namespace, an AWS
 //! region and names of its own in them, so that tests run side by side. Everything below can be used alone too:
 //!
 //! | | |
 //! |---|---|
 //! | [`ControlPlane`] | etcd, kube-apiserver, kube-controller-manager on loopback, own CA, admin's kubeconfig |
-//! | [`Emulator`] | AWS over HTTP, one world a region, with a door for seeding, faults and reading what is there |
+//! | [`Emulator`] | AWS over HTTP, one world a region, with a control API for seeding, faults and reading what is there |
 //! | [`Gate`] | stands before both of them, counts what is written, and keeps back an answer |
 //! | [`Frozen`] | a cluster and its AWS as somebody else left them |
 //! | [`CertManager`] | cert-manager's controllers and CA injector |
@@ -15,7 +15,7 @@
 //! | [`Albedo`] | the program under test as a process |
 //! | [`Process`] | what all of them are: a child that never outlives its parent, and whose log is at hand when it fails |
 //!
-//! Executables come from `tests/ground.sh`, which builds them once into a cache. A client from here belongs to the tokio
+//! Executables come from `tests/test_env.sh`, which builds them once into a cache. A client from here belongs to the tokio
 //! runtime that made it: run all tests of a binary on one runtime.
 #![forbid(unsafe_code)]
 #![expect(clippy::missing_errors_doc, reason = "every error says what was being started and shows the end of its log")]
@@ -31,7 +31,6 @@ mod controlplane;
 mod emulator;
 mod frozen;
 mod gate;
-mod ground;
 mod kubelet;
 mod memory;
 mod mount;
@@ -42,6 +41,7 @@ mod pods;
 mod process;
 mod refusal;
 mod rights;
+mod test_env;
 mod wait;
 
 pub use account::{ACCOUNT, shipped};
@@ -56,7 +56,6 @@ pub use controlplane::{AUDIT, ControlPlane, ControlPlaneBuilder};
 pub use emulator::{CALLS, Emulator};
 pub use frozen::{Counts, Frozen, Label};
 pub use gate::{Cutter, Gate, Trip};
-pub use ground::{Ground, Scope};
 pub use kubelet::{Kubelet, NodeSpec};
 pub use memory::Limited;
 pub use mount::SecretMount;
@@ -65,5 +64,6 @@ pub use pki::{Authority, Pair};
 pub use pods::{HOLD, READY};
 pub use process::{Process, Signal};
 pub use refusal::{How, Often, Refusal, Which};
-pub use rights::{Reviewed, Seen, granted_by_policy, granted_by_roles, idle, missing};
+pub use rights::{Reviewed, UsedRights, granted_by_policy, granted_by_roles, missing, unused};
+pub use test_env::{Scope, TestEnv};
 pub use wait::{eventually, settled};

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::kubelet::NodeSpec;
 
 /// A pod with this annotation is left alone: neither scheduled nor started nor removed.
-pub const HOLD: &str = "ground.albedo.dev/hold";
+pub const HOLD: &str = "testenv.albedo.dev/hold";
 /// A pod with this annotation set to `false` runs and is not ready.
-pub const READY: &str = "ground.albedo.dev/ready";
+pub const READY: &str = "testenv.albedo.dev/ready";
 
 pub(crate) fn annotation<'a>(pod: &'a Pod, key: &str) -> Option<&'a str> {
     pod.metadata.annotations.as_ref()?.get(key).map(String::as_str)

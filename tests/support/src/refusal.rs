@@ -59,7 +59,7 @@ pub(crate) struct Refusing {
 }
 
 /// A request to Kubernetes.
-pub(crate) struct Seen<'a> {
+pub(crate) struct SeenRequest<'a> {
     pub(crate) method: &'a Method,
     pub(crate) path: &'a str,
     pub(crate) query: &'a str,
@@ -79,7 +79,7 @@ impl Refusing {
     }
 
     /// What becomes of a request; nothing if it passes.
-    pub(crate) fn strike(&mut self, seen: &Seen<'_>) -> Option<How> {
+    pub(crate) fn strike(&mut self, seen: &SeenRequest<'_>) -> Option<How> {
         let (rule, _, struck) = self.rules.iter_mut().find(|(rule, since, struck)| {
             let goes_on = match rule.often {
                 Often::Times(times) => *struck < times,
@@ -92,7 +92,7 @@ impl Refusing {
     }
 }
 
-fn fits(which: Which, seen: &Seen<'_>) -> bool {
+fn fits(which: Which, seen: &SeenRequest<'_>) -> bool {
     let watches = seen.query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1");
     match which {
         Which::All => true,
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_request_is_told_apart() {
-        let seen = |method: &'static Method, path: &'static str, query, body: &'static [u8]| Seen {
+        let seen = |method: &'static Method, path: &'static str, query, body: &'static [u8]| SeenRequest {
             method,
             path,
             query,

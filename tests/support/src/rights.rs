@@ -12,7 +12,7 @@ use crate::account::ACCOUNT;
 
 /// Rights by what was logged.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct UsedRights {
     pub used: BTreeSet<String>,
     /// Asked for and not had.
     pub refused: BTreeSet<String>,
@@ -44,7 +44,7 @@ pub fn granted_by_policy(json: &str) -> Result<BTreeSet<String>> {
     Ok(actions.filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
-impl Seen {
+impl UsedRights {
     /// Adds what the lines of an API server's audit log tell of Albedo.
     pub fn audited(&mut self, log: &str) -> Result<()> {
         for line in log.lines() {
@@ -87,11 +87,11 @@ pub fn missing(granted: &BTreeSet<String>, used: &BTreeSet<String>, beyond: Revi
 }
 
 /// What is granted and was not used, unless `unreached` has it, whose rows may be used by chance; and the rows there that nobody needs any more.
-pub fn idle(granted: &BTreeSet<String>, used: &BTreeSet<String>, unreached: Reviewed<'_>) -> Vec<String> {
+pub fn unused(granted: &BTreeSet<String>, used: &BTreeSet<String>, unreached: Reviewed<'_>) -> Vec<String> {
     let is_used = |right: &str| used.iter().any(|one| covers(right, one));
     let is_known = |right: &str| unreached.iter().any(|(known, _)| *known == right);
-    let idle = granted.iter().filter(|right| !is_used(right) && !is_known(right));
-    let mut said: Vec<String> = idle.map(|right| format!("granted and never used: {right}")).collect();
+    let unused = granted.iter().filter(|right| !is_used(right) && !is_known(right));
+    let mut said: Vec<String> = unused.map(|right| format!("granted and never used: {right}")).collect();
     let old = unreached.iter().filter(|(right, _)| !granted.contains(*right));
     said.extend(old.map(|(right, _)| format!("a row of what no test reaches is granted no more: {right}")));
     said
@@ -148,7 +148,7 @@ mod tests {
             .replace('\n', "")
         };
         let discovery = format!(r#"{{"verb": "get", "user": {{"username": "{ACCOUNT}"}}}}"#);
-        let mut seen = Seen::default();
+        let mut seen = UsedRights::default();
         seen.audited(&[event("admin", "allow"), event(ACCOUNT, "forbid"), discovery].join("\n"))?;
         assert_eq!((&seen.used, &seen.refused), (&set(&[]), &set(&["patch pods/status"])));
         seen.audited(&event(ACCOUNT, "allow"))?;
@@ -156,7 +156,7 @@ mod tests {
         let call = |service: &str, agent: &str| {
             format!(r#"{{"service": "{service}", "operation": "DeleteRule", "userAgent": "{agent}"}}"#)
         };
-        let mut seen = Seen::default();
+        let mut seen = UsedRights::default();
         seen.called(&[call("elbv2", "aws-sdk-rust/1"), call("ec2", "Boto3")].join("\n"))?;
         assert_eq!(seen.used, set(&["elasticloadbalancing:DeleteRule"]));
         Ok(())
@@ -167,9 +167,9 @@ mod tests {
         let (granted, used) = (set(&["a:Get*", "a:Put", "a:Drop"]), set(&["a:GetOne", "a:Put", "a:Move"]));
         assert_eq!(missing(&granted, &used, &[]), ["used and not granted: a:Move"]);
         assert!(missing(&granted, &used, &[("a:Move", "")]).is_empty());
-        assert_eq!(idle(&granted, &used, &[]), ["granted and never used: a:Drop"]);
-        assert!(idle(&granted, &used, &[("a:Drop", "")]).is_empty());
-        let old = idle(&granted, &used, &[("a:Drop", ""), ("a:Get*", ""), ("a:Gone", "")]);
+        assert_eq!(unused(&granted, &used, &[]), ["granted and never used: a:Drop"]);
+        assert!(unused(&granted, &used, &[("a:Drop", "")]).is_empty());
+        let old = unused(&granted, &used, &[("a:Drop", ""), ("a:Get*", ""), ("a:Gone", "")]);
         assert_eq!(old, ["a row of what no test reaches is granted no more: a:Gone"]);
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use albedo_ground::{Binaries, ControlPlane, Ground, Launch, Process, Scope, Signal, eventually};
+use albedo_testenv::{Binaries, ControlPlane, Launch, Process, Scope, Signal, TestEnv, eventually};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -21,10 +21,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_starts_works_and_stops() -> Result<()> {
     let begun = Instant::now();
-    let ground = Arc::new(Ground::start().await?);
-    println!("ground ready in {:.1?}", begun.elapsed());
+    let test_env = Arc::new(TestEnv::start().await?);
+    println!("test environment ready in {:.1?}", begun.elapsed());
 
-    let (one, two) = (ground.scope("Smoke one").await?, ground.scope("smoke-two").await?);
+    let (one, two) = (test_env.scope("Smoke one").await?, test_env.scope("smoke-two").await?);
     ensure!(one.world.vpc_id != two.world.vpc_id && one.region != two.region);
     ensure!(one.world.zones == ["a", "b", "c"].map(|z| format!("{}{z}", one.region)), "{:?}", one.world.zones);
 
@@ -37,9 +37,9 @@ async fn everything_starts_works_and_stops() -> Result<()> {
     namespace_goes_away(&one).await?;
 
     drop((one, two));
-    let ground = Arc::into_inner(ground).context("a scope still holds the ground")?;
+    let test_env = Arc::into_inner(test_env).context("a scope still holds the test environment")?;
     let stopping = Instant::now();
-    ground.stop().await?;
+    test_env.stop().await?;
     println!("stopped in {:.1?}, {:.1?} in all", stopping.elapsed(), begun.elapsed());
     Ok(())
 }
@@ -95,14 +95,14 @@ async fn gate_keeps_pod_unready(scope: &Scope) -> Result<()> {
 
 async fn certificate_is_issued(scope: &Scope) -> Result<()> {
     let begun = Instant::now();
-    scope.ground().cert_manager().await?;
+    scope.test_env().cert_manager().await?;
     println!("cert-manager started in {:.1?}", begun.elapsed());
     let manifest = json!({"apiVersion": "v1", "kind": "List", "items": [
         {"apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": {"name": "self"}, "spec": {"selfSigned": {}}},
         {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "serving"}, "spec": {
             "secretName": "serving", "dnsNames": ["webhook.svc"], "issuerRef": {"name": "self", "kind": "Issuer"},
             "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"}}}]});
-    let file = scope.ground().dir().join("certificate.json");
+    let file = scope.test_env().dir().join("certificate.json");
     std::fs::write(&file, manifest.to_string())?;
     let begun = Instant::now();
     scope.kubectl(&["apply", "-f", &file.to_string_lossy()]).await?;
@@ -178,15 +178,15 @@ async fn provisioned_things_are_read(scope: &Scope) -> Result<()> {
 
 /// Any program that serves HTTP will do.
 async fn launched_program_is_waited_for(scope: &Scope) -> Result<()> {
-    let port = albedo_ground::free_port()?;
-    let (ready, log) = (format!("http://127.0.0.1:{port}/"), scope.ground().dir().join("launched.log"));
+    let port = albedo_testenv::free_port()?;
+    let (ready, log) = (format!("http://127.0.0.1:{port}/"), scope.test_env().dir().join("launched.log"));
     let server = "import http.server,sys; http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')";
     let mut program = Launch::new("python3", ready, log).arg("-c").arg(server).arg(port.to_string()).start().await?;
     ensure!(program.process().exited()?.is_none());
     let status = program.stop().await?;
     ensure!(std::os::unix::process::ExitStatusExt::signal(&status) == Some(15), "{status}");
 
-    let failed = Launch::new("false", "http://127.0.0.1:1/", scope.ground().dir().join("failed.log")).start().await;
+    let failed = Launch::new("false", "http://127.0.0.1:1/", scope.test_env().dir().join("failed.log")).start().await;
     let said = format!("{:#}", failed.err().context("it should not have started")?);
     ensure!(said.contains("stopped by itself") && said.contains("failed.log"), "{said}");
     Ok(())
@@ -194,7 +194,7 @@ async fn launched_program_is_waited_for(scope: &Scope) -> Result<()> {
 
 async fn namespace_goes_away(scope: &Scope) -> Result<()> {
     let begun = Instant::now();
-    scope.ground().plane().kubectl_ok(["delete", "namespace", &scope.namespace, "--timeout=30s"]).await?;
+    scope.test_env().plane().kubectl_ok(["delete", "namespace", &scope.namespace, "--timeout=30s"]).await?;
     println!("namespace with pods deleted in {:.1?}", begun.elapsed());
     Ok(())
 }

@@ -42,7 +42,7 @@ fn facts() -> Facts {
     }
 }
 
-fn asked(kind: RowKind, spec: &Value, old: Option<&Value>, stored: &[Value]) -> Answer {
+fn asked(kind: RowKind, spec: &Value, old: Option<&Value>, stored: &[Value]) -> ReviewAnswer {
     let mut world = World::new(Settings::new("demo"));
     for one in stored {
         world.apply(Object::Binding(Box::new(serde_json::from_value(one.clone()).unwrap())));
@@ -50,7 +50,8 @@ fn asked(kind: RowKind, spec: &Value, old: Option<&Value>, stored: &[Value]) -> 
     let (facts, settings, policy) = (facts(), Settings::new("demo"), Policy::default());
     let context =
         Context { world: &world, facts: &facts, settings: &settings, policy: &policy, now: Timestamp::UNIX_EPOCH };
-    let is_row = |row: &&crate::admit::registration::Row| row.kind == kind && row.resource == "targetgroupbindings";
+    let is_row =
+        |row: &&crate::admit::registration::WebhookRow| row.kind == kind && row.resource == "targetgroupbindings";
     let reviewed = |spec: &Value| Reviewed::Other(object("shop", "mine", spec));
     let request = Request {
         row: ROWS.iter().find(is_row).unwrap(),

@@ -3,15 +3,15 @@
 use super::FailurePolicy::{Fail, Ignore};
 use super::Kind::{Mutating, Validating};
 use super::Reach::{All, Others, Own, Served};
-use super::Row;
+use super::WebhookRow;
 
 const CREATE: &[&str] = &["CREATE"];
 const CREATE_UPDATE: &[&str] = &["CREATE", "UPDATE"];
 
 /// Every path that is served. Paths of the AWS Load Balancer Controller keep their spelling, so that configurations
 /// that it left behind continue to work.
-pub const ROWS: &[Row] = &[
-    Row {
+pub const ROWS: &[WebhookRow] = &[
+    WebhookRow {
         path: "/mutate-networking-v1-ingress",
         webhook: "mingress.albedo.dev",
         kind: Mutating,
@@ -23,7 +23,7 @@ pub const ROWS: &[Row] = &[
         reach: Own,
         note: "adds absent annotations to Ingresses of our classes",
     },
-    Row {
+    WebhookRow {
         path: "/mutate-networking-v1-ingress",
         webhook: "mingress-others.albedo.dev",
         kind: Mutating,
@@ -35,7 +35,7 @@ pub const ROWS: &[Row] = &[
         reach: Others,
         note: "the same for Ingresses whose class turns out to be ours only when it is looked up",
     },
-    Row {
+    WebhookRow {
         path: "/validate-networking-v1-ingress",
         webhook: "vingress.albedo.dev",
         kind: Validating,
@@ -47,7 +47,7 @@ pub const ROWS: &[Row] = &[
         reach: Own,
         note: "refuses Ingresses of our classes that would not provision",
     },
-    Row {
+    WebhookRow {
         path: "/validate-networking-v1-ingress",
         webhook: "vingress-others.albedo.dev",
         kind: Validating,
@@ -59,7 +59,7 @@ pub const ROWS: &[Row] = &[
         reach: Others,
         note: "the same for Ingresses whose class turns out to be ours; warns of our keys under a foreign class",
     },
-    Row {
+    WebhookRow {
         path: "/mutate-v1-pod",
         webhook: "mpod.elbv2.k8s.aws",
         kind: Mutating,
@@ -71,7 +71,7 @@ pub const ROWS: &[Row] = &[
         reach: Served,
         note: "readiness gates",
     },
-    Row {
+    WebhookRow {
         path: "/mutate-v1-pod-server-id",
         webhook: "quicid.elbv2.k8s.aws",
         kind: Mutating,
@@ -83,7 +83,7 @@ pub const ROWS: &[Row] = &[
         reach: Served,
         note: "QUIC server ids, which an ALB has no use for",
     },
-    Row {
+    WebhookRow {
         path: "/mutate-v1-service",
         webhook: "mservice.elbv2.k8s.aws",
         kind: Mutating,
@@ -95,7 +95,7 @@ pub const ROWS: &[Row] = &[
         reach: Served,
         note: "load balancer class of Services, which are not ours",
     },
-    Row {
+    WebhookRow {
         path: "/mutate-elbv2-k8s-aws-v1beta1-targetgroupbinding",
         webhook: "mtargetgroupbinding.albedo.dev",
         kind: Mutating,
@@ -107,7 +107,7 @@ pub const ROWS: &[Row] = &[
         reach: All,
         note: "adds fields to bindings that their target group tells",
     },
-    Row {
+    WebhookRow {
         path: "/mutate-alb-target-control-namespace-v1-pod",
         webhook: "alb-target-control.namespace.elbv2.k8s.aws",
         kind: Mutating,
@@ -119,7 +119,7 @@ pub const ROWS: &[Row] = &[
         reach: Served,
         note: "target control agent by namespace, which is not injected",
     },
-    Row {
+    WebhookRow {
         path: "/mutate-alb-target-control-object-v1-pod",
         webhook: "alb-target-control.object.elbv2.k8s.aws",
         kind: Mutating,
@@ -131,7 +131,7 @@ pub const ROWS: &[Row] = &[
         reach: Served,
         note: "target control agent by label, which is not injected",
     },
-    Row {
+    WebhookRow {
         path: "/validate-elbv2-k8s-aws-v1beta1-ingressclassparams",
         webhook: "vingressclassparams.elbv2.k8s.aws",
         kind: Validating,
@@ -143,7 +143,7 @@ pub const ROWS: &[Row] = &[
         reach: Served,
         note: "parameters of classes",
     },
-    Row {
+    WebhookRow {
         path: "/validate-elbv2-k8s-aws-v1beta1-targetgroupbinding",
         webhook: "vtargetgroupbinding.albedo.dev",
         kind: Validating,
@@ -153,9 +153,9 @@ pub const ROWS: &[Row] = &[
         operations: CREATE_UPDATE,
         failure_policy: Ignore,
         reach: All,
-        note: "refuses bindings of target groups that are bound already, and those that contradict theirs",
+        note: "refuses bindings of target groups that are bound already, and those that conflict with theirs",
     },
-    Row {
+    WebhookRow {
         path: "/validate-aga-k8s-aws-v1beta1-globalaccelerator",
         webhook: "vglobalaccelerator.aga.k8s.aws",
         kind: Validating,

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::super::registration::ROWS;
 use super::*;
 
-fn row(path: &str) -> &'static Row {
+fn row(path: &str) -> &'static WebhookRow {
     ROWS.iter().find(|row| row.path == path).unwrap()
 }
 
-fn ingress_row() -> &'static Row {
+fn ingress_row() -> &'static WebhookRow {
     row("/validate-networking-v1-ingress")
 }
 
@@ -152,7 +152,7 @@ fn what_has_no_uid_is_no_review() {
 
 #[test]
 fn a_denial_has_the_shape_that_kubectl_prints() {
-    let denial = Answer {
+    let denial = ReviewAnswer {
         allowed: false,
         code: 422,
         reason: "Invalid".to_owned(),
@@ -191,7 +191,7 @@ fn a_denial_has_the_shape_that_kubectl_prints() {
 
 #[test]
 fn a_patch_is_base64_of_json_patch() {
-    let mut answer = Answer::allow();
+    let mut answer = ReviewAnswer::allow();
     answer.patch = vec![PatchOp { op: "add", path: "/a~1b".to_owned(), value: Some(json!("c")) }];
     let encoded: Value = serde_json::from_slice(&encode("u", &answer).unwrap()).unwrap();
     // echo -n '[{"op":"add","path":"/a~1b","value":"c"}]' | base64

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Grammar, Merge, Owner, Row, Scope, Setting, When};
+use super::{Grammar, Merge, Owner, Scope, Setting, SettingRow, When};
 use crate::annotation::value::{Subnets, Value};
 use crate::finding::Code;
 use crate::stack::{Attributes, Protocol, Scheme, Tags};

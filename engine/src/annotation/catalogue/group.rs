@@ -1,6 +1,6 @@
 //! Keys that belong to the load balancer as a whole.
 
-use super::{Grammar, Merge, OnService, Owner, Row, Scope, Setting, When, Wins};
+use super::{Grammar, Merge, OnService, Owner, Scope, Setting, SettingRow, When, Wins};
 use crate::annotation::value::{Subnets, Value};
 use crate::finding::Code;
 use crate::kinds::{Attribute, SubnetSelector};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::group::{pairs, text};
-use super::{ArnKind, Grammar, Merge, Owner, Row, Scope, Setting, Shape, When, Wins};
+use super::{ArnKind, Grammar, Merge, Owner, Scope, Setting, SettingRow, Shape, When, Wins};
 use crate::annotation::parse::go_int32;
 use crate::annotation::value::Value;
 use crate::finding::Code;

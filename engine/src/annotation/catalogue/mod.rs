@@ -8,7 +8,7 @@ macro_rules! settings {
             pub static $name: Setting<$value> = $setting;
         )+
 
-        pub(super) const $rows: &[&Row] = &[$(&$name.row),+];
+        pub(super) const $rows: &[&SettingRow] = &[$(&$name.row),+];
     };
 }
 
@@ -36,7 +36,7 @@ pub use target_group::*;
 
 /// One annotation key. Rows are the same if their keys are.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct SettingRow {
     /// What stands before the key: [`PREFIX`], but for the few of other domains.
     pub prefix: &'static str,
     /// What follows the prefix; a family's ends with a dot and the user's part comes after it.
@@ -69,7 +69,7 @@ pub struct Row {
     pub code_has_fix: bool,
     /// The code of a value that is no number or no word where one belongs.
     pub unreadable: Code,
-    /// Codes of other findings about it: what contradicts other objects or AWS.
+    /// Codes of other findings about it: a conflict with other objects or with AWS.
     pub other_codes: &'static [Code],
     /// The value may hold what is nobody's business: it is never shown.
     pub confidential: bool,
@@ -219,7 +219,7 @@ pub enum Merge {
     JoinPerPort,
 }
 
-impl Row {
+impl SettingRow {
     pub(super) const fn new(
         key: &'static str,
         scope: Scope,
@@ -253,7 +253,7 @@ impl Row {
     }
 }
 
-impl Row {
+impl SettingRow {
     /// The whole key, or the beginning of a family's keys.
     #[must_use]
     pub fn full_key(&self) -> String {
@@ -275,21 +275,21 @@ impl Row {
     }
 }
 
-impl PartialEq for Row {
+impl PartialEq for SettingRow {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Row {}
+impl Eq for SettingRow {}
 
-impl PartialOrd for Row {
+impl PartialOrd for SettingRow {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Row {
+impl Ord for SettingRow {
     fn cmp(&self, other: &Self) -> Ordering {
         if std::ptr::eq(self, other) {
             return Ordering::Equal;
@@ -299,18 +299,18 @@ impl Ord for Row {
 }
 
 /// Every annotation that means something, those of other domains last.
-pub fn every_row() -> impl Iterator<Item = &'static Row> {
+pub fn every_row() -> impl Iterator<Item = &'static SettingRow> {
     rows().chain(other::OTHER_ROWS.iter().copied())
 }
 
 /// Every row under our prefix, the scopes together.
-pub fn rows() -> impl Iterator<Item = &'static Row> {
+pub fn rows() -> impl Iterator<Item = &'static SettingRow> {
     [GROUP_ROWS, LISTENER_ROWS, RULE_ROWS, TARGET_GROUP_ROWS, FRONTEND_NLB_ROWS].into_iter().flatten().copied()
 }
 
 /// The row of a key given without its prefix. A family matches when something follows its dot.
 #[must_use]
-pub fn row(suffix: &str) -> Option<&'static Row> {
+pub fn row(suffix: &str) -> Option<&'static SettingRow> {
     rows().find(|row| match suffix.strip_prefix(row.key) {
         Some(rest) => rest.is_empty() != row.family,
         None => false,

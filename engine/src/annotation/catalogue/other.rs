@@ -1,6 +1,6 @@
 //! Keys of other domains: the class as it was named once, and Albedo's own.
 
-use super::{Grammar, Merge, Row, Scope, Setting};
+use super::{Grammar, Merge, Scope, Setting, SettingRow};
 use crate::finding::Code;
 use Scope::{Ingress, Output};
 

@@ -1,6 +1,6 @@
 //! Keys that belong to the rules of an Ingress: actions, conditions, rewrites, authentication.
 
-use super::{Grammar, Merge, OnService, Row, Scope, Setting, Shape};
+use super::{Grammar, Merge, OnService, Scope, Setting, SettingRow, Shape};
 use crate::finding::Code;
 use Scope::Rule;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::group::text;
-use super::{Grammar, Merge, OnService, Owner, Row, Scope, Setting, Wins};
+use super::{Grammar, Merge, OnService, Owner, Scope, Setting, SettingRow, Wins};
 use crate::annotation::value::Value;
 use crate::finding::Code;
 use crate::stack::{Attributes, Protocol, ProtocolVersion, TargetType};

@@ -10,12 +10,12 @@ pub(super) fn path(raw: &str) -> Option<ParseError> {
     }
     if !raw.starts_with('/') {
         let full_url = raw.contains("://");
-        let mend = if full_url {
+        let fix = if full_url {
             "; leave protocol and host out".to_owned()
         } else {
             format!("; did you mean `/{}`?", parse::shown(raw))
         };
-        return Some(ParseError::new(format!("the path must begin with a slash{mend}")));
+        return Some(ParseError::new(format!("the path must begin with a slash{fix}")));
     }
     let odd = raw.char_indices().find(|(_, c)| c.is_whitespace() || c.is_control())?;
     Some(ParseError::at_byte("the path has white space in it", odd.0))

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use self::confusions::CONFUSIONS;
 use super::PREFIX;
-use super::catalogue::{Row, row, rows};
+use super::catalogue::{SettingRow, row, rows};
 
 /// The real key for a wrong one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -104,7 +104,7 @@ fn singular(plain: &str) -> String {
     plain.split('-').map(|word| word.trim_end_matches('s')).collect::<Vec<_>>().join("-")
 }
 
-fn families() -> impl Iterator<Item = &'static Row> {
+fn families() -> impl Iterator<Item = &'static SettingRow> {
     rows().filter(|row| row.family)
 }
 
@@ -173,7 +173,7 @@ fn without_prefix(plain: &str) -> Found {
 }
 
 fn by_spelling(plain: &str) -> Found {
-    let distance = |row: &Row| strsim::damerau_levenshtein(&kebab(row.key), plain);
+    let distance = |row: &SettingRow| strsim::damerau_levenshtein(&kebab(row.key), plain);
     let (distance, row) = rows().filter(|row| !row.family).map(|row| (distance(row), row)).min_by_key(|(d, _)| *d)?;
     let allowed = allowance(row.key).min(allowance(plain));
     (distance <= allowed).then(|| (Some(row.key.to_owned()), Why::Spelling(distance)))

@@ -45,7 +45,7 @@ fn slips_of_form() {
 }
 
 #[test]
-fn families_are_mended() {
+fn families_are_fixed() {
     for (wrong, right) in [
         ("action.ssl-redirect", "actions.ssl-redirect"),
         ("actoins.Web", "actions.Web"),

@@ -18,7 +18,7 @@ impl Differ<'_> {
             |found: &ObservedLoadBalancer| Ref::Known(found.arn.clone()),
         );
         let asked = &desired.addons;
-        // A load balancer that is made in this turn has nothing yet.
+        // A load balancer that is made in this pass has nothing yet.
         let fresh = ObservedAddons {
             wafv2: Some(WebAcl::Nothing),
             waf_classic: Some(WebAcl::Nothing),

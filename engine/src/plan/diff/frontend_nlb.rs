@@ -207,7 +207,7 @@ impl<'a> Differ<'a> {
         }
     }
 
-    /// A load balancer can be a target once it is active; until then the turn ends here.
+    /// A load balancer can be a target once it is active; until then the pass ends here.
     fn register_load_balancer(&mut self, listeners: &BTreeMap<u16, FrontendListener>) {
         let active = [LoadBalancerState::Active, LoadBalancerState::ActiveImpaired];
         let load_balancer = self.kept_load_balancer();

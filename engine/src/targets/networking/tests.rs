@@ -224,7 +224,7 @@ fn difference() {
     for (name, wanted, observed, authorize, revoke) in rows {
         let changes = diff(&wanted, &observed);
         assert!(changes.len() <= 1, "{name}");
-        let ports = |list: fn(&Change) -> &Vec<Permission>| -> Vec<(u16, u16)> {
+        let ports = |list: fn(&PermissionChange) -> &Vec<Permission>| -> Vec<(u16, u16)> {
             changes.iter().flat_map(list).map(|one| one.ports.unwrap()).collect()
         };
         assert_eq!(ports(|change| &change.authorize), authorize, "{name}");
@@ -290,9 +290,9 @@ proptest! {
 
 #[test]
 fn what_shuts_nothing_out_lets_in_what_is_new() {
-    let ports = |change: &Change| change.authorize.iter().filter_map(|one| one.ports).collect::<Vec<_>>();
+    let ports = |change: &PermissionChange| change.authorize.iter().filter_map(|one| one.ports).collect::<Vec<_>>();
     let source = |ports, source: &str| permission(ports, source, None);
-    let mut change = Change {
+    let mut change = PermissionChange {
         group: "sg-n".to_owned(),
         authorize: vec![source((8080, 8080), "sg-b"), source((8080, 9091), "sg-b"), source((8081, 8081), "sg-c")],
         revoke: vec![source((8080, 9090), "sg-b")],

@@ -1,11 +1,11 @@
-//! One test's stage: its scope, its IngressClass, an Albedo of its own, webhooks registered for its namespace alone.
+//! One test's fixture: its scope, its IngressClass, an Albedo of its own, webhooks registered for its namespace alone.
 
 use std::path::PathBuf;
 use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
-use albedo_ground::{ACCOUNT, Albedo, Call, Gate, Launch, Scope, State, eventually, http_get};
+use albedo_testenv::{ACCOUNT, Albedo, Call, Gate, Launch, Scope, State, eventually, http_get};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use kube::Client;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::objects::{deployment, service};
 /// For whatever has to become true: generous, because it costs only what is needed.
 pub const SOON: Duration = Duration::from_mins(1);
 
-pub struct Stage {
+pub struct Fixture {
     pub scope: Scope,
     pub launch: Launch,
     albedo: Option<Albedo>,
@@ -24,10 +24,10 @@ pub struct Stage {
     registered: bool,
 }
 
-impl Stage {
+impl Fixture {
     /// A scope with its class; Albedo is not started yet.
     pub async fn open(base: &Arc<Base>, name: &str) -> Result<Self> {
-        let scope = base.ground.scope(name).await?;
+        let scope = base.test_env.scope(name).await?;
         let certificates = base.dir().join(format!("{}-serving", scope.id));
         base.authority.server(&["127.0.0.1"])?.write(&certificates, "tls")?;
         let mut launch = scope
@@ -40,9 +40,9 @@ impl Stage {
             // One replica, and after a kill nobody waits until its lease runs out.
             .arg("--enable-leader-election=false");
         launch.args.insert(0, "run".into());
-        let stage = Self { scope, launch, albedo: None, base: Arc::clone(base), registered: false };
-        stage.make_class().await?;
-        Ok(stage)
+        let fixture = Self { scope, launch, albedo: None, base: Arc::clone(base), registered: false };
+        fixture.make_class().await?;
+        Ok(fixture)
     }
 
     pub fn base(&self) -> &Base {
@@ -55,20 +55,20 @@ impl Stage {
         self.apply(&[class]).await
     }
 
-    /// A stage with Albedo on it.
+    /// A fixture with Albedo on it.
     pub async fn with_albedo(base: &Arc<Base>, name: &str) -> Result<Self> {
-        let mut stage = Self::open(base, name).await?;
-        stage.start().await?;
-        Ok(stage)
+        let mut fixture = Self::open(base, name).await?;
+        fixture.start().await?;
+        Ok(fixture)
     }
 
-    /// A stage with Albedo on it and its webhooks registered.
+    /// A fixture with Albedo on it and its webhooks registered.
     pub async fn with_webhooks(base: &Arc<Base>, name: &str, flags: &[&str]) -> Result<Self> {
-        let mut stage = Self::open(base, name).await?;
-        stage.flags(flags);
-        stage.start().await?;
-        stage.register().await?;
-        Ok(stage)
+        let mut fixture = Self::open(base, name).await?;
+        fixture.flags(flags);
+        fixture.start().await?;
+        fixture.register().await?;
+        Ok(fixture)
     }
 
     /// Two pods behind the Service web, port 80, and one behind api, port 8000; they are there when it ends.
@@ -85,7 +85,7 @@ impl Stage {
 
     /// A gate that all requests of Albedo go through from the next start on.
     pub async fn gate(&mut self) -> Result<Gate> {
-        self.gate_as(self.base.ground.plane().client_for(ACCOUNT).await?).await
+        self.gate_as(self.base.test_env.plane().client_for(ACCOUNT).await?).await
     }
 
     /// The same; to Kubernetes they are those of a client's user.
@@ -204,7 +204,7 @@ impl Stage {
 
     /// kubectl in the test's namespace, whatever comes of it.
     pub async fn try_kubectl(&self, args: &[&str]) -> Result<Output> {
-        self.base.ground.plane().kubectl([&["--namespace", &self.scope.namespace], args].concat()).await
+        self.base.test_env.plane().kubectl([&["--namespace", &self.scope.namespace], args].concat()).await
     }
 
     /// `kubectl apply` of objects, in one file, with more arguments.
@@ -255,11 +255,11 @@ impl Stage {
         .with_context(|| tail(&self.log()))
     }
 
-    /// How many turns there were of a kind of unit.
-    pub async fn turns(&self, unit: &str) -> Result<String> {
+    /// How many passes there were of a kind of unit.
+    pub async fn passes(&self, unit: &str) -> Result<String> {
         let (_, body) = http_get(&format!("http://{}/metrics", self.flag("metrics-bind-addr")?)).await?;
         let text = String::from_utf8_lossy(&body).into_owned();
-        let name = format!("albedo_turns_total{{unit=\"{unit}\"}} ");
+        let name = format!("albedo_reconcile_passes_total{{unit=\"{unit}\"}} ");
         let found = text.lines().find_map(|line| line.strip_prefix(&name));
         found.map(ToOwned::to_owned).with_context(|| format!("no {name}in\n{text}"))
     }

@@ -124,10 +124,10 @@ proptest! {
         let mut taken: Vec<Arc<Fragment>> = Vec::new();
         let mut agreement = Agreement::default();
         for newcomer in fragments(&members) {
-            let contradictions = agreement.contradictions(&newcomer);
+            let conflicts = agreement.conflicts(&newcomer);
             let all: Vec<Arc<Fragment>> = taken.iter().cloned().chain([newcomer.clone()]).collect();
-            prop_assert_eq!(contradictions.is_empty(), agree(&all), "{:?}", contradictions);
-            if contradictions.is_empty() {
+            prop_assert_eq!(conflicts.is_empty(), agree(&all), "{:?}", conflicts);
+            if conflicts.is_empty() {
                 agreement.take_in(&newcomer);
                 taken.push(newcomer);
             }

@@ -20,7 +20,7 @@ const HOME: (&str, &str) = ("us-east-1", "demo");
 /// Names of load balancers, groups and clusters are made of a test's; AWS allows some 32 letters.
 const LONGEST: usize = 20;
 
-pub struct Ground {
+pub struct TestEnv {
     plane: ControlPlane,
     emulator: Emulator,
     kubelet: Kubelet,
@@ -32,14 +32,14 @@ pub struct Ground {
     temporary: Option<TempDir>,
 }
 
-impl Ground {
+impl TestEnv {
     /// Starts in a temporary folder, which is kept when `ALBEDO_KEEP_GROUND` is set or a test panics.
     pub async fn start() -> Result<Self> {
         let temporary =
-            tempfile::Builder::new().prefix("albedo-ground-").tempdir().context("making a temporary folder")?;
-        let mut ground = Self::start_in(temporary.path()).await?;
-        ground.temporary = Some(temporary);
-        Ok(ground)
+            tempfile::Builder::new().prefix("albedo-testenv-").tempdir().context("making a temporary folder")?;
+        let mut test_env = Self::start_in(temporary.path()).await?;
+        test_env.temporary = Some(temporary);
+        Ok(test_env)
     }
 
     /// Starts in a folder that is its alone.
@@ -105,7 +105,7 @@ impl Ground {
             lease: format!("{id}-leader"),
             id,
             world,
-            ground: Arc::clone(self),
+            test_env: Arc::clone(self),
         })
     }
 
@@ -120,14 +120,14 @@ impl Ground {
     }
 }
 
-impl Drop for Ground {
+impl Drop for TestEnv {
     fn drop(&mut self) {
         if (std::thread::panicking() || std::env::var_os("ALBEDO_KEEP_GROUND").is_some())
             && let Some(kept) = self.temporary.take()
         {
             #[expect(clippy::print_stderr, reason = "the one place where a failed run looks for it")]
             let say = |text: String| eprintln!("{text}");
-            say(format!("the ground's logs are kept in {}", kept.keep().display()));
+            say(format!("the test environment's logs are kept in {}", kept.keep().display()));
         }
     }
 }
@@ -152,20 +152,20 @@ pub struct Scope {
     /// The name of the lease.
     pub lease: String,
     pub world: World,
-    ground: Arc<Ground>,
+    test_env: Arc<TestEnv>,
 }
 
 impl Scope {
-    pub fn ground(&self) -> &Ground {
-        &self.ground
+    pub fn test_env(&self) -> &TestEnv {
+        &self.test_env
     }
 
     pub fn emulator(&self) -> &Emulator {
-        self.ground.emulator()
+        self.test_env.emulator()
     }
 
     pub fn client(&self) -> Client {
-        self.ground.client()
+        self.test_env.client()
     }
 
     /// An API of the test's namespace.
@@ -178,21 +178,21 @@ impl Scope {
 
     /// kubectl in the test's namespace; insists on success.
     pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
-        self.ground.plane().kubectl_ok([&["--namespace", &self.namespace], args].concat()).await
+        self.test_env.plane().kubectl_ok([&["--namespace", &self.namespace], args].concat()).await
     }
 
     /// Albedo for this test alone: its region, cluster, class and lease, on ports of its own, stopped from seeing the machine's
     /// own AWS account. More arguments are the test's to add. `replica` tells apart those that run at the same time.
     pub fn launch(&self, binary: impl Into<PathBuf>, replica: &str) -> Result<Launch> {
         let (health, metrics, webhook) = (free_port()?, free_port()?, free_port()?);
-        let log = self.ground.dir().join(format!("{}-{replica}.log", self.id));
+        let log = self.test_env.dir().join(format!("{}-{replica}.log", self.id));
         let launch = Launch::new(binary, format!("http://127.0.0.1:{health}/readyz"), log)
             .env("AWS_ENDPOINT_URL", self.emulator().endpoint())
             .env("AWS_REGION", &self.region)
-            .env("AWS_ACCESS_KEY_ID", "ground")
-            .env("AWS_SECRET_ACCESS_KEY", "ground")
+            .env("AWS_ACCESS_KEY_ID", "testenv")
+            .env("AWS_SECRET_ACCESS_KEY", "testenv")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("KUBECONFIG", &self.ground.account)
+            .env("KUBECONFIG", &self.test_env.account)
             .arg(format!("--cluster-name={}", self.cluster))
             .arg(format!("--aws-region={}", self.region))
             .arg(format!("--aws-vpc-id={}", self.world.vpc_id))

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds what the tests stand on (etcd, the Kubernetes control plane, cert-manager, tools, the AWS emulator's Python) into a cache outside target/.
 #
-#   tests/ground.sh controlplane     etcd, kube-apiserver, kube-controller-manager, kubectl
-#   tests/ground.sh tools [NAME…]    certmanager (the default), helm, vegeta, toxiproxy
-#   tests/ground.sh aws              a Python environment for tests/aws/emulator.py
-#   tests/ground.sh all              controlplane, tools, aws
+#   tests/environment.sh controlplane     etcd, kube-apiserver, kube-controller-manager, kubectl
+#   tests/environment.sh tools [NAME…]    certmanager (the default), helm, vegeta, toxiproxy
+#   tests/environment.sh aws              a Python environment for tests/aws/emulator.py
+#   tests/environment.sh all              controlplane, tools, aws
 #
 # The last line on stdout is the folder of the executables (`all`: one line each); progress goes to stderr. What is there
 # already is not built again, and two callers at the same time build once. A folder's name is a hash of everything that
@@ -31,7 +31,7 @@ for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
     kubernetes_flags+=" -X $package.gitMinor=$(cut -d. -f2 <<<"$kubernetes") -X $package.gitTreeState=clean"
 done
 
-say() { printf 'ground: %s\n' "$*" >&2; }
+say() { printf 'environment: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
 # What is built for a name: the linker's flags, a tab, the package.

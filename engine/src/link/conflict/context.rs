@@ -11,7 +11,7 @@ use crate::stack::Protocol;
 
 /// What any member sets, whoever comes first, and what decides whether settings of others have an effect.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Circumstances {
+pub(super) struct ConflictContext {
     /// A web ACL is named, so that ARNs of web ACLs have no effect.
     web_acl_by_name: bool,
     /// Security groups are named; beside a managed one the setting for those of targets has no effect.
@@ -22,17 +22,17 @@ pub(super) struct Circumstances {
     redirect_off: bool,
 }
 
-impl Circumstances {
+impl ConflictContext {
     pub(super) fn of<'f>(all: impl IntoIterator<Item = &'f Arc<Fragment>>) -> Self {
-        let mut circumstances = Self::default();
+        let mut context = Self::default();
         for fragment in all {
             let values = &fragment.values;
-            circumstances.web_acl_by_name |= values.has(&WAFV2_ACL_NAME);
-            circumstances.own_security_groups |= values.has(&SECURITY_GROUPS);
-            circumstances.redirect |= values.get(&SSL_REDIRECT).is_some();
-            circumstances.redirect_off |= fragment.params.iter().any(|params| switches_redirect_off(&params.spec));
+            context.web_acl_by_name |= values.has(&WAFV2_ACL_NAME);
+            context.own_security_groups |= values.has(&SECURITY_GROUPS);
+            context.redirect |= values.get(&SSL_REDIRECT).is_some();
+            context.redirect_off |= fragment.params.iter().any(|params| switches_redirect_off(&params.spec));
         }
-        circumstances
+        context
     }
 
     fn leads_to_https(self) -> bool {
@@ -45,13 +45,13 @@ impl Agreement {
     pub(super) fn counts(&self, key: &SettingKey, newcomer: &Fragment) -> bool {
         let Some(row) = key.row() else {
             let http = matches!(key, SettingKey::DefaultBackend(_, Protocol::Http));
-            return !http || !self.circumstances.leads_to_https();
+            return !http || !self.context.leads_to_https();
         };
         match row.when {
             When::FrontendNlb => return self.frontend_nlb || asks_for_frontend_nlb(newcomer),
-            When::NoWebAclByName => return !self.circumstances.web_acl_by_name,
-            When::OwnSecurityGroups => return self.circumstances.own_security_groups,
-            _ if *row == SSL_REDIRECT.row => return !self.circumstances.redirect_off,
+            When::NoWebAclByName => return !self.context.web_acl_by_name,
+            When::OwnSecurityGroups => return self.context.own_security_groups,
+            _ if *row == SSL_REDIRECT.row => return !self.context.redirect_off,
             _ => {}
         }
         let first = earlier(self.first.as_deref(), newcomer);

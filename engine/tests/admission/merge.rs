@@ -1,15 +1,15 @@
-//! What members of a group say together: equal opinions and silence go together, contradictions refuse the newcomer, who is
-//! told of the other, and set it aside if it is stored all the same.
+//! What members of a group say together: equal opinions and silence go together, conflicts refuse the newcomer, who is
+//! told of the other, and quarantine it if it is stored all the same.
 
 use albedo_engine::link::MemberState;
 use serde_json::{Value, json};
 
-use crate::stage::{CERTIFICATE, Stage, ingress, says, states};
+use crate::fixture::{CERTIFICATE, Fixture, ingress, says, states};
 
 const OTHER: &str = "arn:aws:acm:eu-central-1:123456789012:certificate/ffffffff-1234-4f5e-9abc-0123456789ab";
 const PORTS: &str = r#"[{"HTTP": 80}, {"HTTPS": 443}]"#;
 
-/// A row of the table of merges: what both say beside the key, a value, one that means the same, one that contradicts.
+/// A row of the table of merges: what both say beside the key, a value, one that means the same, one that is a conflict.
 struct Row {
     key: &'static str,
     both: Value,
@@ -84,26 +84,26 @@ fn short(row: &Row, value: Option<&str>) -> Value {
 }
 
 #[test]
-fn opinions_that_agree_go_together_and_contradictions_refuse_the_newcomer() {
+fn opinions_that_agree_go_together_and_conflicts_refuse_the_newcomer() {
     for row in rows() {
-        let mut stage = Stage::new();
-        stage.store("old", &short(&row, Some(row.value)), &json!({}));
+        let mut fixture = Fixture::new();
+        fixture.store("old", &short(&row, Some(row.value)), &json!({}));
         for (what, value) in [("silence", None), ("the same", Some(row.same))] {
             let newcomer = ingress("new", &short(&row, value), &json!({}));
-            let linked = stage.with(&newcomer);
+            let linked = fixture.with(&newcomer);
             let linked_both = states(&linked).iter().all(|(_, state)| *state == MemberState::Linked);
             assert!(linked_both && linked.desired.is_some(), "{} and {what}: {linked:?}", row.key);
-            let answer = stage.answer(&newcomer);
+            let answer = fixture.answer(&newcomer);
             assert!(answer.allowed, "{} and {what}: {}", row.key, answer.message);
         }
         let newcomer = ingress("new", &short(&row, Some(row.other)), &json!({}));
-        let answer = stage.answer(&newcomer);
+        let answer = fixture.answer(&newcomer);
         assert!(!answer.allowed, "{}: {} beside {} is let in", row.key, row.other, row.value);
         let key = row.key.split('.').next().unwrap_or_default();
         says(row.key, &answer.message, &[row.code, key, "shop/old", "shop/new"]);
-        let alone = stage.linked("g").desired;
-        let linked = stage.with(&newcomer);
-        assert_eq!(states(&linked), [("new", MemberState::SetAside), ("old", MemberState::Linked)], "{}", row.key);
+        let alone = fixture.linked("g").desired;
+        let linked = fixture.with(&newcomer);
+        assert_eq!(states(&linked), [("new", MemberState::Quarantined), ("old", MemberState::Linked)], "{}", row.key);
         assert_eq!(linked.desired, alone, "{}: the other goes on as if it were alone", row.key);
     }
 }
@@ -112,76 +112,76 @@ fn opinions_that_agree_go_together_and_contradictions_refuse_the_newcomer() {
 fn one_default_backend_a_port() {
     let spec = json!({"defaultBackend": {"service": {"name": "web", "port": {"number": 80}}}});
     let on = |ports: &str| json!({"group.name": "g", "listen-ports": ports});
-    let mut stage = Stage::new();
-    stage.store("old", &on(r#"[{"HTTP": 80}]"#), &spec);
-    let answer = stage.answer(&ingress("new", &on(r#"[{"HTTP": 80}]"#), &spec));
+    let mut fixture = Fixture::new();
+    fixture.store("old", &on(r#"[{"HTTP": 80}]"#), &spec);
+    let answer = fixture.answer(&ingress("new", &on(r#"[{"HTTP": 80}]"#), &spec));
     assert!(!answer.allowed);
     says("two default backends", &answer.message, &["ALB106", "spec.defaultBackend", "shop/old", "port 80"]);
-    assert!(stage.answer(&ingress("new", &on(r#"[{"HTTP": 8080}]"#), &spec)).allowed, "on another port");
+    assert!(fixture.answer(&ingress("new", &on(r#"[{"HTTP": 8080}]"#), &spec)).allowed, "on another port");
 }
 
 #[test]
 fn certificates_of_a_port_are_put_together() {
     let of = |arn: &str| json!({"group.name": "g", "certificate-arn": arn});
-    let mut stage = Stage::new();
-    stage.store("a", &of(CERTIFICATE), &json!({})).store("b", &of(&format!("{OTHER},{CERTIFICATE}")), &json!({}));
-    let desired = stage.linked("g").desired.expect("a desired state");
+    let mut fixture = Fixture::new();
+    fixture.store("a", &of(CERTIFICATE), &json!({})).store("b", &of(&format!("{OTHER},{CERTIFICATE}")), &json!({}));
+    let desired = fixture.linked("g").desired.expect("a desired state");
     assert_eq!(desired.listeners[&443].certificates, [CERTIFICATE, OTHER, CERTIFICATE]);
 }
 
 #[test]
 fn parameters_of_a_class_stand_for_their_members_opinion() {
-    let mut stage = Stage::new();
-    stage.class("internal", "ingress.k8s.aws/alb", Some(&json!({"scheme": "internal", "group": {"name": "g"}})));
-    stage.store("old", &json!({"scheme": "internet-facing"}), &json!({"ingressClassName": "internal"}));
+    let mut fixture = Fixture::new();
+    fixture.class("internal", "ingress.k8s.aws/alb", Some(&json!({"scheme": "internal", "group": {"name": "g"}})));
+    fixture.store("old", &json!({"scheme": "internet-facing"}), &json!({"ingressClassName": "internal"}));
     let newcomer = ingress("new", &json!({"group.name": "g", "scheme": "internet-facing"}), &json!({}));
-    let answer = stage.answer(&newcomer);
+    let answer = fixture.answer(&newcomer);
     assert!(!answer.allowed);
     says("scheme", &answer.message, &["ALB105", "scheme", "shop/old: internal"]);
-    assert!(stage.answer(&ingress("new", &json!({"group.name": "g", "scheme": "internal"}), &json!({}))).allowed);
+    assert!(fixture.answer(&ingress("new", &json!({"group.name": "g", "scheme": "internal"}), &json!({}))).allowed);
 }
 
 #[test]
 fn attributes_of_the_first_members_class_settle_the_matter() {
-    let mut stage = Stage::new();
+    let mut fixture = Fixture::new();
     let params = json!({"loadBalancerAttributes": [{"key": "idle_timeout.timeout_seconds", "value": "30"}]});
-    stage.class("thirty", "ingress.k8s.aws/alb", Some(&params));
+    fixture.class("thirty", "ingress.k8s.aws/alb", Some(&params));
     let attribute = |seconds: &str, order: &str| {
         let attributes = format!("idle_timeout.timeout_seconds={seconds}");
         json!({"group.name": "g", "group.order": order, "load-balancer-attributes": attributes})
     };
-    stage.store("first", &attribute("60", "-1"), &json!({"ingressClassName": "thirty"}));
-    assert!(stage.answer(&ingress("new", &attribute("90", "1"), &json!({}))).allowed);
-    stage.store("new", &attribute("90", "1"), &json!({}));
-    let balancer = stage.linked("g").desired.and_then(|desired| desired.load_balancer).expect("a load balancer");
+    fixture.store("first", &attribute("60", "-1"), &json!({"ingressClassName": "thirty"}));
+    assert!(fixture.answer(&ingress("new", &attribute("90", "1"), &json!({}))).allowed);
+    fixture.store("new", &attribute("90", "1"), &json!({}));
+    let balancer = fixture.linked("g").desired.and_then(|desired| desired.load_balancer).expect("a load balancer");
     assert_eq!(balancer.attributes["idle_timeout.timeout_seconds"], "30");
 }
 
 #[test]
 fn the_schemes_owner_is_named_when_it_would_be_replaced() {
-    let mut stage = Stage::new();
-    stage.store("old", &json!({"group.name": "g", "scheme": "internet-facing"}), &json!({}));
-    let answer = stage.answer(&ingress("new", &json!({"group.name": "g", "scheme": "internal"}), &json!({})));
+    let mut fixture = Fixture::new();
+    fixture.store("old", &json!({"group.name": "g", "scheme": "internet-facing"}), &json!({}));
+    let answer = fixture.answer(&ingress("new", &json!({"group.name": "g", "scheme": "internal"}), &json!({})));
     assert!(!answer.allowed);
     says("scheme", &answer.message, &["ALB105", "shop/old", "internet-facing", "internal"]);
     // Nobody said it yet: then it is the load balancer that would go.
-    let mut stage = Stage::new();
-    stage.store("old", &json!({"group.name": "g"}), &json!({}));
+    let mut fixture = Fixture::new();
+    fixture.store("old", &json!({"group.name": "g"}), &json!({}));
     let newcomer = json!({"group.name": "g", "scheme": "internet-facing"});
-    let answer = stage.answer(&ingress("new", &newcomer, &json!({})));
+    let answer = fixture.answer(&ingress("new", &newcomer, &json!({})));
     assert!(!answer.allowed);
     says("scheme", &answer.message, &["ALB301", "internal → internet-facing", "DNS name", "allow-replacement"]);
     let mut acknowledged = newcomer;
     acknowledged["albedo.dev/allow-replacement"] = json!("true");
-    let answer = stage.answer(&ingress("new", &acknowledged, &json!({})));
+    let answer = fixture.answer(&ingress("new", &acknowledged, &json!({})));
     assert!(answer.allowed && answer.warnings.iter().any(|told| told.contains("ALB301")), "{:?}", answer.warnings);
 }
 
 #[test]
 fn order_and_name_of_a_group_are_checked() {
-    let stage = Stage::new();
+    let fixture = Fixture::new();
     let refused = |short: Value, words: &[&str]| {
-        let answer = stage.answer(&ingress("new", &short, &json!({})));
+        let answer = fixture.answer(&ingress("new", &short, &json!({})));
         assert!(!answer.allowed, "{short}");
         says(&short.to_string(), &answer.message, words);
     };

@@ -33,7 +33,7 @@ class Lost(Exception):
         self.reset, self.part = reset, part  # status, headers and the half of the body that is sent
 
 
-class Door:
+class Application:
     def __init__(self, app, log=None):
         self.app, self.log, self.faults, self.buckets = app, log or Log(), faults.Faults(), faults.Buckets()
         self.answers, self.stats = {}, {}
@@ -126,11 +126,11 @@ class Door:
             self.stats["writes"] += 1
             self.stats["last_write"] = time.time()
 
-    # ---------------------------------------------------------------------------------------------- the door
+    # ---------------------------------------------------------------------------------------------- the control API
     def admin(self, what, query, body):
         handler = getattr(self, f"do_{what.replace('-', '_')}", None)
         if handler is None:
-            return "404 Not Found", {"error": f"no door called {what}"}
+            return "404 Not Found", {"error": f"no control call named {what}"}
         try:
             return "200 OK", handler({k: v[0] for k, v in query.items()}, json.loads(body) if body else None)
         except Exception as e:  # noqa: BLE001

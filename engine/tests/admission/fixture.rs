@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
-use albedo_engine::admit::{self, Answer, Context, Object as Reviewed, Operation, Policy, Request};
+use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request, ReviewAnswer};
 use albedo_engine::annotation::PREFIX;
 use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact, Subnet};
 use albedo_engine::kinds::{IngressClassParams, IngressGroup, Key};
@@ -89,14 +89,14 @@ pub fn ingress(name: &str, short: &Value, spec: &Value) -> Ingress {
 }
 
 /// A cluster: a class, Services `web` (`NodePort`) and `inner` (`ClusterIP`), and the Ingresses that are stored.
-pub struct Stage {
+pub struct Fixture {
     pub world: World,
     pub facts: Facts,
     pub policy: Policy,
     stored: u32,
 }
 
-impl Stage {
+impl Fixture {
     pub fn new() -> Self {
         Self::by(Settings::new("test"))
     }
@@ -107,15 +107,15 @@ impl Stage {
         for kind in Kind::ALL {
             world.reset(kind, Vec::new());
         }
-        let mut stage = Self { world, facts: facts(), policy: Policy::default(), stored: 0 };
-        stage.class("alb", CONTROLLER, None);
+        let mut fixture = Self { world, facts: facts(), policy: Policy::default(), stored: 0 };
+        fixture.class("alb", CONTROLLER, None);
         for (name, kind, node_port) in [("web", "NodePort", Some(30_080)), ("inner", "ClusterIP", None)] {
             let service = json!({"metadata": {"name": name, "namespace": "shop", "uid": name}, "spec": {"type": kind,
                 "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": node_port}]}});
             let service: Service = serde_json::from_value(service).expect("a Service");
-            stage.world.apply(Object::Service(Box::new(service)));
+            fixture.world.apply(Object::Service(Box::new(service)));
         }
-        stage
+        fixture
     }
 
     /// A class, and the spec of its parameters.
@@ -133,7 +133,7 @@ impl Stage {
         }
     }
 
-    /// Stores an Ingress, a minute younger than the one before, whatever the door would say.
+    /// Stores an Ingress, a minute younger than the one before, whatever admission would say.
     pub fn store(&mut self, name: &str, short: &Value, spec: &Value) -> &mut Self {
         self.stored += 1;
         let mut ingress = ingress(name, short, spec);
@@ -149,7 +149,7 @@ impl Stage {
     }
 
     /// What is answered when the Ingress is created, or changed if one of its name is stored.
-    pub fn answer(&self, candidate: &Ingress) -> Answer {
+    pub fn answer(&self, candidate: &Ingress) -> ReviewAnswer {
         let settings = self.world.settings();
         let context =
             Context { world: &self.world, facts: &self.facts, settings: &settings, policy: &self.policy, now: now() };

@@ -1,10 +1,10 @@
-//! A stage for a controller under test: a control plane without controller-manager and an AWS emulator, until stdin closes.
+//! A test environment for a controller under test: a control plane without controller-manager and an AWS emulator, until stdin closes.
 //! Prints one JSON line with the kubeconfig and the emulator's endpoint.
 #![expect(clippy::print_stdout, reason = "what it says to whoever started it")]
 
 use std::io::Read as _;
 
-use albedo_ground::{ControlPlane, Emulator};
+use albedo_testenv::{ControlPlane, Emulator};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ const TOLD: usize = 1000;
 
 /// What is remembered of looks; all of it can be lost at any time. It holds no more than there are units.
 #[derive(Debug)]
-pub(super) struct Looks {
+pub(super) struct ObservationCache {
     period: Duration,
     inner: Mutex<Inner>,
 }
@@ -27,7 +27,7 @@ struct Inner {
     at: BTreeMap<Unit, Instant>,
     /// ARNs of target groups that were made in this process and not registered with yet.
     fresh: BTreeSet<String>,
-    /// What AWS holds of groups whose last turn reached what was desired.
+    /// What AWS holds of groups whose last pass reached what was desired.
     groups: BTreeMap<GroupId, Arc<Observed>>,
     /// Units that are to be compared with AWS itself the next time, whatever is known.
     doubted: BTreeSet<Unit>,
@@ -39,7 +39,7 @@ struct Inner {
     told: BTreeSet<String>,
 }
 
-impl Looks {
+impl ObservationCache {
     /// Nothing is known yet; what will be is believed for `period` at most.
     pub(super) fn new(period: Duration) -> Self {
         Self { period, inner: Mutex::default() }
@@ -126,12 +126,12 @@ impl Looks {
         inner.doubted.retain(|unit| is_there(unit));
     }
 
-    /// What the last turn of a group left.
+    /// What the last pass of a group left.
     pub(super) fn recall(&self, group: &GroupId) -> Option<Arc<Observed>> {
         self.lock().groups.get(group).cloned()
     }
 
-    /// Keeps what a turn of a group has left.
+    /// Keeps what a pass of a group has left.
     pub(super) fn remember(&self, group: GroupId, observed: Arc<Observed>) {
         self.lock().groups.insert(group, observed);
     }
@@ -168,47 +168,47 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_never_looked_at_is_believed_from_now_on() {
-        let looks = Looks::new(Duration::from_millis(120));
-        assert!(!looks.is_due(&Unit::NodeRules));
+        let observations = ObservationCache::new(Duration::from_millis(120));
+        assert!(!observations.is_due(&Unit::NodeRules));
         tokio::time::sleep(Duration::from_millis(101)).await;
-        assert!(looks.is_due(&Unit::NodeRules));
-        assert_eq!(looks.due(), [Unit::NodeRules]);
-        looks.looked(Unit::NodeRules);
-        assert!(looks.lock().at[&Unit::NodeRules].elapsed() < Duration::from_millis(100));
-        looks.retain(|_| false);
-        assert!(looks.lock().at.is_empty());
+        assert!(observations.is_due(&Unit::NodeRules));
+        assert_eq!(observations.due(), [Unit::NodeRules]);
+        observations.looked(Unit::NodeRules);
+        assert!(observations.lock().at[&Unit::NodeRules].elapsed() < Duration::from_millis(100));
+        observations.retain(|_| false);
+        assert!(observations.lock().at.is_empty());
     }
 
     #[test]
     fn what_is_doubted_is_due_until_it_was_looked_at() {
-        let looks = Looks::new(Duration::from_hours(1));
+        let observations = ObservationCache::new(Duration::from_hours(1));
         let group = GroupId::Explicit("shop".to_owned());
         let unit = Unit::Group(group.clone());
-        looks.remember(group.clone(), Arc::default());
-        assert!(!looks.is_due(&unit));
-        looks.doubt(unit.clone());
-        assert!(looks.is_due(&unit) && looks.recall(&group).is_none());
-        looks.looked(unit.clone());
-        assert!(!looks.is_due(&unit));
+        observations.remember(group.clone(), Arc::default());
+        assert!(!observations.is_due(&unit));
+        observations.doubt(unit.clone());
+        assert!(observations.is_due(&unit) && observations.recall(&group).is_none());
+        observations.looked(unit.clone());
+        assert!(!observations.is_due(&unit));
     }
 
     #[test]
     fn an_edit_and_a_question_are_heard_once() {
-        let looks = Looks::new(Duration::from_hours(1));
+        let observations = ObservationCache::new(Duration::from_hours(1));
         let group = GroupId::Explicit("shop".to_owned());
-        let heard: Vec<bool> = [1, 1, 2, 2, 1].into_iter().map(|edit| looks.is_edited(&group, edit)).collect();
+        let heard: Vec<bool> = [1, 1, 2, 2, 1].into_iter().map(|edit| observations.is_edited(&group, edit)).collect();
         assert_eq!(heard, [false, false, true, false, true]);
-        let asks = |value: &str| looks.is_asked(&group, [(Key::new("ns", "web"), value.to_owned())].into());
+        let asks = |value: &str| observations.is_asked(&group, [(Key::new("ns", "web"), value.to_owned())].into());
         assert_eq!(["a", "a", "b"].map(asks), [true, false, true]);
-        assert!(!looks.is_asked(&group, BTreeMap::new()), "one that is taken away asks for nothing");
+        assert!(!observations.is_asked(&group, BTreeMap::new()), "one that is taken away asks for nothing");
         assert!(asks("b"));
     }
 
     #[test]
     fn a_target_group_is_fresh_once() {
-        let looks = Looks::new(Duration::from_hours(1));
-        looks.made("arn".to_owned());
-        assert!(looks.take_fresh("arn"));
-        assert!(!looks.take_fresh("arn"));
+        let observations = ObservationCache::new(Duration::from_hours(1));
+        observations.made("arn".to_owned());
+        assert!(observations.take_fresh("arn"));
+        assert!(!observations.take_fresh("arn"));
     }
 }

@@ -13,7 +13,7 @@ use crate::finding::Code;
 use crate::stack::{IpAddressType, Protocol, Scheme};
 
 /// What the group's rules stand on.
-pub(super) struct Frame {
+pub(super) struct BaseConfig {
     pub placement: Placement,
     pub groups: SecurityGroups,
     /// The port to which every HTTP listener leads everything.
@@ -35,14 +35,14 @@ const SSL_REDIRECT: SettingKey = SettingKey::Group(&catalogue::SSL_REDIRECT.row)
 pub(super) const IP_ADDRESS_TYPE: SettingKey = SettingKey::Group(&catalogue::IP_ADDRESS_TYPE.row);
 
 impl Linker<'_> {
-    pub(super) fn frame(&self) -> Frame {
+    pub(super) fn base_config(&self) -> BaseConfig {
         let mut faults = Vec::new();
         let redirect = self.redirect(&mut faults);
         let mut placement = self.placement(&mut faults);
         self.check_backends(&mut placement, redirect, &mut faults);
         let groups = self.security_groups(placement.ip_address_type, &mut faults);
         let frontend = self.frontend(placement.ip_address_type, &mut faults);
-        Frame { placement, groups, redirect, frontend, faults }
+        BaseConfig { placement, groups, redirect, frontend, faults }
     }
 
     fn redirect(&self, faults: &mut Vec<Fault>) -> Option<u16> {
@@ -86,7 +86,7 @@ impl Linker<'_> {
                 let message =
                     format!("unsupported IPv6 configuration, lb not dual-stack: Service {service} has IPv6 addresses");
                 let fault = Fault::new(Code::ServiceTypeMismatch, vec![IP_ADDRESS_TYPE], message);
-                let fault = fault.mend("set ip-address-type: dualstack, or give the Service IPv4 addresses alone");
+                let fault = fault.fix("set ip-address-type: dualstack, or give the Service IPv4 addresses alone");
                 let backends = Some(Backends { of: fragment.key.clone(), newly });
                 faults.push(Fault { backends, stays: had.is_some(), ..fault });
                 placement.ip_address_type = had.unwrap_or(placement.ip_address_type);

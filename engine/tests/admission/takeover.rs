@@ -6,7 +6,7 @@ use albedo_engine::report::{self, Outcome, Reached};
 use albedo_engine::world::Object;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, ingress, says};
+use crate::fixture::{Fixture, ingress, says};
 
 fn rules(host: &str, path: &str) -> Value {
     json!({"rules": [{"host": host, "http": {"paths": [{"path": path, "pathType": "Prefix",
@@ -18,15 +18,15 @@ fn first() -> Value {
 }
 
 /// A cluster in which the namespace `victim` has an Ingress for all of `a.example.com`.
-fn stage(labels: &[(&str, &str)]) -> Stage {
-    let mut stage = Stage::new();
+fn fixture(labels: &[(&str, &str)]) -> Fixture {
+    let mut fixture = Fixture::new();
     let mut victim = ingress("pay", &json!({"group.name": "g"}), &rules("a.example.com", "/"));
     victim.metadata.namespace = Some("victim".to_owned());
-    stage.world.apply(Object::Ingress(Box::new(victim)));
+    fixture.world.apply(Object::Ingress(Box::new(victim)));
     let labels: BTreeMap<String, String> =
         labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    stage.world.apply(Object::Namespace { name: "victim".to_owned(), labels });
-    stage
+    fixture.world.apply(Object::Namespace { name: "victim".to_owned(), labels });
+    fixture
 }
 
 const FORBIDS: [(&str, &str); 1] = [("albedo.dev/takeover", "forbid")];
@@ -40,38 +40,38 @@ fn who_takes_requests_is_warned_or_refused() {
         ("b.example.com", "/", false),
     ] {
         let candidate = ingress("evil", &first(), &rules(host, path));
-        let answer = stage(&[]).answer(&candidate);
+        let answer = fixture(&[]).answer(&candidate);
         let warned = answer.warnings.iter().any(|warning| warning.contains("ALB113") && warning.contains("victim/pay"));
         assert_eq!((answer.allowed, warned), (true, takes), "{host}{path}: {answer:?}");
-        let answer = stage(&FORBIDS).answer(&candidate);
+        let answer = fixture(&FORBIDS).answer(&candidate);
         assert_eq!(answer.allowed, !takes, "{host}{path}: {answer:?}");
         if takes {
             says(host, &answer.message, &["ALB113", "victim/pay", "spec.rules[0].http.paths[0]"]);
         }
     }
     let behind = ingress("late", &json!({"group.name": "g", "group.order": "1000"}), &rules("a.example.com", "/login"));
-    let answer = stage(&FORBIDS).answer(&behind);
+    let answer = fixture(&FORBIDS).answer(&behind);
     // It hears that it gets nothing; it takes nothing.
     assert!(answer.allowed && !answer.warnings.iter().any(|one| one.contains("to Ingress victim")), "{answer:?}");
 }
 
 #[test]
 fn what_is_so_already_is_not_refused() {
-    let mut stage = stage(&FORBIDS);
-    stage.store("evil", &first(), &rules("a.example.com", "/login"));
+    let mut fixture = fixture(&FORBIDS);
+    fixture.store("evil", &first(), &rules("a.example.com", "/login"));
     let mut edited = first();
     edited["tags"] = json!("team=evil");
-    let answer = stage.answer(&ingress("evil", &edited, &rules("a.example.com", "/login")));
+    let answer = fixture.answer(&ingress("evil", &edited, &rules("a.example.com", "/login")));
     assert!(answer.allowed, "{answer:?}");
     // The victim's own edits are its own matter.
     let mut own = ingress("pay", &json!({"group.name": "g", "tags": "a=b"}), &rules("a.example.com", "/"));
     own.metadata.namespace = Some("victim".to_owned());
-    let label = |stage: &mut Stage| {
+    let label = |fixture: &mut Fixture| {
         let labels = FORBIDS.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        stage.world.apply(Object::Namespace { name: "shop".to_owned(), labels });
+        fixture.world.apply(Object::Namespace { name: "shop".to_owned(), labels });
     };
-    label(&mut stage);
-    let answer = stage.answer(&own);
+    label(&mut fixture);
+    let answer = fixture.answer(&own);
     assert!(answer.allowed, "{answer:?}");
 }
 
@@ -86,9 +86,9 @@ fn who_loses_requests_hears_of_it() {
         (&first(), &rules("*.example.com", "/"), "spec.rules[0].http.paths[0]"),
         (&redirect, &away, "spec.rules[0].http.paths[0]"),
     ] {
-        let mut stage = stage(&[]);
-        stage.store("evil", annotations, spec);
-        let linked = stage.linked("g");
+        let mut fixture = fixture(&[]);
+        fixture.store("evil", annotations, spec);
+        let linked = fixture.linked("g");
         let events = report::events(&linked, &Outcome::Reached { changed: true }, &Reached::default(), None);
         let told: Vec<_> = events.iter().filter(|event| event.reason == "RequestsTaken").collect();
         assert!(!told.is_empty() && told.iter().all(|event| event.key.to_string() == "victim/pay"), "{events:?}");
@@ -96,9 +96,9 @@ fn who_loses_requests_hears_of_it() {
         assert!(told.iter().any(|event| event.text.contains(path)), "{told:?}");
     }
     // Among those of one namespace it is nobody's business.
-    let mut stage = Stage::new();
-    stage.store("pay", &json!({"group.name": "g"}), &rules("a.example.com", "/"));
-    stage.store("first", &first(), &rules("a.example.com", "/login"));
-    let events = report::events(&stage.linked("g"), &Outcome::Reached { changed: true }, &Reached::default(), None);
+    let mut fixture = Fixture::new();
+    fixture.store("pay", &json!({"group.name": "g"}), &rules("a.example.com", "/"));
+    fixture.store("first", &first(), &rules("a.example.com", "/login"));
+    let events = report::events(&fixture.linked("g"), &Outcome::Reached { changed: true }, &Reached::default(), None);
     assert!(events.iter().all(|event| event.reason != "RequestsTaken"), "{events:?}");
 }

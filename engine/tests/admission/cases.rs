@@ -3,7 +3,7 @@
 use albedo_engine::settings::Settings;
 use serde_json::{Value, json};
 
-use crate::stage::{CERTIFICATE, Stage, ingress, says};
+use crate::fixture::{CERTIFICATE, Fixture, ingress, says};
 
 fn to(service: &str, port: &Value, path: &str, kind: &str) -> Value {
     json!({"rules": [{"host": "a.example.com", "http": {"paths": [
@@ -13,19 +13,19 @@ fn to(service: &str, port: &Value, path: &str, kind: &str) -> Value {
 /// The Ingress is let in without a word.
 #[track_caller]
 fn accepts(short: &Value, spec: &Value) {
-    let answer = Stage::new().answer(&ingress("a", short, spec));
+    let answer = Fixture::new().answer(&ingress("a", short, spec));
     assert!(answer.allowed && answer.warnings.is_empty(), "{short}: {} {:?}", answer.message, answer.warnings);
 }
 
 /// The Ingress is refused, in these words among others.
 #[track_caller]
 fn rejects(short: &Value, spec: &Value, words: &[&str]) {
-    rejects_at(&Stage::new(), short, spec, words);
+    rejects_at(&Fixture::new(), short, spec, words);
 }
 
 #[track_caller]
-fn rejects_at(stage: &Stage, short: &Value, spec: &Value, words: &[&str]) {
-    let answer = stage.answer(&ingress("a", short, spec));
+fn rejects_at(fixture: &Fixture, short: &Value, spec: &Value, words: &[&str]) {
+    let answer = fixture.answer(&ingress("a", short, spec));
     assert!(!answer.allowed, "{short} is let in: {:?}", answer.warnings);
     let causes = answer.details.expect("details").causes;
     let told: Vec<String> = causes.into_iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
@@ -35,12 +35,12 @@ fn rejects_at(stage: &Stage, short: &Value, spec: &Value, words: &[&str]) {
 /// The Ingress is let in with a warning; with `strict` it is not.
 #[track_caller]
 fn warns(short: &Value, spec: &Value, words: &[&str]) {
-    let mut stage = Stage::new();
-    let answer = stage.answer(&ingress("a", short, spec));
+    let mut fixture = Fixture::new();
+    let answer = fixture.answer(&ingress("a", short, spec));
     assert!(answer.allowed, "{short}: {}", answer.message);
     says(&short.to_string(), &answer.warnings.join("; "), words);
-    stage.policy.strict = true;
-    rejects_at(&stage, short, spec, words);
+    fixture.policy.strict = true;
+    rejects_at(&fixture, short, spec, words);
 }
 
 #[test]
@@ -64,9 +64,9 @@ fn instance_needs_a_node_port() {
     rejects(&json!({}), &spec, &[&words[..], &["--default-target-type"]].concat());
     rejects(&json!({"target-type": "instance"}), &spec, &[&words[..], &["the Ingress's annotation"]].concat());
     accepts(&json!({"target-type": "ip"}), &spec);
-    let mut stage = Stage::new();
-    stage.class("alb", "ingress.k8s.aws/alb", Some(&json!({"targetType": "instance"})));
-    rejects_at(&stage, &json!({"target-type": "ip"}), &spec, &[&words[..], &["the class's parameters"]].concat());
+    let mut fixture = Fixture::new();
+    fixture.class("alb", "ingress.k8s.aws/alb", Some(&json!({"targetType": "instance"})));
+    rejects_at(&fixture, &json!({"target-type": "ip"}), &spec, &[&words[..], &["the class's parameters"]].concat());
 }
 
 #[test]
@@ -136,11 +136,11 @@ fn subnets_are_in_two_zones() {
     rejects(&json!({"subnets": "subnet-0a11,subnet-0c33"}), &json!({}), &["ALB201", "subnet-0c33"]);
     accepts(&json!({"subnets": "subnet-0a11,subnet-0b22"}), &json!({}));
     // What is known of AWS is too old to refuse for.
-    let mut stage = Stage::new();
-    if let Some(aged) = &mut stage.facts.subnets {
+    let mut fixture = Fixture::new();
+    if let Some(aged) = &mut fixture.facts.subnets {
         aged.read_at = jiff::Timestamp::from_second(1_799_000_000).expect("a time");
     }
-    let answer = stage.answer(&ingress("a", &json!({"subnets": "subnet-0a11,subnet-0a12"}), &json!({})));
+    let answer = fixture.answer(&ingress("a", &json!({"subnets": "subnet-0a11,subnet-0a12"}), &json!({})));
     assert!(answer.allowed && answer.warnings.iter().any(|told| told.contains("ALB202")), "{:?}", answer.warnings);
 }
 
@@ -149,9 +149,9 @@ fn a_secret_that_is_missing_keeps_one_ingress_waiting() {
     let oidc = r#"{"issuer":"https://i","authorizationEndpoint":"https://i/a","tokenEndpoint":"https://i/t","userInfoEndpoint":"https://i/u","secretName":"client"}"#;
     let short = json!({"auth-type": "oidc", "auth-idp-oidc": oidc, "group.name": "g", "certificate-arn": CERTIFICATE});
     warns(&short, &json!({}), &["ALB107", "client"]);
-    let mut stage = Stage::new();
-    stage.store("b", &json!({"group.name": "g"}), &json!({}));
-    let linked = stage.with(&ingress("a", &short, &json!({})));
+    let mut fixture = Fixture::new();
+    fixture.store("b", &json!({"group.name": "g"}), &json!({}));
+    let linked = fixture.with(&ingress("a", &short, &json!({})));
     let rules = linked.desired.expect("the rest of the group").listeners[&80].rules.len();
     assert_eq!(rules, 1);
 }
@@ -164,22 +164,22 @@ fn what_the_predecessor_accepts_is_accepted() {
 
 #[test]
 fn annotations_that_nobody_reads_are_told_of() {
-    let mut stage = Stage::new();
-    stage.class("nginx", "k8s.io/ingress-nginx", None);
-    let answer = stage.answer(&ingress("a", &json!({"scheme": "internal"}), &json!({"ingressClassName": "nginx"})));
+    let mut fixture = Fixture::new();
+    fixture.class("nginx", "k8s.io/ingress-nginx", None);
+    let answer = fixture.answer(&ingress("a", &json!({"scheme": "internal"}), &json!({"ingressClassName": "nginx"})));
     assert!(answer.allowed);
     says("another's class", &answer.warnings.join("; "), &["ALB108", "nginx", "alb"]);
 }
 
 #[test]
 fn an_old_fault_refuses_nothing() {
-    let mut stage = Stage::new();
-    stage.store("a", &json!({"target-type": "pod", "schema": "internal"}), &json!({}));
+    let mut fixture = Fixture::new();
+    fixture.store("a", &json!({"target-type": "pod", "schema": "internal"}), &json!({}));
     let edited = ingress("a", &json!({"target-type": "pod", "schema": "internal", "tags": "a=b"}), &json!({}));
-    let answer = stage.answer(&edited);
+    let answer = fixture.answer(&edited);
     assert!(answer.allowed, "{}", answer.message);
     let worse = ingress("a", &json!({"target-type": "pod", "schema": "internal", "scheme": "public"}), &json!({}));
-    assert!(!stage.answer(&worse).allowed, "a new fault beside the old ones");
+    assert!(!fixture.answer(&worse).allowed, "a new fault beside the old ones");
 }
 
 /// The operator's bans hold what is new: an Ingress that has the annotation already goes on, in another group too.
@@ -189,7 +189,7 @@ fn annotations_that_the_operator_forbids() {
     let forbidding = |class, group| {
         let mut settings = Settings::new("test");
         (settings.forbid_class_annotation, settings.forbid_group_name_annotation) = (class, group);
-        Stage::by(settings)
+        Fixture::by(settings)
     };
     let unclassed = json!({"ingressClassName": null});
     let legacy = |more: &str| json!({CLASS: "alb", "scheme": "internal", "tags": more});
@@ -209,25 +209,25 @@ fn annotations_that_the_operator_forbids() {
         (forbidding(false, true), Some(grouped("shop")), grouped("other"), true),
         (forbidding(false, true), Some(grouped("shop")), json!({}), false),
     ];
-    for (mut stage, before, after, refused) in rows {
+    for (mut fixture, before, after, refused) in rows {
         if let Some(before) = &before {
-            stage.store("web", before, &unclassed);
+            fixture.store("web", before, &unclassed);
         }
         let spec = if after.get(CLASS).is_some() { unclassed.clone() } else { json!({}) };
-        let answer = stage.answer(&ingress("web", &after, &spec));
+        let answer = fixture.answer(&ingress("web", &after, &spec));
         assert_eq!(answer.message.contains("ALB034"), refused, "{before:?} → {after}: {}", answer.message);
     }
 }
 
 #[test]
 fn keys_that_the_class_overrides_are_told_of() {
-    let mut stage = Stage::new();
+    let mut fixture = Fixture::new();
     let params = json!({
         "tags": [{"key": "team", "value": "platform"}],
         "loadBalancerAttributes": [{"key": "idle_timeout.timeout_seconds", "value": "10"}],
         "listeners": [{"protocol": "HTTP", "port": 80, "listenerAttributes": [
             {"key": "routing.http.response.server.enabled", "value": "true"}]}]});
-    stage.class("own", albedo_engine::settings::CONTROLLER, Some(&params));
+    fixture.class("own", albedo_engine::settings::CONTROLLER, Some(&params));
     let spec = json!({"ingressClassName": "own"});
     for (key, value, field, item) in [
         ("tags", "team=web,env=dev", "tags", "team"),
@@ -244,7 +244,7 @@ fn keys_that_the_class_overrides_are_told_of() {
             "routing.http.response.server.enabled",
         ),
     ] {
-        let answer = stage.answer(&ingress("a", &json!({key: value}), &spec));
+        let answer = fixture.answer(&ingress("a", &json!({key: value}), &spec));
         assert!(answer.allowed, "{key}: {}", answer.message);
         let expected =
             format!("ALB112: spec.{field} of the class's IngressClassParams wins over {item} in this annotation");
@@ -254,6 +254,6 @@ fn keys_that_the_class_overrides_are_told_of() {
     // Keys that the class does not set.
     let others = json!({"tags": "env=dev", "listener-attributes.HTTP-81": "routing.http.response.server.enabled=false",
         "listen-ports": r#"[{"HTTP": 80}, {"HTTP": 81}]"#});
-    let answer = stage.answer(&ingress("a", &others, &spec));
+    let answer = fixture.answer(&ingress("a", &others, &spec));
     assert!(answer.allowed && answer.warnings.is_empty(), "{} {:?}", answer.message, answer.warnings);
 }

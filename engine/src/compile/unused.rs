@@ -22,12 +22,12 @@ impl Compiler<'_> {
         if self.reader.raw("use-regex-path-match").is_some_and(|raw| parse::go_bool(raw) == Ok(true))
             && !self.has_paths_for_regex()
         {
-            self.idle("use-regex-path-match", "no rule has a path of type ImplementationSpecific");
+            self.unused("use-regex-path-match", "no rule has a path of type ImplementationSpecific");
         }
     }
 
     /// An annotation that is there and does nothing. What is wrong with it already is enough.
-    pub(super) fn idle(&mut self, suffix: &str, why: impl Into<String>) -> Option<&mut Finding> {
+    pub(super) fn unused(&mut self, suffix: &str, why: impl Into<String>) -> Option<&mut Finding> {
         let raw = self.reader.raw(suffix)?;
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
         if self.reader.findings.iter().any(|finding| finding.path == path && finding.code != Code::WithoutEffect) {
@@ -75,7 +75,7 @@ impl Compiler<'_> {
                 }
                 _ => continue,
             };
-            self.idle(suffix, why);
+            self.unused(suffix, why);
         }
     }
 
@@ -86,7 +86,7 @@ impl Compiler<'_> {
         let https = |port: u16| ports.get(&port) == Some(&Protocol::Https);
         if !ports.keys().any(|port| https(*port)) {
             for row in rows().filter(|row| matches!(row.when, When::Https | When::HttpsPorts)) {
-                self.idle(row.key, "listen-ports names no HTTPS port");
+                self.unused(row.key, "listen-ports names no HTTPS port");
             }
         } else if let Some((raw, entries)) = self
             .reader
@@ -98,7 +98,7 @@ impl Compiler<'_> {
                 if !u16::try_from(entry.port).is_ok_and(https) {
                     let at = crate::annotation::Pointer::Json(format!("/{index}/port"));
                     let why = format!("listen-ports names no HTTPS port {}", entry.port);
-                    if let Some(finding) = self.idle(MUTUAL_AUTHENTICATION.row.key, why) {
+                    if let Some(finding) = self.unused(MUTUAL_AUTHENTICATION.row.key, why) {
                         finding.place = Some(place(raw, &at));
                     }
                 }
@@ -110,21 +110,21 @@ impl Compiler<'_> {
                 .split_once('-')
                 .and_then(|(protocol, port)| Some((Protocol::parse(protocol)?, port.parse::<u16>().ok()?)));
             if written.is_none_or(|(protocol, port)| ports.get(&port) != Some(&protocol)) {
-                self.idle(suffix, format!("listen-ports names no listener {listener}"));
+                self.unused(suffix, format!("listen-ports names no listener {listener}"));
             }
         }
         if ports.values().all(|protocol| *protocol == Protocol::Https) && !self.group().is_explicit() {
-            self.idle(SSL_REDIRECT.row.key, "listen-ports names no HTTP port that could be redirected");
+            self.unused(SSL_REDIRECT.row.key, "listen-ports names no HTTP port that could be redirected");
         }
     }
 
     fn without_security_group(&mut self) {
         if self.reader.list(SECURITY_GROUPS.row.key).is_some() {
             for row in rows().filter(|row| row.when == When::ManagedSecurityGroup) {
-                self.idle(row.key, "with security-groups of one's own no security group is managed");
+                self.unused(row.key, "with security-groups of one's own no security group is managed");
             }
         } else if !self.group().is_explicit() {
-            self.idle(MANAGE_BACKEND_SECURITY_GROUP_RULES.row.key, "it counts beside security-groups alone");
+            self.unused(MANAGE_BACKEND_SECURITY_GROUP_RULES.row.key, "it counts beside security-groups alone");
         }
     }
 
@@ -140,8 +140,8 @@ impl Compiler<'_> {
 
     fn open_to_all(&mut self, suffix: &str) {
         let why = "nobody has to log in: authentication counts on HTTPS listeners, and this Ingress has none";
-        if let Some(finding) = self.idle(suffix, why) {
-            finding.mend = "add an HTTPS port to listen-ports, with a certificate".to_owned();
+        if let Some(finding) = self.unused(suffix, why) {
+            finding.fix = "add an HTTPS port to listen-ports, with a certificate".to_owned();
         }
     }
 }

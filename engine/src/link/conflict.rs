@@ -1,6 +1,6 @@
-//! Whether members of a group contradict each other: what they say of one thing has to be the same, where it counts.
+//! Whether members of a group conflict with each other: what they say of one thing has to be the same, where it counts.
 
-mod circumstances;
+mod context;
 #[cfg(test)]
 mod tests;
 
@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use crate::annotation::PREFIX;
 use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, GROUP_ORDER};
-use crate::annotation::{Merge, Row, Source, Value, rows};
+use crate::annotation::{Merge, SettingRow, Source, Value, rows};
 use crate::compile::{Fragment, MemberSetting, SettingKey};
 use crate::finding::{Code, FieldPath, Finding, ObjectRef, Readers};
 use crate::link::members::setting_of;
-use circumstances::Circumstances;
+use context::ConflictContext;
 
-/// Contradictions among others that one newcomer is told of.
+/// Conflicts among others that one newcomer is told of.
 const TOLD: usize = 10;
 /// How the value is shown of a member that says nothing, where that is a conflict.
 const SILENCE: &str = "(none)";
@@ -32,11 +32,11 @@ pub(super) struct Agreement {
     /// The first on each port.
     first_on: BTreeMap<u16, Arc<Fragment>>,
     /// Who sets what has to be the same in all members, or absent in all.
-    whole: BTreeMap<&'static Row, Whole>,
+    whole: BTreeMap<&'static SettingRow, Whole>,
     /// A member asks for an NLB.
     frontend_nlb: bool,
     /// What any of those says who will be put together.
-    circumstances: Circumstances,
+    context: ConflictContext,
 }
 
 /// The values of a setting: of the most senior member that has one, and of the most senior that has another.
@@ -86,7 +86,7 @@ struct Whole {
 impl Agreement {
     /// Nobody's yet, of those that will be put together.
     pub(super) fn new<'f>(all: impl IntoIterator<Item = &'f Arc<Fragment>>) -> Self {
-        Self { circumstances: Circumstances::of(all), ..Self::default() }
+        Self { context: ConflictContext::of(all), ..Self::default() }
     }
 
     /// Takes note of what a member says.
@@ -125,9 +125,9 @@ impl Agreement {
         self.frontend_nlb |= asks_for_frontend_nlb(member);
     }
 
-    /// The contradictions that a newcomer brings with it, each a finding on the newcomer: what it says otherwise than its
+    /// The conflicts that a newcomer brings with it, each a finding on the newcomer: what it says otherwise than its
     /// seniors, and what they say otherwise than each other if only with the newcomer that counts.
-    pub(super) fn contradictions(&self, newcomer: &Fragment) -> Vec<Finding> {
+    pub(super) fn conflicts(&self, newcomer: &Fragment) -> Vec<Finding> {
         let mut findings = Vec::new();
         for own in &newcomer.settings {
             let against = self.settings.get(&own.key).and_then(|standing| standing.against(&own.value));
@@ -142,7 +142,7 @@ impl Agreement {
     }
 
     /// A newcomer that is silent behind one that speaks, or speaks before one that is silent.
-    fn silence(&self, newcomer: &Fragment, row: &'static Row) -> Option<Finding> {
+    fn silence(&self, newcomer: &Fragment, row: &'static SettingRow) -> Option<Finding> {
         let Whole { first_to_speak, last_silent } = self.whole.get(row)?;
         let key = SettingKey::Group(row);
         if let Some(own) = setting_of(newcomer, &key) {
@@ -205,7 +205,7 @@ fn asks_for_frontend_nlb(fragment: &Fragment) -> bool {
 }
 
 /// What all members have to set alike, or none of them.
-fn identical() -> impl Iterator<Item = &'static Row> {
+fn identical() -> impl Iterator<Item = &'static SettingRow> {
     rows().filter(|row| row.merge == Merge::Identical)
 }
 
@@ -245,7 +245,7 @@ fn conflict(key: &SettingKey, (newcomer, own): Side<'_>, (senior, theirs): Side<
         let message = format!("multiple ingress defined default backend: {} has one{place} already", senior.key);
         return Finding::new(code, subject(newcomer), FieldPath::at("spec.defaultBackend"), message)
             .related([subject(senior)])
-            .mend("keep one spec.defaultBackend in the group, or listen on another port");
+            .fix("keep one spec.defaultBackend in the group, or listen on another port");
     }
     let from = |setting: Option<&MemberSetting>| match setting.map(|setting| setting.source) {
         Some(Source::Class) => " (from its IngressClassParams)",
@@ -261,11 +261,11 @@ fn conflict(key: &SettingKey, (newcomer, own): Side<'_>, (senior, theirs): Side<
     // Two namespaces: neither reads what the other wrote.
     let (one, other) = (&newcomer.key.namespace, &senior.key.namespace);
     let readers = if one == other { Readers::from([one.clone()]) } else { Readers::new() };
-    let mend = format!("write {theirs} as {} does, or leave it out, or leave the group", senior.key);
+    let fix = format!("write {theirs} as {} does, or leave it out, or leave the group", senior.key);
     Finding::new(code, subject(newcomer), FieldPath::annotation(&format!("{PREFIX}{suffix}")), message)
         .value(&own)
         .allowed([theirs])
         .related([subject(senior)])
-        .mend(mend)
+        .fix(fix)
         .known_to(readers, outline)
 }
