@@ -2,7 +2,7 @@
 # Builds what the tests stand on (etcd, the Kubernetes control plane, cert-manager, tools, the AWS emulator's Python) into a cache outside target/.
 #
 #   tests/environment.sh controlplane     etcd, kube-apiserver, kube-controller-manager, kubectl
-#   tests/environment.sh tools [NAME…]    certmanager (the default), helm, vegeta, toxiproxy
+#   tests/environment.sh tools [NAME…]    certmanager, helm (the default), vegeta, toxiproxy
 #   tests/environment.sh aws              a Python environment for tests/aws/emulator.py
 #   tests/environment.sh all              controlplane, tools, aws
 #
@@ -123,7 +123,7 @@ controlplane() {
 }
 
 tools() {
-    [[ $# -gt 0 ]] || set -- certmanager
+    [[ $# -gt 0 ]] || set -- certmanager helm
     local module=$here/tools name
     for name; do
         recipe "$name" >/dev/null

@@ -228,7 +228,9 @@ async fn table(base: Arc<Base>, most: usize, side_by_side: usize, time: Duration
 /// Each operation of the sources is in the walk, or in the list of those that are not.
 fn covers_the_sources(used: &[BTreeMap<String, usize>]) -> Result<()> {
     let used: BTreeSet<&str> = used.iter().flat_map(BTreeMap::keys).map(String::as_str).collect();
-    let sources = in_the_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cloud"))?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = in_the_sources(&root.join("src/cloud"))?;
+    sources.extend(in_the_sources(&root.join("engine/src/plan/operation"))?);
     ensure!(sources.len() > 50, "{sources:?}");
     let listed: BTreeSet<&str> = ELSEWHERE.iter().map(|(operation, _)| *operation).collect();
     let missing: Vec<&String> =
@@ -239,7 +241,7 @@ fn covers_the_sources(used: &[BTreeMap<String, usize>]) -> Result<()> {
     Ok(())
 }
 
-/// `elbv2 CreateRule` for each `elbv2("CreateRule")` below a folder.
+/// `elbv2 CreateRule` for each `elbv2("CreateRule")` or `row(Elbv2, "CreateRule"` below a folder.
 fn in_the_sources(folder: &Path) -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
@@ -249,12 +251,21 @@ fn in_the_sources(folder: &Path) -> Result<BTreeSet<String>> {
             continue;
         }
         let text = std::fs::read_to_string(&path)?;
-        for service in ["elbv2", "ec2", "acm", "wafv2", "waf_regional", "shield"] {
-            for rest in text.split(&format!("{service}(\"")).skip(1) {
-                let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
-                let ends = rest.strip_prefix(name.as_str()).is_some_and(|end| end.starts_with("\")"));
-                if ends && name.starts_with(char::is_uppercase) {
-                    found.insert(format!("{} {name}", service.replace('_', "-")));
+        for (service, function, variant) in [
+            ("elbv2", "elbv2", "Elbv2"),
+            ("ec2", "ec2", "Ec2"),
+            ("acm", "acm", "Acm"),
+            ("wafv2", "wafv2", "WafV2"),
+            ("waf-regional", "waf_regional", "WafRegional"),
+            ("shield", "shield", "Shield"),
+        ] {
+            for (before, after) in [(format!("{function}(\""), "\")"), (format!("row({variant}, \""), "\",")] {
+                for rest in text.split(&before).skip(1) {
+                    let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+                    let ends = rest.strip_prefix(name.as_str()).is_some_and(|end| end.starts_with(after));
+                    if ends && name.starts_with(char::is_uppercase) {
+                        found.insert(format!("{service} {name}"));
+                    }
                 }
             }
         }

@@ -338,13 +338,13 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The manifests of a folder and of those in it; kustomizations are for kubectl alone.
+/// The manifests of a folder and of those in it; kustomizations are for kubectl alone, and charts for helm.
 fn manifests(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
         let path = entry?.path();
         let yaml = path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
-        if path.is_dir() {
+        if path.is_dir() && path.file_name().is_none_or(|name| name != "helm") {
             found.extend(manifests(&path)?);
         } else if yaml && path.file_name().is_none_or(|name| name != "kustomization.yaml") {
             found.push(path);

@@ -204,7 +204,7 @@ async fn in_kubernetes(shop: &Shop, dns_name: &str) -> Result<()> {
     ensure!(columns.starts_with(&wanted), "{columns:?}");
     let header = fixture.kubectl(&["get", "ingressgroups", &object]).await?;
     let titles: Vec<&str> = header.lines().next().unwrap_or_default().split_whitespace().collect();
-    ensure!(titles == ["NAME", "LOAD-BALANCER", "HOSTNAME", "MEMBERS", "SET-ASIDE", "STATE", "AGE"], "{titles:?}");
+    ensure!(titles == ["NAME", "LOAD-BALANCER", "HOSTNAME", "MEMBERS", "QUARANTINED", "STATE", "AGE"], "{titles:?}");
     Ok(())
 }
 
