@@ -375,7 +375,7 @@ impl Reconciler {
             // In a task of its own, so that a panic costs one pass and not the worker.
             let pass = tokio::spawn({
                 let (this, unit) = (self.clone(), unit.clone());
-                async move { on_behalf_of(&tenant, this.pass(&unit)).await }
+                async move { on_behalf_of(&tenant, Box::pin(this.pass(&unit))).await }
             });
             match pass.await {
                 Ok(Ok(Next::Rest)) => self.shared.queue.done(&unit, None),

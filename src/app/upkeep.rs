@@ -43,7 +43,7 @@ pub struct Wanted {
     pub names: Vec<String>,
     /// Name of both webhook configurations; none are registered without it.
     pub configurations: Option<String>,
-    /// The ClusterRole that owns them.
+    /// The `ClusterRole` that owns them.
     pub owner: String,
     /// `namespace/name` of the Certificate whose authority cert-manager injects.
     pub inject_ca_from: Option<String>,

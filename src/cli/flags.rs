@@ -224,7 +224,7 @@ pub struct Run {
     /// Name of the webhook configurations
     #[arg(long, env = "ALBEDO_WEBHOOK_CONFIGURATIONS", default_value = "albedo-webhook")]
     pub webhook_configurations: String,
-    /// ClusterRole that owns the webhook configurations: Kubernetes deletes them with it
+    /// Owner of the webhook configurations, a cluster role: Kubernetes deletes them with it
     #[arg(long, env = "ALBEDO_WEBHOOK_CONFIGURATIONS_OWNER", default_value = "albedo")]
     pub webhook_configurations_owner: String,
     /// Certificate (namespace/name) whose authority cert-manager injects into the webhook configurations

@@ -53,7 +53,7 @@ impl Cluster {
         Ok(review.status.and_then(|status| status.user_info?.username).unwrap_or_default())
     }
 
-    /// A ClusterRole as an owner of other objects of the cluster: they go when it is deleted. `None` if it does not exist.
+    /// A `ClusterRole` as an owner of other objects of the cluster: they go when it is deleted. `None` if it does not exist.
     ///
     /// # Errors
     /// It may not be read, or the API server gave no answer.
@@ -157,8 +157,11 @@ impl Cluster {
         let api: Api<K> = Api::all(self.client());
         let (what, params) = (format!("write the {} {name}", K::kind(&())), PatchParams::apply(FIELD_MANAGER).force());
         let mut object = serde_json::to_value(configuration).unwrap_or_default();
-        object["apiVersion"] = K::api_version(&()).into();
-        object["kind"] = K::kind(&()).into();
+        for (field, value) in [("apiVersion", K::api_version(&())), ("kind", K::kind(&()))] {
+            if let Some(object) = object.as_object_mut() {
+                object.insert(field.to_owned(), value.into());
+            }
+        }
         let stored = write(&what, api.patch(&name, &params, &Patch::Apply(&object))).await?;
         Ok(stored.meta().generation)
     }

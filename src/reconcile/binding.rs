@@ -17,7 +17,7 @@ use albedo_engine::targets::{self, Origin, Record, Resolution, ServiceRead, Skip
 use albedo_engine::world::Unit;
 use k8s_openapi::api::core::v1::Service;
 
-use super::{Next, PassError, Reconciler};
+use super::{Next, PassError, Reconciler, Shared};
 use crate::cluster::{Note, Severity, Subject};
 pub(super) use memory::Memory;
 use registering::Step;
@@ -73,10 +73,7 @@ impl Reconciler {
         if !fresh && let Some(hold) = self.held_by(&stored, &arn).await? {
             return self.hold_binding(key, &stored, &hold).await;
         }
-        let held = stored.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
-        if !held {
-            self.shared.cluster.add_binding_finalizer(&self.shared.lease_proof, &stored, FINALIZER).await?;
-        }
+        self.ensure_finalizer(&stored).await?;
         let observed = if fresh { Vec::new() } else { self.shared.cloud.target_health(&arn).boxed().await? };
         let mut change = targets::diff(&desired, &observed, self.shared.settings.max_targets);
         let known = Record::of(&stored).or_else(|| self.shared.bindings.record(key));
@@ -94,12 +91,19 @@ impl Reconciler {
             self.shared.bindings.quiet(key);
         }
         if let Some(generation) = stored.metadata.generation {
-            self.shared
-                .cluster
-                .update_binding_status(&self.shared.lease_proof, &written, Some(generation), None)
-                .await?;
+            let Shared { cluster, lease_proof, .. } = &*self.shared;
+            cluster.update_binding_status(lease_proof, &written, Some(generation), None).await?;
         }
         Ok(rest)
+    }
+
+    /// Adds the finalizer, so that the binding stays until its targets are deregistered.
+    async fn ensure_finalizer(&self, binding: &TargetGroupBinding) -> Result<(), PassError> {
+        let has_it = binding.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
+        if !has_it {
+            self.shared.cluster.add_binding_finalizer(&self.shared.lease_proof, binding, FINALIZER).await?;
+        }
+        Ok(())
     }
 
     fn wanted(&self, binding: &TargetGroupBinding, resolved: Resolution) -> Wanted {

@@ -205,7 +205,7 @@ impl Part {
                 let there = input.world.ingress(key).is_some_and(|ingress| !hosts(ingress).is_empty());
                 return match there {
                     true => {
-                        self.is(State::Served, "its status names a load balancer; its IngressGroup could not be read")
+                        self.is(State::Served, "its status names a load balancer; its IngressGroup could not be read");
                     }
                     false => self
                         .is(State::UnderWay, "its status names no load balancer; its IngressGroup could not be read"),

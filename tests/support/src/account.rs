@@ -35,12 +35,10 @@ impl ControlPlane {
 
     /// Lets the account use Secrets of a namespace by these verbs, which operators grant where an Ingress names one. Without a name, all of them.
     pub async fn grant_secret(&self, namespace: &str, name: Option<&str>, verbs: &[&str]) -> Result<()> {
-        let mut rule = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": verbs});
-        if let Some(name) = name {
-            rule["resourceNames"] = json!([name]);
-        }
-        let role = format!("albedo-secret-{}", name.unwrap_or("all"));
-        self.grant(namespace, &role, &json!([rule])).await?;
+        let names = name.map(|name| json!([name]));
+        let rule = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": verbs, "resourceNames": names});
+        let account = format!("albedo-secret-{}", name.unwrap_or("all"));
+        self.grant(namespace, &account, &json!([rule])).await?;
         let resource = name.map_or_else(|| "secrets".to_owned(), |name| format!("secrets/{name}"));
         self.granted("get", &resource, namespace).await
     }
