@@ -14,6 +14,8 @@ use crate::cloud::{Cloud, FactKind};
 
 /// How often facts are read anew.
 const EVERY: Duration = Duration::from_mins(2);
+/// Pause before facts that were never read are read again; it doubles up to [`EVERY`].
+const RETRY: Duration = Duration::from_secs(5);
 /// Facts younger than this are not read again because of a finding.
 const YOUNG: Duration = Duration::from_secs(5);
 
@@ -56,6 +58,16 @@ impl Account {
 
     fn put(&self, facts: Facts) {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
+    }
+
+    /// Whether the facts that Ingresses are built from were not all read once.
+    fn lacks_something(&self) -> bool {
+        let facts = self.get();
+        facts.subnets.is_none()
+            || facts.certificates.is_none()
+            || facts.security_groups.is_none()
+            || facts.trust_stores.is_none()
+            || facts.target_groups.is_none()
     }
 
     /// Reads what is due; a kind that cannot be read stays as it is.
@@ -108,10 +120,16 @@ impl Account {
 
     /// Keeps them fresh until `stop`.
     pub async fn keep(self, cloud: Cloud, stop: CancellationToken) {
+        // Without a kind of facts new Ingresses cannot be built: a failure at the start is made up for soon.
+        let mut retry = RETRY;
         loop {
+            let pause = if self.lacks_something() { retry } else { EVERY };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(EVERY) => self.refresh(&cloud).await,
+                () = tokio::time::sleep(pause) => {
+                    retry = (retry * 2).min(EVERY);
+                    self.refresh(&cloud).await;
+                }
                 () = self.doubted.notified() => while !self.refresh_unless_young(&cloud).await {
                     tokio::select! {
                         () = stop.cancelled() => return,
