@@ -239,7 +239,6 @@ struct Shared {
     /// The right to write, which every write takes.
     lease_proof: LeaseProof,
     queue: Queue,
-    workers: usize,
     observations: ObservationCache,
     troubles: Troubles,
     metrics: Metrics,
@@ -275,7 +274,6 @@ impl Reconciler {
             events,
             lease_proof,
             queue: Queue::new(workers),
-            workers: workers.max(1),
             observations: ObservationCache::new(sync_period),
             troubles: Troubles::default(),
             metrics,
@@ -297,7 +295,7 @@ impl Reconciler {
         drop(self.shared.cluster.changes().take());
         self.take(self.everything(), Lane::Resync);
         let mut tasks = JoinSet::new();
-        for _ in 0..self.shared.workers + FOR_OTHERS {
+        for _ in 0..self.shared.queue.share() + FOR_OTHERS {
             tasks.spawn(self.clone().work(Crew::Groups, stop.clone()));
             tasks.spawn(self.clone().work(Crew::Targets, stop.clone()));
         }

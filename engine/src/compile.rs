@@ -28,8 +28,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::IngressSpec;
 
-use crate::annotation::Values;
 use crate::annotation::catalogue::FRONTEND_NLB_LISTENER_PORT_MAPPING;
+use crate::annotation::{SettingRow, Value, Values};
 use crate::facts::Facts;
 use crate::finding::{Effect, Finding, ObjectRef};
 use crate::kinds::{IngressClassParams, Key};
@@ -82,6 +82,12 @@ pub struct Fragment {
 }
 
 impl Fragment {
+    /// The value of a setting in the parameters of its class; `suffix` is the whole key, without its prefix.
+    #[must_use]
+    pub fn of_class(&self, row: &SettingRow, suffix: &str) -> Option<Value> {
+        row.of_class(&self.params.as_ref()?.spec, suffix)
+    }
+
     /// Who stands first in the group: by order, then by `namespace/name` as one text.
     #[must_use]
     pub fn in_group_order(&self, other: &Self) -> Ordering {

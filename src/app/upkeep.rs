@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, OwnerReference};
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Cluster, Registered, ServingSecret};
+use crate::cluster::{Cluster, ServingSecret};
 use crate::serve::{Made, Pair, Readiness, Stored, step};
 
 /// Pause between two looks.
@@ -65,7 +65,7 @@ pub struct Upkeep {
     /// Who writes, and who owns what is registered: asked once.
     identity: Option<(String, Option<OwnerReference>)>,
     /// What was registered last, with the generations that it had then.
-    registered: Option<(Options, [Option<i64>; 2])>,
+    registered: Option<(Options, [i64; 2])>,
 }
 
 impl Upkeep {
@@ -116,7 +116,8 @@ impl Upkeep {
         let (namespace, name) = (&self.wanted.namespace, &self.wanted.secret);
         let secret = self.cluster.serving_secret(namespace, name).await?;
         let (stored, wish) = secret.as_ref().map(read).unwrap_or_default();
-        let trusted = self.wanted.configurations.is_none() || self.trusts(stored.as_ref());
+        // With certificates of its own Albedo always registers the webhooks.
+        let trusted = self.trusts(stored.as_ref());
         let next = step(
             stored.as_ref(),
             self.serving.as_ref(),
@@ -154,17 +155,20 @@ impl Upkeep {
     /// Registers the webhooks unless they are registered as they should be.
     async fn register(&mut self) -> anyhow::Result<()> {
         let Some(name) = self.wanted.configurations.clone() else { return Ok(()) };
-        if self.identity.is_none() {
-            let (user, owner) =
-                (self.cluster.own_user().await?, self.cluster.cluster_role_as_owner(&self.wanted.owner).await?);
-            self.identity = Some((user, owner));
-        }
-        let Some((user, owner)) = self.identity.clone() else { return Ok(()) };
+        let (user, owner) = match &self.identity {
+            Some(known) => known.clone(),
+            None => {
+                let (user, owner) =
+                    (self.cluster.own_user().await?, self.cluster.cluster_role_as_owner(&self.wanted.owner).await?);
+                self.identity.insert((user, owner)).clone()
+            }
+        };
         let options = self.options(name.clone(), user);
         let found = self.cluster.registered(&name).await?;
-        let is_unchanged = self.registered.as_ref().is_some_and(|(last, generations)| {
-            *last == options && found.iter().zip(generations).all(|(found, last)| is_same(found.as_ref(), *last))
-        });
+        let is_unchanged = self
+            .registered
+            .as_ref()
+            .is_some_and(|(last, generations)| *last == options && found == generations.map(Some));
         if is_unchanged {
             return Ok(());
         }
@@ -205,10 +209,6 @@ impl Upkeep {
             ..Options::default()
         }
     }
-}
-
-fn is_same(found: Option<&Registered>, generation: Option<i64>) -> bool {
-    found.is_some_and(|found| found.generation == generation)
 }
 
 fn bundle_of(stored: &Stored) -> Vec<u8> {

@@ -112,7 +112,7 @@ impl Caller {
         // The SDK's futures have 25 KiB each; inside every caller's own future they would add up to megabytes of stack.
         let send = Box::pin(send);
         async move {
-            self.turn(op).await;
+            self.take_token(op).await;
             // The semaphore is never closed; without a place the call would merely be made one too many.
             let _place = self.in_flight.acquire().await;
             self.send(op, send).await
@@ -120,7 +120,7 @@ impl Caller {
     }
 
     /// Waits until the throttle lets the operation through. Nothing holds a place in flight meanwhile.
-    pub(super) async fn turn(&self, op: Op) {
+    pub(super) async fn take_token(&self, op: Op) {
         let (began, tenant) = (Instant::now(), TENANT.try_with(Arc::clone).unwrap_or_default());
         self.buckets.take(op.service, op.name, &tenant).await;
         let waited = began.elapsed();

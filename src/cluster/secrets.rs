@@ -25,6 +25,11 @@ impl SecretValue {
         std::str::from_utf8(&self.0.data.as_ref()?.get(name)?.0).ok()
     }
 
+    /// The whole Secret.
+    pub(super) fn into_secret(self) -> Secret {
+        self.0
+    }
+
     /// Its keys and its revision.
     #[must_use]
     pub fn keys(&self) -> SecretKeys {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use albedo_engine::kinds::Key;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{read, write};
+use super::secrets::SecretValue;
 use super::{Cluster, FIELD_MANAGER, ReadError, WriteError};
 
 /// A Secret's texts and annotations, at one revision.
@@ -25,13 +27,6 @@ pub struct ServingSecret {
     pub annotations: BTreeMap<String, String>,
     /// `metadata.resourceVersion`; none of a Secret that does not exist yet.
     pub revision: Option<String>,
-}
-
-/// A webhook configuration that exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Registered {
-    /// `metadata.generation`: it grows with every change of the webhooks, whoever makes it.
-    pub generation: Option<i64>,
 }
 
 impl Cluster {
@@ -76,8 +71,7 @@ impl Cluster {
     /// # Errors
     /// It may not be read, or the API server gave no answer.
     pub async fn serving_secret(&self, namespace: &str, name: &str) -> Result<Option<ServingSecret>, ReadError> {
-        let api: Api<Secret> = Api::namespaced(self.client(), namespace);
-        let secret = read(&format!("read the Secret {namespace}/{name}"), api.get(name)).await?;
+        let secret = self.secret_value(&Key::new(namespace, name)).await?.map(SecretValue::into_secret);
         Ok(secret.map(|secret| ServingSecret {
             data: secret
                 .data
@@ -127,25 +121,26 @@ impl Cluster {
         written.map(drop)
     }
 
-    /// The validating and the mutating configuration of a name; `None` where there is none.
+    /// `metadata.generation` of the validating and of the mutating configuration of a name, which grows with every change of the webhooks, whoever
+    /// makes it; `None` where there is none.
     ///
     /// # Errors
     /// They may not be read, or the API server gave no answer.
-    pub async fn registered(&self, name: &str) -> Result<[Option<Registered>; 2], ReadError> {
+    pub async fn registered(&self, name: &str) -> Result<[Option<i64>; 2], ReadError> {
         let what = format!("read the webhook configurations {name}");
         let validating: Api<ValidatingWebhookConfiguration> = Api::all(self.client());
         let mutating: Api<MutatingWebhookConfiguration> = Api::all(self.client());
-        let of = |metadata: ObjectMeta| Registered { generation: metadata.generation };
-        let validating = read(&what, validating.get_metadata(name)).await?.map(|found| of(found.metadata));
-        let mutating = read(&what, mutating.get_metadata(name)).await?.map(|found| of(found.metadata));
-        Ok([validating, mutating])
+        let validating = read(&what, validating.get_metadata(name)).await?;
+        let mutating = read(&what, mutating.get_metadata(name)).await?;
+        let generation = |found: ObjectMeta| found.generation.unwrap_or_default();
+        Ok([validating.map(|found| generation(found.metadata)), mutating.map(|found| generation(found.metadata))])
     }
 
-    /// Makes a webhook configuration what it should be, whoever has changed it; nothing is written if it is that already.
+    /// Makes a webhook configuration what it should be, whoever has changed it; nothing is written if it is that already. Returns its generation.
     ///
     /// # Errors
     /// It was not written.
-    pub async fn register<K>(&self, configuration: &K) -> Result<Option<i64>, WriteError>
+    pub async fn register<K>(&self, configuration: &K) -> Result<i64, WriteError>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope>
             + Clone
@@ -163,6 +158,6 @@ impl Cluster {
             }
         }
         let stored = write(&what, api.patch(&name, &params, &Patch::Apply(&object))).await?;
-        Ok(stored.meta().generation)
+        Ok(stored.meta().generation.unwrap_or_default())
     }
 }

@@ -94,6 +94,11 @@ impl Queue {
         Self { inner: Mutex::default(), groups: Notify::new(), targets: Notify::new(), share: share.max(1) }
     }
 
+    /// Most units of a crew that are in work at the same time for one tenant.
+    pub(super) fn share(&self) -> usize {
+        self.share
+    }
+
     /// Adds a unit, or moves it forward. `tenant` is for whom it is worked on: the name of a namespace.
     pub(super) fn add(&self, unit: Unit, tenant: &str, lane: Lane, after: Duration) {
         let mut inner = self.lock();

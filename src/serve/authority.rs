@@ -127,8 +127,8 @@ fn params(names: Vec<String>, common_name: &str, now: Timestamp) -> Result<Certi
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
-    params.not_before = (now - BEHIND).as_second().into_date();
-    params.not_after = (now + VALID).as_second().into_date();
+    params.not_before = date(now - BEHIND);
+    params.not_after = date(now + VALID);
     Ok(params)
 }
 
@@ -138,15 +138,9 @@ fn not_after(pem: &str) -> Option<Timestamp> {
     Timestamp::from_second(i64::try_from(end).ok()?).ok()
 }
 
-/// Seconds since 1970 as rcgen wants a moment.
-trait IntoDate {
-    fn into_date(self) -> time::OffsetDateTime;
-}
-
-impl IntoDate for i64 {
-    fn into_date(self) -> time::OffsetDateTime {
-        time::OffsetDateTime::from_unix_timestamp(self).unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
-    }
+/// A moment as rcgen takes it.
+fn date(at: Timestamp) -> time::OffsetDateTime {
+    time::OffsetDateTime::from_unix_timestamp(at.as_second()).unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
 }
 
 #[cfg(test)]

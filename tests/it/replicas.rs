@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use albedo_testenv::{Albedo, Call, Clock, Trip, eventually};
+use albedo_testenv::{Albedo, Call, Clock, Launch, Trip, eventually};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::json;
@@ -20,11 +20,7 @@ const FAILOVER: f64 = 20.0;
 const HANDOVER: f64 = 6.0;
 
 pub async fn one_writes_at_a_time(base: Arc<Base>) -> Result<()> {
-    let mut fixture = Fixture::open(&base, "replicas").await?;
-    base.test_env.plane().grant_lease(&fixture.scope.namespace, &fixture.scope.lease).await?;
-    fixture.flags(&["--enable-leader-election=true"]);
-    fixture.launch = fixture.replica("one")?;
-    let standby = fixture.replica("two")?;
+    let (mut fixture, standby) = two(&base, "replicas").await?;
     fixture.start().await?;
     fixture.apply(&[service("web", "NodePort", 80, 8080)]).await?;
     expose(&fixture, "first").await?;
@@ -60,11 +56,7 @@ pub async fn one_writes_at_a_time(base: Arc<Base>) -> Result<()> {
 /// A writer stands still in the midst of a pass, with a write on its way: the other one ends the pass, nothing is made twice, and the first
 /// one's pass is over when it goes on.
 pub async fn who_stands_still_in_a_pass_writes_no_more(base: Arc<Base>) -> Result<()> {
-    let mut fixture = Fixture::open(&base, "still").await?;
-    base.test_env.plane().grant_lease(&fixture.scope.namespace, &fixture.scope.lease).await?;
-    fixture.flags(&["--enable-leader-election=true"]);
-    fixture.launch = fixture.replica("one")?;
-    let standby = fixture.replica("two")?;
+    let (mut fixture, standby) = two(&base, "still").await?;
     let gate = fixture.gate().await?;
     fixture.start().await?;
     fixture.apply(&[service("web", "NodePort", 80, 8080)]).await?;
@@ -96,11 +88,7 @@ pub async fn who_stands_still_in_a_pass_writes_no_more(base: Arc<Base>) -> Resul
 /// A replica's wall clock is wrong and jumps while it writes: it goes on writing, alone, and reviews are answered; when it dies, the other one takes
 /// over as fast as otherwise.
 pub async fn a_clock_that_jumps_changes_nothing(base: Arc<Base>) -> Result<()> {
-    let mut fixture = Fixture::open(&base, "clock").await?;
-    base.test_env.plane().grant_lease(&fixture.scope.namespace, &fixture.scope.lease).await?;
-    fixture.flags(&["--enable-leader-election=true"]);
-    fixture.launch = fixture.replica("one")?;
-    let standby = fixture.replica("two")?;
+    let (mut fixture, standby) = two(&base, "clock").await?;
     let dir = base.dir().join("clock");
     std::fs::create_dir_all(&dir)?;
     let clock = Clock::give(&mut fixture.launch, &dir).await?;
@@ -127,6 +115,16 @@ pub async fn a_clock_that_jumps_changes_nothing(base: Arc<Base>) -> Result<()> {
     fixture.start().await?;
     ensure!(second.stop().await?.success(), "the second replica did not end well");
     fixture.close().await
+}
+
+/// Two replicas with one lease: the first is started by the fixture, the second by its launch.
+async fn two(base: &Arc<Base>, name: &str) -> Result<(Fixture, Launch)> {
+    let mut fixture = Fixture::open(base, name).await?;
+    base.test_env.plane().grant_lease(&fixture.scope.namespace, &fixture.scope.lease).await?;
+    fixture.flags(&["--enable-leader-election=true"]);
+    fixture.launch = fixture.replica("one")?;
+    let standby = fixture.replica("two")?;
+    Ok((fixture, standby))
 }
 
 /// An Ingress that gets a load balancer.

@@ -144,9 +144,7 @@ mod tests {
     use super::super::action::read;
 
     fn limits(raw: &str) -> Vec<String> {
-        let doubtful = read(raw).doubtful;
-        assert!(doubtful.iter().all(|error| error.help.is_some() || error.unfamiliar), "{doubtful:?}");
-        doubtful.into_iter().map(|error| error.message).collect()
+        read(raw).doubts()
     }
 
     #[test]

@@ -33,6 +33,14 @@ impl<T> Decoded<T> {
         }
     }
 
+    /// The messages of what is doubtful, each of which has a fix or is only unfamiliar.
+    #[cfg(test)]
+    pub(super) fn doubts(self) -> Vec<String> {
+        let Self { doubtful, .. } = self;
+        assert!(doubtful.iter().all(|error| error.help.is_some() || error.unfamiliar), "{doubtful:?}");
+        doubtful.into_iter().map(|error| error.message).collect()
+    }
+
     /// Everything that is wrong with it, LBC's complaints first.
     #[must_use]
     pub fn faults(self) -> Vec<ParseError> {

@@ -1,5 +1,6 @@
 //! Settings: rows of the catalogue with the type of their value, and where a value comes from.
 
+use super::PREFIX;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
@@ -129,7 +130,29 @@ impl<T> Setting<T> {
         example: &'static str,
         doc: &'static str,
     ) -> Self {
-        Self { row: SettingRow::new(key, scope, grammar, merge, example, doc), of: PhantomData }
+        let row = SettingRow {
+            prefix: PREFIX,
+            key,
+            family: matches!(key.as_bytes().last(), Some(b'.')),
+            scope,
+            on_service: OnService::Unread,
+            grammar,
+            default: "",
+            flag: None,
+            merge,
+            parameter: None,
+            when: When::Always,
+            strict: false,
+            passed_on: false,
+            code: Code::InvalidValue,
+            code_has_fix: false,
+            unreadable: Code::InvalidValue,
+            other_codes: &[],
+            confidential: false,
+            doc,
+            example,
+        };
+        Self { row, of: PhantomData }
     }
 
     pub(super) const fn default(mut self, value: &'static str) -> Self {

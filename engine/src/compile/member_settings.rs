@@ -61,7 +61,7 @@ pub(super) fn of(member: &Fragment) -> Vec<MemberSetting> {
     let mut say = |key: SettingKey, value: &str, source: Source| {
         settings.push(MemberSetting { key, value: Value::Text(value.to_owned()), source });
     };
-    let of_class = member.params.as_ref().and_then(|params| TAGS.row.of_class(&params.spec, TAGS.row.key));
+    let of_class = member.of_class(&TAGS.row, TAGS.row.key);
     for (key, value) in &member.tags {
         let by_class = matches!(&of_class, Some(Value::Map(tags)) if tags.contains_key(key));
         let source = if by_class { Source::Class } else { Source::Ingress };

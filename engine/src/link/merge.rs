@@ -12,7 +12,7 @@ impl Linker<'_> {
     pub(super) fn merged<T: SettingValue>(&self, setting: &'static Setting<T>) -> Option<T> {
         let row = &setting.row;
         let settles = row.parameter.filter(|parameter| parameter.wins == Wins::AsFirst);
-        let of_class = settles.and_then(|_| of_class(self.fragments().next()?, row, row.key));
+        let of_class = settles.and_then(|_| self.fragments().next()?.of_class(row, row.key));
         of_class.and_then(|value| T::from_value(&value)).or_else(|| first(self.fragments(), setting))
     }
 
@@ -54,20 +54,15 @@ pub(super) fn first_or_default<'f, T: SettingValue>(
     first(of, setting).or_else(|| Some(setting.fallback(settings)?.value))
 }
 
-/// The value in the parameters of the class of a member.
-pub(super) fn of_class(fragment: &Fragment, row: &SettingRow, suffix: &str) -> Option<Value> {
-    row.of_class(&fragment.params.as_ref()?.spec, suffix)
-}
-
 fn of_first(first: Option<&Fragment>, row: &SettingRow, suffix: &str) -> Attributes {
-    let value = first.and_then(|first| of_class(first, row, suffix));
+    let value = first.and_then(|first| first.of_class(row, suffix));
     value.and_then(|value| Attributes::from_value(&value)).unwrap_or_default()
 }
 
 /// Whether the class of the first member of the group (or on the port) wins over all annotations, for a setting or a key of it.
 pub(super) fn settles(first: &Fragment, row: &SettingRow, suffix: &str, key: Option<&str>) -> bool {
     let Some(wins) = row.parameter.map(|parameter| parameter.wins) else { return false };
-    match (wins, key, of_class(first, row, suffix)) {
+    match (wins, key, first.of_class(row, suffix)) {
         (Wins::AsFirst, _, Some(_)) => true,
         (Wins::ByKeyAsFirst, Some(key), Some(Value::Map(pairs))) => pairs.contains_key(key),
         _ => false,

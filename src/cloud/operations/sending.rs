@@ -107,7 +107,7 @@ impl<'a> Writing<'a> {
     {
         let (caller, call, began) = (self.cloud.caller(), self.call, Instant::now());
         loop {
-            caller.turn(call).await;
+            caller.take_token(call).await;
             self.write_context.check(call.name)?;
             match caller.send(call, Box::pin(send())).await {
                 Err(CloudError::Throttled(_)) if began.elapsed() < THROTTLED => {}

@@ -21,7 +21,6 @@ mod target_group;
 
 use std::cmp::Ordering;
 
-use super::PREFIX;
 use super::arn::Kind as ArnKind;
 use super::attributes::Owner;
 use super::setting::{ClassParameter, Flag, OnService, Setting, When, Wins};
@@ -217,40 +216,6 @@ pub enum Merge {
     KeyUnionPerPort,
     /// Joined in the group's order for each port, duplicates removed
     JoinPerPort,
-}
-
-impl SettingRow {
-    pub(super) const fn new(
-        key: &'static str,
-        scope: Scope,
-        grammar: Grammar,
-        merge: Merge,
-        example: &'static str,
-        doc: &'static str,
-    ) -> Self {
-        Self {
-            prefix: PREFIX,
-            key,
-            family: matches!(key.as_bytes().last(), Some(b'.')),
-            scope,
-            on_service: OnService::Unread,
-            grammar,
-            default: "",
-            flag: None,
-            merge,
-            parameter: None,
-            when: When::Always,
-            strict: false,
-            passed_on: false,
-            code: Code::InvalidValue,
-            code_has_fix: false,
-            unreadable: Code::InvalidValue,
-            other_codes: &[],
-            confidential: false,
-            doc,
-            example,
-        }
-    }
 }
 
 impl SettingRow {

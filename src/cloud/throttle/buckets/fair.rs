@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Level, lock};
 
-/// Longest sleep of who is not the first in the queue: a change of the queue ends it.
+/// Longest sleep of a waiter that is not the first in the queue. A change of the queue ends it.
 const IDLE: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
@@ -77,14 +77,14 @@ impl Bucket {
     }
 }
 
-/// A place in the queue, which is given up when the call is.
+/// A place in the queue. It is freed when the waiting call is dropped.
 struct Waiter<'b> {
     bucket: &'b Bucket,
     place: Place,
 }
 
 impl Waiter<'_> {
-    /// Takes a token if it is this one's turn and there is one; otherwise how long to wait before the next look.
+    /// Takes a token if this waiter is the first in the queue and a token is there; otherwise returns how long to wait before the next try.
     fn look(&self) -> Option<Duration> {
         let mut queue = lock(&self.bucket.queue);
         if queue.waiting.first() != Some(&self.place) {
