@@ -32,6 +32,7 @@ mod observe;
 mod operations;
 mod sdk;
 mod throttle;
+mod unlisted;
 
 use std::collections::BTreeMap;
 use std::error::Error;

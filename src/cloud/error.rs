@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::answers::Unfit;
+use super::facts::FactKind;
 
 /// Characters of an error code, and of a message. AWS's longest messages carry an encoded reason of some 1,500.
 const CODE_LENGTH: usize = 100;
@@ -71,14 +72,14 @@ pub enum CloudError {
         /// Secret, `namespace/name`.
         secret: String,
     },
-    /// A web ACL is named, and the names of web ACLs could not be read. Nothing was sent.
-    #[error(
-        "AWS {operation} needs the ARN of web ACL {name:?}, and web ACLs cannot be listed: grant wafv2:ListWebACLs"
-    )]
+    /// Something is named, or looked for, and the list of all of its kind could not be read yet. Nothing was sent.
+    #[error("{} ({name})", self.outline())]
     Unlisted {
         /// AWS's name of the operation.
         operation: &'static str,
-        /// The web ACL's name.
+        /// The list.
+        list: FactKind,
+        /// What is looked for in it.
         name: String,
     },
     /// The service did not answer while others did, and nothing waits for it.
@@ -137,10 +138,9 @@ impl CloudError {
             Self::NoClient { operation, .. } => {
                 format!("AWS {operation} needs the client of an identity provider from a Secret that has none")
             }
-            Self::Unlisted { operation, .. } => {
-                format!(
-                    "AWS {operation} needs the ARN of a web ACL, and web ACLs cannot be listed: grant wafv2:ListWebACLs"
-                )
+            Self::Unlisted { operation, list, .. } => {
+                let permission = list.permission();
+                format!("AWS {operation} waits: the account's {list} could not be read yet, which takes {permission}")
             }
             _ => self.answer().map_or_else(String::new, AwsAnswer::outline),
         }
@@ -177,10 +177,10 @@ impl CloudError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Denied(_) | Self::TooMany(_) | Self::Invalid(_) | Self::DeletionProtected(_) => false,
-            Self::NoClient { .. } | Self::Unlisted { .. } => false,
+            Self::NoClient { .. } => false,
             Self::NotFound(_) | Self::AlreadyExists(_) | Self::Throttled(_) | Self::InUse(_) => true,
             Self::Transient(_) | Self::Unknown(_) => true,
-            Self::Incomplete { .. } | Self::Unresolved { .. } | Self::Slow { .. } => true,
+            Self::Incomplete { .. } | Self::Unresolved { .. } | Self::Unlisted { .. } | Self::Slow { .. } => true,
             Self::NoLeaseProof { .. } | Self::Pages { .. } => true,
         }
     }
@@ -471,7 +471,7 @@ mod tests {
         for error in [
             CloudError::Unresolved { operation: "CreateRule", resource: ResourceId::from(marker()) },
             CloudError::NoClient { operation: "CreateRule", secret: marker() },
-            CloudError::Unlisted { operation: "AssociateWebACL", name: marker() },
+            CloudError::Unlisted { operation: "AssociateWebACL", list: FactKind::WebAcls, name: marker() },
         ] {
             assert!(error.to_string().contains("marker") && !error.outline().contains("marker"), "{error:?}");
         }

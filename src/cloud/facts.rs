@@ -65,6 +65,24 @@ impl FactKind {
             Self::AccountLimits => "account limits",
         }
     }
+
+    /// The IAM action that reading it takes.
+    #[must_use]
+    pub fn permission(self) -> &'static str {
+        match self {
+            Self::VpcCidrs => "ec2:DescribeVpcs",
+            Self::Subnets => "ec2:DescribeSubnets",
+            Self::Routes => "ec2:DescribeRouteTables",
+            Self::Certificates => "acm:ListCertificates",
+            Self::SecurityGroups => "ec2:DescribeSecurityGroups",
+            Self::TargetGroups => "elasticloadbalancing:DescribeTargetGroups",
+            Self::WebAcls => "wafv2:ListWebACLs",
+            Self::TrustStores => "elasticloadbalancing:DescribeTrustStores",
+            Self::PrefixLists => "ec2:DescribeManagedPrefixLists",
+            Self::Shield => "shield:GetSubscriptionState",
+            Self::AccountLimits => "elasticloadbalancing:DescribeAccountLimits",
+        }
+    }
 }
 
 impl fmt::Display for FactKind {

@@ -18,6 +18,7 @@ use super::convert::write::{self, some};
 use super::error::CloudError;
 use super::inventory::{Inventory, Touch};
 use super::known::{Applied, Known, WriteContext};
+use super::unlisted;
 
 impl Cloud {
     /// Sends one operation and waits for AWS's answer; what it creates is added to `known`, what it deletes is taken out.
@@ -126,11 +127,12 @@ impl Writing<'_> {
                 self.modify_load_balancer_attributes(load_balancer, attributes).await
             }
             Op::SetSecurityGroups { load_balancer, security_groups } => {
-                let ids = Some(self.arns(security_groups)?);
+                let ids = Some(self.security_groups(security_groups)?);
                 send!(self, elbv2.set_security_groups().load_balancer_arn(load_balancer).set_security_groups(ids))
                     .map(done)
             }
             Op::SetSubnets { load_balancer, subnets } => {
+                unlisted::subnets(self.call.name, subnets)?;
                 let mappings = some(write::subnets(subnets));
                 send!(self, elbv2.set_subnets().load_balancer_arn(load_balancer).set_subnet_mappings(mappings))
                     .map(done)
@@ -170,6 +172,7 @@ impl Writing<'_> {
             Op::CreateFrontendTargetGroup { id: _, is } => self.create_frontend_target_group(is).await,
             Op::CreateFrontendNlb { is } => self.create_frontend_nlb(is).await,
             Op::SetFrontendSubnets { load_balancer, subnets } => {
+                unlisted::subnets(self.call.name, subnets.iter().map(|one| &one.subnet))?;
                 let mappings = some(write::mappings(subnets));
                 send!(self, elbv2.set_subnets().load_balancer_arn(load_balancer).set_subnet_mappings(mappings))
                     .map(done)

@@ -1,8 +1,8 @@
 //! Facts of the account, kept fresh on a clock and read again when a finding rests on them.
 
 use futures::FutureExt as _;
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use albedo_engine::facts::{Facts, Subnet};
@@ -14,7 +14,7 @@ use crate::cloud::{Cloud, FactKind};
 
 /// How often facts are read anew.
 const EVERY: Duration = Duration::from_mins(2);
-/// Pause before facts that were never read are read again; it doubles up to [`EVERY`].
+/// Pause before facts that could not be read are read again; it doubles up to [`EVERY`].
 const RETRY: Duration = Duration::from_secs(5);
 /// Facts younger than this are not read again because of a finding.
 const YOUNG: Duration = Duration::from_secs(5);
@@ -25,8 +25,8 @@ pub struct Account {
     facts: Arc<RwLock<Arc<Facts>>>,
     /// One refresh at a time; those who wait for it take its result.
     refreshing: Arc<Mutex<()>>,
-    /// Kinds that could not be read the last time.
-    failing: Arc<SyncMutex<BTreeSet<FactKind>>>,
+    /// Kinds that could not be read the last time, each with whether that may pass by itself.
+    failing: Arc<SyncMutex<BTreeMap<FactKind, bool>>>,
     doubted: Arc<Notify>,
 }
 
@@ -60,14 +60,13 @@ impl Account {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
     }
 
-    /// Whether the facts that Ingresses are built from were not all read once.
-    fn lacks_something(&self) -> bool {
-        let facts = self.get();
-        facts.subnets.is_none()
-            || facts.certificates.is_none()
-            || facts.security_groups.is_none()
-            || facts.trust_stores.is_none()
-            || facts.target_groups.is_none()
+    /// Whether a kind of facts could not be read the last time, for a reason that only a person can end.
+    pub fn is_kept_from(&self, kind: FactKind) -> bool {
+        self.failing().get(&kind).is_some_and(|may_pass| !may_pass)
+    }
+
+    fn failing(&self) -> MutexGuard<'_, BTreeMap<FactKind, bool>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads what is due; a kind that cannot be read stays as it is.
@@ -91,12 +90,12 @@ impl Account {
         let mut facts = (*self.get()).clone();
         let failed = cloud.refresh(&mut facts, Timestamp::now(), all).boxed().await;
         self.put(facts);
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failing = self.failing();
         // Said once: a permission that is missing is missing every two minutes.
-        for (kind, error) in failed.iter().filter(|(kind, _)| !failing.contains(kind)) {
+        for (kind, error) in failed.iter().filter(|(kind, _)| !failing.contains_key(kind)) {
             tracing::warn!(%kind, %error, "facts of the account cannot be read; what was known stays");
         }
-        *failing = failed.into_iter().map(|(kind, _)| kind).collect();
+        *failing = failed.into_iter().map(|(kind, error)| (kind, error.may_pass())).collect();
     }
 
     /// Subnets of other VPCs, which no list of this VPC's has, are learnt when somebody names them.
@@ -120,16 +119,15 @@ impl Account {
 
     /// Keeps them fresh until `stop`.
     pub async fn keep(self, cloud: Cloud, stop: CancellationToken) {
-        // Without a kind of facts new Ingresses cannot be built: a failure at the start is made up for soon.
+        // What rests on facts that could not be read waits for them.
         let mut retry = RETRY;
         loop {
-            let pause = if self.lacks_something() { retry } else { EVERY };
+            let failing = !self.failing().is_empty();
+            let pause = if failing { retry } else { EVERY };
+            retry = if failing { (retry * 2).min(EVERY) } else { RETRY };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {
-                    retry = (retry * 2).min(EVERY);
-                    self.refresh(&cloud).await;
-                }
+                () = tokio::time::sleep(pause) => self.refresh(&cloud).await,
                 () = self.doubted.notified() => while !self.refresh_unless_young(&cloud).await {
                     tokio::select! {
                         () = stop.cancelled() => return,

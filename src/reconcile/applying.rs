@@ -106,7 +106,7 @@ impl Reconciler {
             }
         }
         if let Err(error) = &sent
-            && error.is_refusal_of_input()
+            && (error.is_refusal_of_input() || self.is_beyond_reach(error))
         {
             applying.refused.push((operation.clone(), error.to_string()));
         }
@@ -122,6 +122,11 @@ impl Reconciler {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether an operation waits for a list of the account that this role may not read: then it is as if AWS refused it.
+    fn is_beyond_reach(&self, error: &CloudError) -> bool {
+        matches!(error, CloudError::Unlisted { list, .. } if self.shared.account.is_kept_from(*list))
     }
 
     async fn call(&self, applying: &mut Applying<'_>, operation: &AwsOperation) -> Result<(), CloudError> {

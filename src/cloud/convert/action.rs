@@ -11,7 +11,9 @@ use aws_sdk_elasticloadbalancingv2::types::ActionTypeEnum as Type;
 
 use super::write::some;
 use crate::cloud::error::CloudError;
+use crate::cloud::facts::FactKind;
 use crate::cloud::known::Names;
+use crate::cloud::unlisted;
 
 /// In the order in which AWS performs them.
 pub(super) fn from_aws(from: &[sdk::Action]) -> Vec<Action> {
@@ -173,7 +175,7 @@ fn one_to_aws(from: &Action, names: &Names<'_>) -> Result<Option<sdk::builders::
 fn forward_to_aws(from: &Forward, names: &Names<'_>) -> Result<sdk::ForwardActionConfig, CloudError> {
     let mut to = sdk::ForwardActionConfig::builder();
     for tuple in &from.target_groups {
-        let arn = names.resolve(&tuple.target_group)?;
+        let arn = unlisted::id(names.operation, FactKind::TargetGroups, names.resolve(&tuple.target_group)?)?;
         to = to.target_groups(sdk::TargetGroupTuple::builder().target_group_arn(arn).set_weight(tuple.weight).build());
     }
     let stickiness = from.stickiness.as_ref().map(|from| {

@@ -3,13 +3,14 @@
 use albedo_engine::stack::{Ref, SHIELD_PROTECTION};
 use aws_sdk_elasticloadbalancingv2::types::MinimumLoadBalancerCapacity;
 
+use crate::cloud::facts::FactKind;
+use crate::cloud::unlisted;
+
 use super::{Applied, CloudError, Writing, done, send};
 
 impl Writing<'_> {
     pub(super) async fn associate_web_acl(&self, balancer: &Ref, web_acl: &str) -> Result<Applied, CloudError> {
-        if !web_acl.starts_with("arn:") {
-            return Err(CloudError::Unlisted { operation: self.call.name, name: web_acl.to_owned() });
-        }
+        let web_acl = unlisted::id(self.call.name, FactKind::WebAcls, web_acl)?;
         send!(self, wafv2.associate_web_acl().web_acl_arn(web_acl).resource_arn(self.arn(balancer)?)).map(done)
     }
 

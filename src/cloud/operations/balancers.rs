@@ -7,6 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, RemoveIpamPool
 use super::{Applied, CloudError, Writing, done, send};
 use crate::cloud::convert::write::{self, some};
 use crate::cloud::error::need;
+use crate::cloud::unlisted;
 
 /// Most attributes of a load balancer that one call takes:
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyLoadBalancerAttributes.html>.
@@ -25,6 +26,7 @@ pub(super) struct NewBalancer<'a> {
 
 impl Writing<'_> {
     pub(super) async fn create_load_balancer(&self, is: &LoadBalancer) -> Result<Applied, CloudError> {
+        unlisted::subnets(self.call.name, &is.subnets)?;
         let new = NewBalancer {
             kind: LoadBalancerTypeEnum::Application,
             name: &is.name,
@@ -58,7 +60,7 @@ impl Writing<'_> {
             .scheme(new.scheme.as_str().into())
             .ip_address_type(new.ip_address_type.as_str().into())
             .set_subnet_mappings(some(new.subnets))
-            .set_security_groups(some(self.arns(new.security_groups)?))
+            .set_security_groups(some(self.security_groups(new.security_groups)?))
             .set_tags(write::tags(new.tags));
         let request = more(request);
         let answer = self.send(|| request.clone().send()).await?;

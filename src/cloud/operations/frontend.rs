@@ -9,9 +9,11 @@ use super::balancers::NewBalancer;
 use super::targets::NewTargetGroup;
 use super::{Applied, CloudError, Writing};
 use crate::cloud::convert::write;
+use crate::cloud::unlisted;
 
 impl Writing<'_> {
     pub(super) async fn create_frontend_nlb(&self, is: &FrontendNlb) -> Result<Applied, CloudError> {
+        unlisted::subnets(self.call.name, is.subnets.iter().map(|one| &one.subnet))?;
         let new = NewBalancer {
             kind: LoadBalancerTypeEnum::Network,
             name: &is.name,

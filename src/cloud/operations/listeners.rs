@@ -7,6 +7,7 @@ use aws_sdk_elasticloadbalancingv2::types::RulePriorityPair;
 use super::{Applied, CloudError, Writing, done, send};
 use crate::cloud::convert::{action, condition, rule, write};
 use crate::cloud::error::need;
+use crate::cloud::unlisted;
 
 /// What a listener is made with and what it is changed to: two types with the same members.
 macro_rules! listening {
@@ -22,6 +23,7 @@ macro_rules! listening {
 
 impl Writing<'_> {
     pub(super) async fn create_listener(&self, balancer: &Ref, is: &Listener) -> Result<Applied, CloudError> {
+        unlisted::listener(self.call.name, is)?;
         let request = self.new_listener(self.arn(balancer)?, is.port, &is.tags);
         self.send_listener(listening!(request, is, &self.names())).await
     }
@@ -39,6 +41,7 @@ impl Writing<'_> {
     }
 
     pub(super) async fn modify_listener(&self, arn: &str, is: &Listener) -> Result<Applied, CloudError> {
+        unlisted::listener(self.call.name, is)?;
         let request = self.cloud.write().elbv2.modify_listener().listener_arn(arn).port(is.port.into());
         let request = listening!(request, is, &self.names());
         self.send(|| request.clone().send()).await.map(done)

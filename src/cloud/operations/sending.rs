@@ -12,7 +12,9 @@ use tokio::time::{Instant, sleep};
 use crate::cloud::Cloud;
 use crate::cloud::call::Op;
 use crate::cloud::error::CloudError;
+use crate::cloud::facts::FactKind;
 use crate::cloud::known::{Known, Names, WriteContext};
+use crate::cloud::unlisted;
 
 /// Operation, codes that pass by themselves, pause between tries, and how long to try in place. A pass that ends with one of them after
 /// that is waited for by its group (`src/reconcile/settling.rs`).
@@ -94,8 +96,9 @@ impl<'a> Writing<'a> {
         self.names().resolve(reference)
     }
 
-    pub(super) fn arns(&self, references: &[Ref]) -> Result<Vec<String>, CloudError> {
-        references.iter().map(|one| self.arn(one).map(str::to_owned)).collect()
+    pub(super) fn security_groups(&self, references: &[Ref]) -> Result<Vec<String>, CloudError> {
+        let id = |one| unlisted::id(self.call.name, FactKind::SecurityGroups, self.arn(one)?).map(str::to_owned);
+        references.iter().map(id).collect()
     }
 
     /// Sends a write when its turn has come and while the lease still covers it; again as long as its row in
