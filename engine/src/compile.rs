@@ -17,6 +17,7 @@ mod resolve;
 mod rules;
 mod service_type;
 mod target_groups;
+mod target_settings;
 mod unused;
 
 use std::cmp::Ordering;
@@ -45,6 +46,7 @@ pub use bounds::PATHS;
 pub use cache::Cache;
 pub use member_settings::{MemberSetting, SettingKey};
 pub use reader::Reader;
+pub use target_settings::target_settings;
 
 /// What one member asks of its group.
 #[derive(Debug, Clone, PartialEq)]

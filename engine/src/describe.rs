@@ -5,6 +5,7 @@
 
 mod findings;
 mod group;
+mod settings;
 mod text;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use crate::world::{Leaving, Membership, Overlay, View, World};
 
 pub use findings::{Fault, SeenBy};
 pub use group::{Group, Listener, LoadBalancer, Rule, TargetGroup};
+pub use settings::Setting;
 
 /// The input of a description.
 #[derive(Debug, Clone, Copy)]

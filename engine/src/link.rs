@@ -7,6 +7,7 @@ mod conflict;
 mod existing;
 mod faults;
 mod frontend_nlb;
+mod in_effect;
 mod kept;
 mod listeners;
 mod logs;
@@ -42,6 +43,7 @@ use crate::world::{ClassifiedMember, View};
 pub use crate::compile::Origin;
 use conflict::Agreement;
 pub use existing::{Existing, ExistingFrontendNlb};
+pub use in_effect::InEffect;
 pub use kept::KEPT;
 use members::{Quarantined, Taken};
 pub use strangers::{Orphan, set_strangers_apart};
@@ -80,6 +82,8 @@ pub struct Linked {
     pub origins: BTreeMap<u16, Vec<Arc<Origin>>>,
     /// The members, by namespace and name.
     pub members: Vec<LinkedMember>,
+    /// What is asked for by those that take part, in group order.
+    pub fragments: Vec<Arc<Fragment>>,
 }
 
 impl Linked {

@@ -5,7 +5,7 @@
     reason = "helpers of tests, which clippy does not know as such"
 )]
 
-use albedo_engine::describe::{Description, Input, SeenBy, State, describe};
+use albedo_engine::describe::{Description, Input, SeenBy, Setting, State, describe};
 use albedo_engine::facts::Facts;
 use albedo_engine::kinds::{IngressGroup, Key};
 use albedo_engine::link;
@@ -171,4 +171,51 @@ fn little_that_could_be_read_is_no_fault() {
     assert!(told.faults.is_empty(), "{told:?}");
     assert!(told.text(Timestamp::UNIX_EPOCH).contains("list services: forbidden"));
     assert!(told.summary.contains("could not be read"), "{}", told.summary);
+}
+
+/// Each setting is told with its value and where that comes from: what a class, a Service, a flag or another member decides too.
+#[test]
+fn settings_are_told_with_their_source() {
+    let mut world = world();
+    let params = json!({"metadata": {"name": "public"}, "spec": {"scheme": "internet-facing",
+        "tags": [{"key": "team", "value": "platform"}],
+        "loadBalancerAttributes": [{"key": "idle_timeout.timeout_seconds", "value": "90"}]}});
+    world.apply(Object::IngressClassParams(Box::new(serde_json::from_value(params).expect("parameters"))));
+    let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": CONTROLLER,
+        "parameters": {"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": "public"}}});
+    world.apply(Object::IngressClass(Box::new(serde_json::from_value(class).expect("a class"))));
+    let service = json!({"metadata": {"name": "web", "namespace": "shop", "uid": "1",
+        "annotations": {"alb.ingress.kubernetes.io/healthcheck-path": "/live"}},
+        "spec": {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30080}]}});
+    world.apply(Object::Service(Box::new(serde_json::from_value(service).expect("a Service"))));
+    let own = [
+        ("scheme", "internal"),
+        ("tags", "team=web,floor=two"),
+        ("healthcheck-path", "/ready"),
+        ("healthcheck-interval-seconds", "20"),
+        ("load-balancer-attributes", "idle_timeout.timeout_seconds=30,routing.http2.enabled=false"),
+    ];
+    world.apply(ingress("web", &own, &json!({})));
+    world.apply(ingress("other", &[("ip-address-type", "dualstack")], &json!({})));
+    let told = told(&world, &[]);
+    let group = &told.groups[0];
+    let lines: Vec<String> = group.settings.iter().chain(&group.target_groups[0].settings).map(Setting::line).collect();
+    let expected = [
+        "scheme: internet-facing (IngressClassParams public, spec.scheme)",
+        "tags team: platform (IngressClassParams public, spec.tags)",
+        "tags floor: two (annotation)",
+        "load-balancer-attributes idle_timeout.timeout_seconds: 90 (IngressClassParams public, spec.loadBalancerAttributes)",
+        "load-balancer-attributes routing.http2.enabled: false (annotation)",
+        "ip-address-type: dualstack (annotation of Ingress shop/other)",
+        "healthcheck-path: /live (annotation of Service web)",
+        "healthcheck-interval-seconds: 20 (annotation)",
+        "target-type: instance (flag of the controller)",
+        "backend-protocol: HTTP (default)",
+    ];
+    for line in expected {
+        assert!(lines.iter().any(|one| one == line), "no {line:?} in {lines:#?}");
+    }
+    let text = told.text(Timestamp::UNIX_EPOCH);
+    assert!(text.contains("scheme: internet-facing (IngressClassParams public, spec.scheme)"), "{text}");
+    assert!(!text.contains("(default)"), "{text}");
 }

@@ -55,7 +55,7 @@ pub const ENGINE: &[RoomRow] = rows! {
     link:       ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger"] [TYPES];
     targets:    ["finding", "stack", "settings", "kinds"] [TYPES];
     plan:       ["finding", "stack", "settings", "traffic", "ledger"] [];
-    describe:   ["finding", "stack", "kinds", "facts", "settings", "world", "ledger", "link", "plan"] [TYPES];
+    describe:   ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "ledger", "link", "plan"] [TYPES];
     admit:      ["clean", "finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "plan"] [TYPES];
     check:      ["clean", "finding", "admit", "manifest"] [];
     report:     ["clean", "finding", "stack", "settings", "kinds", "world", "ledger", "link", "plan"] [TYPES];

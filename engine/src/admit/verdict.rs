@@ -58,11 +58,7 @@ pub(super) fn validate(
             let (group, subject, before, after) = (&group, &subject, &before, &after);
             let change = IngressEdit { group, subject, candidate, old, before, after, context };
             found.extend(change.consequences(cache));
-            let plan = if request.dry_run {
-                preview::lines(before, after, &context.settings.cluster_name, &key.namespace)
-            } else {
-                Vec::new()
-            };
+            let plan = if request.dry_run { preview::lines(before, after, context.settings, &key) } else { Vec::new() };
             (found, plan)
         }),
     };

@@ -35,6 +35,24 @@ pub enum Source {
     Default,
 }
 
+impl Source {
+    /// In words, for a setting: `IngressClassParams public, spec.scheme`. `params` and `service` are the names of what may set it.
+    #[must_use]
+    pub fn words(self, row: &SettingRow, params: &str, service: &str) -> String {
+        match self {
+            Self::Class => {
+                let field = row.parameter.map(|parameter| parameter.field).unwrap_or_default();
+                format!("IngressClassParams {params}, spec.{field}")
+            }
+            Self::Service => format!("annotation of Service {service}"),
+            Self::Ingress => "annotation".to_owned(),
+            Self::Injected => "annotation that admission added".to_owned(),
+            Self::Flag => "flag of the controller".to_owned(),
+            Self::Default => "default".to_owned(),
+        }
+    }
+}
+
 /// A value and where it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resolved<T> {

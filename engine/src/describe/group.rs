@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::findings::{Fault, SeenBy, of_member, of_siblings};
+use super::settings::Setting;
 use super::{Input, State, hosts, left};
+use crate::compile::{Context, target_settings};
 use crate::kinds::{IngressGroupStatus, Key, MemberStatus, TARGETS_FAIL, TargetGroupBinding};
 use crate::ledger::{self, Standing};
 use crate::link::{self, Linked};
@@ -39,6 +41,8 @@ pub struct Group {
     has_frontend_nlb: bool,
     /// Listeners with rules of the Ingress.
     pub listeners: Vec<Listener>,
+    /// Settings of the load balancer and of the listeners of the Ingress that are in effect.
+    pub settings: Vec<Setting>,
     /// Target groups of these rules.
     pub target_groups: Vec<TargetGroup>,
     /// `TargetGroupBinding`s that are being deleted, while the Ingress leaves.
@@ -112,6 +116,8 @@ pub struct TargetGroup {
     pub binding: Option<String>,
     /// Whether the targets of the present generation of the binding are registered.
     pub registered: bool,
+    /// Its settings; none of target groups that are not ours.
+    pub settings: Vec<Setting>,
 }
 
 impl Group {
@@ -144,7 +150,7 @@ pub(super) fn part(key: &Key, view: &View, input: Input<'_>) -> Part {
     let linked = link::link(link::Input { settings, view, facts, existing, now: input.now });
     let status = view.ledger.as_deref().and_then(|ledger| ledger.status.as_ref());
     let leaving = left(key, view);
-    let group = group(key, view, &linked, status, leaving.is_some());
+    let group = group(key, view, &linked, status, input);
     let faults = faults(key, view, &linked, status, input);
     let mut part = Part { group, state: State::UnderWay, summary: String::new(), waits: Vec::new(), faults };
     match leaving {
@@ -287,7 +293,8 @@ impl Part {
     }
 }
 
-fn group(key: &Key, view: &View, linked: &Linked, status: Option<&IngressGroupStatus>, is_leaving: bool) -> Group {
+fn group(key: &Key, view: &View, linked: &Linked, status: Option<&IngressGroupStatus>, input: Input<'_>) -> Group {
+    let is_leaving = left(key, view).is_some();
     let none = BTreeMap::new();
     let arns = status.map_or(&none, |status| &status.resources);
     let listeners = if is_leaving { Vec::new() } else { listeners(key, linked, arns) };
@@ -308,7 +315,11 @@ fn group(key: &Key, view: &View, linked: &Linked, status: Option<&IngressGroupSt
             dns_name: is.dns_name.clone(),
             scheme: is.scheme.clone(),
         }),
-        target_groups: led_to.into_values().map(|one| target_group(one, linked, arns, &view.bindings)).collect(),
+        settings: linked.in_effect(key, input.settings).iter().map(|is| Setting::of_group(is, key)).collect(),
+        target_groups: led_to
+            .into_values()
+            .map(|one| target_group(one, linked, arns, &view.bindings).with_settings(key, view, input))
+            .collect(),
         listeners,
         going: if is_leaving {
             going(view).map(|binding| Key::of(&binding.metadata).to_string()).collect()
@@ -390,5 +401,22 @@ fn target_group(
         service: wanted.map(|wanted| format!("{}/{}:{}", wanted.namespace, wanted.service, wanted.service_port)),
         binding: found.map(|binding| Key::of(&binding.metadata).to_string()),
         registered,
+        settings: Vec::new(),
+    }
+}
+
+impl TargetGroup {
+    /// With the settings that the Ingress and the Service give it.
+    fn with_settings(mut self, key: &Key, view: &View, input: Input<'_>) -> Self {
+        let member = view.members.iter().find(|member| member.key() == *key);
+        let service = self.service.as_ref().and_then(|service| service.split_once('/')?.1.split_once(':'));
+        if let (Some(member), Some((service, _))) = (member, service) {
+            let object = view.services.get(&Key::new(&key.namespace, service));
+            let annotations = object.and_then(|object| object.metadata.annotations.as_ref());
+            let context = Context { settings: input.settings, view, facts: input.facts };
+            let params = member.class.params.as_ref().and_then(|params| params.metadata.name.as_deref());
+            self.settings = Setting::of_service(&target_settings(member, annotations, context), params, service);
+        }
+        self
     }
 }

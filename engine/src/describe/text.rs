@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Description, Event, Fault, Group, SeenBy, State};
+use super::{Description, Event, Fault, Group, SeenBy, Setting, State};
 
 /// The most events that are shown.
 const EVENTS: usize = 10;
@@ -75,6 +75,7 @@ fn group_lines(group: &Group, now: Timestamp, lines: &mut Lines) {
         lines.put(2, &balancer.arn);
         lines.put(2, &balancer.dns_name);
     }
+    settings_lines(&group.settings, 1, lines);
     for listener in &group.listeners {
         lines.put(1, format!("listener {} {}", listener.protocol, listener.port));
         lines.put(2, listener.arn.as_deref().unwrap_or("not created yet"));
@@ -94,9 +95,19 @@ fn group_lines(group: &Group, now: Timestamp, lines: &mut Lines) {
             None => ", no TargetGroupBinding yet".to_owned(),
         };
         lines.put(2, service + &end);
+        settings_lines(&one.settings, 2, lines);
     }
     for (id, arn) in &group.remains {
         lines.put(1, format!("not deleted yet: {id}, {arn}"));
+    }
+}
+
+/// Those that somebody set.
+fn settings_lines(settings: &[Setting], depth: usize, lines: &mut Lines) {
+    let mut set = settings.iter().filter(|setting| !setting.is_default).peekable();
+    if set.peek().is_some() {
+        lines.put(depth, "settings; all others have their defaults");
+        set.for_each(|setting| lines.put(depth + 1, setting.line()));
     }
 }
 

@@ -238,6 +238,6 @@ impl<'a> Linker<'a> {
                 key,
             }
         });
-        Linked { members: members.collect(), desired, origins: self.origins }
+        Linked { members: members.collect(), desired, origins: self.origins, fragments: self.fragments }
     }
 }

@@ -131,7 +131,7 @@ mod tests {
             findings: Vec::new(),
         };
         let members = states.iter().enumerate().map(member).collect();
-        Linked { desired: None, origins: BTreeMap::new(), members }
+        Linked { desired: None, origins: BTreeMap::new(), members, fragments: Vec::new() }
     }
 
     #[test]

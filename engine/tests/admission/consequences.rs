@@ -2,6 +2,7 @@
 
 use albedo_engine::admit::ReviewAnswer;
 use albedo_engine::kinds::{IngressGroup, IngressGroupSpec, IngressGroupStatus, LoadBalancerStatus};
+use albedo_engine::settings::CONTROLLER;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, ingress, says};
@@ -77,4 +78,22 @@ fn a_load_balancer_keeps_its_name() {
     let answer = edit(&mut Fixture::new(), &one, &replaced);
     warns(&answer, &["ALB301"]);
     assert!(!answer.warnings.join("\n").contains("ALB304"), "{answer:?}");
+}
+
+/// A dry run tells which settings an edit changes, and where each value comes from.
+#[test]
+fn a_preview_tells_where_settings_come_from() {
+    let mut fixture = Fixture::new();
+    let attributes = json!([{"key": "idle_timeout.timeout_seconds", "value": "90"}]);
+    fixture.class("alb", CONTROLLER, Some(&json!({"loadBalancerAttributes": attributes})));
+    let before = json!({"tags": "team=web"});
+    fixture.store("web", &before, &json!({}));
+    let after = json!({"tags": "team=web,floor=two", "load-balancer-attributes": "idle_timeout.timeout_seconds=30"});
+    let preview = fixture.preview(&ingress("web", &after, &json!({})));
+    assert!(preview.allowed, "{}", preview.message);
+    let told: Vec<&String> = preview.warnings.iter().filter(|line| line.starts_with("setting ")).collect();
+    assert_eq!(told, ["setting tags floor: two (annotation)"], "{preview:#?}");
+    let created = fixture.preview(&ingress("new", &after, &json!({})));
+    let told = created.warnings.join("\n");
+    says("create", &told, &["idle_timeout.timeout_seconds: 90 (IngressClassParams alb, spec.loadBalancerAttributes)"]);
 }

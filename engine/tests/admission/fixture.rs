@@ -150,6 +150,15 @@ impl Fixture {
 
     /// What is answered when the Ingress is created, or changed if one of its name is stored.
     pub fn answer(&self, candidate: &Ingress) -> ReviewAnswer {
+        self.review(candidate, false)
+    }
+
+    /// What is answered to the same with `--dry-run=server`.
+    pub fn preview(&self, candidate: &Ingress) -> ReviewAnswer {
+        self.review(candidate, true)
+    }
+
+    fn review(&self, candidate: &Ingress, dry_run: bool) -> ReviewAnswer {
         let settings = self.world.settings();
         let context =
             Context { world: &self.world, facts: &self.facts, settings: &settings, policy: &self.policy, now: now() };
@@ -159,7 +168,7 @@ impl Fixture {
             operation: if old.is_some() { Operation::Update } else { Operation::Create },
             namespace: "shop".to_owned(),
             name: candidate.metadata.name.clone().unwrap_or_default(),
-            dry_run: false,
+            dry_run,
             user: "somebody".to_owned(),
             object: Some(Reviewed::Ingress(Box::new(candidate.clone()))),
             old_object: old.map(Reviewed::Ingress),
