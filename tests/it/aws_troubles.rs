@@ -16,7 +16,7 @@ use crate::base::{Base, minutes};
 use crate::crash::seed;
 use crate::fixture::{Fixture, SOON};
 use crate::objects::{annotations, rule};
-use crate::troubles::{Cell, Course, Table, Trouble, Walked, mixed, rounds};
+use crate::troubles::{Cell, Course, Table, Trouble, Walked, chosen, mixed, rounds};
 use crate::walk::{Step, Walk, leaves_nothing};
 
 /// Column, and what the emulator is told. A timeout is carried out, and nothing is heard of it for longer than Albedo waits.
@@ -206,13 +206,13 @@ fn columns() -> Vec<String> {
 async fn table(base: Arc<Base>, most: usize, side_by_side: usize, time: Duration) -> Result<()> {
     let (walked, used) = recorded(open(&base).await?).await?;
     covers_the_sources(&used)?;
-    let mut cells = cells(&used, seed())?;
+    let mut cells = chosen(cells(&used, seed())?, &walked.walk.names())?;
     // Several times nothing for as long as Albedo waits is half a minute a cell.
     cells.retain(|cell| most == usize::MAX || !cell.column.starts_with("timeout ×"));
     let mut rounds = rounds(cells, used.len(), seed());
     rounds.truncate(most);
     rounds.reverse();
-    let least = rounds.len().min(1);
+    let least = rounds.last().map_or(0, Vec::len) / 2;
     let table = Mutex::new(Table::default());
     let course = Course {
         open: async || open(&base).await,
@@ -222,7 +222,7 @@ async fn table(base: Arc<Base>, most: usize, side_by_side: usize, time: Duration
         table: &table,
     };
     course.run(walked, side_by_side).await?;
-    table.lock().map_err(|_| anyhow::anyhow!("a walker panicked"))?.holds(least * used.len() / 2)
+    table.lock().map_err(|_| anyhow::anyhow!("a walker panicked"))?.holds(least)
 }
 
 /// Each operation of the sources is in the walk, or in the list of those that are not.

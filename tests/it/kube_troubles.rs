@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::base::{Base, minutes};
 use crate::crash::{seed, walk};
 use crate::fixture::SOON;
-use crate::troubles::{Cell, Course, Table, Trouble, Walked, rounds};
+use crate::troubles::{Cell, Course, Table, Trouble, Walked, chosen, rounds};
 
 /// Row, which requests are met, what becomes of them.
 const ROWS: &[(&str, Which, How)] = &[
@@ -68,9 +68,10 @@ fn cells(steps: usize) -> Vec<Cell> {
 async fn table(base: Arc<Base>, most: usize, side_by_side: usize, time: Duration) -> Result<()> {
     let walked = Walked::first(walk(&base, "api-troubles").await?).await?;
     let steps = walked.done.len();
-    let mut rounds = rounds(cells(steps), steps, seed());
+    let mut rounds = rounds(chosen(cells(steps), &walked.walk.names())?, steps, seed());
     rounds.truncate(most);
     rounds.reverse();
+    let least = rounds.last().map_or(0, Vec::len) / 2;
     let table = Mutex::new(Table::default());
     let columns = COLUMNS.iter().map(|(column, ..)| (*column).to_owned()).collect();
     let open = async || walk(&base, "api-troubles").await;
@@ -78,7 +79,7 @@ async fn table(base: Arc<Base>, most: usize, side_by_side: usize, time: Duration
     let until = Instant::now() + time;
     let course = Course { open, columns, rounds: Mutex::new(rounds), until, table: &table };
     course.run(walked, side_by_side).await?;
-    table.lock().map_err(|_| anyhow::anyhow!("a walker panicked"))?.holds(steps / 2)
+    table.lock().map_err(|_| anyhow::anyhow!("a walker panicked"))?.holds(least)
 }
 
 /// A sample of the cells: another one with another `ALBEDO_SEED`.

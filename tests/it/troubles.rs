@@ -49,6 +49,17 @@ enum Outcome {
     Other(String),
 }
 
+/// The cells that `ALBEDO_CELLS` names, as a report names them (`elbv2 AddTags, slow ×3, leave; ec2 CreateTags`: names or parts of names,
+/// separated by semicolons), or all of them.
+pub fn chosen(mut cells: Vec<Cell>, steps: &[&str]) -> Result<Vec<Cell>> {
+    let Ok(named) = std::env::var("ALBEDO_CELLS") else { return Ok(cells) };
+    let named: Vec<&str> = named.split(';').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let name = |cell: &Cell| format!("{}, {}, {}", cell.row, cell.column, steps[cell.step]);
+    cells.retain(|cell| named.iter().any(|part| name(cell).contains(part)));
+    ensure!(!cells.is_empty(), "ALBEDO_CELLS names no cell: {named:?}");
+    Ok(cells)
+}
+
 /// Rounds of cells, shuffled, so that each holds at most one of a step and the first ones are a fair sample.
 pub fn rounds(cells: Vec<Cell>, steps: usize, seed: usize) -> Vec<Round> {
     let mut by_step: Vec<Vec<Cell>> = vec![Vec::new(); steps];
