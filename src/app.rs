@@ -13,6 +13,7 @@ use albedo_engine::compile::Cache;
 use albedo_engine::settings::Settings;
 use albedo_engine::world::World;
 use anyhow::Context;
+use futures::TryFutureExt as _;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -85,6 +86,7 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
     ));
     let parts = Known { cluster, account, settings, events, metrics, measured, liveness: liveness.clone() };
     let work = reconcile(flags, asked, parts, registry, stop.clone());
+    let work = work.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "nothing is reconciled"));
     let work = tokio::spawn(liveness.keep("the reconciler", stop.clone(), work));
 
     let outcome = until_the_end(&stop, watches, &end).await;

@@ -41,7 +41,7 @@ macro_rules! chapters {
 }
 
 chapters! {
-    "Groups" "Each replica reads the `IngressGroup` objects, so all replicas have the same values: use `max`, not `sum`. The label `group` is the name of \
+    "Groups" "Each replica watches the Ingresses and the `IngressGroup` objects, so all replicas have the same values: use `max`, not `sum`. The label `group` is the name of \
         an `IngressGroup`. There are as many as load balancers, of which AWS allows 50 in a region by default, and an alert has to say which of them it is about." {
         GROUPS: Gauge "albedo_groups" ["condition"]
             "IngressGroups by the condition that is True: Ready, Reconciling or Stalled; None before the first pass";

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use albedo_engine::kinds::IngressGroup;
+use albedo_engine::kinds::{IngressGroup, IngressGroupStatus};
 use albedo_engine::world::World;
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use std::sync::atomic::AtomicU64;
 
 use super::queue::Lane;
 use super::{Account, Shared};
@@ -75,22 +75,22 @@ impl Measured {
     }
 
     fn groups(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (ledgers, unreported) = self.cluster.read(|world| {
+        // Objects of groups without a member here are another controller's, which watches another namespace.
+        let groups: Vec<(String, Option<Arc<IngressGroup>>)> = self.cluster.read(|world| {
             let ids = world.group_ids().into_iter();
-            (world.group_objects(), ids.filter(|id| world.group_object(id).is_none()).count())
+            ids.map(|id| (id.object_name(), world.group_object(&id).cloned())).collect()
         });
         let mut conditions = BTreeMap::from(CONDITIONS.map(|condition| (condition, 0)));
-        conditions.insert(NO_CONDITION, unreported);
         let (stalled, quarantined) =
             (Family::<StalledLabels, Gauge>::default(), Family::<GroupLabel, Gauge>::default());
-        for ledger in &ledgers {
-            let (condition, reason) = standing(ledger);
+        for (group, ledger) in groups {
+            let status = ledger.as_ref().and_then(|ledger| ledger.status.as_ref());
+            let (condition, reason) = status.and_then(standing).unwrap_or((NO_CONDITION, String::new()));
             *conditions.entry(condition).or_default() += 1;
-            let group = ledger.metadata.name.clone().unwrap_or_default();
             if condition == "Stalled" {
                 stalled.get_or_create(&StalledLabels { group: group.clone(), reason }).set(1);
             }
-            let count = ledger.status.as_ref().map_or(0, |status| status.quarantined_count);
+            let count = status.map_or(0, |status| status.quarantined_count);
             quarantined.get_or_create(&GroupLabel { group }).set(count.into());
         }
         let groups = conditions.into_iter().map(|(condition, count)| (ConditionLabel { condition }, count));
@@ -127,12 +127,10 @@ impl Measured {
 }
 
 /// The condition of a group that is `True`, and its reason.
-fn standing(ledger: &IngressGroup) -> (&'static str, String) {
-    let conditions = ledger.status.iter().flat_map(|status| &status.conditions);
-    let mut holding = conditions.filter(|condition| condition.status == "True");
-    let known =
-        holding.find_map(|one| Some((*CONDITIONS.iter().find(|known| **known == one.type_)?, one.reason.clone())));
-    known.unwrap_or((NO_CONDITION, String::new()))
+fn standing(status: &IngressGroupStatus) -> Option<(&'static str, String)> {
+    let holding = status.conditions.iter().filter(|condition| condition.status == "True");
+    let known = |type_: &str| CONDITIONS.into_iter().find(|known| *known == type_);
+    holding.into_iter().find_map(|one| Some((known(&one.type_)?, one.reason.clone())))
 }
 
 /// Registered targets by group. Bindings of nobody's group are not counted.

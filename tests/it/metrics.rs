@@ -210,6 +210,21 @@ fn panels(dashboard: &Value) -> Result<Vec<(String, String)>> {
 pub async fn what_is_asked_for_is_there(base: Arc<Base>) -> Result<()> {
     let (fixture, text) = experienced(&base).await?;
     let (families, documented) = (scraped(&text)?, documented()?);
+    let group = |name: &str| format!("{{group=\"ingress.{}.{name}\"", fixture.scope.namespace);
+    for line in [
+        "albedo_groups{condition=\"Ready\"} 1".to_owned(),
+        "albedo_groups{condition=\"Stalled\"} 1".to_owned(),
+        format!("albedo_group_stalled{},reason=\"Failed\"}} 1", group("denied")),
+        format!("albedo_group_quarantined_members{}}} 0", group("good")),
+        format!("albedo_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
+        "albedo_leader 1".to_owned(),
+        "albedo_facts_failing{kind=\"subnets\"} 0".to_owned(),
+    ] {
+        ensure!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
+    }
+    let targets = format!("albedo_group_targets{}}} ", group("good"));
+    let targets = text.lines().find_map(|line| line.strip_prefix(&targets)).context("no targets")?;
+    ensure!(targets.parse::<u32>()? > 0, "{targets} targets");
     for (name, family) in &families {
         let row = documented.get(name).with_context(|| format!("docs/metrics.md has no row for {name}"))?;
         ensure!(row == family, "docs/metrics.md says of {name}: {row:?}, and it is {family:?}");
