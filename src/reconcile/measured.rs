@@ -128,9 +128,9 @@ impl Measured {
 
 /// The condition of a group that is `True`, and its reason.
 fn standing(status: &IngressGroupStatus) -> Option<(&'static str, String)> {
-    let holding = status.conditions.iter().filter(|condition| condition.status == "True");
+    let mut holding = status.conditions.iter().filter(|condition| condition.status == "True");
     let known = |type_: &str| CONDITIONS.into_iter().find(|known| *known == type_);
-    holding.into_iter().find_map(|one| Some((known(&one.type_)?, one.reason.clone())))
+    holding.find_map(|one| Some((known(&one.type_)?, one.reason.clone())))
 }
 
 /// Registered targets by group. Bindings of nobody's group are not counted.
