@@ -13,6 +13,7 @@ use albedo_engine::compile::Cache;
 use albedo_engine::settings::Settings;
 use albedo_engine::world::World;
 use anyhow::Context;
+use futures::TryFutureExt as _;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -22,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{Certificates, Run};
 use crate::cloud::{Asked, Cloud, CloudConfig, NodePlace, Service, Throttle, identify};
 use crate::cluster::{Cluster, Events, LeaseProof, resource};
-use crate::reconcile::{Account, Metrics, Parts, Reconciler};
+use crate::liveness::Liveness;
+use crate::reconcile::{Account, Measured, Metrics, Parts, Reconciler};
 use crate::serve::{Config, Decide, Lane, Limits, Made, PairSource, Readiness, Serve, SharedRegistry, Source, Webhook};
 use upkeep::{Upkeep, Wanted};
 
@@ -50,28 +52,42 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
     let cluster = Cluster::connect(flags.kubeconfig.as_deref(), World::new((*settings).clone())).await?;
     let account = Account::new(asked.region.clone(), asked.vpc_id.clone());
     let registry: SharedRegistry = Arc::new(Mutex::new(Registry::default()));
-    let readiness = Readiness::new();
+    let (readiness, liveness) = (Readiness::new(), Liveness::new(flags.liveness_timeout));
     readiness.set("world", false);
-    with(&registry, |registry| cluster.metrics().register(registry));
+    let (metrics, measured) = (Metrics::default(), Measured::new(cluster.clone(), account.clone()));
+    with(&registry, |registry| {
+        cluster.metrics().register(registry);
+        metrics.register(registry);
+        registry.register_collector(Box::new(measured.clone()));
+    });
+    tokio::spawn(liveness.clone().tick());
 
     let (stop, end) = (CancellationToken::new(), CancellationToken::new());
     let decide = decide(cluster.clone(), account.clone(), settings.clone(), policy);
     let made = (flags.certificates == Certificates::Own).then(Made::default);
     let config = listeners(&flags, made.clone())?;
     let upkeep = Upkeep::new(cluster.clone(), wanted(&flags, &cluster)?, readiness.clone(), made);
-    let server = Serve::start(config, decide, readiness.clone(), registry.clone(), stop.clone()).await?;
+    let server =
+        Serve::start(config, decide, readiness.clone(), liveness.clone(), registry.clone(), stop.clone()).await?;
     let bound = server.bound();
     tracing::info!(webhook = ?bound.webhook, probes = ?bound.probes, metrics = ?bound.metrics, "listening");
     let (events, writer) = cluster.events();
-    let writer = tokio::spawn(writer.run(end.clone()));
+    let writer = tokio::spawn(liveness.clone().keep("the writer of events", end.clone(), writer.run(end.clone())));
     let namespace = Some(flags.watch_namespace.clone()).filter(|namespace| !namespace.is_empty());
     let watches = tokio::spawn({
-        let (cluster, end) = (cluster.clone(), end.clone());
-        async move { cluster.watch(namespace.as_deref(), end).await }
+        let (cluster, liveness, end) = (cluster.clone(), liveness.clone(), end.clone());
+        async move { cluster.watch(namespace.as_deref(), &liveness, end).await }
     });
     tokio::spawn(when_ready(cluster.clone(), readiness));
-    tokio::spawn(upkeep.run(stop.clone()));
-    let work = tokio::spawn(reconcile(flags, asked, cluster, account, settings, events, registry, stop.clone()));
+    tokio::spawn(liveness.clone().keep(
+        "the upkeep of certificates and webhooks",
+        stop.clone(),
+        upkeep.run(stop.clone()),
+    ));
+    let parts = Known { cluster, account, settings, events, metrics, measured, liveness: liveness.clone() };
+    let work = reconcile(flags, asked, parts, registry, stop.clone());
+    let work = work.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "nothing is reconciled"));
+    let work = tokio::spawn(liveness.keep("the reconciler", stop.clone(), work));
 
     let outcome = until_the_end(&stop, watches, &end).await;
     stop.cancel();
@@ -209,18 +225,26 @@ pub fn endpoints(flag: &str) -> anyhow::Result<BTreeMap<Service, String>> {
     Ok(endpoints)
 }
 
-/// Finds out where we are, then reconciles while this replica may, until `stop`. Admission goes on all the while.
-#[expect(clippy::too_many_arguments, reason = "the parts that are wired together here and nowhere else")]
-async fn reconcile(
-    flags: Run,
-    asked: Asked,
+/// What the reconciler works with and is there before it is known where we are.
+struct Known {
     cluster: Cluster,
     account: Account,
     settings: Arc<Settings>,
     events: Events,
+    metrics: Metrics,
+    measured: Measured,
+    liveness: Liveness,
+}
+
+/// Finds out where we are, then reconciles while this replica may, until `stop`. Admission goes on all the while.
+async fn reconcile(
+    flags: Run,
+    asked: Asked,
+    known: Known,
     registry: SharedRegistry,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let Known { cluster, account, settings, events, metrics, measured, liveness } = known;
     tokio::select! {
         () = stop.cancelled() => return Ok(()),
         () = cluster.ready() => {}
@@ -249,19 +273,28 @@ async fn reconcile(
         config.throttle = Throttle::parse(limits).context("--aws-api-throttle")?;
     }
     let cloud = Cloud::new(config).await;
-    let metrics = Metrics::default();
-    with(&registry, |registry| {
-        cloud.metrics().register(registry);
-        metrics.register(registry);
-    });
+    with(&registry, |registry| cloud.metrics().register(registry));
     // Every replica reads the facts: its admission rests on them.
     account.refresh(&cloud).await;
-    let keeper = tokio::spawn(account.clone().keep(cloud.clone(), stop.clone()));
+    let keeper = account.clone().keep(cloud.clone(), stop.clone());
+    let keeper = tokio::spawn(liveness.clone().keep("the keeper of facts", stop.clone(), keeper));
     let stabilization = flags.lb_stabilization_monitor_interval;
     // Nothing would be believed for less than a look takes, and AWS asked without a pause.
     let sync_period = flags.sync_period.max(Duration::from_secs(1));
     let workers = flags.ingress_max_concurrent_reconciles;
-    let parts = Parts { cluster, cloud, account, settings, events, metrics, workers, stabilization, sync_period };
+    let parts = Parts {
+        cluster,
+        cloud,
+        account,
+        settings,
+        events,
+        metrics,
+        measured,
+        liveness,
+        workers,
+        stabilization,
+        sync_period,
+    };
     write_while_allowed(&flags, parts, stop).await;
     keeper.await.context("the keeper of facts failed")
 }

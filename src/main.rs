@@ -4,6 +4,8 @@ mod app;
 mod cli;
 mod cloud;
 mod cluster;
+mod liveness;
+mod metrics;
 mod reconcile;
 mod serve;
 

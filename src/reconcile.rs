@@ -7,6 +7,7 @@ mod binding;
 mod group;
 mod leaving;
 mod lists;
+mod measured;
 mod metrics;
 mod node_rules;
 mod observation_cache;
@@ -35,8 +36,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Cloud, CloudError, on_behalf_of};
 use crate::cluster::{Cluster, Events, LeaseProof, ReadError, WriteError, with_sources};
+use crate::liveness::Liveness;
 
 pub use account::Account;
+pub use measured::Measured;
 pub use metrics::Metrics;
 use observation_cache::ObservationCache;
 use queue::{Crew, Lane, Queue};
@@ -44,6 +47,8 @@ use troubles::Troubles;
 
 /// Bytes of compiled Ingresses that are remembered, of twice as many for a while.
 const REMEMBERED: usize = 32 << 20;
+/// How often it is looked whether the queue is worked on.
+const SUPERVISED: Duration = Duration::from_secs(1);
 /// Workers of each crew beyond those that one namespace may keep busy, so that the edits of others are worked on at once.
 const FOR_OTHERS: usize = 2;
 
@@ -220,8 +225,12 @@ pub struct Parts {
     pub settings: Arc<Settings>,
     /// Where events go.
     pub events: Events,
-    /// What is measured.
+    /// What is counted.
     pub metrics: Metrics,
+    /// What is measured at each scrape.
+    pub measured: Measured,
+    /// Whom passes tell that they make progress.
+    pub liveness: Liveness,
     /// Units of each crew that are worked on at the same time for one namespace.
     pub workers: usize,
     /// Pause between looks at a load balancer that is not active yet.
@@ -242,6 +251,7 @@ struct Shared {
     observations: ObservationCache,
     troubles: Troubles,
     metrics: Metrics,
+    liveness: Liveness,
     /// Pause between looks at a load balancer that is not active yet.
     stabilization: Duration,
     /// What members were compiled to. A pass compiles those that changed.
@@ -265,7 +275,7 @@ impl Reconciler {
     /// A reconciler for as long as one lease is held, which does nothing yet.
     #[must_use]
     pub fn new(parts: Parts, lease_proof: LeaseProof) -> Self {
-        let Parts { cluster, cloud, account, settings, events, metrics, workers, stabilization, sync_period } = parts;
+        let Parts { cluster, cloud, account, settings, events, metrics, measured, liveness, .. } = parts;
         let shared = Shared {
             cluster,
             cloud,
@@ -273,11 +283,12 @@ impl Reconciler {
             settings,
             events,
             lease_proof,
-            queue: Queue::new(workers),
-            observations: ObservationCache::new(sync_period),
+            queue: Queue::new(parts.workers),
+            observations: ObservationCache::new(parts.sync_period),
             troubles: Troubles::default(),
             metrics,
-            stabilization,
+            liveness,
+            stabilization: parts.stabilization,
             cache: std::sync::Mutex::new(Cache::new(REMEMBERED)),
             backend: Mutex::default(),
             bindings: binding::Memory::default(),
@@ -286,7 +297,9 @@ impl Reconciler {
             rules_begun: AtomicU64::new(0),
             node_rules: Mutex::default(),
         };
-        Self { shared: Arc::new(shared) }
+        let shared = Arc::new(shared);
+        measured.follow(&shared);
+        Self { shared }
     }
 
     /// Works until `stop`; ends when the passes that run then are over.
@@ -302,10 +315,26 @@ impl Reconciler {
         tasks.spawn(self.clone().listen(stop.clone()));
         tasks.spawn(self.clone().audit(stop.clone()));
         tasks.spawn(self.clone().follow_secrets(stop.clone()));
-        tasks.spawn(self.clone().follow_lists(stop));
+        tasks.spawn(self.clone().follow_lists(stop.clone()));
+        tasks.spawn(self.clone().supervise(stop));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "a task of the reconciler failed");
+                self.shared.liveness.ended("a task of the reconciler");
+            }
+        }
+    }
+
+    /// Tells whether what is due is worked on. Passes that run tell of themselves.
+    async fn supervise(self, stop: CancellationToken) {
+        let pulse = self.shared.liveness.pulse("the queue");
+        while !stop.is_cancelled() {
+            if !self.shared.queue.is_neglected() {
+                pulse.beat();
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(SUPERVISED) => {}
             }
         }
     }
@@ -330,7 +359,6 @@ impl Reconciler {
             let lane = if claimed.contains(&unit) { Lane::Resync } else { lane };
             self.add(unit, lane, Duration::ZERO);
         }
-        self.shared.metrics.depth(self.shared.queue.len());
     }
 
     /// Puts a unit into the queue.
@@ -371,32 +399,33 @@ impl Reconciler {
                 next = self.shared.queue.next(crew) => next,
             };
             // In a task of its own, so that a panic costs one pass and not the worker.
+            let (began, pulse) =
+                (Instant::now(), Arc::new(self.shared.liveness.pulse(format!("the pass of {unit:?}"))));
             let pass = tokio::spawn({
                 let (this, unit) = (self.clone(), unit.clone());
-                async move { on_behalf_of(&tenant, Box::pin(this.pass(&unit))).await }
+                async move { on_behalf_of(&tenant, pulse, Box::pin(this.pass(&unit))).await }
             });
-            match pass.await {
+            let ended = pass.await;
+            self.shared.metrics.ends(&unit, ended.as_ref().ok(), began.elapsed());
+            match ended {
                 Ok(Ok(Next::Rest)) => self.shared.queue.done(&unit, None),
                 Ok(Ok(Next::Again(after))) => self.shared.queue.done(&unit, Some(after)),
                 Ok(Ok(Next::Look(after))) => self.shared.queue.rests(&unit, after),
                 Ok(Ok(Next::Wait)) => self.shared.queue.waits(&unit),
                 Ok(Err(error)) => {
                     tracing::warn!(unit = ?unit, error = with_sources(&error), "a pass failed; it is tried again");
-                    self.shared.metrics.failed(&unit);
                     self.shared.queue.failed(&unit);
                 }
                 Err(error) => {
                     tracing::error!(unit = ?unit, %error, "a pass panicked; it is tried again");
-                    self.shared.metrics.failed(&unit);
                     self.shared.queue.failed(&unit);
                 }
             }
-            self.shared.metrics.depth(self.shared.queue.len());
         }
     }
 
     async fn pass(&self, unit: &Unit) -> Result<Next, PassError> {
-        self.shared.metrics.pass(unit);
+        self.shared.metrics.begins(unit);
         match unit {
             Unit::Group(group) => self.group(group).await,
             Unit::Binding(key) => self.binding_and_its_group(key).await,

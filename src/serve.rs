@@ -41,6 +41,7 @@ pub use registration_yaml::registration_yaml;
 pub use tls::{Made, PairSource, Source};
 pub use webhook::{Decide, Lane};
 
+use crate::liveness::Liveness;
 use accept::Listener;
 use metrics::Metrics;
 use tls::Certificates;
@@ -125,6 +126,7 @@ impl Serve {
         config: Config,
         decide: Decide,
         readiness: Readiness,
+        liveness: Liveness,
         registry: SharedRegistry,
         cancel: CancellationToken,
     ) -> Result<Handle, Error> {
@@ -141,7 +143,7 @@ impl Serve {
             ..config.limits
         };
         let plain_listeners = [
-            ("probes", config.probes, probes::routes(readiness.clone()), &mut bound.probes),
+            ("probes", config.probes, probes::routes(readiness.clone(), liveness), &mut bound.probes),
             ("metrics", config.metrics, metrics::routes(registry), &mut bound.metrics),
         ];
         for (name, address, routes, bound) in plain_listeners {

@@ -245,6 +245,9 @@ pub struct Run {
     /// Address of /healthz and /readyz: [HOST]:PORT
     #[arg(long, env = "ALBEDO_HEALTH_PROBE_BIND_ADDR", default_value = ":61779")]
     pub health_probe_bind_addr: String,
+    /// How long a reconcile pass may get no answer at all, or the queue no worker, before /healthz fails
+    #[arg(long, env = "ALBEDO_LIVENESS_TIMEOUT", default_value = "30m", value_parser = duration)]
+    pub liveness_timeout: Duration,
     /// Address of /metrics: [HOST]:PORT
     #[arg(long, env = "ALBEDO_METRICS_BIND_ADDR", default_value = ":8080")]
     pub metrics_bind_addr: String,

@@ -4,26 +4,51 @@ use std::sync::Arc;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+};
 use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata};
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use tokio::time::Instant;
 
-use super::error::is_throttle;
+use super::call::progress;
+use super::error::{CODE_LENGTH, is_throttle, shortened};
 use super::sdk::Service;
 use super::throttle::Buckets;
 
-/// Tells the buckets of each answer that a client of a service gets.
+/// The error code of an attempt that got no answer.
+const NO_ANSWER: &str = "NoAnswer";
+
+/// Tells the buckets and the metrics of each attempt of a client of a service.
 #[derive(Debug)]
 pub(super) struct Attempts {
     pub(super) service: Service,
     pub(super) buckets: Arc<Buckets>,
 }
 
+/// When the present attempt began.
+#[derive(Debug)]
+struct Began(Instant);
+
+impl Storable for Began {
+    type Storer = StoreReplace<Self>;
+}
+
 impl Intercept for Attempts {
     fn name(&self) -> &'static str {
         "albedo::cloud::Attempts"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        config.interceptor_state().store_put(Began(Instant::now()));
+        Ok(())
     }
 
     fn read_after_attempt(
@@ -32,10 +57,29 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Without an answer nothing is learnt of a limit.
-        if let (Some(metadata), Some(response)) = (config.load::<Metadata>(), context.response()) {
-            let throttled = code(response).is_some_and(|code| is_throttle(metadata.name(), &code));
-            self.buckets.answered(self.service, metadata.name(), throttled, Instant::now());
+        progress();
+        let Some(metadata) = config.load::<Metadata>() else { return Ok(()) };
+        let (now, operation) = (Instant::now(), metadata.name());
+        let took = config.load::<Began>().map(|began| now.saturating_duration_since(began.0)).unwrap_or_default();
+        let Some(response) = context.response() else {
+            // Without an answer nothing is learnt of a limit.
+            self.buckets.metrics().request(self.service, operation, 0, NO_ANSWER, took);
+            return Ok(());
+        };
+        let code = code(response).unwrap_or_default();
+        self.buckets.metrics().request(self.service, operation, response.status().as_u16(), &code, took);
+        self.buckets.answered(self.service, operation, is_throttle(operation, &code), now);
+        Ok(())
+    }
+
+    fn read_after_execution(
+        &self,
+        _: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let (Some(metadata), Some(made)) = (config.load::<Metadata>(), config.load::<RequestAttempts>()) {
+            self.buckets.metrics().retries(self.service, metadata.name(), made.attempts().saturating_sub(1));
         }
         Ok(())
     }
@@ -54,7 +98,7 @@ fn code(response: &HttpResponse) -> Option<String> {
     let code = header.or_else(|| between("<Code>", '<')).or_else(json)?;
     // `aws.protocoltests#Throttled:http://…` is `Throttled`.
     let code = code.rsplit('#').next().unwrap_or(code);
-    code.split(':').next().map(str::to_owned)
+    code.split(':').next().map(|code| shortened(code, CODE_LENGTH))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::error::CloudError;
 use super::metrics::Metrics;
 use super::sdk::Service;
 use super::throttle::{Buckets, Throttle};
+use crate::liveness::Pulse;
 
 /// Reads in flight at once. They fan out (tags of hundreds of rules), so something has to hold them together.
 const IN_FLIGHT: usize = 16;
@@ -23,14 +24,26 @@ const IN_FLIGHT: usize = 16;
 /// A wait for our own throttle that is longer than this is logged.
 const SAID: Duration = Duration::from_millis(1);
 
-tokio::task_local! {
-    /// Whose work the calls of a task are: the throttle is shared equally by tenants. Nobody's: the account's facts and lists.
-    static TENANT: Arc<str>;
+/// Whose work it is.
+struct Behalf {
+    tenant: Arc<str>,
+    pulse: Arc<Pulse>,
 }
 
-/// Makes the calls of `work` for a tenant, by the name of its namespace.
-pub async fn on_behalf_of<T>(tenant: &str, work: impl Future<Output = T>) -> T {
-    TENANT.scope(tenant.into(), work).await
+tokio::task_local! {
+    /// Whose work the calls of a task are: the throttle is shared equally by tenants. Nobody's: the account's facts and lists.
+    static BEHALF: Behalf;
+}
+
+/// Makes the calls of `work` for a tenant, by the name of its namespace. Each answer, and each timeout, is progress.
+pub async fn on_behalf_of<T>(tenant: &str, pulse: Arc<Pulse>, work: impl Future<Output = T>) -> T {
+    BEHALF.scope(Behalf { tenant: tenant.into(), pulse }, work).await
+}
+
+/// AWS has answered, or our own rate limiter: whoever waits for it makes progress.
+pub(super) fn progress() {
+    // The account's facts and lists are nobody's work, and nobody waits for them alone.
+    let _ = BEHALF.try_with(|behalf| behalf.pulse.beat());
 }
 
 /// An operation of AWS.
@@ -121,8 +134,9 @@ impl Caller {
 
     /// Waits until the throttle lets the operation through. Nothing holds a place in flight meanwhile.
     pub(super) async fn take_token(&self, op: Op) {
-        let (began, tenant) = (Instant::now(), TENANT.try_with(Arc::clone).unwrap_or_default());
+        let (began, tenant) = (Instant::now(), BEHALF.try_with(|behalf| behalf.tenant.clone()).unwrap_or_default());
         self.buckets.take(op.service, op.name, &tenant).await;
+        progress();
         let waited = began.elapsed();
         if waited > SAID {
             tracing::debug!(operation = op.name, %tenant, wait_ms = waited.as_millis(), "throttled by ourselves");
@@ -141,11 +155,7 @@ impl Caller {
     {
         let began = Instant::now();
         let result = send.await.map_err(|error| CloudError::of(op.name, error));
-        let took = began.elapsed();
-        let answer = result.as_ref().err().and_then(CloudError::answer);
-        let (status, code) = answer.map_or((200, ""), |answer| (answer.status.unwrap_or(0), answer.code.as_str()));
-        self.metrics.record(op.service.id(), op.name, status, code, took);
-        tracing::debug!(operation = op.name, status, code, took_ms = took.as_millis(), "called AWS");
+        self.metrics.call(op, &result, began.elapsed());
         result
     }
 }

@@ -12,7 +12,7 @@ use super::answers::Unfit;
 use super::facts::FactKind;
 
 /// Characters of an error code, and of a message. AWS's longest messages carry an encoded reason of some 1,500.
-const CODE_LENGTH: usize = 100;
+pub(super) const CODE_LENGTH: usize = 100;
 const MESSAGE_LENGTH: usize = 4_000;
 
 /// Why a call of AWS came to nothing. Those that carry an [`AwsAnswer`] say it in AWS's words.
@@ -290,7 +290,7 @@ fn unfit(error: &(dyn Error + 'static)) -> Option<Unfit> {
 }
 
 /// The beginning of a text that somebody else wrote.
-fn shortened(text: &str, most: usize) -> String {
+pub(super) fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
         Some((at, _)) => text.get(..at).unwrap_or_default().to_owned() + "…",

@@ -48,6 +48,42 @@ pub enum FactKind {
 }
 
 impl FactKind {
+    /// All kinds.
+    pub const ALL: [Self; 11] = [
+        Self::VpcCidrs,
+        Self::Subnets,
+        Self::Routes,
+        Self::Certificates,
+        Self::SecurityGroups,
+        Self::TargetGroups,
+        Self::WebAcls,
+        Self::TrustStores,
+        Self::PrefixLists,
+        Self::Shield,
+        Self::AccountLimits,
+    ];
+
+    /// When facts of this kind were read last; `None`: never, or they have no time of their own.
+    #[must_use]
+    pub fn read_at(self, facts: &Facts) -> Option<Timestamp> {
+        fn at<T>(known: Option<&Aged<T>>) -> Option<Timestamp> {
+            known.map(|known| known.read_at)
+        }
+        match self {
+            Self::VpcCidrs => at(facts.vpc_cidrs.as_ref()),
+            Self::Subnets => at(facts.subnets.as_ref()),
+            Self::Routes => None,
+            Self::Certificates => at(facts.certificates.as_ref()),
+            Self::SecurityGroups => at(facts.security_groups.as_ref()),
+            Self::TargetGroups => at(facts.target_groups.as_ref()),
+            Self::WebAcls => at(facts.web_acls.as_ref()),
+            Self::TrustStores => at(facts.trust_stores.as_ref()),
+            Self::PrefixLists => at(facts.prefix_lists.as_ref()),
+            Self::Shield => at(facts.shield_subscribed.as_ref()),
+            Self::AccountLimits => at(facts.account_limits.as_ref()),
+        }
+    }
+
     /// The kind in words.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::metrics as rows;
+
 /// Counters of this module; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -33,13 +35,13 @@ struct OutcomeLabels {
 }
 
 impl Metrics {
-    /// Registers every family under its full name.
+    /// Registers them.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("albedo_watch_errors", "Failed lists and watches, by reason", self.errors.clone());
-        registry.register("albedo_watch_lists", "Full lists that were read", self.lists.clone());
-        registry.register("albedo_watch_objects", "Objects at the last full list", self.objects.clone());
-        registry.register("albedo_watch_unreadable_objects", "Objects that cannot be decoded", self.unreadable.clone());
-        registry.register("albedo_event_writes", "Kubernetes Events, by outcome", self.events.clone());
+        rows::WATCH_ERRORS.register(registry, self.errors.clone());
+        rows::WATCH_LISTS.register(registry, self.lists.clone());
+        rows::WATCH_OBJECTS.register(registry, self.objects.clone());
+        rows::UNREADABLE_OBJECTS.register(registry, self.unreadable.clone());
+        rows::EVENT_WRITES.register(registry, self.events.clone());
     }
 
     pub(super) fn watch_failed(&self, resource: &'static str, reason: &'static str) {

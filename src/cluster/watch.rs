@@ -1,6 +1,7 @@
 //! One task for each kind: lists it, watches it and updates the world. A failure is never treated as an empty list.
 
 use std::collections::hash_map::RandomState;
+use std::future::poll_fn;
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
@@ -20,12 +21,15 @@ use tokio_util::sync::CancellationToken;
 use super::Cluster;
 use super::decode::{Source, Watched};
 use super::trouble::{Cause, resource, said};
+use crate::liveness::{Liveness, Pulse};
 
 /// Objects in one page of a list.
 const PAGE: u32 = 500;
 /// The duration of one watch in seconds. A connection that was lost silently is noticed 5 s later; a quiet cluster gets one request
 /// each minute for each kind.
 pub(super) const WATCH_SECONDS: u32 = 60;
+/// A watch that nothing has woken for this long hangs: the end of each watch, each failure and each object wake it.
+const SILENT: Duration = Duration::from_mins(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// A CRD or a permission that is added later is noticed after this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -48,20 +52,26 @@ impl Cluster {
     ///
     /// # Errors
     /// If a watch ends unexpectedly; then the others are stopped.
-    pub async fn watch(&self, namespace: Option<&str>, stop: CancellationToken) -> Result<(), WatchEnded> {
+    pub async fn watch(
+        &self,
+        namespace: Option<&str>,
+        liveness: &Liveness,
+        stop: CancellationToken,
+    ) -> Result<(), WatchEnded> {
         // A watch that ends stops the other watches only.
         let stop = stop.child_token();
-        let mut tasks = JoinSet::new();
-        self.spawn(&mut tasks, self.namespaced::<Ingress>(namespace), &stop);
-        self.spawn(&mut tasks, self.everywhere::<IngressClass>(), &stop);
-        self.spawn(&mut tasks, self.everywhere::<IngressClassParams>(), &stop);
-        self.spawn(&mut tasks, self.namespaced::<Service>(namespace), &stop);
-        self.spawn(&mut tasks, self.everywhere::<PartialObjectMeta<Namespace>>(), &stop);
-        self.spawn(&mut tasks, self.namespaced::<EndpointSlice>(namespace), &stop);
-        self.spawn(&mut tasks, self.namespaced::<Pod>(namespace), &stop);
-        self.spawn(&mut tasks, self.everywhere::<Node>(), &stop);
-        self.spawn(&mut tasks, self.namespaced::<TargetGroupBinding>(namespace), &stop);
-        self.spawn(&mut tasks, self.everywhere::<IngressGroup>(), &stop);
+        let mut watches = Watches { cluster: self, tasks: JoinSet::new(), liveness, stop: &stop };
+        watches.spawn(self.namespaced::<Ingress>(namespace));
+        watches.spawn(self.everywhere::<IngressClass>());
+        watches.spawn(self.everywhere::<IngressClassParams>());
+        watches.spawn(self.namespaced::<Service>(namespace));
+        watches.spawn(self.everywhere::<PartialObjectMeta<Namespace>>());
+        watches.spawn(self.namespaced::<EndpointSlice>(namespace));
+        watches.spawn(self.namespaced::<Pod>(namespace));
+        watches.spawn(self.everywhere::<Node>());
+        watches.spawn(self.namespaced::<TargetGroupBinding>(namespace));
+        watches.spawn(self.everywhere::<IngressGroup>());
+        let mut tasks = watches.tasks;
         let mut outcome = Ok(());
         while let Some(ended) = tasks.join_next().await {
             let ended = ended.unwrap_or_else(|panic| Err(WatchEnded::Panicked(panic)));
@@ -83,15 +93,21 @@ impl Cluster {
             None => Api::all(self.client()),
         }
     }
+}
 
-    fn spawn<S: Source + Clone + std::fmt::Debug>(
-        &self,
-        tasks: &mut JoinSet<Result<(), WatchEnded>>,
-        api: Api<Watched<S>>,
-        stop: &CancellationToken,
-    ) {
-        let follower = Follower { cluster: self.clone(), listed: Vec::new(), began: Instant::now() };
-        tasks.spawn(follower.follow(api, stop.clone()));
+/// What the watches have in common while they are started.
+struct Watches<'a> {
+    cluster: &'a Cluster,
+    tasks: JoinSet<Result<(), WatchEnded>>,
+    liveness: &'a Liveness,
+    stop: &'a CancellationToken,
+}
+
+impl Watches<'_> {
+    fn spawn<S: Source + Clone + std::fmt::Debug>(&mut self, api: Api<Watched<S>>) {
+        let pulse = self.liveness.pulse_within(format!("the watch of {}", resource(S::KIND)), SILENT);
+        let follower = Follower { cluster: self.cluster.clone(), listed: Vec::new(), began: Instant::now(), pulse };
+        self.tasks.spawn(follower.follow(api, self.stop.clone()));
     }
 }
 
@@ -101,6 +117,7 @@ struct Follower {
     /// Objects of a list that is not complete yet.
     listed: Vec<Object>,
     began: Instant,
+    pulse: Pulse,
 }
 
 impl Follower {
@@ -116,7 +133,10 @@ impl Follower {
             let event = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                event = stream.next() => event.ok_or(WatchEnded::Ended(resource(S::KIND)))?,
+                event = poll_fn(|cx| {
+                    self.pulse.beat();
+                    stream.poll_next_unpin(cx)
+                }) => event.ok_or(WatchEnded::Ended(resource(S::KIND)))?,
             };
             match event {
                 Ok(event) => self.told(event),

@@ -45,6 +45,12 @@ impl Account {
         self.facts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Kinds that could not be read the last time.
+    #[must_use]
+    pub fn failing(&self) -> BTreeSet<FactKind> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Somebody was answered by facts that may have changed since: they are read again soon, for the next try.
     pub fn doubt(&self) {
         self.doubted.notify_one();

@@ -1,51 +1,81 @@
-//! Counts of passes and the depth of the queue.
+//! What is counted of passes and the lease. What is measured at each scrape is in `measured`.
+
+use std::time::Duration;
 
 use albedo_engine::world::Unit;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use super::{Next, PassError};
+use crate::metrics as rows;
+
+/// Seconds. A pass with nothing to do takes milliseconds, a new load balancer some seconds, and a throttled one minutes.
+const BUCKETS: [f64; 10] = [0.01, 0.05, 0.25, 1.0, 2.5, 10.0, 30.0, 60.0, 300.0, 1800.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct UnitLabel {
     unit: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PassLabels {
+    unit: &'static str,
+    outcome: &'static str,
+}
+
 /// The reconciler's metrics; clones count into the same.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Metrics {
     passes: Family<UnitLabel, Counter>,
-    failures: Family<UnitLabel, Counter>,
-    waiting: Gauge,
+    durations: Family<PassLabels, Histogram, fn() -> Histogram>,
     leading: Gauge,
+    acquired: Counter,
     drift: Counter,
     defects: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            passes: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            leading: Gauge::default(),
+            acquired: Counter::default(),
+            drift: Counter::default(),
+            defects: Counter::default(),
+        }
+    }
 }
 
 impl Metrics {
     /// Registers them.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("albedo_reconcile_passes", "Passes of the reconciler by kind of unit", self.passes.clone());
-        registry.register(
-            "albedo_reconcile_pass_failures",
-            "Passes that failed by kind of unit",
-            self.failures.clone(),
-        );
-        let defects = "Plans that would have misrouted requests and were not applied";
-        registry.register("albedo_plan_defects", defects, self.defects.clone());
-        registry.register("albedo_queue_waiting", "Units that wait for a pass", self.waiting.clone());
-        let drift = "Operations that put back what another hand changed in AWS";
-        registry.register("albedo_drift_repairs", drift, self.drift.clone());
-        registry.register("albedo_leader", "1 while this replica may write", self.leading.clone());
+        rows::PASSES.register(registry, self.passes.clone());
+        rows::PASS_DURATION.register(registry, self.durations.clone());
+        rows::DRIFT_REPAIRS.register(registry, self.drift.clone());
+        rows::PLAN_DEFECTS.register(registry, self.defects.clone());
+        rows::LEADER.register(registry, self.leading.clone());
+        rows::LEASE_ACQUIRED.register(registry, self.acquired.clone());
     }
 
-    pub(super) fn pass(&self, unit: &Unit) {
+    pub(super) fn begins(&self, unit: &Unit) {
         self.passes.get_or_create(&UnitLabel { unit: word(unit) }).inc();
     }
 
-    pub(super) fn failed(&self, unit: &Unit) {
-        self.failures.get_or_create(&UnitLabel { unit: word(unit) }).inc();
+    /// A pass has ended; `None`: it panicked.
+    pub(super) fn ends(&self, unit: &Unit, result: Option<&Result<Next, PassError>>, took: Duration) {
+        let outcome = match result {
+            Some(Ok(Next::Rest | Next::Look(_))) => "done",
+            Some(Ok(Next::Again(_))) => "again",
+            Some(Ok(Next::Wait)) => "waits",
+            Some(Err(_)) => "failed",
+            None => "panicked",
+        };
+        self.durations.get_or_create(&PassLabels { unit: word(unit), outcome }).observe(took.as_secs_f64());
     }
 
     pub(super) fn drift(&self, operations: usize) {
@@ -54,15 +84,14 @@ impl Metrics {
 
     /// Whether this replica may write.
     pub fn leads(&self, leads: bool) {
+        if leads {
+            self.acquired.inc();
+        }
         self.leading.set(i64::from(leads));
     }
 
     pub(super) fn defect(&self) {
         self.defects.inc();
-    }
-
-    pub(super) fn depth(&self, waiting: usize) {
-        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 }
 

@@ -30,6 +30,19 @@ pub(super) enum Lane {
     Resync,
 }
 
+impl Lane {
+    /// Both.
+    pub(super) const ALL: [Self; 2] = [Self::Change, Self::Resync];
+
+    /// The word in metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Resync => "resync",
+        }
+    }
+}
+
 /// Who works on a unit. A group's pass waits until its bindings have let go of their targets, and their rules of its
 /// security group: those must never have to wait for a worker that waits for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,9 +245,20 @@ impl Queue {
         }
     }
 
-    /// How many units wait, without those that only look again.
-    pub(super) fn len(&self) -> usize {
-        self.lock().waiting.values().filter(|slot| !slot.rests).count()
+    /// How many units of a lane wait, without those that only look again, and how long the first of them has been due.
+    pub(super) fn waiting(&self, lane: Lane) -> (usize, Duration) {
+        let (inner, now) = (self.lock(), Instant::now());
+        let slots = inner.waiting.values().filter(|slot| slot.lane == lane && !slot.rests);
+        let dues = slots.map(|slot| now.saturating_duration_since(slot.due));
+        dues.fold((0, Duration::ZERO), |(count, oldest), due| (count + 1, oldest.max(due)))
+    }
+
+    /// Whether units of a crew are due and nobody works on any.
+    pub(super) fn is_neglected(&self) -> bool {
+        let (inner, now) = (self.lock(), Instant::now());
+        let is_due = |crew| inner.waiting.iter().any(|(unit, slot)| Crew::of(unit) == crew && slot.due <= now);
+        let is_at_work = |crew| inner.running.keys().any(|unit| Crew::of(unit) == crew);
+        [Crew::Groups, Crew::Targets].into_iter().any(|crew| is_due(crew) && !is_at_work(crew))
     }
 
     fn wake(&self, crew: Crew) -> &Notify {
@@ -281,11 +305,42 @@ mod tests {
         assert!(!queue.is_touched(&unit("a")));
         queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
         assert!(queue.is_touched(&unit("a")));
-        assert_eq!(queue.len(), 0, "it waits for its pass to end");
+        assert_eq!(queue.waiting(Lane::Change).0, 0, "it waits for its pass to end");
         queue.done(&unit("a"), None);
         assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
         queue.done(&unit("a"), None);
-        assert_eq!(queue.len(), 0);
+        assert_eq!(queue.waiting(Lane::Change).0, 0);
+    }
+
+    #[tokio::test]
+    async fn what_waits_has_a_lane_and_an_age() {
+        let queue = Queue::new(3);
+        queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
+        queue.add(unit("b"), "shop", Lane::Resync, Duration::from_mins(1));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let (count, oldest) = queue.waiting(Lane::Change);
+        assert!(count == 1 && oldest >= Duration::from_millis(20), "{oldest:?}");
+        assert_eq!(queue.waiting(Lane::Resync), (1, Duration::ZERO), "it is not due yet");
+        assert_eq!(queue.next(Crew::Targets).await.0, unit("a"));
+        queue.rests(&unit("a"), Duration::from_mins(1));
+        assert_eq!(queue.waiting(Lane::Change).0, 0, "it only looks again");
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_takes_is_neglected() {
+        let queue = Queue::new(3);
+        queue.add(unit("a"), "shop", Lane::Change, Duration::from_mins(1));
+        assert!(!queue.is_neglected(), "it is not due yet");
+        queue.add(unit("a"), "shop", Lane::Change, Duration::ZERO);
+        queue.add(unit("b"), "shop", Lane::Change, Duration::ZERO);
+        assert!(queue.is_neglected());
+        let taken = queue.next(Crew::Targets).await.0;
+        assert!(!queue.is_neglected(), "the other one waits for a worker that works");
+        queue.add(Unit::BackendGroup, "shop", Lane::Change, Duration::ZERO);
+        assert!(queue.is_neglected(), "the other crew has none");
+        assert_eq!(queue.next(Crew::Groups).await.0, Unit::BackendGroup);
+        queue.done(&taken, None);
+        assert!(queue.is_neglected());
     }
 
     #[tokio::test]

@@ -13,10 +13,16 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::metrics as rows;
 
 /// The registry with the metrics of all modules, which `/metrics` prints.
 pub type SharedRegistry = Arc<Mutex<Registry>>;
+
+/// The labels of `albedo_build_info`; a label that comes here is named in its row too.
+const BUILD: [(&str, &str); 1] = [("version", env!("CARGO_PKG_VERSION"))];
 
 /// Upper limits of the buckets for a review, in seconds. Most reviews take much less than a millisecond.
 const REVIEW_BUCKETS: [f64; 11] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
@@ -79,35 +85,17 @@ impl Metrics {
 
     fn register(&self, registry: &SharedRegistry) {
         let mut registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
-        let registry = registry.sub_registry_with_prefix("albedo");
-        registry.register("admission_reviews", "Admission reviews answered", self.reviews.clone());
-        registry.register_with_unit(
-            "admission_review_duration",
-            "Time from a review's last byte to its answer",
-            Unit::Seconds,
-            self.durations.clone(),
-        );
-        registry.register(
-            "admission_unreadable",
-            "Requests to a webhook that held no admission review",
-            self.unreadable.clone(),
-        );
-        registry.register("connections", "Open connections", self.connections.clone());
-        registry.register("connections_accepted", "Connections accepted", self.accepted.clone());
-        registry.register("connections_cut", "Connections closed because there were too many", self.cut.clone());
-        registry.register("tls_handshake_failures", "TLS handshakes that failed", self.handshakes.clone());
-        registry.register_with_unit(
-            "serving_certificate_not_after",
-            "When the serving certificate ends, since 1970; 0 while there is none",
-            Unit::Seconds,
-            self.not_after.clone(),
-        );
-        registry.register("serving_certificate_taken", "Serving certificates taken over", self.taken.clone());
-        registry.register(
-            "serving_certificate_refused",
-            "Renewed serving certificates that were not usable",
-            self.refused.clone(),
-        );
+        rows::REVIEWS.register(&mut registry, self.reviews.clone());
+        rows::REVIEW_DURATION.register(&mut registry, self.durations.clone());
+        rows::UNREADABLE_REVIEWS.register(&mut registry, self.unreadable.clone());
+        rows::CONNECTIONS.register(&mut registry, self.connections.clone());
+        rows::CONNECTIONS_ACCEPTED.register(&mut registry, self.accepted.clone());
+        rows::CONNECTIONS_CUT.register(&mut registry, self.cut.clone());
+        rows::HANDSHAKE_FAILURES.register(&mut registry, self.handshakes.clone());
+        rows::CERTIFICATE_NOT_AFTER.register(&mut registry, self.not_after.clone());
+        rows::CERTIFICATES_TAKEN.register(&mut registry, self.taken.clone());
+        rows::CERTIFICATES_REFUSED.register(&mut registry, self.refused.clone());
+        rows::BUILD.register(&mut registry, Info::new(BUILD.to_vec()));
     }
 
     pub(super) fn review(&self, path: &'static str, allowed: bool, took: Duration) {
@@ -124,6 +112,8 @@ impl Metrics {
     pub(super) fn connection(&self, listener: &'static str) -> Open {
         let labels = ListenerLabels { listener };
         self.accepted.get_or_create(&labels).inc();
+        // From the first connection on there is a sample to compare later ones with.
+        self.cut.get_or_create(&labels);
         let open = self.connections.get_or_create_owned(&labels);
         open.inc();
         Open(open)

@@ -1,5 +1,6 @@
-//! `/healthz`: the process is alive. `/readyz`: it can do its work, else the answer lists what is missing.
+//! `/healthz`: the process works, else the answer lists what hangs. `/readyz`: it can do its work, else the answer lists what is missing.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,6 +8,8 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+
+use crate::liveness::Liveness;
 
 /// Named conditions; ready when all of them are true. Clones are the same handle.
 #[derive(Debug, Clone, Default)]
@@ -39,23 +42,37 @@ impl Readiness {
 }
 
 /// `/healthz` and `/readyz`.
-pub(super) fn routes(readiness: Readiness) -> Router {
+pub(super) fn routes(readiness: Readiness, liveness: Liveness) -> Router {
     Router::new()
-        .route("/healthz", get(|| std::future::ready("ok\n")))
+        .route("/healthz", get(move || std::future::ready(healthy(&liveness))))
         .route("/readyz", get(move || std::future::ready(ready(&readiness))))
 }
 
+fn healthy(liveness: &Liveness) -> Response {
+    let faults = liveness.faults();
+    if !faults.is_empty() {
+        // The kubelet does not log what a probe answers, and restarts the container soon.
+        tracing::error!(?faults, "/healthz fails");
+    }
+    unless("stuck", &faults)
+}
+
 fn ready(readiness: &Readiness) -> Response {
-    let missing = readiness.missing();
-    if missing.is_empty() {
-        "ok\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", missing.join(", "))).into_response()
+    unless("not ready", &readiness.missing())
+}
+
+/// 200, or 503 with what is wrong.
+fn unless<T: Borrow<str>>(what: &str, wrong: &[T]) -> Response {
+    match wrong {
+        [] => "ok\n".into_response(),
+        wrong => (StatusCode::SERVICE_UNAVAILABLE, format!("{what}: {}\n", wrong.join(", "))).into_response(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -69,5 +86,22 @@ mod tests {
         assert_eq!(readiness.missing(), ["world"]);
         readiness.set("world", true);
         assert!(readiness.missing().is_empty());
+    }
+
+    #[tokio::test]
+    async fn healthz_fails_while_a_part_hangs_and_names_it() {
+        let liveness = Liveness::new(Duration::from_millis(20));
+        let body = async || {
+            let response = healthy(&liveness);
+            let status = response.status();
+            (status, axum::body::to_bytes(response.into_body(), 1000).await.unwrap())
+        };
+        let pulse = liveness.pulse("the pass of a group");
+        assert_eq!(body().await, (StatusCode::OK, "ok\n".into()));
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        let stuck = "stuck: the pass of a group has made no progress for 0 s\n";
+        assert_eq!(body().await, (StatusCode::SERVICE_UNAVAILABLE, stuck.into()));
+        pulse.beat();
+        assert_eq!(body().await, (StatusCode::OK, "ok\n".into()));
     }
 }

@@ -116,8 +116,8 @@ fn config(directory: &Path, limits: Limits) -> Config {
 async fn start(config: Config, decide: Decide) -> (Handle, CancellationToken, Readiness) {
     let cancel = CancellationToken::new();
     let readiness = Readiness::new();
-    let registry = Arc::new(Mutex::default());
-    let handle = Serve::start(config, decide, readiness.clone(), registry, cancel.clone()).await.unwrap();
+    let (liveness, registry) = (Liveness::new(Duration::MAX), Arc::new(Mutex::default()));
+    let handle = Serve::start(config, decide, readiness.clone(), liveness, registry, cancel.clone()).await.unwrap();
     (handle, cancel, readiness)
 }
 

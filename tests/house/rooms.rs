@@ -64,12 +64,14 @@ pub const ENGINE: &[RoomRow] = rows! {
 /// The rooms of the edge.
 #[rustfmt::skip]
 pub const EDGE: &[RoomRow] = rows! {
-    cluster:   ["clean", "settings", "kinds", "world", "ledger"] [TYPES, KUBE];
-    cloud:     ["settings", "stack", "facts", "plan::operation"] [AWS];
+    liveness:  [] [];
+    metrics:   [] [];
+    cluster:   ["clean", "settings", "kinds", "world", "ledger", "liveness", "metrics"] [TYPES, KUBE];
+    cloud:     ["settings", "stack", "facts", "plan::operation", "liveness", "metrics"] [AWS];
     reconcile: ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets",
-                "plan", "report", "cluster", "cloud"] [TYPES, KUBE];
+                "plan", "report", "liveness", "metrics", "cluster", "cloud"] [TYPES, KUBE];
     serve:     ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "plan",
-                "admit", "cluster"] [TYPES, KUBE, WEB, TLS];
+                "admit", "liveness", "metrics", "cluster"] [TYPES, KUBE, WEB, TLS];
     cli:       ["*"] [TYPES, KUBE, AWS, WEB, TLS, ANYHOW];
     app:       ["*"] [TYPES, KUBE, AWS, WEB, TLS, ANYHOW];
     main:      ["*"] [TYPES, KUBE, AWS, WEB, TLS, ANYHOW];

@@ -12,14 +12,15 @@ use tokio::process::Command;
 use crate::base::{ALBEDO, Base};
 use crate::fixture::Fixture;
 
-struct Helm<'s> {
+/// The chart, for a test.
+pub struct Helm<'s> {
     fixture: &'s Fixture,
     binary: PathBuf,
     chart: PathBuf,
 }
 
 impl<'s> Helm<'s> {
-    async fn new(fixture: &'s Fixture) -> Result<Self> {
+    pub async fn new(fixture: &'s Fixture) -> Result<Self> {
         let binary = Binaries::tools(&["helm"]).await?.join("helm");
         let chart = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/helm/albedo");
         Ok(Self { fixture, binary, chart })
@@ -44,7 +45,7 @@ impl<'s> Helm<'s> {
     }
 
     /// The objects that the chart makes with these values.
-    async fn objects(&self, values: &[&str]) -> Result<Vec<Value>> {
+    pub async fn objects(&self, values: &[&str]) -> Result<Vec<Value>> {
         let chart = self.chart();
         let text = self.run(&[&["template", "albedo", &*chart, "--set", "clusterName=test"], values].concat()).await?;
         let all: Vec<Value> = serde_saphyr::from_multiple(&text).context("what helm renders")?;

@@ -31,7 +31,9 @@ mod kube_troubles;
 mod leaving;
 mod ledger;
 mod lifecycle;
+mod liveness;
 mod load;
+mod metrics;
 mod names;
 mod objects;
 mod older;
@@ -154,6 +156,10 @@ const TESTS: &[(&str, Test)] = tests![
     install::a_chart_comes_and_goes,
     install::a_chart_gives_what_is_known,
     install::a_chart_grants_what_the_manifests_grant,
+    liveness::a_pass_that_hangs_fails_the_probe,
+    liveness::an_outage_does_not_fail_the_probe,
+    metrics::what_is_asked_for_is_there,
+    metrics::what_is_not_there_is_found,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,

@@ -86,6 +86,12 @@ impl Record {
         }
     }
 
+    /// How many targets the binding registered.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.targets.len()
+    }
+
     /// Whether the binding registered this target.
     #[must_use]
     pub fn has(&self, target: &Target) -> bool {

@@ -87,6 +87,11 @@ impl Buckets {
         waits.flatten().max().unwrap_or_default()
     }
 
+    /// Where calls are counted.
+    pub(in crate::cloud) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Takes in AWS's answer to one attempt of a call.
     pub(in crate::cloud) fn answered(&self, service: Service, operation: &str, throttled: bool, now: Instant) {
         if throttled {

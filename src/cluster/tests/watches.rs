@@ -1,5 +1,7 @@
 //! What watches conclude: everything from a list, nothing from a refusal.
 
+use std::time::Duration;
+
 use albedo_engine::kinds::Key;
 use albedo_engine::world::{Kind, Unit};
 use serde_json::{Value, json};
@@ -8,14 +10,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::api::{Call, cluster, list, refusal, until};
 use crate::cluster::{Cluster, WatchEnded};
+use crate::liveness::Liveness;
 
 type Ended = JoinHandle<Result<(), WatchEnded>>;
 
 fn watching(cluster: &Cluster, namespace: Option<&'static str>) -> (CancellationToken, Ended) {
-    let (cluster, stop) = (cluster.clone(), CancellationToken::new());
+    watched_by(&Liveness::new(Duration::MAX), cluster, namespace)
+}
+
+fn watched_by(liveness: &Liveness, cluster: &Cluster, namespace: Option<&'static str>) -> (CancellationToken, Ended) {
+    let (cluster, liveness, stop) = (cluster.clone(), liveness.clone(), CancellationToken::new());
     let task = tokio::spawn({
         let stop = stop.clone();
-        async move { cluster.watch(namespace, stop).await }
+        async move { cluster.watch(namespace, &liveness, stop).await }
     });
     (stop, task)
 }
@@ -93,6 +100,23 @@ async fn a_list_of_pages_with_a_bad_object_is_a_list() {
     assert_eq!(bad.key, Key::new("", "bad"));
     assert!(bad.error.starts_with("spec.minimumLoadBalancerCapacity.capacityUnits: "), "{}", bad.error);
     assert!(calls.lock().unwrap().iter().all(|call| call.is_watch() || call.query.contains("limit=500")));
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+/// A watch that the API server refuses goes on, and so is no reason for a restart. One that gets no answer and no timeout hangs.
+#[tokio::test]
+async fn a_refused_watch_makes_progress_and_a_hanging_one_does_not() {
+    const SHORT: Duration = Duration::from_millis(1_500);
+    let (cluster, _) = cluster(|call| match call.path.as_str() {
+        SERVICES => None,
+        _ => Some(refusal(503, "ServiceUnavailable", "")),
+    });
+    let liveness = Liveness::new(Duration::MAX);
+    let (stop, task) = watched_by(&liveness, &cluster, None);
+    let silence = |resource: &str| liveness.silence(&format!("the watch of {resource}")).unwrap_or_default();
+    until("one hangs", || silence("services") > SHORT).await;
+    assert!(silence("pods") < SHORT, "{:?}", silence("pods"));
     stop.cancel();
     task.await.unwrap().unwrap();
 }

@@ -104,7 +104,7 @@ impl Memory {
         self.change(key, |known| known.record = Some(record));
     }
 
-    pub(super) fn record(&self, key: &Key) -> Option<Record> {
+    pub(in crate::reconcile) fn record(&self, key: &Key) -> Option<Record> {
         self.lock().bindings.get(key).and_then(|known| known.record.clone())
     }
 

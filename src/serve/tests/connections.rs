@@ -268,7 +268,15 @@ async fn an_address_that_is_taken_is_an_error() {
     let mut config = config(test_server.directory.path(), limits());
     config.webhook.as_mut().unwrap().address = test_server.webhook();
     let registry = Arc::new(Mutex::default());
-    let started = Serve::start(config, by_name(), Readiness::new(), registry, CancellationToken::new()).await;
+    let started = Serve::start(
+        config,
+        by_name(),
+        Readiness::new(),
+        Liveness::new(Duration::MAX),
+        registry,
+        CancellationToken::new(),
+    )
+    .await;
     assert!(matches!(started.unwrap_err(), Error::Bind { listener: "webhook", .. }));
     test_server.end().await;
 }

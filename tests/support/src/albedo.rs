@@ -53,7 +53,8 @@ impl Launch {
             let (status, body) = http_get(&url).await?;
             ensure!(status == 200, "{url}: {status}");
             let text = String::from_utf8_lossy(&body).into_owned();
-            let idle = text.lines().any(|line| line == "albedo_queue_waiting 0");
+            let mut waiting = text.lines().filter(|line| line.starts_with("albedo_queue_waiting{")).peekable();
+            let idle = waiting.peek().is_some() && waiting.all(|line| line.ends_with(" 0"));
             let passes: Vec<String> =
                 text.lines().filter(|line| line.starts_with("albedo_reconcile_pass")).map(ToOwned::to_owned).collect();
             let last = match self.value("aws-region") {
