@@ -6,6 +6,7 @@ mod cloud;
 mod cluster;
 mod reconcile;
 mod serve;
+mod version;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -64,6 +64,7 @@ pub const ENGINE: &[RoomRow] = rows! {
 /// The rooms of the edge.
 #[rustfmt::skip]
 pub const EDGE: &[RoomRow] = rows! {
+    version:   [] [];
     cluster:   ["clean", "settings", "kinds", "world", "ledger"] [TYPES, KUBE];
     cloud:     ["settings", "stack", "facts", "plan::operation"] [AWS];
     reconcile: ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets",

@@ -25,6 +25,7 @@ mod fixture;
 mod frontend_nlb;
 mod golden;
 mod groups;
+mod image;
 mod install;
 mod knowledge;
 mod kube_troubles;
@@ -154,6 +155,8 @@ const TESTS: &[(&str, Test)] = tests![
     install::a_chart_comes_and_goes,
     install::a_chart_gives_what_is_known,
     install::a_chart_grants_what_the_manifests_grant,
+    image::two_builds_are_equal,
+    image::albedo_runs_in_it,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,
