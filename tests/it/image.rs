@@ -19,6 +19,8 @@ use crate::fixture::{Fixture, SOON};
 const USER: u32 = 65532;
 /// Where the container finds the files of a test.
 const VOLUME: &str = "/volume";
+/// Any small program that is linked to libraries.
+const PROGRAM: &str = "/usr/bin/env";
 /// How AWS is called in the container: a name that only its hosts file knows.
 const AWS: &str = "aws.test";
 
@@ -49,9 +51,10 @@ async fn make_image(program: &Path, folder: &Path, env: &[(&str, &str)]) -> Resu
     succeeded(&mut command).await.map(drop)
 }
 
-/// An unpacked image, a folder of files for it, and the name of its container.
+/// An unpacked image with the configuration that umoci made of it, a folder of files for it, and the name of its container.
 struct Bundle {
     folder: PathBuf,
+    config: Value,
     volume: PathBuf,
     id: String,
 }
@@ -59,12 +62,16 @@ struct Bundle {
 impl Bundle {
     async fn make(fixture: &Fixture) -> Result<Self> {
         let own = fixture.base().dir().join(&fixture.scope.id);
-        let bundle = Self { folder: own.join("bundle"), volume: own.join("volume"), id: fixture.scope.id.clone() };
-        std::fs::create_dir_all(&bundle.volume)?;
+        let (folder, volume) = (own.join("bundle"), own.join("volume"));
+        std::fs::create_dir_all(&volume)?;
         make_image(Path::new(ALBEDO), &own, &[]).await?;
         let image = format!("{}:{}", own.join("oci").display(), env!("CARGO_PKG_VERSION"));
-        succeeded(Command::new("umoci").args(["unpack", "--image", &image]).arg(&bundle.folder)).await?;
-        Ok(bundle)
+        succeeded(Command::new("umoci").args(["unpack", "--image", &image]).arg(&folder)).await?;
+        let config: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("config.json"))?)?;
+        let process = &config["process"];
+        ensure!(process["user"] == json!({"uid": USER, "gid": USER}), "the user of the image: {}", process["user"]);
+        ensure!(process["args"] == json!(["/albedo"]), "the entrypoint of the image: {}", process["args"]);
+        Ok(Self { folder, config, volume, id: format!("{}-{}", fixture.scope.id, std::process::id()) })
     }
 
     /// Gives the container a file of its user; its path there.
@@ -78,31 +85,23 @@ impl Bundle {
 
     /// What the next run gets: arguments and variables beside those of the image, and the limits of `deploy/deployment.yaml`.
     fn configure(&self, args: &[String], env: &[String]) -> Result<()> {
-        let path = self.folder.join("config.json");
-        let text = std::fs::read_to_string(&path)?;
-        let mut config: Value = serde_json::from_str(&text)?;
+        let mut config = self.config.clone();
+        let append = |list: &mut Value, more: Vec<Value>| {
+            list.as_array_mut().context("umoci made another configuration than a list").map(|list| list.extend(more))
+        };
         let process = &mut config["process"];
-        ensure!(process["user"] == json!({"uid": USER, "gid": USER}), "the user of the image: {}", process["user"]);
-        ensure!(process["args"][0] == json!("/albedo"), "the entrypoint of the image: {}", process["args"]);
         process["terminal"] = json!(false);
         process["noNewPrivileges"] = json!(true);
         process["capabilities"] = json!({});
-        process["args"] = json!([&["/albedo".to_owned()], args].concat());
-        // The last one of a name counts.
-        process["env"].as_array_mut().context("the image has no variables")?.extend(env.iter().map(|one| json!(one)));
+        append(&mut process["args"], args.iter().map(|arg| json!(arg)).collect())?;
+        append(&mut process["env"], env.iter().map(|variable| json!(variable)).collect())?;
         config["root"]["readonly"] = json!(true);
+        let bind = |source: PathBuf, at: &str| json!({"destination": at, "source": source, "type": "bind", "options": ["bind", "ro"]});
+        let mounts = vec![bind(self.volume.clone(), VOLUME), bind(self.volume.join("hosts"), "/etc/hosts")];
+        append(&mut config["mounts"], mounts)?;
         let namespaces = config["linux"]["namespaces"].as_array_mut().context("no namespaces")?;
         namespaces.retain(|one| one["type"] != "network");
-        let hosts = self.volume.join("hosts");
-        let bind = |source: &Path, at: &str| json!({"destination": at, "source": source, "type": "bind", "options": ["bind", "ro"]});
-        let mounts = config["mounts"].as_array_mut().context("no mounts")?;
-        // umoci mounts files of this machine.
-        let ours = [VOLUME, "/etc/hosts"];
-        mounts.retain(|mount| {
-            mount["type"] != "bind" && !ours.contains(&mount["destination"].as_str().unwrap_or_default())
-        });
-        mounts.extend([bind(&self.volume, VOLUME), bind(&hosts, "/etc/hosts")]);
-        std::fs::write(&path, config.to_string())?;
+        std::fs::write(self.folder.join("config.json"), config.to_string())?;
         Ok(())
     }
 
@@ -112,7 +111,7 @@ impl Bundle {
 
     /// Runs a command of Albedo's to its end.
     async fn run(&self, args: &[&str]) -> Result<Output> {
-        self.configure(&args.iter().map(ToString::to_string).collect::<Vec<_>>(), &[])?;
+        self.configure(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>(), &[])?;
         Ok(Command::new("sh").args(["-c", &self.command()]).stdin(Stdio::null()).output().await?)
     }
 
@@ -152,8 +151,7 @@ fn content(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
 /// Neither the folder nor the clock, the time zone or the order of Python's sets changes a byte.
 pub async fn two_builds_are_equal(base: Arc<Base>) -> Result<()> {
     let (one, two) = (base.dir().join("image-one"), base.dir().join("image-two"));
-    // Any small program that is linked to libraries.
-    let program = Path::new("/usr/bin/env");
+    let program = Path::new(PROGRAM);
     let date = ("SOURCE_DATE_EPOCH", "1700000000");
     make_image(program, &one, &[date, ("TZ", "UTC"), ("PYTHONHASHSEED", "1")]).await?;
     // Archives keep full seconds.
@@ -165,6 +163,38 @@ pub async fn two_builds_are_equal(base: Arc<Base>) -> Result<()> {
     let differing: Vec<&PathBuf> = one.iter().zip(&two).filter(|(a, b)| a != b).map(|(file, _)| &file.0).collect();
     ensure!(differing.is_empty(), "these differ: {differing:?}");
     ensure!(one.iter().any(|(path, _)| path.ends_with("albedo.tar")), "no archive among {:?}", names(&one));
+    Ok(())
+}
+
+fn blob(image: &Path, descriptor: &Value) -> Result<Value> {
+    let digest = descriptor["digest"].as_str().context("a descriptor without a digest")?.replace(':', "/");
+    Ok(serde_json::from_slice(&std::fs::read(image.join("oci/blobs").join(digest))?)?)
+}
+
+/// The Dockerfile makes the same of it: user, entrypoint, variables, labels; and with the Rust that Cargo.toml asks for.
+pub async fn the_dockerfile_agrees(base: Arc<Base>) -> Result<()> {
+    let image = base.dir().join("image-of-dockerfile");
+    make_image(Path::new(PROGRAM), &image, &[]).await?;
+    let layout: Value = serde_json::from_slice(&std::fs::read(image.join("oci/index.json"))?)?;
+    let index = blob(&image, &layout["manifests"][0])?;
+    let manifest = blob(&image, &index["manifests"][0])?;
+    let config = blob(&image, &manifest["config"])?["config"].take();
+    let text = |value: &Value| value.as_str().map(ToOwned::to_owned).with_context(|| format!("{value} is no text"));
+    let env: Vec<&str> = config["Env"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut expected = vec![
+        format!("FROM rust:{}-", env!("CARGO_PKG_RUST_VERSION")),
+        format!("\nUSER {}\n", text(&config["User"])?),
+        format!("\nWORKDIR {}\n", text(&config["WorkingDir"])?),
+        format!("\nENTRYPOINT {}\n", config["Entrypoint"]),
+        format!("\nENV {}\n", env.join(" ")),
+    ];
+    for (name, value) in config["Labels"].as_object().context("no labels")? {
+        let of_the_build = name.ends_with(".created") || name.ends_with(".revision");
+        expected.extend((!of_the_build).then(|| format!("{name}={value}")));
+    }
+    let file = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/image/Dockerfile"))?;
+    let missing: Vec<&String> = expected.iter().filter(|line| !file.contains(*line)).collect();
+    ensure!(missing.is_empty() && expected.len() > 8, "deploy/image/Dockerfile lacks {missing:?}");
     Ok(())
 }
 
@@ -181,7 +211,7 @@ pub async fn albedo_runs_in_it(base: Arc<Base>) -> Result<()> {
     ensure!(authorities.matches("-----BEGIN CERTIFICATE-----").count() > 100, "too few authorities");
     commands(&bundle).await?;
 
-    enter(&bundle, &mut fixture)?;
+    enter(&bundle, &mut fixture).await?;
     fixture.start().await?;
     confined(&bundle).await?;
     fixture.register().await?;
@@ -216,7 +246,7 @@ async fn commands(bundle: &Bundle) -> Result<()> {
 }
 
 /// From here on `start` starts the container, with the fixture's arguments, variables and files.
-fn enter(bundle: &Bundle, fixture: &mut Fixture) -> Result<()> {
+async fn enter(bundle: &Bundle, fixture: &mut Fixture) -> Result<()> {
     let certificates = PathBuf::from(fixture.flag("webhook-cert-dir")?);
     for name in ["tls.crt", "tls.key"] {
         bundle.add(name, &std::fs::read(certificates.join(name))?)?;
@@ -227,7 +257,12 @@ fn enter(bundle: &Bundle, fixture: &mut Fixture) -> Result<()> {
     for (name, value) in &fixture.launch.env {
         let value = value.to_str().context("a variable that is not UTF-8")?;
         env.push(match name.as_str() {
-            "KUBECONFIG" => format!("{name}={}", bundle.add("kubeconfig", &std::fs::read(value)?)?),
+            // With the content of the files that it names.
+            "KUBECONFIG" => {
+                let plane = fixture.base().test_env.plane();
+                let whole = plane.kubectl_ok(["--kubeconfig", value, "config", "view", "--raw", "--flatten"]).await?;
+                format!("{name}={}", bundle.add("kubeconfig", whole.as_bytes())?)
+            }
             "AWS_ENDPOINT_URL" => format!("{name}={}", value.replace("127.0.0.1", AWS)),
             _ => format!("{name}={value}"),
         });
@@ -244,8 +279,8 @@ async fn confined(bundle: &Bundle) -> Result<()> {
     let status = bundle.of_process("status").await?;
     let nothing = "0".repeat(16);
     let user = format!("{USER}\t{USER}\t{USER}\t{USER}");
-    let rows = [
-        ("Uid", &*user),
+    let rows: [(&str, &str); 6] = [
+        ("Uid", &user),
         ("Gid", &user),
         ("CapPrm", &nothing),
         ("CapEff", &nothing),

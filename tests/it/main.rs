@@ -156,6 +156,7 @@ const TESTS: &[(&str, Test)] = tests![
     install::a_chart_gives_what_is_known,
     install::a_chart_grants_what_the_manifests_grant,
     image::two_builds_are_equal,
+    image::the_dockerfile_agrees,
     image::albedo_runs_in_it,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
