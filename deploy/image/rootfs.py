@@ -11,6 +11,8 @@ import subprocess
 import elf
 
 AUTHORITIES = "ca-certificates"
+# Below it are the certificates; the package has an example elsewhere that is none.
+CERTIFICATES = "/usr/share/ca-certificates/"
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 # Before this version the C library loads the code that looks up host names from other files, which nothing links to.
 NAMES_ARE_IN_LIBC = b"GLIBC_2.34\0"
@@ -93,7 +95,7 @@ def _library(name: str, machine: Machine) -> pathlib.Path:
 def _bundle() -> bytes:
     """The authorities of the package, and none that this machine trusts beside them."""
     named = _dpkg("--listfiles", AUTHORITIES).splitlines()
-    certificates = [pathlib.Path(path) for path in sorted(named) if path.endswith(".crt")]
+    certificates = [pathlib.Path(path) for path in sorted(named) if path.startswith(CERTIFICATES) and path.endswith(".crt")]
     if not certificates:
         raise Failure(f"the package {AUTHORITIES} has no certificates; install it again: apt-get install --reinstall {AUTHORITIES}")
     return b"".join(certificate.read_bytes().rstrip(b"\n") + b"\n" for certificate in certificates)

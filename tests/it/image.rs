@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use albedo_testenv::eventually;
 use anyhow::{Context as _, Result, ensure};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::base::{ALBEDO, Base, albedo};
-use crate::fixture::{Fixture, SOON};
+use crate::fixture::{Fixture, SOON, tail};
 
 const USER: u32 = 65532;
 /// Where the container finds the files of a test.
@@ -208,7 +210,8 @@ pub async fn albedo_runs_in_it(base: Arc<Base>) -> Result<()> {
     let bundle = Bundle::make(&fixture).await?;
     bundle.add("hosts", format!("127.0.0.1 localhost {AWS}\n").as_bytes())?;
     let authorities = std::fs::read_to_string(bundle.folder.join("rootfs/etc/ssl/certs/ca-certificates.crt"))?;
-    ensure!(authorities.matches("-----BEGIN CERTIFICATE-----").count() > 100, "too few authorities");
+    let certificates = CertificateDer::pem_slice_iter(authorities.as_bytes()).collect::<Result<Vec<_>, _>>();
+    ensure!(certificates.as_ref().is_ok_and(|all| all.len() > 100), "the authorities of the image: {certificates:?}");
     commands(&bundle).await?;
 
     enter(&bundle, &mut fixture).await?;
@@ -225,6 +228,8 @@ pub async fn albedo_runs_in_it(base: Arc<Base>) -> Result<()> {
         Ok(fixture.state().await?.load_balancers.is_empty().then_some(()))
     })
     .await?;
+    // What rustls says when it cannot use a bundle.
+    ensure!(!fixture.log().contains("native root CA"), "{}", tail(&fixture.log()));
     // SIGTERM goes through runc to Albedo, and its exit code comes back.
     fixture.close().await
 }
