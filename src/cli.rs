@@ -19,9 +19,11 @@ use clap::{Parser, Subcommand};
 
 pub use flags::{Certificates, Run, pairs};
 
+use crate::version;
+
 /// An AWS Application Load Balancer ingress controller that refuses at `kubectl apply` what would not provision.
 #[derive(Debug, Parser)]
-#[command(name = "albedo", version, about, disable_help_subcommand = true)]
+#[command(name = "albedo", version = version::line(), about, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -8,6 +8,7 @@ mod liveness;
 mod metrics;
 mod reconcile;
 mod serve;
+mod version;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -66,6 +66,7 @@ pub const ENGINE: &[RoomRow] = rows! {
 pub const EDGE: &[RoomRow] = rows! {
     liveness:  [] [];
     metrics:   [] [];
+    version:   [] [];
     cluster:   ["clean", "settings", "kinds", "world", "ledger", "liveness", "metrics"] [TYPES, KUBE];
     cloud:     ["settings", "stack", "facts", "plan::operation", "liveness", "metrics"] [AWS];
     reconcile: ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets",

@@ -25,6 +25,7 @@ mod fixture;
 mod frontend_nlb;
 mod golden;
 mod groups;
+mod image;
 mod install;
 mod knowledge;
 mod kube_troubles;
@@ -160,6 +161,9 @@ const TESTS: &[(&str, Test)] = tests![
     liveness::an_outage_does_not_fail_the_probe,
     metrics::what_is_asked_for_is_there,
     metrics::what_is_not_there_is_found,
+    image::two_builds_are_equal,
+    image::the_dockerfile_agrees,
+    image::albedo_runs_in_it,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,
