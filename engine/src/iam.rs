@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use crate::annotation::arn::PARTITIONS;
 pub use actions::{ACTIONS, Action, Need};
-use statements::Condition;
 pub use statements::{ResourceType, STATEMENTS, Statement};
 
 /// What a policy is for.

@@ -159,7 +159,7 @@ pub async fn what_has_no_tags_can_only_be_tagged(base: Arc<Base>) -> Result<()> 
 pub async fn a_policy_is_printed_for_what_is_asked(_: Arc<Base>) -> Result<()> {
     let rows: [(&[&str], bool, &str); 6] = [
         (&[], true, "\"aws:ResourceTag/elbv2.k8s.aws/cluster\": [\n            \"false\""),
-        (&["--partition=aws-cn"], true, "arn:aws-cn:elasticloadbalancing:*:*:listener/app/*"),
+        (&["--partition=aws-cn"], true, "arn:aws-cn:elasticloadbalancing:*:*:*/app/*"),
         (&["--cluster-name=shop", "--aws-vpc-id=vpc-1"], true, "arn:aws:ec2:*:*:vpc/vpc-1"),
         (&["--partition=aws-moon"], false, "use one of aws, aws-cn, aws-us-gov"),
         (&["--cluster-name=sh*p"], false, "--cluster-name `sh*p`"),

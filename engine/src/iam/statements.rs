@@ -34,8 +34,6 @@ pub enum ResourceType {
     WebAcl,
     /// Web ACLs of WAF Classic.
     ClassicWebAcl,
-    /// User pools of Cognito.
-    UserPool,
     /// The service-linked role of Elastic Load Balancing.
     ServiceLinkedRole,
 }
@@ -45,16 +43,15 @@ impl ResourceType {
     pub(super) fn arns(self, partition: &str, vpc: Option<&str>) -> Vec<String> {
         let elb = "elasticloadbalancing:*:*:";
         let (service, resources): (&str, &[&str]) = match self {
-            Self::LoadBalancer => (elb, &["loadbalancer/app/*", "loadbalancer/net/*"]),
+            // Each action knows one of these types, so that a policy stays short where it has several.
+            Self::LoadBalancer | Self::Listener => (elb, &["*/app/*", "*/net/*"]),
+            Self::Rule => (elb, &["*/app/*"]),
             Self::Alb => (elb, &["loadbalancer/app/*"]),
             Self::TargetGroup => (elb, &["targetgroup/*"]),
-            Self::Listener => (elb, &["listener/app/*", "listener/net/*"]),
-            Self::Rule => (elb, &["listener-rule/app/*"]),
             Self::SecurityGroup => ("ec2:*:*:", &["security-group/*"]),
             Self::Vpc => return vec![format!("arn:{partition}:ec2:*:*:vpc/{}", vpc.unwrap_or("*"))],
             Self::WebAcl => ("wafv2:*:*:", &["regional/webacl/*"]),
             Self::ClassicWebAcl => ("waf-regional:*:*:", &["webacl/*"]),
-            Self::UserPool => ("cognito-idp:*:*:", &["userpool/*"]),
             Self::ServiceLinkedRole => ("iam::*:", &["role/aws-service-role/elasticloadbalancing.amazonaws.com/*"]),
         };
         resources.iter().map(|resource| format!("arn:{partition}:{service}{resource}")).collect()
@@ -140,7 +137,6 @@ pub const STATEMENTS: &[Statement] = &[
     of("ChangeWhatIsOurs", Run, &[HasClusterTag]),
     of("RulesOfSecurityGroupsInVpc", Run, &[InVpc]),
     of("TargetsOfAnyTargetGroup", Run, &[]),
-    of("UserPools", Run, &[]),
     of("WebAclsAssociate", Run, &[]),
     of("WebAclsAndShield", Run, &[]),
     of("TagListenersAndRulesWithoutTag", TagUntagged, &[HasNoClusterTag, GivesClusterTag]),
