@@ -5,6 +5,7 @@ mod explain;
 mod facts;
 mod files;
 mod flags;
+mod iam;
 mod ingress;
 mod manifests;
 mod neighbours;
@@ -45,6 +46,8 @@ enum Command {
     Trace(Box<trace::Trace>),
     /// Print the `CustomResourceDefinitions`.
     Crds,
+    /// Print the IAM policy of the controller's role.
+    IamPolicy(iam::IamPolicy),
     /// Print the webhook configurations.
     WebhookConfig(manifests::WebhookConfig),
 }
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Plan(plan) => plan.run(),
         Command::Trace(trace) => trace.run(),
         Command::Crds => manifests::crds(),
+        Command::IamPolicy(options) => options.run(),
         Command::WebhookConfig(options) => options.run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -9,6 +9,7 @@
 //! | [`kinds`] | Kubernetes kinds as Albedo reads them |
 //! | [`facts`] | what is known of the AWS account |
 //! | [`stack`] | AWS resources of one group, desired and observed in the same words |
+//! | [`iam`] | what Albedo needs to be allowed in AWS |
 //! | [`annotation`] | every annotation: grammar, scope, default, merge rule |
 //! | [`explain`] | annotations and findings as text, for the terminal and the docs |
 //! | [`world`] | the objects of a cluster, indexed by group |
@@ -34,6 +35,7 @@ pub mod explain;
 pub mod facts;
 pub mod finding;
 mod glob;
+pub mod iam;
 pub mod kinds;
 pub mod ledger;
 pub mod link;

@@ -189,7 +189,7 @@ impl CloudError {
     #[must_use]
     pub fn fix(&self) -> Option<&'static str> {
         match self {
-            Self::Denied(_) => Some("grant it to the controller's role, see deploy/iam-policy.json"),
+            Self::Denied(_) => Some("grant it to the controller's role, see deploy/iam-policy.json and docs/iam.md"),
             Self::DeletionProtected(_) => {
                 Some("set deletion_protection.enabled=false in load-balancer-attributes, or switch it off in AWS")
             }

@@ -14,6 +14,7 @@ import describe
 import faults
 import journal
 import lag
+import policies
 import provisioning
 import quotas
 import settling
@@ -56,12 +57,13 @@ class Application:
         call, began = Call(environ, body, world.REGION), time.time()
         with self.lock:
             again = self.answers.get(environ.get("HTTP_AMZ_SDK_INVOCATION_ID"))
-            fault = None if again or not call.operation else self.buckets.take(call) or self.faults.strike(call)
+            refused = None if again else policies.denied(call)
+            fault = None if again or refused or not call.operation else self.buckets.take(call) or self.faults.strike(call)
         faults.delay(fault)
         with self.lock:
-            answered = again or self.carry_out(environ, call, fault)
+            answered = again or (self.refuse(call, refused) if refused else self.carry_out(environ, call, fault))
             if call.operation:
-                self.log.add(call, began, time.time() - began, int(answered[0].split()[0]), answered[2])
+                self.log.add(call, began, time.time() - began, int(answered[0].split()[0]), answered[2], refused)
         if fault:
             faults.delay(fault, "answerMs")
             if fault.get("lost") or fault.get("reset"):
@@ -73,6 +75,12 @@ class Application:
             if fault.get("truncated") == "document":
                 answered = status, headers, half
         return _send(start_response, *answered)
+
+    def refuse(self, call, refused):
+        """What AWS answers where no policy allows a call."""
+        answered = faults.denial(call, *refused)
+        self.count(call, int(answered[0].split()[0]))
+        return answered
 
     def carry_out(self, environ, call, fault):
         """A client that lost an answer asks again under the same invocation id: it gets the answer kept here, nothing is done twice."""
@@ -203,6 +211,25 @@ class Application:
         """How long AWS takes to let go, and to learn of what is new: seconds; what is left out takes none."""
         settling.set_to(query.get("region", world.REGION), body)
         return {"ok": True}
+
+    def do_policy(self, query, body):
+        """The policies of those who call in a region; null: everybody may do everything.  They outlive a reset."""
+        policies.set_to(query.get("region", world.REGION), body)
+        return {"ok": True}
+
+    def do_may(self, query, body):
+        """Whether policies allow a call, which is not made: those in the body, else those of the region."""
+        asked = {}
+
+        def app(environ):
+            call = Call(environ, environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)), world.REGION)
+            asked["denied"] = policies.denied(call, body.get("policies"))
+            raise describe.Asked
+        try:
+            describe.Reader(app, query.get("region", world.REGION))(body["service"], body["operation"], **body["params"])
+        except describe.Asked:
+            pass
+        return asked
 
     def do_quotas(self, query, body):
         region = query.get("region", world.REGION)

@@ -64,11 +64,12 @@ class Log:
         self.file = open(path, "a", buffering=1, encoding="utf-8") if path else None
         self.calls, self.sequence = collections.defaultdict(lambda: collections.deque(maxlen=KEPT)), 0
 
-    def add(self, call, began, took, status, answer):
+    def add(self, call, began, took, status, answer, refused=None):
         self.sequence += 1
         line = {"seq": self.sequence, "at": round(began, 3), "region": call.region, "service": call.service, "operation": call.operation,
                 "write": call.writes, "params": call.params(), "status": status, "error": error_code(status, answer),
-                "caller": call.caller, "userAgent": call.agent, "ms": round(took * 1000, 1)}
+                "caller": call.caller, "userAgent": call.agent, "ms": round(took * 1000, 1),
+                "denied": " on ".join(refused) if refused else None}
         self.calls[call.region].append(line)
         if self.file:
             self.file.write(json.dumps(line, default=str) + "\n")

@@ -560,5 +560,82 @@ class Quotas(Case):
         self.refused("InvalidConfigurationRequest", self.elb.set_ip_address_type, LoadBalancerArn=lb, IpAddressType="dualstack")
 
 
+OURS = {"StringEquals": {"aws:ResourceTag/cluster": "a"}}
+
+
+def allow(action, resource="*", condition=None, effect="Allow"):
+    return {"Effect": effect, "Action": action, "Resource": resource, **({"Condition": condition} if condition else {})}
+
+
+class Policies(Case):
+    """A region with policies: what they do not allow is refused, in the words that AWS has for it."""
+
+    def under(self, *statements):
+        self.addCleanup(control, "policy", self.region, None)
+        control("policy", self.region, [{"Version": "2012-10-17", "Statement": list(statements)}])
+
+    def refused(self, call, **params):
+        with self.assertRaises(ClientError) as caught:
+            call(**params)
+        return caught.exception.response["Error"]["Code"]
+
+    def test_without_a_policy_all_is_allowed_and_with_one_only_what_it_allows(self):
+        self.elb.describe_load_balancers()
+        self.under(allow("elasticloadbalancing:Describe*"))
+        self.elb.describe_load_balancers()
+        self.assertEqual(self.refused(self.ec2.describe_vpcs), "UnauthorizedOperation")
+        self.assertEqual(self.refused(self.waf.list_web_acls, Scope="REGIONAL"), "AccessDeniedException")
+        self.assertEqual(self.refused(self.elb.create_target_group, Name="x", Protocol="HTTP", Port=80, VpcId=self.world["vpcId"]), "AccessDenied")
+        self.under(allow("*"), allow("ec2:DescribeVpcs", effect="Deny"))
+        self.assertEqual(self.refused(self.ec2.describe_vpcs), "UnauthorizedOperation")
+
+    def test_resources_are_told_apart_by_arn_and_tag(self):
+        lb, other = self.balancer("mine")["LoadBalancerArn"], self.balancer("other")["LoadBalancerArn"]
+        for arn, cluster in ((lb, "a"), (other, "b")):
+            self.elb.add_tags(ResourceArns=[arn], Tags=[{"Key": "cluster", "Value": cluster}])
+        self.under(allow("elasticloadbalancing:*", "arn:aws:elasticloadbalancing:*:*:loadbalancer/app/*", OURS))
+        self.elb.modify_load_balancer_attributes(LoadBalancerArn=lb, Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "61"}])
+        self.assertEqual(self.refused(self.elb.delete_load_balancer, LoadBalancerArn=other), "AccessDenied")
+        self.under(allow("elasticloadbalancing:*", "arn:aws:elasticloadbalancing:*:*:loadbalancer/net/*", OURS))
+        self.assertEqual(self.refused(self.elb.delete_load_balancer, LoadBalancerArn=lb), "AccessDenied")
+
+    def test_tags_of_requests_and_what_is_made(self):
+        create, tag = allow("elasticloadbalancing:CreateTargetGroup", condition={"Null": {"aws:RequestTag/cluster": "false"}}), allow(
+            "elasticloadbalancing:AddTags", condition={"StringEquals": {"elasticloadbalancing:CreateAction": ["CreateRule", "CreateTargetGroup"]}})
+        reads = allow("ec2:Describe*")
+        params = {"Name": "x", "Protocol": "HTTP", "Port": 80, "VpcId": self.world["vpcId"], "TargetType": "ip"}
+        tags = [{"Key": "cluster", "Value": "a"}]
+        self.under(create, tag, reads)
+        self.assertEqual(self.refused(self.elb.create_target_group, **params), "AccessDenied")
+        made = self.elb.create_target_group(**params, Tags=tags)["TargetGroups"][0]["TargetGroupArn"]
+        self.assertEqual(self.refused(self.elb.add_tags, ResourceArns=[made], Tags=tags), "AccessDenied")
+        self.under(create, reads)
+        self.assertEqual(self.refused(self.elb.create_target_group, **params, Tags=tags), "AccessDenied")
+        self.under(create, tag)  # what AWS reads in the caller's name
+        self.assertEqual(self.refused(self.elb.create_target_group, **params, Tags=tags), "AccessDenied")
+
+    def test_keys_of_tags(self):
+        made = self.group()
+        others = {"ForAllValues:StringNotEquals": {"aws:TagKeys": "cluster"}, "Null": {"aws:TagKeys": "false"}}
+        self.under(allow("elasticloadbalancing:*Tags", condition=others))
+        self.elb.add_tags(ResourceArns=[made], Tags=[{"Key": "team", "Value": "a"}])
+        self.assertEqual(self.refused(self.elb.remove_tags, ResourceArns=[made], TagKeys=["team", "cluster"]), "AccessDenied")
+        self.elb.remove_tags(ResourceArns=[made], TagKeys=["team"])
+
+    def test_security_groups_by_vpc(self):
+        permission = [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]
+        group, rule = self.world["nodeSecurityGroup"], {"ArnLike": {"ec2:Vpc": f"arn:aws:ec2:*:*:vpc/{self.world['vpcId']}"}}
+        self.under(allow("ec2:AuthorizeSecurityGroupIngress", "arn:aws:ec2:*:*:security-group/*", rule))
+        self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=permission)
+        self.under(allow("ec2:AuthorizeSecurityGroupIngress", condition={"ArnLike": {"ec2:Vpc": "arn:aws:ec2:*:*:vpc/vpc-0"}}))
+        self.assertEqual(self.refused(self.ec2.authorize_security_group_ingress, GroupId=group, IpPermissions=permission), "UnauthorizedOperation")
+
+    def test_what_is_not_evaluated_is_no_answer(self):
+        self.under(allow("*", condition={"NumericLessThan": {"aws:MultiFactorAuthAge": "1"}}))
+        with self.assertRaises(ClientError) as caught:
+            self.elb.describe_load_balancers()
+        self.assertEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], 500)
+
+
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

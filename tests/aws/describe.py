@@ -9,6 +9,10 @@ import world
 SIGNED_AS = {"elbv2": "elasticloadbalancing"}
 
 
+class Asked(Exception):
+    """A call was only looked at."""
+
+
 class Reader:
     """call(environ, body) -> (status, headers, body) is the application under the control API."""
 

@@ -3,6 +3,8 @@ import json
 import re
 import time
 
+import world
+
 FIELDS = {"service", "operation", "times", "skip", "kind", "status", "code", "message", "delayMs", "answerMs", "lost", "reset", "truncated", "after",
           "target"}
 # How an answer can be short: the connection ends before what was announced, or the document ends before it is whole.
@@ -101,6 +103,14 @@ def delay(fault, which="delayMs"):
 
 def is_error(fault):
     return bool(fault and (fault.get("code") or fault.get("kind")))
+
+
+def denial(call, action, resource):
+    """As AWS answers a call that no policy allows."""
+    code, status = {"ec2": ("UnauthorizedOperation", 403), "elasticloadbalancing": ("AccessDenied", 403)}.get(call.signed_as, ("AccessDeniedException", 400))
+    message = (f"User: arn:aws:sts::{world.ACCOUNT}:assumed-role/{call.caller}/session is not authorized to perform: {action} on resource: {resource} "
+               f"because no identity-based policy allows the {action} action")
+    return answer({"code": code, "status": status, "message": message}, call)
 
 
 def answer(fault, call):

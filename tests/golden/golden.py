@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -56,6 +57,13 @@ exec '{a.albedo}' run --cluster-name="$CLUSTER_NAME" --aws-region="$AWS_REGION" 
         f.write(script)
     os.chmod(path, 0o755)
     return path
+
+
+def hold_to_policy(albedo, aws):
+    """From here on AWS allows what the policy of the cluster allows, and nothing else."""
+    policy = subprocess.run([albedo, "iam-policy", f"--cluster-name={state.CLUSTER}"], check=True, capture_output=True, text=True).stdout
+    request = urllib.request.Request(f"{aws}/albedo/policy?region={state.REGION}", f"[{policy}]".encode())
+    urllib.request.urlopen(request, timeout=30).close()
 
 
 def compare(known):
@@ -117,6 +125,7 @@ def main():
         environment = subprocess.Popen([a.environment], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             world = json.loads(environment.stdout.readline())
+            hold_to_policy(a.albedo, world["aws"])
             probes = free_port()
             argv = ["--kubeconfig", world["kubeconfig"], "--aws", world["aws"], "--ready", f"http://127.0.0.1:{probes}/readyz",
                     "--controller", controller(a, folder, probes), "--log", os.path.join(folder, "albedo.log")]

@@ -46,6 +46,7 @@ pub const ENGINE: &[RoomRow] = rows! {
     facts:      ["finding", "stack", "glob"] [];
     settings:   ["finding", "stack"] [];
     annotation: ["finding", "stack", "kinds", "facts", "settings"] [];
+    iam:        ["annotation"] [];
     explain:    ["finding", "annotation"] [];
     world:      ["finding", "stack", "kinds", "facts", "settings", "annotation"] [TYPES];
     compile:    ["finding", "stack", "kinds", "facts", "settings", "annotation", "world"] [TYPES];

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::absence::later;
 use crate::base::{ALBEDO, Base, albedo};
-use crate::fixture::{SOON, tail};
+use crate::fixture::{SOON, policy, tail};
 use crate::objects::PREFIX;
 
 /// A thawed world with an Albedo before it, all of whose requests go through the gate.
@@ -33,6 +33,8 @@ impl Adoption {
     pub async fn open_as(base: &Arc<Base>, world: &str, name: &str) -> Result<Self> {
         let dir = base.dir().join(name);
         let frozen = Frozen::thaw(world, &dir).await.with_context(|| format!("thawing {world}"))?;
+        let allowed = policy(&frozen.label.cluster, &frozen.label.vpc, &[]).await?;
+        frozen.emulator.policies(&frozen.label.region, &[allowed]).await?;
         let gate = Gate::open(frozen.emulator.endpoint(), frozen.plane.client_for(ACCOUNT).await?).await?;
         let launch = launch(base, &frozen, &gate, &dir)?;
         let adoption = Self { frozen, gate, launch, albedo: None, dir, earlier: 0 };

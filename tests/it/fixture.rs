@@ -41,12 +41,23 @@ impl Fixture {
             .arg("--enable-leader-election=false");
         launch.args.insert(0, "run".into());
         let fixture = Self { scope, launch, albedo: None, base: Arc::clone(base), registered: false };
+        fixture.allow(&[&[]]).await?;
         fixture.make_class().await?;
         Ok(fixture)
     }
 
     pub fn base(&self) -> &Base {
         &self.base
+    }
+
+    /// From here on AWS allows what the policies allow that Albedo prints for this cluster, each with more flags.
+    pub async fn allow(&self, policies: &[&[&str]]) -> Result<()> {
+        let (cluster, vpc) = (self.scope.cluster.as_str(), self.scope.world.vpc_id.as_str());
+        let mut documents = Vec::new();
+        for flags in policies {
+            documents.push(policy(cluster, vpc, flags).await?);
+        }
+        self.scope.emulator().policies(&self.scope.region, &documents).await
     }
 
     pub async fn make_class(&self) -> Result<()> {
@@ -280,6 +291,12 @@ impl Fixture {
         self.kubectl(&["delete", "ingressclass", &self.scope.class, "--wait=false"]).await?;
         self.scope.close().await
     }
+}
+
+/// The IAM policy that Albedo prints for a cluster.
+pub async fn policy(cluster: &str, vpc: &str, flags: &[&str]) -> Result<String> {
+    let own = [&format!("--cluster-name={cluster}"), &format!("--aws-vpc-id={vpc}")];
+    albedo(&[&["iam-policy", own[0].as_str(), own[1].as_str()], flags].concat()).await
 }
 
 /// The end of a log.

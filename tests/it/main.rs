@@ -17,6 +17,7 @@ mod certificates;
 mod churn;
 mod cli;
 mod crash;
+mod credentials;
 mod drift;
 mod emulator;
 mod explain;
@@ -38,6 +39,7 @@ mod metrics;
 mod names;
 mod objects;
 mod older;
+mod permissions;
 mod protection;
 mod replicas;
 mod rights;
@@ -119,6 +121,11 @@ const TESTS: &[(&str, Test)] = tests![
     kube_troubles::some_end_as_without,
     throttles::what_was_learnt_spares_throttles,
     tls::endpoints_are_reached,
+    credentials::a_role_is_assumed_with_the_token_of_a_service_account,
+    credentials::a_pod_identity_is_asked_with_its_token,
+    permissions::another_clusters_resources_cannot_be_changed,
+    permissions::what_has_no_tags_can_only_be_tagged,
+    permissions::a_policy_is_printed_for_what_is_asked,
     settles::a_replacement_waits_for_no_clean_up,
     settles::at_a_quota_the_old_goes_first,
     settles::a_throttled_write_is_sent_again,

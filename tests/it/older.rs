@@ -18,6 +18,7 @@ struct Older {
 impl Older {
     async fn open(base: &Arc<Base>) -> Result<Self> {
         let mut fixture = Fixture::open(base, "older").await?;
+        fixture.allow(&[&[], &["--for-untagged"]]).await?;
         let gate = fixture.gate().await?;
         fixture.flags(&["--admission-mode=off", "--admission-defaults=none"]);
         let certificate = fixture.scope.emulator().certificate(&fixture.scope.region, &["shop.example.com"]).await?;

@@ -19,7 +19,7 @@ use crate::base::{ALBEDO, Base};
 use crate::fixture::Fixture;
 
 /// Where Shield answers, and so the names that the certificate has to have beside those of the region.
-const REGION: &str = "us-east-1";
+pub const REGION: &str = "us-east-1";
 
 /// A TLS front, and a proxy that leads every CONNECT to it and remembers what was asked for.
 struct Front {
@@ -86,7 +86,7 @@ async fn tunnel(mut client: TcpStream, to: u16, heard: Arc<Mutex<Vec<String>>>) 
 }
 
 /// `albedo facts` with these variables and no others of AWS's; how it ended, what it said, and what it wrote.
-async fn facts(fixture: &Fixture, env: &[(&str, String)]) -> Result<(bool, String, Value)> {
+pub async fn facts(fixture: &Fixture, env: &[(&str, String)]) -> Result<(bool, String, Value)> {
     let vpc = fixture.scope.emulator().world(REGION).await?.vpc_id;
     let file = fixture.write("facts.json", "{}")?;
     let mut command = Command::new(ALBEDO);
@@ -119,9 +119,14 @@ pub async fn endpoints_are_reached(base: Arc<Base>) -> Result<()> {
     let proxy = ("HTTPS_PROXY", format!("http://127.0.0.1:{}", front.proxy));
     let on = |name| (name, "true".to_owned());
     let with = |more: &[(&'static str, String)]| [keys(), more.to_vec()].concat();
-    let rows: [(&str, Vec<(&str, String)>, &[&str]); 5] = [
+    let rows: [(&str, Vec<(&str, String)>, &[&str]); 6] = [
         ("a private CA", with(&[url.clone(), trust.clone()]), &[]),
         ("a proxy", with(&[trust.clone(), proxy.clone()]), &["ec2.us-east-1.amazonaws.com:443"]),
+        (
+            "an endpoint that needs no proxy",
+            with(&[url.clone(), trust.clone(), proxy.clone(), ("NO_PROXY", "localhost,127.0.0.1".to_owned())]),
+            &[],
+        ),
         (
             "FIPS",
             with(&[trust.clone(), proxy.clone(), on("AWS_USE_FIPS_ENDPOINT")]),

@@ -173,6 +173,28 @@ impl Emulator {
         self.post::<Value>("quotas", region, most).await.map(drop)
     }
 
+    /// The IAM policies of those who call in a region, as JSON; none: everybody may do everything.
+    pub async fn policies(&self, region: &str, documents: &[String]) -> Result<()> {
+        let documents = documents.iter().map(|one| serde_json::from_str(one)).collect::<Result<Vec<Value>, _>>()?;
+        self.post::<Value>("policy", region, &json!(documents)).await.map(drop)
+    }
+
+    /// The action that policies do not allow of a call, which is not made; none: they allow it.
+    pub async fn denied(
+        &self,
+        region: &str,
+        documents: &[String],
+        (service, operation, params): (&str, &str, &Value),
+    ) -> Result<Option<String>> {
+        #[derive(Deserialize)]
+        struct Said {
+            denied: Option<(String, String)>,
+        }
+        let documents = documents.iter().map(|one| serde_json::from_str(one)).collect::<Result<Vec<Value>, _>>()?;
+        let asked = json!({"policies": documents, "service": service, "operation": operation, "params": params});
+        Ok(self.post::<Said>("may", region, &asked).await?.denied.map(|(action, _)| action))
+    }
+
     /// Throttles of a region in place of those before: `[{"service": "elbv2", "operation": "^Describe", "rate": 5, "burst": 10}]`.
     pub async fn throttle(&self, region: &str, buckets: &Value) -> Result<()> {
         self.post::<Value>("throttle", region, buckets).await.map(drop)

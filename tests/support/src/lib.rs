@@ -64,6 +64,6 @@ pub use pki::{Authority, Pair};
 pub use pods::{HOLD, READY};
 pub use process::{Process, Signal};
 pub use refusal::{How, Often, Refusal, Which};
-pub use rights::{Reviewed, UsedRights, granted_by_policy, granted_by_roles, missing, unused};
+pub use rights::{Reviewed, UsedRights, granted_by_roles, missing, refused_in_aws, unused};
 pub use test_env::{Scope, TestEnv};
 pub use wait::{eventually, settled};

@@ -1,7 +1,6 @@
 //! Rights that are granted and rights that were seen to be used: read from what is shipped and from what was logged, and held together.
 //!
-//! A right of Kubernetes is written `patch ingresses.networking.k8s.io/status`, one of AWS `elasticloadbalancing:CreateRule`; a `*` at the end
-//! of one that is granted stands for the rest.
+//! A right of Kubernetes is written `patch ingresses.networking.k8s.io/status`.
 
 use std::collections::BTreeSet;
 
@@ -35,13 +34,14 @@ pub fn granted_by_roles(yaml: &str) -> Result<BTreeSet<String>> {
     Ok(granted)
 }
 
-/// Rights that the statements of a policy of IAM allow, whatever resources they are held to.
-pub fn granted_by_policy(json: &str) -> Result<BTreeSet<String>> {
-    let policy: Value = serde_json::from_str(json).context("a policy")?;
-    let statements = policy.get("Statement").and_then(Value::as_array).context("no statements")?;
-    let actions = statements.iter().filter_map(|one| one.get("Action"));
-    let actions = actions.flat_map(|one| one.as_array().map_or(std::slice::from_ref(one), Vec::as_slice));
-    Ok(actions.filter_map(Value::as_str).map(str::to_owned).collect())
+/// What the policies of AWS refused, by the lines of the emulator's record of calls: `elasticloadbalancing:AddTags on arn:…`.
+pub fn refused_in_aws(log: &str) -> Result<BTreeSet<String>> {
+    let mut refused = BTreeSet::new();
+    for line in log.lines() {
+        let call: Value = serde_json::from_str(line).context("a line of the record of calls")?;
+        refused.extend(call.get("denied").and_then(Value::as_str).map(str::to_owned));
+    }
+    Ok(refused)
 }
 
 impl UsedRights {
@@ -63,43 +63,23 @@ impl UsedRights {
         }
         Ok(())
     }
-
-    /// Adds what the lines of the emulator's record of calls tell of Albedo, which calls with AWS's SDK for Rust.
-    pub fn called(&mut self, log: &str) -> Result<()> {
-        for line in log.lines() {
-            let call: Value = serde_json::from_str(line).context("a line of the record of calls")?;
-            let text = |key: &str| call.get(key).and_then(Value::as_str).unwrap_or_default();
-            if !text("userAgent").contains("aws-sdk-rust") || text("operation").is_empty() {
-                continue;
-            }
-            let service = if text("service") == "elbv2" { "elasticloadbalancing" } else { text("service") };
-            self.used.insert(format!("{service}:{}", text("operation")));
-        }
-        Ok(())
-    }
 }
 
 /// What is used and not granted; `beyond` are rights that come from elsewhere.
 pub fn missing(granted: &BTreeSet<String>, used: &BTreeSet<String>, beyond: Reviewed<'_>) -> Vec<String> {
     let is_known = |right: &str| beyond.iter().any(|(known, _)| *known == right);
-    let missing = used.iter().filter(|right| !is_known(right) && !granted.iter().any(|one| covers(one, right)));
+    let missing = used.iter().filter(|right| !is_known(right) && !granted.contains(*right));
     missing.map(|right| format!("used and not granted: {right}")).collect()
 }
 
 /// What is granted and was not used, unless `unreached` has it, whose rows may be used by chance; and the rows there that nobody needs any more.
 pub fn unused(granted: &BTreeSet<String>, used: &BTreeSet<String>, unreached: Reviewed<'_>) -> Vec<String> {
-    let is_used = |right: &str| used.iter().any(|one| covers(right, one));
     let is_known = |right: &str| unreached.iter().any(|(known, _)| *known == right);
-    let unused = granted.iter().filter(|right| !is_used(right) && !is_known(right));
+    let unused = granted.iter().filter(|right| !used.contains(*right) && !is_known(right));
     let mut said: Vec<String> = unused.map(|right| format!("granted and never used: {right}")).collect();
     let old = unreached.iter().filter(|(right, _)| !granted.contains(*right));
     said.extend(old.map(|(right, _)| format!("a row of what no test reaches is granted no more: {right}")));
     said
-}
-
-/// Whether a right that is granted is this one, or stands for it.
-fn covers(granted: &str, used: &str) -> bool {
-    granted == used || granted.strip_suffix('*').is_some_and(|start| used.starts_with(start))
 }
 
 fn texts<'a>(rule: &'a Value, key: &str) -> impl Iterator<Item = &'a str> + Clone {
@@ -133,8 +113,6 @@ mod tests {
     fn rights_are_read_from_what_grants_them() -> Result<()> {
         let expected = ["get pods.apps/status", "get pods/status", "patch pods.apps/status", "patch pods/status"];
         assert_eq!(granted_by_roles(ROLES)?, set(&expected));
-        let policy = r#"{"Statement": [{"Action": "a:B"}, {"Action": ["c:D*", "c:E"]}]}"#;
-        assert_eq!(granted_by_policy(policy)?, set(&["a:B", "c:D*", "c:E"]));
         Ok(())
     }
 
@@ -153,23 +131,19 @@ mod tests {
         assert_eq!((&seen.used, &seen.refused), (&set(&[]), &set(&["patch pods/status"])));
         seen.audited(&event(ACCOUNT, "allow"))?;
         assert_eq!(seen.used, set(&["patch pods/status"]));
-        let call = |service: &str, agent: &str| {
-            format!(r#"{{"service": "{service}", "operation": "DeleteRule", "userAgent": "{agent}"}}"#)
-        };
-        let mut seen = UsedRights::default();
-        seen.called(&[call("elbv2", "aws-sdk-rust/1"), call("ec2", "Boto3")].join("\n"))?;
-        assert_eq!(seen.used, set(&["elasticloadbalancing:DeleteRule"]));
+        let calls = "{\"denied\": null}\n{\"denied\": \"a:B on *\"}\n{\"operation\": \"C\"}";
+        assert_eq!(refused_in_aws(calls)?, set(&["a:B on *"]));
         Ok(())
     }
 
     #[test]
     fn what_differs_is_told() {
-        let (granted, used) = (set(&["a:Get*", "a:Put", "a:Drop"]), set(&["a:GetOne", "a:Put", "a:Move"]));
+        let (granted, used) = (set(&["a:Put", "a:Drop"]), set(&["a:Put", "a:Move"]));
         assert_eq!(missing(&granted, &used, &[]), ["used and not granted: a:Move"]);
         assert!(missing(&granted, &used, &[("a:Move", "")]).is_empty());
         assert_eq!(unused(&granted, &used, &[]), ["granted and never used: a:Drop"]);
         assert!(unused(&granted, &used, &[("a:Drop", "")]).is_empty());
-        let old = unused(&granted, &used, &[("a:Drop", ""), ("a:Get*", ""), ("a:Gone", "")]);
+        let old = unused(&granted, &used, &[("a:Drop", ""), ("a:Put", ""), ("a:Gone", "")]);
         assert_eq!(old, ["a row of what no test reaches is granted no more: a:Gone"]);
     }
 }

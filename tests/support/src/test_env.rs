@@ -189,7 +189,8 @@ impl Scope {
         let launch = Launch::new(binary, format!("http://127.0.0.1:{health}/readyz"), log)
             .env("AWS_ENDPOINT_URL", self.emulator().endpoint())
             .env("AWS_REGION", &self.region)
-            .env("AWS_ACCESS_KEY_ID", "testenv")
+            // Shield has one region for all: there the emulator takes the key id for the region.
+            .env("AWS_ACCESS_KEY_ID", &self.region)
             .env("AWS_SECRET_ACCESS_KEY", "testenv")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("KUBECONFIG", &self.test_env.account)
