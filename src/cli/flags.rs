@@ -7,52 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use albedo_engine::admit::{Defaults, Mode, Policy};
+use albedo_engine::lbc;
 use albedo_engine::settings::{Gate, Settings};
 use albedo_engine::stack::{IpAddressType, Scheme, TRACKING_TAGS, TargetType};
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, Parser as _};
 
 use super::printing;
-
-/// Flags of LBC that have no effect here: accepted with one warning each, so that LBC's arguments work.
-pub const IGNORED: [&str; 18] = [
-    "enable-endpoint-slices",
-    "enable-pod-readiness-gate-inject",
-    "enable-service-mutator-webhook",
-    "load-balancer-class",
-    "service-max-concurrent-reconciles",
-    "targetgroupbinding-max-concurrent-reconciles",
-    "targetgroupbinding-max-exponential-backoff-delay",
-    "targetgroupbinding-requeue-duration",
-    "default-pca-arn",
-    "aws-vpc-tag-key",
-    "gateway-class-max-concurrent-reconciles",
-    "alb-gateway-max-concurrent-reconciles",
-    "nlb-gateway-max-concurrent-reconciles",
-    "globalaccelerator-max-concurrent-reconciles",
-    "globalaccelerator-max-exponential-backoff-delay",
-    "enable-quic",
-    "aws-vpc-cache-ttl",
-    "nlb-gateway-api",
-];
-
-/// Feature gates of LBC that have no effect here.
-const IGNORED_GATES: [&str; 14] = [
-    "ServiceTypeLoadBalancerOnly",
-    "EndpointsFailOpen",
-    "EnableServiceController",
-    "EnableRGTAPI",
-    "NLBHealthCheckAdvancedConfig",
-    "NLBSecurityGroup",
-    "NLBGatewayAPI",
-    "ALBGatewayAPI",
-    "GlobalAcceleratorController",
-    "EnableTCPUDPListener",
-    "EnhancedDefaultBehavior",
-    "ALBTargetControlAgent",
-    "GatewayListenerSet",
-    "IngressPlanAnnotation",
-];
 
 /// Where the serving certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -256,23 +217,24 @@ pub struct Run {
     pub shutdown_linger_seconds: u64,
 }
 
-/// The arguments without LBC's flags that have no effect here; each is named once on standard error.
-pub fn without_ignored(arguments: Vec<OsString>) -> Vec<OsString> {
+/// The arguments without flags of LBC that Albedo does not have; what becomes of each is said once on standard error.
+pub fn without_foreign(arguments: Vec<OsString>) -> Vec<OsString> {
+    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut rest = arguments.into_iter();
     let mut kept = Vec::new();
-    let mut arguments = arguments.into_iter().peekable();
-    while let Some(argument) = arguments.next() {
-        let text = argument.to_string_lossy().into_owned();
-        let name = text.strip_prefix("--").map(|rest| rest.split('=').next().unwrap_or(rest).to_owned());
-        if !name.as_deref().is_some_and(|name| IGNORED.contains(&name)) {
-            kept.push(argument);
-            continue;
-        }
-        printing::say(&format!("albedo: flag {text} has no effect and is ignored"));
-        // `--flag value`: the value is removed, too.
-        let valued = !text.contains('=')
-            && !name.as_deref().is_some_and(|name| name.starts_with("enable-") || name.starts_with("disable-"));
-        if valued && arguments.peek().is_some_and(|next| !next.to_string_lossy().starts_with("--")) {
-            arguments.next();
+    for argument in lbc::arguments(&words) {
+        let words = rest.by_ref().take(argument.words);
+        match lbc::flag(&argument.name).filter(|row| !row.is_passed_on()) {
+            None => kept.extend(words),
+            Some(row) => {
+                words.for_each(drop);
+                printing::say(&format!(
+                    "albedo: --{}={} {}",
+                    row.name,
+                    argument.value,
+                    row.told(Some(&argument.value))
+                ));
+            }
         }
     }
     kept
@@ -349,21 +311,17 @@ impl Run {
     fn gates(&self) -> anyhow::Result<BTreeMap<String, bool>> {
         let mut gates = BTreeMap::new();
         for (name, value) in pairs("--feature-gates", &self.feature_gates)? {
-            if IGNORED_GATES.contains(&name.as_str()) {
-                printing::say(&format!("albedo: feature gate {name} has no effect and is ignored"));
-                continue;
-            }
-            if !Gate::ALL.iter().any(|gate| gate.name() == name) {
+            let Some(row) = lbc::gate(&name) else {
                 let known: Vec<&str> = Gate::ALL.iter().map(|gate| gate.name()).collect();
                 bail!("--feature-gates: unknown gate {name}; known gates: {}", known.join(", "));
-            }
+            };
             let open = value.parse().with_context(|| format!("--feature-gates: {name}={value}: true or false"))?;
-            if open && name == Gate::EnableCertificateManagement.name() {
-                printing::say(&format!(
-                    "albedo: feature gate {name}: no certificates are requested from ACM; Ingresses with create-acm-cert: \"true\" and no certificate-arn are quarantined"
-                ));
+            if row.here != lbc::Here::Same && row.verdict(Some(&value)) != lbc::Verdict::Same {
+                printing::say(&format!("albedo: feature gate {name}={value} {}", row.told(Some(&value))));
             }
-            gates.insert(name, open);
+            if row.is_passed_on() {
+                gates.insert(name, open);
+            }
         }
         Ok(gates)
     }
@@ -390,6 +348,24 @@ impl Run {
     }
 }
 
+/// The settings that these arguments of `albedo run` give.
+///
+/// # Errors
+/// If an argument is not accepted; the error names it.
+pub fn settings_of(arguments: &[String]) -> anyhow::Result<Settings> {
+    Arguments::try_parse_from(std::iter::once("run").chain(arguments.iter().map(String::as_str)))
+        .map_err(|error| anyhow::anyhow!("{}", error.to_string().lines().next().unwrap_or_default()))?
+        .run
+        .settings()
+}
+
+/// Arguments of `albedo run`, by themselves.
+#[derive(Debug, clap::Parser)]
+struct Arguments {
+    #[command(flatten)]
+    run: Run,
+}
+
 /// A duration in Go's format: `2m0s`, `1h30m`, `500ms`.
 fn duration(text: &str) -> Result<Duration, &'static str> {
     let parsed: Option<jiff::SignedDuration> = text.parse().ok();
@@ -408,3 +384,6 @@ pub fn pairs(flag: &str, text: &str) -> anyhow::Result<BTreeMap<String, String>>
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
