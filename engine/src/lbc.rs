@@ -75,7 +75,7 @@ impl LbcRow {
     /// What becomes of a value; `None`: LBC's arguments do not set it.
     #[must_use]
     pub fn verdict(&self, value: Option<&str>) -> Verdict {
-        let is = |other: &str| means(value.unwrap_or(self.default)) == means(other);
+        let is = |other: &str| means(value.unwrap_or(self.default), self.is_bool) == means(other, self.is_bool);
         match self.here {
             Here::Same => Verdict::Same,
             Here::OtherDefault(_) if value.is_some() => Verdict::Same,
@@ -115,12 +115,20 @@ pub fn gate(name: &str) -> Option<&'static LbcRow> {
     GATES.iter().find(|row| row.name == name)
 }
 
-/// A value in a form that can be compared: LBC accepts the words for a bool that Go accepts, and a duration in several spellings.
-fn means(value: &str) -> String {
-    match value {
-        "1" | "t" | "T" | "TRUE" | "True" => return "true".to_owned(),
-        "0" | "f" | "F" | "FALSE" | "False" => return "false".to_owned(),
-        _ => {}
+/// A bool in the words that LBC accepts, which are Go's: <https://pkg.go.dev/strconv#ParseBool>.
+#[must_use]
+pub fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// A value in a form that can be compared: a bool and a duration have several spellings.
+fn means(value: &str, is_bool: bool) -> String {
+    if let Some(value) = boolean(value).filter(|_| is_bool) {
+        return value.to_string();
     }
     let duration: Option<jiff::SignedDuration> = value.parse().ok();
     duration.map_or_else(|| value.to_owned(), |duration| format!("{}s", duration.as_secs_f64()))
@@ -146,8 +154,9 @@ mod tests {
         ] {
             assert_eq!(row(name).verdict(value), verdict, "{name}={value:?}");
         }
-        assert_eq!(means("10h"), means("10h0m0s"));
-        assert_ne!(means("10h"), means("10m"));
+        assert_eq!(means("10h", false), means("10h0m0s", false));
+        assert_ne!(means("10h", false), means("10m", false));
+        assert_ne!(means("1", false), means("true", false));
     }
 
     #[test]

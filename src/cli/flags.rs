@@ -42,7 +42,7 @@ pub struct Run {
     #[arg(long, env = "KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
     /// Write to AWS and the cluster only while holding a lease, to allow several replicas
-    #[arg(long, env = "ALBEDO_ENABLE_LEADER_ELECTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_LEADER_ELECTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_leader_election: bool,
     /// Name of the lease; with LBC's name, a running LBC in the same namespace is excluded
     #[arg(long, env = "ALBEDO_LEADER_ELECTION_ID", default_value = "aws-load-balancer-controller-leader")]
@@ -93,16 +93,16 @@ pub struct Run {
     #[arg(long, env = "ALBEDO_ALLOWED_CERTIFICATE_AUTHORITY_ARNS", value_delimiter = ',')]
     pub allowed_certificate_authority_arns: Vec<String>,
     /// Add the shared backend security group to load balancers
-    #[arg(long, env = "ALBEDO_ENABLE_BACKEND_SECURITY_GROUP", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_BACKEND_SECURITY_GROUP", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_backend_security_group: bool,
     /// An existing shared backend security group, instead of one that the controller creates
     #[arg(long, env = "ALBEDO_BACKEND_SECURITY_GROUP", default_value = "")]
     pub backend_security_group: String,
     /// Manage the security groups of targets if an Ingress names its own security groups
-    #[arg(long, env = "ALBEDO_ENABLE_MANAGE_BACKEND_SECURITY_GROUP_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_MANAGE_BACKEND_SECURITY_GROUP_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_manage_backend_security_group_rules: bool,
     /// Allow load balancers all ports of targets, not only those in use
-    #[arg(long, env = "ALBEDO_DISABLE_RESTRICTED_SG_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_DISABLE_RESTRICTED_SG_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub disable_restricted_sg_rules: bool,
     /// The most targets of one target group; more are not registered; 0: no limit
     #[arg(long, env = "ALBEDO_MAX_TARGETS_PER_TARGET_GROUP", default_value_t = 0)]
@@ -111,28 +111,28 @@ pub struct Run {
     #[arg(long, env = "ALBEDO_SERVICE_TARGET_ENI_SECURITY_GROUP_TAGS", default_value = "")]
     pub service_target_eni_security_group_tags: String,
     /// Answer 503 for a backend whose Service does not exist, instead of quarantining the Ingress
-    #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_SERVICE", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_SERVICE", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub tolerate_non_existent_backend_service: bool,
     /// Answer 503 for a backend without its action, instead of quarantining the Ingress
-    #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_ACTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_ACTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub tolerate_non_existent_backend_action: bool,
     /// Refuse Ingresses that begin to use the legacy class annotation kubernetes.io/ingress.class
-    #[arg(long, env = "ALBEDO_DISABLE_INGRESS_CLASS_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_DISABLE_INGRESS_CLASS_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub disable_ingress_class_annotation: bool,
     /// Refuse Ingresses that begin to use the annotation group.name, or change it
-    #[arg(long, env = "ALBEDO_DISABLE_INGRESS_GROUP_NAME_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_DISABLE_INGRESS_GROUP_NAME_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub disable_ingress_group_name_annotation: bool,
     /// Label (key=value) that a Secret of an identity provider must have
     #[arg(long, env = "ALBEDO_REQUIRED_SECRETS_LABEL", default_value = "")]
     pub required_secrets_label: String,
     /// Associate web ACLs of WAF Classic Regional
-    #[arg(long, env = "ALBEDO_ENABLE_WAF", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_WAF", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_waf: bool,
     /// Associate web ACLs of `WAFv2`
-    #[arg(long, env = "ALBEDO_ENABLE_WAFV2", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_WAFV2", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_wafv2: bool,
     /// Protect load balancers by Shield Advanced, if the account is subscribed
-    #[arg(long, env = "ALBEDO_ENABLE_SHIELD", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_SHIELD", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_shield: bool,
     /// Pause between reads of a load balancer that must be active before capacity is reserved for it: 90s, 2m0s
     #[arg(long, env = "ALBEDO_LB_STABILIZATION_MONITOR_INTERVAL", default_value = "2m0s", value_parser = duration)]
@@ -150,7 +150,7 @@ pub struct Run {
     #[arg(long, env = "ALBEDO_ADMISSION_MODE", default_value = "enforce")]
     pub admission_mode: String,
     /// Deny on what is absent too, though it may be applied later
-    #[arg(long, env = "ALBEDO_ADMISSION_STRICT", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ADMISSION_STRICT", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub admission_strict: bool,
     /// Annotations that are written into new Ingresses which lack them: a list, or none
     #[arg(long, env = "ALBEDO_ADMISSION_DEFAULTS", default_value = "scheme,target-type,ip-address-type")]
@@ -180,7 +180,7 @@ pub struct Run {
     #[arg(long, env = "ALBEDO_CERTIFICATES_SECRET", default_value = "albedo-serving")]
     pub certificates_secret: String,
     /// Register the webhooks once this replica answers, and keep their configurations as they should be; always with --certificates=self
-    #[arg(long, env = "ALBEDO_REGISTER_WEBHOOKS", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_REGISTER_WEBHOOKS", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub register_webhooks: bool,
     /// Name of the webhook configurations
     #[arg(long, env = "ALBEDO_WEBHOOK_CONFIGURATIONS", default_value = "albedo-webhook")]
@@ -315,7 +315,8 @@ impl Run {
                 let known: Vec<&str> = Gate::ALL.iter().map(|gate| gate.name()).collect();
                 bail!("--feature-gates: unknown gate {name}; known gates: {}", known.join(", "));
             };
-            let open = value.parse().with_context(|| format!("--feature-gates: {name}={value}: true or false"))?;
+            let open =
+                lbc::boolean(&value).with_context(|| format!("--feature-gates: {name}={value}: true or false"))?;
             if row.here != lbc::Here::Same && row.verdict(Some(&value)) != lbc::Verdict::Same {
                 printing::say(&format!("albedo: feature gate {name}={value} {}", row.told(Some(&value))));
             }
@@ -364,6 +365,11 @@ pub fn settings_of(arguments: &[String]) -> anyhow::Result<Settings> {
 struct Arguments {
     #[command(flatten)]
     run: Run,
+}
+
+/// A bool in Go's words, as LBC has them.
+fn boolean(text: &str) -> Result<bool, &'static str> {
+    lbc::boolean(text).ok_or("write true or false")
 }
 
 /// A duration in Go's format: `2m0s`, `1h30m`, `500ms`.

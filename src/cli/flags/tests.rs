@@ -52,6 +52,8 @@ fn every_flag_and_gate_of_lbc_starts_albedo() {
 
 #[test]
 fn a_flag_that_albedo_lacks_goes_with_its_value() {
-    let run = read(&["--load-balancer-class", "x", "--enable-endpoint-slices", "--sync-period", "2h"]);
+    let run =
+        read(&["--load-balancer-class", "x", "--enable-endpoint-slices", "--sync-period", "2h", "--enable-waf=F"]);
+    assert!(!run.enable_waf);
     assert_eq!(run.sync_period, Duration::from_hours(2));
 }

@@ -84,8 +84,14 @@ pub(super) async fn read(
     for (kind, error) in failed {
         account.unread.push(unread(kind.as_str(), &error, is_needed(kind)));
     }
-    interfaces(&cloud, &places, &facts, &mut account).await;
-    groups(&cloud, world, settings, &mut account).await;
+    if settings.cluster_name.is_empty() {
+        let error = "the name of the cluster is not known; give it with --cluster-name".to_owned();
+        let what = "load balancers and security groups of this cluster".to_owned();
+        account.unread.push(Unread { what, error, denied: false, needed: true });
+    } else {
+        interfaces(&cloud, &places, &facts, &mut account).await;
+        groups(&cloud, world, settings, &mut account).await;
+    }
     let attached = account.interfaces.iter().flat_map(|interface| &interface.security_groups);
     let attached = attached.map(|group| group.id.clone()).next();
     for (action, outcome) in cloud.dry_run(attached.as_deref()).await {
@@ -138,7 +144,7 @@ async fn groups(cloud: &Cloud, world: &World, settings: &Settings, account: &mut
 
 fn untagged(group: String, observed: &Observed) -> Option<Untagged> {
     let listeners = || observed.load_balancers.iter().flat_map(|balancer| &balancer.listeners);
-    let rules = listeners().flat_map(|listener| &listener.rules).filter(|rule| rule.is.tags.is_empty()).count();
+    let rules = listeners().flat_map(|listener| &listener.rules).filter(|rule| rule.is.tags.all().is_empty()).count();
     let listeners = listeners().filter(|listener| listener.is.tags.is_empty()).count();
     (listeners + rules > 0).then_some(Untagged { group, listeners, rules })
 }

@@ -109,7 +109,7 @@ impl Reader {
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
     {
         let mut all = Vec::new();
-        self.each(|one| all.push(one)).await?;
+        self.each(|one: K| all.push(one)).await?;
         Ok(all)
     }
 
