@@ -7,9 +7,11 @@ mod files;
 mod flags;
 mod iam;
 mod ingress;
+mod kubeconfig;
 mod manifests;
 mod neighbours;
 mod plan;
+mod preflight;
 mod printing;
 mod run;
 mod trace;
@@ -42,6 +44,8 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Print the load balancers that manifests specify.
     Plan(plan::Show),
+    /// Report whether a cluster of the AWS Load Balancer Controller is ready for the switch to Albedo; nothing is changed.
+    Preflight(Box<preflight::Preflight>),
     /// Print how the load balancers of manifests answer a request, and why.
     Trace(Box<trace::Trace>),
     /// Print the `CustomResourceDefinitions`.
@@ -61,13 +65,17 @@ pub fn main() -> ExitCode {
     if bare {
         arguments.insert(1, "run".into());
     }
-    let command = Cli::parse_from(flags::without_ignored(arguments)).command;
+    if arguments.get(1).is_some_and(|first| first == "run") {
+        arguments = flags::without_foreign(arguments);
+    }
+    let command = Cli::parse_from(arguments).command;
     let outcome = match command {
         Command::Run(flags) => run::run(*flags),
         Command::Check(check) => check.run(),
         Command::Facts(write) => write.run(),
         Command::Explain(explain) => explain.run(),
         Command::Plan(plan) => plan.run(),
+        Command::Preflight(preflight) => preflight.run(),
         Command::Trace(trace) => trace.run(),
         Command::Crds => manifests::crds(),
         Command::IamPolicy(options) => options.run(),

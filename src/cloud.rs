@@ -11,6 +11,7 @@
 //! | [`facts`], [`interfaces`] | what is known of the account |
 //! | [`inventory`], [`describe`], [`observe`] | what AWS holds of a group |
 //! | [`addons`] | what is attached to a load balancer |
+//! | [`dry_run`] | which writes are allowed, asked without a change |
 //! | [`operations`], [`known`] | one operation of a plan |
 //! | [`convert`] | between AWS's types and the stack's |
 
@@ -20,6 +21,7 @@ mod attempts;
 mod call;
 mod convert;
 mod describe;
+mod dry_run;
 mod error;
 mod facts;
 mod frontend;

@@ -5,12 +5,15 @@ mod json;
 mod sarif;
 mod text;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::admit::{self, Context};
 use crate::clean::clean;
 use crate::finding::{Code, Effect, Finding, ObjectRef, ago};
 use crate::manifest::{Fault, FaultKind, Manifests, Part, Place, Source};
+use crate::world::Kind;
 
 pub use text::Look;
 
@@ -127,7 +130,12 @@ pub fn check<'a>(manifests: &'a Manifests, context: Context<'_>, strict: bool) -
     Report {
         sources: &manifests.sources,
         remarks,
-        ingresses: manifests.ingresses().len(),
+        ingresses: manifests
+            .ingresses()
+            .into_iter()
+            .chain(manifests.world.keys(Kind::Ingress))
+            .collect::<BTreeSet<_>>()
+            .len(),
         passed_over: manifests.passed_over,
     }
 }

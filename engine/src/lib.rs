@@ -14,6 +14,7 @@
 //! | [`explain`] | annotations and findings as text, for the terminal and the docs |
 //! | [`world`] | the objects of a cluster, indexed by group |
 //! | [`compile`] | one Ingress → fragment and findings |
+//! | [`lbc`] | flags and feature gates of the predecessor, and what they are here |
 //! | [`link`] | the fragments of a group → desired state and findings |
 //! | [`traffic`] | what a load balancer answers |
 //! | [`targets`] | a binding → its targets |
@@ -24,6 +25,7 @@
 //! | [`report`] | status and events as data |
 //! | [`manifest`] | manifests as text → a world, with the place of every field |
 //! | [`check`] | findings on manifests → text, JSON, SARIF, GitHub's commands |
+//! | [`preflight`] | what somebody has to know who is about to switch from the predecessor |
 
 pub mod admit;
 pub mod annotation;
@@ -37,10 +39,12 @@ pub mod finding;
 mod glob;
 pub mod iam;
 pub mod kinds;
+pub mod lbc;
 pub mod ledger;
 pub mod link;
 pub mod manifest;
 pub mod plan;
+pub mod preflight;
 pub mod report;
 pub mod settings;
 pub mod stack;

@@ -16,7 +16,7 @@ pub use endpoints::{
 };
 pub use networking::{
     AttachedGroup, Backend, DESCRIPTION, EndpointGroups, Interface, Need, NetworkingError, PermissionChange, Wanted,
-    diff as networking_diff, wanted,
+    diff as networking_diff, endpoint_group, wanted,
 };
 pub use ownership::{
     Here, Hold, TargetGroupRead, filled, first, held_by_itself, held_by_target_group, is_own, lacks_traits,

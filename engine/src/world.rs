@@ -294,6 +294,12 @@ impl World {
         self.namespaces.get(namespace)
     }
 
+    /// Parameters of classes, by name.
+    #[must_use]
+    pub fn params(&self, name: &str) -> Option<&Arc<IngressClassParams>> {
+        self.params.get(name)
+    }
+
     /// Every IngressClass.
     pub fn classes(&self) -> impl Iterator<Item = &Arc<IngressClass>> {
         self.classes.values()

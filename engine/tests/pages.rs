@@ -7,6 +7,7 @@ use std::path::Path;
 
 use albedo_engine::annotation::{Scope, check, every_row};
 use albedo_engine::explain::{annotations_page, findings_page};
+use albedo_engine::lbc;
 use serde_json::Value;
 
 fn is_current(name: &str, page: &str) {
@@ -22,6 +23,7 @@ fn is_current(name: &str, page: &str) {
 fn the_pages_are_current() {
     is_current("annotations.md", &annotations_page());
     is_current("findings.md", &findings_page());
+    is_current("lbc-flags.md", &lbc::page());
 }
 
 /// The blocks of a page that are YAML.

@@ -7,52 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use albedo_engine::admit::{Defaults, Mode, Policy};
+use albedo_engine::lbc;
 use albedo_engine::settings::{Gate, Settings};
 use albedo_engine::stack::{IpAddressType, Scheme, TRACKING_TAGS, TargetType};
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, Parser as _};
 
 use super::printing;
-
-/// Flags of LBC that have no effect here: accepted with one warning each, so that LBC's arguments work.
-pub const IGNORED: [&str; 18] = [
-    "enable-endpoint-slices",
-    "enable-pod-readiness-gate-inject",
-    "enable-service-mutator-webhook",
-    "load-balancer-class",
-    "service-max-concurrent-reconciles",
-    "targetgroupbinding-max-concurrent-reconciles",
-    "targetgroupbinding-max-exponential-backoff-delay",
-    "targetgroupbinding-requeue-duration",
-    "default-pca-arn",
-    "aws-vpc-tag-key",
-    "gateway-class-max-concurrent-reconciles",
-    "alb-gateway-max-concurrent-reconciles",
-    "nlb-gateway-max-concurrent-reconciles",
-    "globalaccelerator-max-concurrent-reconciles",
-    "globalaccelerator-max-exponential-backoff-delay",
-    "enable-quic",
-    "aws-vpc-cache-ttl",
-    "nlb-gateway-api",
-];
-
-/// Feature gates of LBC that have no effect here.
-const IGNORED_GATES: [&str; 14] = [
-    "ServiceTypeLoadBalancerOnly",
-    "EndpointsFailOpen",
-    "EnableServiceController",
-    "EnableRGTAPI",
-    "NLBHealthCheckAdvancedConfig",
-    "NLBSecurityGroup",
-    "NLBGatewayAPI",
-    "ALBGatewayAPI",
-    "GlobalAcceleratorController",
-    "EnableTCPUDPListener",
-    "EnhancedDefaultBehavior",
-    "ALBTargetControlAgent",
-    "GatewayListenerSet",
-    "IngressPlanAnnotation",
-];
 
 /// Where the serving certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -81,7 +42,7 @@ pub struct Run {
     #[arg(long, env = "KUBECONFIG")]
     pub kubeconfig: Option<PathBuf>,
     /// Write to AWS and the cluster only while holding a lease, to allow several replicas
-    #[arg(long, env = "ALBEDO_ENABLE_LEADER_ELECTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_LEADER_ELECTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_leader_election: bool,
     /// Name of the lease; with LBC's name, a running LBC in the same namespace is excluded
     #[arg(long, env = "ALBEDO_LEADER_ELECTION_ID", default_value = "aws-load-balancer-controller-leader")]
@@ -132,16 +93,16 @@ pub struct Run {
     #[arg(long, env = "ALBEDO_ALLOWED_CERTIFICATE_AUTHORITY_ARNS", value_delimiter = ',')]
     pub allowed_certificate_authority_arns: Vec<String>,
     /// Add the shared backend security group to load balancers
-    #[arg(long, env = "ALBEDO_ENABLE_BACKEND_SECURITY_GROUP", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_BACKEND_SECURITY_GROUP", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_backend_security_group: bool,
     /// An existing shared backend security group, instead of one that the controller creates
     #[arg(long, env = "ALBEDO_BACKEND_SECURITY_GROUP", default_value = "")]
     pub backend_security_group: String,
     /// Manage the security groups of targets if an Ingress names its own security groups
-    #[arg(long, env = "ALBEDO_ENABLE_MANAGE_BACKEND_SECURITY_GROUP_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_MANAGE_BACKEND_SECURITY_GROUP_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_manage_backend_security_group_rules: bool,
     /// Allow load balancers all ports of targets, not only those in use
-    #[arg(long, env = "ALBEDO_DISABLE_RESTRICTED_SG_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_DISABLE_RESTRICTED_SG_RULES", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub disable_restricted_sg_rules: bool,
     /// The most targets of one target group; more are not registered; 0: no limit
     #[arg(long, env = "ALBEDO_MAX_TARGETS_PER_TARGET_GROUP", default_value_t = 0)]
@@ -150,28 +111,28 @@ pub struct Run {
     #[arg(long, env = "ALBEDO_SERVICE_TARGET_ENI_SECURITY_GROUP_TAGS", default_value = "")]
     pub service_target_eni_security_group_tags: String,
     /// Answer 503 for a backend whose Service does not exist, instead of quarantining the Ingress
-    #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_SERVICE", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_SERVICE", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub tolerate_non_existent_backend_service: bool,
     /// Answer 503 for a backend without its action, instead of quarantining the Ingress
-    #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_ACTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_TOLERATE_NON_EXISTENT_BACKEND_ACTION", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub tolerate_non_existent_backend_action: bool,
     /// Refuse Ingresses that begin to use the legacy class annotation kubernetes.io/ingress.class
-    #[arg(long, env = "ALBEDO_DISABLE_INGRESS_CLASS_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_DISABLE_INGRESS_CLASS_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub disable_ingress_class_annotation: bool,
     /// Refuse Ingresses that begin to use the annotation group.name, or change it
-    #[arg(long, env = "ALBEDO_DISABLE_INGRESS_GROUP_NAME_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_DISABLE_INGRESS_GROUP_NAME_ANNOTATION", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub disable_ingress_group_name_annotation: bool,
     /// Label (key=value) that a Secret of an identity provider must have
     #[arg(long, env = "ALBEDO_REQUIRED_SECRETS_LABEL", default_value = "")]
     pub required_secrets_label: String,
     /// Associate web ACLs of WAF Classic Regional
-    #[arg(long, env = "ALBEDO_ENABLE_WAF", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_WAF", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_waf: bool,
     /// Associate web ACLs of `WAFv2`
-    #[arg(long, env = "ALBEDO_ENABLE_WAFV2", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_WAFV2", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_wafv2: bool,
     /// Protect load balancers by Shield Advanced, if the account is subscribed
-    #[arg(long, env = "ALBEDO_ENABLE_SHIELD", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ENABLE_SHIELD", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub enable_shield: bool,
     /// Pause between reads of a load balancer that must be active before capacity is reserved for it: 90s, 2m0s
     #[arg(long, env = "ALBEDO_LB_STABILIZATION_MONITOR_INTERVAL", default_value = "2m0s", value_parser = duration)]
@@ -189,7 +150,7 @@ pub struct Run {
     #[arg(long, env = "ALBEDO_ADMISSION_MODE", default_value = "enforce")]
     pub admission_mode: String,
     /// Deny on what is absent too, though it may be applied later
-    #[arg(long, env = "ALBEDO_ADMISSION_STRICT", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_ADMISSION_STRICT", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub admission_strict: bool,
     /// Annotations that are written into new Ingresses which lack them: a list, or none
     #[arg(long, env = "ALBEDO_ADMISSION_DEFAULTS", default_value = "scheme,target-type,ip-address-type")]
@@ -219,7 +180,7 @@ pub struct Run {
     #[arg(long, env = "ALBEDO_CERTIFICATES_SECRET", default_value = "albedo-serving")]
     pub certificates_secret: String,
     /// Register the webhooks once this replica answers, and keep their configurations as they should be; always with --certificates=self
-    #[arg(long, env = "ALBEDO_REGISTER_WEBHOOKS", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(long, env = "ALBEDO_REGISTER_WEBHOOKS", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
     pub register_webhooks: bool,
     /// Name of the webhook configurations
     #[arg(long, env = "ALBEDO_WEBHOOK_CONFIGURATIONS", default_value = "albedo-webhook")]
@@ -259,23 +220,24 @@ pub struct Run {
     pub shutdown_linger_seconds: u64,
 }
 
-/// The arguments without LBC's flags that have no effect here; each is named once on standard error.
-pub fn without_ignored(arguments: Vec<OsString>) -> Vec<OsString> {
+/// The arguments without flags of LBC that Albedo does not have; what becomes of each is said once on standard error.
+pub fn without_foreign(arguments: Vec<OsString>) -> Vec<OsString> {
+    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut rest = arguments.into_iter();
     let mut kept = Vec::new();
-    let mut arguments = arguments.into_iter().peekable();
-    while let Some(argument) = arguments.next() {
-        let text = argument.to_string_lossy().into_owned();
-        let name = text.strip_prefix("--").map(|rest| rest.split('=').next().unwrap_or(rest).to_owned());
-        if !name.as_deref().is_some_and(|name| IGNORED.contains(&name)) {
-            kept.push(argument);
-            continue;
-        }
-        printing::say(&format!("albedo: flag {text} has no effect and is ignored"));
-        // `--flag value`: the value is removed, too.
-        let valued = !text.contains('=')
-            && !name.as_deref().is_some_and(|name| name.starts_with("enable-") || name.starts_with("disable-"));
-        if valued && arguments.peek().is_some_and(|next| !next.to_string_lossy().starts_with("--")) {
-            arguments.next();
+    for argument in lbc::arguments(&words) {
+        let words = rest.by_ref().take(argument.words);
+        match lbc::flag(&argument.name).filter(|row| !row.is_passed_on()) {
+            None => kept.extend(words),
+            Some(row) => {
+                words.for_each(drop);
+                printing::say(&format!(
+                    "albedo: --{}={} {}",
+                    row.name,
+                    argument.value,
+                    row.told(Some(&argument.value))
+                ));
+            }
         }
     }
     kept
@@ -352,21 +314,18 @@ impl Run {
     fn gates(&self) -> anyhow::Result<BTreeMap<String, bool>> {
         let mut gates = BTreeMap::new();
         for (name, value) in pairs("--feature-gates", &self.feature_gates)? {
-            if IGNORED_GATES.contains(&name.as_str()) {
-                printing::say(&format!("albedo: feature gate {name} has no effect and is ignored"));
-                continue;
-            }
-            if !Gate::ALL.iter().any(|gate| gate.name() == name) {
+            let Some(row) = lbc::gate(&name) else {
                 let known: Vec<&str> = Gate::ALL.iter().map(|gate| gate.name()).collect();
                 bail!("--feature-gates: unknown gate {name}; known gates: {}", known.join(", "));
+            };
+            let open =
+                lbc::boolean(&value).with_context(|| format!("--feature-gates: {name}={value}: true or false"))?;
+            if row.here != lbc::Here::Same && row.verdict(Some(&value)) != lbc::Verdict::Same {
+                printing::say(&format!("albedo: feature gate {name}={value} {}", row.told(Some(&value))));
             }
-            let open = value.parse().with_context(|| format!("--feature-gates: {name}={value}: true or false"))?;
-            if open && name == Gate::EnableCertificateManagement.name() {
-                printing::say(&format!(
-                    "albedo: feature gate {name}: no certificates are requested from ACM; Ingresses with create-acm-cert: \"true\" and no certificate-arn are quarantined"
-                ));
+            if row.is_passed_on() {
+                gates.insert(name, open);
             }
-            gates.insert(name, open);
         }
         Ok(gates)
     }
@@ -393,6 +352,29 @@ impl Run {
     }
 }
 
+/// The settings that these arguments of `albedo run` give.
+///
+/// # Errors
+/// If an argument is not accepted; the error names it.
+pub fn settings_of(arguments: &[String]) -> anyhow::Result<Settings> {
+    Arguments::try_parse_from(std::iter::once("run").chain(arguments.iter().map(String::as_str)))
+        .map_err(|error| anyhow::anyhow!("{}", error.to_string().lines().next().unwrap_or_default()))?
+        .run
+        .settings()
+}
+
+/// Arguments of `albedo run`, by themselves.
+#[derive(Debug, clap::Parser)]
+struct Arguments {
+    #[command(flatten)]
+    run: Run,
+}
+
+/// A bool in Go's words, as LBC has them.
+fn boolean(text: &str) -> Result<bool, &'static str> {
+    lbc::boolean(text).ok_or("write true or false")
+}
+
 /// A duration in Go's format: `2m0s`, `1h30m`, `500ms`.
 fn duration(text: &str) -> Result<Duration, &'static str> {
     let parsed: Option<jiff::SignedDuration> = text.parse().ok();
@@ -411,3 +393,6 @@ pub fn pairs(flag: &str, text: &str) -> anyhow::Result<BTreeMap<String, String>>
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

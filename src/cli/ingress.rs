@@ -16,11 +16,10 @@ use k8s_openapi::api::core::v1::{self as core, Namespace, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, IngressClassSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config, Resource};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::{facts, files, printing, run};
+use super::{facts, kubeconfig, printing, run};
 
 /// The names of the kind Ingress in `kubectl`.
 const KINDS: [&str; 4] = ["ingress", "ingresses", "ing", "ingress.networking.k8s.io"];
@@ -94,7 +93,7 @@ impl Reading {
     }
 
     async fn describe(&self, namespace: Option<String>, name: &str) -> anyhow::Result<Description> {
-        let config = self.config().await?;
+        let config = kubeconfig::config(self.kubeconfig.as_deref(), self.context.as_deref()).await?;
         let namespace =
             namespace.or_else(|| self.namespace.clone()).unwrap_or_else(|| config.default_namespace.clone());
         let (key, url) = (Key::new(&namespace, name), config.cluster_url.clone());
@@ -120,26 +119,6 @@ impl Reading {
             now: Timestamp::now(),
         };
         describe::describe(&key, input).with_context(|| format!("Ingress {key} not found at {url}"))
-    }
-
-    async fn config(&self) -> anyhow::Result<Config> {
-        if self.kubeconfig.is_none() {
-            files::check_kubeconfigs()?;
-        }
-        if self.kubeconfig.is_none() && self.context.is_none() {
-            return Config::infer().await.context("no usable kubeconfig; name one with --kubeconfig");
-        }
-        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
-        let config = match &self.kubeconfig {
-            Some(path) => {
-                files::check_size(path, files::LARGEST_SETTINGS)
-                    .with_context(|| format!("--kubeconfig {}", path.display()))?;
-                let file = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
-                Config::from_custom_kubeconfig(file, &options).await
-            }
-            None => Config::from_kubeconfig(&options).await,
-        };
-        config.context("the kubeconfig cannot be used")
     }
 
     /// The default target type: the bindings show which one the controller uses.

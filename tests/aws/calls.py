@@ -36,7 +36,7 @@ class Call:
 
     @property
     def writes(self):
-        return bool(self.operation) and not READ.match(self.operation)
+        return bool(self.operation) and not READ.match(self.operation) and b"DryRun=true" not in self.body
 
     def params(self):
         """As the service model has them; as they were sent where the model doesn't fit."""

@@ -148,3 +148,23 @@ fn files_are_read_up_to_a_bound() {
     let (stdout, stderr, _) = albedo(&["check", "/dev/zero"], "");
     assert!((stdout + &stderr).contains("is larger than 16 MiB"));
 }
+
+/// From files: Services and Ingresses alone, because files do not show what runs; nothing is asked.
+#[test]
+fn preflight_reads_files() {
+    let manifest = ingress("web", "alb", "'alb.ingress.kubernetes.io/listen_ports': x", "/");
+    let (out, err, code) = albedo(&["preflight", "-f", "-"], &manifest);
+    assert!(
+        code == 0 && out.contains("warns  Ingress ns/web: ALB001") && out.contains("nothing blocks"),
+        "{code} {out}{err}"
+    );
+    let service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: nlb, namespace: ns}\n\
+                   spec: {type: LoadBalancer, loadBalancerClass: service.k8s.aws/nlb, ports: [{port: 80}]}\n";
+    let (out, err, code) = albedo(&["preflight", "-f", "-", "--output", "json"], &format!("{manifest}{service}"));
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap_or_default();
+    assert!(code == 1 && report["blocks"] == 1 && report["audit"]["errors"] == 1, "{code} {out}{err}");
+    let (out, _, code) = albedo(&["preflight", "-f", "-", "--output", "sarif"], &manifest);
+    assert!(code == 0 && out.contains("\"ALB001\""), "{code} {out}");
+    let (out, err, code) = albedo(&["preflight", "-f", "nowhere.yaml"], "");
+    assert!(code == 2 && err.contains("nowhere.yaml does not exist"), "{code} {out}{err}");
+}

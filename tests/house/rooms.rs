@@ -45,6 +45,7 @@ pub const ENGINE: &[RoomRow] = rows! {
     kinds:      ["finding"] [TYPES, KUBE];
     facts:      ["finding", "stack", "glob"] [];
     settings:   ["finding", "stack"] [];
+    lbc:        ["settings"] [];
     annotation: ["finding", "stack", "kinds", "facts", "settings"] [];
     iam:        ["annotation"] [];
     explain:    ["finding", "annotation"] [];
@@ -58,7 +59,8 @@ pub const ENGINE: &[RoomRow] = rows! {
     plan:       ["finding", "stack", "settings", "traffic", "ledger"] [];
     describe:   ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "ledger", "link", "plan"] [TYPES];
     admit:      ["clean", "finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "plan"] [TYPES];
-    check:      ["clean", "finding", "admit", "manifest"] [];
+    check:      ["clean", "finding", "world", "admit", "manifest"] [];
+    preflight:  ["clean", "finding", "stack", "kinds", "facts", "settings", "annotation", "lbc", "world", "targets", "admit", "manifest", "check"] [TYPES];
     report:     ["clean", "finding", "stack", "settings", "kinds", "world", "ledger", "link", "plan"] [TYPES];
 };
 

@@ -127,7 +127,12 @@ impl Adoption {
         Ok(self.writes())
     }
 
-    async fn stop(&mut self) -> Result<()> {
+    /// The folder of the control plane and of all files.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub async fn stop(&mut self) -> Result<()> {
         if let Some(mut albedo) = self.albedo.take() {
             let status = albedo.stop().await?;
             ensure!(status.success(), "albedo ended with {status}:\n{}", tail(&albedo.log()));
@@ -145,12 +150,12 @@ impl Adoption {
         self.albedo.as_ref().map(|albedo| tail(&albedo.log())).unwrap_or_default()
     }
 
-    async fn state(&self) -> Result<State> {
+    pub async fn state(&self) -> Result<State> {
         self.frozen.emulator.state(&self.frozen.label.region).await
     }
 
     /// What is there of either kind of object that is the predecessor's and ours to write.
-    async fn objects(&self) -> Result<BTreeMap<String, Value>> {
+    pub async fn objects(&self) -> Result<BTreeMap<String, Value>> {
         let mut found = BTreeMap::new();
         for kind in ["ingresses", "targetgroupbindings", "services"] {
             let all = self.frozen.plane.kubectl_ok(["get", kind, "--all-namespaces", "-o", "json"]).await?;
@@ -167,7 +172,7 @@ impl Adoption {
     }
 
     /// Objects and AWS are as they were.
-    async fn still_holds(&self, objects: &BTreeMap<String, Value>, state: &str) -> Result<()> {
+    pub async fn still_holds(&self, objects: &BTreeMap<String, Value>, state: &str) -> Result<()> {
         let (now, held) = (self.objects().await?, told(self.state().await?));
         ensure!(held == state, "AWS holds something else:\n{}", differing(&held, state));
         ensure!(now == *objects, "objects changed:\n{}", differing(&format!("{now:#?}"), &format!("{objects:#?}")));
@@ -235,7 +240,7 @@ fn rules(state: &State) -> Vec<String> {
 }
 
 /// All that AWS holds as a text. An empty description of a permission is none, and the attribute that is edited is looked at in its row.
-fn told(mut state: State) -> String {
+pub fn told(mut state: State) -> String {
     for permission in state.security_groups.iter_mut().flat_map(|group| &mut group.ip_permissions) {
         for range in permission["IpRanges"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
             range.retain(|key, value| key != "Description" || value != "");

@@ -214,7 +214,7 @@ pub async fn the_predecessors_arguments_start_it(base: Arc<Base>) -> Result<()> 
     for flag in [
         "--enable-shield=false",
         "--enable-waf",
-        "--enable-quic=false",
+        "--quic-environment-variable-name=ID",
         "--feature-gates=EnableRGTAPI=true,NLBSecurityGroup=false",
     ] {
         fixture.launch.args.push(flag.into());
@@ -222,8 +222,8 @@ pub async fn the_predecessors_arguments_start_it(base: Arc<Base>) -> Result<()> 
     fixture.launch.args.extend(["--sync-period".into(), "1h".into()]);
     fixture.start().await?;
     let log = fixture.log();
-    for ignored in ["--enable-quic=false", "EnableRGTAPI"] {
-        let told = log.lines().filter(|line| line.contains(ignored) && line.contains("ignored")).count();
+    for ignored in ["--quic-environment-variable-name=ID", "EnableRGTAPI"] {
+        let told = log.lines().filter(|line| line.contains(ignored) && line.contains("is ignored: ")).count();
         ensure!(told == 1, "{ignored} was told {told} times:\n{log}");
     }
     fixture.close().await?;

@@ -40,6 +40,7 @@ mod names;
 mod objects;
 mod older;
 mod permissions;
+mod preflight;
 mod protection;
 mod replicas;
 mod rights;
@@ -103,6 +104,8 @@ const TESTS: &[(&str, Test)] = tests![
     adoption::a_cluster_is_taken_over,
     adoption::a_second_cluster_is_taken_over,
     adoption::an_adopted_ingress_is_edited,
+    preflight::a_cluster_is_looked_at_switched_and_switched_back,
+    preflight::whoever_may_read_little_is_told_so,
     older::what_older_versions_left_is_brought_up_to_date,
     bindings::other_peoples_targets_stay,
     bindings::a_short_binding_is_enough_and_may_be_moved,

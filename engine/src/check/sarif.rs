@@ -63,6 +63,7 @@ fn result(report: &Report<'_>, remark: &Remark, rules: &[Rule]) -> Value {
     ])
 }
 
+/// Where a remark is: in a file, or at least at an object, as in a cluster.
 fn location(report: &Report<'_>, remark: &Remark) -> Option<Value> {
     let region = remark.place.as_ref().map(|place| {
         json!({
@@ -72,15 +73,16 @@ fn location(report: &Report<'_>, remark: &Remark) -> Option<Value> {
             "endColumn": place.end_column,
         })
     });
-    let artifact = json!({"uri": uri(report.file(remark)?)});
+    let physical = report.file(remark).map(|file| {
+        let artifact = json!({"uri": uri(file)});
+        object([("artifactLocation", Some(artifact)), ("region", region)])
+    });
     let logical = remark
         .subject
         .as_ref()
         .map(|subject| json!([{"fullyQualifiedName": format!("{subject}: {}", remark.path), "kind": "object"}]));
-    Some(object([
-        ("physicalLocation", Some(object([("artifactLocation", Some(artifact)), ("region", region)]))),
-        ("logicalLocations", logical),
-    ]))
+    (physical.is_some() || logical.is_some())
+        .then(|| object([("physicalLocation", physical), ("logicalLocations", logical)]))
 }
 
 /// A fingerprint that does not change when lines are added above, so that code scanning recognises a remark.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::kinds::{Key, Pod, TargetGroupBindingNetworking};
 use crate::stack::{PeerSource, Permission, Ref, Tags};
 
-pub use needs::NetworkingError;
+pub use needs::{NetworkingError, endpoint_group};
 
 /// Description of our permissions. A permission with another description is not ours, and is never revoked.
 pub const DESCRIPTION: &str = "elbv2.k8s.aws/targetGroupBinding=shared";

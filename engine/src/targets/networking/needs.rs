@@ -63,8 +63,11 @@ pub(super) fn of(
     pods.into_iter().map(|(group, pods)| (group.to_owned(), permissions(need, &pods, faults))).collect()
 }
 
-/// The security group that gets the permission: the only one, or the only one with the tag of the cluster.
-fn endpoint_group<'i>(interface: &'i Interface, groups: EndpointGroups<'_>) -> Result<&'i str, NetworkingError> {
+/// The security group (`sg-…`) that gets the permission: the only one, or the only one with the tag of the cluster.
+///
+/// # Errors
+/// [`NetworkingError::AmbiguousGroup`] if several groups are attached, and not exactly one of them has the tags.
+pub fn endpoint_group<'i>(interface: &'i Interface, groups: EndpointGroups<'_>) -> Result<&'i str, NetworkingError> {
     if let [only] = interface.security_groups.as_slice() {
         return Ok(&only.id);
     }
