@@ -396,6 +396,10 @@ impl Reconciler {
     }
 
     async fn pass(&self, unit: &Unit) -> Result<Next, PassError> {
+        // LBC registers the targets of every binding and writes the rules of nodes and pods: two that do would undo each other's work.
+        if self.shared.settings.beside_lbc && matches!(unit, Unit::Binding(_) | Unit::NodeRules) {
+            return Ok(Next::Rest);
+        }
         self.shared.metrics.pass(unit);
         match unit {
             Unit::Group(group) => self.group(group).await,
