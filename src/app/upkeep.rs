@@ -49,7 +49,7 @@ pub struct Wanted {
     /// The one namespace that is watched.
     pub watched: Option<String>,
     /// Value of the class annotation that is ours.
-    pub class: String,
+    pub class: Option<String>,
 }
 
 /// One replica's upkeep.
@@ -183,7 +183,7 @@ impl Upkeep {
 
     fn options(&self, name: String, user: String) -> Options {
         let classes: BTreeSet<String> =
-            self.cluster.read(|world| world.own_classes().into_iter().chain([self.wanted.class.clone()]).collect());
+            self.cluster.read(|world| world.own_classes().into_iter().chain(self.wanted.class.clone()).collect());
         let (operator, values) = match &self.wanted.watched {
             Some(namespace) => ("In", vec![namespace.clone()]),
             None => ("NotIn", vec![EXEMPT.to_owned(), self.wanted.namespace.clone()]),

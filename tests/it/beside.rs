@@ -24,7 +24,7 @@ const SHARED: &str = "elbv2.k8s.aws/targetGroupBinding=shared";
 /// No write for so long: both rest.
 const CALM: Duration = Duration::from_secs(10);
 /// How long nothing may be written then. Both read everything anew meanwhile.
-const STILL: Duration = Duration::from_secs(45);
+const STILL: Duration = Duration::from_secs(35);
 /// LBC tries again after minutes where something is in use for a moment.
 const SLOW: Duration = Duration::from_mins(5);
 
@@ -218,8 +218,8 @@ impl Pair {
             let from = from.flat_map(|one| one["from"].as_array().into_iter().flatten());
             sources.extend(from.filter_map(|peer| peer["securityGroup"]["groupID"].as_str().map(str::to_owned)));
         }
-        let let_in = let_in(&state, &self.fixture.scope.world.node_security_group);
-        ensure!(let_in == sources, "nodes let in {let_in:?}, bindings name {sources:?}");
+        let open = let_in(&state, &self.fixture.scope.world.node_security_group);
+        ensure!(open == sources, "nodes let in {open:?}, bindings name {sources:?}");
         Ok(())
     }
 
