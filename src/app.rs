@@ -355,7 +355,7 @@ fn wanted(flags: &Run, cluster: &Cluster) -> anyhow::Result<Wanted> {
         owner: flags.webhook_configurations_owner.clone(),
         inject_ca_from: given(&flags.inject_ca_from),
         watched: given(&flags.watch_namespace),
-        class: flags.ingress_class.clone(),
+        class: (!flags.beside_lbc).then(|| flags.ingress_class.clone()),
     })
 }
 

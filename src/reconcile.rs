@@ -426,6 +426,10 @@ impl Reconciler {
 
     async fn pass(&self, unit: &Unit) -> Result<Next, PassError> {
         self.shared.metrics.begins(unit);
+        // LBC registers the targets of every binding and writes the rules of nodes and pods: two that do would undo each other's work.
+        if self.shared.settings.beside_lbc && matches!(unit, Unit::Binding(_) | Unit::NodeRules) {
+            return Ok(Next::Rest);
+        }
         match unit {
             Unit::Group(group) => self.group(group).await,
             Unit::Binding(key) => self.binding_and_its_group(key).await,

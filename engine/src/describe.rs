@@ -190,7 +190,7 @@ fn placeless(membership: Membership) -> (State, String) {
         Membership::Unknown(error) => (State::Misplaced, error.to_string()),
         Membership::None | Membership::Member(..) => (
             State::Foreign,
-            "its class belongs to another controller: ingressClassName must name an IngressClass whose controller is ingress.k8s.aws/alb"
+            "its class belongs to another controller: ingressClassName must name an IngressClass whose controller is ingress.k8s.aws/alb or albedo.dev/alb"
                 .to_owned(),
         ),
     }

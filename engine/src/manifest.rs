@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::finding::ObjectRef;
 use crate::kinds::Key;
-use crate::settings::{CONTROLLER, Settings};
+use crate::settings::{ALBEDO_CONTROLLER, Settings};
 use crate::world::{Kind, Object, World};
 
 use node::{Node, Shape, text};
@@ -197,7 +197,7 @@ impl Manifests {
         for name in named.collect::<BTreeSet<String>>().difference(&known) {
             let class = IngressClass {
                 metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
-                spec: Some(IngressClassSpec { controller: Some(CONTROLLER.to_owned()), parameters: None }),
+                spec: Some(IngressClassSpec { controller: Some(ALBEDO_CONTROLLER.to_owned()), parameters: None }),
             };
             self.world.apply(Object::IngressClass(Box::new(class)));
         }

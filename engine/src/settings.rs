@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stack::{Scheme, Tags, TargetType};
+use crate::stack::{Holder, Scheme, Tags, TargetType};
 
-/// The controller string of an IngressClass that is ours.
+/// The controller of an IngressClass that is LBC's, and ours unless LBC runs beside us.
 pub const CONTROLLER: &str = "ingress.k8s.aws/alb";
+/// The controller of an IngressClass that is always ours, and never LBC's.
+pub const ALBEDO_CONTROLLER: &str = "albedo.dev/alb";
 
 /// What the operator decided, as far as the engine needs it. Names and defaults follow the flags.
 #[expect(clippy::struct_excessive_bools, reason = "one a flag")]
@@ -15,6 +17,9 @@ pub const CONTROLLER: &str = "ingress.k8s.aws/alb";
 pub struct Settings {
     /// `--cluster-name`: part of names and tags.
     pub cluster_name: String,
+    /// `--beside-lbc`: LBC runs in this cluster, too. Classes of [`CONTROLLER`], the legacy class annotation, all bindings, their targets
+    /// and the rules of nodes and pods are LBC's.
+    pub beside_lbc: bool,
     /// `--ingress-class`: the value of the legacy class annotation that is ours; empty takes Ingresses without a class too.
     pub ingress_class: String,
     /// `--default-load-balancer-scheme`.
@@ -72,6 +77,7 @@ impl Settings {
     pub fn new(cluster_name: &str) -> Self {
         Self {
             cluster_name: cluster_name.to_owned(),
+            beside_lbc: false,
             ingress_class: "alb".to_owned(),
             default_scheme: Scheme::Internal,
             default_target_type: TargetType::Instance,
@@ -97,6 +103,18 @@ impl Settings {
             enable_shield: true,
             gates: BTreeMap::new(),
         }
+    }
+
+    /// The controllers whose classes are ours; the first is the one to recommend.
+    #[must_use]
+    pub fn controllers(&self) -> &'static [&'static str] {
+        if self.beside_lbc { &[ALBEDO_CONTROLLER] } else { &[CONTROLLER, ALBEDO_CONTROLLER] }
+    }
+
+    /// Whose finalizers say that an Ingress is held for us; the first is the one that is written.
+    #[must_use]
+    pub fn holders(&self) -> &'static [Holder] {
+        if self.beside_lbc { &[Holder::Albedo] } else { &Holder::ALL }
     }
 
     /// Tags of a resource with the default ones over them, or under them if the gate says so.

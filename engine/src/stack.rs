@@ -27,7 +27,7 @@ pub use action::{
 pub use addons::{Addons, ObservedAddons, SHIELD_PROTECTION, Shield, WebAcl};
 pub use condition::{Condition, ConditionField, Patterns, QueryPair};
 pub use frontend_nlb::{FrontendListener, FrontendNlb, FrontendTargetGroup, SubnetMapping};
-pub use group::GroupId;
+pub use group::{GroupId, Holder};
 pub use listener::{Listener, MutualAuthentication};
 pub use load_balancer::{IpAddressType, LoadBalancer, LoadBalancerGeneration, LoadBalancerState, Scheme};
 pub use names::{

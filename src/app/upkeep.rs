@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use albedo_engine::admit::registration::{Options, Target, configurations};
-use albedo_engine::settings::CONTROLLER;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, OwnerReference};
@@ -50,7 +49,7 @@ pub struct Wanted {
     /// The one namespace that is watched.
     pub watched: Option<String>,
     /// Value of the class annotation that is ours.
-    pub class: String,
+    pub class: Option<String>,
 }
 
 /// One replica's upkeep.
@@ -183,12 +182,8 @@ impl Upkeep {
     }
 
     fn options(&self, name: String, user: String) -> Options {
-        let classes: BTreeSet<String> = self.cluster.read(|world| {
-            let ours = world
-                .classes()
-                .filter(|class| class.spec.as_ref().is_some_and(|spec| spec.controller.as_deref() == Some(CONTROLLER)));
-            ours.filter_map(|class| class.metadata.name.clone()).chain([self.wanted.class.clone()]).collect()
-        });
+        let classes: BTreeSet<String> =
+            self.cluster.read(|world| world.own_classes().into_iter().chain(self.wanted.class.clone()).collect());
         let (operator, values) = match &self.wanted.watched {
             Some(namespace) => ("In", vec![namespace.clone()]),
             None => ("NotIn", vec![EXEMPT.to_owned(), self.wanted.namespace.clone()]),

@@ -80,6 +80,10 @@ pub struct Run {
     /// Tags (key=value,…) of every resource
     #[arg(long, env = "ALBEDO_DEFAULT_TAGS", default_value = "")]
     pub default_tags: String,
+    /// LBC runs in this cluster, too, for Services and Gateways: Albedo takes Ingresses of classes of the controller albedo.dev/alb alone, and
+    /// leaves targets and the rules of nodes and pods to LBC
+    #[arg(long, env = "ALBEDO_BESIDE_LBC", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub beside_lbc: bool,
     /// Tag keys that other tools manage
     #[arg(long, env = "ALBEDO_EXTERNAL_MANAGED_TAGS", value_delimiter = ',')]
     pub external_managed_tags: Vec<String>,
@@ -258,6 +262,9 @@ impl Run {
         if group.as_ref().is_some_and(|id| !id.starts_with("sg-")) {
             bail!("--backend-security-group {}: an id begins with sg-", self.backend_security_group);
         }
+        if self.beside_lbc && self.enable_manage_backend_security_group_rules && group.is_none() {
+            bail!("--enable-manage-backend-security-group-rules with --beside-lbc needs --backend-security-group=sg-…");
+        }
         if self.enable_manage_backend_security_group_rules && !self.enable_backend_security_group {
             bail!("--enable-manage-backend-security-group-rules needs --enable-backend-security-group");
         }
@@ -289,7 +296,9 @@ impl Run {
             external_managed_tags: self.external_managed_tags.clone(),
             extra_attributes: self.extra_attributes.clone(),
             security_group_rules_quota: self.security_group_rules_quota,
-            enable_backend_security_group: self.enable_backend_security_group,
+            beside_lbc: self.beside_lbc,
+            // The shared one is made and deleted by LBC, which knows nothing of our Ingresses.
+            enable_backend_security_group: self.enable_backend_security_group && (!self.beside_lbc || group.is_some()),
             backend_security_group: group,
             manage_backend_security_group_rules: self.enable_manage_backend_security_group_rules,
             disable_restricted_security_group_rules: self.disable_restricted_sg_rules,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use albedo_engine::describe::{self, Description, Event};
 use albedo_engine::kinds::{IngressClassParams, IngressGroup, Key, TargetGroupBinding};
-use albedo_engine::settings::{CONTROLLER, Settings};
+use albedo_engine::settings::{ALBEDO_CONTROLLER, Settings};
 use albedo_engine::stack::{GroupId, Scheme, TargetType};
 use albedo_engine::world::{Object, SecretKeys, View, World, secret_refs};
 use anyhow::{Context, bail};
@@ -162,7 +162,7 @@ impl Reader {
         let mut classes = self.list::<IngressClass>(Api::all(self.client.clone()), "").await?;
         if !self.unread.is_empty() {
             let name = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.clone());
-            let spec = Some(IngressClassSpec { controller: Some(CONTROLLER.to_owned()), parameters: None });
+            let spec = Some(IngressClassSpec { controller: Some(ALBEDO_CONTROLLER.to_owned()), parameters: None });
             classes.push(IngressClass { metadata: ObjectMeta { name, ..ObjectMeta::default() }, spec });
         }
         for class in classes {

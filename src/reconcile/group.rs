@@ -11,7 +11,7 @@ use albedo_engine::ledger;
 use albedo_engine::link::{self, Existing, Linked, MemberState};
 use albedo_engine::plan::{self, Plan};
 use albedo_engine::report::{self, Outcome, Reached};
-use albedo_engine::stack::{Desired, GroupId, Observed};
+use albedo_engine::stack::{Desired, GroupId, Holder, Observed};
 use albedo_engine::world::{Overlay, Unit, View, secret_refs};
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ use super::applying::Applying;
 use super::observing::{Observation, start};
 use super::planning::observed_bindings;
 use super::queue::Lane;
-use super::{Next, PassError, Reconciler};
+use super::{Next, PassError, Reconciler, Shared};
 use crate::cloud::OidcClient;
 use crate::cluster::{Host, Note, ReadError, Severity, Subject};
 
@@ -193,13 +193,20 @@ impl Reconciler {
         Ok(clients)
     }
 
-    /// Adds the group's finalizer to members before the first call of AWS.
+    /// Adds the group's finalizer to members before the first call of AWS. It takes the place of the one that was written before
+    /// `--beside-lbc` changed: with the shared finalizer on a member of ours, LBC would delete its load balancer.
     async fn hold(&self, view: &View) -> Result<(), PassError> {
-        let finalizer = view.group.finalizer();
+        let Shared { cluster, lease_proof, .. } = &*self.shared;
+        let written = view.finalizers.first();
+        let former = Holder::ALL.map(|holder| view.group.finalizer(holder));
         for member in &view.members {
-            let held = member.ingress.metadata.finalizers.iter().flatten().any(|held| *held == finalizer);
-            if !held {
-                self.shared.cluster.add_finalizer(&self.shared.lease_proof, &member.ingress, &finalizer).await?;
+            let held =
+                |finalizer: &String| member.ingress.metadata.finalizers.iter().flatten().any(|one| one == finalizer);
+            if let Some(written) = written.filter(|written| !held(written)) {
+                cluster.add_finalizer(lease_proof, &member.ingress, written).await?;
+            }
+            for finalizer in former.iter().filter(|one| Some(*one) != written && held(one)) {
+                cluster.remove_finalizer(lease_proof, &member.ingress, finalizer).await?;
             }
         }
         Ok(())

@@ -94,20 +94,29 @@ impl Reconciler {
         }
     }
 
-    /// Takes the group's finalizer from those that have left; nothing of theirs exists any more.
+    /// Takes the group's finalizers from those that have left; nothing of theirs exists any more.
     pub(super) async fn release(&self, view: &View) -> Result<(), PassError> {
-        let finalizer = view.group.finalizer();
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
-                self.shared.cluster.remove_finalizer(&self.shared.lease_proof, ingress, &finalizer).await?;
+                self.let_loose(view, ingress).await?;
             }
         }
         for stray in self.shared.cluster.read(|world| world.strays(&view.group, STRAYS)) {
-            if let Err(error) = self.shared.cluster.remove_finalizer(&self.shared.lease_proof, &stray, &finalizer).await
-            {
+            if let Err(error) = self.let_loose(view, &stray).await {
                 // It is none of the group's, so that it holds nothing up.
                 tracing::info!(ingress = %Key::of(&stray.metadata), %error, "a finalizer of a group that does not know it stays");
             }
+        }
+        Ok(())
+    }
+
+    /// The finalizer that is written may have been added unseen; others are removed where they are.
+    async fn let_loose(&self, view: &View, ingress: &Ingress) -> Result<(), PassError> {
+        for (n, finalizer) in view.finalizers.iter().enumerate() {
+            if n > 0 && !ingress.metadata.finalizers.iter().flatten().any(|held| held == finalizer) {
+                continue;
+            }
+            self.shared.cluster.remove_finalizer(&self.shared.lease_proof, ingress, finalizer).await?;
         }
         Ok(())
     }

@@ -115,6 +115,15 @@ def _load_balancers():
         out = old(self)
         lb = out.result["LoadBalancers"][0]
         lb.ipam_pools, lb.customer_owned_ipv4_pool = p.get("IpamPools"), p.get("CustomerOwnedIpv4Pool")
+        if lb.type == "network":
+            lb.enable_prefix_for_ipv6_source_nat = p.get("EnablePrefixForIpv6SourceNat") or "off"
+        return out
+
+    @patch(R, "set_subnets")
+    def _(old, self):
+        out, p = old(self), self._get_params()
+        if p.get("EnablePrefixForIpv6SourceNat"):
+            _load_balancer(self, p["LoadBalancerArn"]).enable_prefix_for_ipv6_source_nat = p["EnablePrefixForIpv6SourceNat"]
         return out
 
     @patch(B, "set_ip_address_type")

@@ -12,6 +12,7 @@ mod admission;
 mod adoption;
 mod aws_troubles;
 mod base;
+mod beside;
 mod bindings;
 mod certificates;
 mod churn;
@@ -163,6 +164,7 @@ const TESTS: &[(&str, Test)] = tests![
     replicas::one_writes_at_a_time,
     replicas::who_stands_still_in_a_pass_writes_no_more,
     replicas::a_clock_that_jumps_changes_nothing,
+    beside::neither_undoes_the_other,
     upkeep::it_looks_after_itself,
     install::a_chart_comes_and_goes,
     install::a_chart_gives_what_is_known,

@@ -18,7 +18,7 @@ pub(super) fn validate(request: &Request, object: &Value, old: Option<&Value>, c
     let policy = policy_for(&request.namespace, context);
     let Some(binding) = read(object, request) else { return ReviewAnswer::allow() };
     let old = old.and_then(|old| read(old, request));
-    if policy.mode == Mode::Off || binding.metadata.deletion_timestamp.is_some() {
+    if policy.mode == Mode::Off || context.settings.beside_lbc || binding.metadata.deletion_timestamp.is_some() {
         return ReviewAnswer::allow();
     }
     let review =
@@ -38,7 +38,7 @@ pub(super) fn validate(request: &Request, object: &Value, old: Option<&Value>, c
 pub(super) fn mutate(request: &Request, object: &Value, context: Context<'_>) -> ReviewAnswer {
     let mut answer = ReviewAnswer::allow();
     // LBC fills in fields at creation only. If an update leaves a field out, the reconciler adds it.
-    if request.operation != Operation::Create {
+    if request.operation != Operation::Create || context.settings.beside_lbc {
         return answer;
     }
     let Some(binding) = read(object, request) else { return answer };

@@ -15,7 +15,6 @@ use crate::compile::Cache;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
 use crate::link::{Existing, Input, Linked, is_total, not_worse, relink};
-use crate::settings::CONTROLLER;
 use crate::stack::GroupId;
 use crate::world::{ClassError, Kind, Membership, Overlay, World};
 
@@ -187,7 +186,10 @@ fn foreign(world: &World, candidate: &Ingress, subject: &ObjectRef) -> Option<Fi
             format!("remove the annotation {LEGACY_CLASS} and set ingressClassName: {own}, or remove these annotations")
         }
         Some(own) => format!("set ingressClassName: {own}, or remove these annotations"),
-        None => format!("create an IngressClass with controller {CONTROLLER} and name it, or remove these annotations"),
+        None => {
+            let controller = world.own_controller();
+            format!("create an IngressClass with controller {controller} and name it, or remove these annotations")
+        }
     };
     Some(Finding::new(Code::NotOurs, subject.clone(), FieldPath::annotation(first), message).allowed(own).fix(fix))
 }

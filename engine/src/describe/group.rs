@@ -267,8 +267,8 @@ impl Part {
                 Key::of(&binding.metadata)
             ));
         }
-        let own = view.group.finalizer();
-        let others = ingress.metadata.finalizers.iter().flatten().filter(|finalizer| **finalizer != own);
+        let held = ingress.metadata.finalizers.iter().flatten();
+        let others = held.filter(|finalizer| !view.finalizers.contains(finalizer));
         for other in others.filter(|_| ingress.metadata.deletion_timestamp.is_some()) {
             self.waits.push(format!("the owner of the finalizer {other}"));
         }

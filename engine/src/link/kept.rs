@@ -33,13 +33,12 @@ impl Linked {
     }
 
     fn left_out<'v>(&'v self, view: &'v View) -> impl Iterator<Item = &'v ClassifiedMember> {
-        let finalizer = view.group.finalizer();
         let quarantined: BTreeSet<&Key> =
             self.members.iter().filter(|one| one.state == MemberState::Quarantined).map(|one| &one.key).collect();
         let linked_before = linked_before(view);
         view.members.iter().filter(move |member| {
             let key = member.key();
-            let holds = member.ingress.metadata.finalizers.iter().flatten().any(|held| *held == finalizer);
+            let holds = view.is_held(&member.ingress);
             let known = |names: &BTreeSet<(&str, &str)>| names.contains(&(&key.namespace, &key.name));
             holds && quarantined.contains(&key) && linked_before.as_ref().is_none_or(known)
         })

@@ -20,23 +20,47 @@ pub enum GroupId {
     },
 }
 
-impl GroupId {
-    /// The finalizer that members carry.
-    #[must_use]
-    pub fn finalizer(&self) -> String {
+/// Whose finalizer keeps an Ingress until what was made for it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// LBC and Albedo alike: a cluster can switch from one to the other.
+    Shared,
+    /// Albedo alone. LBC deletes the load balancer of every Ingress that has the shared finalizer and a class that is not LBC's.
+    Albedo,
+}
+
+impl Holder {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Shared, Self::Albedo];
+
+    fn domain(self) -> &'static str {
         match self {
-            Self::Explicit(name) => format!("{GROUP_FINALIZER}{name}"),
-            Self::Implicit { .. } => IMPLICIT_FINALIZER.to_owned(),
+            Self::Shared => "ingress.k8s.aws",
+            Self::Albedo => "ingress.albedo.dev",
+        }
+    }
+}
+
+impl GroupId {
+    /// The finalizer of a holder on members.
+    #[must_use]
+    pub fn finalizer(&self, holder: Holder) -> String {
+        let domain = holder.domain();
+        match self {
+            Self::Explicit(name) => format!("group.{domain}/{name}"),
+            Self::Implicit { .. } => format!("{domain}/{IMPLICIT}"),
         }
     }
 
-    /// The group that a finalizer on the Ingress `namespace`/`name` stands for, if it is one of ours.
+    /// The group that a finalizer on the Ingress `namespace`/`name` stands for, if it is the holder's.
     #[must_use]
-    pub fn of_finalizer(finalizer: &str, namespace: &str, name: &str) -> Option<Self> {
-        if finalizer == IMPLICIT_FINALIZER {
+    pub fn of_finalizer(finalizer: &str, namespace: &str, name: &str, holder: Holder) -> Option<Self> {
+        let (domain, rest) = finalizer.split_once('/')?;
+        if domain == holder.domain() && rest == IMPLICIT {
             return Some(Self::Implicit { namespace: namespace.to_owned(), name: name.to_owned() });
         }
-        finalizer.strip_prefix(GROUP_FINALIZER).map(|group| Self::Explicit(group.to_owned()))
+        let named = domain.strip_prefix("group.") == Some(holder.domain());
+        named.then(|| Self::Explicit(rest.to_owned()))
     }
 
     /// The group that members name, of an `IngressGroup` object; `None` for that of a lone Ingress.
@@ -80,8 +104,8 @@ impl GroupId {
     }
 }
 
-const IMPLICIT_FINALIZER: &str = "ingress.k8s.aws/resources";
-const GROUP_FINALIZER: &str = "group.ingress.k8s.aws/";
+/// The name part of the finalizer of an Ingress that is a group of its own.
+const IMPLICIT: &str = "resources";
 
 /// The value of the tag `ingress.k8s.aws/stack`, and a part of every name.
 impl fmt::Display for GroupId {

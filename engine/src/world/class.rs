@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::World;
 use crate::kinds::IngressClassParams;
-use crate::settings::CONTROLLER;
+use crate::settings::{CONTROLLER, Settings};
 
 /// The legacy annotation that names a class.
 pub const LEGACY_CLASS: &str = "kubernetes.io/ingress.class";
@@ -50,7 +50,7 @@ impl World {
     pub fn classify(&self, ingress: &Ingress) -> Result<Option<Class>, ClassError> {
         let ours = self.ingress_class();
         if let Some(value) = ingress.metadata.annotations.as_ref().and_then(|map| map.get(LEGACY_CLASS)) {
-            let matches = value == ours || ours.is_empty() && value == "alb";
+            let matches = !self.is_beside_lbc() && (value == ours || ours.is_empty() && value == "alb");
             return Ok(matches.then_some(Class { name: None, params: None }));
         }
         let named = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.clone());
@@ -58,11 +58,13 @@ impl World {
             Some(name) => self.classes.get(&name).ok_or(ClassError::NotFound(name))?,
             None => match self.default_class()? {
                 Some(class) => class,
-                None => return Ok(ours.is_empty().then_some(Class { name: None, params: None })),
+                None => {
+                    let takes_all = ours.is_empty() && !self.is_beside_lbc();
+                    return Ok(takes_all.then_some(Class { name: None, params: None }));
+                }
             },
         };
-        let spec = class.spec.clone().unwrap_or_default();
-        if spec.controller.as_deref() != Some(CONTROLLER) {
+        if !self.is_own_class(class) {
             return Ok(None);
         }
         let params = self.params_of(class)?;
@@ -76,11 +78,26 @@ impl World {
     /// Names of the classes that are ours, sorted.
     #[must_use]
     pub fn own_classes(&self) -> Vec<String> {
-        self.classes
-            .iter()
-            .filter(|(_, class)| class.spec.as_ref().and_then(|spec| spec.controller.as_deref()) == Some(CONTROLLER))
-            .map(|(name, _)| name.clone())
-            .collect()
+        self.classes.iter().filter(|(_, class)| self.is_own_class(class)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The controller that a class of ours should have.
+    #[must_use]
+    pub fn own_controller(&self) -> &'static str {
+        self.controllers().first().copied().unwrap_or(CONTROLLER)
+    }
+
+    fn controllers(&self) -> &'static [&'static str] {
+        self.settings.as_ref().map_or(&[CONTROLLER], Settings::controllers)
+    }
+
+    fn is_own_class(&self, class: &IngressClass) -> bool {
+        let controller = class.spec.as_ref().and_then(|spec| spec.controller.as_deref());
+        controller.is_some_and(|controller| self.controllers().contains(&controller))
+    }
+
+    fn is_beside_lbc(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.beside_lbc)
     }
 
     /// The controller of a class, if there is such a class.

@@ -55,7 +55,7 @@ impl World {
             // It belongs to no group because its class or group name is invalid: the unit of its own group reports that.
             changes.insert(Unit::Group(own_group(key)));
         }
-        let claims = super::membership::claims(&ingress);
+        let claims = super::membership::claims(&ingress, self.holders());
         for group in &claims {
             self.claims.entry(group.clone()).or_default().insert(key.clone());
             // It is leaving, and the ledger of its group does not know it: its finalizer is removed when nothing of it is left there.

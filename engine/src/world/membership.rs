@@ -7,7 +7,8 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use super::{Class, ClassError, Unit, World};
 use crate::kinds::Key;
-use crate::stack::GroupId;
+use crate::settings::Settings;
+use crate::stack::{GroupId, Holder};
 
 const GROUP_NAME: &str = "alb.ingress.kubernetes.io/group.name";
 /// The most groups without a ledger that an Ingress can be in by its finalizers. An Ingress that moves has two finalizers.
@@ -52,7 +53,7 @@ impl World {
             _ => None,
         };
         let mut unproven = 0;
-        let mut groups: BTreeSet<GroupId> = claims(ingress)
+        let mut groups: BTreeSet<GroupId> = claims(ingress, self.holders())
             .into_iter()
             .filter(|group| match self.is_known_in(group, &key) {
                 _ if !group.is_explicit() || own.as_ref() == Some(group) => true,
@@ -65,6 +66,11 @@ impl World {
             .collect();
         groups.extend(own);
         groups
+    }
+
+    /// Whose finalizers count as claims.
+    pub(super) fn holders(&self) -> &'static [Holder] {
+        self.settings.as_ref().map_or(&Holder::ALL, Settings::holders)
     }
 
     /// Whether the ledger of a group knows an Ingress as a member. `None` without a ledger: then only AWS knows.
@@ -113,11 +119,13 @@ impl World {
     }
 }
 
-/// The groups whose finalizers an Ingress has.
-pub(super) fn claims(ingress: &Ingress) -> BTreeSet<GroupId> {
+/// The groups whose finalizers, of these holders, an Ingress has.
+pub(super) fn claims(ingress: &Ingress, holders: &[Holder]) -> BTreeSet<GroupId> {
     let key = Key::of(&ingress.metadata);
     let finalizers = ingress.metadata.finalizers.iter().flatten();
-    finalizers.filter_map(|one| GroupId::of_finalizer(one, &key.namespace, &key.name)).collect()
+    let of =
+        |one: &String| holders.iter().find_map(|holder| GroupId::of_finalizer(one, &key.namespace, &key.name, *holder));
+    finalizers.filter_map(of).collect()
 }
 
 /// The group of an Ingress that is ours, or the name that cannot be one.
@@ -143,4 +151,74 @@ pub fn is_group_name(name: &str) -> bool {
         && bytes.first().is_some_and(alphanumeric)
         && bytes.last().is_some_and(alphanumeric)
         && bytes.iter().all(|byte| alphanumeric(byte) || *byte == b'-' || *byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::{ALBEDO_CONTROLLER, CONTROLLER};
+    use crate::world::{Leaving, Object, Overlay};
+
+    /// A world with a class of each controller.
+    fn world(beside_lbc: bool) -> World {
+        let mut world = World::new(Settings { beside_lbc, ..Settings::new("c") });
+        for (name, controller) in [("lbc", CONTROLLER), ("albedo", ALBEDO_CONTROLLER)] {
+            let class = json!({"metadata": {"name": name}, "spec": {"controller": controller}});
+            world.apply(Object::IngressClass(Box::new(serde_json::from_value(class).unwrap())));
+        }
+        world
+    }
+
+    fn ingress(class: &str, meta: &Value) -> Ingress {
+        let mut made = json!({"metadata": {"namespace": "n", "name": "web"}, "spec": {"ingressClassName": class}});
+        for (key, value) in meta.as_object().unwrap() {
+            made["metadata"][key] = value.clone();
+        }
+        serde_json::from_value(made).unwrap()
+    }
+
+    fn is_member(world: &World, ingress: &Ingress) -> bool {
+        matches!(world.membership(ingress), Membership::Member(..))
+    }
+
+    #[test]
+    fn beside_lbc_an_ingress_is_ours_by_our_own_controller_alone() {
+        let (alone, beside) = (world(false), world(true));
+        let legacy = json!({"annotations": {"kubernetes.io/ingress.class": "alb"}});
+        for (class, meta, when_alone, when_beside) in
+            [("lbc", json!({}), true, false), ("albedo", json!({}), true, true), ("albedo", legacy, true, false)]
+        {
+            let ingress = ingress(class, &meta);
+            assert_eq!(is_member(&alone, &ingress), when_alone, "{class} {meta}");
+            assert_eq!(is_member(&beside, &ingress), when_beside, "{class} {meta}");
+        }
+        assert_eq!((alone.own_classes().len(), beside.own_classes()), (2, vec!["albedo".to_owned()]));
+    }
+
+    #[test]
+    fn lbcs_finalizer_claims_nothing_beside_it() {
+        let group = GroupId::Implicit { namespace: "n".to_owned(), name: "web".to_owned() };
+        for (finalizer, when_alone, when_beside) in
+            [("ingress.k8s.aws/resources", true, false), ("ingress.albedo.dev/resources", true, true)]
+        {
+            for (beside_lbc, leaves) in [(false, when_alone), (true, when_beside)] {
+                let mut world = world(beside_lbc);
+                let meta = json!({"finalizers": [finalizer], "deletionTimestamp": "2026-01-02T03:04:05Z"});
+                world.apply(Object::Ingress(Box::new(ingress("lbc", &meta))));
+                let view = world.view(&group, &Overlay::None);
+                let left = matches!(view.leaving.as_slice(), [Leaving::Left(_)]);
+                assert_eq!(left, leaves, "{finalizer}, beside: {beside_lbc}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_finalizer_is_written() {
+        let group = GroupId::Explicit("shop".to_owned());
+        let written = |beside: bool| world(beside).view(&group, &Overlay::None).finalizers.first().cloned();
+        assert_eq!(written(false).as_deref(), Some("group.ingress.k8s.aws/shop"));
+        assert_eq!(written(true).as_deref(), Some("group.ingress.albedo.dev/shop"));
+    }
 }

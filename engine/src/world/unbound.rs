@@ -62,11 +62,11 @@ impl World {
 
     /// Whether an Ingress has the finalizer of the group and is not leaving.
     fn has_begun(&self, group: &GroupId, key: &Key) -> bool {
-        let finalizer = group.finalizer();
+        let finalizers: Vec<String> = self.holders().iter().map(|holder| group.finalizer(*holder)).collect();
         let holds = self
             .ingresses
             .get(key)
-            .is_some_and(|ingress| ingress.metadata.finalizers.iter().flatten().any(|held| *held == finalizer));
+            .is_some_and(|ingress| ingress.metadata.finalizers.iter().flatten().any(|held| finalizers.contains(held)));
         holds
             && match self.memberships.get(key) {
                 Some(Membership::Member(own, _)) => own == group,

@@ -63,6 +63,8 @@ impl Leaving {
 pub struct View {
     /// The group.
     pub group: GroupId,
+    /// Finalizers by which an Ingress is held for the group; the first is the one that is written.
+    pub finalizers: Vec<String>,
     /// Members, by namespace and name.
     pub members: Vec<ClassifiedMember>,
     /// Ingresses that are leaving.
@@ -84,6 +86,12 @@ pub struct View {
 }
 
 impl View {
+    /// Whether an Ingress is held for the group.
+    #[must_use]
+    pub fn is_held(&self, ingress: &Ingress) -> bool {
+        ingress.metadata.finalizers.iter().flatten().any(|held| self.finalizers.contains(held))
+    }
+
     /// Whether all Ingresses of the group are in one namespace: then each may read the findings of all.
     #[must_use]
     pub fn is_of_one_namespace(&self) -> bool {
@@ -135,6 +143,7 @@ impl World {
         }
         let mut view = View {
             group: group.clone(),
+            finalizers: self.holders().iter().map(|holder| group.finalizer(*holder)).collect(),
             members: Vec::new(),
             leaving: Vec::new(),
             services: BTreeMap::new(),
@@ -145,17 +154,16 @@ impl World {
             bindings: Vec::new(),
             ledger: self.group_object(group).cloned(),
         };
-        let finalizer = group.finalizer();
         for (key, ingress) in ingresses {
-            self.place(&mut view, &key, ingress, &finalizer);
+            self.place(&mut view, &key, ingress);
         }
         view.bindings = self.bindings_of(&view);
         view
     }
 
-    fn place(&self, view: &mut View, key: &Key, ingress: Arc<Ingress>, finalizer: &str) {
+    fn place(&self, view: &mut View, key: &Key, ingress: Arc<Ingress>) {
         let counts = || !view.group.is_explicit() || self.is_known_in(&view.group, key) != Some(false);
-        let holds = ingress.metadata.finalizers.iter().flatten().any(|held| held == finalizer) && counts();
+        let holds = view.is_held(&ingress) && counts();
         match self.membership(&ingress) {
             Membership::Member(group, class) if group == view.group => {
                 for service in service_refs(&ingress) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use albedo_engine::kinds::Key;
 use albedo_engine::link::{Existing, ExistingFrontendNlb, Input, Linked, MemberState, link};
-use albedo_engine::stack::{Desired, FrontendNlb, GroupId};
+use albedo_engine::stack::{Desired, FrontendNlb, GroupId, Holder};
 use albedo_engine::world::{Leaving, Object, Overlay};
 use serde_json::Value;
 
@@ -105,11 +105,11 @@ impl<'a> Run<'a> {
             self.there.remove(group);
         }
         for member in &view.members {
-            self.hold(&member.key(), &group.finalizer());
+            self.hold(&member.key(), &group.finalizer(Holder::Shared));
         }
         for leaving in &view.leaving {
             if let Leaving::Left(ingress) = leaving {
-                self.release(&Key::of(&ingress.metadata), &group.finalizer());
+                self.release(&Key::of(&ingress.metadata), &group.finalizer(Holder::Shared));
             }
         }
         linked
