@@ -38,6 +38,8 @@ mod older;
 mod protection;
 mod replicas;
 mod rights;
+mod rollout;
+mod service;
 mod settles;
 mod throttles;
 mod tls;
@@ -153,7 +155,9 @@ const TESTS: &[(&str, Test)] = tests![
     upkeep::it_looks_after_itself,
     install::a_chart_comes_and_goes,
     install::a_chart_gives_what_is_known,
-    install::a_chart_grants_what_the_manifests_grant,
+    install::a_chart_renders_what_is_kept,
+    install::manifests_take_nothing_with_them,
+    install::webhooks_go_with_the_role,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,
@@ -175,6 +179,7 @@ const TESTS: &[(&str, Test)] = tests![
     cli::plan_prints_what_would_be,
     cli::plan_tells_what_changes,
     cli::generated_manifests_are_up_to_date,
+    cli::webhook_configurations_are_whole,
     cli::the_predecessors_arguments_start_it,
 ];
 
@@ -190,6 +195,8 @@ const EXHAUSTIVE: &[(&str, Test)] = tests![
     churn::hostile_authors_and_kills,
     churn::hostile_authors_and_kills_for_long,
     upkeep::twenty_renewals_fail_nobody,
+    rollout::certificates_change_their_origin_under_load,
+    rollout::twenty_upgrades_and_renewals_fail_nobody,
 ];
 
 /// The error, and with `RUST_BACKTRACE=1` the places in the tests that it came through.

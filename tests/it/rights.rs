@@ -1,4 +1,4 @@
-//! What is granted to Albedo is what it uses: `deploy/rbac.yaml` is held to the API servers' audit logs of the run, `deploy/iam-policy.json` to the
+//! What is granted to Albedo is what it uses: `deploy/albedo.yaml` is held to the API servers' audit logs of the run, `deploy/iam-policy.json` to the
 //! emulators' records of calls.
 //!
 //! All tests run with the rights that are shipped, so what is missing there is refused. What is granted and was used by no test has a row here
@@ -7,11 +7,11 @@
 use std::path::Path;
 
 use albedo_testenv::{
-    AUDIT, CALLS, Reviewed, UsedRights, granted_by_policy, granted_by_roles, missing, shipped, unused,
+    AUDIT, CALLS, MANIFESTS, Reviewed, UsedRights, granted_by_policy, granted_by_roles, missing, shipped, unused,
 };
 use anyhow::{Context as _, Result};
 
-/// Granted by others than `deploy/rbac.yaml`, and used.
+/// Granted by others than `deploy/albedo.yaml`, and used.
 const BEYOND: Reviewed<'_> = &[
     ("get secrets", OIDC),
     ("list secrets", OIDC),
@@ -87,7 +87,7 @@ pub fn differences(dir: &Path, whole: bool) -> Result<Vec<String>> {
         // No Albedo was started.
         return Ok(Vec::new());
     }
-    let (roles, policy) = (granted_by_roles(&shipped("rbac.yaml")?)?, granted_by_policy(&shipped("iam-policy.json")?)?);
+    let (roles, policy) = (granted_by_roles(&shipped(MANIFESTS)?)?, granted_by_policy(&shipped("iam-policy.json")?)?);
     let mut said = missing(&roles, &kubernetes.used, BEYOND);
     // What is granted is refused as well while an API server starts.
     let refused = missing(&roles, &kubernetes.refused, BEYOND).into_iter();
