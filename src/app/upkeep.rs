@@ -125,7 +125,7 @@ impl Upkeep {
             return Ok(());
         }
         match self.wanted.configurations.clone() {
-            Some(name) => self.register(name).await,
+            Some(name) => self.register(&name).await,
             None => Ok(()),
         }
     }
@@ -184,9 +184,9 @@ impl Upkeep {
     }
 
     /// Registers the webhooks unless they are registered as they should be.
-    async fn register(&mut self, name: String) -> anyhow::Result<()> {
+    async fn register(&mut self, name: &str) -> anyhow::Result<()> {
         let own = self.authorities().await?;
-        let found = self.cluster.registered(&name).await?;
+        let found = self.cluster.registered(name).await?;
         let since = *self.answers_since.get_or_insert_with(Instant::now);
         let is_first = found.iter().all(Option::is_none);
         let mut bundles = found.iter().flatten().flat_map(|one| &one.bundles);
@@ -204,7 +204,7 @@ impl Upkeep {
                 self.identity.insert((user, owner)).clone()
             }
         };
-        let options = self.options(name.clone(), user, bundle(&found, own));
+        let options = self.options(name.to_owned(), user, bundle(&found, own));
         let generations = found.each_ref().map(|one| one.as_ref().map(|one| one.generation));
         let is_unchanged =
             self.registered.as_ref().is_some_and(|(last, known)| *last == options && generations == known.map(Some));

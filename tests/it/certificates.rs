@@ -362,7 +362,8 @@ fn manifests(dir: &Path) -> Result<Vec<PathBuf>> {
 pub async fn what_is_to_be_installed_is_accepted(base: Arc<Base>) -> Result<()> {
     base.test_env.cert_manager().await?;
     let (plane, deploy) = (base.test_env.plane(), root().join("deploy"));
-    // The namespace is there: the account of the tests is in it.
+    // It makes the namespace.
+    plane.account().await?;
     let mut sources: Vec<(&str, PathBuf)> = vec![("-k", deploy.clone())];
     let rendered =
         ["defaults", "lbc", "cert-manager"].map(|name| root().join(format!("tests/it/golden/chart-{name}.yaml")));

@@ -240,8 +240,9 @@ pub async fn manifests_take_nothing_with_them(base: Arc<Base>) -> Result<()> {
     for _ in 0..2 {
         fixture.kubectl(&["apply", "--server-side", "-f", &file]).await?;
         // It makes the class where there is none, and never changes one.
-        let refused = fixture.kubectl(&["create", "--dry-run=server", "-f", &class]).await;
-        ensure!(refused.is_ok() || format!("{:#}", refused.unwrap_err()).contains("AlreadyExists"));
+        if let Err(error) = fixture.kubectl(&["create", "--dry-run=server", "-f", &class]).await {
+            ensure!(format!("{error:#}").contains("AlreadyExists"), "{error:#}");
+        }
         fixture.kubectl(&["delete", "-f", &file, "--timeout=60s"]).await?;
         fixture.kubectl(&["get", "targetgroupbinding", "stays"]).await?;
         fixture.kubectl(&["get", "ingressclass", &fixture.scope.class]).await?;
