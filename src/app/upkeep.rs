@@ -18,8 +18,10 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::{Cluster, Registered, ServingSecret, ServingSecretPatch, WriteError};
 use crate::serve::{Made, Pair, Readiness, Stored, step};
 
-/// Pause between two looks.
+/// Pause between two looks. API servers learn of what was registered in that time.
 const EVERY: Duration = Duration::from_secs(3);
+/// The same while this replica starts.
+const HURRY: Duration = Duration::from_millis(250);
 /// From the moment that this replica can answer until webhooks are registered for the first time: kubelet asks `/readyz` every five seconds, and the
 /// endpoints of the Service follow.
 const CALLABLE: Duration = Duration::from_secs(15);
@@ -110,18 +112,24 @@ impl Upkeep {
                     }
                 }
             }
+            let pause = if self.answers() { EVERY } else { HURRY };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    /// Whether this replica could answer a review if it was called.
+    fn answers(&self) -> bool {
+        self.readiness.missing().iter().all(|condition| *condition == TRUSTED)
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
         if self.made.is_some() {
             self.certificate().await?;
         }
-        if self.readiness.missing().iter().any(|condition| *condition != TRUSTED) {
+        if !self.answers() {
             return Ok(());
         }
         match self.wanted.configurations.clone() {
