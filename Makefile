@@ -73,6 +73,19 @@ fmt: ## formats the Rust sources; CHECK=1 only says what it would change
 	@command -v rustfmt >/dev/null || { echo "needs rustfmt: rustup component add rustfmt" >&2; exit 1; }
 	cargo fmt --all $(if $(CHECK),-- --check)
 
+# The labels that say "made by helm" would be untrue there.
+.PHONY: manifests
+manifests: ## deploy/albedo.yaml and deploy/ingressclass.yaml, rendered from the chart; CHECK=1 only compares
+	@helm=$$(tests/environment.sh tools helm)/helm; made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; \
+	render() { \
+		echo "# Rendered from deploy/helm/albedo by \`make manifests\`; docs/install.md says how to apply it."; \
+		"$$helm" template albedo deploy/helm/albedo --namespace albedo-system --set-string 'clusterName=<cluster-name>' "$$@" \
+			| sed '/helm\.sh\/chart:/d; /managed-by: Helm/d'; \
+	}; \
+	render --set createNamespace=true,createIngressClassResource=false >"$$made/albedo.yaml"; \
+	render --show-only templates/ingressclass.yaml >"$$made/ingressclass.yaml"; \
+	for file in albedo.yaml ingressclass.yaml; do $(if $(CHECK),diff -u "deploy/$$file" "$$made/$$file" || { echo "run make manifests" >&2; exit 1; },cp "$$made/$$file" deploy/); done
+
 .PHONY: deny
 deny: $(DENY)/bin/cargo-deny ## licences, sources and banned crates of the dependencies
 	cargo fetch $(CARGO_FLAGS)

@@ -354,6 +354,7 @@ fn wanted(flags: &Run, cluster: &Cluster) -> anyhow::Result<Wanted> {
         configurations: flags.registers().then(|| flags.webhook_configurations.clone()),
         owner: flags.webhook_configurations_owner.clone(),
         inject_ca_from: given(&flags.inject_ca_from),
+        authority: flags.webhook_cert_dir.join("ca.crt"),
         watched: given(&flags.watch_namespace),
         class: (!flags.beside_lbc).then(|| flags.ingress_class.clone()),
     })

@@ -1,10 +1,12 @@
 //! What a replica does so that the API server calls it: certificates that it makes itself, and the webhook configurations.
 //!
 //! Each replica does it, not the one that holds the lease alone: all of them are called. Nothing is registered before this replica answers, so a first install
-//! refuses nobody's Ingress while it starts.
+//! refuses nobody's Ingress while it starts. What is registered trusts the authorities of every replica: a replica adds its own and leaves those that it finds, and it
+//! is not ready, so not called, before its own is trusted. So replicas with certificates of different origin serve side by side while one origin follows the other.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use albedo_engine::admit::registration::{Options, Target, configurations};
 use anyhow::Context as _;
@@ -12,11 +14,20 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, OwnerReference};
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{Cluster, ServingSecret};
+use crate::cluster::{Cluster, Registered, ServingSecret, ServingSecretPatch, WriteError};
 use crate::serve::{Made, Pair, Readiness, Stored, step};
 
-/// Pause between two looks.
+/// Pause between two looks. API servers learn of what was registered in that time.
 const EVERY: Duration = Duration::from_secs(3);
+/// The same while this replica starts.
+const HURRY: Duration = Duration::from_millis(250);
+/// From the moment that this replica can answer until webhooks are registered for the first time: kubelet asks `/readyz` every five seconds, and the
+/// endpoints of the Service follow.
+const CALLABLE: Duration = Duration::from_secs(15);
+/// The condition of readiness that holds once the API server trusts what this replica serves, or calls nobody yet.
+const TRUSTED: &str = "trusted";
+/// Authorities in a `caBundle`: what this replica needs, and as many of others as there is room for.
+const AUTHORITIES: usize = 6;
 /// Whose value, when it changes, asks for another certificate.
 const RENEW: &str = "albedo.dev/renew";
 /// The last value of [`RENEW`] that was followed.
@@ -46,6 +57,8 @@ pub struct Wanted {
     pub owner: String,
     /// `namespace/name` of the Certificate whose authority cert-manager injects.
     pub inject_ca_from: Option<String>,
+    /// The file of the authority of a certificate that somebody else makes; it need not exist.
+    pub authority: PathBuf,
     /// The one namespace that is watched.
     pub watched: Option<String>,
     /// Value of the class annotation that is ours.
@@ -65,11 +78,16 @@ pub struct Upkeep {
     identity: Option<(String, Option<OwnerReference>)>,
     /// What was registered last, with the generations that it had then.
     registered: Option<(Options, [i64; 2])>,
+    /// Since when this replica can answer.
+    answers_since: Option<Instant>,
 }
 
 impl Upkeep {
     pub fn new(cluster: Cluster, wanted: Wanted, readiness: Readiness, made: Option<Made>) -> Self {
-        Self { cluster, wanted, readiness, made, serving: None, identity: None, registered: None }
+        if wanted.configurations.is_some() {
+            readiness.set(TRUSTED, false);
+        }
+        Self { cluster, wanted, readiness, made, serving: None, identity: None, registered: None, answers_since: None }
     }
 
     /// Goes on until `stop`. What fails is said once and tried again.
@@ -93,21 +111,30 @@ impl Upkeep {
                     }
                 }
             }
+            let pause = if self.answers() { EVERY } else { HURRY };
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    /// Whether this replica could answer a review if it was called.
+    fn answers(&self) -> bool {
+        self.readiness.missing().iter().all(|condition| *condition == TRUSTED)
     }
 
     async fn look(&mut self) -> anyhow::Result<()> {
         if self.made.is_some() {
             self.certificate().await?;
         }
-        if self.wanted.configurations.is_some() && self.readiness.missing().is_empty() {
-            self.register().await?;
+        if !self.answers() {
+            return Ok(());
         }
-        Ok(())
+        match self.wanted.configurations.clone() {
+            Some(name) => self.register(&name).await,
+            None => Ok(()),
+        }
     }
 
     /// Serves what the Secret holds, and takes the next step of a renewal.
@@ -128,7 +155,7 @@ impl Upkeep {
         let now = match next {
             Some(next) => {
                 let revision = secret.and_then(|secret| secret.revision);
-                self.cluster.put_serving_secret(namespace, name, &written(&next, wish, revision)).await?;
+                self.cluster.put_serving_secret(namespace, name, revision, written(&next)).await?;
                 tracing::info!(
                     secret = format!("{namespace}/{name}"),
                     renewal = next.next.is_some(),
@@ -148,12 +175,34 @@ impl Upkeep {
     /// Whether what was registered last holds all authorities that are stored.
     fn trusts(&self, stored: Option<&Stored>) -> bool {
         let bundle = self.registered.as_ref().and_then(|(options, _)| options.ca_bundle.as_ref());
-        stored.zip(bundle).is_some_and(|(stored, bundle)| bundle_of(stored) == *bundle)
+        stored.zip(bundle).is_some_and(|(stored, bundle)| holds(bundle, &stored.authorities))
+    }
+
+    /// The authorities of what this replica serves.
+    async fn authorities(&self) -> anyhow::Result<Vec<String>> {
+        if let Some(serving) = &self.serving {
+            return Ok(serving.authorities.clone());
+        }
+        match tokio::fs::read_to_string(&self.wanted.authority).await {
+            Ok(text) => Ok(certificates(&text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error).with_context(|| self.wanted.authority.display().to_string()),
+        }
     }
 
     /// Registers the webhooks unless they are registered as they should be.
-    async fn register(&mut self) -> anyhow::Result<()> {
-        let Some(name) = self.wanted.configurations.clone() else { return Ok(()) };
+    async fn register(&mut self, name: &str) -> anyhow::Result<()> {
+        let own = self.authorities().await?;
+        let found = self.cluster.registered(name).await?;
+        let since = *self.answers_since.get_or_insert_with(Instant::now);
+        let is_first = found.iter().all(Option::is_none);
+        let mut bundles = found.iter().flatten().flat_map(|one| &one.bundles);
+        if is_first || bundles.all(|bundle| holds(bundle, &own)) {
+            self.readiness.set(TRUSTED, true);
+        }
+        if is_first && matches!(self.wanted.target, Target::Service { .. }) && since.elapsed() < CALLABLE {
+            return Ok(());
+        }
         let (user, owner) = match &self.identity {
             Some(known) => known.clone(),
             None => {
@@ -162,12 +211,10 @@ impl Upkeep {
                 self.identity.insert((user, owner)).clone()
             }
         };
-        let options = self.options(name.clone(), user);
-        let found = self.cluster.registered(&name).await?;
-        let is_unchanged = self
-            .registered
-            .as_ref()
-            .is_some_and(|(last, generations)| *last == options && found == generations.map(Some));
+        let options = self.options(name.to_owned(), user, bundle(&found, own));
+        let generations = found.each_ref().map(|one| one.as_ref().map(|one| one.generation));
+        let is_unchanged =
+            self.registered.as_ref().is_some_and(|(last, known)| *last == options && generations == known.map(Some));
         if is_unchanged {
             return Ok(());
         }
@@ -175,13 +222,20 @@ impl Upkeep {
         let owners = owner.map(|owner| vec![owner]);
         validating.metadata.owner_references.clone_from(&owners);
         mutating.metadata.owner_references = owners;
-        let generations = [self.cluster.register(&validating).await?, self.cluster.register(&mutating).await?];
+        let [of_validating, of_mutating] = found.map(|one| one.and_then(|one| one.revision));
+        validating.metadata.resource_version = of_validating;
+        mutating.metadata.resource_version = of_mutating;
+        let generations = match (self.cluster.register(&validating).await, self.cluster.register(&mutating).await) {
+            // Another replica, or an injector, was faster: the next look finds what it wrote.
+            (Err(WriteError::Conflict { .. }), _) | (_, Err(WriteError::Conflict { .. })) => return Ok(()),
+            (validating, mutating) => [validating?, mutating?],
+        };
         tracing::info!(configurations = name, classes = options.classes.join(","), "webhooks are registered");
         self.registered = Some((options, generations));
         Ok(())
     }
 
-    fn options(&self, name: String, user: String) -> Options {
+    fn options(&self, name: String, user: String, ca_bundle: Option<Vec<u8>>) -> Options {
         let classes: BTreeSet<String> =
             self.cluster.read(|world| world.own_classes().into_iter().chain(self.wanted.class.clone()).collect());
         let (operator, values) = match &self.wanted.watched {
@@ -196,7 +250,7 @@ impl Upkeep {
         Options {
             name,
             target: self.wanted.target.clone(),
-            ca_bundle: self.serving.as_ref().map(bundle_of),
+            ca_bundle,
             classes: classes.into_iter().collect(),
             namespace_selector: Some(LabelSelector { match_expressions: Some(vec![namespaces]), match_labels: None }),
             controller_user: Some(user),
@@ -206,8 +260,26 @@ impl Upkeep {
     }
 }
 
-fn bundle_of(stored: &Stored) -> Vec<u8> {
-    stored.authorities.concat().into_bytes()
+/// Whether a bundle has all these authorities.
+fn holds(bundle: &[u8], authorities: &[String]) -> bool {
+    let found = certificates(&String::from_utf8_lossy(bundle));
+    authorities.iter().all(|authority| found.contains(authority))
+}
+
+/// The bundle of every webhook: the own authorities and those that are found. `None` if there are none, so that an injector fills the field.
+fn bundle(found: &[Option<Registered>; 2], own: Vec<String>) -> Option<Vec<u8>> {
+    let mut all: Vec<String> = Vec::new();
+    for bundle in found.iter().flatten().flat_map(|one| &one.bundles) {
+        let others = certificates(&String::from_utf8_lossy(bundle));
+        let new: Vec<String> = others.into_iter().filter(|one| !all.contains(one)).collect();
+        all.extend(new);
+    }
+    if !own.iter().all(|one| all.contains(one)) || all.len() > AUTHORITIES {
+        all.retain(|one| !own.contains(one));
+        all.splice(..0, own);
+        all.truncate(AUTHORITIES);
+    }
+    (!all.is_empty()).then(|| all.concat().into_bytes())
 }
 
 /// What a Secret holds, if it holds all of it, and the wish for a renewal.
@@ -231,27 +303,30 @@ fn read(secret: &ServingSecret) -> (Option<Stored>, Option<String>) {
     (stored(), wish)
 }
 
-fn written(stored: &Stored, wish: Option<String>, revision: Option<String>) -> ServingSecret {
-    let mut secret = ServingSecret { revision, ..ServingSecret::default() };
-    let mut put = |key: &str, value: &str| drop(secret.data.insert(key.to_owned(), value.to_owned()));
-    put("tls.crt", &stored.current.certificate);
-    put("tls.key", &stored.current.key);
-    put("ca.crt", &stored.authorities.concat());
-    if let Some((next, _)) = &stored.next {
-        put("next.crt", &next.certificate);
-        put("next.key", &next.key);
-    }
+fn written(stored: &Stored) -> ServingSecretPatch {
+    let next = stored.next.as_ref().map(|(pair, _)| pair);
     let since = stored.next.as_ref().map(|(_, since)| since.to_string());
-    let notes =
-        [(NAMES, Some(stored.names.join(","))), (RENEW, wish), (RENEWED, stored.renewed.clone()), (NEXT_SINCE, since)];
-    secret.annotations = notes.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
-    secret
+    ServingSecretPatch {
+        data: BTreeMap::from([
+            ("tls.crt", Some(stored.current.certificate.clone())),
+            ("tls.key", Some(stored.current.key.clone())),
+            ("ca.crt", Some(stored.authorities.concat())),
+            ("next.crt", next.map(|next| next.certificate.clone())),
+            ("next.key", next.map(|next| next.key.clone())),
+        ]),
+        annotations: BTreeMap::from([
+            (NAMES, Some(stored.names.join(","))),
+            (RENEWED, stored.renewed.clone()),
+            (NEXT_SINCE, since),
+        ]),
+    }
 }
 
-/// The certificates of a PEM text, each as a text of its own.
+/// The certificates of a PEM text, each as a text of its own that ends with a line break.
 fn certificates(pem: &str) -> Vec<String> {
-    const END: &str = "-----END CERTIFICATE-----\n";
-    pem.split_inclusive(END).filter(|one| one.contains("BEGIN CERTIFICATE")).map(str::to_owned).collect()
+    const END: &str = "-----END CERTIFICATE-----";
+    let all = pem.split_inclusive(END).filter(|one| one.contains("-----BEGIN CERTIFICATE-----"));
+    all.map(|one| format!("{}\n", one.trim())).collect()
 }
 
 #[cfg(test)]
@@ -265,8 +340,45 @@ mod tests {
         let first = step(None, None, &names, false, Some("x"), now).unwrap().unwrap();
         let renewing = step(Some(&first), None, &names, true, Some("y"), now).unwrap().unwrap();
         for stored in [first, renewing] {
-            assert_eq!(read(&written(&stored, Some("y".to_owned()), None)), (Some(stored), Some("y".to_owned())));
+            let patch = written(&stored);
+            let given = |map: BTreeMap<&'static str, Option<String>>| {
+                map.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+            };
+            let secret =
+                ServingSecret { data: given(patch.data), annotations: given(patch.annotations), revision: None };
+            assert_eq!(read(&secret), (Some(stored), None));
         }
         assert_eq!(read(&ServingSecret::default()), (None, None));
+    }
+
+    fn authority(name: &str) -> String {
+        format!("-----BEGIN CERTIFICATE-----\n{name}\n-----END CERTIFICATE-----\n")
+    }
+
+    fn with_bundles(bundles: &[&str]) -> Registered {
+        let bundles = bundles.iter().map(|bundle| bundle.as_bytes().to_vec()).collect();
+        Registered { generation: 1, revision: None, bundles }
+    }
+
+    #[test]
+    fn an_authority_is_added_to_those_that_are_found() {
+        let (a, b, c) = (authority("a"), authority("b"), authority("c"));
+        let found = [Some(with_bundles(&[&a, &format!("{a}{b}")])), Some(with_bundles(&["", b.trim()]))];
+        let made = bundle(&found, vec![c.clone()]).unwrap();
+        assert_eq!(String::from_utf8(made).unwrap(), format!("{c}{a}{b}"));
+        let kept = bundle(&found, vec![b.clone()]).unwrap();
+        assert_eq!(String::from_utf8(kept).unwrap(), format!("{a}{b}"), "what is trusted already changes nothing");
+        assert_eq!(bundle(&[None, None], Vec::new()), None);
+        assert!(holds(format!("{a}{b}").as_bytes(), &[b]) && !holds(a.as_bytes(), &[c]));
+    }
+
+    #[test]
+    fn authorities_of_others_are_bounded() {
+        let many: String = (0..20).map(|number| authority(&number.to_string())).collect();
+        let found = [Some(with_bundles(&[&many])), Some(with_bundles(&[&many]))];
+        let made = bundle(&found, vec![authority("own")]).unwrap();
+        assert!(
+            holds(&made, &[authority("own")]) && certificates(&String::from_utf8_lossy(&made)).len() == AUTHORITIES
+        );
     }
 }

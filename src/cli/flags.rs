@@ -258,6 +258,15 @@ impl Run {
     /// # Errors
     /// If a value is not allowed; the error names the flag.
     pub fn settings(&self) -> anyhow::Result<Settings> {
+        if let Some(odd) = self.cluster_name.chars().find(|c| !is_of_tags(*c)) {
+            bail!(
+                "--cluster-name {}: AWS has no {odd:?} in tags; write the name of the cluster, such as my-cluster",
+                self.cluster_name
+            );
+        }
+        if self.cluster_name.is_empty() {
+            bail!("--cluster-name is empty; write the name of the cluster, such as my-cluster");
+        }
         let group = Some(self.backend_security_group.clone()).filter(|id| !id.is_empty());
         if group.as_ref().is_some_and(|id| !id.starts_with("sg-")) {
             bail!("--backend-security-group {}: an id begins with sg-", self.backend_security_group);
@@ -382,6 +391,11 @@ struct Arguments {
 /// A bool in Go's words, as LBC has them.
 fn boolean(text: &str) -> Result<bool, &'static str> {
     lbc::boolean(text).ok_or("write true or false")
+}
+
+/// Whether a character may be in the keys and values of tags, as "Restrictions" of the EC2 user guide's page on tags lists them.
+fn is_of_tags(c: char) -> bool {
+    c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c)
 }
 
 /// A duration in Go's format: `2m0s`, `1h30m`, `500ms`.

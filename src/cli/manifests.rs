@@ -42,13 +42,16 @@ pub struct WebhookConfig {
     /// Name of both configurations
     #[arg(long, default_value = "albedo-webhook")]
     name: String,
-    /// Names of the classes that are Albedo's
-    #[arg(long = "class", default_values_t = ["alb".to_owned()])]
+    /// Value of the legacy class annotation, and name of a class, that is Albedo's
+    #[arg(long, default_value = "alb")]
+    ingress_class: String,
+    /// Names of more classes that are Albedo's
+    #[arg(long = "class")]
     classes: Vec<String>,
     /// PEM file of the CA of the serving certificate
     #[arg(long)]
     ca_file: Option<PathBuf>,
-    /// Certificate (namespace/name) whose CA cert-manager injects
+    /// Certificate (namespace/name) whose CA cert-manager injects; with a Service and without --ca-file: albedo-serving in its namespace
     #[arg(long)]
     inject_ca_from: Option<String>,
     /// Labels (key=value,…) of the namespaces that are reviewed
@@ -72,6 +75,13 @@ impl WebhookConfig {
             None => None,
         };
         let labels = pairs("--namespace-selector", &self.namespace_selector)?;
+        let injects = self.url.is_none() && self.ca_file.is_none();
+        let inject_ca_from =
+            self.inject_ca_from.or_else(|| injects.then(|| format!("{}/albedo-serving", self.service_namespace)));
+        let mut classes = self.classes;
+        if !classes.contains(&self.ingress_class) {
+            classes.insert(0, self.ingress_class);
+        }
         let options = Options {
             name: self.name,
             target: match self.url {
@@ -83,11 +93,11 @@ impl WebhookConfig {
                 },
             },
             ca_bundle,
-            classes: self.classes,
+            classes,
             namespace_selector: (!labels.is_empty())
                 .then_some(LabelSelector { match_labels: Some(labels), match_expressions: None }),
             controller_user: Some(self.controller_user).filter(|user| !user.is_empty()),
-            inject_ca_from: self.inject_ca_from,
+            inject_ca_from,
             ..Options::default()
         };
         printing::put(&registration_yaml(&options)?)?;

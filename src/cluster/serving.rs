@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use albedo_engine::kinds::Key;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration};
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::rbac::v1::ClusterRole;
@@ -13,20 +15,41 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::error::{read, write};
 use super::secrets::SecretValue;
 use super::{Cluster, FIELD_MANAGER, ReadError, WriteError};
 
-/// A Secret's texts and annotations, at one revision.
+/// A Secret's texts and annotations, as they are stored.
 #[derive(Debug, Clone, Default)]
 pub struct ServingSecret {
     /// Values that are text.
     pub data: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
-    /// `metadata.resourceVersion`; none of a Secret that does not exist yet.
+    /// `metadata.resourceVersion`.
     pub revision: Option<String>,
+}
+
+/// What is written into such a Secret. What has no value is removed; what is not named stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct ServingSecretPatch {
+    /// Values by key.
+    pub data: BTreeMap<&'static str, Option<String>>,
+    /// Annotations.
+    pub annotations: BTreeMap<&'static str, Option<String>>,
+}
+
+/// One of the two webhook configurations, as it is stored.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// `metadata.generation`, which grows with every change of the webhooks, whoever makes it.
+    pub generation: i64,
+    /// `metadata.resourceVersion`.
+    pub revision: Option<String>,
+    /// The `caBundle` of each webhook, PEM; empty where there is none.
+    pub bundles: Vec<Vec<u8>>,
 }
 
 impl Cluster {
@@ -84,7 +107,7 @@ impl Cluster {
         }))
     }
 
-    /// Writes it, if nobody has written it since it was read.
+    /// Writes it, if nobody has written it since the revision was read; without a revision it is created.
     ///
     /// No lease is needed: each replica serves, and of two that write at the same time one is refused.
     ///
@@ -94,49 +117,61 @@ impl Cluster {
         &self,
         namespace: &str,
         name: &str,
-        secret: &ServingSecret,
+        revision: Option<String>,
+        secret: ServingSecretPatch,
     ) -> Result<(), WriteError> {
         let api: Api<Secret> = Api::namespaced(self.client(), namespace);
-        let (what, params) = (
-            format!("write the Secret {namespace}/{name}"),
-            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() },
-        );
-        let object = Secret {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                annotations: Some(secret.annotations.clone()),
-                labels: Some(BTreeMap::from([("app.kubernetes.io/name".to_owned(), "albedo".to_owned())])),
-                resource_version: secret.revision.clone(),
-                ..ObjectMeta::default()
-            },
-            data: Some(
-                secret.data.iter().map(|(key, value)| (key.clone(), ByteString(value.clone().into_bytes()))).collect(),
-            ),
-            ..Secret::default()
-        };
-        let written = match secret.revision {
-            Some(_) => write(&what, api.replace(name, &params, &object)).await,
-            None => write(&what, api.create(&params, &object)).await,
+        let what = format!("write the Secret {namespace}/{name}");
+        let manager = Some(FIELD_MANAGER.to_owned());
+        let data = secret.data.into_iter().map(|(key, value)| (key, value.map(|text| ByteString(text.into_bytes()))));
+        let written = match revision {
+            Some(revision) => {
+                let metadata = json!({"resourceVersion": revision, "annotations": secret.annotations});
+                let patch = json!({"metadata": metadata, "data": data.collect::<BTreeMap<_, _>>()});
+                let params = PatchParams { field_manager: manager, ..PatchParams::default() };
+                write(&what, api.patch(name, &params, &Patch::Merge(&patch))).await
+            }
+            None => {
+                let annotations =
+                    secret.annotations.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+                let object = Secret {
+                    metadata: ObjectMeta {
+                        name: Some(name.to_owned()),
+                        annotations: Some(annotations.collect()),
+                        labels: Some(BTreeMap::from([("app.kubernetes.io/name".to_owned(), "albedo".to_owned())])),
+                        ..ObjectMeta::default()
+                    },
+                    data: Some(data.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()),
+                    ..Secret::default()
+                };
+                let params = PostParams { field_manager: manager, ..PostParams::default() };
+                write(&what, api.create(&params, &object)).await
+            }
         };
         written.map(drop)
     }
 
-    /// `metadata.generation` of the validating and of the mutating configuration of a name, which grows with every change of the webhooks, whoever
-    /// makes it; `None` where there is none.
+    /// The validating and the mutating configuration of a name; `None` where there is none.
     ///
     /// # Errors
     /// They may not be read, or the API server gave no answer.
-    pub async fn registered(&self, name: &str) -> Result<[Option<i64>; 2], ReadError> {
+    pub async fn registered(&self, name: &str) -> Result<[Option<Registered>; 2], ReadError> {
         let what = format!("read the webhook configurations {name}");
         let validating: Api<ValidatingWebhookConfiguration> = Api::all(self.client());
         let mutating: Api<MutatingWebhookConfiguration> = Api::all(self.client());
-        let validating = read(&what, validating.get_metadata(name)).await?;
-        let mutating = read(&what, mutating.get_metadata(name)).await?;
-        let generation = |found: ObjectMeta| found.generation.unwrap_or_default();
-        Ok([validating.map(|found| generation(found.metadata)), mutating.map(|found| generation(found.metadata))])
+        let validating = read(&what, validating.get(name)).await?.map(|found| {
+            let clients = found.webhooks.into_iter().flatten().map(|webhook| webhook.client_config);
+            Registered::of(found.metadata, clients)
+        });
+        let mutating = read(&what, mutating.get(name)).await?.map(|found| {
+            let clients = found.webhooks.into_iter().flatten().map(|webhook| webhook.client_config);
+            Registered::of(found.metadata, clients)
+        });
+        Ok([validating, mutating])
     }
 
     /// Makes a webhook configuration what it should be, whoever has changed it; nothing is written if it is that already. Returns its generation.
+    /// With a `resourceVersion` it is written only if nobody has written it since.
     ///
     /// # Errors
     /// It was not written.
@@ -159,5 +194,15 @@ impl Cluster {
         }
         let stored = write(&what, api.patch(&name, &params, &Patch::Apply(&object))).await?;
         Ok(stored.meta().generation.unwrap_or_default())
+    }
+}
+
+impl Registered {
+    fn of(metadata: ObjectMeta, clients: impl Iterator<Item = WebhookClientConfig>) -> Self {
+        Self {
+            generation: metadata.generation.unwrap_or_default(),
+            revision: metadata.resource_version,
+            bundles: clients.map(|client| client.ca_bundle.map(|bundle| bundle.0).unwrap_or_default()).collect(),
+        }
     }
 }

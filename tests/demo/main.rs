@@ -1,4 +1,4 @@
-//! The onlooker's tour, on this machine alone: a real API server and kubectl, cert-manager, an emulated AWS, and Albedo between them.
+//! The onlooker's tour, on this machine alone: a real API server and kubectl, an emulated AWS, and Albedo between them.
 //!
 //! `cargo run --example demo` (after `cargo build`). `ALBEDO_BIN` names another program than the one built beside it; KEEP=1 leaves everything
 //! running at the end, until Ctrl-C; `NO_COLOR` is respected. The exit status is 0 when all went as told.

@@ -1,12 +1,10 @@
-//! Everything that the tour needs, started in order and stopped in the reverse: control plane, AWS, kubelet, cert-manager, Albedo.
+//! Everything that the tour needs, started in order and stopped in the reverse: control plane, AWS, kubelet, Albedo.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use albedo_testenv::{
-    Albedo, CertManager, ControlPlane, Emulator, Kubelet, Launch, SecretMount, World, eventually, free_port,
-};
+use albedo_testenv::{Albedo, ControlPlane, Emulator, Kubelet, Launch, World, eventually, free_port};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -17,14 +15,12 @@ use crate::screen::Screen;
 pub const SOON: Duration = Duration::from_mins(1);
 const REGION: &str = "us-east-1";
 const CLUSTER: &str = "demo";
-/// What `deploy/` and `certs/` call things.
+/// What `deploy/` calls it.
 const NAMESPACE: &str = "albedo-system";
 
 pub struct Setting {
     // Dropped in this order when a start fails half-way: clients before what they talk to.
     albedo: Albedo,
-    mount: SecretMount,
-    cert_manager: CertManager,
     kubelet: Kubelet,
     pub emulator: Emulator,
     pub plane: ControlPlane,
@@ -42,15 +38,11 @@ impl Setting {
         let world = emulator.seed(REGION, CLUSTER).await?;
         let kubelet =
             screen.step("two nodes whose Pods are made believe", Kubelet::start(plane.client(), &world)).await?;
-        let cert_manager =
-            screen.step("cert-manager with its CA injector", CertManager::start(plane.kubeconfig())).await?;
-        let install = install(&plane, binary);
-        let mount = screen.step("Albedo's CRDs and serving certificate, issued by cert-manager", install).await?;
-        let launch = launch(&plane, &emulator, &world, mount.dir(), binary)?;
+        let account = screen.step("Albedo's CRDs, class and account", install(&plane, binary)).await?;
+        let launch = launch(&account, &plane, &emulator, &world, binary)?;
         let albedo = screen.step("Albedo", launch.start()).await?;
-        let webhooks = register(&plane, &launch, binary);
-        screen.step("webhooks registered, their authority injected", webhooks).await?;
-        Ok(Self { albedo, mount, cert_manager, kubelet, emulator, plane, world, dir })
+        screen.step("its certificate made and its webhooks registered", registered(&plane)).await?;
+        Ok(Self { albedo, kubelet, emulator, plane, world, dir })
     }
 
     pub fn log(&self) -> String {
@@ -63,8 +55,6 @@ impl Setting {
 
     pub async fn stop(mut self) -> Result<()> {
         let status = self.albedo.stop().await?;
-        drop(self.mount);
-        self.cert_manager.stop().await?;
         self.kubelet.stop();
         self.plane.stop().await?;
         self.emulator.stop().await?;
@@ -100,37 +90,17 @@ async fn printed(binary: &Path, args: &[&str]) -> Result<Vec<u8>> {
     Ok(out.stdout)
 }
 
-/// CRDs, class and certificates; answers the mounted serving certificate.
-async fn install(plane: &ControlPlane, binary: &Path) -> Result<SecretMount> {
-    let dir = plane.kubeconfig().with_file_name("installed");
-    std::fs::create_dir_all(&dir)?;
-    std::fs::write(dir.join("crds.yaml"), printed(binary, &["crds"]).await?)?;
-    // Here the API server calls an address, not a Service.
-    let serving = std::fs::read_to_string(root().join("certs/serving.yaml"))?;
-    let with_address = serving.replacen("  dnsNames:\n", "  ipAddresses: [127.0.0.1]\n  dnsNames:\n", 1);
-    ensure!(with_address != serving, "certs/serving.yaml has no dnsNames");
-    std::fs::write(dir.join("serving.yaml"), with_address)?;
-    let made = root();
-    let files = [
-        made.join("deploy/namespace.yaml"),
-        dir.join("crds.yaml"),
-        made.join("deploy/ingressclass.yaml"),
-        made.join("certs/issuer.yaml"),
-        dir.join("serving.yaml"),
-    ];
-    for file in files {
+/// CRDs, class and Albedo's account; answers the kubeconfig of the account.
+async fn install(plane: &ControlPlane, binary: &Path) -> Result<PathBuf> {
+    let crds = plane.kubeconfig().with_file_name("crds.yaml");
+    std::fs::write(&crds, printed(binary, &["crds"]).await?)?;
+    for file in [crds, root().join("deploy/ingressclass.yaml")] {
         apply(plane, &file).await?;
     }
-    SecretMount::start(plane.client(), NAMESPACE, "albedo-serving-tls", dir.join("serving-certs")).await
+    plane.account().await
 }
 
-fn launch(
-    plane: &ControlPlane,
-    emulator: &Emulator,
-    world: &World,
-    certificates: &Path,
-    binary: &Path,
-) -> Result<Launch> {
+fn launch(account: &Path, plane: &ControlPlane, emulator: &Emulator, world: &World, binary: &Path) -> Result<Launch> {
     let (health, metrics, webhook) = (free_port()?, free_port()?, free_port()?);
     let log = plane.kubeconfig().with_file_name("albedo.log");
     Ok(Launch::new(binary, format!("http://127.0.0.1:{health}/readyz"), log)
@@ -142,10 +112,12 @@ fn launch(
         .arg(format!("--health-probe-bind-addr=127.0.0.1:{health}"))
         .arg(format!("--metrics-bind-addr=127.0.0.1:{metrics}"))
         .arg(format!("--webhook-bind-port={webhook}"))
-        .arg(format!("--webhook-cert-dir={}", certificates.display()))
-        .arg("--webhook-cert-poll-seconds=1")
+        .arg("--certificates=self")
+        .arg(format!("--webhook-url=https://127.0.0.1:{webhook}"))
+        .arg(format!("--webhook-namespace={NAMESPACE}"))
+        .arg(format!("--leader-election-namespace={NAMESPACE}"))
         .arg("--shutdown-linger-seconds=0")
-        .env("KUBECONFIG", plane.kubeconfig())
+        .env("KUBECONFIG", account)
         .env("AWS_ENDPOINT_URL", emulator.endpoint())
         .env("AWS_REGION", REGION)
         .env("AWS_ACCESS_KEY_ID", "demo")
@@ -153,17 +125,9 @@ fn launch(
         .env("AWS_EC2_METADATA_DISABLED", "true"))
 }
 
-async fn register(plane: &ControlPlane, launch: &Launch, binary: &Path) -> Result<()> {
-    let port = launch.value("webhook-bind-port").context("albedo has no port")?;
-    let yaml = printed(binary, &["webhook-config", &format!("--url=https://127.0.0.1:{port}")]).await?;
-    let file = plane.kubeconfig().with_file_name("webhooks.yaml");
-    std::fs::write(&file, yaml)?;
-    apply(plane, &file).await?;
-    let kinds = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
-    let inject = format!("cert-manager.io/inject-ca-from={NAMESPACE}/albedo-serving");
-    let out = kubectl(plane, &["annotate", kinds, "albedo-webhook", &inject]).await?;
-    ensure!(out.status.success(), "kubectl annotate: {}", String::from_utf8_lossy(&out.stderr));
-    eventually("webhooks with an authority that default and refuse", SOON, async || {
+/// Albedo registers its webhooks itself.
+async fn registered(plane: &ControlPlane) -> Result<()> {
+    eventually("webhooks that refuse", SOON, async || {
         let bad = kubectl(plane, &["apply", "--dry-run=server", "-f", "tests/demo/probe.yaml"]).await?;
         Ok(String::from_utf8_lossy(&bad.stderr).contains("ALB001").then_some(()))
     })

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use albedo_testenv::{Gate, Signal, eventually};
+use albedo_testenv::{Gate, Signal, eventually, shipped_objects};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
@@ -133,9 +133,7 @@ struct Permissions {
 
 impl Permissions {
     fn new(fixture: &Fixture) -> Result<Self> {
-        let shipped = include_str!("../../deploy/rbac.yaml");
-        let shipped: Vec<Value> = serde_saphyr::from_multiple(shipped).context("deploy/rbac.yaml")?;
-        let role = shipped.into_iter().find(|one| one["kind"] == "ClusterRole").context("no ClusterRole")?;
+        let role = shipped_objects("ClusterRole")?.into_iter().next().context("no ClusterRole")?;
         let rules = role["rules"].as_array().context("a ClusterRole without rules")?.clone();
         Ok(Self { name: format!("albedo-{}", fixture.scope.id), namespace: fixture.scope.namespace.clone(), rules })
     }

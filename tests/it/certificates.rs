@@ -24,6 +24,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::base::{Base, albedo};
 use crate::fixture::{Fixture, SOON, tail};
+use crate::install::rendered;
 use crate::objects::rule;
 
 const KINDS: &str = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
@@ -46,13 +47,8 @@ impl Served {
         base.test_env.cert_manager().await?;
         let mut fixture = Fixture::open(base, "certificates").await?;
         let namespace = fixture.scope.namespace.clone();
-        for name in ["issuer.yaml", "serving.yaml"] {
-            let text = std::fs::read_to_string(root().join("certs").join(name))?.replace("albedo-system", &namespace);
-            // Here the API server calls an address, not a Service.
-            let text = text.replacen("  dnsNames:\n", "  ipAddresses: [127.0.0.1]\n  dnsNames:\n", 1);
-            let file = fixture.write(name, &text)?;
-            fixture.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await?;
-        }
+        let file = fixture.write("certmanager.yaml", &issued_by_cert_manager(&namespace).await?)?;
+        fixture.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await?;
         let dir = base.dir().join(format!("{namespace}-mounted"));
         fixture.flags(&[&format!("--webhook-cert-dir={}", dir.display())]);
         let mount = SecretMount::start(base.test_env.client(), &namespace, "albedo-serving-tls", dir).await?;
@@ -213,6 +209,15 @@ impl Served {
     }
 }
 
+/// The issuers and the certificate that the chart makes with cert-manager. Here the API server calls an address, not a Service.
+pub async fn issued_by_cert_manager(namespace: &str) -> Result<String> {
+    let values = "clusterName=test,certificates=cert-manager";
+    let made = rendered(namespace, &["--set", values, "--show-only", "templates/certmanager.yaml"]).await?;
+    let with_address = made.replacen("  dnsNames:\n", "  ipAddresses: [127.0.0.1]\n  dnsNames:\n", 1);
+    ensure!(with_address != made, "no dnsNames in\n{made}");
+    Ok(with_address)
+}
+
 /// What came of the load.
 #[derive(Default)]
 struct Tally {
@@ -357,14 +362,13 @@ fn manifests(dir: &Path) -> Result<Vec<PathBuf>> {
 pub async fn what_is_to_be_installed_is_accepted(base: Arc<Base>) -> Result<()> {
     base.test_env.cert_manager().await?;
     let (plane, deploy) = (base.test_env.plane(), root().join("deploy"));
-    let namespace = deploy.join("namespace.yaml");
-    plane.kubectl_ok(["apply", "--server-side", "-f", &namespace.to_string_lossy()]).await?;
-    let mut sources: Vec<(&str, PathBuf)> = vec![("-k", deploy.clone()), ("-k", root().join("certs"))];
-    for folder in ["deploy", "certs", "webhook-config"] {
-        let files = manifests(&root().join(folder))?;
-        ensure!(!files.is_empty(), "{folder} is empty");
-        sources.extend(files.into_iter().map(|file| ("-f", file)));
-    }
+    // It makes the namespace.
+    plane.account().await?;
+    let mut sources: Vec<(&str, PathBuf)> = vec![("-k", deploy.clone())];
+    let rendered =
+        ["defaults", "lbc", "cert-manager"].map(|name| root().join(format!("tests/it/golden/chart-{name}.yaml")));
+    sources.extend(manifests(&deploy)?.into_iter().chain(rendered).map(|file| ("-f", file)));
+    ensure!(sources.len() > 6, "{sources:?}");
     let mut wrong = Vec::new();
     for (flag, source) in sources {
         let source = source.to_string_lossy();
@@ -375,7 +379,6 @@ pub async fn what_is_to_be_installed_is_accepted(base: Arc<Base>) -> Result<()> 
             wrong.push(format!("{source}: {}{said}{done}", out.status));
         }
     }
-    plane.kubectl_ok(["delete", "-f", &namespace.to_string_lossy(), "--timeout=60s"]).await?;
     ensure!(wrong.is_empty(), "the API server objects:\n{}", wrong.join("\n"));
     let policy: Value = serde_json::from_slice(&std::fs::read(deploy.join("iam-policy.json"))?)?;
     let statements = policy.pointer("/Statement").and_then(Value::as_array).map_or(0, Vec::len);

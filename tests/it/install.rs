@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::process::Output;
 use std::sync::Arc;
 
-use albedo_testenv::{Binaries, shipped};
+use albedo_testenv::{Binaries, eventually, shipped};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::base::{ALBEDO, Base};
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, SOON};
+use crate::golden;
 
 /// The chart, for a test.
 pub struct Helm<'s> {
@@ -22,7 +23,7 @@ pub struct Helm<'s> {
 impl<'s> Helm<'s> {
     pub async fn new(fixture: &'s Fixture) -> Result<Self> {
         let binary = Binaries::tools(&["helm"]).await?.join("helm");
-        let chart = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/helm/albedo");
+        let chart = root().join("deploy/helm/albedo");
         Ok(Self { fixture, binary, chart })
     }
 
@@ -51,6 +52,21 @@ impl<'s> Helm<'s> {
         let all: Vec<Value> = serde_saphyr::from_multiple(&text).context("what helm renders")?;
         Ok(all.into_iter().filter(|one| !one.is_null()).collect())
     }
+}
+
+/// What the chart renders, without a cluster.
+pub async fn rendered(namespace: &str, args: &[&str]) -> Result<String> {
+    let binary = Binaries::tools(&["helm"]).await?.join("helm");
+    let chart = root().join("deploy/helm/albedo");
+    let mut command = Command::new(binary);
+    command.args(["template", "albedo"]).arg(chart).args(["--namespace", namespace]).args(args);
+    let out = command.current_dir(root()).output().await.context("helm template")?;
+    ensure!(out.status.success(), "helm template {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    Ok(String::from_utf8(out.stdout)?)
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn of_kind<'o>(objects: &'o [Value], kind: &str) -> Vec<&'o Value> {
@@ -176,32 +192,89 @@ pub async fn a_chart_gives_what_is_known(base: Arc<Base>) -> Result<()> {
     fixture.close().await
 }
 
-/// The rights and the container of the chart are those of the manifests, with which all other tests run.
-pub async fn a_chart_grants_what_the_manifests_grant(base: Arc<Base>) -> Result<()> {
-    let fixture = Fixture::open(&base, "chartrights").await?;
-    let helm = Helm::new(&fixture).await?;
-    let objects = helm.objects(&[]).await?;
-    let manifests: Vec<Value> = serde_saphyr::from_multiple(&shipped("rbac.yaml")?)?;
-    for kind in ["ClusterRole", "Role"] {
-        let rules = |objects: &[Value]| -> Vec<Value> {
-            of_kind(objects, kind).iter().map(|one| one["rules"].clone()).collect()
-        };
-        ensure!(rules(&objects) == rules(&manifests), "{kind}: {:?} and {:?}", rules(&objects), rules(&manifests));
+/// What each values file renders is what is kept; UPDATE=1 writes it anew.
+pub async fn a_chart_renders_what_is_kept(_: Arc<Base>) -> Result<()> {
+    for (name, values) in [
+        ("defaults", &["--set", "clusterName=my-cluster"][..]),
+        ("lbc", &["--values", "tests/it/chart/lbc.yaml"]),
+        ("cert-manager", &["--values", "tests/it/chart/cert-manager.yaml"]),
+        ("everything", &["--values", "tests/it/chart/everything.yaml"]),
+    ] {
+        golden::holds(&format!("chart-{name}.yaml"), &rendered("albedo-system", values).await?)?;
     }
-    let container = |objects: &[Value]| -> Result<Value> {
-        let deployment = of_kind(objects, "Deployment").into_iter().next().cloned().context("no Deployment")?;
-        let pod = &deployment["spec"]["template"]["spec"];
-        let of = |field: &str| pod["containers"][0][field].clone();
-        Ok(json!([
-            pod["securityContext"],
-            of("securityContext"),
-            of("resources"),
-            of("livenessProbe"),
-            of("readinessProbe"),
-            of("ports")
-        ]))
-    };
-    let manifest: Value = serde_saphyr::from_str(&shipped("deployment.yaml")?)?;
-    ensure!(container(&objects)? == container(&[manifest])?, "the containers differ");
+    Ok(())
+}
+
+/// `deploy/albedo.yaml` comes and goes: CRDs, bindings and the class of somebody else stay, and an overlay gives it the name of the cluster.
+pub async fn manifests_take_nothing_with_them(base: Arc<Base>) -> Result<()> {
+    let fixture = Fixture::open(&base, "manifests").await?;
+    let text = shipped("albedo.yaml")?;
+    ensure!(!text.contains("CustomResourceDefinition") && !text.contains("kind: IngressClass"), "{text}");
+    // As it is, it says what is missing.
+    let mut command = Command::new(ALBEDO);
+    let out = command.args(["run", "--cluster-name=<cluster-name>"]).output().await?;
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    ensure!(!out.status.success() && said.contains("--cluster-name <cluster-name>"), "{said}");
+
+    // The overlay of docs/install.md, beside a checkout.
+    let page = std::fs::read_to_string(root().join("docs/install.md")).context("docs/install.md")?;
+    let overlay = page.split_once("# kustomization.yaml\n").and_then(|(_, rest)| rest.split_once("```"));
+    let (overlay, _) = overlay.context("docs/install.md has no kustomization.yaml")?;
+    let base_folder = root().join("deploy").to_string_lossy().into_owned();
+    let overlay = overlay.replace("../albedo/deploy", &relative(&fixture, &base_folder)?);
+    ensure!(overlay.contains("name: albedo"), "{overlay}");
+    let file = fixture.write("kustomization.yaml", &overlay)?;
+    let folder = file.parent().context("a file without a folder")?.to_string_lossy().into_owned();
+    let made = fixture.kubectl(&["kustomize", &folder]).await?;
+    ensure!(made.contains("--cluster-name=my-cluster") && !made.contains("<cluster-name>"), "{made}");
+
+    // In a namespace of its own, so that the account of the other tests keeps its rights.
+    let own = made.replace("albedo-system", &format!("{}-system", fixture.scope.id));
+    let own = own.replace("name: albedo\n", &format!("name: {}\n", fixture.scope.id));
+    let file = fixture.write("own.yaml", &own)?.to_string_lossy().into_owned();
+    let binding = json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding",
+        "metadata": {"name": "stays", "namespace": fixture.scope.namespace},
+        "spec": {"targetGroupARN": "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/stays/0123456789abcdef",
+            "targetType": "ip", "serviceRef": {"name": "web", "port": 80}}});
+    fixture.apply(&[binding]).await?;
+    let class = root().join("deploy/ingressclass.yaml").to_string_lossy().into_owned();
+    for _ in 0..2 {
+        fixture.kubectl(&["apply", "--server-side", "-f", &file]).await?;
+        // It makes the class where there is none, and never changes one.
+        if let Err(error) = fixture.kubectl(&["create", "--dry-run=server", "-f", &class]).await {
+            ensure!(format!("{error:#}").contains("AlreadyExists"), "{error:#}");
+        }
+        fixture.kubectl(&["delete", "-f", &file, "--timeout=60s"]).await?;
+        fixture.kubectl(&["get", "targetgroupbinding", "stays"]).await?;
+        fixture.kubectl(&["get", "ingressclass", &fixture.scope.class]).await?;
+    }
+    fixture.kubectl(&["delete", "targetgroupbinding", "stays"]).await?;
+    fixture.close().await
+}
+
+/// The way from the folder of a test's files to another; kustomize takes no other.
+fn relative(fixture: &Fixture, to: &str) -> Result<String> {
+    let from = fixture.write("here", "")?;
+    let depth = from.parent().context("a file without a folder")?.components().count() - 1;
+    Ok(format!("{}{to}", "../".repeat(depth)).replace("..//", "../"))
+}
+
+/// Who uninstalls takes the webhooks along: Kubernetes deletes the configurations with the `ClusterRole` that owns them.
+pub async fn webhooks_go_with_the_role(base: Arc<Base>) -> Result<()> {
+    let fixture = Fixture::open(&base, "owned").await?;
+    let role = fixture.scope.id.clone();
+    fixture.kubectl(&["create", "clusterrole", &role, "--verb=get", "--resource=pods"]).await?;
+    let uid = fixture.kubectl(&["get", "clusterrole", &role, "-o", "jsonpath={.metadata.uid}"]).await?;
+    let owner =
+        json!([{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "name": role, "uid": uid}]);
+    let configuration = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": role, "ownerReferences": owner}, "webhooks": []});
+    fixture.apply(&[configuration]).await?;
+    fixture.kubectl(&["delete", "clusterrole", &role]).await?;
+    eventually("the configuration is gone", SOON, async || {
+        let left = fixture.kubectl(&["get", "validatingwebhookconfiguration", &role, "--ignore-not-found"]).await?;
+        Ok(left.trim().is_empty().then_some(()))
+    })
+    .await?;
     fixture.close().await
 }

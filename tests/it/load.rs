@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use albedo_testenv::{Limited, eventually, shipped};
+use albedo_testenv::{Limited, eventually, shipped_objects};
 use anyhow::{Context as _, Result, ensure};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -90,9 +90,9 @@ pub async fn no_load_of_reviews_takes_the_memory(base: Arc<Base>) -> Result<()> 
     Ok(())
 }
 
-/// The memory that `deploy/deployment.yaml` gives, in MiB.
+/// The memory that the shipped Deployment gives, in MiB.
 fn deployed_limit() -> Result<u64> {
-    let deployment: Value = serde_saphyr::from_str(&shipped("deployment.yaml")?).context("deploy/deployment.yaml")?;
+    let deployment = shipped_objects("Deployment")?.into_iter().next().context("no Deployment")?;
     let limit = deployment.pointer("/spec/template/spec/containers/0/resources/limits/memory").and_then(Value::as_str);
     let limit = limit.context("a Deployment without a limit of memory")?;
     limit.strip_suffix("Mi").with_context(|| limit.to_owned())?.parse().with_context(|| limit.to_owned())

@@ -45,6 +45,8 @@ mod preflight;
 mod protection;
 mod replicas;
 mod rights;
+mod rollout;
+mod service;
 mod settles;
 mod throttles;
 mod tls;
@@ -168,7 +170,6 @@ const TESTS: &[(&str, Test)] = tests![
     upkeep::it_looks_after_itself,
     install::a_chart_comes_and_goes,
     install::a_chart_gives_what_is_known,
-    install::a_chart_grants_what_the_manifests_grant,
     liveness::a_pass_that_hangs_fails_the_probe,
     liveness::an_outage_does_not_fail_the_probe,
     metrics::what_is_asked_for_is_there,
@@ -176,6 +177,9 @@ const TESTS: &[(&str, Test)] = tests![
     image::two_builds_are_equal,
     image::the_dockerfile_agrees,
     image::albedo_runs_in_it,
+    install::a_chart_renders_what_is_kept,
+    install::manifests_take_nothing_with_them,
+    install::webhooks_go_with_the_role,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,
@@ -197,6 +201,7 @@ const TESTS: &[(&str, Test)] = tests![
     cli::plan_prints_what_would_be,
     cli::plan_tells_what_changes,
     cli::generated_manifests_are_up_to_date,
+    cli::webhook_configurations_are_whole,
     cli::the_predecessors_arguments_start_it,
 ];
 
@@ -212,6 +217,8 @@ const EXHAUSTIVE: &[(&str, Test)] = tests![
     churn::hostile_authors_and_kills,
     churn::hostile_authors_and_kills_for_long,
     upkeep::twenty_renewals_fail_nobody,
+    rollout::certificates_change_their_origin_under_load,
+    rollout::twenty_upgrades_and_renewals_fail_nobody,
 ];
 
 /// The error, and with `RUST_BACKTRACE=1` the places in the tests that it came through.

@@ -1,4 +1,4 @@
-//! What is granted to Albedo is what it uses: `deploy/rbac.yaml` is held to the API servers' audit logs of the run. In AWS nothing was refused.
+//! What is granted to Albedo is what it uses: `deploy/albedo.yaml` is held to the API servers' audit logs of the run. In AWS nothing was refused.
 //!
 //! All tests run with the rights that are shipped, so what is missing there is refused. What is granted in Kubernetes and was used by no test has
 //! a row here with its reason, or goes. That the policy of AWS allows nothing else than what the program calls is seen in `engine/tests/iam.rs`.
@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use albedo_testenv::{AUDIT, CALLS, Reviewed, UsedRights, granted_by_roles, missing, refused_in_aws, shipped, unused};
+use albedo_testenv::{AUDIT, CALLS, MANIFESTS, Reviewed, UsedRights, granted_by_roles, missing, refused_in_aws, shipped, unused};
 use anyhow::{Context as _, Result};
 
-/// Granted by others than `deploy/rbac.yaml`, and used.
+/// Granted by others than `deploy/albedo.yaml`, and used.
 const BEYOND: Reviewed<'_> = &[
     ("get secrets", OIDC),
     ("list secrets", OIDC),
@@ -52,7 +52,7 @@ pub fn differences(dir: &Path, whole: bool) -> Result<Vec<String>> {
         // No Albedo was started.
         return Ok(Vec::new());
     }
-    let roles = granted_by_roles(&shipped("rbac.yaml")?)?;
+    let roles = granted_by_roles(&shipped(MANIFESTS)?)?;
     let mut said = missing(&roles, &kubernetes.used, BEYOND);
     // What is granted is refused as well while an API server starts.
     let refused = missing(&roles, &kubernetes.refused, BEYOND).into_iter();

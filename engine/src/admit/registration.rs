@@ -129,7 +129,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// The options of the manifests under `deploy/`.
+    /// The names that `deploy/albedo.yaml` gives.
     fn default() -> Self {
         Self {
             name: "albedo-webhook".to_owned(),

@@ -1,9 +1,9 @@
-//! Albedo's account in a control plane: the service account that is shipped, with the rights of `deploy/rbac.yaml` and no others.
+//! Albedo's account in a control plane: the service account that is shipped, with the rights of `deploy/albedo.yaml` and no others.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::binaries::tests_dir;
@@ -12,6 +12,8 @@ use crate::{ControlPlane, eventually};
 /// Its name as a user.
 pub const ACCOUNT: &str = "system:serviceaccount:albedo-system:albedo";
 
+/// All that is installed but the CRDs, as the chart renders it.
+pub const MANIFESTS: &str = "albedo.yaml";
 const RBAC: &str = "rbac.authorization.k8s.io";
 /// How long the API server may take to see what was granted.
 const SEEN: Duration = Duration::from_secs(30);
@@ -22,13 +24,25 @@ pub fn shipped(file: &str) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
 }
 
+/// The objects of one kind in `deploy/albedo.yaml`.
+pub fn shipped_objects(kind: &str) -> Result<Vec<Value>> {
+    let all: Vec<Value> = serde_saphyr::from_multiple(&shipped(MANIFESTS)?).context(MANIFESTS)?;
+    let found: Vec<Value> = all.into_iter().filter(|one| one.get("kind") == Some(&json!(kind))).collect();
+    ensure!(!found.is_empty(), "{MANIFESTS} has no {kind}");
+    Ok(found)
+}
+
 impl ControlPlane {
     /// Grants the account what is shipped, and answers its kubeconfig.
     pub async fn account(&self) -> Result<PathBuf> {
-        let deploy = tests_dir().join("..").join("deploy");
-        for file in ["namespace.yaml", "rbac.yaml"] {
-            self.kubectl_ok(["apply", "--server-side", "-f", &deploy.join(file).to_string_lossy()]).await?;
+        let mut objects = Vec::new();
+        for kind in ["Namespace", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"] {
+            objects.extend(shipped_objects(kind)?);
         }
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        let file = self.kubeconfig().with_file_name("account.json");
+        std::fs::write(&file, list.to_string()).with_context(|| format!("writing {}", file.display()))?;
+        self.kubectl_ok(["apply", "--server-side", "-f", &file.to_string_lossy()]).await?;
         self.granted("list", "ingresses.networking.k8s.io", "default").await?;
         self.kubeconfig_for(ACCOUNT, None)
     }
@@ -45,8 +59,8 @@ impl ControlPlane {
 
     /// Lets the account hold a lease of another name than the usual one, with the rights that are shipped for that.
     pub async fn grant_lease(&self, namespace: &str, name: &str) -> Result<()> {
-        let documents: Vec<Value> = serde_saphyr::from_multiple(&shipped("rbac.yaml")?).context("deploy/rbac.yaml")?;
-        let role = documents.into_iter().find(|one| one.get("kind") == Some(&json!("Role"))).context("no Role")?;
+        let of_leases = |role: &Value| role.pointer("/metadata/name") == Some(&json!("albedo-leader-election"));
+        let role = shipped_objects("Role")?.into_iter().find(of_leases).context("no Role for the lease")?;
         let mut rules = role.get("rules").cloned().context("a Role without rules")?;
         for rule in rules.as_array_mut().into_iter().flatten() {
             if let Some(names) = rule.get_mut("resourceNames") {

@@ -306,7 +306,7 @@ fn apiserver_command(bin: &Path, dir: &Path, authority: &Authority, port: u16, s
         "none",
         "--allow-privileged",
     ]);
-    // What Albedo asks for, and whether it may: tests/it/rights.rs holds deploy/rbac.yaml to it.
+    // What Albedo asks for, and whether it may: tests/it/rights.rs holds deploy/albedo.yaml to it.
     let policy = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
         "rules": [{"level": "Metadata", "users": [ACCOUNT]}, {"level": "None"}]});
     let file = dir.join("audit-policy.json");

@@ -44,7 +44,7 @@ mod rights;
 mod test_env;
 mod wait;
 
-pub use account::{ACCOUNT, shipped};
+pub use account::{ACCOUNT, MANIFESTS, shipped, shipped_objects};
 pub use albedo::{Albedo, Launch};
 pub use aws_state::{
     Call, Listener, LoadBalancer, Node, Rule, SecurityGroup, State, Subnet, Target, TargetGroup, World,
