@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use albedo_testenv::{AUDIT, CALLS, MANIFESTS, Reviewed, UsedRights, granted_by_roles, missing, refused_in_aws, shipped, unused};
+use albedo_testenv::{
+    AUDIT, CALLS, MANIFESTS, Reviewed, UsedRights, granted_by_roles, missing, refused_in_aws, shipped, unused,
+};
 use anyhow::{Context as _, Result};
 
 /// Granted by others than `deploy/albedo.yaml`, and used.
