@@ -98,7 +98,7 @@ $(DENY)/bin/cargo-deny:
 
 # Only the crates that the program needs, with the features that it needs: not the workspace's.
 .PHONY: release
-release: ## the albedo binary that users get, target/release/albedo (a quarter of an hour the first time)
+release: ## the albedo binary that users get, target/release/albedo (20 minutes the first time)
 	ALBEDO_COMMIT=$(COMMIT) ALBEDO_COMMIT_DATE=$(COMMIT_DATE) cargo build --release $(CARGO_FLAGS) --bin albedo
 
 .PHONY: image
