@@ -81,7 +81,7 @@ fn allow<'a>(statement: &'a Statement, scope: Scope<'a>, vpc: Option<&'a str>) -
     let is_narrow = rows().all(|row| !row.on.is_empty());
     let types: BTreeSet<ResourceType> = rows().flat_map(|row| row.on).copied().collect();
     let resource = if is_narrow {
-        types.into_iter().flat_map(|kind| kind.arns(scope.partition, scope.vpc)).collect()
+        ResourceType::in_short(types).into_iter().flat_map(|kind| kind.arns(scope.partition, scope.vpc)).collect()
     } else {
         BTreeSet::from(["*".to_owned()])
     };

@@ -35,8 +35,9 @@ pub async fn a_role_is_assumed_with_the_token_of_a_service_account(base: Arc<Bas
         calls.iter().find(|call| call.operation == "AssumeRoleWithWebIdentity").context("STS was not asked")?;
     let params = &assumed.params;
     ensure!(params["RoleArn"] == ROLE && params["WebIdentityToken"] == "token-of-a-service-account", "{params}");
-    let read = calls.iter().find(|call| call.operation == "DescribeSubnets").context("nothing was read")?;
-    ensure!(read.caller.starts_with("ASIA"), "{} is no key of an assumed role", read.caller);
+    // Keys of roles that were assumed begin like this. Other tests call in this region, too.
+    let read = calls.iter().any(|call| call.operation == "DescribeSubnets" && call.caller.starts_with("ASIA"));
+    ensure!(read, "nothing was read with what STS gave");
     // Without an answer of STS there are no credentials, and it is told.
     let (ended, said, _) = facts(&fixture, &env(format!("http://127.0.0.1:{}", free_port()?))).await?;
     ensure!(!ended && said.contains("credentials"), "{said}");

@@ -1,5 +1,7 @@
 //! The statements of the policies: what each is for, and on which conditions it allows.
 
+use std::collections::BTreeSet;
+
 use super::Purpose;
 
 /// One statement. Its actions and resources are those of the rows of [`super::ACTIONS`] that name it.
@@ -26,6 +28,8 @@ pub enum ResourceType {
     Listener,
     /// Rules of Application Load Balancers.
     Rule,
+    /// Load balancers, listeners and rules, in one.
+    PartOfLoadBalancer,
     /// Security groups.
     SecurityGroup,
     /// The VPC.
@@ -39,13 +43,24 @@ pub enum ResourceType {
 }
 
 impl ResourceType {
+    /// The same types in fewer patterns, because AWS limits the length of a policy.
+    pub(super) fn in_short(mut types: BTreeSet<Self>) -> BTreeSet<Self> {
+        let parts = [Self::LoadBalancer, Self::Listener, Self::Rule];
+        if parts.iter().all(|part| types.contains(part)) {
+            types.retain(|one| !parts.contains(one));
+            types.insert(Self::PartOfLoadBalancer);
+        }
+        types
+    }
+
     /// The patterns of its ARNs in a partition.
     pub(super) fn arns(self, partition: &str, vpc: Option<&str>) -> Vec<String> {
         let elb = "elasticloadbalancing:*:*:";
         let (service, resources): (&str, &[&str]) = match self {
-            // Each action knows one of these types, so that a policy stays short where it has several.
-            Self::LoadBalancer | Self::Listener => (elb, &["*/app/*", "*/net/*"]),
-            Self::Rule => (elb, &["*/app/*"]),
+            Self::LoadBalancer => (elb, &["loadbalancer/app/*", "loadbalancer/net/*"]),
+            Self::Listener => (elb, &["listener/app/*", "listener/net/*"]),
+            Self::Rule => (elb, &["listener-rule/app/*"]),
+            Self::PartOfLoadBalancer => (elb, &["*/app/*", "*/net/*"]),
             Self::Alb => (elb, &["loadbalancer/app/*"]),
             Self::TargetGroup => (elb, &["targetgroup/*"]),
             Self::SecurityGroup => ("ec2:*:*:", &["security-group/*"]),
