@@ -231,7 +231,7 @@ pub struct AwsAnswer {
     pub code: String,
     /// AWS's message, for people.
     pub message: String,
-    source: Box<dyn Error + Send + Sync>,
+    pub(super) source: Box<dyn Error + Send + Sync>,
 }
 
 impl AwsAnswer {

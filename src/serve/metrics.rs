@@ -113,7 +113,7 @@ impl Metrics {
         let labels = ListenerLabels { listener };
         self.accepted.get_or_create(&labels).inc();
         // From the first connection on there is a sample to compare later ones with.
-        self.cut.get_or_create(&labels);
+        drop(self.cut.get_or_create(&labels));
         let open = self.connections.get_or_create_owned(&labels);
         open.inc();
         Open(open)
