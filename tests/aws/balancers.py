@@ -85,7 +85,7 @@ def _target_groups():
             raise TargetGroupNotFoundError()
         interval = p.get("HealthCheckIntervalSeconds") or tg.health_check_interval_seconds
         timeout = p.get("HealthCheckTimeoutSeconds") or tg.health_check_timeout_seconds
-        if int(timeout) >= int(interval):
+        if tg.protocol in ("HTTP", "HTTPS") and int(timeout) >= int(interval):  # an NLB's may be equal: 10 s each is what people use
             raise E("ValidationError", f"Health check timeout '{timeout}' must be smaller than the interval '{interval}'")
         out = old(self)
         if p.get("Matcher"):

@@ -350,8 +350,12 @@ pub async fn neither_undoes_the_other(base: Arc<Base>) -> Result<()> {
     pair.rest().await?;
     pair.is_right().await.with_context(|| pair.logs())?;
 
-    fixture.kubectl(&["delete", "ingress,targetgroupbinding", "--all", "--wait=false"]).await?;
-    fixture.kubectl(&["delete", "service", "--all", "--wait=false"]).await?;
+    fixture.kubectl(&["delete", "ingress", "--all", "--wait=false"]).await?;
+    fixture.kubectl(&["delete", "targetgroupbinding", "by-hand", "--wait=false"]).await?;
+    // One after the other: of two that go at once, each may count on the other to take the shared security group along, and it stays.
+    for service in ["nlb-pods", "nlb-nodes", "--all"] {
+        fixture.kubectl(&["delete", "service", service, "--timeout=120s"]).await.with_context(|| pair.logs())?;
+    }
     let ids = |state: &State| state.security_groups.iter().map(|group| group.id.clone()).collect::<BTreeSet<_>>();
     let gone = eventually("nothing is left", SLOW, async || {
         let state = fixture.state().await?;
@@ -364,10 +368,11 @@ pub async fn neither_undoes_the_other(base: Arc<Base>) -> Result<()> {
         ensure!(left.trim().is_empty(), "left: {left}");
         Ok(Some(()))
     });
-    gone.await.with_context(|| pair.logs())?;
+    let gone = gone.await;
     let calls = fixture.scope.emulator().calls_since(&fixture.scope.region, mark).await?;
     eprintln!("beside::neither_undoes_the_other: {edits} edits, writes:{}", told(&calls));
     each_keeps_to_its_own(&calls, &nodes)?;
+    gone.with_context(|| pair.logs())?;
     let Pair { fixture, mut lbc, .. } = pair;
     lbc.stop().await?;
     fixture.close().await
