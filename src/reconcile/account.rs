@@ -1,7 +1,7 @@
 //! Facts of the account, kept fresh on a clock and read again when a finding rests on them.
 
 use futures::FutureExt as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ impl Account {
 
     /// Kinds that could not be read the last time.
     #[must_use]
-    pub fn failing(&self) -> BTreeSet<FactKind> {
-        self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn unread(&self) -> BTreeSet<FactKind> {
+        self.failing().keys().copied().collect()
     }
 
     /// Somebody was answered by facts that may have changed since: they are read again soon, for the next try.

@@ -115,7 +115,7 @@ impl Measured {
     }
 
     fn facts(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (facts, failing, now) = (self.account.get(), self.account.failing(), Timestamp::now());
+        let (facts, failing, now) = (self.account.get(), self.account.unread(), Timestamp::now());
         let ages = FactKind::ALL.into_iter().filter_map(|kind| {
             let age = albedo_engine::facts::age(kind.read_at(&facts)?, now);
             Some((KindLabel { kind: kind.as_str() }, age.as_secs_f64()))
