@@ -138,7 +138,7 @@ chapters! {
             "Serving certificates that were loaded";
         CERTIFICATES_REFUSED: Counter "albedo_serving_certificate_refused_total" []
             "Renewed serving certificates that are not usable";
-        BUILD: Info "albedo_build_info" ["version"]
+        BUILD: Info "albedo_build_info" ["version", "commit"]
             "The build that runs";
     }
 }

@@ -17,12 +17,13 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::metrics as rows;
+use crate::version::{COMMIT, VERSION};
 
 /// The registry with the metrics of all modules, which `/metrics` prints.
 pub type SharedRegistry = Arc<Mutex<Registry>>;
 
 /// The labels of `albedo_build_info`; a label that comes here is named in its row too.
-const BUILD: [(&str, &str); 1] = [("version", env!("CARGO_PKG_VERSION"))];
+const BUILD: [(&str, &str); 2] = [("version", VERSION), ("commit", COMMIT)];
 
 /// Upper limits of the buckets for a review, in seconds. Most reviews take much less than a millisecond.
 const REVIEW_BUCKETS: [f64; 11] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];

@@ -75,7 +75,7 @@ pub const EDGE: &[RoomRow] = rows! {
     reconcile: ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets",
                 "plan", "report", "liveness", "metrics", "cluster", "cloud"] [TYPES, KUBE];
     serve:     ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "plan",
-                "admit", "liveness", "metrics", "cluster"] [TYPES, KUBE, WEB, TLS];
+                "admit", "liveness", "metrics", "version", "cluster"] [TYPES, KUBE, WEB, TLS];
     cli:       ["*"] [TYPES, KUBE, AWS, WEB, TLS, ANYHOW];
     app:       ["*"] [TYPES, KUBE, AWS, WEB, TLS, ANYHOW];
     main:      ["*"] [TYPES, KUBE, AWS, WEB, TLS, ANYHOW];

@@ -216,7 +216,7 @@ pub async fn what_is_asked_for_is_there(base: Arc<Base>) -> Result<()> {
         "albedo_groups{condition=\"Stalled\"} 1".to_owned(),
         format!("albedo_group_stalled{},reason=\"Failed\"}} 1", group("denied")),
         format!("albedo_group_quarantined_members{}}} 0", group("good")),
-        format!("albedo_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
+        format!("albedo_build_info{{version=\"{}\",commit=\"unknown\"}} 1", env!("CARGO_PKG_VERSION")),
         "albedo_leader 1".to_owned(),
         "albedo_facts_failing{kind=\"subnets\"} 0".to_owned(),
     ] {
