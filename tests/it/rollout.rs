@@ -73,7 +73,9 @@ impl Release {
 
     fn flags(&self, origin: Origin) -> Result<Vec<String>> {
         Ok(match origin {
-            Origin::Own => vec!["--certificates=self".to_owned()],
+            Origin::Own => {
+                ["--certificates=self", "--register-webhooks=false", "--inject-ca-from="].map(str::to_owned).to_vec()
+            }
             Origin::CertManager => {
                 let mounted = self.mount.as_ref().context("nothing is mounted")?.dir().display().to_string();
                 vec![
@@ -94,8 +96,8 @@ impl Release {
     async fn grow(&mut self, origin: Origin) -> Result<()> {
         self.made += 1;
         let flags = self.flags(origin)?;
-        let mut launch = self.fixture.replica(&format!("r{}", self.made))?;
-        launch.args.extend(flags.iter().map(Into::into));
+        self.fixture.flags(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+        let launch = self.fixture.replica(&format!("r{}", self.made))?;
         let replica = launch.start().await?;
         let port = launch.value("webhook-bind-port").context("no port")?.to_owned();
         self.replicas.push((replica, format!("127.0.0.1:{port}")));
