@@ -24,9 +24,15 @@ const NAMESPACE: &str = "albedo-system";
 const SECRET: &str = "albedo-serving";
 const KINDS: &str = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
 const CONFIGURATION: &str = "albedo-webhook";
-/// Who apply at the same time, each one Ingress after the other.
+/// Who apply at the same time, each one Ingress after the other; `ALBEDO_CLIENTS` is another number.
 const CLIENTS: usize = 8;
 const REPLICAS: usize = 2;
+
+/// A number from the environment.
+fn given(variable: &str, otherwise: usize) -> Result<usize> {
+    let text = std::env::var(variable).ok();
+    text.map_or(Ok(otherwise), |text| text.parse().with_context(|| format!("{variable}={text}: write a number")))
+}
 
 /// What a release runs with.
 #[derive(Clone, Copy, PartialEq)]
@@ -59,7 +65,7 @@ impl Release {
     async fn issue(&mut self, base: &Arc<Base>) -> Result<()> {
         base.test_env.cert_manager().await?;
         let file = self.fixture.write("certmanager.yaml", &issued_by_cert_manager(NAMESPACE).await?)?;
-        self.fixture.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await?;
+        base.test_env.plane().kubectl_ok(["apply", "--server-side", "-f", &file.to_string_lossy()]).await?;
         let dir = base.dir().join("rollout-mounted");
         self.mount = Some(SecretMount::start(base.test_env.client(), NAMESPACE, "albedo-serving-tls", dir).await?);
         Ok(())
@@ -67,7 +73,9 @@ impl Release {
 
     fn flags(&self, origin: Origin) -> Result<Vec<String>> {
         Ok(match origin {
-            Origin::Own => vec!["--certificates=self".to_owned()],
+            Origin::Own => {
+                ["--certificates=self", "--register-webhooks=false", "--inject-ca-from="].map(str::to_owned).to_vec()
+            }
             Origin::CertManager => {
                 let mounted = self.mount.as_ref().context("nothing is mounted")?.dir().display().to_string();
                 vec![
@@ -88,8 +96,8 @@ impl Release {
     async fn grow(&mut self, origin: Origin) -> Result<()> {
         self.made += 1;
         let flags = self.flags(origin)?;
-        let mut launch = self.fixture.replica(&format!("r{}", self.made))?;
-        launch.args.extend(flags.iter().map(Into::into));
+        self.fixture.flags(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+        let launch = self.fixture.replica(&format!("r{}", self.made))?;
         let replica = launch.start().await?;
         let port = launch.value("webhook-bind-port").context("no port")?.to_owned();
         self.replicas.push((replica, format!("127.0.0.1:{port}")));
@@ -202,10 +210,11 @@ impl Applies {
             self.over.store(true, Ordering::Relaxed);
             done
         };
-        try_join(try_join_all((0..CLIENTS).map(|_| self.client())), worked).await?;
+        let clients = given("ALBEDO_CLIENTS", CLIENTS)?;
+        try_join(try_join_all((0..clients).map(|_| self.client())), worked).await?;
         let (count, seconds) = (self.count.load(Ordering::Relaxed), began.elapsed().as_secs());
         let rate = u64::try_from(count)? / seconds.max(1);
-        eprintln!("rollout: {count} applies in {seconds} s of {what}, {rate} a second, none failed");
+        eprintln!("rollout: {count} applies by {clients} in {seconds} s of {what}, {rate} a second, none failed");
         ensure!(count > 100, "only {count} applies");
         Ok(())
     }
@@ -229,7 +238,7 @@ pub async fn certificates_change_their_origin_under_load(base: Arc<Base>) -> Res
     applies.all_the_while("four changes of the certificates' origin", changes).await?;
     applies.is_reviewed().await?;
     let file = release.fixture.write("certmanager.yaml", &issued_by_cert_manager(NAMESPACE).await?)?;
-    release.fixture.kubectl(&["delete", "-f", &file.to_string_lossy()]).await?;
+    base.test_env.plane().kubectl_ok(["delete", "-f", &file.to_string_lossy()]).await?;
     release.close().await
 }
 
@@ -241,7 +250,7 @@ pub async fn twenty_upgrades_and_renewals_fail_nobody(base: Arc<Base>) -> Result
     }
     let applies = Applies::new(&release.fixture)?;
     applies.is_reviewed().await?;
-    let rounds: usize = std::env::var("ALBEDO_ROLLOUTS").ok().map_or(Ok(20), |text| text.parse())?;
+    let rounds = given("ALBEDO_ROLLOUTS", 20)?;
     let work = async {
         for number in 0..rounds {
             release.roll(Origin::Own).await?;
