@@ -148,7 +148,7 @@ async fn scrape(fixture: &Fixture) -> Result<String> {
     let url = format!("http://{}/metrics", fixture.flag("metrics-bind-addr")?);
     let (status, body) = http_get(&url).await?;
     ensure!(status == 200, "{url}: {status}");
-    Ok(String::from_utf8(body)?)
+    Ok(String::from_utf8(body.to_vec())?)
 }
 
 /// An Albedo that has met a little of everything: a throttle, a quota, a missing permission, a watch that failed.
