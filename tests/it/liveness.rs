@@ -16,7 +16,7 @@ const OUTAGE: Duration = Duration::from_secs(40);
 
 async fn healthz(fixture: &Fixture) -> Result<(u16, String)> {
     let (status, body) = http_get(&format!("http://{}/healthz", fixture.flag("health-probe-bind-addr")?)).await?;
-    Ok((status, String::from_utf8(body.into())?))
+    Ok((status, String::from_utf8(body.to_vec())?))
 }
 
 /// A pass that gets no answer for longer than it may fails the probe, and the probe recovers with it.

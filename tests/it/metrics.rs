@@ -148,7 +148,7 @@ async fn scrape(fixture: &Fixture) -> Result<String> {
     let url = format!("http://{}/metrics", fixture.flag("metrics-bind-addr")?);
     let (status, body) = http_get(&url).await?;
     ensure!(status == 200, "{url}: {status}");
-    Ok(String::from_utf8(body.into())?)
+    Ok(String::from_utf8(body.to_vec())?)
 }
 
 /// An Albedo that has met a little of everything: a throttle, a quota, a missing permission, a watch that failed.
@@ -216,7 +216,7 @@ pub async fn what_is_asked_for_is_there(base: Arc<Base>) -> Result<()> {
         "albedo_groups{condition=\"Stalled\"} 1".to_owned(),
         format!("albedo_group_stalled{},reason=\"Failed\"}} 1", group("denied")),
         format!("albedo_group_quarantined_members{}}} 0", group("good")),
-        format!("albedo_build_info{{version=\"{}\",commit=\"unknown\"}} 1", env!("CARGO_PKG_VERSION")),
+        format!("albedo_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
         "albedo_leader 1".to_owned(),
         "albedo_facts_failing{kind=\"subnets\"} 0".to_owned(),
     ] {
