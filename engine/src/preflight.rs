@@ -244,7 +244,10 @@ pub fn report<'a>(input: &Input<'a>) -> Report<'a> {
     ingresses::lines(input, &audit, &mut Lines { topic: Topic::Ingresses, all: &mut lines });
     lines.sort_by_key(|line| line.topic);
     let arguments = controller::find(&input.found.deployments, input.named);
-    let arguments = arguments.map(|controller| controller.translation().arguments).unwrap_or_default();
+    let mut arguments = arguments.map(|controller| controller.translation().arguments).unwrap_or_default();
+    if input.beside && !arguments.is_empty() {
+        arguments.push("--beside-lbc".to_owned());
+    }
     Report { lines, arguments, audit }
 }
 

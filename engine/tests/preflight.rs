@@ -118,7 +118,7 @@ fn webhooks_that_would_be_left_behind_are_named() {
     let place = "ValidatingWebhookConfiguration aws-load-balancer-webhook";
     one(&case.faults(Topic::Webhooks), &format!("warns {place}"), "ingresses that it matches fails");
     case.found.deployments = vec![object(lbc(&[], 0))];
-    one(&case.faults(Topic::Webhooks), &format!("blocks {place}"), "LBC does not run");
+    one(&case.faults(Topic::Webhooks), &format!("blocks {place}"), "and it does not run");
     case.found.validating = vec![object(webhook("other.example.com", "Fail"))];
     assert_eq!(case.faults(Topic::Webhooks), Vec::<String>::new(), "somebody else's");
     // Under whatever name, if it calls LBC's Service.
@@ -245,6 +245,9 @@ fn classes_and_their_parameters_are_checked() {
     );
     let helm = CLASS.replacen("  name: alb\n", "  name: alb\n  annotations: {meta.helm.sh/release-name: lbc}\n", 1);
     one(&Case::new(&helm).faults(Topic::Classes), "warns IngressClass alb: ", "Helm release lbc");
+    let mut beside = params("scheme: internal");
+    beside.beside = true;
+    one(&beside.faults(Topic::Classes), "warns IngressClass alb: ", "stay with LBC until they are moved");
 }
 
 #[test]

@@ -37,6 +37,9 @@ pub fn gated(pod: &Pod) -> Option<GatedPod> {
 
 /// The lines about them.
 pub(super) fn lines(input: &Input<'_>, lines: &mut Lines<'_>) {
+    if input.beside {
+        return lines.fine("", "LBC continues to serve them");
+    }
     let world = &input.manifests.world;
     let is_labelled = |namespace: &Key| {
         let labels = world.namespace_labels(&namespace.name);

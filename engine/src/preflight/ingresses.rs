@@ -5,6 +5,7 @@ use crate::admit::{Context, Policy};
 use crate::annotation::params;
 use crate::check::{self, Level, Remark};
 use crate::kinds::Key;
+use crate::settings::{ALBEDO_CONTROLLER, CONTROLLER};
 use crate::world::Kind;
 
 /// The check of all Ingresses, as `albedo check` makes it.
@@ -53,6 +54,15 @@ pub(super) fn classes(input: &Input<'_>, lines: &mut Lines<'_>) {
     let world = &input.manifests.world;
     for class in world.own_classes() {
         let place = format!("IngressClass {class}");
+        let controller = world.controller_of(&class).unwrap_or_default();
+        if input.beside && controller == CONTROLLER {
+            let message = format!(
+                "its Ingresses stay with LBC until they are moved to a class of the controller {ALBEDO_CONTROLLER}"
+            );
+            let fix = "move them as docs/beside-lbc.md says: if LBC runs meanwhile, it deletes their load balancers";
+            lines.warns(&place, message, fix);
+            continue;
+        }
         lines.fine(&place, "Albedo takes it over");
         let object = world.classes().find(|object| object.metadata.name.as_deref() == Some(class.as_str()));
         let release = object.and_then(|object| object.metadata.annotations.as_ref()?.get("meta.helm.sh/release-name"));

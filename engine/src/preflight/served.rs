@@ -94,17 +94,17 @@ fn is_served(service: &Service, class: &str) -> bool {
 
 /// Bindings that Albedo does not touch.
 pub(super) fn bindings(input: &Input<'_>, lines: &mut Lines<'_>) {
-    let (mut all, mut held) = (0, 0);
+    let all = input.manifests.world.bindings().count();
+    if input.beside {
+        return lines.fine("", format!("{} that LBC continues to serve", count(all, "binding")));
+    }
+    let mut held = 0;
     for (key, binding) in input.manifests.world.bindings() {
-        all += 1;
         let hold = held_by_itself(binding).or_else(|| multi_cluster(input, binding));
         let Some(hold) = hold else { continue };
         held += 1;
-        let place = format!("TargetGroupBinding {key}");
-        match hold {
-            Hold::OtherController(_) if input.beside => lines.fine(place, "LBC continues to serve it"),
-            hold => lines.blocks(place, hold.to_string(), "or keep LBC for it beside Albedo (see docs/beside-lbc.md)"),
-        }
+        let fix = "or keep LBC for it beside Albedo (see docs/beside-lbc.md)";
+        lines.blocks(format!("TargetGroupBinding {key}"), hold.to_string(), fix);
     }
     lines.fine("", format!("{} that Albedo takes over", count(all - held, "binding")));
 }

@@ -40,21 +40,13 @@ pub(super) fn lines(input: &Input<'_>, lines: &mut Lines<'_>) {
         let what = webhook.resources.join(", ");
         let fix =
             format!("kubectl delete {} {}, before LBC is stopped", webhook.kind.to_lowercase(), webhook.configuration);
-        match (webhook.refuses, runs, input.beside) {
-            (_, true, true) => lines.fine(&place, "LBC stays and answers it"),
-            (true, true, false) => {
-                lines.warns(&place, format!("once LBC is gone, every request for {what} that it matches fails"), fix);
-            }
-            (true, false, _) => lines.blocks(
-                &place,
-                format!("LBC does not run, and every request for {what} that it matches fails"),
-                fix,
-            ),
-            (false, ..) => lines.warns(
-                &place,
-                format!("once LBC is gone, the API server waits in vain for an answer about {what}, and continues"),
-                fix,
-            ),
+        let waits =
+            format!("while LBC does not run, the API server waits in vain for an answer about {what}, and continues");
+        let fails = format!("while LBC does not run, every request for {what} that it matches fails");
+        match (webhook.refuses, runs) {
+            (true, true) => lines.warns(&place, fails, fix),
+            (true, false) => lines.blocks(&place, format!("{fails}, and it does not run"), fix),
+            (false, _) => lines.warns(&place, waits, fix),
         }
     }
     if found == 0 && input.found.is_live {
