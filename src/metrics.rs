@@ -44,9 +44,9 @@ chapters! {
     "Groups" "Each replica watches the Ingresses and the `IngressGroup` objects, so all replicas have the same values: use `max`, not `sum`. The label `group` is the name of \
         an `IngressGroup`. There are as many as load balancers, of which AWS allows 50 in a region by default, and an alert has to say which of them it is about." {
         GROUPS: Gauge "albedo_groups" ["condition"]
-            "IngressGroups by the condition that is True: Ready, Reconciling or Stalled; None before the first pass";
+            "`IngressGroup` objects by the condition that is True: Ready, Reconciling or Stalled; None before the first pass";
         GROUP_STALLED: Gauge "albedo_group_stalled" ["group", "reason"]
-            "1 for each IngressGroup whose condition Stalled is True, with the reason of that condition";
+            "1 for each `IngressGroup` whose condition Stalled is True, with the reason of that condition";
         QUARANTINED_MEMBERS: Gauge "albedo_group_quarantined_members" ["group"]
             "Quarantined Ingresses of the group";
     }

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_gates_of_both_agree() {
         for gate in Gate::ALL {
-            let row = super::gate(gate.name()).expect(gate.name());
+            let row = super::gate(gate.name()).expect("each gate has a row");
             assert_eq!(row.default, gate.default().to_string(), "{}", row.name);
         }
         for row in GATES.iter().filter(|row| row.is_passed_on()) {

@@ -1,6 +1,6 @@
 //! `albedo preflight` on objects and facts: each part by a case that is fine and one that is not.
 
-#![expect(clippy::expect_used, reason = "a panic is what a test has for a fault")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 
 use albedo_engine::facts::{Aged, Facts, Subnet};
 use albedo_engine::kinds::Key;

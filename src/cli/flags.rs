@@ -258,15 +258,8 @@ impl Run {
     /// # Errors
     /// If a value is not allowed; the error names the flag.
     pub fn settings(&self) -> anyhow::Result<Settings> {
-        if let Some(odd) = self.cluster_name.chars().find(|c| !is_of_tags(*c)) {
-            bail!(
-                "--cluster-name {}: AWS has no {odd:?} in tags; write the name of the cluster, such as my-cluster",
-                self.cluster_name
-            );
-        }
-        if self.cluster_name.is_empty() {
-            bail!("--cluster-name is empty; write the name of the cluster, such as my-cluster");
-        }
+        self.check_cluster_name()?;
+        self.check_tags()?;
         let group = Some(self.backend_security_group.clone()).filter(|id| !id.is_empty());
         if group.as_ref().is_some_and(|id| !id.starts_with("sg-")) {
             bail!("--backend-security-group {}: an id begins with sg-", self.backend_security_group);
@@ -278,17 +271,6 @@ impl Run {
             bail!("--enable-manage-backend-security-group-rules needs --enable-backend-security-group");
         }
         let default_tags = pairs("--default-tags", &self.default_tags)?;
-        for key in TRACKING_TAGS {
-            if default_tags.contains_key(key) {
-                bail!("tag key {key} cannot be specified in default-tags flag");
-            }
-            if self.external_managed_tags.iter().any(|managed| managed == key) {
-                bail!("tag key {key} cannot be specified in external-managed-tags flag");
-            }
-        }
-        if let Some(key) = self.external_managed_tags.iter().find(|key| default_tags.contains_key(*key)) {
-            bail!("tag key {key} cannot be specified in both default-tags and external-managed-tags flag");
-        }
         Ok(Settings {
             cluster_name: self.cluster_name.clone(),
             ingress_class: self.ingress_class.clone(),
@@ -327,6 +309,35 @@ impl Run {
             enable_shield: self.enable_shield,
             gates: self.gates()?,
         })
+    }
+
+    fn check_cluster_name(&self) -> anyhow::Result<()> {
+        if let Some(odd) = self.cluster_name.chars().find(|c| !is_of_tags(*c)) {
+            bail!(
+                "--cluster-name {}: AWS has no {odd:?} in tags; write the name of the cluster, such as my-cluster",
+                self.cluster_name
+            );
+        }
+        if self.cluster_name.is_empty() {
+            bail!("--cluster-name is empty; write the name of the cluster, such as my-cluster");
+        }
+        Ok(())
+    }
+
+    fn check_tags(&self) -> anyhow::Result<()> {
+        let default_tags = pairs("--default-tags", &self.default_tags)?;
+        for key in TRACKING_TAGS {
+            if default_tags.contains_key(key) {
+                bail!("tag key {key} cannot be specified in default-tags flag");
+            }
+            if self.external_managed_tags.iter().any(|managed| managed == key) {
+                bail!("tag key {key} cannot be specified in external-managed-tags flag");
+            }
+        }
+        if let Some(key) = self.external_managed_tags.iter().find(|key| default_tags.contains_key(*key)) {
+            bail!("tag key {key} cannot be specified in both default-tags and external-managed-tags flag");
+        }
+        Ok(())
     }
 
     fn gates(&self) -> anyhow::Result<BTreeMap<String, bool>> {

@@ -19,7 +19,9 @@ pub fn page() -> String {
     );
     for (title, table, prefix) in [("Flags", FLAGS, "--"), ("Feature gates", GATES, "")] {
         page.push_str(&format!("\n## {title}\n\n| name | LBC's default | in Albedo | |\n|---|---|---|---|\n"));
-        table.iter().for_each(|row| page.push_str(&line(row, prefix)));
+        for row in table {
+            page.push_str(&line(row, prefix));
+        }
     }
     page
 }

@@ -4,6 +4,7 @@ use super::{Input, Lines, Severity, count};
 use crate::admit::{Context, Policy};
 use crate::annotation::params;
 use crate::check::{self, Level, Remark};
+use crate::finding::Effect;
 use crate::kinds::Key;
 use crate::settings::{ALBEDO_CONTROLLER, CONTROLLER};
 use crate::world::Kind;
@@ -40,7 +41,7 @@ pub(super) fn lines(input: &Input<'_>, audit: &check::Report<'_>, lines: &mut Li
 /// A fault blocks if it keeps out an Ingress that is served now. Otherwise it is refused in an edit that adds it, or LBC fails
 /// with it, too.
 fn severity(input: &Input<'_>, remark: &Remark) -> Severity {
-    let kept_out = remark.level == Level::Error && remark.effect.is_some_and(|effect| effect.keeps_out());
+    let kept_out = remark.level == Level::Error && remark.effect.is_some_and(Effect::keeps_out);
     let served = remark.subject.as_ref().filter(|subject| subject.kind == "Ingress").is_some_and(|subject| {
         let ingress = input.manifests.world.ingress(&Key::new(&subject.namespace, &subject.name));
         let status = ingress.and_then(|ingress| ingress.status.as_ref()?.load_balancer.as_ref()?.ingress.as_ref());

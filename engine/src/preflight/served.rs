@@ -98,15 +98,15 @@ pub(super) fn bindings(input: &Input<'_>, lines: &mut Lines<'_>) {
     if input.beside {
         return lines.fine("", format!("{} that LBC continues to serve", count(all, "binding")));
     }
-    let mut held = 0;
+    let mut taken_over = all;
     for (key, binding) in input.manifests.world.bindings() {
         let hold = held_by_itself(binding).or_else(|| multi_cluster(input, binding));
         let Some(hold) = hold else { continue };
-        held += 1;
+        taken_over -= 1;
         let fix = "or keep LBC for it beside Albedo (see docs/beside-lbc.md)";
         lines.blocks(format!("TargetGroupBinding {key}"), hold.to_string(), fix);
     }
-    lines.fine("", format!("{} that Albedo takes over", count(all - held, "binding")));
+    lines.fine("", format!("{} that Albedo takes over", count(taken_over, "binding")));
 }
 
 /// A binding of a group is the group's, whoever shares its target group.

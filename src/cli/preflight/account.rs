@@ -21,17 +21,17 @@ use crate::cluster::with_sources;
 #[derive(Debug, Args)]
 pub(super) struct Place {
     /// AWS region; default: that of LBC's arguments, of the nodes, or of this instance
-    #[arg(long, env = "ALBEDO_AWS_REGION")]
-    aws_region: Option<String>,
+    #[arg(long = "aws-region", env = "ALBEDO_AWS_REGION")]
+    region: Option<String>,
     /// VPC of the cluster; default: that of LBC's arguments, of the nodes, or of this instance
-    #[arg(long, env = "ALBEDO_AWS_VPC_ID")]
-    aws_vpc_id: Option<String>,
+    #[arg(long = "aws-vpc-id", env = "ALBEDO_AWS_VPC_ID")]
+    vpc_id: Option<String>,
     /// Tags (key=value,…) of the VPC of the cluster
-    #[arg(long, env = "ALBEDO_AWS_VPC_TAGS", default_value = "")]
-    aws_vpc_tags: String,
+    #[arg(long = "aws-vpc-tags", env = "ALBEDO_AWS_VPC_TAGS", default_value = "")]
+    vpc_tags: String,
     /// Endpoints of AWS services: `ServiceID=URL,…`
-    #[arg(long, env = "ALBEDO_AWS_API_ENDPOINTS", default_value = "")]
-    aws_api_endpoints: String,
+    #[arg(long = "aws-api-endpoints", env = "ALBEDO_AWS_API_ENDPOINTS", default_value = "")]
+    api_endpoints: String,
 }
 
 impl Place {
@@ -45,10 +45,10 @@ impl Place {
         let text =
             |here: &str, name: &str| if here.is_empty() { of_lbc(name).unwrap_or_default() } else { here.to_owned() };
         Ok(Asked {
-            region: self.aws_region.clone().or_else(|| of_lbc("aws-region")),
-            vpc_id: self.aws_vpc_id.clone().or_else(|| of_lbc("aws-vpc-id")),
-            vpc_tags: pairs("--aws-vpc-tags", &text(&self.aws_vpc_tags, "aws-vpc-tags"))?,
-            endpoints: endpoints(&text(&self.aws_api_endpoints, "aws-api-endpoints"))?,
+            region: self.region.clone().or_else(|| of_lbc("aws-region")),
+            vpc_id: self.vpc_id.clone().or_else(|| of_lbc("aws-vpc-id")),
+            vpc_tags: pairs("--aws-vpc-tags", &text(&self.vpc_tags, "aws-vpc-tags"))?,
+            endpoints: endpoints(&text(&self.api_endpoints, "aws-api-endpoints"))?,
         })
     }
 }
