@@ -4,16 +4,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use albedo_testenv::AUDIT;
+use albedo_testenv::{AUDIT, OBSERVED_USER as USER};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::adoption::{Adoption, told};
 use crate::base::{ALBEDO, Base};
-
-/// The user of the command, so that the audit log tells its requests from others.
-const USER: &str = "preflight";
 
 /// Runs the command on a thawed cluster and its AWS; its exit code and its report.
 async fn preflight(adoption: &Adoption, kubeconfig: &Path, args: &[&str]) -> Result<(Option<i32>, Value)> {

@@ -146,10 +146,13 @@ pub async fn a_dry_run_shows_the_plan(base: Arc<Base>) -> Result<()> {
     let ports = ("listen-ports", r#"[{"HTTP": 80}, {"HTTP": 8080}]"#);
     let out = fixture.try_apply(&[fixture.ingress("web", &[("target-type", "ip"), ports], &plain())], &dry).await?;
     warned("one more port", &out, &["+ CreateListener HTTP 8080"])?;
+    warned("one more port", &out, &["setting listen-ports on port 8080: HTTP (annotation)"])?;
     let lines: Vec<String> =
         said(&out).lines().filter(|line| line.starts_with("Warning: ")).map(str::to_owned).collect();
+    let (settings, plan): (Vec<&String>, Vec<&String>) = lines.iter().partition(|line| line.contains(": setting "));
+    ensure!(settings.iter().all(|line| line.contains("listen-ports")), "{lines:#?}");
     // The heading and three operations: listener, rule, and the opening in the security group.
-    ensure!(lines.len() == 4 && lines.iter().all(|line| !line.contains("LoadBalancer")), "{lines:#?}");
+    ensure!(plan.len() == 4 && plan.iter().all(|line| !line.contains("LoadBalancer")), "{lines:#?}");
     silent("nothing new", &fixture.try_apply(&first, &dry).await?)?;
     fixture.quiet().await?;
     ensure!(fixture.writes_since(mark).await?.is_empty(), "a dry run wrote to AWS");

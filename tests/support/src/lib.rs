@@ -52,7 +52,7 @@ pub use aws_state::{
 pub use binaries::Binaries;
 pub use certmanager::CertManager;
 pub use clock::Clock;
-pub use controlplane::{AUDIT, ControlPlane, ControlPlaneBuilder};
+pub use controlplane::{AUDIT, ControlPlane, ControlPlaneBuilder, OBSERVED_USER};
 pub use emulator::{CALLS, Emulator};
 pub use frozen::{Counts, Frozen, Label};
 pub use gate::{Cutter, Gate, Trip};
