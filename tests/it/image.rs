@@ -85,7 +85,7 @@ impl Bundle {
         Ok(format!("{VOLUME}/{name}"))
     }
 
-    /// What the next run gets: arguments and variables beside those of the image, and the limits of `deploy/deployment.yaml`.
+    /// What the next run gets: arguments and variables beside those of the image, and the limits of `deploy/albedo.yaml`.
     fn configure(&self, args: &[String], env: &[String]) -> Result<()> {
         let mut config = self.config.clone();
         let append = |list: &mut Value, more: Vec<Value>| {
