@@ -84,7 +84,7 @@ fn faults(expression: &str, families: &Families) -> Vec<String> {
         Ok(read) => {
             let mut check = Check { families, selected: Vec::new(), faults: Vec::new() };
             let Ok(_) = walk_expr(&mut check, &read);
-            if check.selected.is_empty() {
+            if check.selected.is_empty() && check.faults.is_empty() {
                 check.faults.push("it selects nothing".to_owned());
             }
             check.faults
@@ -166,7 +166,7 @@ async fn experienced(base: &Arc<Base>) -> Result<(Fixture, String)> {
     fixture.apply(&[fixture.ingress("good", &[], &json!([rule(None, &paths)]))]).await?;
     fixture.hostname("good").await?;
     fixture.quiet().await?;
-    let denied = json!([{"operation": "CreateListener", "code": "AccessDenied", "status": 403}]);
+    let denied = json!([{"operation": "CreateListener", "code": "AccessDenied", "status": 403, "times": 0}]);
     emulator.faults(&fixture.scope.region, &denied).await?;
     fixture.apply(&[fixture.ingress("denied", &[], &json!([]))]).await?;
     let often = Often::For(Duration::from_secs(2));
@@ -216,7 +216,7 @@ pub async fn what_is_asked_for_is_there(base: Arc<Base>) -> Result<()> {
         "albedo_groups{condition=\"Stalled\"} 1".to_owned(),
         format!("albedo_group_stalled{},reason=\"Failed\"}} 1", group("denied")),
         format!("albedo_group_quarantined_members{}}} 0", group("good")),
-        format!("albedo_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
+        format!("albedo_build_info{{version=\"{}\",commit=\"unknown\"}} 1", env!("CARGO_PKG_VERSION")),
         "albedo_leader 1".to_owned(),
         "albedo_facts_failing{kind=\"subnets\"} 0".to_owned(),
     ] {

@@ -34,12 +34,15 @@ pub fn granted_by_roles(yaml: &str) -> Result<BTreeSet<String>> {
     Ok(granted)
 }
 
-/// What the policies of AWS refused, by the lines of the emulator's record of calls: `elasticloadbalancing:AddTags on arn:…`.
+/// What the policies of AWS refused Albedo, by the lines of the emulator's record of calls: `elasticloadbalancing:AddTags on arn:…`. The
+/// emulator's own test is refused on purpose.
 pub fn refused_in_aws(log: &str) -> Result<BTreeSet<String>> {
     let mut refused = BTreeSet::new();
     for line in log.lines() {
         let call: Value = serde_json::from_str(line).context("a line of the record of calls")?;
-        refused.extend(call.get("denied").and_then(Value::as_str).map(str::to_owned));
+        let text = |field: &str| call.get(field).and_then(Value::as_str);
+        let is_albedo = text("userAgent").is_some_and(|agent| agent.contains("app/albedo-"));
+        refused.extend(text("denied").filter(|_| is_albedo).map(str::to_owned));
     }
     Ok(refused)
 }
@@ -131,8 +134,11 @@ mod tests {
         assert_eq!((&seen.used, &seen.refused), (&set(&[]), &set(&["patch pods/status"])));
         seen.audited(&event(ACCOUNT, "allow"))?;
         assert_eq!(seen.used, set(&["patch pods/status"]));
-        let calls = "{\"denied\": null}\n{\"denied\": \"a:B on *\"}\n{\"operation\": \"C\"}";
-        assert_eq!(refused_in_aws(calls)?, set(&["a:B on *"]));
+        let agent = "\"userAgent\": \"aws-sdk-rust/1 app/albedo-1\"";
+        let calls = format!(
+            "{{{agent}, \"denied\": null}}\n{{{agent}, \"denied\": \"a:B on *\"}}\n{{\"denied\": \"c:D on *\"}}"
+        );
+        assert_eq!(refused_in_aws(&calls)?, set(&["a:B on *"]));
         Ok(())
     }
 
