@@ -2,7 +2,6 @@
 
 mod upkeep;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
@@ -21,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Certificates, Run};
-use crate::cloud::{Asked, Cloud, CloudConfig, NodePlace, Service, Throttle, identify};
+use crate::cloud::{Asked, Cloud, CloudConfig, NodePlace, Throttle, identify};
 use crate::cluster::{Cluster, Events, LeaseProof, resource};
 use crate::liveness::Liveness;
 use crate::reconcile::{Account, Measured, Metrics, Parts, Reconciler};
@@ -48,7 +47,7 @@ const END: Duration = Duration::from_secs(15);
 pub async fn run(flags: Run) -> anyhow::Result<()> {
     let settings = Arc::new(flags.settings()?);
     let policy = Arc::new(flags.policy(&settings)?);
-    let asked = asked(&flags)?;
+    let asked = flags.place.asked()?;
     let cluster = Cluster::connect(flags.kubeconfig.as_deref(), World::new((*settings).clone())).await?;
     let account = Account::new(asked.region.clone(), asked.vpc_id.clone());
     let registry: SharedRegistry = Arc::new(Mutex::new(Registry::default()));
@@ -204,27 +203,6 @@ fn look_secrets_up(cluster: &Cluster, request: &admit::Request) {
     }
 }
 
-fn asked(flags: &Run) -> anyhow::Result<Asked> {
-    Ok(Asked {
-        region: flags.aws_region.clone(),
-        vpc_id: flags.aws_vpc_id.clone(),
-        vpc_tags: crate::cli::pairs("--aws-vpc-tags", &flags.aws_vpc_tags)?,
-        endpoints: endpoints(&flags.aws_api_endpoints)?,
-    })
-}
-
-/// Endpoints of services, `ServiceID=URL,…`.
-pub fn endpoints(flag: &str) -> anyhow::Result<BTreeMap<Service, String>> {
-    let mut endpoints = BTreeMap::new();
-    for (id, url) in crate::cli::pairs("--aws-api-endpoints", flag)? {
-        match Service::parse(&id) {
-            Some(service) => drop(endpoints.insert(service, url)),
-            None => tracing::warn!(service = id, "--aws-api-endpoints names a service that is not called"),
-        }
-    }
-    Ok(endpoints)
-}
-
 /// What the reconciler works with and is there before it is known where we are.
 struct Known {
     cluster: Cluster,
@@ -263,12 +241,9 @@ async fn reconcile(
     };
     tracing::info!(region = identity.region, vpc = identity.vpc_id, "this is where load balancers will be");
     account.settle(&identity.region, &identity.vpc_id);
-    let mut config = CloudConfig::new(&identity.region, &identity.vpc_id, &settings.cluster_name);
+    let mut config = CloudConfig::of(&identity, &settings);
     config.endpoints = asked.endpoints;
     config.max_attempts = flags.aws_max_retries.max(1);
-    config.tag_listeners_and_rules = settings.gate(albedo_engine::settings::Gate::ListenerRulesTagging);
-    config.web_acls = settings.enable_wafv2;
-    config.shield = settings.enable_shield;
     if let Some(limits) = &flags.aws_api_throttle {
         config.throttle = Throttle::parse(limits).context("--aws-api-throttle")?;
     }

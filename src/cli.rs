@@ -10,6 +10,7 @@ mod ingress;
 mod kubeconfig;
 mod manifests;
 mod neighbours;
+mod place;
 mod plan;
 mod preflight;
 mod printing;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use flags::{Certificates, Run, pairs};
+pub use flags::{Certificates, Run};
 
 use crate::version;
 

@@ -40,6 +40,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
+use albedo_engine::settings::{Gate, Settings};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -47,7 +48,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 pub use call::on_behalf_of;
 pub use error::CloudError;
 pub use facts::FactKind;
-pub use identity::{Asked, NodePlace, identify};
+pub use identity::{Asked, Identity, NodePlace, identify};
 pub use interfaces::InterfaceFact;
 pub use known::{Applied, Known, OidcClient, WriteContext};
 pub use metrics::Metrics;
@@ -91,6 +92,17 @@ impl CloudConfig {
             tag_listeners_and_rules: true,
             web_acls: true,
             shield: true,
+        }
+    }
+
+    /// For the cluster of these settings in this place.
+    #[must_use]
+    pub fn of(place: &Identity, settings: &Settings) -> Self {
+        Self {
+            tag_listeners_and_rules: settings.gate(Gate::ListenerRulesTagging),
+            web_acls: settings.enable_wafv2,
+            shield: settings.enable_shield,
+            ..Self::new(&place.region, &place.vpc_id, &settings.cluster_name)
         }
     }
 }

@@ -9,10 +9,10 @@ use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
 
+use super::place::Place;
 use super::run::cryptography;
 use super::{files, printing};
-use crate::app::endpoints;
-use crate::cloud::{Asked, Cloud, CloudConfig, identify};
+use crate::cloud::{Cloud, CloudConfig, identify};
 
 /// The largest file of facts, in bytes. An account at all default quotas of AWS needs a fraction of it.
 const LARGEST: u64 = 64 << 20;
@@ -20,18 +20,8 @@ const LARGEST: u64 = 64 << 20;
 /// Reads the facts of the account and writes them.
 #[derive(Debug, Args)]
 pub struct Write {
-    /// AWS region; default: from the environment, or that of this instance
-    #[arg(long, env = "ALBEDO_AWS_REGION")]
-    aws_region: Option<String>,
-    /// VPC of the cluster; default: that of this instance
-    #[arg(long, env = "ALBEDO_AWS_VPC_ID")]
-    aws_vpc_id: Option<String>,
-    /// Tags (key=value,…) of the VPC of the cluster
-    #[arg(long, env = "ALBEDO_AWS_VPC_TAGS", default_value = "")]
-    aws_vpc_tags: String,
-    /// Endpoints of AWS services: `ServiceID=URL,…`
-    #[arg(long, env = "ALBEDO_AWS_API_ENDPOINTS", default_value = "")]
-    aws_api_endpoints: String,
+    #[command(flatten)]
+    place: Place,
     /// File to write, or - for standard output
     #[arg(long, short, default_value = "aws.json")]
     output: PathBuf,
@@ -50,12 +40,7 @@ impl Write {
     }
 
     async fn read(&self) -> anyhow::Result<(Facts, bool)> {
-        let asked = Asked {
-            region: self.aws_region.clone(),
-            vpc_id: self.aws_vpc_id.clone(),
-            vpc_tags: super::pairs("--aws-vpc-tags", &self.aws_vpc_tags)?,
-            endpoints: endpoints(&self.aws_api_endpoints)?,
-        };
+        let asked = self.place.asked()?;
         let identity = identify(&asked, &[]).await.context("region and VPC are unknown")?;
         let mut config = CloudConfig::new(&identity.region, &identity.vpc_id, "");
         config.endpoints = asked.endpoints;

@@ -13,6 +13,7 @@ use albedo_engine::stack::{IpAddressType, Scheme, TRACKING_TAGS, TargetType};
 use anyhow::{Context, bail};
 use clap::{Args, Parser as _};
 
+use super::place::Place;
 use super::printing;
 
 /// Where the serving certificate comes from.
@@ -50,18 +51,8 @@ pub struct Run {
     /// Namespace of the lease; empty: that of the Pod
     #[arg(long, env = "ALBEDO_LEADER_ELECTION_NAMESPACE", default_value = "")]
     pub leader_election_namespace: String,
-    /// AWS region
-    #[arg(long, env = "ALBEDO_AWS_REGION")]
-    pub aws_region: Option<String>,
-    /// VPC of the cluster
-    #[arg(long, env = "ALBEDO_AWS_VPC_ID")]
-    pub aws_vpc_id: Option<String>,
-    /// Tags (key=value,…) that the VPC of the cluster carries
-    #[arg(long, env = "ALBEDO_AWS_VPC_TAGS", default_value = "")]
-    pub aws_vpc_tags: String,
-    /// Endpoints of AWS services: `ServiceID=URL,…`
-    #[arg(long, env = "ALBEDO_AWS_API_ENDPOINTS", default_value = "")]
-    pub aws_api_endpoints: String,
+    #[command(flatten)]
+    pub place: Place,
     /// Limits of calls: `ServiceID:opRegex=rate:burst,…`
     #[arg(long, env = "ALBEDO_AWS_API_THROTTLE")]
     pub aws_api_throttle: Option<String>,

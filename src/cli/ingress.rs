@@ -225,8 +225,7 @@ impl Reader {
             }
         }
         for key in ingresses().flat_map(|ingress| secret_refs(ingress, &services)) {
-            let keys = ["clientID", "clientSecret"].map(str::to_owned).into();
-            self.world.apply(Object::Secret { key, keys: SecretKeys { keys, ..SecretKeys::default() } });
+            self.world.apply(Object::Secret { key, keys: SecretKeys::of_client() });
         }
         Ok(())
     }

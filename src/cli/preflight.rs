@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use super::place::Place;
 use super::{facts, files, flags, kubeconfig, printing, run};
 
 /// The format of the report.
@@ -56,7 +57,7 @@ pub struct Preflight {
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
     #[command(flatten)]
-    place: account::Place,
+    place: Place,
     /// Format of the report
     #[arg(long, value_enum, default_value = "text")]
     output: Output,

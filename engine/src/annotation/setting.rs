@@ -9,6 +9,7 @@ use super::value::{SettingValue, Value};
 use crate::finding::Code;
 use crate::kinds::IngressClassParamsSpec;
 use crate::settings::Settings;
+use crate::stack::Protocol;
 
 /// One setting: the row that everybody reads, and the type that a value of it has.
 #[derive(Debug)]
@@ -262,6 +263,12 @@ impl SettingRow {
         }
         let default = Some(self.default).filter(|default| !default.is_empty())?;
         Some(Resolved { value: self.read(default, &[]).value()?, source: Source::Default })
+    }
+
+    /// The whole key, without its prefix, of the member of a family that is for one listener.
+    #[must_use]
+    pub fn key_on(&self, protocol: Protocol, port: u16) -> String {
+        format!("{}{protocol}-{port}", self.key)
     }
 
     /// The value in the parameters of a class; `suffix` is the whole key, without its prefix.

@@ -85,7 +85,7 @@ impl Compiler<'_> {
 
     fn listener_attributes(&mut self, protocol: Protocol, port: u16) -> Attributes {
         let row = &LISTENER_ATTRIBUTES.row;
-        let suffix = format!("{}{protocol}-{port}", row.key);
+        let suffix = row.key_on(protocol, port);
         let resolved = self.resolve_row(row, &suffix, None, FaultReporting::Full).ok().flatten();
         resolved.and_then(|attributes| Attributes::from_value(&attributes.value)).unwrap_or_default()
     }

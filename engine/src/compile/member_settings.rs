@@ -32,6 +32,34 @@ impl SettingKey {
         }
     }
 
+    /// The whole key of the annotation, without its prefix.
+    #[must_use]
+    pub fn annotation(&self) -> Option<String> {
+        let row = self.row()?;
+        Some(match self {
+            Self::PortItem(_, port, protocol, _) => row.key_on(*protocol, *port),
+            Self::Group(_) | Self::Item(..) | Self::Port(..) | Self::DefaultBackend(..) => row.key.to_owned(),
+        })
+    }
+
+    /// The key in the value of the annotation, if this is about one.
+    #[must_use]
+    pub fn item(&self) -> Option<&str> {
+        match self {
+            Self::Item(_, item) | Self::PortItem(.., item) => Some(item),
+            Self::Group(_) | Self::Port(..) | Self::DefaultBackend(..) => None,
+        }
+    }
+
+    /// A value of it as one writes it.
+    #[must_use]
+    pub fn shown(&self, value: &Value) -> String {
+        match self {
+            Self::Group(row) | Self::Port(row, _) => row.shown(value),
+            Self::Item(..) | Self::PortItem(..) | Self::DefaultBackend(..) => value.to_string(),
+        }
+    }
+
     /// Whether it has no effect unless a member asks for an NLB.
     #[must_use]
     pub fn is_of_frontend_nlb(&self) -> bool {

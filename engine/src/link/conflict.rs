@@ -215,27 +215,21 @@ fn subject(fragment: &Fragment) -> ObjectRef {
 
 /// The annotation, where in it, and the code of a conflict.
 pub(super) fn words(key: &SettingKey) -> (String, String, Code) {
-    match key {
-        SettingKey::Group(row) => (row.key.to_owned(), String::new(), Code::GroupConflict),
-        SettingKey::Item(row, item) => (row.key.to_owned(), format!(" {item}"), Code::GroupConflict),
-        SettingKey::Port(row, port) => {
+    let (place, code) = match key {
+        SettingKey::Group(_) => (String::new(), Code::GroupConflict),
+        SettingKey::Item(_, item) | SettingKey::PortItem(.., item) => (format!(" {item}"), Code::GroupConflict),
+        SettingKey::Port(_, port) => {
             let whose = if key.is_of_frontend_nlb() { "the NLB's port" } else { "port" };
-            (row.key.to_owned(), format!(" on {whose} {port}"), Code::ListenerConflict)
+            (format!(" on {whose} {port}"), Code::ListenerConflict)
         }
-        SettingKey::PortItem(row, port, protocol, item) => {
-            (format!("{}{protocol}-{port}", row.key), format!(" {item}"), Code::GroupConflict)
-        }
-        SettingKey::DefaultBackend(port, _) => (String::new(), format!(" on port {port}"), Code::ListenerConflict),
-    }
+        SettingKey::DefaultBackend(port, _) => (format!(" on port {port}"), Code::ListenerConflict),
+    };
+    (key.annotation().unwrap_or_default(), place, code)
 }
 
-/// A value as one writes it.
+/// The value of a member as one writes it.
 fn shown(setting: Option<&MemberSetting>) -> String {
-    let Some(MemberSetting { key, value, .. }) = setting else { return SILENCE.to_owned() };
-    match key {
-        SettingKey::Group(row) | SettingKey::Port(row, _) => row.shown(value),
-        _ => value.to_string(),
-    }
+    setting.map_or_else(|| SILENCE.to_owned(), |setting| setting.key.shown(&setting.value))
 }
 
 /// The value of a newcomer against that of a senior.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Linked;
 use super::conflict::words;
 use super::members::setting_of;
-use super::merge::settles;
+use super::merge::{of_class, settled};
 use crate::annotation::catalogue::LISTENER_ATTRIBUTES;
 use crate::annotation::{Merge, Scope, SettingRow, Source, Value, rows};
 use crate::compile::{Fragment, SettingKey};
@@ -52,17 +52,8 @@ impl InEffect {
     }
 
     fn of(key: SettingKey, value: &Value, source: Source, by: &Fragment) -> Self {
-        let value = key.row().map_or_else(|| value.to_string(), |row| shown(row, &key, value));
         let params = by.params.as_ref().and_then(|params| params.metadata.name.clone());
-        Self { key, value, source, by: Some(by.key.clone()), params }
-    }
-}
-
-fn shown(row: &SettingRow, key: &SettingKey, value: &Value) -> String {
-    match key {
-        _ if row.confidential => "(not shown)".to_owned(),
-        SettingKey::Group(_) | SettingKey::Port(..) => row.shown(value),
-        _ => value.to_string(),
+        Self { value: key.shown(value), key, source, by: Some(by.key.clone()), params }
     }
 }
 
@@ -90,11 +81,11 @@ impl Linked {
         found.into_values().collect()
     }
 
-    /// The value of one setting. Where the member says the same as who decides, it is told of its own words.
+    /// The value of one setting. Where the member sets the same value as the one that decides, its own source is told.
     fn decide(&self, key: SettingKey, own: &Arc<Fragment>) -> Option<InEffect> {
         let mut own_first = std::iter::once(own).chain(&self.fragments);
-        if let Some(value) = self.of_class(&key) {
-            let by = own_first.find(|fragment| of_class_of(fragment, &key).as_ref() == Some(&value))?;
+        if let Some(value) = self.first_of(&key).and_then(|first| settled(first, &key)) {
+            let by = own_first.find(|fragment| of_class(fragment, &key).as_ref() == Some(&value))?;
             return Some(InEffect::of(key, &value, Source::Class, by));
         }
         let value = &self.fragments.iter().find_map(|fragment| setting_of(fragment, &key))?.value;
@@ -120,45 +111,25 @@ impl Linked {
         }
         let row = &LISTENER_ATTRIBUTES.row;
         for (port, protocol) in own.listeners.iter().map(|(port, listener)| (*port, listener.protocol)) {
-            let on_port = self.fragments.iter().find(|fragment| fragment.listeners.contains_key(&port));
-            let of_class = on_port.and_then(|first| first.of_class(row, &format!("{}{protocol}-{port}", row.key)));
-            if let Some(Value::Map(pairs)) = of_class {
+            let first = self.first_on(port);
+            if let Some(Value::Map(pairs)) = first.and_then(|first| first.of_class(row, &row.key_on(protocol, port))) {
                 keys.extend(pairs.into_keys().map(|item| SettingKey::PortItem(row, port, protocol, item)));
             }
         }
         keys
     }
 
-    /// The value of the class of the first member of the group, or on the port, if that wins over all members.
-    fn of_class(&self, key: &SettingKey) -> Option<Value> {
-        let on_port = |fragment: &&Arc<Fragment>| match key {
-            SettingKey::PortItem(_, port, ..) => fragment.listeners.contains_key(port),
-            _ => true,
-        };
-        let first = self.fragments.iter().find(on_port)?;
-        let (suffix, item) = suffix(key)?;
-        let settled = settles(first, key.row()?, &suffix, item);
-        settled.then(|| of_class_of(first, key)).flatten()
+    /// The first member of the group, or on the port of the setting.
+    fn first_of(&self, key: &SettingKey) -> Option<&Arc<Fragment>> {
+        match key {
+            SettingKey::PortItem(_, port, ..) => self.first_on(*port),
+            _ => self.fragments.first(),
+        }
     }
-}
 
-/// The value in the parameters of a member's class.
-fn of_class_of(fragment: &Fragment, key: &SettingKey) -> Option<Value> {
-    let (suffix, item) = suffix(key)?;
-    match (fragment.of_class(key.row()?, &suffix)?, item) {
-        (Value::Map(pairs), Some(item)) => Some(Value::Text(pairs.get(item)?.clone())),
-        (value, _) => Some(value),
+    fn first_on(&self, port: u16) -> Option<&Arc<Fragment>> {
+        self.fragments.iter().find(|fragment| fragment.listeners.contains_key(&port))
     }
-}
-
-/// The annotation without its prefix, and the key in its value.
-fn suffix(key: &SettingKey) -> Option<(String, Option<&str>)> {
-    let row = key.row()?;
-    Some(match key {
-        SettingKey::Item(_, item) => (row.key.to_owned(), Some(item)),
-        SettingKey::PortItem(_, port, protocol, item) => (format!("{}{protocol}-{port}", row.key), Some(item)),
-        SettingKey::Group(_) | SettingKey::Port(..) | SettingKey::DefaultBackend(..) => (row.key.to_owned(), None),
-    })
 }
 
 /// Whether a setting says something of the load balancer, or of a port on which the member listens.

@@ -3,7 +3,7 @@
 use super::Linker;
 use crate::annotation::catalogue::LISTENER_ATTRIBUTES;
 use crate::annotation::{Setting, SettingRow, SettingValue, Value, Wins};
-use crate::compile::Fragment;
+use crate::compile::{Fragment, SettingKey};
 use crate::settings::Settings;
 use crate::stack::{Attributes, Protocol};
 
@@ -33,7 +33,7 @@ impl Linker<'_> {
         let row = &LISTENER_ATTRIBUTES.row;
         let all = self.on(port).flat_map(|(_, listener)| listener.attributes.clone());
         let first = self.on(port).next().map(|(fragment, _)| fragment);
-        all.chain(of_first(first, row, &format!("{}{protocol}-{port}", row.key))).collect()
+        all.chain(of_first(first, row, &row.key_on(protocol, port))).collect()
     }
 }
 
@@ -59,12 +59,19 @@ fn of_first(first: Option<&Fragment>, row: &SettingRow, suffix: &str) -> Attribu
     value.and_then(|value| Attributes::from_value(&value)).unwrap_or_default()
 }
 
-/// Whether the class of the first member of the group (or on the port) wins over all annotations, for a setting or a key of it.
-pub(super) fn settles(first: &Fragment, row: &SettingRow, suffix: &str, key: Option<&str>) -> bool {
-    let Some(wins) = row.parameter.map(|parameter| parameter.wins) else { return false };
-    match (wins, key, first.of_class(row, suffix)) {
-        (Wins::AsFirst, _, Some(_)) => true,
-        (Wins::ByKeyAsFirst, Some(key), Some(Value::Map(pairs))) => pairs.contains_key(key),
-        _ => false,
+/// The value in the class of the first member of the group (or on the port), if it wins over all annotations.
+pub(super) fn settled(first: &Fragment, key: &SettingKey) -> Option<Value> {
+    let wins = key.row()?.parameter?.wins;
+    match (wins, key.item()) {
+        (Wins::AsFirst, _) | (Wins::ByKeyAsFirst, Some(_)) => of_class(first, key),
+        (Wins::OverEach | Wins::ByKey | Wins::ByKeyAsFirst, _) => None,
+    }
+}
+
+/// The value in the parameters of a member's class.
+pub(super) fn of_class(member: &Fragment, key: &SettingKey) -> Option<Value> {
+    match (member.of_class(key.row()?, &key.annotation()?)?, key.item()) {
+        (Value::Map(pairs), Some(item)) => Some(Value::Text(pairs.get(item)?.clone())),
+        (value, _) => Some(value),
     }
 }

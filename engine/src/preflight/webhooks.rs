@@ -54,31 +54,25 @@ pub(super) fn lines(input: &Input<'_>, lines: &mut Lines<'_>) {
     }
 }
 
-fn all<'i>(input: &Input<'i>) -> Vec<Webhook<'i>> {
-    let mut all = Vec::new();
-    for configuration in &input.found.mutating {
-        let own = configuration.webhooks.iter().flatten();
-        all.extend(own.map(|one| Webhook {
-            kind: "MutatingWebhookConfiguration",
-            configuration: configuration.metadata.name.as_deref().unwrap_or_default(),
-            name: &one.name,
-            client: &one.client_config,
-            refuses: one.failure_policy.as_deref() != Some(IGNORE),
-            resources: resources(one.rules.as_deref()),
-        }));
-    }
-    for configuration in &input.found.validating {
-        let own = configuration.webhooks.iter().flatten();
-        all.extend(own.map(|one| Webhook {
-            kind: "ValidatingWebhookConfiguration",
-            configuration: configuration.metadata.name.as_deref().unwrap_or_default(),
-            name: &one.name,
-            client: &one.client_config,
-            refuses: one.failure_policy.as_deref() != Some(IGNORE),
-            resources: resources(one.rules.as_deref()),
-        }));
-    }
-    all
+/// The webhooks of configurations of one kind: two types of Kubernetes with the same members.
+macro_rules! webhooks {
+    ($kind:literal, $configurations:expr) => {
+        $configurations.iter().flat_map(|configuration| {
+            configuration.webhooks.iter().flatten().map(|one| Webhook {
+                kind: $kind,
+                configuration: configuration.metadata.name.as_deref().unwrap_or_default(),
+                name: &one.name,
+                client: &one.client_config,
+                refuses: one.failure_policy.as_deref() != Some(IGNORE),
+                resources: resources(one.rules.as_deref()),
+            })
+        })
+    };
+}
+
+fn all<'i>(input: &Input<'i>) -> impl Iterator<Item = Webhook<'i>> {
+    let mutating = webhooks!("MutatingWebhookConfiguration", input.found.mutating);
+    mutating.chain(webhooks!("ValidatingWebhookConfiguration", input.found.validating))
 }
 
 fn resources(rules: Option<&[RuleWithOperations]>) -> Vec<&str> {

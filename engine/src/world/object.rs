@@ -62,6 +62,14 @@ pub struct SecretKeys {
     pub revision: String,
 }
 
+impl SecretKeys {
+    /// A Secret with the client of an identity provider, for who may not read it and takes it for complete.
+    #[must_use]
+    pub fn of_client() -> Self {
+        Self { keys: ["clientID", "clientSecret"].map(str::to_owned).into(), ..Self::default() }
+    }
+}
+
 /// An object as the watches pass it.
 #[derive(Debug, Clone)]
 pub enum Object {

@@ -9,49 +9,11 @@ use albedo_engine::settings::{Gate, Settings};
 use albedo_engine::stack::{Observed, Tags};
 use albedo_engine::targets::{AttachedGroup, Interface};
 use albedo_engine::world::World;
-use clap::Args;
 use jiff::Timestamp;
 
-use crate::app::endpoints;
-use crate::cli::pairs;
-use crate::cloud::{Asked, Cloud, CloudConfig, CloudError, FactKind, NodePlace, identify};
+use crate::cli::place::Place;
+use crate::cloud::{Cloud, CloudConfig, CloudError, FactKind, NodePlace, identify};
 use crate::cluster::with_sources;
-
-/// Where the cluster is in AWS.
-#[derive(Debug, Args)]
-pub(super) struct Place {
-    /// AWS region; default: that of LBC's arguments, of the nodes, or of this instance
-    #[arg(long = "aws-region", env = "ALBEDO_AWS_REGION")]
-    region: Option<String>,
-    /// VPC of the cluster; default: that of LBC's arguments, of the nodes, or of this instance
-    #[arg(long = "aws-vpc-id", env = "ALBEDO_AWS_VPC_ID")]
-    vpc_id: Option<String>,
-    /// Tags (key=value,…) of the VPC of the cluster
-    #[arg(long = "aws-vpc-tags", env = "ALBEDO_AWS_VPC_TAGS", default_value = "")]
-    vpc_tags: String,
-    /// Endpoints of AWS services: `ServiceID=URL,…`
-    #[arg(long = "aws-api-endpoints", env = "ALBEDO_AWS_API_ENDPOINTS", default_value = "")]
-    api_endpoints: String,
-}
-
-impl Place {
-    /// What was asked for here, else in the arguments of LBC.
-    fn asked(&self, words: &[String]) -> anyhow::Result<Asked> {
-        let arguments = lbc::arguments(words);
-        let of_lbc = |name: &str| {
-            let given = arguments.iter().rev().find(|argument| argument.name == name);
-            given.map(|argument| argument.value.clone()).filter(|value| !value.is_empty())
-        };
-        let text =
-            |here: &str, name: &str| if here.is_empty() { of_lbc(name).unwrap_or_default() } else { here.to_owned() };
-        Ok(Asked {
-            region: self.region.clone().or_else(|| of_lbc("aws-region")),
-            vpc_id: self.vpc_id.clone().or_else(|| of_lbc("aws-vpc-id")),
-            vpc_tags: pairs("--aws-vpc-tags", &text(&self.vpc_tags, "aws-vpc-tags"))?,
-            endpoints: endpoints(&text(&self.api_endpoints, "aws-api-endpoints"))?,
-        })
-    }
-}
 
 /// Reads the account. What cannot be read is in the result.
 ///
@@ -64,7 +26,12 @@ pub(super) async fn read(
     world: &World,
 ) -> anyhow::Result<(Facts, Account)> {
     let (mut facts, mut account) = (Facts::default(), Account::default());
-    let asked = place.asked(words)?;
+    let arguments = lbc::arguments(words);
+    let of_lbc = |name: &str| {
+        let given = arguments.iter().rev().find(|argument| argument.name == name);
+        given.map(|argument| argument.value.clone()).filter(|value| !value.is_empty())
+    };
+    let asked = place.asked_or(of_lbc)?;
     let places: Vec<NodePlace> = world.nodes().filter_map(|node| NodePlace::parse(&node.provider_id)).collect();
     let identity = match identify(&asked, &places).await {
         Ok(identity) => identity,
@@ -74,11 +41,7 @@ pub(super) async fn read(
             return Ok((facts, account));
         }
     };
-    let mut config = CloudConfig::new(&identity.region, &identity.vpc_id, &settings.cluster_name);
-    config.endpoints = asked.endpoints;
-    config.tag_listeners_and_rules = settings.gate(Gate::ListenerRulesTagging);
-    config.web_acls = settings.enable_wafv2;
-    config.shield = settings.enable_shield;
+    let config = CloudConfig { endpoints: asked.endpoints, ..CloudConfig::of(&identity, settings) };
     let cloud = Cloud::new(config).await;
     let failed = Box::pin(cloud.refresh(&mut facts, Timestamp::now(), true)).await;
     for (kind, error) in failed {

@@ -60,10 +60,8 @@ impl Reader {
         let known: BTreeMap<Key, Arc<Service>> =
             services.iter().map(|service| (Key::of(&service.metadata), Arc::new(service.clone()))).collect();
         // Secrets are not read: they are assumed to be as LBC needs them.
-        let secrets = ingresses.iter().flat_map(|ingress| secret_refs(ingress, &known)).map(|key| {
-            let keys = ["clientID", "clientSecret"].map(str::to_owned).into();
-            Object::Secret { key, keys: SecretKeys { keys, ..SecretKeys::default() } }
-        });
+        let secrets = ingresses.iter().flat_map(|ingress| secret_refs(ingress, &known));
+        let secrets = secrets.map(|key| Object::Secret { key, keys: SecretKeys::of_client() });
         self.objects.extend(secrets);
         self.objects.extend(classes.into_iter().map(|one| Object::IngressClass(Box::new(one))));
         self.objects.extend(params.into_iter().map(|one| Object::IngressClassParams(Box::new(one))));

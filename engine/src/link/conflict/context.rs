@@ -6,7 +6,7 @@ use super::{Agreement, asks_for_frontend_nlb, comes_before};
 use crate::annotation::When;
 use crate::annotation::catalogue::{SECURITY_GROUPS, SSL_REDIRECT, WAFV2_ACL_NAME, switches_redirect_off};
 use crate::compile::{Fragment, SettingKey};
-use crate::link::merge::settles;
+use crate::link::merge::settled;
 use crate::stack::Protocol;
 
 /// What any member sets, whoever comes first, and what decides whether settings of others have an effect.
@@ -54,18 +54,14 @@ impl Agreement {
             _ if *row == SSL_REDIRECT.row => return !self.context.redirect_off,
             _ => {}
         }
-        let first = earlier(self.first.as_deref(), newcomer);
-        match key {
-            SettingKey::PortItem(_, port, protocol, attribute) => {
-                let listens = newcomer.listeners.contains_key(port);
+        let first = match key {
+            SettingKey::PortItem(_, port, ..) => {
                 let before = self.first_on.get(port).map(|fragment| &**fragment);
-                let first = if listens { Some(earlier(before, newcomer)) } else { before };
-                let suffix = format!("{}{protocol}-{port}", row.key);
-                !first.is_some_and(|first| settles(first, row, &suffix, Some(attribute)))
+                if newcomer.listeners.contains_key(port) { Some(earlier(before, newcomer)) } else { before }
             }
-            SettingKey::Item(_, item) => !settles(first, row, row.key, Some(item)),
-            _ => !settles(first, row, row.key, None),
-        }
+            _ => Some(earlier(self.first.as_deref(), newcomer)),
+        };
+        first.is_none_or(|first| settled(first, key).is_none())
     }
 
     /// Whether a newcomer comes before all others, or before all others on a port.
