@@ -79,7 +79,7 @@ manifests: ## deploy/albedo.yaml and deploy/ingressclass.yaml, rendered from the
 	@helm=$$(tests/environment.sh tools helm)/helm; made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; \
 	render() { \
 		echo "# Rendered from deploy/helm/albedo by \`make manifests\`; docs/install.md says how to apply it."; \
-		"$$helm" template albedo deploy/helm/albedo --namespace albedo-system --set-string 'clusterName=<cluster-name>' "$$@" \
+		"$$helm" template albedo deploy/helm/albedo --skip-tests --namespace albedo-system --set-string 'clusterName=<cluster-name>' "$$@" \
 			| sed '/helm\.sh\/chart:/d; /managed-by: Helm/d'; \
 	}; \
 	render --set createNamespace=true,createIngressClassResource=false >"$$made/albedo.yaml"; \

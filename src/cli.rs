@@ -16,6 +16,7 @@ mod preflight;
 mod printing;
 mod run;
 mod trace;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -27,7 +28,7 @@ use crate::version;
 
 /// An AWS Application Load Balancer ingress controller that refuses at `kubectl apply` what would not provision.
 #[derive(Debug, Parser)]
-#[command(name = "albedo", version = version::line(), about, disable_help_subcommand = true)]
+#[command(name = "albedo", version = version::line(), about, disable_help_subcommand = true, args_override_self = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -47,6 +48,8 @@ enum Command {
     Plan(plan::Show),
     /// Report whether a cluster of the AWS Load Balancer Controller is ready for the switch to Albedo; nothing is changed.
     Preflight(Box<preflight::Preflight>),
+    /// Verify that an installation refuses a wrong Ingress and not a right one; nothing is stored.
+    Verify(verify::Verify),
     /// Print how the load balancers of manifests answer a request, and why.
     Trace(Box<trace::Trace>),
     /// Print the `CustomResourceDefinitions`.
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Plan(plan) => plan.run(),
         Command::Preflight(preflight) => preflight.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Trace(trace) => trace.run(),
         Command::Crds => manifests::crds(),
         Command::IamPolicy(options) => options.run(),

@@ -383,8 +383,9 @@ pub fn settings_of(arguments: &[String]) -> anyhow::Result<Settings> {
         .settings()
 }
 
-/// Arguments of `albedo run`, by themselves.
+/// Arguments of `albedo run`, by themselves. Of a flag that is given twice the last one counts, as with Go's flags.
 #[derive(Debug, clap::Parser)]
+#[command(args_override_self = true)]
 struct Arguments {
     #[command(flatten)]
     run: Run,

@@ -1,6 +1,8 @@
 //! What is counted of AWS calls. Names and labels are LBC's where they mean the same, so that dashboards live on.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -31,6 +33,33 @@ pub struct Metrics {
     validations: Family<CallLabels, Counter>,
     throttles: Family<OperationLabels, Counter>,
     rates: Family<FamilyLabels, Gauge<f64, AtomicU64>>,
+    codes: Codes,
+}
+
+/// The error codes that became labels. Whoever answers in the place of AWS chooses them, and each new one is a new series: so their number
+/// and length are bounded.
+#[derive(Debug, Clone, Default)]
+struct Codes(Arc<Mutex<BTreeSet<String>>>);
+
+/// Far more than AWS has for the operations in use.
+const MOST_CODES: usize = 200;
+/// Longer than every code of AWS, in bytes.
+const LONGEST_CODE: usize = 80;
+/// The label of every code beyond these.
+const OTHER_CODE: &str = "Other";
+
+impl Codes {
+    fn label(&self, code: &str) -> String {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(code) || code.is_empty() {
+            return code.to_owned();
+        }
+        if known.len() >= MOST_CODES || code.len() > LONGEST_CODE {
+            return OTHER_CODE.to_owned();
+        }
+        known.insert(code.to_owned());
+        code.to_owned()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,6 +101,7 @@ impl Default for Metrics {
             validations: Family::default(),
             throttles: Family::default(),
             rates: Family::default(),
+            codes: Codes::default(),
         }
     }
 }
@@ -111,7 +141,7 @@ impl Metrics {
         let answer = result.as_ref().err().and_then(CloudError::answer);
         let (status, code) = answer.map_or((200, ""), |answer| (answer.status.unwrap_or(0), answer.code.as_str()));
         tracing::debug!(operation = op.name, status, code, took_ms = took.as_millis(), "called AWS");
-        let labels = CallLabels::new(op.service.id(), op.name, status, code);
+        let labels = CallLabels::new(op.service.id(), op.name, status, self.codes.label(code));
         let of_its_class = match result {
             Err(CloudError::Denied(_)) => Some(&self.permissions),
             Err(CloudError::TooMany(_)) => Some(&self.limits),
@@ -129,7 +159,7 @@ impl Metrics {
     /// Counts a request, of which a call may have several. `status` is 0 and `code` one of ours when there was no answer; `code` is empty on
     /// success.
     pub(super) fn request(&self, service: Service, operation: &str, status: u16, code: &str, took: Duration) {
-        self.requests.get_or_create(&CallLabels::new(service.id(), operation, status, code)).inc();
+        self.requests.get_or_create(&CallLabels::new(service.id(), operation, status, self.codes.label(code))).inc();
         let labels = OperationLabels::new(service.id(), operation);
         self.request_durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
@@ -141,8 +171,8 @@ impl Metrics {
 }
 
 impl CallLabels {
-    fn new(service: &'static str, operation: &str, status: u16, code: &str) -> Self {
-        Self { service, operation: operation.to_owned(), status_code: status.into(), error_code: code.to_owned() }
+    fn new(service: &'static str, operation: &str, status: u16, error_code: String) -> Self {
+        Self { service, operation: operation.to_owned(), status_code: status.into(), error_code }
     }
 }
 
@@ -156,6 +186,16 @@ impl OperationLabels {
 mod tests {
     use super::super::error::AwsAnswer;
     use super::*;
+
+    #[test]
+    fn codes_that_somebody_makes_up_do_not_grow_the_page() {
+        let codes = Codes::default();
+        assert_eq!(codes.label("Throttling"), "Throttling");
+        assert_eq!(codes.label(&"x".repeat(LONGEST_CODE + 1)), OTHER_CODE);
+        let labels: BTreeSet<String> = (0..10_000).map(|n| codes.label(&format!("Code{n}"))).collect();
+        assert_eq!(labels.len(), MOST_CODES);
+        assert_eq!(codes.label("Throttling"), "Throttling");
+    }
 
     #[test]
     fn calls_are_counted_by_outcome_under_the_names_of_lbc() {

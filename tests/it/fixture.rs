@@ -275,6 +275,12 @@ impl Fixture {
         found.map(ToOwned::to_owned).with_context(|| format!("no {name}in\n{text}"))
     }
 
+    /// [`Fixture::close`], after the webhooks were deleted already.
+    pub async fn close_unregistered(mut self) -> Result<()> {
+        self.registered = false;
+        self.close().await
+    }
+
     /// SIGTERM to Albedo, then deletes what the namespace does not take with it.
     pub async fn close(mut self) -> Result<()> {
         if self.registered {

@@ -27,7 +27,7 @@ impl<'s> Helm<'s> {
         Ok(Self { fixture, binary, chart })
     }
 
-    async fn tried(&self, args: &[&str]) -> Result<Output> {
+    pub async fn tried(&self, args: &[&str]) -> Result<Output> {
         let mut command = Command::new(&self.binary);
         command.args(args).arg("--kubeconfig").arg(self.fixture.base().test_env.plane().kubeconfig());
         command.arg("--namespace").arg(&self.fixture.scope.namespace);
@@ -35,13 +35,13 @@ impl<'s> Helm<'s> {
         command.output().await.with_context(|| format!("helm {args:?}"))
     }
 
-    async fn run(&self, args: &[&str]) -> Result<String> {
+    pub async fn run(&self, args: &[&str]) -> Result<String> {
         let out = self.tried(args).await?;
         ensure!(out.status.success(), "helm {args:?}: {}", String::from_utf8_lossy(&out.stderr));
         Ok(String::from_utf8(out.stdout)?)
     }
 
-    fn chart(&self) -> std::borrow::Cow<'_, str> {
+    pub fn chart(&self) -> std::borrow::Cow<'_, str> {
         self.chart.to_string_lossy()
     }
 
@@ -90,6 +90,11 @@ pub async fn a_chart_comes_and_goes(base: Arc<Base>) -> Result<()> {
     let typo = helm.tried(&["install", "one", &chart, "--set", "clusterName=test", "--set", "regoin=x"]).await?;
     let said = String::from_utf8_lossy(&typo.stderr).into_owned();
     ensure!(!typo.status.success() && said.contains("regoin"), "{said}");
+
+    let beside =
+        helm.tried(&["install", "one", &chart, "--set", "clusterName=test", "--set", "besideLbc=true"]).await?;
+    let said = String::from_utf8_lossy(&beside.stderr).into_owned();
+    ensure!(!beside.status.success() && said.contains("set ingressClass"), "{said}");
 
     // The class of the test is there already, and not helm's.
     let params = json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "IngressClassParams", "metadata": {"name": fixture.scope.class}, "spec": {}});
@@ -165,6 +170,8 @@ pub async fn a_chart_gives_what_is_known(base: Arc<Base>) -> Result<()> {
         "controllerConfig.featureGates.ListenerRulesTagging=true",
         "extraArgs={--admission-mode=warn}",
         "hostNetwork=true",
+        "besideLbc=true",
+        "ingressClass=albedo",
         "serviceMonitor.enabled=false",
         "ingressClassParams.spec.scheme=internal",
         "clusterSecretsPermissions.allowAllSecrets=true",
@@ -183,7 +190,8 @@ pub async fn a_chart_gives_what_is_known(base: Arc<Base>) -> Result<()> {
         for object in known {
             let text = serde_json::to_string(&object)?;
             let file = fixture.write("object.json", &text)?;
-            fixture.kubectl(&["create", "--dry-run=server", "-f", &file.to_string_lossy()]).await.or_else(|error| {
+            let create = ["create", "--dry-run=server", "-f", &*file.to_string_lossy()];
+            base.test_env.plane().kubectl_ok(create).await.or_else(|error| {
                 // Names that are taken say that the rest was right.
                 if format!("{error:#}").contains("AlreadyExists") { Ok(String::new()) } else { Err(error) }
             })?;
@@ -199,6 +207,7 @@ pub async fn a_chart_renders_what_is_kept(_: Arc<Base>) -> Result<()> {
         ("lbc", &["--values", "tests/it/chart/lbc.yaml"]),
         ("cert-manager", &["--values", "tests/it/chart/cert-manager.yaml"]),
         ("everything", &["--values", "tests/it/chart/everything.yaml"]),
+        ("beside", &["--values", "tests/it/chart/beside.yaml"]),
     ] {
         golden::holds(&format!("chart-{name}.yaml"), &rendered("albedo-system", values).await?)?;
     }

@@ -52,6 +52,7 @@ mod throttles;
 mod tls;
 mod troubles;
 mod upkeep;
+mod verify;
 mod walk;
 mod weather;
 mod wire;
@@ -180,6 +181,7 @@ const TESTS: &[(&str, Test)] = tests![
     install::a_chart_renders_what_is_kept,
     install::manifests_take_nothing_with_them,
     install::webhooks_go_with_the_role,
+    verify::a_chart_verifies_an_installation,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,

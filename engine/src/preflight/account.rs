@@ -169,7 +169,7 @@ pub(super) fn tags(input: &Input<'_>, lines: &mut Lines<'_>) {
         let message =
             format!("{} and {} without tags, which Albedo adds", count(*listeners, "listener"), count(*rules, "rule"));
         let fix = format!(
-            "allow elasticloadbalancing:AddTags on listeners and rules without the cluster's tag until then, or start Albedo with --feature-gates={}=false",
+            "add the policy that `albedo iam-policy --for-untagged` prints until they have tags, or start Albedo with --feature-gates={}=false",
             Gate::ListenerRulesTagging.name()
         );
         lines.warns(format!("group {group}"), message, fix);

@@ -27,6 +27,14 @@ fn the_table_of_lbcs_flags_is_true() {
     }
 }
 
+/// As with Go's flags, which LBC has.
+#[test]
+fn of_a_flag_that_is_given_twice_the_last_one_counts() {
+    let run = read(&["--sync-period=1h", "--enable-waf=true", "--sync-period=2h", "--enable-waf=false"]);
+    assert_eq!(run.sync_period, read(&["--sync-period=2h"]).sync_period);
+    assert!(!run.enable_waf);
+}
+
 #[test]
 fn every_flag_and_gate_of_lbc_starts_albedo() {
     let sample = |row: &lbc::LbcRow| match (row.name, row.default) {

@@ -140,7 +140,10 @@ async fn run(client: Client, shared: Arc<Mutex<Nodes>>) {
 
 /// One step for one pod. A conflict or a pod that is gone is no fault: what matters comes again as an event.
 async fn tend(client: Client, shared: Arc<Mutex<Nodes>>, pod: Pod) {
-    if annotation(&pod, HOLD).is_some() {
+    let ended = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    if annotation(&pod, HOLD).is_some()
+        || (matches!(ended, Some("Succeeded" | "Failed")) && pod.metadata.deletion_timestamp.is_none())
+    {
         return;
     }
     let (name, namespace) = (pod.name_any(), pod.namespace().unwrap_or_default());

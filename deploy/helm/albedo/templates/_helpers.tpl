@@ -38,6 +38,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "albedo.args" -}}
 - run
 - --cluster-name={{ required "clusterName is required: the name of the cluster, part of every name and tag in AWS" .Values.clusterName }}
+{{- if .Values.besideLbc }}
+{{- if eq .Values.ingressClass "alb" }}{{ fail "besideLbc needs a class of its own, alb is that of the AWS Load Balancer Controller: set ingressClass, for example to albedo" }}{{ end }}
+- --beside-lbc
+{{- end }}
 - --ingress-class={{ .Values.ingressClass }}
 - --log-level={{ .Values.logLevel }}
 - --webhook-bind-port={{ .Values.webhookBindPort }}
