@@ -147,6 +147,7 @@ pub async fn a_chart_gives_what_is_known(base: Arc<Base>) -> Result<()> {
         "awsApiEndpoints.EC2=http://127.0.0.1:1",
         "awsMaxRetries=5",
         "watchNamespace=shop",
+        "test.namespace=default",
         "syncPeriod=1h",
         "ingressMaxConcurrentReconciles=5",
         "defaultTargetType=ip",
