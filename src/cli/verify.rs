@@ -44,8 +44,8 @@ pub struct Verify {
 enum Answer {
     /// A webhook of Albedo refused it, with this message.
     Refused(String),
-    /// It would be stored, and a webhook of Albedo warned.
-    Warned(String),
+    /// It would be stored, and a webhook of Albedo warned of the scheme.
+    Warned,
     /// It would be stored, and no webhook said anything.
     Taken,
     /// Somebody else refused it.
@@ -70,7 +70,7 @@ impl Verify {
         let until = Instant::now() + Duration::from_secs(self.wait);
         let wrong = loop {
             let answer = self.tried(&client, "everywhere").await.with_context(|| format!("asking {url}"))?;
-            if matches!(answer, Answer::Refused(_) | Answer::Warned(_)) || Instant::now() >= until {
+            if matches!(answer, Answer::Refused(_) | Answer::Warned) || Instant::now() >= until {
                 break answer;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -78,12 +78,12 @@ impl Verify {
         let right = self.tried(&client, "internal").await.with_context(|| format!("asking {url}"))?;
         let (wrong, fine) = match wrong {
             Answer::Refused(_) => ("is refused, as it should be".to_owned(), true),
-            Answer::Warned(_) => ("gets a warning only: Albedo runs with --admission-mode=warn".to_owned(), true),
+            Answer::Warned => ("gets a warning only: Albedo runs with --admission-mode=warn".to_owned(), true),
             Answer::Taken => (self.unreviewed(), false),
             Answer::Failed(why) => (format!("is refused, but not by Albedo: {why}"), false),
         };
         let (right, also_fine) = match right {
-            Answer::Taken | Answer::Warned(_) => ("is not refused".to_owned(), true),
+            Answer::Taken | Answer::Warned => ("is not refused".to_owned(), true),
             Answer::Refused(why) | Answer::Failed(why) => (format!("is refused: {why}"), false),
         };
         printing::put(&format!("a wrong Ingress (scheme: everywhere) {wrong}\na right Ingress {right}\n"))?;
@@ -111,7 +111,7 @@ impl Verify {
         let (parts, body) = client.send(request).await?.into_parts();
         let warnings = warnings(&parts.headers);
         if parts.status.is_success() {
-            return Ok(if warnings.contains(CODE) { Answer::Warned(warnings) } else { Answer::Taken });
+            return Ok(if warnings.contains(CODE) { Answer::Warned } else { Answer::Taken });
         }
         let body = body.collect().await.context("the API server's answer")?.to_bytes();
         let status: Value = serde_json::from_slice(&body).unwrap_or_default();
