@@ -11,7 +11,7 @@ impl Compiler<'_> {
     pub(super) fn check_keys(&mut self) {
         for (key, suffix) in self.reader.keys().filter_map(|key| Some((key, misspelt_prefix(key)?))) {
             let message = format!("unknown annotation {key}: its domain is misspelt");
-            let subject = ObjectRef::ingress(&self.key.namespace, &self.key.name);
+            let subject = self.key.ingress();
             let finding = Finding::new(Code::UnknownAnnotation, subject, FieldPath::annotation(key), message);
             self.reader.push(finding.allowed([suffix]).fix(format!("did you mean `{PREFIX}{suffix}`?")));
         }
@@ -77,7 +77,7 @@ impl Compiler<'_> {
             let code = if fault.error.unfamiliar { Code::UnfamiliarValue } else { Code::InvalidParameters };
             let subject = ObjectRef::new("IngressClassParams", "", &name);
             let finding = Finding::new(code, subject, FieldPath::at(fault.path), fault.error.message);
-            let ingress = ObjectRef::ingress(&self.key.namespace, &self.key.name);
+            let ingress = self.key.ingress();
             let effect = if fault.grave { Effect::MemberQuarantined } else { Effect::Nothing };
             self.reader.push(finding.related([ingress]).effect(effect).help(fault.error.help));
         }
@@ -86,7 +86,7 @@ impl Compiler<'_> {
     fn unknown_key(&mut self, suffix: &str, value: &str) {
         // The key itself is what is wrong, so it is the value that the message shows.
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-        let subject = ObjectRef::ingress(&self.key.namespace, &self.key.name);
+        let subject = self.key.ingress();
         let near = nearest(suffix);
         let message = format!("unknown annotation {PREFIX}{suffix}");
         let mut finding = Finding::new(Code::UnknownAnnotation, subject, path, message);

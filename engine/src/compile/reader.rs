@@ -327,7 +327,7 @@ impl<'a> Reader<'a> {
         for finding in self.findings.iter_mut().skip(since) {
             if finding.path.annotation_key().is_some_and(|key| annotations.contains_key(key)) {
                 finding.subject = subject.clone();
-                finding.related.push(ObjectRef::ingress(&ingress.namespace, &ingress.name));
+                finding.related.push(ingress.ingress());
             }
         }
     }
