@@ -29,11 +29,7 @@ impl Compiler<'_> {
             if self.report_overridden(row, suffix, value) || self.reader.is_read(suffix, value) {
                 continue;
             }
-            if row.scope == Scope::Rule {
-                for error in row.read(value, &self.settings().extra_attributes).faults {
-                    self.reader.also(row, suffix, value, error);
-                }
-            } else if self.reporting(row, values) >= FaultReporting::WithoutEffect {
+            if self.reporting(row, values) >= FaultReporting::WithoutEffect {
                 let _ = self.reader.read_setting(row, suffix, value, FaultReporting::WithoutEffect);
             }
         }
@@ -44,7 +40,7 @@ impl Compiler<'_> {
         for (suffix, value) in self.reader.suffixes().filter(|(_, value)| control::is_unusable(value)) {
             let Some(row) = catalogue::row(suffix).filter(|row| row.scope != Scope::Output) else { continue };
             for error in control::faults(row.grammar, value) {
-                self.reader.fault(suffix, value, row.code, error).effect = Effect::MemberQuarantined;
+                self.reader.fault(suffix, value, row.code, error, Some(Effect::MemberQuarantined));
             }
         }
     }
