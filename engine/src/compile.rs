@@ -32,7 +32,7 @@ use k8s_openapi::api::networking::v1::IngressSpec;
 use crate::annotation::catalogue::FRONTEND_NLB_LISTENER_PORT_MAPPING;
 use crate::annotation::{SettingRow, Value, Values};
 use crate::facts::Facts;
-use crate::finding::{Effect, Finding, ObjectRef};
+use crate::finding::{Effect, Finding};
 use crate::kinds::{IngressClassParams, Key};
 use crate::settings::Settings;
 use crate::stack::{
@@ -101,6 +101,18 @@ impl Fragment {
         })
     }
 
+    /// The value of a setting that has to fit the other members.
+    #[must_use]
+    pub fn setting(&self, key: &SettingKey) -> Option<&MemberSetting> {
+        self.settings.iter().find(|one| one.key == *key)
+    }
+
+    /// Whether its rules are built; `redirected`: HTTP listeners redirect everything to HTTPS.
+    #[must_use]
+    pub fn routes(&self, redirected: bool) -> bool {
+        self.listeners.values().any(|spec| !redirected || spec.protocol == Protocol::Https)
+    }
+
     /// The frontend NLB's ports that this member asks for and the listeners they lead to; what leads to none is left out.
     #[must_use]
     pub fn frontend_ports(&self) -> BTreeMap<u16, u16> {
@@ -149,6 +161,17 @@ pub struct RuleSpec {
     pub secure_actions: Arc<[Action]>,
     /// Rewrites.
     pub transforms: Arc<[Transform]>,
+}
+
+impl RuleSpec {
+    /// What is done on a listener.
+    #[must_use]
+    pub fn actions_on(&self, protocol: Protocol) -> &Arc<[Action]> {
+        match protocol {
+            Protocol::Https => &self.secure_actions,
+            Protocol::Http => &self.actions,
+        }
+    }
 }
 
 /// A target group and what its binding needs beyond it.
@@ -268,7 +291,7 @@ impl<'a> Compiler<'a> {
     fn new(member: &'a ClassifiedMember, context: Context<'a>) -> Self {
         let meta = &member.ingress.metadata;
         let key = member.key();
-        let subject = ObjectRef::ingress(&key.namespace, &key.name);
+        let subject = key.ingress();
         Self {
             context,
             uid: meta.uid.clone().unwrap_or_default(),

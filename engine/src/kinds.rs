@@ -28,6 +28,8 @@ pub use params::{
 };
 pub use pod::Pod;
 
+use crate::finding::ObjectRef;
+
 /// Namespace and name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Key {
@@ -42,6 +44,12 @@ impl Key {
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
         Self { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    /// The Ingress with this key, as findings name it.
+    #[must_use]
+    pub fn ingress(&self) -> ObjectRef {
+        ObjectRef::ingress(&self.namespace, &self.name)
     }
 
     /// The key of an object, from its metadata.

@@ -170,7 +170,7 @@ fn finding(key: &Key, operation: &AwsOperation, said: &str, view: &View) -> Find
         |name| FieldPath::annotation(&format!("{PREFIX}{name}")),
     );
     let message = format!("AWS refuses what only this Ingress asks for: {said}");
-    let finding = Finding::new(code, ObjectRef::ingress(&key.namespace, &key.name), path, message)
+    let finding = Finding::new(code, key.ingress(), path, message)
         .effect(Effect::MemberQuarantined)
         .fix("write a value that AWS takes; it is tried again when the Ingress is edited, and every ten minutes");
     if !quotes_others(said, key, view) {

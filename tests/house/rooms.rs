@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_a_row_lists_is_allowed() {
-        assert!(engine("link/subnets.rs", "use crate::compile::{Spec, Fragment};\nuse super::Linker;").is_empty());
+        assert!(engine("link/subnets.rs", "use crate::compile::{Spec, Fragment};\nuse super::Input;").is_empty());
         assert!(engine("kinds.rs", "pub(crate) mod pod; use kube::CustomResource; use self::pod::Pod;").is_empty());
         assert!(
             edge("cloud/operations.rs", "use albedo_engine::plan::operation::ApiCall; use aws_sdk_ec2::types::Tag;")
@@ -235,8 +235,8 @@ mod tests {
     #[test]
     fn what_a_row_does_not_list_is_found_with_its_line() {
         let found =
-            engine("plan/diff.rs", "use crate::stack::Tags;\nuse crate::{\n    stack::Rule,\n    link::Linker,\n};");
-        assert_eq!(found, ["4: `plan` uses link::Linker; its row allows: finding, stack, settings, traffic, ledger"]);
+            engine("plan/diff.rs", "use crate::stack::Tags;\nuse crate::{\n    stack::Rule,\n    link::Linked,\n};");
+        assert_eq!(found, ["4: `plan` uses link::Linked; its row allows: finding, stack, settings, traffic, ledger"]);
         for (file, text) in [
             ("stack.rs", "fn f() -> crate::annotation::Row { }"),
             ("stack/names.rs", "use super::super::annotation::Row;"),

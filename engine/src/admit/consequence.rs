@@ -12,7 +12,7 @@ use super::{ALLOW_REPLACEMENT, Context};
 use crate::annotation::SettingRow;
 use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, FRONTEND_NLB_SCHEME, GROUP_NAME, LOAD_BALANCER_NAME, SCHEME};
 use crate::compile::Cache;
-use crate::finding::{Code, FieldPath, Finding, ObjectRef, Readers};
+use crate::finding::{Code, Finding, ObjectRef, Readers};
 use crate::kinds::{Key, LoadBalancerStatus};
 use crate::link::{Linked, MemberState};
 use crate::stack::{GroupId, LoadBalancer};
@@ -74,7 +74,7 @@ impl IngressEdit<'_> {
         let found = CONSEQUENCES.iter().filter_map(|(code, find, outline)| Some((*code, find(self, cache)?, *outline)));
         let finding = |(code, happens, outline): (Code, Happens, &str)| {
             let Happens { row, value, message, readers } = happens;
-            let path = FieldPath::annotation(&row.full_key());
+            let path = row.path();
             let mut finding = Finding::new(code, self.subject.clone(), path, message).value(&value);
             if meant && !code.row().absence {
                 finding = finding.fix("acknowledged");

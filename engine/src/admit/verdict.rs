@@ -41,7 +41,7 @@ pub(super) fn validate(
         return ReviewAnswer::allow();
     }
     let key = Key::of(&candidate.metadata);
-    let subject = ObjectRef::ingress(&key.namespace, &key.name);
+    let subject = key.ingress();
     let (found, plan) = match context.world.membership(candidate) {
         Membership::None => (foreign(context.world, candidate, &subject).into_iter().collect(), Vec::new()),
         Membership::Unknown(error) => (vec![unusable_class(&subject, &error)], Vec::new()),
@@ -83,7 +83,7 @@ pub(super) fn survey(context: Context<'_>) -> Vec<Finding> {
 #[must_use]
 pub fn outside(world: &World, ingress: &Ingress) -> Option<Finding> {
     let key = Key::of(&ingress.metadata);
-    let subject = ObjectRef::ingress(&key.namespace, &key.name);
+    let subject = key.ingress();
     match world.membership(ingress) {
         Membership::None => foreign(world, ingress, &subject),
         Membership::Unknown(error) => Some(unusable_class(&subject, &error)),

@@ -38,7 +38,7 @@ pub fn read_cognito(raw: &str) -> Decoded<Authenticate> {
 }
 
 /// Reads `auth-idp-oidc`; [`Authenticate::client_secret_from`] is the name of the Secret, without its namespace. LBC accepts any
-/// values; AWS requires the issuer and three HTTPS endpoints.
+/// values, but nobody looks for a Secret whose name cannot be one; AWS requires the issuer and three HTTPS endpoints.
 #[must_use]
 pub fn read_oidc(raw: &str) -> Decoded<Authenticate> {
     const URLS: [&str; 4] = ["issuer", "authorizationEndpoint", "tokenEndpoint", "userInfoEndpoint"];
@@ -48,7 +48,7 @@ pub fn read_oidc(raw: &str) -> Decoded<Authenticate> {
             let secret: String = of.get("secretName");
             required(of, "secretName", &secret);
             if let Some(error) = secret_fault(&secret) {
-                of.doubt("/secretName", error);
+                of.refuse("/secretName", error);
             }
             for (field, text) in &config {
                 // The message never shows the URL: some contain a secret of the provider.
@@ -63,8 +63,7 @@ pub fn read_oidc(raw: &str) -> Decoded<Authenticate> {
 }
 
 /// Why a text is not a valid name of a Secret. The name becomes part of a URL of the API server, so any other text is refused.
-#[must_use]
-pub fn secret_fault(name: &str) -> Option<ParseError> {
+fn secret_fault(name: &str) -> Option<ParseError> {
     (!name.is_empty() && !is_subdomain(name)).then(|| {
         let message = format!("secretName {} is not a valid name of a Secret", go_quote(&shown(name)));
         ParseError::at_json(message, "/secretName").help(

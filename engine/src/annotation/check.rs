@@ -9,11 +9,13 @@ use std::collections::{BTreeMap, HashSet};
 use super::arn::AcmCertificateArn;
 use super::arn::Kind as ArnKind;
 use super::catalogue::{Grammar, Merge, SettingRow, Shape};
+use super::decode::Decoded;
 use super::nearest::nearest_of;
 use super::parse::{self, ParseError};
 use super::value::Value;
-use super::{action, attributes, auth, cidr, condition, control, decode, group, jwt, listen_ports, names};
+use super::{action, attributes, auth, cidr, condition, control, group, jwt, listen_ports, names};
 use super::{mutual_authentication, ssl_policy, tags, transform};
+use crate::stack::{Authenticate, MutualAuthentication, Protocol};
 
 /// What a value says, and all that is wrong with it.
 #[derive(Debug, Default)]
@@ -29,7 +31,7 @@ enum Parsed<'r> {
     Text(&'r str),
     Items(&'r str),
     Pairs(Vec<parse::Pair>),
-    Listeners(Vec<(listen_ports::Protocol, u16)>),
+    Listeners(Vec<(Protocol, u16)>),
     Value(Value),
 }
 
@@ -122,9 +124,7 @@ impl SettingRow {
             Grammar::Tags => map(raw, tags::of_pairs),
             Grammar::Capacity => capacity(raw),
             Grammar::OneOf(words) => self.word(raw, words),
-            Grammar::Json(Shape::ListenPorts) => listen_ports(raw),
-            Grammar::Json(Shape::MutualAuthentication) => client_certificates(raw),
-            Grammar::Json(shape) => but(json(shape, raw)),
+            Grammar::Json(shape) => json(shape, raw),
             Grammar::Certificates => Read { parsed: items(raw), faults: certificates(raw) },
             Grammar::WebAcl => web_acl(raw),
             Grammar::Arn(kind) => but(kind.parse(raw).err().into_iter().collect()),
@@ -363,44 +363,33 @@ fn capacity(raw: &str) -> Read<'static> {
     read
 }
 
-fn listen_ports(raw: &str) -> Read<'static> {
-    match listen_ports::parse(raw) {
-        Err(faults) => Read { parsed: None, faults },
-        Ok(pairs) => Read::of(Parsed::Listeners(pairs), None),
-    }
-}
-
-fn client_certificates(raw: &str) -> Read<'static> {
-    let strays = decode::decode_all::<Vec<mutual_authentication::MutualAuthentication>>(raw).1;
-    let strays = strays.into_iter().map(ParseError::left_to_aws);
-    let entries = match mutual_authentication::parse(raw) {
-        Ok(entries) => entries,
-        Err(error) => return Read { parsed: None, faults: std::iter::once(error).chain(strays).collect() },
-    };
-    let fatal = mutual_authentication::validate(&entries);
-    let limits = mutual_authentication::limits(&entries).into_iter().map(ParseError::left_to_aws);
-    let by_port: BTreeMap<u16, Value> = if fatal.is_empty() {
-        let of_port = |entry: mutual_authentication::MutualAuthentication| {
-            Some((u16::try_from(entry.port).ok()?, Value::ClientCertificates(Box::new(entry.asked()))))
-        };
-        entries.into_iter().filter_map(of_port).collect()
-    } else {
-        BTreeMap::new()
-    };
-    let parsed = fatal.is_empty().then_some(Parsed::Value(Value::ByPort(by_port)));
-    Read { parsed, faults: fatal.into_iter().chain(limits).chain(strays).collect() }
-}
-
-fn json(shape: Shape, raw: &str) -> Vec<ParseError> {
+fn json(shape: Shape, raw: &str) -> Read<'static> {
     match shape {
-        Shape::ListenPorts | Shape::MutualAuthentication => Vec::new(),
-        Shape::Action => action::read(raw).faults(),
-        Shape::Conditions => condition::read(raw).faults(),
-        Shape::Transforms => transform::read(raw).faults(),
-        Shape::Cognito => auth::read_cognito(raw).faults(),
-        Shape::Oidc => auth::read_oidc(raw).faults(),
-        Shape::Jwt => jwt::read(raw).faults(),
+        Shape::ListenPorts => decoded(listen_ports::read(raw), Parsed::Listeners),
+        Shape::MutualAuthentication => decoded(mutual_authentication::read(raw), by_port),
+        Shape::Action => decoded(action::read(raw), |is| Parsed::Value(Value::Action(Box::new(is)))),
+        Shape::Conditions => decoded(condition::read(raw), |are| Parsed::Value(Value::Conditions(are))),
+        Shape::Transforms => decoded(transform::read(raw), |are| Parsed::Value(Value::Transforms(are))),
+        Shape::Cognito => decoded(auth::read_cognito(raw), identity_provider),
+        Shape::Oidc => decoded(auth::read_oidc(raw), identity_provider),
+        Shape::Jwt => decoded(jwt::read(raw), |is| Parsed::Value(Value::Jwt(Box::new(is)))),
     }
+}
+
+/// Nothing is built of what LBC refuses; the rest is left to AWS.
+fn decoded<T>(given: Decoded<T>, parsed: impl FnOnce(T) -> Parsed<'static>) -> Read<'static> {
+    let Decoded { value, refused, doubtful } = given;
+    let parsed = value.filter(|_| refused.is_empty()).map(parsed);
+    Read { parsed, faults: refused.into_iter().chain(doubtful.into_iter().map(ParseError::left_to_aws)).collect() }
+}
+
+fn identity_provider(is: Authenticate) -> Parsed<'static> {
+    Parsed::Value(Value::Authenticate(Box::new(is)))
+}
+
+fn by_port(ports: BTreeMap<u16, MutualAuthentication>) -> Parsed<'static> {
+    let ports = ports.into_iter().map(|(port, is)| (port, Value::ClientCertificates(Box::new(is))));
+    Parsed::Value(Value::ByPort(ports.collect()))
 }
 
 /// `nlb=alb` pairs of ports.

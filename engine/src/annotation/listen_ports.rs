@@ -1,55 +1,23 @@
 //! `listen-ports`: which ports the load balancer listens on, and how.
 
-use std::fmt;
-
 use indexmap::IndexMap;
-use serde::Serialize;
 
-use super::decode::{decode, push_token};
+use super::decode::{Decoded, decode, push_token};
 use super::nearest::did_you_mean;
 use super::parse::{ParseError, shown};
+use crate::stack::Protocol;
 
-/// A listener's protocol, written in capitals as the `ELBv2` API does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Protocol {
-    /// Plain HTTP
-    Http,
-    /// HTTP over TLS
-    Https,
+/// Reads the annotation.
+#[must_use]
+pub fn read(raw: &str) -> Decoded<Vec<(Protocol, u16)>> {
+    let (value, refused) = match parse(raw) {
+        Ok(pairs) => (Some(pairs), Vec::new()),
+        Err(faults) => (None, faults),
+    };
+    Decoded { value, refused, doubtful: Vec::new() }
 }
 
-impl Protocol {
-    /// The names, as the annotation spells them.
-    pub const NAMES: [&'static str; 2] = ["HTTP", "HTTPS"];
-
-    /// `HTTP` or `HTTPS`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "HTTP",
-            Self::Https => "HTTPS",
-        }
-    }
-
-    /// Reads a name; only capitals count.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "HTTP" => Some(Self::Http),
-            "HTTPS" => Some(Self::Https),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Reads the annotation. The pairs come in the order written and may name a port twice: the last one written counts.
+/// The pairs come in the order written and may name a port twice: the last one written counts.
 ///
 /// # Errors
 /// Everything that is wrong, in the order written. Malformed JSON, or no entry at all, is the only error then.
@@ -87,9 +55,9 @@ fn pair(name: &str, port: i32) -> Result<(Protocol, u16), Vec<String>> {
     if let Err(port) = port {
         messages.push(format!("listen port must be within [1, 65535]: {port}"));
     }
-    let protocol = Protocol::from_name(name);
+    let protocol = Protocol::parse(name);
     if protocol.is_none() {
-        let fix = did_you_mean(name, Protocol::NAMES);
+        let fix = did_you_mean(name, Protocol::ALL.iter().copied());
         messages.push(format!("listen protocol must be within [HTTP, HTTPS]: {name}{fix}"));
     }
     match (protocol, port) {
@@ -101,8 +69,8 @@ fn pair(name: &str, port: i32) -> Result<(Protocol, u16), Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::super::parse::Pointer;
-    use super::Protocol::{Http, Https};
     use super::*;
+    use crate::stack::Protocol::{Http, Https};
     use proptest::prelude::*;
 
     /// Writes pairs so that [`parse`] reads them back.

@@ -36,8 +36,6 @@ pub use arn::{AcmCertificateArn, Arn};
 pub use catalogue::{Grammar, Merge, Scope, SettingRow, every_row, row, rows};
 pub use check::{Read, check};
 pub use cidr::Cidr;
-pub use listen_ports::Protocol;
-pub use mutual_authentication::MutualAuthentication;
 pub use nearest::{Nearest, Why, misspelt_prefix, nearest, nearest_of};
 pub use parse::{ParseError, Pointer};
 pub use place::place;

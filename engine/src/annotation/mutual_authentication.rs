@@ -1,9 +1,11 @@
 //! `mutual-authentication`: whether clients show certificates, for each HTTPS port.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::arn;
-use super::decode::{self, object};
+use super::decode::{self, Decoded, object};
 use super::nearest::did_you_mean;
 use super::parse::{ParseError, shown};
 use crate::stack;
@@ -37,24 +39,45 @@ object!(MutualAuthentication {
     "advertiseTrustStoreCaNames" => advertise_trust_store_ca_names,
 });
 
-/// Reads the annotation. Of several entries on a port the last counts.
+/// Reads the annotation: what is asked for by port. Of several entries on a port the last counts.
+#[must_use]
+pub fn read(raw: &str) -> Decoded<BTreeMap<u16, stack::MutualAuthentication>> {
+    let (entries, unknown) = decode_entries(raw);
+    let entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => return Decoded { value: None, refused: vec![error], doubtful: unknown },
+    };
+    let refused = validate(&entries);
+    let doubtful = limits(&entries).into_iter().chain(unknown).collect();
+    let by_port = |entry: MutualAuthentication| Some((u16::try_from(entry.port).ok()?, entry.asked()));
+    let value = refused.is_empty().then(|| entries.into_iter().filter_map(by_port).collect());
+    Decoded { value, refused, doubtful }
+}
+
+/// The entries, in the order written.
 ///
 /// # Errors
 /// On malformed JSON and values of the wrong type. The content is [`validate`]'s matter.
 pub fn parse(raw: &str) -> Result<Vec<MutualAuthentication>, ParseError> {
-    decode::decode(raw).map_err(|cause| ParseError {
+    decode_entries(raw).0
+}
+
+/// The entries, and a doubt for each unknown member.
+fn decode_entries(raw: &str) -> (Result<Vec<MutualAuthentication>, ParseError>, Vec<ParseError>) {
+    let (entries, unknown) = decode::decode_all(raw);
+    let entries = entries.map_err(|cause| ParseError {
         message: format!(
             "failed to parse mutualAuthentication configuration from ingress annotation: `{}`: {}",
             shown(raw),
             cause.message
         ),
         ..cause
-    })
+    });
+    (entries, unknown)
 }
 
 /// Everything for which LBC refuses the list.
-#[must_use]
-pub fn validate(entries: &[MutualAuthentication]) -> Vec<ParseError> {
+fn validate(entries: &[MutualAuthentication]) -> Vec<ParseError> {
     if entries.is_empty() {
         return vec![ParseError::new("empty mutualAuthentication configuration: the list names no port")];
     }
@@ -63,8 +86,7 @@ pub fn validate(entries: &[MutualAuthentication]) -> Vec<ParseError> {
 }
 
 /// Everything else that AWS would refuse: a trust store that is given by an ARN of something else.
-#[must_use]
-pub fn limits(entries: &[MutualAuthentication]) -> Vec<ParseError> {
+fn limits(entries: &[MutualAuthentication]) -> Vec<ParseError> {
     let stores = entries.iter().enumerate().filter_map(|(index, entry)| Some((index, entry.trust_store.as_deref()?)));
     let fault = |(index, store): (usize, &str)| {
         let error = arn::Kind::TrustStore.parse(store).err().filter(|_| store.starts_with("arn:"))?;
@@ -75,8 +97,7 @@ pub fn limits(entries: &[MutualAuthentication]) -> Vec<ParseError> {
 
 impl MutualAuthentication {
     /// What it asks for, with what `verify` defaults to filled in.
-    #[must_use]
-    pub fn asked(self) -> stack::MutualAuthentication {
+    fn asked(self) -> stack::MutualAuthentication {
         let verify = self.mode == "verify";
         let names = self.advertise_trust_store_ca_names.unwrap_or_else(|| "off".to_owned());
         stack::MutualAuthentication {

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::stack::{IpAddressType, MutualAuthentication, Protocol, ProtocolVersion, Scheme, TargetType, WebAcl};
+use super::action;
+use crate::stack::{
+    Authenticate, Condition, IpAddressType, JwtValidation, MutualAuthentication, Protocol, ProtocolVersion, Scheme,
+    TargetType, Transform, WebAcl,
+};
 
 /// What a setting says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +28,16 @@ pub enum Value {
     ByPort(BTreeMap<u16, Value>),
     /// Client certificates on one port. Until the facts are asked, the trust store stands as written: its ARN or its name.
     ClientCertificates(Box<MutualAuthentication>),
+    /// What a rule does.
+    Action(Box<action::Written>),
+    /// What requests must be like.
+    Conditions(Vec<Condition>),
+    /// How requests are rewritten.
+    Transforms(Vec<Transform>),
+    /// The identity provider where users log in; its Secret has no namespace yet.
+    Authenticate(Box<Authenticate>),
+    /// The JSON web tokens that are valid.
+    Jwt(Box<JwtValidation>),
 }
 
 impl Value {
@@ -35,7 +49,7 @@ impl Value {
             Self::List(items) => items.is_empty(),
             Self::Map(pairs) => pairs.is_empty(),
             Self::ByPort(ports) => ports.is_empty(),
-            Self::Bool(_) | Self::Int(_) | Self::Tagged(_) | Self::ClientCertificates(_) => false,
+            _ => false,
         }
     }
 }
@@ -66,6 +80,10 @@ impl fmt::Display for Value {
                     write!(f, ", advertiseTrustStoreCaNames: {names}")?;
                 }
                 Ok(())
+            }
+            // Rules are compared and shown by their resources.
+            Self::Action(_) | Self::Conditions(_) | Self::Transforms(_) | Self::Authenticate(_) | Self::Jwt(_) => {
+                f.write_str("JSON")
             }
         }
     }
@@ -116,6 +134,11 @@ setting_values! {
     BTreeMap<u16, Protocol>: Value::ByPort(ports) => ports.iter().map(|(port, is)| Some((*port, Protocol::from_value(is)?))).collect();
     BTreeMap<u16, MutualAuthentication>: Value::ByPort(ports) => ports.iter().map(|(port, is)| Some((*port, MutualAuthentication::from_value(is)?))).collect();
     MutualAuthentication: Value::ClientCertificates(is) => Some((**is).clone());
+    action::Written: Value::Action(is) => Some((**is).clone());
+    Vec<Condition>: Value::Conditions(are) => Some(are.clone());
+    Vec<Transform>: Value::Transforms(are) => Some(are.clone());
+    Authenticate: Value::Authenticate(is) => Some((**is).clone());
+    JwtValidation: Value::Jwt(is) => Some((**is).clone());
     Scheme: Value::Text(word) => Self::parse(word);
     IpAddressType: Value::Text(word) => Self::parse(word);
     TargetType: Value::Text(word) => Self::parse(word);

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::networking::v1::IngressBackend;
 
 use super::{Compiler, TargetGroupSpec};
-use crate::annotation::action::{self, ForwardTarget};
+use crate::annotation::action::ForwardTarget;
+use crate::annotation::catalogue::ACTIONS;
 use crate::annotation::{PREFIX, nearest, parse};
 use crate::finding::{Code, Effect, ObjectRef};
 use crate::kinds::Key;
@@ -48,7 +49,7 @@ impl Compiler<'_> {
             let action = self.missing_action(name, at)?;
             return Some((action, self.authentication(None)));
         }
-        match self.reader.decoded(&suffix, Code::InvalidAction, action::read)? {
+        match self.resolve_one(&ACTIONS, name)? {
             Action::Forward(forward) => Some(self.forward(forward, &format!("metadata.annotations[{PREFIX}{suffix}]"))),
             other => Some((other.without_target_groups()?, self.authentication(None))),
         }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Service;
 
 use super::Compiler;
+use crate::annotation::PREFIX;
 use crate::annotation::catalogue::{
     AUTH_IDP_COGNITO, AUTH_IDP_OIDC, AUTH_ON_UNAUTHENTICATED_REQUEST, AUTH_SCOPE, AUTH_SESSION_COOKIE,
-    AUTH_SESSION_TIMEOUT, AUTH_TYPE,
+    AUTH_SESSION_TIMEOUT, AUTH_TYPE, JWT_VALIDATION,
 };
-use crate::annotation::{PREFIX, auth, jwt};
 use crate::finding::{Code, ObjectRef};
 use crate::kinds::Key;
 use crate::stack::{Action, Authenticate};
@@ -29,26 +29,21 @@ impl Compiler<'_> {
     }
 
     fn by_identity(&mut self, of_service: Option<&BTreeMap<String, String>>) -> Option<Action> {
-        let get = |compiler: &Self, suffix: &str| {
-            let value = of_service.and_then(|map| map.get(&format!("{PREFIX}{suffix}")));
-            value.map(String::as_str).or_else(|| compiler.reader.raw(suffix)).map(str::to_owned)
-        };
         let kind = self.resolve_on(&AUTH_TYPE, of_service).ok()??.value;
-        let suffix = match kind.as_str() {
-            "cognito" => AUTH_IDP_COGNITO.row.key,
-            "oidc" => AUTH_IDP_OIDC.row.key,
+        let (setting, config) = match kind.as_str() {
+            "cognito" => (&AUTH_IDP_COGNITO, "IDPConfigCognito"),
+            "oidc" => (&AUTH_IDP_OIDC, "IDPConfigOIDC"),
             _ => return None,
         };
-        let Some(raw) = get(self, suffix) else {
-            if !self.tls {
-                return None;
+        let Some(given) = self.resolve_on(setting, of_service).ok()? else {
+            if self.tls {
+                let key = setting.row.key;
+                self.reader.refuse(Code::InvalidAuthentication, "auth-type", &kind, format!("missing {config}")).fix =
+                    format!("write the annotation {PREFIX}{key}, or auth-type: none");
             }
-            let config = if kind == "oidc" { "IDPConfigOIDC" } else { "IDPConfigCognito" };
-            self.reader.refuse(Code::InvalidAuthentication, "auth-type", &kind, format!("missing {config}")).fix =
-                format!("write the annotation {PREFIX}{suffix}, or auth-type: none");
             return None;
         };
-        let given = if kind == "oidc" { self.oidc(&raw)? } else { self.cognito(&raw)? };
+        let given = self.with_secret(given.value);
         let action = Authenticate {
             client_secret_revision: given.client_secret_from.as_ref().and_then(|secret| self.revision(secret)),
             on_unauthenticated_request: self.resolve_or_default(&AUTH_ON_UNAUTHENTICATED_REQUEST, of_service)?.value,
@@ -62,26 +57,15 @@ impl Compiler<'_> {
         Some(if kind == "oidc" { Action::AuthenticateOidc(action) } else { Action::AuthenticateCognito(action) })
     }
 
-    fn cognito(&mut self, raw: &str) -> Option<Authenticate> {
-        let read = |raw: &str| auth::read_cognito(raw).accepted();
-        self.reader.check_all("auth-idp-cognito", raw, Code::InvalidAuthentication, read)
-    }
-
-    fn oidc(&mut self, raw: &str) -> Option<Authenticate> {
-        let read = |raw: &str| auth::read_oidc(raw).accepted();
-        let given = self.reader.check_all("auth-idp-oidc", raw, Code::InvalidAuthentication, read)?;
-        let secret = given.client_secret_from.as_deref().unwrap_or_default();
-        // A name that cannot be one is never looked for, on no listener.
-        if let Some(error) = auth::secret_fault(secret) {
-            self.reader.fault("auth-idp-oidc", raw, Code::InvalidAuthentication, error);
-            return None;
-        }
+    /// The same with the namespace of its Secret, if it has one.
+    fn with_secret(&mut self, given: Authenticate) -> Authenticate {
+        let Some(secret) = &given.client_secret_from else { return given };
         // HTTP listeners authenticate nobody, so that nobody looks for it.
         if self.tls {
             self.check_secret(secret);
         }
         let secret = Key::new(&self.key.namespace, secret).to_string();
-        Some(Authenticate { client_secret_from: Some(secret), ..given })
+        Authenticate { client_secret_from: Some(secret), ..given }
     }
 
     /// Which revision of a Secret, `namespace/name`, is known.
@@ -122,7 +106,6 @@ impl Compiler<'_> {
     }
 
     fn by_token(&mut self) -> Option<Action> {
-        let given = self.reader.decoded("jwt-validation", Code::InvalidJwtValidation, jwt::read)?;
-        Some(Action::JwtValidation(given))
+        Some(Action::JwtValidation(self.resolve(&JWT_VALIDATION)?.value))
     }
 }

@@ -3,7 +3,7 @@
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::finding::{Code, FieldPath, Finding};
 use crate::kinds::{Key, MAX_ANNOTATION_BYTES, annotation_bytes};
 
 /// Most paths, in all rules together. AWS's quota of rules is 100 for a load balancer and can be raised to a few hundred:
@@ -16,7 +16,7 @@ pub const FINDINGS: usize = 1_000;
 pub(super) fn check(ingress: &Ingress) -> Option<Finding> {
     let finding = |at: &str, message: String| {
         let key = Key::of(&ingress.metadata);
-        let subject = ObjectRef::ingress(&key.namespace, &key.name);
+        let subject = key.ingress();
         Finding::new(Code::OversizedIngress, subject, FieldPath::at(at), message)
     };
     let rules = ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten());
@@ -54,7 +54,7 @@ pub(super) fn emptied(ingress: &Ingress) -> Ingress {
 mod tests {
     use super::super::Reader;
     use super::*;
-    use crate::finding::Effect;
+    use crate::finding::{Effect, ObjectRef};
 
     fn ingress(paths: usize, rules: usize, annotation: usize) -> Ingress {
         let path = serde_json::json!({"path": "/", "pathType": "Exact", "backend": {}});

@@ -2,7 +2,7 @@
 
 use super::Compiler;
 use crate::annotation::PREFIX;
-use crate::finding::{Code, FieldPath, Finding, ObjectRef};
+use crate::finding::{Code, FieldPath, Finding};
 use crate::world::LEGACY_CLASS;
 
 impl Compiler<'_> {
@@ -15,7 +15,7 @@ impl Compiler<'_> {
         ];
         for (key, _, fix) in rows.into_iter().filter(|(_, forbidden, _)| *forbidden) {
             let Some(value) = self.reader.value(key) else { continue };
-            let subject = ObjectRef::ingress(&self.key.namespace, &self.key.name);
+            let subject = self.key.ingress();
             let message = format!("new usage of `{key}` annotation is forbidden");
             let finding = Finding::new(Code::ForbiddenAnnotation, subject, FieldPath::annotation(key), message);
             self.reader.push(finding.value(value).fix(fix));

@@ -11,7 +11,7 @@ impl Compiler<'_> {
     pub(super) fn check_keys(&mut self) {
         for (key, suffix) in self.reader.keys().filter_map(|key| Some((key, misspelt_prefix(key)?))) {
             let message = format!("unknown annotation {key}: its domain is misspelt");
-            let subject = ObjectRef::ingress(&self.key.namespace, &self.key.name);
+            let subject = self.key.ingress();
             let finding = Finding::new(Code::UnknownAnnotation, subject, FieldPath::annotation(key), message);
             self.reader.push(finding.allowed([suffix]).fix(format!("did you mean `{PREFIX}{suffix}`?")));
         }
@@ -29,11 +29,7 @@ impl Compiler<'_> {
             if self.report_overridden(row, suffix, value) || self.reader.is_read(suffix, value) {
                 continue;
             }
-            if row.scope == Scope::Rule {
-                for error in row.read(value, &self.settings().extra_attributes).faults {
-                    self.reader.also(row, suffix, value, error);
-                }
-            } else if self.reporting(row, values) >= FaultReporting::WithoutEffect {
+            if self.reporting(row, values) >= FaultReporting::WithoutEffect {
                 let _ = self.reader.read_setting(row, suffix, value, FaultReporting::WithoutEffect);
             }
         }
@@ -44,7 +40,7 @@ impl Compiler<'_> {
         for (suffix, value) in self.reader.suffixes().filter(|(_, value)| control::is_unusable(value)) {
             let Some(row) = catalogue::row(suffix).filter(|row| row.scope != Scope::Output) else { continue };
             for error in control::faults(row.grammar, value) {
-                self.reader.fault(suffix, value, row.code, error).effect = Effect::MemberQuarantined;
+                self.reader.fault(suffix, value, row.code, error, Some(Effect::MemberQuarantined));
             }
         }
     }
@@ -77,7 +73,7 @@ impl Compiler<'_> {
             let code = if fault.error.unfamiliar { Code::UnfamiliarValue } else { Code::InvalidParameters };
             let subject = ObjectRef::new("IngressClassParams", "", &name);
             let finding = Finding::new(code, subject, FieldPath::at(fault.path), fault.error.message);
-            let ingress = ObjectRef::ingress(&self.key.namespace, &self.key.name);
+            let ingress = self.key.ingress();
             let effect = if fault.grave { Effect::MemberQuarantined } else { Effect::Nothing };
             self.reader.push(finding.related([ingress]).effect(effect).help(fault.error.help));
         }
@@ -86,7 +82,7 @@ impl Compiler<'_> {
     fn unknown_key(&mut self, suffix: &str, value: &str) {
         // The key itself is what is wrong, so it is the value that the message shows.
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-        let subject = ObjectRef::ingress(&self.key.namespace, &self.key.name);
+        let subject = self.key.ingress();
         let near = nearest(suffix);
         let message = format!("unknown annotation {PREFIX}{suffix}");
         let mut finding = Finding::new(Code::UnknownAnnotation, subject, path, message);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Fragment;
 use crate::annotation::catalogue::{LISTENER_ATTRIBUTES, TAGS};
-use crate::annotation::{Merge, Scope, SettingRow, Source, Value, When};
+use crate::annotation::{Merge, Scope, Setting, SettingRow, Source, Value, When};
 use crate::stack::Protocol;
 
 /// Something of which a group has one value.
@@ -23,6 +23,12 @@ pub enum SettingKey {
 }
 
 impl SettingKey {
+    /// That of a setting of the group.
+    #[must_use]
+    pub const fn of<T>(setting: &'static Setting<T>) -> Self {
+        Self::Group(&setting.row)
+    }
+
     /// The setting.
     #[must_use]
     pub fn row(&self) -> Option<&'static SettingRow> {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::bounds::FINDINGS;
-use crate::annotation::decode::Decoded;
 use crate::annotation::parse::{self, ParseError};
 use crate::annotation::{DEFAULTED, PREFIX, Pointer, Scope, SettingRow, Value, place, row};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Place};
@@ -180,48 +179,8 @@ impl<'a> Reader<'a> {
         (self.read_again <= READ_AGAIN).then(|| place(raw, at))
     }
 
-    /// The value of an annotation, read by a grammar.
-    pub fn read<T>(
-        &mut self,
-        suffix: &str,
-        code: Code,
-        grammar: impl FnOnce(&str) -> Result<T, ParseError>,
-    ) -> Option<T> {
-        let raw = self.raw(suffix)?;
-        self.check(suffix, raw, code, grammar)
-    }
-
-    /// A value that was found elsewhere (a Service's annotation, say), read by a grammar.
-    pub fn check<T>(
-        &mut self,
-        suffix: &str,
-        raw: &str,
-        code: Code,
-        grammar: impl FnOnce(&str) -> Result<T, ParseError>,
-    ) -> Option<T> {
-        self.check_all(suffix, raw, code, |raw| grammar(raw).map_err(|error| vec![error]))
-    }
-
-    /// The same for a grammar that tells all that is wrong at once.
-    pub fn check_all<T>(
-        &mut self,
-        suffix: &str,
-        raw: &str,
-        code: Code,
-        grammar: impl FnOnce(&str) -> Result<T, Vec<ParseError>>,
-    ) -> Option<T> {
-        let errors = match grammar(raw) {
-            Ok(value) => return Some(value),
-            Err(errors) => errors,
-        };
-        for error in errors {
-            self.fault(suffix, raw, code, error);
-        }
-        None
-    }
-
-    /// Keeps a fault in a value.
-    pub fn fault(&mut self, suffix: &str, raw: &str, code: Code, error: ParseError) -> &mut Finding {
+    /// Keeps a fault in a value; `effect`: instead of the code's. Of equal faults the graver effect counts.
+    pub fn fault(&mut self, suffix: &str, raw: &str, code: Code, error: ParseError, effect: Option<Effect>) {
         let place = error.at.as_ref().and_then(|at| self.place(raw, at));
         let found = place.as_ref().filter(|place| place.length > 1);
         let stretch = found.and_then(|place| raw.get(place.offset..place.offset + place.length)).unwrap_or(raw);
@@ -232,30 +191,16 @@ impl<'a> Reader<'a> {
         if !confidential {
             finding = finding.value(stretch);
         }
+        if let Some(effect) = effect {
+            finding = finding.effect(effect);
+        }
+        let effect = finding.effect;
         let finding = self.push(finding);
+        finding.effect = finding.effect.max(effect);
         if let Some(port) = suffix.strip_prefix("actions.").and_then(|_| raw.trim().parse::<u16>().ok()) {
             finding.fix = format!(
                 "a JSON action object belongs there; to redirect HTTP to HTTPS write {PREFIX}ssl-redirect: \"{port}\""
             );
-        }
-        finding
-    }
-
-    /// Keeps a fault that nothing has told yet. It changes nothing in AWS: what reads the value did so.
-    pub fn also(&mut self, row: &SettingRow, suffix: &str, raw: &str, error: ParseError) {
-        if self.findings.len() >= FINDINGS {
-            return;
-        }
-        let code = if error.unfamiliar { Code::UnfamiliarValue } else { row.code };
-        let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
-        let at = error.at.as_ref().and_then(|at| self.place(raw, at));
-        let is_same = |told: &Finding| {
-            [code, Code::InvalidValue].contains(&told.code)
-                && told.path == path
-                && (told.place.is_none() || told.place == at)
-        };
-        if !self.findings.iter().any(is_same) {
-            self.fault(suffix, raw, code, error).effect = Effect::Nothing;
         }
     }
 
@@ -312,10 +257,8 @@ impl<'a> Reader<'a> {
         }
         let doubt = error.unfamiliar.then_some(Code::UnfamiliarValue);
         let code = error.code.or(doubt).unwrap_or(row.code);
-        let finding = self.fault(suffix, raw, code, error);
-        if !fatal || reporting != FaultReporting::Full {
-            finding.effect = Effect::Nothing;
-        }
+        let counts = fatal && reporting == FaultReporting::Full;
+        self.fault(suffix, raw, code, error, (!counts).then_some(Effect::Nothing));
     }
 
     /// Findings since the first so many that are about annotations which a Service has: it is the Service that has to be
@@ -327,36 +270,9 @@ impl<'a> Reader<'a> {
         for finding in self.findings.iter_mut().skip(since) {
             if finding.path.annotation_key().is_some_and(|key| annotations.contains_key(key)) {
                 finding.subject = subject.clone();
-                finding.related.push(ObjectRef::ingress(&ingress.namespace, &ingress.name));
+                finding.related.push(ingress.ingress());
             }
         }
-    }
-
-    /// A JSON value: read first, then checked for all that is wrong in it.
-    pub fn json<T>(
-        &mut self,
-        suffix: &str,
-        code: Code,
-        parse: impl FnOnce(&str) -> Result<T, ParseError>,
-        validate: impl FnOnce(&T) -> Vec<ParseError>,
-    ) -> Option<T> {
-        let raw = self.raw(suffix)?;
-        self.check_all(suffix, raw, code, |raw| {
-            let value = parse(raw).map_err(|error| vec![error])?;
-            let errors = validate(&value);
-            if errors.is_empty() { Ok(value) } else { Err(errors) }
-        })
-    }
-
-    /// A JSON value that its decoder checks, if LBC takes it.
-    pub fn decoded<T>(&mut self, suffix: &str, code: Code, read: impl FnOnce(&str) -> Decoded<T>) -> Option<T> {
-        let raw = self.raw(suffix)?;
-        self.check_all(suffix, raw, code, |raw| read(raw).accepted())
-    }
-
-    /// A bool as Go reads it.
-    pub fn bool(&mut self, suffix: &str) -> Option<bool> {
-        self.read(suffix, Code::InvalidValue, parse::go_bool)
     }
 
     /// A list; an empty one counts as absent.

@@ -19,6 +19,13 @@ impl Compiler<'_> {
         self.resolve_row(&setting.row, setting.row.key, None, FaultReporting::Full).ok()??.typed()
     }
 
+    /// The value of one key of a family of settings, if it is set and can be read; `name` is what follows the family's dot.
+    pub(super) fn resolve_one<T: SettingValue>(&mut self, family: &'static Setting<T>, name: &str) -> Option<T> {
+        let suffix = format!("{}{name}", family.row.key);
+        let resolved = self.resolve_row(&family.row, &suffix, None, FaultReporting::Full).ok()??;
+        T::from_value(&resolved.value)
+    }
+
     /// The value of a setting for a target group of a Service, if it is set.
     pub(super) fn resolve_on<T: SettingValue>(
         &mut self,

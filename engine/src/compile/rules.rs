@@ -6,7 +6,8 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 
 use super::{Compiler, Origin, RuleSpec};
-use crate::annotation::{self, PREFIX, condition, condition_limits, parse, transform};
+use crate::annotation::catalogue::{CONDITIONS, TRANSFORMS, USE_REGEX_PATH_MATCH};
+use crate::annotation::{self, PREFIX, condition_limits, parse};
 use crate::facts::Quota;
 use crate::finding::{Code, Effect};
 use crate::stack::{Action, Condition, Patterns, Transform};
@@ -37,8 +38,7 @@ impl Compiler<'_> {
     pub(super) fn rules(&mut self) -> (Vec<RuleSpec>, Option<RuleSpec>) {
         // Of other paths nobody reads it, so that it does no harm there; who wrote what cannot be read means expressions.
         let regex_paths = self.has_paths_for_regex()
-            && self.reader.raw("use-regex-path-match").is_some()
-            && self.reader.bool("use-regex-path-match") != Some(false);
+            && self.resolve_on(&USE_REGEX_PATH_MATCH, None).map_or(true, |is| is.is_some_and(|is| is.value));
         let spec = self.spec.clone();
         let mut rules = Vec::new();
         let mut extras: BTreeMap<String, Arc<Extras>> = BTreeMap::new();
@@ -146,11 +146,10 @@ impl Compiler<'_> {
     }
 
     fn extras(&mut self, service: &str) -> Extras {
-        let conditions = format!("conditions.{service}");
-        let conditions = self.reader.decoded(&conditions, Code::InvalidCondition, condition::read);
-        let transforms = format!("transforms.{service}");
-        let transforms = self.reader.decoded(&transforms, Code::InvalidTransform, transform::read);
-        Extras { conditions: conditions.unwrap_or_default(), transforms: transforms.unwrap_or_default().into() }
+        Extras {
+            conditions: self.resolve_one(&CONDITIONS, service).unwrap_or_default(),
+            transforms: self.resolve_one(&TRANSFORMS, service).unwrap_or_default().into(),
+        }
     }
 
     /// The path as ALB patterns: <https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types>.

@@ -14,7 +14,7 @@ use crate::annotation::catalogue::{
     SUCCESS_CODES, TARGET_CONTROL_PORT, TARGET_GROUP_ATTRIBUTES, TARGET_NODE_LABELS, TARGET_TYPE,
     UNHEALTHY_THRESHOLD_COUNT,
 };
-use crate::annotation::{PREFIX, Resolved, Scope, Setting, SettingValue, Source, parse, row};
+use crate::annotation::{PREFIX, Resolved, Setting, SettingValue, Source, parse, row};
 use crate::finding::{Code, Effect, ObjectRef};
 use crate::kinds::Key;
 use crate::settings::Gate;
@@ -50,13 +50,7 @@ impl Compiler<'_> {
             if self.reader.is_read(suffix, value) {
                 continue;
             }
-            if row.scope == Scope::Rule {
-                for error in row.read(value, &self.settings().extra_attributes).faults {
-                    self.reader.also(row, suffix, value, error);
-                }
-            } else {
-                let _ = self.reader.read_setting(row, suffix, value, FaultReporting::WithoutEffect);
-            }
+            let _ = self.reader.read_setting(row, suffix, value, FaultReporting::WithoutEffect);
         }
     }
 

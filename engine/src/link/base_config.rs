@@ -1,108 +1,97 @@
-//! What the group's rules stand on: where the load balancer is, its security groups, whether HTTP is led to HTTPS, the NLB in
-//! front. What of it cannot be had is a fault; in its place stands what AWS has.
+//! What the listeners of a group stand on: where the load balancer is, its security groups, the redirect to HTTPS, the NLB in front.
+//! What of it is not possible is a fault; AWS keeps what it has for that part.
 
-use std::collections::BTreeMap;
-
-use super::Linker;
+use super::Existing;
 use super::faults::{Backends, Fault};
-use super::frontend_nlb::Frontend;
-use super::security_groups::SecurityGroups;
-use crate::annotation::catalogue;
+use super::frontend_nlb::{self, Frontend};
+use super::group::Group;
+use super::members::Members;
+use super::placement::{Placement, placement};
+use super::security_groups::{SecurityGroups, security_groups};
+use crate::annotation::catalogue::{self, IP_ADDRESS_TYPE, LISTEN_PORTS, SSL_REDIRECT};
 use crate::compile::{Fragment, SettingKey};
 use crate::finding::Code;
-use crate::stack::{IpAddressType, Protocol, Scheme};
+use crate::stack::{IpAddressType, Protocol};
 
-/// What the group's rules stand on.
+/// What the listeners of a group stand on.
 pub(super) struct BaseConfig {
     pub placement: Placement,
     pub groups: SecurityGroups,
-    /// The port to which every HTTP listener leads everything.
+    /// The port to which every HTTP listener redirects everything.
     pub redirect: Option<u16>,
     pub frontend: Frontend,
-    pub faults: Vec<Fault>,
 }
 
-/// Where the load balancer is.
-#[derive(Debug, Clone)]
-pub(super) struct Placement {
-    pub scheme: Scheme,
-    pub ip_address_type: IpAddressType,
-    /// Ids.
-    pub subnets: Vec<String>,
+/// The base config, and what of it is not possible as members ask for it.
+pub(super) fn base_config(group: Group<'_>, members: &Members<'_>) -> (BaseConfig, Vec<Fault>) {
+    let (redirect, of_redirect) = redirect(group, members);
+    let (placement, of_placement) = placement(group);
+    let of_backends = faults_of_backends(group, members, placement.ip_address_type, redirect);
+    // Behind what AWS has they may stand.
+    let had = group.input.existing.and_then(dualstack).filter(|_| !of_backends.is_empty());
+    let ip_address_type = had.unwrap_or(placement.ip_address_type);
+    let (groups, of_groups) = security_groups(group, ip_address_type);
+    let (frontend, of_frontend) = frontend_nlb::frontend(group, ip_address_type);
+    let faults = of_redirect.into_iter().chain(of_placement).chain(of_backends).chain(of_groups).chain(of_frontend);
+    let placement = Placement { ip_address_type, ..placement };
+    (BaseConfig { placement, groups, redirect, frontend }, faults.collect())
 }
 
-const SSL_REDIRECT: SettingKey = SettingKey::Group(&catalogue::SSL_REDIRECT.row);
-pub(super) const IP_ADDRESS_TYPE: SettingKey = SettingKey::Group(&catalogue::IP_ADDRESS_TYPE.row);
-
-impl Linker<'_> {
-    pub(super) fn base_config(&self) -> BaseConfig {
-        let mut faults = Vec::new();
-        let redirect = self.redirect(&mut faults);
-        let mut placement = self.placement(&mut faults);
-        self.check_backends(&mut placement, redirect, &mut faults);
-        let groups = self.security_groups(placement.ip_address_type, &mut faults);
-        let frontend = self.frontend(placement.ip_address_type, &mut faults);
-        BaseConfig { placement, groups, redirect, frontend, faults }
+/// Where HTTP listeners redirect to, and why that is not what members ask for.
+fn redirect(group: Group<'_>, members: &Members<'_>) -> (Option<u16>, Option<Fault>) {
+    let mut of_classes = group.fragments().filter_map(|fragment| fragment.params.as_ref());
+    if of_classes.any(|params| catalogue::switches_redirect_off(&params.spec)) {
+        return (None, None);
     }
-
-    fn redirect(&self, faults: &mut Vec<Fault>) -> Option<u16> {
-        let mut of_classes = self.fragments().filter_map(|fragment| fragment.params.as_ref());
-        if of_classes.any(|params| catalogue::switches_redirect_off(&params.spec)) {
-            return None;
-        }
-        let Some(port) = self.merged(&catalogue::SSL_REDIRECT) else {
-            return self.redirect_of_quarantined();
-        };
-        let message = match self.ports().get(&port) {
-            Some(Protocol::Https) => return Some(port),
-            Some(Protocol::Http) => format!("listener protocol non-SSL for SSLRedirect port: {port}"),
-            None => format!("listener does not exist for SSLRedirect port: {port}"),
-        };
-        let by = vec![SSL_REDIRECT, SettingKey::Port(&catalogue::LISTEN_PORTS.row, port)];
-        let existing = self.input.existing;
-        let fault = Fault::new(Code::InvalidSslRedirect, by, message).value(port.to_string());
-        faults.push(fault.stays(existing.is_some()));
-        existing.and_then(|existing| existing.ssl_redirect)
-    }
-
-    /// Ports that members open, each with its protocol.
-    pub(super) fn ports(&self) -> BTreeMap<u16, Protocol> {
-        let listeners = self.fragments().flat_map(|fragment| &fragment.listeners);
-        listeners.map(|(port, ask)| (*port, ask.protocol)).collect()
-    }
-
-    /// Backends with IPv6 addresses alone stand behind a load balancer that has them too.
-    fn check_backends(&self, placement: &mut Placement, redirect: Option<u16>, faults: &mut Vec<Fault>) {
-        if placement.ip_address_type.is_dualstack() {
-            return;
-        }
-        let had = self.input.existing.and_then(|existing| existing.ip_address_type);
-        let had = had.filter(|kind| kind.is_dualstack());
-        for fragment in self.fragments().filter(|fragment| fragment.routes(redirect.is_some())) {
-            let Some(taken) = self.taken.get(&fragment.key) else { continue };
-            let before = taken.candidate.last_good.as_ref();
-            let newly = self.is_newcomer(taken) && before.is_none_or(|before| ipv6(&before.asked).next().is_none());
-            for service in ipv6(fragment) {
-                let message =
-                    format!("unsupported IPv6 configuration, lb not dual-stack: Service {service} has IPv6 addresses");
-                let fault = Fault::new(Code::ServiceTypeMismatch, vec![IP_ADDRESS_TYPE], message);
-                let fault = fault.fix("set ip-address-type: dualstack, or give the Service IPv4 addresses alone");
-                let backends = Some(Backends { of: fragment.key.clone(), newly });
-                faults.push(Fault { backends, stays: had.is_some(), ..fault });
-                placement.ip_address_type = had.unwrap_or(placement.ip_address_type);
-            }
-        }
-    }
+    let protocol = |port: u16| group.ports().get(&port).copied();
+    let Some(port) = group.merged(&SSL_REDIRECT) else {
+        return (members.redirect_of_quarantined.filter(|port| protocol(*port) == Some(Protocol::Https)), None);
+    };
+    let message = match protocol(port) {
+        Some(Protocol::Https) => return (Some(port), None),
+        Some(Protocol::Http) => format!("listener protocol non-SSL for SSLRedirect port: {port}"),
+        None => format!("listener does not exist for SSLRedirect port: {port}"),
+    };
+    let by = vec![SettingKey::of(&SSL_REDIRECT), SettingKey::Port(&LISTEN_PORTS.row, port)];
+    let existing = group.input.existing;
+    let fault = Fault::new(Code::InvalidSslRedirect, by, message).value(port.to_string()).stays(existing.is_some());
+    (existing.and_then(|existing| existing.ssl_redirect), Some(fault))
 }
 
-/// Services with IPv6 addresses that a member leads to.
+/// The addresses of the load balancer that exists, if it has IPv6 ones.
+fn dualstack(existing: &Existing) -> Option<IpAddressType> {
+    existing.ip_address_type.filter(|kind| kind.is_dualstack())
+}
+
+/// Backends that have only IPv6 addresses and cannot stand behind a load balancer without any.
+fn faults_of_backends(
+    group: Group<'_>,
+    members: &Members<'_>,
+    ip_address_type: IpAddressType,
+    redirect: Option<u16>,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if ip_address_type.is_dualstack() {
+        return faults;
+    }
+    let stays = group.input.existing.and_then(dualstack).is_some();
+    for fragment in group.fragments().filter(|fragment| fragment.routes(redirect.is_some())) {
+        let Some(member) = members.get(&fragment.key) else { continue };
+        let before = member.candidate.last_good.as_ref();
+        let newly = member.is_newcomer && before.is_none_or(|before| ipv6(&before.asked).next().is_none());
+        for service in ipv6(fragment) {
+            let message =
+                format!("unsupported IPv6 configuration, lb not dual-stack: Service {service} has IPv6 addresses");
+            let fault = Fault::new(Code::ServiceTypeMismatch, vec![SettingKey::of(&IP_ADDRESS_TYPE)], message);
+            let fault = fault.fix("set ip-address-type: dualstack, or give the Service IPv4 addresses alone");
+            let backends = Some(Backends { of: fragment.key.clone(), newly });
+            faults.push(Fault { backends, stays, ..fault });
+        }
+    }
+    faults
+}
+
+/// Services with IPv6 addresses that a member routes to.
 fn ipv6(fragment: &Fragment) -> impl Iterator<Item = &str> {
-    fragment.target_groups.values().filter(|ask| ask.target_group.ipv6).map(|ask| ask.service.as_str())
-}
-
-impl Fragment {
-    /// Whether its rules are made; `redirected`: HTTP listeners lead everything to HTTPS.
-    pub(super) fn routes(&self, redirected: bool) -> bool {
-        self.listeners.values().any(|ask| !redirected || ask.protocol == Protocol::Https)
-    }
+    fragment.target_groups.values().filter(|spec| spec.target_group.ipv6).map(|spec| spec.service.as_str())
 }

@@ -11,8 +11,7 @@ use crate::annotation::PREFIX;
 use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, GROUP_ORDER};
 use crate::annotation::{Merge, SettingRow, Source, Value, rows};
 use crate::compile::{Fragment, MemberSetting, SettingKey};
-use crate::finding::{Code, FieldPath, Finding, ObjectRef, Readers};
-use crate::link::members::setting_of;
+use crate::finding::{Code, FieldPath, Finding, Readers};
 use context::ConflictContext;
 
 /// Conflicts among others that one newcomer is told of.
@@ -114,7 +113,7 @@ impl Agreement {
         }
         for row in identical() {
             let whole = self.whole.entry(row).or_default();
-            match setting_of(member, &SettingKey::Group(row)) {
+            match member.setting(&SettingKey::Group(row)) {
                 Some(_) if is_first(whole.first_to_speak.as_ref()) => whole.first_to_speak = Some(member.clone()),
                 None if whole.last_silent.as_ref().is_none_or(|last| comes_before(last, member)) => {
                     whole.last_silent = Some(member.clone());
@@ -145,12 +144,12 @@ impl Agreement {
     fn silence(&self, newcomer: &Fragment, row: &'static SettingRow) -> Option<Finding> {
         let Whole { first_to_speak, last_silent } = self.whole.get(row)?;
         let key = SettingKey::Group(row);
-        if let Some(own) = setting_of(newcomer, &key) {
+        if let Some(own) = newcomer.setting(&key) {
             let silent = last_silent.as_ref().filter(|silent| comes_before(newcomer, silent))?;
             return Some(conflict(&key, (newcomer, Some(own)), (silent, None)));
         }
         let speaker = first_to_speak.as_ref().filter(|speaker| comes_before(speaker, newcomer))?;
-        Some(conflict(&key, (newcomer, None), (speaker, setting_of(speaker, &key))))
+        Some(conflict(&key, (newcomer, None), (speaker, speaker.setting(&key))))
     }
 
     /// What seniors say otherwise than each other and what did not count without a newcomer: it asks for an NLB, or stands
@@ -173,7 +172,7 @@ impl Agreement {
                 let (speaker, silent) = whole.first_to_speak.as_ref().zip(whole.last_silent.as_ref())?;
                 let late = comes_before(speaker, silent).then_some(silent)?;
                 let key = SettingKey::Group(row);
-                Some(conflict(&key, (late, None), (speaker, setting_of(speaker, &key))))
+                Some(conflict(&key, (late, None), (speaker, speaker.setting(&key))))
             }));
         }
         let (row, consequence) = match opens {
@@ -182,8 +181,8 @@ impl Agreement {
         };
         let of_others = |conflict: Finding| {
             let message = format!("{} {consequence}", conflict.message);
-            let path = FieldPath::annotation(&row.full_key());
-            let finding = Finding::new(Code::GroupConflict, subject(newcomer), path, message);
+            let path = row.path();
+            let finding = Finding::new(Code::GroupConflict, newcomer.key.ingress(), path, message);
             let value = if opens.is_some() { "true".to_owned() } else { newcomer.order.to_string() };
             let readers = conflict.readers().unwrap_or_default();
             let readers = readers.into_iter().filter(|reader| *reader == newcomer.key.namespace).collect();
@@ -207,10 +206,6 @@ fn asks_for_frontend_nlb(fragment: &Fragment) -> bool {
 /// What all members have to set alike, or none of them.
 fn identical() -> impl Iterator<Item = &'static SettingRow> {
     rows().filter(|row| row.merge == Merge::Identical)
-}
-
-fn subject(fragment: &Fragment) -> ObjectRef {
-    ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name)
 }
 
 /// The annotation, where in it, and the code of a conflict.
@@ -237,8 +232,8 @@ fn conflict(key: &SettingKey, (newcomer, own): Side<'_>, (senior, theirs): Side<
     let (suffix, place, code) = words(key);
     if matches!(key, SettingKey::DefaultBackend(..)) {
         let message = format!("multiple ingress defined default backend: {} has one{place} already", senior.key);
-        return Finding::new(code, subject(newcomer), FieldPath::at("spec.defaultBackend"), message)
-            .related([subject(senior)])
+        return Finding::new(code, newcomer.key.ingress(), FieldPath::at("spec.defaultBackend"), message)
+            .related([senior.key.ingress()])
             .fix("keep one spec.defaultBackend in the group, or listen on another port");
     }
     let from = |setting: Option<&MemberSetting>| match setting.map(|setting| setting.source) {
@@ -256,10 +251,10 @@ fn conflict(key: &SettingKey, (newcomer, own): Side<'_>, (senior, theirs): Side<
     let (one, other) = (&newcomer.key.namespace, &senior.key.namespace);
     let readers = if one == other { Readers::from([one.clone()]) } else { Readers::new() };
     let fix = format!("write {theirs} as {} does, or leave it out, or leave the group", senior.key);
-    Finding::new(code, subject(newcomer), FieldPath::annotation(&format!("{PREFIX}{suffix}")), message)
+    Finding::new(code, newcomer.key.ingress(), FieldPath::annotation(&format!("{PREFIX}{suffix}")), message)
         .value(&own)
         .allowed([theirs])
-        .related([subject(senior)])
+        .related([senior.key.ingress()])
         .fix(fix)
         .known_to(readers, outline)
 }

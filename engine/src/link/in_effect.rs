@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::Linked;
 use super::conflict::words;
-use super::members::setting_of;
 use super::merge::{of_class, settled};
 use crate::annotation::catalogue::LISTENER_ATTRIBUTES;
 use crate::annotation::{Merge, Scope, SettingRow, Source, Value, rows};
@@ -88,9 +87,9 @@ impl Linked {
             let by = own_first.find(|fragment| of_class(fragment, &key).as_ref() == Some(&value))?;
             return Some(InEffect::of(key, &value, Source::Class, by));
         }
-        let value = &self.fragments.iter().find_map(|fragment| setting_of(fragment, &key))?.value;
+        let value = &self.fragments.iter().find_map(|fragment| fragment.setting(&key))?.value;
         let (by, source) = own_first.find_map(|fragment| {
-            let said = setting_of(fragment, &key).filter(|said| said.value == *value)?;
+            let said = fragment.setting(&key).filter(|said| said.value == *value)?;
             Some((fragment, said.source))
         })?;
         Some(InEffect::of(key, value, source, by))

@@ -1,55 +1,49 @@
 //! Logs of a load balancer that are switched on and have nowhere to go, once the attributes of all members stand together.
 
-use super::Linker;
-use super::totals::annotation;
+use super::findings::Findings;
+use super::group::Group;
 use crate::annotation::catalogue::{FRONTEND_NLB_ATTRIBUTES, LOAD_BALANCER_ATTRIBUTES};
 use crate::annotation::{Setting, attributes};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
+use crate::kinds::Key;
 use crate::stack::{Attributes, Desired};
 
-impl Linker<'_> {
-    /// Tells who switches a log on for which nobody names a bucket. A bucket that AWS has from an earlier time may be there still, so that it
-    /// has the last word.
-    pub(super) fn check_logs(&mut self, desired: &Desired) {
-        let of_load_balancer = desired.load_balancer.as_ref().map(|balancer| &balancer.attributes);
-        let of_frontend = desired.frontend_nlb.as_ref().map(|nlb| &nlb.attributes);
-        let mut found = Vec::new();
-        for (setting, whole) in [(&LOAD_BALANCER_ATTRIBUTES, of_load_balancer), (&FRONTEND_NLB_ATTRIBUTES, of_frontend)]
-        {
-            let Some(whole) = whole else { continue };
-            for log in attributes::without_bucket(|key| whole.get(key).map(String::as_str)) {
-                found.extend(self.nowhere(log, setting));
+/// Tells who switches a log on for which nobody names a bucket. A bucket that AWS has from an earlier time may be there still, so that it
+/// has the last word.
+pub(super) fn check(group: Group<'_>, desired: &Desired, findings: &mut Findings) {
+    let of_load_balancer = desired.load_balancer.as_ref().map(|balancer| &balancer.attributes);
+    let of_frontend = desired.frontend_nlb.as_ref().map(|nlb| &nlb.attributes);
+    for (setting, whole) in [(&LOAD_BALANCER_ATTRIBUTES, of_load_balancer), (&FRONTEND_NLB_ATTRIBUTES, of_frontend)] {
+        let Some(whole) = whole else { continue };
+        for log in attributes::without_bucket(|key| whole.get(key).map(String::as_str)) {
+            if let Some((key, finding)) = nowhere(group, log, setting) {
+                findings.report(key, finding);
             }
         }
-        for (key, finding) in found {
-            self.report(&key, finding);
-        }
     }
+}
 
-    fn nowhere(&self, log: &str, setting: &'static Setting<Attributes>) -> Option<(crate::kinds::Key, Finding)> {
-        let key = format!("{log}.enabled");
-        let says = |attributes: Option<Attributes>| {
-            attributes.is_some_and(|all| all.get(&key).is_some_and(|value| value.eq_ignore_ascii_case("true")))
-        };
-        let member = self.fragments.iter().rev().find(|fragment| says(fragment.values.get(setting)));
-        let message = format!("{key}=true without {log}.bucket: AWS refuses logs that have no bucket to go to");
-        let fix = format!("add {log}.bucket=NAME, or leave {key} out");
-        // Where no member says it, the parameters of the first one's class do.
-        let of_class = self.fragments.first().filter(|_| member.is_none());
-        let fragment = member.or(of_class)?;
-        let ingress = ObjectRef::ingress(&fragment.key.namespace, &fragment.key.name);
-        let finding = match (member, fragment.params.as_ref()) {
-            (Some(_), _) => {
-                Finding::new(Code::InvalidAttribute, ingress, annotation(&setting.row), message).value(&key)
-            }
-            (None, Some(params)) => {
-                let name = params.metadata.name.clone().unwrap_or_default();
-                let subject = ObjectRef::new("IngressClassParams", "", &name);
-                let path = FieldPath::at("spec.loadBalancerAttributes");
-                Finding::new(Code::InvalidParameters, subject, path, message).related([ingress])
-            }
-            (None, None) => return None,
-        };
-        Some((fragment.key.clone(), finding.fix(fix).effect(Effect::Nothing)))
-    }
+fn nowhere<'g>(group: Group<'g>, log: &str, setting: &'static Setting<Attributes>) -> Option<(&'g Key, Finding)> {
+    let key = format!("{log}.enabled");
+    let says = |attributes: Option<Attributes>| {
+        attributes.is_some_and(|all| all.get(&key).is_some_and(|value| value.eq_ignore_ascii_case("true")))
+    };
+    let member = group.fragments().rev().find(|fragment| says(fragment.values.get(setting)));
+    let message = format!("{key}=true without {log}.bucket: AWS refuses logs that have no bucket to go to");
+    let fix = format!("add {log}.bucket=NAME, or leave {key} out");
+    // Where no member says it, the parameters of the first one's class do.
+    let of_class = group.fragments().next().filter(|_| member.is_none());
+    let fragment = member.or(of_class)?;
+    let ingress = fragment.key.ingress();
+    let finding = match (member, fragment.params.as_ref()) {
+        (Some(_), _) => Finding::new(Code::InvalidAttribute, ingress, setting.row.path(), message).value(&key),
+        (None, Some(params)) => {
+            let name = params.metadata.name.clone().unwrap_or_default();
+            let subject = ObjectRef::new("IngressClassParams", "", &name);
+            let path = FieldPath::at("spec.loadBalancerAttributes");
+            Finding::new(Code::InvalidParameters, subject, path, message).related([ingress])
+        }
+        (None, None) => return None,
+    };
+    Some((&fragment.key, finding.fix(fix).effect(Effect::Nothing)))
 }

@@ -1,15 +1,15 @@
 //! One value from those of all members, by the merge rules of the rows. Conflicts are found in `conflict`.
 
-use super::Linker;
+use super::group::Group;
 use crate::annotation::catalogue::LISTENER_ATTRIBUTES;
 use crate::annotation::{Setting, SettingRow, SettingValue, Value, Wins};
 use crate::compile::{Fragment, SettingKey};
 use crate::settings::Settings;
 use crate::stack::{Attributes, Protocol};
 
-impl Linker<'_> {
+impl Group<'_> {
     /// The value of a setting for the group: from the class of the first member, if that wins over all, or from the first member that sets it.
-    pub(super) fn merged<T: SettingValue>(&self, setting: &'static Setting<T>) -> Option<T> {
+    pub(super) fn merged<T: SettingValue>(self, setting: &'static Setting<T>) -> Option<T> {
         let row = &setting.row;
         let settles = row.parameter.filter(|parameter| parameter.wins == Wins::AsFirst);
         let of_class = settles.and_then(|_| self.fragments().next()?.of_class(row, row.key));
@@ -17,22 +17,22 @@ impl Linker<'_> {
     }
 
     /// The same, or the flag or default where no member sets it.
-    pub(super) fn merged_or_default<T: SettingValue>(&self, setting: &'static Setting<T>) -> Option<T> {
+    pub(super) fn merged_or_default<T: SettingValue>(self, setting: &'static Setting<T>) -> Option<T> {
         self.merged(setting).or_else(|| Some(setting.fallback(self.input.settings)?.value))
     }
 
     /// The pairs of all members; those of the first member's class win.
-    pub(super) fn united(&self, setting: &'static Setting<Attributes>) -> Attributes {
+    pub(super) fn united(self, setting: &'static Setting<Attributes>) -> Attributes {
         let row = &setting.row;
         let all = self.fragments().filter_map(|fragment| fragment.values.get(setting)).flatten();
         all.chain(of_first(self.fragments().next(), row, row.key)).collect()
     }
 
     /// The attributes of a listener: those of all members on its port; those of the class of the first one there win.
-    pub(super) fn listener_attributes(&self, port: u16, protocol: Protocol) -> Attributes {
+    pub(super) fn listener_attributes(self, port: u16, protocol: Protocol) -> Attributes {
         let row = &LISTENER_ATTRIBUTES.row;
         let all = self.on(port).flat_map(|(_, listener)| listener.attributes.clone());
-        let first = self.on(port).next().map(|(fragment, _)| fragment);
+        let first = self.fragments_on(port).next();
         all.chain(of_first(first, row, &row.key_on(protocol, port))).collect()
     }
 }

@@ -4,30 +4,29 @@
 use crate::annotation::{Setting, SettingValue};
 use crate::stack::{Attributes, DELETION_PROTECTION};
 
-use super::{Linker, MemberState};
+use super::members::Members;
+use super::{Input, MemberState};
 
-impl Linker<'_> {
-    /// Of a load balancer that nobody is a member of any more: by the annotations of those that leave.
-    pub(super) fn leavers_lift(&self, setting: &'static Setting<Attributes>) -> bool {
-        let key = setting.row.full_key();
-        self.input.view.leaving.iter().any(|leaving| {
-            let raw = leaving.ingress().metadata.annotations.as_ref().and_then(|map| map.get(&key));
-            let value = raw.and_then(|raw| setting.row.read(raw, &[]).value());
-            asks(value.and_then(|value| Attributes::from_value(&value)).as_ref(), "false")
-        })
-    }
+/// Of a load balancer that nobody is a member of any more: by the annotations of those that leave.
+pub(super) fn leavers_lift(input: Input<'_>, setting: &'static Setting<Attributes>) -> bool {
+    let key = setting.row.full_key();
+    input.view.leaving.iter().any(|leaving| {
+        let raw = leaving.ingress().metadata.annotations.as_ref().and_then(|map| map.get(&key));
+        let value = raw.and_then(|raw| setting.row.read(raw, &[]).value());
+        asks(value.and_then(|value| Attributes::from_value(&value)).as_ref(), "false")
+    })
+}
 
-    /// Of a load balancer that members would replace or do without. `now` are the attributes that are asked for, `of` those
-    /// of one member: the ledger knows the member as it was until the edit is applied whole.
-    pub(super) fn members_lift(&self, now: &[Attributes], of: &'static Setting<Attributes>) -> bool {
-        let says = |value| now.iter().any(|attributes| asks(Some(attributes), value));
-        let taken_back = || {
-            let taken = self.taken.values().filter(|taken| taken.state != MemberState::Quarantined);
-            let before = taken.filter_map(|taken| taken.candidate.last_good.as_ref()?.fragment());
-            before.into_iter().any(|before| asks(before.values.get(of).as_ref(), "true"))
-        };
-        says("false") || !says("true") && taken_back()
-    }
+/// Of a load balancer that members would replace or do without. `now` are the attributes that are asked for, `of` those
+/// of one member: the ledger knows the member as it was until the edit is applied whole.
+pub(super) fn members_lift(members: &Members<'_>, now: &[Attributes], of: &'static Setting<Attributes>) -> bool {
+    let says = |value| now.iter().any(|attributes| asks(Some(attributes), value));
+    let taken_back = || {
+        let taken = members.by_seniority.iter().filter(|member| member.state != MemberState::Quarantined);
+        let before = taken.filter_map(|member| member.candidate.last_good.as_ref()?.fragment());
+        before.into_iter().any(|before| asks(before.values.get(of).as_ref(), "true"))
+    };
+    says("false") || !says("true") && taken_back()
 }
 
 fn asks(attributes: Option<&Attributes>, value: &str) -> bool {

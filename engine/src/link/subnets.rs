@@ -1,12 +1,11 @@
-//! Subnets: those that are named, those that the load balancer has, or those that can be discovered.
+//! The subnets of one load balancer: those that are named, those that it has, or those that can be discovered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Linker;
-use super::base_config::{IP_ADDRESS_TYPE, Placement};
+use super::Input;
 use super::faults::Fault;
 use crate::annotation::Subnets;
-use crate::annotation::catalogue::{IP_ADDRESS_TYPE as ADDRESSES, SCHEME, SUBNETS};
+use crate::annotation::catalogue::IP_ADDRESS_TYPE;
 use crate::compile::SettingKey;
 use crate::facts::{self, Subnet};
 use crate::finding::Code;
@@ -33,162 +32,129 @@ pub(super) struct Wanted<'w> {
     pub least: usize,
 }
 
-impl Linker<'_> {
-    /// Where the load balancer is to be, or where it is.
-    pub(super) fn placement(&self, faults: &mut Vec<Fault>) -> Placement {
-        let scheme = self.merged_or_default(&SCHEME).unwrap_or(Scheme::Internal);
-        let ip_address_type = self.merged_or_default(&ADDRESSES).unwrap_or(IpAddressType::Ipv4);
-        let existing = self.input.existing;
-        let wanted = Wanted {
-            key: SettingKey::Group(&SUBNETS.row),
-            scheme_key: SettingKey::Group(&SCHEME.row),
-            ask: self.merged(&SUBNETS),
-            existing: existing.filter(|one| one.scheme == scheme).map(|existing| existing.subnets.as_slice()),
-            scheme,
-            ip_address_type,
-            least: if self.input.settings.gate(Gate::AlbSingleSubnet) { 1 } else { 2 },
-        };
-        let fault = match self.choose_subnets(&wanted) {
-            Ok(subnets) => return Placement { scheme, ip_address_type, subnets },
-            Err(fault) => fault,
-        };
-        faults.push(fault.stays(existing.is_some()));
-        match existing {
-            Some(existing) => Placement {
-                scheme: existing.scheme,
-                ip_address_type: existing.ip_address_type.unwrap_or(ip_address_type),
-                subnets: existing.subnets.clone(),
-            },
-            None => Placement { scheme, ip_address_type, subnets: Vec::new() },
+/// Ids of the subnets of one load balancer; or why there are none to be used.
+pub(super) fn choose(input: Input<'_>, wanted: &Wanted<'_>) -> Result<Vec<String>, Box<Fault>> {
+    let Some(known) = &input.facts.subnets else {
+        // Not known yet: what is named is taken as it is, and what would be discovered cannot be told.
+        return Ok(match &wanted.ask {
+            Some(Subnets::Named(list)) => list.clone(),
+            _ => wanted.existing.map(<[String]>::to_vec).unwrap_or_default(),
+        });
+    };
+    let subnets = &known.value;
+    let chosen = match (&wanted.ask, wanted.existing) {
+        (Some(Subnets::Named(list)), _) => {
+            let found = named(input, list, subnets).and_then(|found| check(&found, wanted).map(|()| found));
+            found.map(|found| found.into_iter().map(|subnet| subnet.id.clone()).collect())
         }
-    }
-
-    /// Ids of the subnets of one load balancer; or why there are none to be used.
-    pub(super) fn choose_subnets(&self, wanted: &Wanted<'_>) -> Result<Vec<String>, Box<Fault>> {
-        let Some(known) = &self.input.facts.subnets else {
-            // Not known yet: what is named is taken as it is, and what would be discovered cannot be told.
-            return Ok(match &wanted.ask {
-                Some(Subnets::Named(list)) => list.clone(),
-                _ => wanted.existing.map(<[String]>::to_vec).unwrap_or_default(),
-            });
-        };
-        let subnets = &known.value;
-        let chosen = match (&wanted.ask, wanted.existing) {
-            (Some(Subnets::Named(list)), _) => {
-                let found = self.named(list, subnets).and_then(|found| check(&found, wanted).map(|()| found));
-                found.map(|found| found.into_iter().map(|subnet| subnet.id.clone()).collect())
-            }
-            (Some(Subnets::Tagged(tags)), _) => {
-                let matching = subnets.iter().filter(|subnet| self.in_vpc(subnet) && has_tags(subnet, tags)).collect();
-                self.one_a_zone(matching, wanted)
-            }
-            (None, Some(existing)) => Ok(existing.to_vec()),
-            (None, None) => self.one_a_zone(self.candidates(subnets, wanted.scheme), wanted).map_err(|unusable| {
-                let message = format!("couldn't auto-discover subnets: {}", unusable.message);
-                Unusable { code: Code::NoSubnets, message, ..unusable }
-            }),
-        };
-        chosen.map_err(|unusable| {
-            let mut by = vec![wanted.key.clone()];
-            let discovers = matches!(wanted.ask, None | Some(Subnets::Tagged(_)));
-            if discovers && wanted.scheme != self.input.settings.default_scheme {
-                by.push(wanted.scheme_key.clone());
-            }
-            if unusable.for_ipv6 {
-                by.push(IP_ADDRESS_TYPE);
-            }
-            let age = known.age(self.input.now);
-            Box::new(Fault::new(unusable.code, by, unusable.message).value(unusable.value).age(age))
-        })
-    }
-
-    fn in_vpc(&self, subnet: &Subnet) -> bool {
-        self.input.facts.vpc_id.as_ref().is_none_or(|vpc| *vpc == subnet.vpc_id)
-    }
-
-    /// Subnets by id, or by Name tag, where a name that is repeated takes the next subnet of that name.
-    pub(super) fn named<'s>(&self, list: &[String], subnets: &'s [Subnet]) -> Result<Vec<&'s Subnet>, Unusable> {
-        let mut found: Vec<&Subnet> = Vec::new();
-        let mut missing = Vec::new();
-        for item in list {
-            let next =
-                subnets.iter().filter(|subnet| !found.iter().any(|taken| taken.id == subnet.id)).filter(|subnet| {
-                    if item.starts_with("subnet-") {
-                        subnet.id == *item
-                    } else {
-                        self.in_vpc(subnet) && subnet.tags.get("Name") == Some(item)
-                    }
-                });
-            match next.min_by(|a, b| a.id.cmp(&b.id)) {
-                Some(subnet) => found.push(subnet),
-                None => missing.push(item.clone()),
-            }
+        (Some(Subnets::Tagged(tags)), _) => {
+            let matching = subnets.iter().filter(|subnet| in_vpc(input, subnet) && has_tags(subnet, tags)).collect();
+            one_a_zone(input, matching, wanted)
         }
-        if missing.is_empty() {
-            return Ok(found);
+        (None, Some(existing)) => Ok(existing.to_vec()),
+        (None, None) => one_a_zone(input, candidates(input, subnets, wanted.scheme), wanted).map_err(|unusable| {
+            let message = format!("couldn't auto-discover subnets: {}", unusable.message);
+            Unusable { code: Code::NoSubnets, message, ..unusable }
+        }),
+    };
+    chosen.map_err(|unusable| {
+        let mut by = vec![wanted.key.clone()];
+        let discovers = matches!(wanted.ask, None | Some(Subnets::Tagged(_)));
+        if discovers && wanted.scheme != input.settings.default_scheme {
+            by.push(wanted.scheme_key.clone());
         }
-        let value = missing.join(", ");
-        let message = format!("failed to list subnets by names or IDs: couldn't find all subnets, missing: {value}");
-        Err(Unusable { code: Code::SubnetsNotFound, message, value, for_ipv6: false })
-    }
-
-    /// Subnets with the scheme's role tag, or, when no subnet has it, those that are public or private by their routes.
-    fn candidates<'s>(&self, subnets: &'s [Subnet], scheme: Scheme) -> Vec<&'s Subnet> {
-        let (role, public) = match scheme {
-            Scheme::InternetFacing => ("kubernetes.io/role/elb", true),
-            Scheme::Internal => ("kubernetes.io/role/internal-elb", false),
-        };
-        let own = || subnets.iter().filter(|subnet| self.in_vpc(subnet));
-        let tagged: Vec<&Subnet> = own()
-            .filter(|subnet| subnet.tags.get(role).is_some_and(|value| value.is_empty() || value == "1"))
-            .collect();
-        if !tagged.is_empty() || !self.input.settings.gate(Gate::SubnetDiscoveryByReachability) {
-            return tagged;
+        if unusable.for_ipv6 {
+            by.push(SettingKey::of(&IP_ADDRESS_TYPE));
         }
-        own().filter(|subnet| subnet.public == Some(public)).collect()
-    }
+        let age = known.age(input.now);
+        Box::new(Fault::new(unusable.code, by, unusable.message).value(unusable.value).age(age))
+    })
+}
 
-    /// One eligible subnet a zone: this cluster's before others', then the lowest id; sorted by id.
-    fn one_a_zone(&self, candidates: Vec<&Subnet>, wanted: &Wanted<'_>) -> Result<Vec<String>, Unusable> {
-        let own_tag = format!("kubernetes.io/cluster/{}", self.input.settings.cluster_name);
-        let (mut foreign, mut full, mut without_ipv6) = (0, 0, 0);
-        let evaluated = candidates.len();
-        let mut by_zone: BTreeMap<&str, Vec<&Subnet>> = BTreeMap::new();
-        for subnet in candidates {
-            let tagged = subnet.tags.keys().any(|key| key.starts_with("kubernetes.io/cluster"));
-            if self.input.settings.gate(Gate::SubnetsClusterTagCheck) && tagged && !subnet.tags.contains_key(&own_tag) {
-                foreign += 1;
-            } else if subnet.free_addresses < FREE_ADDRESSES {
-                full += 1;
-            } else if wanted.ip_address_type.is_dualstack() && !subnet.ipv6 {
-                without_ipv6 += 1;
+fn in_vpc(input: Input<'_>, subnet: &Subnet) -> bool {
+    input.facts.vpc_id.as_ref().is_none_or(|vpc| *vpc == subnet.vpc_id)
+}
+
+/// Subnets by id, or by Name tag, where a name that is repeated takes the next subnet of that name.
+pub(super) fn named<'s>(input: Input<'_>, list: &[String], subnets: &'s [Subnet]) -> Result<Vec<&'s Subnet>, Unusable> {
+    let mut found: Vec<&Subnet> = Vec::new();
+    let mut missing = Vec::new();
+    for item in list {
+        let next = subnets.iter().filter(|subnet| !found.iter().any(|taken| taken.id == subnet.id)).filter(|subnet| {
+            if item.starts_with("subnet-") {
+                subnet.id == *item
             } else {
-                by_zone.entry(&subnet.zone).or_default().push(subnet);
+                in_vpc(input, subnet) && subnet.tags.get("Name") == Some(item)
             }
+        });
+        match next.min_by(|a, b| a.id.cmp(&b.id)) {
+            Some(subnet) => found.push(subnet),
+            None => missing.push(item.clone()),
         }
-        let mut chosen: Vec<&Subnet> = by_zone
-            .into_values()
-            .filter_map(|subnets| {
-                subnets.into_iter().min_by_key(|subnet| (!subnet.tags.contains_key(&own_tag), subnet.id.clone()))
-            })
-            .collect();
-        chosen.sort_by(|a, b| a.id.cmp(&b.id));
-        if chosen.is_empty() {
-            let mut message = format!(
-                "unable to resolve at least one subnet. Evaluated {evaluated} subnets: {foreign} are tagged for other \
-                 clusters, and {full} have insufficient available IP addresses"
-            );
-            if wanted.ip_address_type.is_dualstack() {
-                message.push_str(&format!(
-                    ", and {without_ipv6} don't have an associated IPv6 CIDR block, which is required for dualstack load balancers"
-                ));
-            }
-            let for_ipv6 = without_ipv6 > 0;
-            return Err(Unusable { code: Code::NoSubnets, message, value: String::new(), for_ipv6 });
-        }
-        check(&chosen, wanted)?;
-        Ok(chosen.into_iter().map(|subnet| subnet.id.clone()).collect())
     }
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    let value = missing.join(", ");
+    let message = format!("failed to list subnets by names or IDs: couldn't find all subnets, missing: {value}");
+    Err(Unusable { code: Code::SubnetsNotFound, message, value, for_ipv6: false })
+}
+
+/// Subnets with the scheme's role tag, or, when no subnet has it, those that are public or private by their routes.
+fn candidates<'s>(input: Input<'_>, subnets: &'s [Subnet], scheme: Scheme) -> Vec<&'s Subnet> {
+    let (role, public) = match scheme {
+        Scheme::InternetFacing => ("kubernetes.io/role/elb", true),
+        Scheme::Internal => ("kubernetes.io/role/internal-elb", false),
+    };
+    let own = || subnets.iter().filter(|subnet| in_vpc(input, subnet));
+    let tagged: Vec<&Subnet> =
+        own().filter(|subnet| subnet.tags.get(role).is_some_and(|value| value.is_empty() || value == "1")).collect();
+    if !tagged.is_empty() || !input.settings.gate(Gate::SubnetDiscoveryByReachability) {
+        return tagged;
+    }
+    own().filter(|subnet| subnet.public == Some(public)).collect()
+}
+
+/// One eligible subnet a zone: this cluster's before others', then the lowest id; sorted by id.
+fn one_a_zone(input: Input<'_>, candidates: Vec<&Subnet>, wanted: &Wanted<'_>) -> Result<Vec<String>, Unusable> {
+    let own_tag = format!("kubernetes.io/cluster/{}", input.settings.cluster_name);
+    let (mut foreign, mut full, mut without_ipv6) = (0, 0, 0);
+    let evaluated = candidates.len();
+    let mut by_zone: BTreeMap<&str, Vec<&Subnet>> = BTreeMap::new();
+    for subnet in candidates {
+        let tagged = subnet.tags.keys().any(|key| key.starts_with("kubernetes.io/cluster"));
+        if input.settings.gate(Gate::SubnetsClusterTagCheck) && tagged && !subnet.tags.contains_key(&own_tag) {
+            foreign += 1;
+        } else if subnet.free_addresses < FREE_ADDRESSES {
+            full += 1;
+        } else if wanted.ip_address_type.is_dualstack() && !subnet.ipv6 {
+            without_ipv6 += 1;
+        } else {
+            by_zone.entry(&subnet.zone).or_default().push(subnet);
+        }
+    }
+    let mut chosen: Vec<&Subnet> = by_zone
+        .into_values()
+        .filter_map(|subnets| {
+            subnets.into_iter().min_by_key(|subnet| (!subnet.tags.contains_key(&own_tag), subnet.id.clone()))
+        })
+        .collect();
+    chosen.sort_by(|a, b| a.id.cmp(&b.id));
+    if chosen.is_empty() {
+        let mut message = format!(
+            "unable to resolve at least one subnet. Evaluated {evaluated} subnets: {foreign} are tagged for other \
+             clusters, and {full} have insufficient available IP addresses"
+        );
+        if wanted.ip_address_type.is_dualstack() {
+            message.push_str(&format!(
+                ", and {without_ipv6} don't have an associated IPv6 CIDR block, which is required for dualstack load balancers"
+            ));
+        }
+        let for_ipv6 = without_ipv6 > 0;
+        return Err(Unusable { code: Code::NoSubnets, message, value: String::new(), for_ipv6 });
+    }
+    check(&chosen, wanted)?;
+    Ok(chosen.into_iter().map(|subnet| subnet.id.clone()).collect())
 }
 
 /// The rules that AWS has for the subnets of one load balancer.

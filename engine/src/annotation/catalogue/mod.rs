@@ -25,7 +25,7 @@ use super::arn::Kind as ArnKind;
 use super::attributes::Owner;
 use super::setting::{ClassParameter, Flag, OnService, Setting, When, Wins};
 use super::value::Value;
-use crate::finding::Code;
+use crate::finding::{Code, FieldPath};
 
 pub use frontend_nlb::*;
 pub use group::*;
@@ -223,6 +223,12 @@ impl SettingRow {
     #[must_use]
     pub fn full_key(&self) -> String {
         format!("{}{}", self.prefix, self.key)
+    }
+
+    /// The place of the annotation, as findings name it.
+    #[must_use]
+    pub fn path(&self) -> FieldPath {
+        FieldPath::annotation(&self.full_key())
     }
 
     /// A value as one writes it.

@@ -1,11 +1,13 @@
 //! Keys that belong to the rules of an Ingress: actions, conditions, rewrites, authentication.
 
 use super::{Grammar, Merge, OnService, Scope, Setting, SettingRow, Shape};
+use crate::annotation::action::Written;
 use crate::finding::Code;
+use crate::stack::{Authenticate, Condition, JwtValidation, Transform};
 use Scope::Rule;
 
 settings! { RULE_ROWS:
-    ACTIONS: String = Setting::new(
+    ACTIONS: Written = Setting::new(
         "actions.", Rule, Grammar::Json(Shape::Action), Merge::Own,
         r#"{"type": "redirect", "redirectConfig": {"host": "www.example.com", "statusCode": "HTTP_301"}}"#,
         "What rules do whose backend is the Service named in the key with the port name `use-annotation`: a fixed response, \
@@ -13,14 +15,14 @@ settings! { RULE_ROWS:
     )
     .code(Code::InvalidAction)
     .also(&[Code::MissingService, Code::MissingServicePort, Code::ServiceTypeMismatch, Code::TargetGroupNotFound, Code::UnfamiliarValue]);
-    CONDITIONS: String = Setting::new(
+    CONDITIONS: Vec<Condition> = Setting::new(
         "conditions.", Rule, Grammar::Json(Shape::Conditions), Merge::Own,
         r#"[{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "x-canary", "values": ["yes"]}}]"#,
         "What requests must be like, beyond host and path, for every rule whose backend is the Service named in the key.",
     )
     .code(Code::InvalidCondition)
     .also(&[Code::RuleTooLarge, Code::UnfamiliarValue]);
-    TRANSFORMS: String = Setting::new(
+    TRANSFORMS: Vec<Transform> = Setting::new(
         "transforms.", Rule, Grammar::Json(Shape::Transforms), Merge::Own,
         r#"[{"type": "url-rewrite", "urlRewriteConfig": {"rewrites": [{"regex": "^/api/(.*)$", "replace": "/$1"}]}}]"#,
         "How host header and URL are rewritten before a request goes to the Service named in the key.",
@@ -40,7 +42,7 @@ settings! { RULE_ROWS:
     .fix_of_code()
     .default("none")
     .on_service(OnService::Replaces);
-    AUTH_IDP_COGNITO: String = Setting::new(
+    AUTH_IDP_COGNITO: Authenticate = Setting::new(
         "auth-idp-cognito", Rule, Grammar::Json(Shape::Cognito), Merge::Own,
         r#"{"userPoolARN": "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_abc", "userPoolClientID": "client", "userPoolDomain": "users"}"#,
         "The Cognito user pool for `auth-type: cognito`.",
@@ -49,7 +51,7 @@ settings! { RULE_ROWS:
     .also(&[Code::UnfamiliarValue])
     .confidential()
     .on_service(OnService::Replaces);
-    AUTH_IDP_OIDC: String = Setting::new(
+    AUTH_IDP_OIDC: Authenticate = Setting::new(
         "auth-idp-oidc", Rule, Grammar::Json(Shape::Oidc), Merge::Own,
         r#"{"issuer": "https://id.example.com", "authorizationEndpoint": "https://id.example.com/auth", "tokenEndpoint": "https://id.example.com/token", "userInfoEndpoint": "https://id.example.com/userinfo", "secretName": "oidc"}"#,
         "The identity provider for `auth-type: oidc`. The Secret, in the Ingress' namespace, holds clientID and clientSecret.",
@@ -88,7 +90,7 @@ settings! { RULE_ROWS:
     .code(Code::InvalidAuthentication)
     .default("604800")
     .on_service(OnService::Replaces);
-    JWT_VALIDATION: String = Setting::new(
+    JWT_VALIDATION: JwtValidation = Setting::new(
         "jwt-validation", Rule, Grammar::Json(Shape::Jwt), Merge::Own,
         r#"{"jwksEndpoint": "https://id.example.com/jwks.json", "issuer": "https://id.example.com"}"#,
         "Requires a valid JSON web token in the Authorization header, and claims if wanted. Only on HTTPS listeners, and not \

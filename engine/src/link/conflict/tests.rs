@@ -104,7 +104,7 @@ fn agree(members: &[Arc<Fragment>]) -> bool {
     };
     ordered.iter().enumerate().all(|(place, one)| {
         ordered.iter().skip(place + 1).all(|other| {
-            one.settings.iter().filter(|own| counts(&own.key)).all(|own| match setting_of(other, &own.key) {
+            one.settings.iter().filter(|own| counts(&own.key)).all(|own| match other.setting(&own.key) {
                 Some(theirs) => own.value == theirs.value,
                 None => own.key.row().is_none_or(|row| row.merge != Merge::Identical),
             })
