@@ -8,7 +8,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use albedo_engine::annotation::PREFIX;
-use albedo_engine::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Readers};
+use albedo_engine::finding::{Code, Effect, FieldPath, Finding, Readers};
 use albedo_engine::kinds::{Key, LastGood};
 use albedo_engine::ledger;
 use albedo_engine::link::{self, Existing};
