@@ -39,7 +39,7 @@ run helm install albedo "$CHART" --namespace "$NAMESPACE" --create-namespace --v
 run kubectl -n "$NAMESPACE" rollout status deployment/albedo --timeout=120s
 run helm test albedo --namespace "$NAMESPACE" >/dev/null
 all=$(kubectl get targetgroupbindings --all-namespaces --output name | wc -l)
-eventually 120 sh -c 'kubectl get ingressgroups --no-headers | grep -q . && ! kubectl get ingressgroups --no-headers | grep -qv Ready'
+eventually 60 sh -c 'kubectl get ingressgroups --no-headers | grep -q . && ! kubectl get ingressgroups --no-headers | grep -qv Ready'
 quiet
 run kubectl get ingressgroups
 [[ $(aws_writes) == "$before" ]] || fail "$(($(aws_writes) - before)) calls changed something in AWS"

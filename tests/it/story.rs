@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use albedo_testenv::{
-    Binaries, CertManager, ClusterIps, ControlPlane, Emulator, Frozen, Kubelet, Label, Program, ProgramPods,
+    Binaries, CertManager, ClusterIps, ControlPlane, Emulator, Frozen, Kubelet, Label, Program, ProgramPods, eventually,
 };
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -69,6 +69,8 @@ impl Stage {
     fn values(&self) -> Result<PathBuf> {
         let values = json!({
             "clusterName": self.cluster, "region": self.region, "vpcId": self.vpc,
+            // Ingresses of the cluster that LBC left name Secrets, which it could read.
+            "clusterSecretsPermissions": {"allowAllSecrets": true},
             "podAnnotations": {"testenv.albedo.dev/hold": "a process"},
             "extraArgs": ["--shutdown-linger-seconds=2"],
             "env": {"AWS_ENDPOINT_URL": self.emulator.endpoint(), "AWS_ACCESS_KEY_ID": self.region, "AWS_SECRET_ACCESS_KEY": "testenv",
