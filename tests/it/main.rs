@@ -48,6 +48,7 @@ mod rights;
 mod rollout;
 mod service;
 mod settles;
+mod story;
 mod throttles;
 mod tls;
 mod troubles;
@@ -182,6 +183,8 @@ const TESTS: &[(&str, Test)] = tests![
     install::manifests_take_nothing_with_them,
     install::webhooks_go_with_the_role,
     verify::a_chart_verifies_an_installation,
+    story::strangers_install_it,
+    story::strangers_switch,
     wire::what_is_no_review_is_answered,
     wire::odd_objects_are_judged,
     wire::other_paths_let_through,

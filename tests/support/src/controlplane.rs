@@ -276,7 +276,14 @@ fn etcd_command(bin: &Path, dir: &Path, client: u16, peer: u16) -> Command {
 fn apiserver_command(bin: &Path, dir: &Path, authority: &Authority, port: u16, store: u16) -> Result<Command> {
     let pki = dir.join("pki");
     let (certificate, key) = authority
-        .server(&["127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1"])?
+        .server(&[
+            "127.0.0.1",
+            "localhost",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "127.96.0.1",
+        ])?
         .write(&pki, "apiserver")?;
     let signer = rcgen::KeyPair::generate().context("making the key of service accounts")?;
     let (public, private) =
@@ -290,7 +297,7 @@ fn apiserver_command(bin: &Path, dir: &Path, authority: &Authority, port: u16, s
         "--advertise-address",
         "127.0.0.1",
         "--service-cluster-ip-range",
-        "10.96.0.0/16",
+        "127.96.0.0/16",
     ]);
     c.arg("--tls-cert-file")
         .arg(certificate)

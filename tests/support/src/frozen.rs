@@ -36,7 +36,7 @@ pub struct Counts {
     pub target_groups: usize,
 }
 
-/// A thawed cluster, without any controller, and its AWS.
+/// A thawed cluster, without a controller of load balancers, and its AWS.
 pub struct Frozen {
     pub label: Label,
     pub plane: ControlPlane,
@@ -44,8 +44,19 @@ pub struct Frozen {
 }
 
 impl Frozen {
-    /// Thaws a world of tests/adoption in a folder that is its alone.
+    /// Thaws a world of tests/adoption in a folder that is its alone, with the account that Albedo has where it is no Pod.
     pub async fn thaw(world: &str, dir: &Path) -> Result<Self> {
+        let thawed = Self::thaw_as_left(world, dir, false).await?;
+        thawed.plane.account().await?;
+        let ingresses = thawed.plane.kubectl_ok(["get", "ingress", "--all-namespaces", "-o", "json"]).await?;
+        for namespace in with_secrets(&serde_json::from_str(&ingresses)?) {
+            thawed.plane.grant_secret(&namespace, None, &["get", "list", "watch"]).await?;
+        }
+        Ok(thawed)
+    }
+
+    /// Thaws a world as it is; with or without the controllers of Kubernetes.
+    pub async fn thaw_as_left(world: &str, dir: &Path, controller_manager: bool) -> Result<Self> {
         let source = tests_dir().join("adoption").join(world);
         let label = source.join("world.json");
         let label = std::fs::read(&label).with_context(|| format!("reading {}", label.display()))?;
@@ -55,14 +66,9 @@ impl Frozen {
         let mut unpack = Process::start("unpack.py", &unpack, &dir.join("unpack.log"))?;
         ensure!(unpack.wait(UNPACKED).await?.success(), unpack.failure("it failed"));
         let journal: Value = serde_json::from_slice(&std::fs::read(dir.join("aws.json"))?)?;
-        let plane = ControlPlane::builder(dir).with_controller_manager(false).start();
+        let plane = ControlPlane::builder(dir).with_controller_manager(controller_manager).start();
         let (plane, emulator) = tokio::try_join!(plane, Emulator::start(dir))?;
         emulator.thaw(&journal).await?;
-        plane.account().await?;
-        let ingresses = plane.kubectl_ok(["get", "ingress", "--all-namespaces", "-o", "json"]).await?;
-        for namespace in with_secrets(&serde_json::from_str(&ingresses)?) {
-            plane.grant_secret(&namespace, None, &["get", "list", "watch"]).await?;
-        }
         Ok(Self { label, plane, emulator })
     }
 

@@ -11,6 +11,8 @@
 //! | [`Frozen`] | a cluster and its AWS as somebody else left them |
 //! | [`CertManager`] | cert-manager's controllers and CA injector |
 //! | [`Kubelet`] | schedules pods onto made-up nodes and says that they run |
+//! | [`ProgramPods`] | runs Pods of one image as processes |
+//! | [`ClusterIps`] | forwards connections to Services |
 //! | [`SecretMount`] | a Secret as files, refreshed the way a kubelet does it |
 //! | [`Albedo`] | the program under test as a process |
 //! | [`Process`] | what all of them are: a child that never outlives its parent, and whose log is at hand when it fails |
@@ -27,6 +29,7 @@ mod aws_state;
 mod binaries;
 mod certmanager;
 mod clock;
+mod cluster_ips;
 mod controlplane;
 mod emulator;
 mod frozen;
@@ -39,6 +42,7 @@ mod picture;
 mod pki;
 mod pods;
 mod process;
+mod program_pods;
 mod refusal;
 mod rights;
 mod test_env;
@@ -52,6 +56,7 @@ pub use aws_state::{
 pub use binaries::Binaries;
 pub use certmanager::CertManager;
 pub use clock::Clock;
+pub use cluster_ips::ClusterIps;
 pub use controlplane::{AUDIT, ControlPlane, ControlPlaneBuilder, OBSERVED_USER};
 pub use emulator::{CALLS, Emulator};
 pub use frozen::{Counts, Frozen, Label};
@@ -63,6 +68,7 @@ pub use net::{free_port, http_get, http_post};
 pub use pki::{Authority, Pair};
 pub use pods::{HOLD, READY};
 pub use process::{Process, Signal};
+pub use program_pods::{Program, ProgramPods};
 pub use refusal::{How, Often, Refusal, Which};
 pub use rights::{Reviewed, UsedRights, granted_by_roles, missing, refused_in_aws, unused};
 pub use test_env::{Scope, TestEnv};
