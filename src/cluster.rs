@@ -6,6 +6,7 @@ mod decode;
 mod error;
 mod events;
 mod feed;
+mod gates;
 mod lease;
 mod metrics;
 mod objects;

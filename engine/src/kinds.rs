@@ -26,7 +26,7 @@ pub use params::{
     Attribute, Group, IngressClassParams, IngressClassParamsSpec, IpamConfiguration, ListenerParams, MinimumCapacity,
     SubnetSelector, Tag,
 };
-pub use pod::Pod;
+pub use pod::{GateCondition, Pod, TARGET_HEALTH, TargetHealthGate, readiness_gate};
 
 use crate::finding::ObjectRef;
 

@@ -4,6 +4,7 @@
 mod binding;
 mod checkpoint;
 mod endpoints;
+mod gates;
 mod networking;
 mod ownership;
 mod record;
@@ -12,8 +13,9 @@ mod registration;
 pub use binding::{from_kind, to_kind};
 pub use checkpoint::{CHECKPOINT, CHECKPOINT_TIMESTAMP, checkpoint, checkpoint_of};
 pub use endpoints::{
-    Origin, Resolution, Resolved, ServiceRead, SkipReason, Skipped, Sources, TargetsError, readiness_gate, resolve,
+    Origin, Resolution, Resolved, ServiceRead, SkipReason, Skipped, Sources, TargetsError, resolve,
 };
+pub use gates::{Gated, gated, released, states};
 pub use networking::{
     AttachedGroup, Backend, DESCRIPTION, EndpointGroups, Interface, Need, NetworkingError, PermissionChange, Wanted,
     diff as networking_diff, endpoint_group, wanted,

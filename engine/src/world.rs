@@ -265,6 +265,18 @@ impl World {
         self.bindings.iter()
     }
 
+    /// The bindings of a namespace, by name.
+    pub fn bindings_in(&self, namespace: &str) -> impl Iterator<Item = (&Key, &Arc<TargetGroupBinding>)> {
+        self.bindings.range(Key::new(namespace, "")..).take_while(move |(key, _)| key.namespace == namespace)
+    }
+
+    /// The Pods of a namespace that have this readiness gate.
+    #[must_use]
+    pub fn gated_pods(&self, namespace: &str, gate: &str) -> Vec<Arc<Pod>> {
+        let all = self.pods.range(Key::new(namespace, "")..).take_while(|(key, _)| key.namespace == namespace);
+        all.filter(|(_, pod)| pod.gate(gate).is_some()).map(|(_, pod)| pod.clone()).collect()
+    }
+
     /// The `EndpointSlices` of a Service.
     #[must_use]
     pub fn endpoints(&self, service: &Key) -> Vec<Arc<Endpoints>> {

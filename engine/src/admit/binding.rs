@@ -81,6 +81,12 @@ fn traits_of<'c>(binding: &TargetGroupBinding, context: Context<'c>) -> Option<&
     known.get(&arn_of(binding, context)?)
 }
 
+/// The target type of a binding: its own, or that of its target group if facts know it.
+pub(super) fn target_type_of<'c>(binding: &'c TargetGroupBinding, context: Context<'c>) -> Option<&'c str> {
+    let known = || Some(traits_of(binding, context)?.target_type.as_str());
+    text(binding.spec.target_type.as_ref()).or_else(known)
+}
+
 fn arn_of(binding: &TargetGroupBinding, context: Context<'_>) -> Option<String> {
     let by_name = || context.facts.target_group_names.as_ref()?.value.get(binding.given_name()?).cloned();
     binding.given_arn().map(str::to_owned).or_else(by_name)
@@ -125,7 +131,7 @@ impl Review<'_> {
             let fix = "write it as AWS does: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID";
             found.push(self.invalid("targetGroupARN", arn, "it is not an ARN of a target group", fix));
         }
-        let kind = text(spec.target_type.as_ref()).or_else(|| self.kind());
+        let kind = target_type_of(self.binding, self.context);
         if kind == Some("ip") && spec.node_selector.is_some() {
             let message = "nodeSelector selects nodes, and the targets are pods: targetType is ip";
             found.push(self.invalid(

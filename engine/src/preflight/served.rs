@@ -100,13 +100,17 @@ pub(super) fn bindings(input: &Input<'_>, lines: &mut Lines<'_>) {
     }
     let mut taken_over = all;
     for (key, binding) in input.manifests.world.bindings() {
-        let hold = held_by_itself(binding).or_else(|| multi_cluster(input, binding));
-        let Some(hold) = hold else { continue };
+        let Some(hold) = hold(input, binding) else { continue };
         taken_over -= 1;
         let fix = "or keep LBC for it beside Albedo (see docs/beside-lbc.md)";
         lines.blocks(format!("TargetGroupBinding {key}"), hold.to_string(), fix);
     }
     lines.fine("", format!("{} that Albedo takes over", count(taken_over, "binding")));
+}
+
+/// Why Albedo does not touch a binding.
+pub(super) fn hold(input: &Input<'_>, binding: &TargetGroupBinding) -> Option<Hold> {
+    held_by_itself(binding).or_else(|| multi_cluster(input, binding))
 }
 
 /// A binding of a group is the group's, whoever shares its target group.

@@ -42,6 +42,8 @@ struct Known {
     record: Option<Record>,
     /// Targets that AWS refused: they are tried last.
     refused: BTreeSet<Target>,
+    /// When the health of targets was last told to pods, and to which, by uid.
+    gates_told: Option<(Instant, BTreeSet<String>)>,
 }
 
 impl Memory {
@@ -114,6 +116,17 @@ impl Memory {
 
     pub(super) fn refuse(&self, key: &Key, refused: BTreeSet<Target>) {
         self.change(key, |known| known.refused = refused);
+    }
+
+    /// How long ago the health of their targets was told to these pods, all of them.
+    pub(super) fn gates_told<'p>(&self, key: &Key, mut pods: impl Iterator<Item = &'p str>) -> Option<Duration> {
+        let inner = self.lock();
+        let (at, told) = inner.bindings.get(key)?.gates_told.as_ref()?;
+        pods.all(|uid| told.contains(uid)).then(|| at.elapsed())
+    }
+
+    pub(super) fn tell_gates(&self, key: &Key, pods: BTreeSet<String>) {
+        self.change(key, |known| known.gates_told = (!pods.is_empty()).then(|| (Instant::now(), pods)));
     }
 
     /// Forgets bindings that are no more, and target groups that were read long ago.

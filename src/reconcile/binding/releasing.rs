@@ -37,6 +37,7 @@ impl Reconciler {
             }
             self.leave_former(key, binding, arn.as_deref().unwrap_or_default()).await?;
         }
+        self.release_gates(key).await?;
         self.shared.cluster.remove_binding_finalizer(&self.shared.lease_proof, binding, FINALIZER).await?;
         Ok(Next::Rest)
     }

@@ -2,11 +2,15 @@
 
 use super::FailurePolicy::{Fail, Ignore};
 use super::Kind::{Mutating, Validating};
-use super::Reach::{All, Others, Own, Served};
+use super::Reach::{All, Labelled, Others, Own, Served};
 use super::WebhookRow;
 
 const CREATE: &[&str] = &["CREATE"];
 const CREATE_UPDATE: &[&str] = &["CREATE", "UPDATE"];
+
+/// LBC's label of namespaces whose Pods get readiness gates, with its value:
+/// <https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/deploy/pod_readiness_gate/>.
+pub const GATES: (&str, &str) = ("elbv2.k8s.aws/pod-readiness-gate-inject", "enabled");
 
 /// Every path that is served. Paths of the AWS Load Balancer Controller keep their spelling, so that configurations
 /// that it left behind continue to work.
@@ -61,15 +65,15 @@ pub const ROWS: &[WebhookRow] = &[
     },
     WebhookRow {
         path: "/mutate-v1-pod",
-        webhook: "mpod.elbv2.k8s.aws",
+        webhook: "mpod.albedo.dev",
         kind: Mutating,
         group: "",
         version: "v1",
         resource: "pods",
         operations: CREATE,
         failure_policy: Ignore,
-        reach: Served,
-        note: "readiness gates",
+        reach: Labelled(GATES.0, GATES.1),
+        note: "adds readiness gates to Pods that will be targets",
     },
     WebhookRow {
         path: "/mutate-v1-pod-server-id",
