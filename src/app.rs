@@ -78,6 +78,7 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
         async move { cluster.watch(namespace.as_deref(), &liveness, end).await }
     });
     tokio::spawn(when_ready(cluster.clone(), readiness));
+    tokio::spawn(cluster.clone().learn_version());
     tokio::spawn(liveness.clone().keep(
         "the upkeep of certificates and webhooks",
         stop.clone(),
@@ -333,7 +334,7 @@ fn wanted(flags: &Run, cluster: &Cluster) -> anyhow::Result<Wanted> {
         inject_ca_from: given(&flags.inject_ca_from),
         authority: flags.webhook_cert_dir.join("ca.crt"),
         watched: given(&flags.watch_namespace),
-        labelled: flags.enable_pod_readiness_gate_inject && !flags.beside_lbc,
+        gates: flags.enable_pod_readiness_gate_inject && !flags.beside_lbc,
         class: (!flags.beside_lbc).then(|| flags.ingress_class.clone()),
     })
 }

@@ -16,6 +16,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod version;
 mod watch;
 mod write;
 

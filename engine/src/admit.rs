@@ -7,6 +7,7 @@ mod gates;
 mod oversized;
 mod parameters;
 mod policy;
+mod pre_stop;
 mod preview;
 pub mod registration;
 mod verdict;
@@ -230,7 +231,8 @@ fn review_other(request: &Request, object: &Value, context: Context<'_>) -> Revi
         ("ingressclassparams", _) => {
             parameters::validate(object, old, &request.name, context.policy, &context.settings.extra_attributes)
         }
-        ("pods", registration::Kind::Mutating) if request.row.registered() => gates::mutate(request, object, context),
+        ("pods", _) if request.row.path == registration::GATES_PATH => gates::mutate(request, object, context),
+        ("pods", _) if request.row.path == registration::PRE_STOP_PATH => pre_stop::mutate(request, object, context),
         ("targetgroupbindings", registration::Kind::Mutating) => binding::mutate(request, object, context),
         ("targetgroupbindings", registration::Kind::Validating) => binding::validate(request, object, old, context),
         _ => ReviewAnswer::allow(),

@@ -75,6 +75,8 @@ pub struct World {
     /// Service → bindings of it.
     service_bindings: BTreeMap<Key, BTreeSet<Key>>,
     ready: BTreeSet<Kind>,
+    /// Major and minor version of the API server; `None` while it is unknown.
+    version: Option<(u32, u32)>,
 }
 
 impl World {
@@ -90,6 +92,28 @@ impl World {
     #[must_use]
     pub fn settings(&self) -> Settings {
         self.settings.clone().unwrap_or_else(|| Settings::new(""))
+    }
+
+    /// The API server has this version, major and minor.
+    pub fn learn_version(&mut self, version: (u32, u32)) {
+        self.version = Some(version);
+    }
+
+    /// Whether the API server is known to be of this version or a later one.
+    #[must_use]
+    pub fn is_at_least(&self, version: (u32, u32)) -> bool {
+        self.version.is_some_and(|is| is >= version)
+    }
+
+    /// Whether an Ingress or a binding names a Service.
+    #[must_use]
+    pub fn is_backend(&self, service: &Key) -> bool {
+        self.service_users.contains_key(service) || self.service_bindings.contains_key(service)
+    }
+
+    /// The Services of a namespace, by name.
+    pub fn services_in(&self, namespace: &str) -> impl Iterator<Item = (&Key, &Arc<Service>)> {
+        self.services.range(Key::new(namespace, "")..).take_while(move |(key, _)| key.namespace == namespace)
     }
 
     /// Whether each kind has been listed once. Before that, a missing object does not mean that it does not exist.

@@ -59,7 +59,7 @@ fn is_served(binding: &TargetGroupBinding) -> bool {
 }
 
 /// Whether a Service selects Pods with these labels. One without a selector selects none.
-fn selects(service: &Service, labels: Option<&Value>) -> bool {
+pub(super) fn selects(service: &Service, labels: Option<&Value>) -> bool {
     let label = |key: &str| labels?.get(key)?.as_str();
     let none = BTreeMap::new();
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref()).unwrap_or(&none);

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 mod conditions;
 mod rows;
 
-pub use rows::{GATES, ROWS};
+pub use rows::{GATES, GATES_PATH, PRE_STOP, PRE_STOP_PATH, ROWS};
 
 /// The label, and its value, of what the chart makes.
 const NAME_LABEL: &str = "app.kubernetes.io/name";
@@ -56,8 +56,8 @@ pub enum Reach {
     Others,
     /// All of them.
     All,
-    /// Those in namespaces that have this label with this value, other than the pods of Albedo itself.
-    Labelled(&'static str, &'static str),
+    /// Those in namespaces that have this label with this value, or with any value, other than the pods of Albedo itself.
+    Labelled(&'static str, Option<&'static str>),
     /// None: it is not registered. A configuration that LBC left behind may still call the path,
     /// and this must not fail.
     Served,
@@ -121,8 +121,8 @@ pub struct Options {
     pub target: Target,
     /// PEM certificates of the CA that signs the serving certificate. `None`: an injector sets the field.
     pub ca_bundle: Option<Vec<u8>>,
-    /// Whether webhooks of [`Reach::Labelled`] are registered.
-    pub labelled: bool,
+    /// Whether the webhook of [`GATES`] is registered.
+    pub gates: bool,
     /// Names of the classes that are ours: `spec.ingressClassName` or the legacy annotation. An empty name stands for
     /// an Ingress without a class.
     pub classes: Vec<String>,
@@ -147,7 +147,7 @@ impl Default for Options {
                 port: 443,
             },
             ca_bundle: None,
-            labelled: true,
+            gates: true,
             classes: vec!["alb".to_owned()],
             namespace_selector: None,
             controller_user: Some("system:serviceaccount:albedo-system:albedo".to_owned()),
@@ -160,10 +160,7 @@ impl Default for Options {
 /// The two configurations: every registered row of [`ROWS`] as one webhook, in the order of the table.
 #[must_use]
 pub fn configurations(options: &Options) -> (ValidatingWebhookConfiguration, MutatingWebhookConfiguration) {
-    let is_wanted = |row: &&WebhookRow| match row.reach {
-        Reach::Labelled(..) => options.labelled,
-        _ => row.registered(),
-    };
+    let is_wanted = |row: &&WebhookRow| row.registered() && (options.gates || row.path != GATES_PATH);
     let of = |kind: Kind| ROWS.iter().filter(is_wanted).filter(move |row| row.kind == kind);
     (
         ValidatingWebhookConfiguration {
@@ -229,7 +226,17 @@ fn mutating(row: &WebhookRow, options: &Options) -> MutatingWebhook {
 fn namespace_selector(row: &WebhookRow, options: &Options) -> Option<LabelSelector> {
     let Reach::Labelled(label, value) = row.reach else { return options.namespace_selector.clone() };
     let mut selector = options.namespace_selector.clone().unwrap_or_default();
-    selector.match_labels.get_or_insert_default().insert(label.to_owned(), value.to_owned());
+    match value {
+        Some(value) => drop(selector.match_labels.get_or_insert_default().insert(label.to_owned(), value.to_owned())),
+        None => {
+            let exists = LabelSelectorRequirement {
+                key: label.to_owned(),
+                operator: "Exists".to_owned(),
+                values: None,
+            };
+            selector.match_expressions.get_or_insert_default().push(exists);
+        }
+    }
     Some(selector)
 }
 

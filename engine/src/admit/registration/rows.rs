@@ -12,6 +12,13 @@ const CREATE_UPDATE: &[&str] = &["CREATE", "UPDATE"];
 /// <https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/deploy/pod_readiness_gate/>.
 pub const GATES: (&str, &str) = ("elbv2.k8s.aws/pod-readiness-gate-inject", "enabled");
 
+/// The path of readiness gates, which is LBC's.
+pub const GATES_PATH: &str = "/mutate-v1-pod";
+/// The label of namespaces whose Pods sleep before they stop, with the seconds as its value. On a Pod the annotation of this name has precedence.
+pub const PRE_STOP: &str = "albedo.dev/pre-stop-sleep";
+/// The path of what makes them sleep.
+pub const PRE_STOP_PATH: &str = "/mutate-v1-pod-pre-stop";
+
 /// Every path that is served. Paths of the AWS Load Balancer Controller keep their spelling, so that configurations
 /// that it left behind continue to work.
 pub const ROWS: &[WebhookRow] = &[
@@ -64,7 +71,7 @@ pub const ROWS: &[WebhookRow] = &[
         note: "the same for Ingresses whose class turns out to be ours; warns of our keys under a foreign class",
     },
     WebhookRow {
-        path: "/mutate-v1-pod",
+        path: GATES_PATH,
         webhook: "mpod.albedo.dev",
         kind: Mutating,
         group: "",
@@ -72,8 +79,20 @@ pub const ROWS: &[WebhookRow] = &[
         resource: "pods",
         operations: CREATE,
         failure_policy: Ignore,
-        reach: Labelled(GATES.0, GATES.1),
+        reach: Labelled(GATES.0, Some(GATES.1)),
         note: "adds readiness gates to Pods that will be targets",
+    },
+    WebhookRow {
+        path: PRE_STOP_PATH,
+        webhook: "mpod-pre-stop.albedo.dev",
+        kind: Mutating,
+        group: "",
+        version: "v1",
+        resource: "pods",
+        operations: CREATE,
+        failure_policy: Ignore,
+        reach: Labelled(PRE_STOP, None),
+        note: "lets containers of Pods that will be targets sleep before they stop",
     },
     WebhookRow {
         path: "/mutate-v1-pod-server-id",

@@ -54,7 +54,7 @@ fn those_of_ingresses_bindings_and_pods_are_registered() {
     );
     assert_eq!(
         names(&mutating),
-        ["mingress.albedo.dev", "mingress-others.albedo.dev", "mpod.albedo.dev", "mtargetgroupbinding.albedo.dev"]
+        ["mingress.albedo.dev", "mingress-others.albedo.dev", "mpod.albedo.dev", "mpod-pre-stop.albedo.dev", "mtargetgroupbinding.albedo.dev"]
     );
 }
 
@@ -139,15 +139,17 @@ fn pods_are_reviewed_in_labelled_namespaces_alone() {
         let all = mutating["webhooks"].as_array().unwrap().clone();
         all.into_iter().filter(|webhook| webhook["rules"][0]["resources"] == json!(["pods"])).collect()
     };
-    let [webhook] = of_pods(&Options::default()).try_into().unwrap();
+    let [webhook, pre_stop] = of_pods(&Options::default()).try_into().unwrap();
+    let exists = json!([{"key": "albedo.dev/pre-stop-sleep", "operator": "Exists"}]);
+    assert_eq!(pre_stop["namespaceSelector"], json!({"matchExpressions": exists}));
     let label = json!({"elbv2.k8s.aws/pod-readiness-gate-inject": "enabled"});
     assert_eq!(webhook["namespaceSelector"], json!({"matchLabels": label}));
     assert_eq!((&webhook["failurePolicy"], &webhook["rules"][0]["operations"]), (&json!("Ignore"), &json!(["CREATE"])));
     let own = json!([{"key": "app.kubernetes.io/name", "operator": "NotIn", "values": ["albedo"]}]);
     assert_eq!(webhook["objectSelector"]["matchExpressions"], own);
     let namespaces = LabelSelector { match_labels: Some(one("team", "web")), match_expressions: None };
-    let [webhook] = of_pods(&Options { namespace_selector: Some(namespaces), ..Options::default() }).try_into().unwrap();
+    let [webhook, _] = of_pods(&Options { namespace_selector: Some(namespaces), ..Options::default() }).try_into().unwrap();
     let labels = json!({"elbv2.k8s.aws/pod-readiness-gate-inject": "enabled", "team": "web"});
     assert_eq!(webhook["namespaceSelector"], json!({"matchLabels": labels}));
-    assert_eq!(of_pods(&Options { labelled: false, ..Options::default() }), Vec::<Value>::new());
+    assert_eq!(of_pods(&Options { gates: false, ..Options::default() }), [pre_stop], "a flag switches gates off");
 }
