@@ -15,6 +15,7 @@ mod serving;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tracked;
 mod trouble;
 mod version;
 mod watch;

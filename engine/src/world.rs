@@ -105,15 +105,11 @@ impl World {
         self.version.is_some_and(|is| is >= version)
     }
 
-    /// Whether an Ingress or a binding names a Service.
-    #[must_use]
-    pub fn is_backend(&self, service: &Key) -> bool {
-        self.service_users.contains_key(service) || self.service_bindings.contains_key(service)
-    }
-
-    /// The Services of a namespace, by name.
-    pub fn services_in(&self, namespace: &str) -> impl Iterator<Item = (&Key, &Arc<Service>)> {
-        self.services.range(Key::new(namespace, "")..).take_while(move |(key, _)| key.namespace == namespace)
+    /// The Services of a namespace that an Ingress or a binding names.
+    pub fn backends_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<Service>> {
+        let all = self.services.range(Key::new(namespace, "")..).take_while(move |(key, _)| key.namespace == namespace);
+        let is_backend = |key: &Key| self.service_users.contains_key(key) || self.service_bindings.contains_key(key);
+        all.filter(move |(key, _)| is_backend(key)).map(|(_, service)| service)
     }
 
     /// Whether each kind has been listed once. Before that, a missing object does not mean that it does not exist.

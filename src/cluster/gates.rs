@@ -37,7 +37,8 @@ impl Cluster {
 /// The uid is a precondition. What is empty is removed.
 fn patch(pod: &Pod, gate: &str, state: &GateCondition, since: Option<Timestamp>) -> Value {
     let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
-    let mut condition = json!({"type": gate, "status": state.status, "reason": text(&state.reason), "message": text(&state.message)});
+    let mut condition =
+        json!({"type": gate, "status": state.status, "reason": text(&state.reason), "message": text(&state.message)});
     if let (Some(since), Some(fields)) = (since, condition.as_object_mut()) {
         fields.insert("lastTransitionTime".to_owned(), json!(since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
     }
@@ -60,12 +61,8 @@ mod tests {
             patch(&pod, gate, &open, Some(Timestamp::UNIX_EPOCH)),
             json!({"metadata": {"uid": "u"}, "status": {"conditions": [condition]}})
         );
-        let closed = GateCondition {
-            status: "False".to_owned(),
-            reason: "r".to_owned(),
-            message: "m".to_owned(),
-            since_ms: 0,
-        };
+        let closed =
+            GateCondition { status: "False".to_owned(), reason: "r".to_owned(), message: "m".to_owned(), since_ms: 0 };
         let conditions = json!([{"type": gate, "status": "False", "reason": "r", "message": "m"}]);
         assert_eq!(patch(&pod, gate, &closed, None)["status"]["conditions"], conditions);
     }

@@ -6,6 +6,7 @@ mod memory;
 mod registering;
 mod releasing;
 mod target_group;
+mod tracking;
 
 use futures::FutureExt as _;
 use std::collections::BTreeSet;
@@ -78,16 +79,19 @@ impl Reconciler {
             return self.hold_binding(key, &stored, &hold).await;
         }
         self.ensure_finalizer(&stored).await?;
-        let observed = if fresh { Vec::new() } else { self.shared.cloud.target_health(&arn).boxed().await? };
+        let cloud = self.cloud_for(&stored, &arn).await;
+        let observed = if fresh { Vec::new() } else { cloud.target_health(&arn).boxed().await? };
         let mut change = targets::diff(&desired, &observed, self.shared.settings.max_targets);
-        let known = Record::of(&stored).or_else(|| self.shared.bindings.record(key));
+        let known = self.known_record(key, &stored, &arn).await?;
         if stored.is_multi_cluster() {
             // Other clusters may have bound it too: what nobody here registered is theirs.
-            change.deregister.retain(|target| known.as_ref().is_some_and(|known| known.has(target)));
+            let others = self.records_beside(key, &arn);
+            let is_own = |target: &Target| known.as_ref().is_some_and(|known| known.has(target));
+            change.deregister.retain(|target| is_own(target) && !others.iter().any(|other| other.has(target)));
         }
-        let own = fresh || targets::is_own(&stored, &*self.read_target_group(&arn).await?);
+        let own = fresh || targets::is_own(&stored, &*self.read_target_group(&stored, &arn).await?);
         let keeps = !own || stored.is_multi_cluster();
-        let step = Step { key, arn: &arn, desired: &desired, line: &line, known, keeps };
+        let step = Step { key, cloud: &cloud, arn: &arn, desired: &desired, line: &line, known, keeps };
         let all_fit = change.held_back == 0;
         let written = self.register(&stored, step, change).await;
         if matches!(written, Ok(_) | Err(PassError::Refused { .. })) {

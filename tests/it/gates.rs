@@ -5,7 +5,7 @@ use std::sync::Arc;
 use albedo_testenv::eventually;
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -107,7 +107,8 @@ pub async fn a_rollout_waits_until_targets_are_healthy(base: Arc<Base>) -> Resul
 
     initial(&fixture, 0).await?;
     fixture.kubectl(&["rollout", "status", "deployment", "web", "--timeout=60s"]).await?;
-    let open = |pods: &[Pod]| pods.len() == 2 && pods.iter().all(|pod| says(pod, &gate, ["True", "", ""]) && is_ready(pod));
+    let open =
+        |pods: &[Pod]| pods.len() == 2 && pods.iter().all(|pod| says(pod, &gate, ["True", "", ""]) && is_ready(pod));
     until(&fixture, "all are new and ready", open).await?;
     fixture.quiet().await?;
 
@@ -159,7 +160,8 @@ pub async fn pods_of_lbc_become_ready(base: Arc<Base>) -> Result<()> {
     let vpc = &fixture.scope.world.vpc_id;
     let mut objects = vec![service, gated("waits", &["one"]), gated("both", &["one", "two"]), gated("lost", &["gone"])];
     for name in ["one", "two"] {
-        let params = json!({"Name": format!("switch-{name}"), "Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip"});
+        let params =
+            json!({"Name": format!("switch-{name}"), "Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip"});
         let made = call(&fixture, "CreateTargetGroup", &params).await?;
         let arn = made["TargetGroups"][0]["TargetGroupArn"].as_str().context("no ARN")?;
         serve(&fixture, name, arn).await?;
@@ -168,7 +170,8 @@ pub async fn pods_of_lbc_become_ready(base: Arc<Base>) -> Result<()> {
             "spec": {"targetGroupARN": arn, "targetType": "ip", "serviceRef": {"name": "web", "port": 80}}}));
     }
     fixture.apply(&objects).await?;
-    until(&fixture, "three pods run", |pods| pods.len() == 3 && pods.iter().all(|pod| said(pod, "Ready").is_some())).await?;
+    until(&fixture, "three pods run", |pods| pods.len() == 3 && pods.iter().all(|pod| said(pod, "Ready").is_some()))
+        .await?;
     condition(&fixture, "waits", "one", ["False", REGISTERING.0, REGISTERING.1]).await?;
     condition(&fixture, "lost", "gone", ["False", "Target.Timeout", "Request timed out"]).await?;
     let state = |pods: &[Pod], name: &str, gate: &str| {
@@ -204,6 +207,31 @@ pub async fn pods_of_lbc_become_ready(base: Arc<Base>) -> Result<()> {
     ensure!(state(&pods(&fixture).await?, "lost", "gone") == lost, "a gate of no binding was written to");
     fixture.kubectl(&["delete", "service", "web"]).await?;
     fixture.kubectl(&["delete", "targetgroupbinding", "two", "--timeout=30s"]).await?;
+    fixture.close().await
+}
+
+/// Containers of targets sleep before they stop, by the label of the namespace; the API server takes the hook. Other pods stop at once.
+pub async fn targets_sleep_before_they_stop(base: Arc<Base>) -> Result<()> {
+    let fixture = Fixture::with_webhooks(&base, "sleep", &[]).await?;
+    let namespace = &fixture.scope.namespace;
+    fixture.kubectl(&["label", "namespace", namespace, "albedo.dev/pre-stop-sleep=20"]).await?;
+    fixture.backends("ClusterIP").await?;
+    ingress(&fixture).await?;
+    let hook = |pod: &Pod| -> Result<Value> {
+        let spec = serde_json::to_value(pod.spec.as_ref().context("no spec")?)?;
+        Ok(json!([spec["containers"][0]["lifecycle"], spec["terminationGracePeriodSeconds"]]))
+    };
+    let sleeps = json!([{"preStop": {"sleep": {"seconds": 20}}}, 50]);
+    fixture.kubectl(&["rollout", "restart", "deployment", "web", "api"]).await?;
+    fixture.kubectl(&["rollout", "status", "deployment", "web", "api", "--timeout=60s"]).await?;
+    let new = until(&fixture, "new pods of web", |pods| pods.len() == 2 && pods.iter().all(is_ready)).await?;
+    for pod in &new {
+        ensure!(hook(pod)? == sleeps, "{}", hook(pod)?);
+    }
+    let api = fixture.scope.api::<Pod>().list(&ListParams::default().labels("app=api")).await?.items;
+    for pod in api.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()) {
+        ensure!(hook(pod)? == json!([null, 30]), "no Ingress leads to it: {}", hook(pod)?);
+    }
     fixture.close().await
 }
 

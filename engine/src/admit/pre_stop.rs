@@ -76,8 +76,7 @@ fn seconds(namespace: &str, pod: &Value, context: Context<'_>) -> Result<u32, St
 /// Whether a Service that an Ingress or a binding names selects the Pod.
 fn is_target(namespace: &str, pod: &Value, context: Context<'_>) -> bool {
     let labels = pod.pointer("/metadata/labels");
-    let mut services = context.world.services_in(namespace).filter(|(_, service)| selects(service, labels));
-    services.any(|(key, _)| context.world.is_backend(key))
+    context.world.backends_in(namespace).any(|service| selects(service, labels))
 }
 
 #[cfg(test)]
@@ -138,7 +137,9 @@ mod tests {
 
     #[test]
     fn containers_without_a_hook_sleep() {
-        let mut two = pod(&json!([{"name": "a"}, {"name": "b", "lifecycle": {"postStart": {}}}, {"name": "c", "lifecycle": {"preStop": {"exec": {}}}}]));
+        let mut two = pod(
+            &json!([{"name": "a"}, {"name": "b", "lifecycle": {"postStart": {}}}, {"name": "c", "lifecycle": {"preStop": {"exec": {}}}}]),
+        );
         let grace = "/spec/terminationGracePeriodSeconds";
         let hooks = [
             r#"add /spec/containers/0/lifecycle {"preStop":{"sleep":{"seconds":20}}}"#.to_owned(),
@@ -162,7 +163,10 @@ mod tests {
             let mut own = one.clone();
             own["metadata"]["annotations"] = json!({PRE_STOP: annotation});
             let patch = patch(&reviewed("20", NEW, &own));
-            assert_eq!(patch.first().map(|first| first.contains(&format!("{}}}", seconds.unwrap_or("?")))), seconds.map(|_| true));
+            assert_eq!(
+                patch.first().map(|first| first.contains(&format!("{}}}", seconds.unwrap_or("?")))),
+                seconds.map(|_| true)
+            );
         }
         for label in ["", "soon", "-1", "3601", "20s"] {
             let answer = reviewed(label, NEW, &one);

@@ -229,11 +229,8 @@ fn namespace_selector(row: &WebhookRow, options: &Options) -> Option<LabelSelect
     match value {
         Some(value) => drop(selector.match_labels.get_or_insert_default().insert(label.to_owned(), value.to_owned())),
         None => {
-            let exists = LabelSelectorRequirement {
-                key: label.to_owned(),
-                operator: "Exists".to_owned(),
-                values: None,
-            };
+            let exists =
+                LabelSelectorRequirement { key: label.to_owned(), operator: "Exists".to_owned(), values: None };
             selector.match_expressions.get_or_insert_default().push(exists);
         }
     }

@@ -2,9 +2,10 @@
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Input, Lines, count, served};
+use super::{Input, Lines, count};
 use crate::admit::registration::GATES;
 use crate::kinds::{Key, TARGET_HEALTH};
+use crate::targets::held_by_itself;
 use crate::world::Kind;
 
 /// So many Pods are named in a line.
@@ -47,7 +48,7 @@ pub(super) fn lines(input: &Input<'_>, lines: &mut Lines<'_>) {
     let left = |pod: &&GatedPod, is_open: bool| {
         let is_served = |name: &str| {
             let binding = world.binding(&Key::new(&pod.key.namespace, name));
-            binding.is_some_and(|binding| served::hold(input, binding).is_none())
+            binding.is_some_and(|binding| held_by_itself(binding).is_none())
         };
         pod.gates.iter().any(|(name, open)| *open == is_open && !is_served(name))
     };
@@ -68,7 +69,11 @@ pub(super) fn lines(input: &Input<'_>, lines: &mut Lines<'_>) {
              the health of the target",
             count(open.len(), "Pod")
         );
-        lines.warns(named(&open), message, "restart their Deployments after the switch, so that new Pods do not have the gate");
+        lines.warns(
+            named(&open),
+            message,
+            "restart their Deployments after the switch, so that new Pods do not have the gate",
+        );
     }
     let kept = pods.len().saturating_sub(closed.len()).saturating_sub(open.len());
     let (pods, namespaces) = (count(kept, "Pod"), count(labelled, "namespace"));

@@ -80,9 +80,8 @@ pub fn states<'g>(
         .filter(|health| !health.is_draining())
         .map(|health| ((health.target.id.as_str(), health.target.port), health))
         .collect();
-    let of = |target: &Target| {
-        known.get(&(target.id.as_str(), target.port)).map_or_else(registering, |health| said(health))
-    };
+    let of =
+        |target: &Target| known.get(&(target.id.as_str(), target.port)).map_or_else(registering, |health| said(health));
     let is_known = |one: &&Gated| !one.targets.iter().any(|target| refused.contains(target));
     let state = |one: &'g Gated| {
         let mut states = one.targets.iter().map(of);
@@ -141,7 +140,11 @@ mod tests {
             let gated = [one(ids)];
             let states = states(&gated, observed, &BTreeSet::new());
             let state = &states[0].1;
-            assert_eq!((state.status.as_str(), state.reason.as_str(), state.message.as_str()), (status, reason, message), "{name}");
+            assert_eq!(
+                (state.status.as_str(), state.reason.as_str(), state.message.as_str()),
+                (status, reason, message),
+                "{name}"
+            );
         }
     }
 

@@ -1,5 +1,6 @@
 //! Readiness gates: pods hear of the health of their targets, in the condition of the gate that they have.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use albedo_engine::kinds::{GateCondition, Key, Pod, TargetGroupBinding, readiness_gate};
@@ -43,8 +44,8 @@ impl Reconciler {
         let refused = self.shared.bindings.refused(key);
         let states = targets::states(gated, observed, &refused);
         let told = states.iter().map(|(gated, _)| gated.pod.uid.clone()).collect();
-        let writes = states.iter().map(|(gated, state)| self.tell_gate(key, &gated.pod, state));
-        futures::stream::iter(writes).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        let states = states.into_iter().map(|(gated, state)| (gated.pod.clone(), state)).collect();
+        self.tell_each(key, states).await?;
         self.shared.bindings.tell_gates(key, told);
         Ok(())
     }
@@ -54,9 +55,16 @@ impl Reconciler {
         let gate = readiness_gate(&key.name);
         let pods = self.shared.cluster.read(|world| world.gated_pods(&key.namespace, &gate));
         let state = targets::released();
-        let closed = pods.iter().filter(|pod| !pod.condition(&gate).is_some_and(GateCondition::is_true));
-        let writes = closed.map(|pod| self.tell_gate(key, pod, &state));
-        futures::stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+        let closed = pods.into_iter().filter(|pod| !pod.condition(&gate).is_some_and(GateCondition::is_true));
+        self.tell_each(key, closed.map(|pod| (pod, state.clone())).collect()).await
+    }
+
+    async fn tell_each(&self, key: &Key, states: Vec<(Arc<Pod>, GateCondition)>) -> Result<(), PassError> {
+        let writes = futures::stream::iter(states).map(|(pod, state)| {
+            let (this, key) = (self.clone(), key.clone());
+            async move { this.tell_gate(&key, &pod, &state).await }
+        });
+        writes.buffer_unordered(AT_ONCE).try_collect().await
     }
 
     async fn tell_gate(&self, key: &Key, pod: &Pod, state: &GateCondition) -> Result<(), PassError> {

@@ -15,7 +15,8 @@ const GATE: &str = "target-health.elbv2.k8s.aws/";
 fn binding(name: &str, spec: &Value, more: &Value) -> Object {
     let mut object = json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding", "metadata": {"name": name, "namespace": "shop"},
         "spec": {"targetGroupARN": format!("arn-{name}"), "targetType": "ip", "serviceRef": {"name": "web", "port": 80}}});
-    let merge = |into: &mut Value, from: &Value| into.as_object_mut().unwrap().extend(from.as_object().unwrap().clone());
+    let merge =
+        |into: &mut Value, from: &Value| into.as_object_mut().unwrap().extend(from.as_object().unwrap().clone());
     merge(&mut object["spec"], spec);
     for (key, value) in more.as_object().unwrap() {
         let mut there = object.get(key).cloned().unwrap_or_else(|| json!({}));
@@ -48,8 +49,7 @@ fn reviewed(world: &World, settings: &Settings, pod: &Value, operation: Operatio
     let known = [("arn-short".to_owned(), traits("ip")), ("arn-nodes".to_owned(), traits("instance"))];
     let target_groups = Some(Aged { value: known.into(), read_at: Timestamp::UNIX_EPOCH });
     let facts = Facts { target_groups, ..Facts::default() };
-    let context =
-        Context { world, facts: &facts, settings, policy: &Policy::default(), now: Timestamp::UNIX_EPOCH };
+    let context = Context { world, facts: &facts, settings, policy: &Policy::default(), now: Timestamp::UNIX_EPOCH };
     let request = Request {
         row: ROWS.iter().find(|row| row.path == "/mutate-v1-pod").unwrap(),
         operation,
@@ -107,7 +107,10 @@ fn which_gates_a_pod_gets() {
         ("one that goes", vec![web(), binding("b", &json!({}), &going)], None),
         (
             "another controller's",
-            vec![web(), binding("b", &json!({}), &json!({"metadata": {"labels": {"service.k8s.aws/stack-name": "x"}}}))],
+            vec![
+                web(),
+                binding("b", &json!({}), &json!({"metadata": {"labels": {"service.k8s.aws/stack-name": "x"}}})),
+            ],
             None,
         ),
     ];
@@ -146,7 +149,9 @@ fn a_flag_and_lbc_itself_switch_it_off() {
 fn odd_pods_are_let_through() {
     let settings = Settings::new("demo");
     let world = World::new(settings.clone());
-    for odd in [json!({}), json!([]), json!(null), json!({"spec": []}), json!({"spec": {"readinessGates": {}}, "metadata": 7})] {
+    for odd in
+        [json!({}), json!([]), json!(null), json!({"spec": []}), json!({"spec": {"readinessGates": {}}, "metadata": 7})]
+    {
         assert_eq!(reviewed(&world, &settings, &odd, Operation::Create).patch, Vec::new(), "{odd}");
     }
 }

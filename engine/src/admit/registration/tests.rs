@@ -54,7 +54,13 @@ fn those_of_ingresses_bindings_and_pods_are_registered() {
     );
     assert_eq!(
         names(&mutating),
-        ["mingress.albedo.dev", "mingress-others.albedo.dev", "mpod.albedo.dev", "mpod-pre-stop.albedo.dev", "mtargetgroupbinding.albedo.dev"]
+        [
+            "mingress.albedo.dev",
+            "mingress-others.albedo.dev",
+            "mpod.albedo.dev",
+            "mpod-pre-stop.albedo.dev",
+            "mtargetgroupbinding.albedo.dev"
+        ]
     );
 }
 
@@ -148,7 +154,8 @@ fn pods_are_reviewed_in_labelled_namespaces_alone() {
     let own = json!([{"key": "app.kubernetes.io/name", "operator": "NotIn", "values": ["albedo"]}]);
     assert_eq!(webhook["objectSelector"]["matchExpressions"], own);
     let namespaces = LabelSelector { match_labels: Some(one("team", "web")), match_expressions: None };
-    let [webhook, _] = of_pods(&Options { namespace_selector: Some(namespaces), ..Options::default() }).try_into().unwrap();
+    let [webhook, _] =
+        of_pods(&Options { namespace_selector: Some(namespaces), ..Options::default() }).try_into().unwrap();
     let labels = json!({"elbv2.k8s.aws/pod-readiness-gate-inject": "enabled", "team": "web"});
     assert_eq!(webhook["namespaceSelector"], json!({"matchLabels": labels}));
     assert_eq!(of_pods(&Options { gates: false, ..Options::default() }), [pre_stop], "a flag switches gates off");

@@ -193,7 +193,8 @@ fn pods_that_are_not_ready() {
                 |c| {
                     unready(c, "True");
                     c.pods[0].containers_ready = false;
-                    c.pods[0].target_health_gates = vec![TargetHealthGate { condition_type: readiness_gate("tgb"), condition: None }];
+                    c.pods[0].target_health_gates =
+                        vec![TargetHealthGate { condition_type: readiness_gate("tgb"), condition: None }];
                 },
                 &[],
                 &[SkipReason::AwaitsHealth],
