@@ -78,6 +78,7 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
         async move { cluster.watch(namespace.as_deref(), &liveness, end).await }
     });
     tokio::spawn(when_ready(cluster.clone(), readiness));
+    tokio::spawn(cluster.clone().learn_version());
     tokio::spawn(liveness.clone().keep(
         "the upkeep of certificates and webhooks",
         stop.clone(),
@@ -257,6 +258,7 @@ async fn reconcile(
     // Nothing would be believed for less than a look takes, and AWS asked without a pause.
     let sync_period = flags.sync_period.max(Duration::from_secs(1));
     let workers = flags.ingress_max_concurrent_reconciles;
+    let gate_pause = flags.targetgroupbinding_requeue_duration;
     let parts = Parts {
         cluster,
         cloud,
@@ -268,6 +270,7 @@ async fn reconcile(
         liveness,
         workers,
         stabilization,
+        gate_pause,
         sync_period,
     };
     write_while_allowed(&flags, parts, stop).await;
@@ -331,6 +334,7 @@ fn wanted(flags: &Run, cluster: &Cluster) -> anyhow::Result<Wanted> {
         inject_ca_from: given(&flags.inject_ca_from),
         authority: flags.webhook_cert_dir.join("ca.crt"),
         watched: given(&flags.watch_namespace),
+        gates: flags.enable_pod_readiness_gate_inject && !flags.beside_lbc,
         class: (!flags.beside_lbc).then(|| flags.ingress_class.clone()),
     })
 }

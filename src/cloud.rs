@@ -10,6 +10,7 @@
 //! | [`identity`] | which region and VPC this is |
 //! | [`facts`], [`interfaces`] | what is known of the account |
 //! | [`inventory`], [`describe`], [`observe`] | what AWS holds of a group |
+//! | [`roles`] | the same for target groups of other accounts |
 //! | [`addons`] | what is attached to a load balancer |
 //! | [`dry_run`] | which writes are allowed, asked without a change |
 //! | [`operations`], [`known`] | one operation of a plan |
@@ -32,6 +33,7 @@ mod known;
 mod metrics;
 mod observe;
 mod operations;
+mod roles;
 mod sdk;
 mod throttle;
 mod unlisted;
@@ -122,6 +124,7 @@ struct Shared {
     certificates: facts::Certificates,
     zones: facts::Zones,
     addons: addons::Memory,
+    roles: roles::Roles,
 }
 
 impl Cloud {
@@ -133,7 +136,12 @@ impl Cloud {
 
     /// With clients that are configured by a loader.
     async fn of(config: CloudConfig, loader: aws_config::ConfigLoader) -> Self {
-        let caller = call::Caller::new(&config.throttle);
+        Self::counted(config, loader, Metrics::default()).await
+    }
+
+    /// The same; its calls are counted there.
+    async fn counted(config: CloudConfig, loader: aws_config::ConfigLoader, metrics: Metrics) -> Self {
+        let caller = call::Caller::new(&config.throttle, metrics);
         let sdk = sdk::Sdk::of(loader, &config.endpoints, &caller.buckets).await;
         let shared = Shared {
             config,
@@ -143,6 +151,7 @@ impl Cloud {
             certificates: facts::Certificates::default(),
             zones: facts::Zones::default(),
             addons: addons::Memory::default(),
+            roles: roles::Roles::default(),
         };
         Self { shared: Arc::new(shared) }
     }

@@ -6,6 +6,7 @@ mod decode;
 mod error;
 mod events;
 mod feed;
+mod gates;
 mod lease;
 mod metrics;
 mod objects;
@@ -14,7 +15,9 @@ mod serving;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tracked;
 mod trouble;
+mod version;
 mod watch;
 mod write;
 

@@ -64,6 +64,8 @@ chapters! {
             "Operations that put back what another hand changed in AWS";
         PLAN_DEFECTS: Counter "albedo_plan_defects_total" []
             "Plans that would have misrouted requests and were not applied";
+        GATE_READY: Histogram "awslbc_readiness_gate_ready_seconds" []
+            "Time from the first condition of a readiness gate, or from the creation of the Pod, until the condition is True";
         GROUP_TARGETS: Gauge "albedo_group_targets" ["group"]
             "Targets that are registered for the bindings of the group";
     }
@@ -210,8 +212,9 @@ mod tests {
         group and scrape would use up the limits of the account. CloudWatch has it: `HealthyHostCount` and `UnHealthyHostCount`. `albedo_group_targets` is what \
         is registered.\n\
         * **Expiry of certificates in ACM.** The facts do not include it. ACM renews what it issued; for imported certificates CloudWatch has `DaysToExpiry`.\n\
-        * **`awslbc_readiness_gate_ready_seconds`** of the AWS Load Balancer Controller: Albedo sets no readiness gates. Its `controller_runtime_*` and \
-        `workqueue_*` metrics are those of another framework; `albedo_reconcile_*` and `albedo_queue_*` are what takes their place.\n";
+        * **Labels of `awslbc_readiness_gate_ready_seconds`.** The AWS Load Balancer Controller has `namespace` and `name` there; Albedo has one series.\n\
+        * **`controller_runtime_*` and `workqueue_*`** of the AWS Load Balancer Controller are those of another framework; `albedo_reconcile_*` and \
+        `albedo_queue_*` are what takes their place.\n";
 
     fn rows() -> impl Iterator<Item = &'static MetricRow> {
         CHAPTERS.iter().flat_map(|(_, _, rows)| rows.iter())
@@ -252,7 +255,8 @@ mod tests {
             assert!(seen.insert(row.name), "{} has two rows", row.name);
             assert_eq!(row.name.ends_with("_total"), row.kind == Kind::Counter, "{}", row.name);
             assert_eq!(row.name.ends_with("_info"), row.kind == Kind::Info, "{}", row.name);
-            assert!(row.name.starts_with("albedo_") || row.name.starts_with("aws_api_"), "{}", row.name);
+            let is_known = ["albedo_", "aws_api_", "awslbc_"].iter().any(|start| row.name.starts_with(start));
+            assert!(is_known, "{}", row.name);
             assert!(!row.help.ends_with('.') && !row.help.contains('|'), "{}", row.help);
         }
     }

@@ -235,6 +235,8 @@ pub struct Parts {
     pub workers: usize,
     /// Pause between looks at a load balancer that is not active yet.
     pub stabilization: Duration,
+    /// Pause between looks at the health of targets that pods wait for.
+    pub gate_pause: Duration,
     /// How long what is known of AWS is believed.
     pub sync_period: Duration,
 }
@@ -254,6 +256,8 @@ struct Shared {
     liveness: Liveness,
     /// Pause between looks at a load balancer that is not active yet.
     stabilization: Duration,
+    /// Pause between looks at the health of targets that pods wait for.
+    gate_pause: Duration,
     /// What members were compiled to. A pass compiles those that changed.
     cache: std::sync::Mutex<Cache>,
     /// Held while the shared backend security group is made or deleted: it is nobody's group's own. Since when something keeps it from
@@ -289,6 +293,7 @@ impl Reconciler {
             metrics,
             liveness,
             stabilization: parts.stabilization,
+            gate_pause: parts.gate_pause,
             cache: std::sync::Mutex::new(Cache::new(REMEMBERED)),
             backend: Mutex::default(),
             bindings: binding::Memory::default(),

@@ -126,6 +126,7 @@ fn memory(bounds: &mut Bounds) {
         ports: [("http".to_owned(), 8080)].into(),
         containers_ready: true,
         target_health_gates: Vec::new(),
+        uid: String::new(),
         pod_eni: None,
         terminating: false,
         created_ms: 0,

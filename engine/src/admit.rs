@@ -3,9 +3,11 @@
 mod binding;
 mod consequence;
 mod defaults;
+mod gates;
 mod oversized;
 mod parameters;
 mod policy;
+mod pre_stop;
 mod preview;
 pub mod registration;
 mod verdict;
@@ -195,7 +197,7 @@ pub fn review(request: &Request, context: Context<'_>) -> ReviewAnswer {
 }
 
 /// Answers a review, with members from the cache if their inputs are unchanged. The answer is the same.
-/// Objects other than Ingresses, bindings and class parameters are allowed: after a switch from LBC its webhook configurations may still exist.
+/// Objects other than Ingresses, bindings, class parameters and Pods are allowed: after a switch from LBC its webhook configurations may still exist.
 #[must_use]
 pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> ReviewAnswer {
     let ingress = match &request.object {
@@ -229,6 +231,8 @@ fn review_other(request: &Request, object: &Value, context: Context<'_>) -> Revi
         ("ingressclassparams", _) => {
             parameters::validate(object, old, &request.name, context.policy, &context.settings.extra_attributes)
         }
+        ("pods", _) if request.row.path == registration::GATES_PATH => gates::mutate(request, object, context),
+        ("pods", _) if request.row.path == registration::PRE_STOP_PATH => pre_stop::mutate(request, object, context),
         ("targetgroupbindings", registration::Kind::Mutating) => binding::mutate(request, object, context),
         ("targetgroupbindings", registration::Kind::Validating) => binding::validate(request, object, old, context),
         _ => ReviewAnswer::allow(),

@@ -11,9 +11,9 @@ mod pod;
 
 pub use annotations::{MAX_ANNOTATION_BYTES, annotation_bytes};
 pub use binding::{
-    IpBlock, NetworkingIngress, NetworkingPeer, NetworkingPortSpec, SecurityGroupRef, ServiceReference,
+    IpBlock, NetworkingIngress, NetworkingPeer, NetworkingPortSpec, SecurityGroupRef, ServiceReference, TARGETS_KEY,
     TargetGroupBinding, TargetGroupBindingNetworking, TargetGroupBindingSpec, TargetGroupBindingStatus,
-    target_group_name,
+    target_group_name, targets_config_map,
 };
 pub use endpoints::{Endpoint, EndpointPort, Endpoints};
 pub use group::{
@@ -26,7 +26,7 @@ pub use params::{
     Attribute, Group, IngressClassParams, IngressClassParamsSpec, IpamConfiguration, ListenerParams, MinimumCapacity,
     SubnetSelector, Tag,
 };
-pub use pod::Pod;
+pub use pod::{GateCondition, Pod, TARGET_HEALTH, TargetHealthGate, readiness_gate};
 
 use crate::finding::ObjectRef;
 

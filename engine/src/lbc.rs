@@ -147,8 +147,9 @@ mod tests {
             ("aws-max-retries", Some("10"), Verdict::Same),
             ("enable-endpoint-slices", Some("True"), Verdict::Same),
             ("enable-endpoint-slices", Some("false"), Verdict::NotSupported),
-            ("enable-pod-readiness-gate-inject", None, Verdict::NotSupported),
-            ("enable-pod-readiness-gate-inject", Some("f"), Verdict::Same),
+            ("enable-pod-readiness-gate-inject", None, Verdict::Same),
+            ("ALBGatewayAPI", None, Verdict::NotSupported),
+            ("ALBGatewayAPI", Some("f"), Verdict::Same),
             ("service-max-concurrent-reconciles", Some("10"), Verdict::Ignored),
             ("EnableCertificateManagement", Some("true"), Verdict::NotSupported),
         ] {

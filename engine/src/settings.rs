@@ -46,6 +46,8 @@ pub struct Settings {
     pub disable_restricted_security_group_rules: bool,
     /// `--max-targets-per-target-group`: targets beyond it are not registered; `None`: no limit.
     pub max_targets: Option<u32>,
+    /// `--enable-pod-readiness-gate-inject`: Pods get a readiness gate for each binding that they are targets of.
+    pub inject_readiness_gates: bool,
     /// `--service-target-eni-security-group-tags`: tags of the security group that is opened, among several on a network
     /// interface, beside the cluster's.
     pub endpoint_security_group_tags: Tags,
@@ -91,6 +93,7 @@ impl Settings {
             manage_backend_security_group_rules: false,
             disable_restricted_security_group_rules: false,
             max_targets: None,
+            inject_readiness_gates: true,
             endpoint_security_group_tags: Tags::new(),
             tolerate_missing_service: true,
             tolerate_missing_action: true,
@@ -154,11 +157,13 @@ pub enum Gate {
     WeightedTargetGroups,
     /// Certificates are requested from ACM, which this version does not do: members that rely on it wait.
     EnableCertificateManagement,
+    /// If no endpoint of a Service is ready, those whose node's state is unknown stay targets.
+    EndpointsFailOpen,
 }
 
 impl Gate {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ListenerRulesTagging,
         Self::EnableIpTargetType,
         Self::AlbSingleSubnet,
@@ -168,6 +173,7 @@ impl Gate {
         Self::EnableDefaultTagsLowPriority,
         Self::WeightedTargetGroups,
         Self::EnableCertificateManagement,
+        Self::EndpointsFailOpen,
     ];
 
     /// The name in `--feature-gates`.
@@ -183,6 +189,7 @@ impl Gate {
             Self::EnableDefaultTagsLowPriority => "EnableDefaultTagsLowPriority",
             Self::WeightedTargetGroups => "WeightedTargetGroups",
             Self::EnableCertificateManagement => "EnableCertificateManagement",
+            Self::EndpointsFailOpen => "EndpointsFailOpen",
         }
     }
 

@@ -4,6 +4,7 @@
 mod binding;
 mod checkpoint;
 mod endpoints;
+mod gates;
 mod networking;
 mod ownership;
 mod record;
@@ -11,9 +12,8 @@ mod registration;
 
 pub use binding::{from_kind, to_kind};
 pub use checkpoint::{CHECKPOINT, CHECKPOINT_TIMESTAMP, checkpoint, checkpoint_of};
-pub use endpoints::{
-    Origin, Resolution, Resolved, ServiceRead, SkipReason, Skipped, Sources, TargetsError, readiness_gate, resolve,
-};
+pub use endpoints::{Origin, Resolution, Resolved, ServiceRead, SkipReason, Skipped, Sources, TargetsError, resolve};
+pub use gates::{Gated, gated, released, states};
 pub use networking::{
     AttachedGroup, Backend, DESCRIPTION, EndpointGroups, Interface, Need, NetworkingError, PermissionChange, Wanted,
     diff as networking_diff, endpoint_group, wanted,
@@ -21,5 +21,5 @@ pub use networking::{
 pub use ownership::{
     Here, Hold, TargetGroupRead, filled, first, held_by_itself, held_by_target_group, is_own, lacks_traits,
 };
-pub use record::{REGISTERED, Record, SEALED, seal};
+pub use record::{REGISTERED, Record, SEALED, seal, trusts_config_map};
 pub use registration::{Registration, diff};

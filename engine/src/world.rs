@@ -75,6 +75,8 @@ pub struct World {
     /// Service → bindings of it.
     service_bindings: BTreeMap<Key, BTreeSet<Key>>,
     ready: BTreeSet<Kind>,
+    /// Major and minor version of the API server; `None` while it is unknown.
+    version: Option<(u32, u32)>,
 }
 
 impl World {
@@ -90,6 +92,24 @@ impl World {
     #[must_use]
     pub fn settings(&self) -> Settings {
         self.settings.clone().unwrap_or_else(|| Settings::new(""))
+    }
+
+    /// The API server has this version, major and minor.
+    pub fn learn_version(&mut self, version: (u32, u32)) {
+        self.version = Some(version);
+    }
+
+    /// Whether the API server is known to be of this version or a later one.
+    #[must_use]
+    pub fn is_at_least(&self, version: (u32, u32)) -> bool {
+        self.version.is_some_and(|is| is >= version)
+    }
+
+    /// The Services of a namespace that an Ingress or a binding names.
+    pub fn backends_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<Service>> {
+        let all = self.services.range(Key::new(namespace, "")..).take_while(move |(key, _)| key.namespace == namespace);
+        let is_backend = |key: &Key| self.service_users.contains_key(key) || self.service_bindings.contains_key(key);
+        all.filter(move |(key, _)| is_backend(key)).map(|(_, service)| service)
     }
 
     /// Whether each kind has been listed once. Before that, a missing object does not mean that it does not exist.
@@ -263,6 +283,18 @@ impl World {
     /// All bindings.
     pub fn bindings(&self) -> impl Iterator<Item = (&Key, &Arc<TargetGroupBinding>)> {
         self.bindings.iter()
+    }
+
+    /// The bindings of a namespace, by name.
+    pub fn bindings_in(&self, namespace: &str) -> impl Iterator<Item = (&Key, &Arc<TargetGroupBinding>)> {
+        self.bindings.range(Key::new(namespace, "")..).take_while(move |(key, _)| key.namespace == namespace)
+    }
+
+    /// The Pods of a namespace that have this readiness gate.
+    #[must_use]
+    pub fn gated_pods(&self, namespace: &str, gate: &str) -> Vec<Arc<Pod>> {
+        let all = self.pods.range(Key::new(namespace, "")..).take_while(|(key, _)| key.namespace == namespace);
+        all.filter(|(_, pod)| pod.gate(gate).is_some()).map(|(_, pod)| pod.clone()).collect()
     }
 
     /// The `EndpointSlices` of a Service.

@@ -174,9 +174,9 @@ fn bindings_that_albedo_does_not_touch_block() {
     };
     assert_eq!(binding(json!({}), json!({})).faults(Topic::Bindings), Vec::<String>::new());
     let shared = binding(json!({}), json!({"multiClusterTargetGroup": true}));
-    one(&shared.faults(Topic::Bindings), "blocks TargetGroupBinding shop/tgb: ", "multiClusterTargetGroup");
+    assert_eq!(shared.faults(Topic::Bindings), Vec::<String>::new());
     let role = binding(json!({}), json!({"iamRoleArnToAssume": "arn:aws:iam::1:role/x"}));
-    one(&role.faults(Topic::Bindings), "blocks TargetGroupBinding shop/tgb: ", "iamRoleArnToAssume");
+    assert_eq!(role.faults(Topic::Bindings), Vec::<String>::new());
     let labels = json!({"labels": {"service.k8s.aws/stack-name": "web"}});
     let mut service = binding(labels, json!({}));
     one(&service.faults(Topic::Bindings), "blocks TargetGroupBinding shop/tgb: ", "another controller");
@@ -195,16 +195,19 @@ fn readiness_gates_are_told() {
         json!({"metadata": {"name": "a"}, "spec": {"containers": [], "readinessGates": [{"conditionType": "own/x"}]}}),
     );
     assert_eq!(gated(&plain), None);
-    let mut case = Case::new("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n");
+    let mut case = Case::new(
+        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {elbv2.k8s.aws/pod-readiness-gate-inject: enabled}\n",
+    );
     assert_eq!(case.faults(Topic::ReadinessGates), Vec::<String>::new());
     case.found.pods.extend(pod("True"));
     one(&case.faults(Topic::ReadinessGates), "warns Pod shop/web: 1 Pod with a gate", "stays true");
     case.found.pods = pod("False").into_iter().collect();
     one(&case.faults(Topic::ReadinessGates), "blocks Pod shop/web: 1 Pod with a gate", "never become Ready");
-    let case = Case::new(
-        "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {elbv2.k8s.aws/pod-readiness-gate-inject: enabled}\n",
-    );
-    one(&case.faults(Topic::ReadinessGates), "warns Namespace shop: ", "no gate");
+    let binding = json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding",
+        "metadata": {"name": "tgb", "namespace": "shop"},
+        "spec": {"targetGroupARN": "arn", "targetType": "ip", "serviceRef": {"name": "web", "port": 80}}});
+    case.manifests.add(Object::Binding(Box::new(object(binding))));
+    assert_eq!(case.faults(Topic::ReadinessGates), Vec::<String>::new(), "Albedo takes it over");
 }
 
 const CLASS: &str = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata:\n  name: alb\nspec:\n  controller: ingress.k8s.aws/alb\n---\n\

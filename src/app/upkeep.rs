@@ -61,6 +61,8 @@ pub struct Wanted {
     pub authority: PathBuf,
     /// The one namespace that is watched.
     pub watched: Option<String>,
+    /// Whether Pods get readiness gates.
+    pub gates: bool,
     /// Value of the class annotation that is ours.
     pub class: Option<String>,
 }
@@ -251,6 +253,7 @@ impl Upkeep {
             name,
             target: self.wanted.target.clone(),
             ca_bundle,
+            gates: self.wanted.gates,
             classes: classes.into_iter().collect(),
             namespace_selector: Some(LabelSelector { match_expressions: Some(vec![namespaces]), match_labels: None }),
             controller_user: Some(user),

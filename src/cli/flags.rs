@@ -102,6 +102,12 @@ pub struct Run {
     /// The most targets of one target group; more are not registered; 0: no limit
     #[arg(long, env = "ALBEDO_MAX_TARGETS_PER_TARGET_GROUP", default_value_t = 0)]
     pub max_targets_per_target_group: u32,
+    /// Add readiness gates to new Pods in namespaces with the label elbv2.k8s.aws/pod-readiness-gate-inject=enabled
+    #[arg(long, env = "ALBEDO_ENABLE_POD_READINESS_GATE_INJECT", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_parser = boolean)]
+    pub enable_pod_readiness_gate_inject: bool,
+    /// Pause between reads of the health of targets while Pods wait for it
+    #[arg(long, env = "ALBEDO_TARGETGROUPBINDING_REQUEUE_DURATION", default_value = "15s", value_parser = duration)]
+    pub targetgroupbinding_requeue_duration: Duration,
     /// Tags (key=value,…) of the security group to manage, if a network interface of targets has several
     #[arg(long, env = "ALBEDO_SERVICE_TARGET_ENI_SECURITY_GROUP_TAGS", default_value = "")]
     pub service_target_eni_security_group_tags: String,
@@ -285,6 +291,7 @@ impl Run {
             manage_backend_security_group_rules: self.enable_manage_backend_security_group_rules,
             disable_restricted_security_group_rules: self.disable_restricted_sg_rules,
             max_targets: Some(self.max_targets_per_target_group).filter(|limit| *limit > 0),
+            inject_readiness_gates: self.enable_pod_readiness_gate_inject,
             endpoint_security_group_tags: pairs(
                 "--service-target-eni-security-group-tags",
                 &self.service_target_eni_security_group_tags,

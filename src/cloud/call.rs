@@ -106,8 +106,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(throttle: &Throttle) -> Self {
-        let metrics = Metrics::default();
+    pub(super) fn new(throttle: &Throttle, metrics: Metrics) -> Self {
         let buckets = Arc::new(Buckets::new(throttle, metrics.clone(), Instant::now()));
         Self { buckets, in_flight: Semaphore::new(IN_FLIGHT), metrics }
     }

@@ -14,6 +14,7 @@ use super::answers;
 use super::call::{Caller, ec2};
 use super::convert::ec2::filter;
 use super::error::CloudError;
+use super::metrics::Metrics;
 use super::sdk::{self, Sdk, Service};
 use super::throttle::Throttle;
 
@@ -187,7 +188,7 @@ async fn vpc(asked: &Asked, nodes: &[NodePlace], metadata: &Metadata, region: &s
     if let Some(id) = search.take("--aws-vpc-id", given) {
         return Ok(id);
     }
-    let caller = Caller::new(&Throttle::default());
+    let caller = Caller::new(&Throttle::default(), Metrics::default());
     let sdk = Sdk::of(sdk::loader(region, 3), &asked.endpoints, &caller.buckets).await;
     let network = Network { sdk, caller };
     let by_tags = search.take("--aws-vpc-tags", network.vpc_by_tags(&asked.vpc_tags).await);

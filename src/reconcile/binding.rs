@@ -1,10 +1,12 @@
 //! A binding's pass: its targets are registered with its target group, and those that are none any more deregistered.
 
+mod gates;
 mod holding;
 mod memory;
 mod registering;
 mod releasing;
 mod target_group;
+mod tracking;
 
 use futures::FutureExt as _;
 use std::collections::BTreeSet;
@@ -12,8 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use albedo_engine::kinds::{IngressGroup, Key, TargetGroupBinding};
+use albedo_engine::settings::Gate;
 use albedo_engine::stack::Target;
-use albedo_engine::targets::{self, Origin, Record, Resolution, ServiceRead, Skipped, Sources, TargetsError};
+use albedo_engine::targets::{self, Gated, Origin, Record, Resolution, ServiceRead, Skipped, Sources, TargetsError};
 use albedo_engine::world::Unit;
 use k8s_openapi::api::core::v1::Service;
 
@@ -61,10 +64,12 @@ impl Reconciler {
             Err(PassError::Targets(error)) => return self.unresolved(&stored, &error).await,
             Err(error) => return Err(error),
         };
-        let Wanted { targets: desired, line, skipped } = self.wanted(&stored, resolved);
+        let is_gone = resolved == Resolution::Gone;
+        let Wanted { targets: desired, line, skipped, gated } = self.wanted(&stored, resolved);
         let rest = self.tell_skipped(key, &stored, &skipped);
         let unit = Unit::Binding(key.clone());
-        if is_registered(&stored, &line) && !self.shared.observations.is_due(&unit) {
+        let is_settled = is_registered(&stored, &line) && !self.shared.observations.is_due(&unit);
+        if let Some(rest) = self.rests_with(key, &gated, rest).filter(|_| is_settled) {
             self.shared.bindings.registered(key, Record::new(&arn, &desired));
             return Ok(rest);
         }
@@ -74,18 +79,28 @@ impl Reconciler {
             return self.hold_binding(key, &stored, &hold).await;
         }
         self.ensure_finalizer(&stored).await?;
-        let observed = if fresh { Vec::new() } else { self.shared.cloud.target_health(&arn).boxed().await? };
+        let cloud = self.cloud_for(&stored, &arn).await;
+        let observed = if fresh { Vec::new() } else { cloud.target_health(&arn).boxed().await? };
         let mut change = targets::diff(&desired, &observed, self.shared.settings.max_targets);
-        let known = Record::of(&stored).or_else(|| self.shared.bindings.record(key));
+        let known = self.known_record(key, &stored, &arn).await?;
         if stored.is_multi_cluster() {
             // Other clusters may have bound it too: what nobody here registered is theirs.
-            change.deregister.retain(|target| known.as_ref().is_some_and(|known| known.has(target)));
+            let others = self.records_beside(key, &arn);
+            let is_own = |target: &Target| known.as_ref().is_some_and(|known| known.has(target));
+            change.deregister.retain(|target| is_own(target) && !others.iter().any(|other| other.has(target)));
         }
-        let own = fresh || targets::is_own(&stored, &*self.read_target_group(&arn).await?);
+        let own = fresh || targets::is_own(&stored, &*self.read_target_group(&stored, &arn).await?);
         let keeps = !own || stored.is_multi_cluster();
-        let step = Step { key, arn: &arn, desired: &desired, line: &line, known, keeps };
+        let step = Step { key, cloud: &cloud, arn: &arn, desired: &desired, line: &line, known, keeps };
         let all_fit = change.held_back == 0;
-        let written = self.register(&stored, step, change).await?;
+        let written = self.register(&stored, step, change).await;
+        if matches!(written, Ok(_) | Err(PassError::Refused { .. })) {
+            self.tell_gates(key, &gated, &observed).await?;
+        }
+        let written = written?;
+        if is_gone {
+            self.release_gates(key).await?;
+        }
         self.shared.observations.looked(unit);
         if all_fit {
             self.shared.bindings.quiet(key);
@@ -94,7 +109,7 @@ impl Reconciler {
             let Shared { cluster, lease_proof, .. } = &*self.shared;
             cluster.update_binding_status(lease_proof, &written, Some(generation), None).await?;
         }
-        Ok(rest)
+        Ok(self.rests_with(key, &gated, rest).unwrap_or(rest))
     }
 
     /// Adds the finalizer, so that the binding stays until its targets are deregistered.
@@ -122,7 +137,8 @@ impl Reconciler {
                 Origin::Node(name) => world.node(name).map_or(0, |node| node.created_ms),
             })
         });
-        Wanted { targets: resolved.targets, line, skipped: resolved.skipped }
+        let gated = self.gated(binding, &resolved);
+        Wanted { targets: resolved.targets, line, skipped: resolved.skipped, gated }
     }
 
     /// Names what is left out in one event, and again only when it is something else. A pod that nobody has seen is told when it does not
@@ -180,7 +196,7 @@ impl Reconciler {
                     pods: &pods,
                     nodes: &nodes,
                     vpc_cidrs: blocks,
-                    fail_open: true,
+                    fail_open: self.shared.settings.gate(Gate::EndpointsFailOpen),
                 };
                 targets::resolve(binding, sources)
             })
@@ -235,6 +251,8 @@ struct Wanted {
     line: String,
     /// What is left out, and why.
     skipped: Vec<Skipped>,
+    /// The pods that wait for the health of their targets.
+    gated: Vec<Gated>,
 }
 
 /// Whether a binding goes, its targets are let go, and it is none that the group's ledger knows: what still holds it is somebody else's, and

@@ -27,6 +27,9 @@ struct PassLabels {
     outcome: &'static str,
 }
 
+/// Seconds. AWS checks a target every 15 s, twice or five times before it is healthy.
+const GATE_BUCKETS: [f64; 9] = [5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0];
+
 /// The reconciler's metrics; clones count into the same.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -36,6 +39,7 @@ pub struct Metrics {
     acquired: Counter,
     drift: Counter,
     defects: Counter,
+    gates: Histogram,
 }
 
 impl Default for Metrics {
@@ -47,6 +51,7 @@ impl Default for Metrics {
             acquired: Counter::default(),
             drift: Counter::default(),
             defects: Counter::default(),
+            gates: Histogram::new(GATE_BUCKETS),
         }
     }
 }
@@ -58,6 +63,7 @@ impl Metrics {
         rows::PASS_DURATION.register(registry, self.durations.clone());
         rows::DRIFT_REPAIRS.register(registry, self.drift.clone());
         rows::PLAN_DEFECTS.register(registry, self.defects.clone());
+        rows::GATE_READY.register(registry, self.gates.clone());
         rows::LEADER.register(registry, self.leading.clone());
         rows::LEASE_ACQUIRED.register(registry, self.acquired.clone());
     }
@@ -88,6 +94,11 @@ impl Metrics {
             self.acquired.inc();
         }
         self.leading.set(i64::from(leads));
+    }
+
+    /// A readiness gate opened after this time.
+    pub(super) fn gate_opened(&self, after: Duration) {
+        self.gates.observe(after.as_secs_f64());
     }
 
     pub(super) fn defect(&self) {

@@ -178,6 +178,8 @@ class Application:
         """An AWS call made by hand: neither counted nor logged, and no fault strikes it."""
         def app(environ):
             sent = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            if query.get("account"):
+                environ["HTTP_X_MOTO_ACCOUNT_ID"] = query["account"]
             return self.serve(environ, Call(environ, sent, world.REGION))
         return describe.Reader(app, query.get("region", world.REGION))(body["service"], body["operation"], **body["params"])
 

@@ -1,5 +1,6 @@
 //! Bindings that people write: whose targets they may change, what they may leave out, and what one bad target costs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use albedo_testenv::eventually;
@@ -7,10 +8,15 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::base::Base;
-use crate::fixture::{Fixture, SOON, tail};
+use crate::fixture::{Fixture, SOON, policy, tail};
 use crate::objects::rule;
 
 const THEIRS: [&str; 2] = ["10.77.97.5", "10.77.97.6"];
+/// Another account, and a role in it.
+const ACCOUNT: &str = "999999999999";
+const ROLE: &str = "arn:aws:iam::999999999999:role/targets";
+/// A pod that ended while nobody looked.
+const GONE: &str = "10.77.97.9";
 
 struct Hands {
     fixture: Fixture,
@@ -78,6 +84,15 @@ impl Hands {
         self.fixture.kubectl(&["get", "targetgroupbinding", name, "-o", path]).await
     }
 
+    /// From here on AWS allows to assume roles, too.
+    async fn allow_roles(&self) -> Result<()> {
+        let (scope, cluster) = (&self.fixture.scope, &self.fixture.scope.cluster);
+        let own = policy(cluster, &scope.world.vpc_id, &[]).await?;
+        let statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"});
+        let assume = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+        scope.emulator().policies(&scope.region, &[own, assume]).await
+    }
+
     async fn unwritten(&self, mark: u64) -> Result<()> {
         let writes = self.fixture.writes_since(mark).await?;
         let of_targets = |one: &&albedo_testenv::Call| {
@@ -89,9 +104,9 @@ impl Hands {
     }
 }
 
-/// A target group of another account.
+/// A target group that a role of another account may change.
 fn role_of(arn: &str) -> Value {
-    json!({"targetGroupARN": arn, "targetType": "ip", "iamRoleArnToAssume": "arn:aws:iam::999999999999:role/other"})
+    json!({"targetGroupARN": arn, "targetType": "ip", "iamRoleArnToAssume": ROLE, "assumeRoleExternalId": "shop"})
 }
 
 fn is_theirs(id: &str) -> bool {
@@ -105,7 +120,7 @@ fn of_web(name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "TargetGroupBinding", "metadata": {"name": name}, "spec": spec})
 }
 
-/// A target group of another cluster, one that is shared, one of another account, one that another controller binds, one that is
+/// A target group of another cluster, one that another controller binds, one that is
 /// bound already: nothing is registered or deregistered, neither while the binding is there nor when it goes.
 pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
     let hands = Hands { fixture: Fixture::with_albedo(&base, "others").await? };
@@ -114,8 +129,6 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
     let blue = json!([{"Key": "elbv2.k8s.aws/cluster", "Value": "blue"}, {"Key": "ingress.k8s.aws/stack", "Value": "shop"},
         {"Key": "ingress.k8s.aws/resource", "Value": "shop/web-web:80"}]);
     let foreign = hands.target_group("others-blue", blue).await?;
-    let shared = hands.target_group("others-shared", Value::Null).await?;
-    let account = hands.target_group("others-account", Value::Null).await?;
     let service = hands.target_group("others-service", Value::Null).await?;
     let mark = fixture.mark().await?;
 
@@ -123,27 +136,19 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
     let mut restored = of_web("restored", &spec(&foreign));
     restored["metadata"]["finalizers"] = json!(["elbv2.k8s.aws/resources"]);
     restored["metadata"]["labels"] = json!({"ingress.k8s.aws/stack": "shop"});
-    let mut multi = spec(&shared);
-    multi["multiClusterTargetGroup"] = json!(true);
-    let role = role_of(&account);
     let mut labelled = of_web("labelled", &spec(&service));
     labelled["metadata"]["labels"] =
         json!({"service.k8s.aws/stack-name": "web", "service.k8s.aws/stack-namespace": "shop"});
     // It claims to have registered another's targets, as one that named that target group before.
     let claimed = hands.target_group("others-claimed", Value::Null).await?;
     let elsewhere = hands.target_group("others-elsewhere", Value::Null).await?;
-    let mut claims = of_web("claims", &role_of(&elsewhere));
+    let mut claims = of_web("claims", &spec(&elsewhere));
     let line = format!("{claimed} {}", THEIRS.map(|id| format!("{id}:8080")).join(","));
     claims["metadata"]["annotations"] = json!({"albedo.dev/registered": line});
     claims["status"] = json!({"observedGeneration": 1});
-    let mut plain = of_web("claims-too", &spec(&elsewhere));
-    plain["metadata"]["annotations"] = claims["metadata"]["annotations"].clone();
-    let all = [restored, of_web("multi", &multi), of_web("role", &role), labelled, claims];
+    let all = [restored, labelled];
     fixture.apply(&all).await?;
     hands.told("restored", "OtherCluster", "blue").await?;
-    hands.told("multi", "NotSupported", "multiClusterTargetGroup").await?;
-    hands.told("role", "NotSupported", "iamRoleArnToAssume").await?;
-    hands.told("claims", "NotSupported", "iamRoleArnToAssume").await?;
     hands.told("labelled", "OtherController", "service.k8s.aws/").await?;
     let ready = eventually("the condition tells", SOON, async || {
         let ready = hands.ready("restored").await?;
@@ -151,18 +156,18 @@ pub async fn other_peoples_targets_stay(base: Arc<Base>) -> Result<()> {
     });
     ready.await?;
     fixture.quiet().await?;
-    for name in ["restored", "multi", "role", "labelled", "claims"] {
+    for name in ["restored", "labelled"] {
         fixture.kubectl(&["delete", "targetgroupbinding", name, "--timeout=30s"]).await?;
     }
     fixture.quiet().await?;
     hands.unwritten(mark).await?;
-    for arn in [&foreign, &shared, &account, &service, &claimed] {
+    for arn in [&foreign, &service, &claimed] {
         ensure!(hands.targets(arn).await? == THEIRS, "{arn} lost targets");
     }
-    fixture.apply(&[plain]).await?;
+    fixture.apply(&[claims]).await?;
     hands.has(&elsewhere, "its own pods", |ids| ids.len() == 2 && !ids.iter().any(|id| is_theirs(id))).await?;
     ensure!(hands.targets(&claimed).await? == THEIRS, "{claimed} lost targets to a claim");
-    fixture.kubectl(&["delete", "targetgroupbinding", "claims-too", "--timeout=30s"]).await?;
+    fixture.kubectl(&["delete", "targetgroupbinding", "claims", "--timeout=30s"]).await?;
     ensure!(hands.targets(&claimed).await? == THEIRS, "{claimed} lost targets to a claim");
     the_older_binding_counts(&hands).await?;
     hands.fixture.close().await
@@ -196,6 +201,7 @@ async fn the_older_binding_counts(hands: &Hands) -> Result<()> {
 /// what it registered, and nothing else, after a restart too.
 pub async fn a_short_binding_is_enough_and_may_be_moved(base: Arc<Base>) -> Result<()> {
     let mut hands = Hands { fixture: Fixture::with_albedo(&base, "short").await? };
+    hands.allow_roles().await?;
     hands.fixture.backends("ClusterIP").await?;
     hands.fixture.apply(&[of_web("named", &json!({"targetGroupName": "short-one"}))]).await?;
     hands.told("named", "FailedReconcile", "short-one").await?;
@@ -215,7 +221,7 @@ pub async fn a_short_binding_is_enough_and_may_be_moved(base: Arc<Base>) -> Resu
     let mut given = of_web("named", &role_of(&three));
     given["spec"]["targetGroupName"] = Value::Null;
     hands.fixture.apply(&[given]).await?;
-    hands.told("named", "NotSupported", "iamRoleArnToAssume").await?;
+    hands.told("named", "FailedReconcile", "").await?;
     hands.has(&two, "none", <[String]>::is_empty).await?;
     hands.has(&three, "what another hand registered", |ids| ids == THEIRS).await?;
     hands.fixture.kubectl(&["delete", "targetgroupbinding", "named", "--timeout=30s"]).await?;
@@ -318,6 +324,126 @@ pub async fn what_clusters_share_keeps_the_targets_of_all(base: Arc<Base>) -> Re
     hands.fixture.apply(&[of_web("limited", &json!({"targetGroupARN": limited, "targetType": "ip"}))]).await?;
     hands.told("limited", "TargetLimit", "--max-targets-per-target-group is 1").await?;
     hands.has(&limited, "one pod", |ids| ids.len() == 1 && !ids.iter().any(|id| is_theirs(id))).await?;
+    hands.fixture.close().await
+}
+
+/// Two clusters bind one target group. What LBC noted in this one is taken over, and only that is deregistered; a list that anybody may write says nothing of
+/// a binding that is new. With the binding its targets go, and those of the other cluster stay.
+pub async fn two_clusters_share_a_target_group(base: Arc<Base>) -> Result<()> {
+    let mut hands = Hands { fixture: Fixture::open(&base, "shared").await? };
+    hands.fixture.backends("ClusterIP").await?;
+    let blue = json!([{"Key": "elbv2.k8s.aws/cluster", "Value": "blue"}, {"Key": "ingress.k8s.aws/stack", "Value": "shop"},
+        {"Key": "ingress.k8s.aws/resource", "Value": "shop/web-web:80"}]);
+    let arn = hands.target_group("shared-one", blue).await?;
+    let gone = json!([{"Id": GONE, "Port": 8080}]);
+    hands.call("RegisterTargets", &json!({"TargetGroupArn": arn, "Targets": gone})).await?;
+    let spec = json!({"targetGroupARN": arn, "targetType": "ip", "multiClusterTargetGroup": true});
+    let mut lbcs = of_web("lbcs", &spec);
+    lbcs["metadata"]["finalizers"] = json!(["elbv2.k8s.aws/resources"]);
+    let list = |binding: &str, targets: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("aws-lbc-targets-{binding}")}, "data": {"targets": targets}});
+    hands.fixture.apply(&[lbcs, list("lbcs", &format!("{GONE}:8080"))]).await?;
+    let status = ["patch", "targetgroupbinding", "lbcs", "--subresource=status", "--type=merge", "-p"];
+    hands.fixture.kubectl(&[&status[..], &[r#"{"status":{"observedGeneration":1}}"#]].concat()).await?;
+    hands.fixture.start().await?;
+    let own = |ours: usize| {
+        move |ids: &[String]| {
+            ids.iter().filter(|id| is_theirs(id)).count() == THEIRS.len()
+                && !ids.iter().any(|id| id == GONE)
+                && ids.len() == THEIRS.len() + ours
+        }
+    };
+    hands.has(&arn, "its two pods, theirs, and not what is gone", own(2)).await?;
+    hands.fixture.quiet().await?;
+    let noted = async || {
+        let list = hands
+            .fixture
+            .kubectl(&["get", "configmap", "aws-lbc-targets-lbcs", "-o", "jsonpath={.data.targets}"])
+            .await?;
+        anyhow::Ok(list.split(',').map(str::to_owned).collect::<Vec<_>>())
+    };
+    let first = noted().await?;
+    ensure!(first.len() == 2 && first.iter().all(|one| one.ends_with(":8080") && !one.contains(GONE)), "{first:?}");
+    hands.fixture.kubectl(&["scale", "deployment", "web", "--replicas=1"]).await?;
+    hands.has(&arn, "one pod and theirs", own(1)).await?;
+    hands.fixture.quiet().await?;
+    ensure!(noted().await?.len() == 1, "what left is noted still");
+
+    // A second one here claims what the other cluster registered.
+    let theirs = THEIRS.map(|id| format!("{id}:8080")).join(",");
+    let mut claims = of_web("claims", &spec);
+    claims["spec"]["serviceRef"] = json!({"name": "api", "port": 8000});
+    hands.fixture.apply(&[list("claims", &theirs), claims]).await?;
+    hands.has(&arn, "a pod of each and theirs", own(2)).await?;
+    hands.fixture.quiet().await?;
+    hands.fixture.kubectl(&["delete", "targetgroupbinding", "claims", "--timeout=30s"]).await?;
+    hands.has(&arn, "one pod and theirs", own(1)).await?;
+    hands.fixture.kubectl(&["delete", "targetgroupbinding", "lbcs", "--timeout=30s"]).await?;
+    hands.has(&arn, "theirs", |ids| ids == THEIRS).await?;
+    let maps = hands.fixture.kubectl(&["get", "configmaps", "-o", "name"]).await?;
+    ensure!(!maps.contains("aws-lbc-targets"), "{maps}");
+    hands.fixture.close().await
+}
+
+/// A target group of another account: its targets are registered with a role there, and no other call is made with it. Without the permission to assume it the
+/// binding hears that.
+pub async fn a_role_changes_targets_of_another_account(base: Arc<Base>) -> Result<()> {
+    let hands = Hands { fixture: Fixture::with_albedo(&base, "account").await? };
+    let fixture = &hands.fixture;
+    hands.allow_roles().await?;
+    let refused = json!([{"service": "sts", "operation": "AssumeRole", "status": 403, "code": "AccessDenied",
+        "message": "not authorized to perform: sts:AssumeRole", "times": 1000}]);
+    fixture.scope.emulator().faults(&fixture.scope.region, &refused).await?;
+    fixture.backends("ClusterIP").await?;
+    let there = async |service: &str, operation: &str, params: Value| {
+        let emulator = fixture.scope.emulator();
+        emulator.call_in(ACCOUNT, &fixture.scope.region, service, operation, &params).await
+    };
+    let vpc = there("ec2", "CreateVpc", json!({"CidrBlock": "10.99.0.0/16"})).await?;
+    let vpc = vpc["Vpc"]["VpcId"].as_str().context("no VPC")?;
+    let params = json!({"Name": "account-web", "Protocol": "HTTP", "Port": 80, "VpcId": vpc, "TargetType": "ip"});
+    let made = there("elbv2", "CreateTargetGroup", params).await?;
+    let arn = made["TargetGroups"][0]["TargetGroupArn"].as_str().context("no ARN")?;
+    ensure!(arn.contains(ACCOUNT), "{arn}");
+    let targets = async || {
+        let health = there("elbv2", "DescribeTargetHealth", json!({"TargetGroupArn": arn})).await?;
+        let all = health["TargetHealthDescriptions"].as_array().cloned().unwrap_or_default();
+        anyhow::Ok(all.len())
+    };
+    fixture.apply(&[of_web("other", &role_of(arn))]).await?;
+    hands.told("other", "FailedReconcile", "sts:AssumeRole").await?;
+    ensure!(targets().await? == 0);
+
+    fixture.scope.emulator().faults(&fixture.scope.region, &json!([])).await?;
+    let mark = fixture.mark().await?;
+    let by_name = json!({"targetGroupName": "account-web", "iamRoleArnToAssume": ROLE, "assumeRoleExternalId": "shop"});
+    fixture.kubectl(&["delete", "targetgroupbinding", "other", "--timeout=30s"]).await?;
+    fixture.apply(&[of_web("other", &by_name)]).await?;
+    let both = eventually("both pods are targets in the other account", SOON, async || {
+        Ok((targets().await? == 2).then_some(()))
+    });
+    both.await.with_context(|| tail(&fixture.log()))?;
+    fixture.quiet().await?;
+    fixture.kubectl(&["scale", "deployment", "web", "--replicas=1"]).await?;
+    let one = eventually("one is", SOON, async || Ok((targets().await? == 1).then_some(())));
+    one.await.with_context(|| tail(&fixture.log()))?;
+    fixture.kubectl(&["delete", "targetgroupbinding", "other", "--timeout=30s"]).await?;
+    ensure!(targets().await? == 0, "targets are left in the other account");
+
+    let calls = fixture.scope.emulator().calls_since(&fixture.scope.region, mark).await?;
+    let assumed: Vec<_> = calls.iter().filter(|call| call.operation == "AssumeRole" && call.status == 200).collect();
+    ensure!(assumed.len() == 1, "one set of credentials serves all passes: {assumed:?}");
+    ensure!(assumed[0].params["RoleArn"] == ROLE && assumed[0].params["ExternalId"] == "shop", "{assumed:?}");
+    let registered: Vec<_> = calls.iter().filter(|call| call.operation == "RegisterTargets").collect();
+    let is_all = |call: &&albedo_testenv::Call| {
+        let targets = call.params["Targets"].as_array().cloned().unwrap_or_default();
+        targets.iter().all(|target| target["AvailabilityZone"] == "all")
+    };
+    ensure!(registered.iter().all(is_all), "addresses of another VPC are for all zones: {registered:?}");
+    let with_role: BTreeSet<&str> =
+        calls.iter().filter(|call| call.caller.starts_with("ASIA")).map(|call| call.operation.as_str()).collect();
+    let expected =
+        ["DeregisterTargets", "DescribeTags", "DescribeTargetGroups", "DescribeTargetHealth", "RegisterTargets"];
+    ensure!(with_role == BTreeSet::from(expected), "{with_role:?}");
     hands.fixture.close().await
 }
 

@@ -25,6 +25,7 @@ mod explain;
 mod faults;
 mod fixture;
 mod frontend_nlb;
+mod gates;
 mod golden;
 mod groups;
 mod image;
@@ -117,7 +118,12 @@ const TESTS: &[(&str, Test)] = tests![
     bindings::one_bad_target_keeps_nobody_out,
     bindings::a_group_keeps_its_target_group,
     bindings::what_clusters_share_keeps_the_targets_of_all,
+    bindings::two_clusters_share_a_target_group,
+    bindings::a_role_changes_targets_of_another_account,
     bindings::admission_knows_bindings,
+    gates::a_rollout_waits_until_targets_are_healthy,
+    gates::pods_of_lbc_become_ready,
+    gates::targets_sleep_before_they_stop,
     absence::a_class_that_is_gone,
     absence::permissions_that_are_gone,
     absence::the_crd_of_parameters_that_is_gone,

@@ -111,7 +111,7 @@ pub async fn a_cluster_is_looked_at_switched_and_switched_back(base: Arc<Base>) 
         "webhooks ValidatingWebhookConfiguration aws-load-balancer-webhook, webhook vingress",
         "ingresses",
     )?;
-    told_of(&warns, "readiness-gates Namespace gated:", "no gate")?;
+    told_of(&fine, "readiness-gates :", "1 namespace whose gates Albedo takes over")?;
     told_of(&fine, "controller --targetgroupbinding-max-concurrent-reconciles=5:", "ignored")?;
     told_of(&fine, "permissions ec2:CreateSecurityGroup:", "DryRun")?;
     told_of(&fine, "ingresses :", &format!("{} Ingresses checked", adoption.frozen.label.counts.ingresses))?;

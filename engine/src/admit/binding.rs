@@ -1,5 +1,6 @@
 //! The verdict on a `TargetGroupBinding`, and its default fields. A binding of somebody else's target group is refused before it is stored.
 
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
 use super::verdict::{answer_about, policy_for};
@@ -81,6 +82,12 @@ fn traits_of<'c>(binding: &TargetGroupBinding, context: Context<'c>) -> Option<&
     known.get(&arn_of(binding, context)?)
 }
 
+/// The target type of a binding: its own, or that of its target group if facts know it.
+pub(super) fn target_type_of<'c>(binding: &'c TargetGroupBinding, context: Context<'c>) -> Option<&'c str> {
+    let known = || Some(traits_of(binding, context)?.target_type.as_str());
+    text(binding.spec.target_type.as_ref()).or_else(known)
+}
+
 fn arn_of(binding: &TargetGroupBinding, context: Context<'_>) -> Option<String> {
     let by_name = || context.facts.target_group_names.as_ref()?.value.get(binding.given_name()?).cloned();
     binding.given_arn().map(str::to_owned).or_else(by_name)
@@ -109,7 +116,27 @@ impl Review<'_> {
             found.extend(self.conflicts());
         }
         found.extend(self.taken());
+        found.extend(self.port());
         found
+    }
+
+    /// The port that the Service lacks. A Service that does not exist may come later.
+    fn port(&self) -> Option<Finding> {
+        let reference = &self.binding.spec.service_ref;
+        let service = self.context.world.service(&Key::new(&self.subject.namespace, &reference.name))?;
+        let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
+        let (given, is_there) = match &reference.port {
+            IntOrString::Int(number) => (number.to_string(), ports.iter().any(|port| port.port == *number)),
+            IntOrString::String(name) => (name.clone(), ports.iter().any(|port| port.name.as_deref() == Some(name))),
+        };
+        if is_there {
+            return None;
+        }
+        let known: Vec<String> = ports.iter().map(|port| port.port.to_string()).collect();
+        let known = if known.is_empty() { "no ports".to_owned() } else { format!("ports {}", known.join(", ")) };
+        let message = format!("Service {} has no port {given}; it has {known}", reference.name);
+        let finding = self.finding(Code::MissingServicePort, "serviceRef.port", message);
+        Some(finding.value(&given).fix("write a port of the Service, as its number or its name"))
     }
 
     /// Findings from the object alone.
@@ -125,7 +152,7 @@ impl Review<'_> {
             let fix = "write it as AWS does: arn:aws:elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/ID";
             found.push(self.invalid("targetGroupARN", arn, "it is not an ARN of a target group", fix));
         }
-        let kind = text(spec.target_type.as_ref()).or_else(|| self.kind());
+        let kind = target_type_of(self.binding, self.context);
         if kind == Some("ip") && spec.node_selector.is_some() {
             let message = "nodeSelector selects nodes, and the targets are pods: targetType is ip";
             found.push(self.invalid(
@@ -140,6 +167,14 @@ impl Review<'_> {
         {
             let message = "nodes cannot be targets in another account: targetType is instance";
             found.push(self.invalid("iamRoleArnToAssume", role, message, "use a target group of type ip"));
+        }
+        if let Some((role, _)) = self.binding.given_role().filter(|(role, _)| !is_role(role)) {
+            let fix = "write it as AWS does: arn:aws:iam::ACCOUNT:role/NAME";
+            found.push(self.invalid("iamRoleArnToAssume", role, "it is not an ARN of an IAM role", fix));
+        }
+        if let (Some(id), None) = (text(spec.assume_role_external_id.as_ref()), self.binding.given_role()) {
+            let message = "it has no effect without iamRoleArnToAssume";
+            found.push(self.invalid("assumeRoleExternalId", id, message, "set iamRoleArnToAssume, or remove it"));
         }
         if let Some(protocol) =
             text(spec.target_group_protocol.as_ref()).filter(|word| word.contains("QUIC") && kind == Some("instance"))
@@ -253,6 +288,19 @@ fn is_target_group_arn(arn: &str) -> bool {
         matches!(fields, [Some("arn"), Some(partition), Some("elasticloadbalancing")] if partition.starts_with("aws"));
     let clean = !arn.chars().any(|c| c.is_whitespace() || c.is_control());
     service && clean && target_group_name(arn).is_some()
+}
+
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>
+fn is_role(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [_, _, service, region, account, name] = parts.as_slice() else { return false };
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let is_clean = !arn.chars().any(|c| c.is_whitespace() || c.is_control());
+    arn.starts_with("arn:aws")
+        && (*service, *region) == ("iam", "")
+        && is_account
+        && name.starts_with("role/")
+        && is_clean
 }
 
 fn is_vpc(id: &str) -> bool {

@@ -7,12 +7,16 @@ use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
     ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
 mod conditions;
 mod rows;
 
-pub use rows::ROWS;
+pub use rows::{GATES, GATES_PATH, PRE_STOP, PRE_STOP_PATH, ROWS};
+
+/// The label, and its value, of what the chart makes.
+const NAME_LABEL: &str = "app.kubernetes.io/name";
+const NAME: &str = "albedo";
 
 /// Whether a webhook validates or mutates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +56,8 @@ pub enum Reach {
     Others,
     /// All of them.
     All,
+    /// Those in namespaces that have this label with this value, or with any value, other than the pods of Albedo itself.
+    Labelled(&'static str, Option<&'static str>),
     /// None: it is not registered. A configuration that LBC left behind may still call the path,
     /// and this must not fail.
     Served,
@@ -115,6 +121,8 @@ pub struct Options {
     pub target: Target,
     /// PEM certificates of the CA that signs the serving certificate. `None`: an injector sets the field.
     pub ca_bundle: Option<Vec<u8>>,
+    /// Whether the webhook of [`GATES`] is registered.
+    pub gates: bool,
     /// Names of the classes that are ours: `spec.ingressClassName` or the legacy annotation. An empty name stands for
     /// an Ingress without a class.
     pub classes: Vec<String>,
@@ -139,6 +147,7 @@ impl Default for Options {
                 port: 443,
             },
             ca_bundle: None,
+            gates: true,
             classes: vec!["alb".to_owned()],
             namespace_selector: None,
             controller_user: Some("system:serviceaccount:albedo-system:albedo".to_owned()),
@@ -151,7 +160,8 @@ impl Default for Options {
 /// The two configurations: every registered row of [`ROWS`] as one webhook, in the order of the table.
 #[must_use]
 pub fn configurations(options: &Options) -> (ValidatingWebhookConfiguration, MutatingWebhookConfiguration) {
-    let of = |kind: Kind| ROWS.iter().filter(move |row| row.registered() && row.kind == kind);
+    let is_wanted = |row: &&WebhookRow| row.registered() && (options.gates || row.path != GATES_PATH);
+    let of = |kind: Kind| ROWS.iter().filter(is_wanted).filter(move |row| row.kind == kind);
     (
         ValidatingWebhookConfiguration {
             metadata: metadata(options),
@@ -168,7 +178,7 @@ fn metadata(options: &Options) -> ObjectMeta {
     let annotations = options.inject_ca_from.as_ref().map(|from| one("cert-manager.io/inject-ca-from", from.as_str()));
     ObjectMeta {
         name: Some(options.name.clone()),
-        labels: Some(one("app.kubernetes.io/name", "albedo")),
+        labels: Some(one(NAME_LABEL, NAME)),
         annotations,
         ..ObjectMeta::default()
     }
@@ -202,14 +212,40 @@ fn mutating(row: &WebhookRow, options: &Options) -> MutatingWebhook {
         match_conditions: Some(match_conditions(row, options)),
         match_policy: Some("Equivalent".to_owned()),
         name: row.webhook.to_owned(),
-        namespace_selector: options.namespace_selector.clone(),
-        object_selector: None,
+        namespace_selector: namespace_selector(row, options),
+        object_selector: object_selector(row),
         // Defaults are computed once, from the object as its author sent it.
         reinvocation_policy: Some("Never".to_owned()),
         rules: Some(vec![rule(row)]),
         side_effects: "None".to_owned(),
         timeout_seconds: Some(options.timeout_seconds),
     }
+}
+
+/// The namespaces of the options, and of these the labelled ones.
+fn namespace_selector(row: &WebhookRow, options: &Options) -> Option<LabelSelector> {
+    let Reach::Labelled(label, value) = row.reach else { return options.namespace_selector.clone() };
+    let mut selector = options.namespace_selector.clone().unwrap_or_default();
+    match value {
+        Some(value) => drop(selector.match_labels.get_or_insert_default().insert(label.to_owned(), value.to_owned())),
+        None => {
+            let exists =
+                LabelSelectorRequirement { key: label.to_owned(), operator: "Exists".to_owned(), values: None };
+            selector.match_expressions.get_or_insert_default().push(exists);
+        }
+    }
+    Some(selector)
+}
+
+/// Replicas of Albedo never wait for Albedo.
+fn object_selector(row: &WebhookRow) -> Option<LabelSelector> {
+    let others = LabelSelectorRequirement {
+        key: NAME_LABEL.to_owned(),
+        operator: "NotIn".to_owned(),
+        values: Some(vec![NAME.to_owned()]),
+    };
+    let is_labelled = matches!(row.reach, Reach::Labelled(..));
+    is_labelled.then(|| LabelSelector { match_expressions: Some(vec![others]), match_labels: None })
 }
 
 fn rule(row: &WebhookRow) -> RuleWithOperations {
@@ -242,10 +278,10 @@ fn match_conditions(row: &WebhookRow, options: &Options) -> Vec<MatchCondition> 
     let reach = match row.reach {
         Reach::Own => Some(("own-class", conditions::own(&options.classes))),
         Reach::Others => Some(("others", conditions::others(&options.classes))),
-        Reach::All | Reach::Served => None,
+        Reach::All | Reach::Labelled(..) | Reach::Served => None,
     };
-    // These objects have only spec and annotations.
-    let changed = row.registered().then(|| ("changed", conditions::changed()));
+    // These objects have only spec and annotations. What is only created has not changed.
+    let changed = row.operations.contains(&"UPDATE").then(|| ("changed", conditions::changed()));
     let user = options.controller_user.as_ref().map(|user| ("not-albedo", conditions::not_user(user)));
     let conditions = [Some(("not-deleting", conditions::not_deleting())), user, reach, changed];
     let conditions = conditions.into_iter().flatten();

@@ -149,7 +149,9 @@ impl TargetGroupBinding {
     pub fn names(&self, arn: &str) -> bool {
         match self.given_arn() {
             Some(given) => given == arn,
-            None => self.given_name().is_some_and(|name| Some(name) == target_group_name(arn)),
+            None => {
+                self.given_name().is_some_and(|name| Some(name) == target_group_name(arn)) && self.is_of_account(arn)
+            }
         }
     }
 
@@ -159,8 +161,25 @@ impl TargetGroupBinding {
         match (self.given_arn(), other.given_arn()) {
             (Some(arn), _) => other.names(arn),
             (None, Some(arn)) => self.names(arn),
-            (None, None) => self.given_name().is_some() && self.given_name() == other.given_name(),
+            (None, None) => {
+                let role = |binding: &Self| binding.given_role().map(|(role, _)| role.to_owned());
+                self.given_name().is_some() && self.given_name() == other.given_name() && role(self) == role(other)
+            }
         }
+    }
+
+    /// The role that is to be assumed for the target group, `spec.iamRoleArnToAssume`, and the external id that its trust policy asks for, which may be empty.
+    #[must_use]
+    pub fn given_role(&self) -> Option<(&str, &str)> {
+        let role = self.spec.iam_role_arn_to_assume.as_deref().filter(|role| !role.is_empty())?;
+        Some((role, self.spec.assume_role_external_id.as_deref().unwrap_or_default()))
+    }
+
+    /// Whether a target group is in the account of the role that is to be assumed. Without a role that is not known here.
+    #[must_use]
+    pub fn is_of_account(&self, target_group: &str) -> bool {
+        let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
+        self.given_role().is_none_or(|(role, _)| account(role) == account(target_group))
     }
 
     /// Whether the binding declares that several clusters share the target group.
@@ -168,6 +187,16 @@ impl TargetGroupBinding {
     pub fn is_multi_cluster(&self) -> bool {
         self.spec.multi_cluster_target_group == Some(true)
     }
+}
+
+/// The key of the list in [`targets_config_map`].
+pub const TARGETS_KEY: &str = "targets";
+
+/// The `ConfigMap` in which LBC keeps what a binding registered in a target group that clusters share, in the namespace of the binding:
+/// <https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/targetgroupbinding/targetgroupbinding/>.
+#[must_use]
+pub fn targets_config_map(binding: &str) -> String {
+    format!("aws-lbc-targets-{binding}")
 }
 
 /// The name in a target group's ARN, `…:targetgroup/NAME/ID`.

@@ -3,9 +3,9 @@
 use k8s_openapi::api::core::v1::Service;
 
 use super::{Input, Lines, controller, count};
-use crate::kinds::{Key, TargetGroupBinding};
+use crate::kinds::Key;
 use crate::lbc;
-use crate::targets::{Hold, held_by_itself};
+use crate::targets::held_by_itself;
 use crate::world::Kind;
 
 /// Controllers of `GatewayClass`es that are LBC's.
@@ -100,17 +100,10 @@ pub(super) fn bindings(input: &Input<'_>, lines: &mut Lines<'_>) {
     }
     let mut taken_over = all;
     for (key, binding) in input.manifests.world.bindings() {
-        let hold = held_by_itself(binding).or_else(|| multi_cluster(input, binding));
-        let Some(hold) = hold else { continue };
+        let Some(hold) = held_by_itself(binding) else { continue };
         taken_over -= 1;
         let fix = "or keep LBC for it beside Albedo (see docs/beside-lbc.md)";
         lines.blocks(format!("TargetGroupBinding {key}"), hold.to_string(), fix);
     }
     lines.fine("", format!("{} that Albedo takes over", count(taken_over, "binding")));
-}
-
-/// A binding of a group is the group's, whoever shares its target group.
-fn multi_cluster(input: &Input<'_>, binding: &TargetGroupBinding) -> Option<Hold> {
-    let is_shared = binding.is_multi_cluster() && input.manifests.world.owner_of(binding).is_none();
-    is_shared.then_some(Hold::MultiCluster)
 }

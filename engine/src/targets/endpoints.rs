@@ -205,12 +205,6 @@ pub fn resolve(binding: &TargetGroupBinding, sources: Sources<'_>) -> Result<Res
     Ok(Resolution::Targets(resolved))
 }
 
-/// The readiness gate with which a pod waits for the health of its target in a binding.
-#[must_use]
-pub fn readiness_gate(binding: &str) -> String {
-    format!("target-health.elbv2.k8s.aws/{binding}")
-}
-
 fn service_port<'s>(service: &'s Service, port: &IntOrString, key: &Key) -> Result<&'s ServicePort, TargetsError> {
     let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
     let found = ports.iter().find(|candidate| match port {

@@ -14,10 +14,6 @@ const OTHER_CONTROLLERS: [&str; 3] = ["service.k8s.aws/", "gateway.k8s.aws", "ag
 /// Why a binding registers nothing and deregisters nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hold {
-    /// Several clusters share the target group.
-    MultiCluster,
-    /// The target group is in another account, and only this role may change it.
-    AssumedRole(String),
     /// A label of the binding, or a tag of the target group, is another controller's.
     OtherController(String),
     /// The target group is another cluster's.
@@ -47,7 +43,6 @@ impl Hold {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::MultiCluster | Self::AssumedRole(_) => "NotSupported",
             Self::OtherController(_) => "OtherController",
             Self::OtherCluster { .. } => "OtherCluster",
             Self::OtherVpc { .. } => "OtherVPC",
@@ -60,15 +55,6 @@ impl Hold {
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MultiCluster => f.write_str(
-                "spec.multiClusterTargetGroup is true, and target groups that several clusters share are not supported",
-            )?,
-            Self::AssumedRole(role) => {
-                write!(
-                    f,
-                    "spec.iamRoleArnToAssume is {role:?}, and target groups of other accounts are not supported"
-                )?;
-            }
             Self::OtherController(by) => write!(f, "{by:?} says that another controller manages it")?,
             Self::OtherCluster { tag, cluster } => write!(f, "the target group is of cluster {cluster:?} (tag {tag})")?,
             Self::OtherVpc { vpc, expected, said: true } => {
@@ -85,8 +71,6 @@ impl fmt::Display for Hold {
         }
         f.write_str("; nothing is registered or deregistered. ")?;
         f.write_str(match self {
-            Self::MultiCluster => "Give each cluster a target group of its own",
-            Self::AssumedRole(_) => "Bind a target group of this account",
             Self::OtherController(_) => "Remove the label if albedo is to manage it",
             Self::OtherCluster { .. } | Self::OfGroup | Self::Second(None) => "Bind a target group of your own",
             Self::OtherVpc { said: true, .. } => "Bind a target group of that VPC",
@@ -121,9 +105,8 @@ pub struct Here<'a> {
 /// Why a binding may change nothing, for any target group.
 #[must_use]
 pub fn held_by_itself(binding: &TargetGroupBinding) -> Option<Hold> {
-    let role = binding.spec.iam_role_arn_to_assume.as_ref().filter(|role| !role.is_empty());
     let label = binding.metadata.labels.iter().flatten().map(|(key, _)| key).find(|key| is_other_controllers(key));
-    role.map(|role| Hold::AssumedRole(role.clone())).or_else(|| label.map(|label| Hold::OtherController(label.clone())))
+    label.map(|label| Hold::OtherController(label.clone()))
 }
 
 /// Why a binding may not change this target group. `lives` says whether an `IngressGroup` exists.
@@ -138,7 +121,8 @@ pub fn held_by_target_group(
         let cluster = group.tags.get(*tag).filter(|cluster| cluster.as_str() != here.cluster)?;
         Some(Hold::OtherCluster { tag: (*tag).to_owned(), cluster: cluster.clone() })
     });
-    if foreign.is_some() {
+    // Who says that clusters share it changes only the targets that it registered itself.
+    if foreign.is_some() && !binding.is_multi_cluster() {
         return foreign;
     }
     if let Some(tag) = group.tags.keys().find(|tag| is_other_controllers(tag)) {
@@ -147,15 +131,14 @@ pub fn held_by_target_group(
     if is_own(binding, group) {
         return None;
     }
-    if group_of(&group.tags).is_some_and(|of| lives(&of)) {
+    if foreign.is_none() && group_of(&group.tags).is_some_and(|of| lives(&of)) {
         return Some(Hold::OfGroup);
-    }
-    if binding.is_multi_cluster() {
-        return Some(Hold::MultiCluster);
     }
     let said = binding.spec.vpc_id.as_deref().filter(|vpc| !vpc.is_empty());
     let (expected, vpc) = (said.unwrap_or(here.vpc), group.traits.vpc_id.as_str());
-    let other = !vpc.is_empty() && !expected.is_empty() && vpc != expected;
+    // Another account has a VPC of its own.
+    let is_free = said.is_none() && binding.given_role().is_some();
+    let other = !vpc.is_empty() && !expected.is_empty() && vpc != expected && !is_free;
     other.then(|| Hold::OtherVpc { vpc: vpc.to_owned(), expected: expected.to_owned(), said: said.is_some() })
 }
 

@@ -43,12 +43,24 @@ impl Record {
             return None;
         }
         let (target_group, list) = line.split_once(' ').unwrap_or((line, ""));
+        Self::listed(target_group, list)
+    }
+
+    /// A record from a list as LBC has it in the `ConfigMap` of a binding, `id:port,id:port`; `None` if it cannot be read.
+    #[must_use]
+    pub fn listed(target_group: &str, list: &str) -> Option<Self> {
         let read = |one: &str| {
             let (id, port) = one.rsplit_once(':')?;
             Some((id.to_owned(), port.parse().ok()?))
         };
         let targets = list.split(',').filter(|one| !one.is_empty()).map(read).collect::<Option<_>>()?;
         Some(Self { target_group: target_group.to_owned(), targets })
+    }
+
+    /// The list of [`Record::listed`].
+    #[must_use]
+    pub fn list(&self) -> String {
+        self.targets.iter().map(|(id, port)| format!("{id}:{port}")).collect::<Vec<_>>().join(",")
     }
 
     /// `ARN id:port,id:port`. Targets that do not fit are left out: they stay registered, and no other target is deregistered.
@@ -104,6 +116,16 @@ impl Record {
         let held = observed.iter().filter(|health| !health.is_draining()).map(|health| &health.target);
         held.filter(|target| self.has(target)).cloned().collect()
     }
+}
+
+/// Whether a `ConfigMap` of LBC says what a binding registered. Everybody who may write `ConfigMap`s can write it, so it counts only once: when a binding of
+/// LBC, which shows in its status, has no record of its own yet.
+#[must_use]
+pub fn trusts_config_map(binding: &TargetGroupBinding) -> bool {
+    let status = binding.status.as_ref();
+    let was_lbcs = status.is_some_and(|status| status.observed_generation.is_some());
+    let recorded = status.is_some_and(|status| status.conditions.iter().any(|condition| condition.type_ == SEALED));
+    binding.is_multi_cluster() && was_lbcs && !recorded
 }
 
 /// The seal of a line in a binding of that uid.
@@ -169,6 +191,25 @@ mod tests {
         let mut bare = annotated(own);
         bare.status = None;
         assert_eq!(Record::of(&bare), None, "no status at all");
+    }
+
+    #[test]
+    fn lbcs_list_counts_once() {
+        let lbcs = |status: serde_json::Value| {
+            let mut binding = annotated("");
+            binding.spec.multi_cluster_target_group = Some(true);
+            binding.status = serde_json::from_value(status).unwrap();
+            trusts_config_map(&binding)
+        };
+        assert!(lbcs(json!({"observedGeneration": 1})));
+        assert!(!lbcs(json!(null)) && !lbcs(json!({})), "LBC had nothing to do with it");
+        let condition = json!({"type": SEALED, "status": "True", "reason": "Registered", "message": "x",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        assert!(!lbcs(json!({"observedGeneration": 1, "conditions": [condition]})), "there is a record, or was");
+        assert!(!trusts_config_map(&annotated("")), "no cluster shares it");
+        let record = Record::listed("arn", "10.0.0.2:80,10.0.0.1:8080,").unwrap();
+        assert_eq!(record.list(), "10.0.0.1:8080,10.0.0.2:80");
+        assert_eq!(Record::listed("arn", "10.0.0.2"), None);
     }
 
     #[test]

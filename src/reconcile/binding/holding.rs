@@ -34,7 +34,7 @@ impl Reconciler {
 
     /// Why the target group is not the binding's to change.
     pub(super) async fn held_by(&self, binding: &TargetGroupBinding, arn: &str) -> Result<Option<Hold>, PassError> {
-        let group = self.read_target_group(arn).await?;
+        let group = self.read_target_group(binding, arn).await?;
         Ok(self.held_because_of(binding, &group))
     }
 
@@ -47,14 +47,15 @@ impl Reconciler {
         self.shared.cluster.read(|world| world.group_object(group).is_some() || world.has_members(group))
     }
 
-    /// Other bindings that name the target group and stay. One that is held for its own sake changes nothing there, so it keeps nobody's
+    /// Other bindings that name the target group and stay, without those that share it as this one does: each of them changes only its own targets. One that is held for its own sake changes nothing there, so it keeps nobody's
     /// targets.
-    pub(super) fn sharers(&self, key: &Key, arn: &str) -> Vec<Arc<TargetGroupBinding>> {
+    pub(super) fn sharers(&self, key: &Key, sharer: &TargetGroupBinding, arn: &str) -> Vec<Arc<TargetGroupBinding>> {
         self.shared.cluster.read(|world| {
             let others = world.bindings().filter(|(other, binding)| {
                 *other != key
                     && binding.metadata.deletion_timestamp.is_none()
                     && binding.names(arn)
+                    && !(binding.is_multi_cluster() && sharer.is_multi_cluster())
                     && targets::held_by_itself(binding).is_none()
             });
             others.map(|(_, binding)| binding.clone()).collect()
@@ -68,11 +69,11 @@ impl Reconciler {
         binding: &TargetGroupBinding,
         arn: &str,
     ) -> Result<Option<Hold>, PassError> {
-        let sharers = self.sharers(key, arn);
+        let sharers = self.sharers(key, binding, arn);
         if sharers.is_empty() {
             return Ok(None);
         }
-        let group = self.read_target_group(arn).await?;
+        let group = self.read_target_group(binding, arn).await?;
         let is_free = |other: &&TargetGroupBinding| self.held_because_of(other, &group).is_none();
         if let Some(hold) = self.held_because_of(binding, &group) {
             return Ok(Some(hold));

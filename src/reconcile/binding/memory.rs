@@ -24,8 +24,8 @@ pub(in crate::reconcile) struct Memory {
 struct Inner {
     /// By ARN.
     groups: BTreeMap<String, (Arc<TargetGroupRead>, Instant)>,
-    /// ARN by name.
-    names: BTreeMap<String, (String, Instant)>,
+    /// ARN by role and name.
+    names: BTreeMap<(String, String), (String, Instant)>,
     bindings: BTreeMap<Key, Known>,
 }
 
@@ -42,6 +42,10 @@ struct Known {
     record: Option<Record>,
     /// Targets that AWS refused: they are tried last.
     refused: BTreeSet<Target>,
+    /// When the health of targets was last told to pods, and to which, by uid.
+    gates_told: Option<(Instant, BTreeSet<String>)>,
+    /// The list that was last written for LBC.
+    tracked: Option<String>,
 }
 
 impl Memory {
@@ -53,7 +57,7 @@ impl Memory {
     /// What was read of a binding's target group, however long ago: what it is made of never changes.
     pub(super) fn target_group_of(&self, binding: &TargetGroupBinding) -> Option<Arc<TargetGroupRead>> {
         let inner = self.lock();
-        let named = || Some(&inner.names.get(binding.given_name()?)?.0);
+        let named = || Some(&inner.names.get(&name_of(binding)?)?.0);
         let arn = binding.given_arn().or_else(|| named().map(String::as_str))?;
         inner.groups.get(arn).map(|(group, _)| group.clone())
     }
@@ -62,12 +66,14 @@ impl Memory {
         self.lock().groups.insert(group.arn.clone(), (group, Instant::now()));
     }
 
-    pub(super) fn arn(&self, name: &str) -> Option<String> {
-        self.lock().names.get(name).filter(|(_, at)| at.elapsed() < NAMED).map(|(arn, _)| arn.clone())
+    pub(super) fn arn(&self, binding: &TargetGroupBinding) -> Option<String> {
+        self.lock().names.get(&name_of(binding)?).filter(|(_, at)| at.elapsed() < NAMED).map(|(arn, _)| arn.clone())
     }
 
-    pub(super) fn learn_name(&self, name: &str, arn: &str) {
-        self.lock().names.insert(name.to_owned(), (arn.to_owned(), Instant::now()));
+    pub(super) fn learn_name(&self, binding: &TargetGroupBinding, arn: &str) {
+        if let Some(name) = name_of(binding) {
+            self.lock().names.insert(name, (arn.to_owned(), Instant::now()));
+        }
     }
 
     /// Some target group is not what it was.
@@ -116,6 +122,26 @@ impl Memory {
         self.change(key, |known| known.refused = refused);
     }
 
+    /// How long ago the health of their targets was told to these pods, all of them.
+    pub(super) fn gates_told<'p>(&self, key: &Key, mut pods: impl Iterator<Item = &'p str>) -> Option<Duration> {
+        let inner = self.lock();
+        let (at, told) = inner.bindings.get(key)?.gates_told.as_ref()?;
+        pods.all(|uid| told.contains(uid)).then(|| at.elapsed())
+    }
+
+    pub(super) fn tell_gates(&self, key: &Key, pods: BTreeSet<String>) {
+        self.change(key, |known| known.gates_told = (!pods.is_empty()).then(|| (Instant::now(), pods)));
+    }
+
+    /// Whether this list is the one that was written last.
+    pub(super) fn is_tracked(&self, key: &Key, list: &str) -> bool {
+        self.lock().bindings.get(key).is_some_and(|known| known.tracked.as_deref() == Some(list))
+    }
+
+    pub(super) fn tracked(&self, key: &Key, list: String) {
+        self.change(key, |known| known.tracked = Some(list));
+    }
+
     /// Forgets bindings that are no more, and target groups that were read long ago.
     pub(in crate::reconcile) fn retain(&self, is_there: impl Fn(&Key) -> bool) {
         let mut inner = self.lock();
@@ -137,6 +163,12 @@ impl Memory {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Each account has names of its own.
+fn name_of(binding: &TargetGroupBinding) -> Option<(String, String)> {
+    let role = binding.given_role().map(|(role, _)| role).unwrap_or_default();
+    Some((role.to_owned(), binding.given_name()?.to_owned()))
 }
 
 fn replace(last: &mut String, text: &str) -> bool {

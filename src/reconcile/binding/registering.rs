@@ -10,7 +10,7 @@ use albedo_engine::targets::{self, Record, Registration};
 use futures::FutureExt as _;
 
 use super::{PassError, Reconciler};
-use crate::cloud::{CloudError, Known, WriteContext};
+use crate::cloud::{Cloud, CloudError, Known, WriteContext};
 
 /// Targets that AWS takes in one call.
 const CHUNK: usize = 200;
@@ -26,6 +26,8 @@ const QUOTA: &str = "TooManyTargets";
 /// What a pass registers.
 pub(super) struct Step<'a> {
     pub(super) key: &'a Key,
+    /// AWS with the permissions for the target group.
+    pub(super) cloud: &'a Cloud,
     pub(super) arn: &'a str,
     pub(super) desired: &'a BTreeSet<Target>,
     /// The checkpoint that says that these are registered.
@@ -104,7 +106,7 @@ impl Reconciler {
         parts.reverse();
         while let Some(part) = parts.pop() {
             let operation = AwsOperation::RegisterTargets { target_group: step.arn.to_owned(), targets: part.clone() };
-            let error = match self.send(operation).await {
+            let error = match self.send(step.cloud, operation).await {
                 Ok(()) => {
                     taken += part.len();
                     continue;
@@ -115,7 +117,7 @@ impl Reconciler {
             if error.code() == QUOTA
                 && let Some(gone) = leaving.take_if(|gone| !gone.is_empty())
             {
-                self.deregister(step.arn, gone).await?;
+                self.deregister(step.cloud, step.arn, gone).await?;
                 parts.push(part);
                 continue;
             }
@@ -127,17 +129,22 @@ impl Reconciler {
                 refused.add(part, &error);
             }
         }
-        self.deregister(step.arn, leaving.unwrap_or_default()).await?;
+        self.deregister(step.cloud, step.arn, leaving.unwrap_or_default()).await?;
         Ok(refused)
     }
 
     /// Deregisters targets. One that AWS does not know any more keeps no other registered.
-    pub(super) async fn deregister(&self, target_group: &str, targets: Vec<Target>) -> Result<(), PassError> {
+    pub(super) async fn deregister(
+        &self,
+        cloud: &Cloud,
+        target_group: &str,
+        targets: Vec<Target>,
+    ) -> Result<(), PassError> {
         let mut parts = chunks(&targets);
         while let Some(part) = parts.pop() {
             let operation =
                 AwsOperation::DeregisterTargets { target_group: target_group.to_owned(), targets: part.clone() };
-            match self.send(operation).await {
+            match self.send(cloud, operation).await {
                 Err(PassError::Cloud(error)) if error.code() == "InvalidTarget" && part.len() > 1 => {
                     parts.extend(halves(&part));
                 }
@@ -150,10 +157,10 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn send(&self, operation: AwsOperation) -> Result<(), PassError> {
+    async fn send(&self, cloud: &Cloud, operation: AwsOperation) -> Result<(), PassError> {
         let clients = BTreeMap::new();
         let write_context = WriteContext { remaining: &|| self.shared.lease_proof.remaining(), clients: &clients };
-        self.shared.cloud.apply(&operation, &mut Known::default(), &write_context).boxed().await?;
+        cloud.apply(&operation, &mut Known::default(), &write_context).boxed().await?;
         Ok(())
     }
 
@@ -164,6 +171,9 @@ impl Reconciler {
         line: Option<&str>,
         record: Option<&Record>,
     ) -> Result<TargetGroupBinding, PassError> {
+        if let Some(record) = record.filter(|_| binding.is_multi_cluster()) {
+            self.track(binding, record).await?;
+        }
         let mut notes = BTreeMap::new();
         if let Some(line) = line {
             notes.insert(targets::CHECKPOINT, line.to_owned());

@@ -31,12 +31,27 @@ impl Reconciler {
                 Err(PassError::NoTargetGroup(_)) => None,
                 arn => arn?,
             };
-            if let Some(arn) = &arn {
-                let all = |observed: &[TargetHealth]| targets::diff(&BTreeSet::new(), observed, None).deregister;
-                self.release_targets(key, binding, arn, Leave::All, all).await?;
+            // One that let go of a former target group and reached no other since has registered nothing: nobody has to allow anything for it.
+            let has_none = Record::of(binding).is_some_and(|record| record.target_group.is_empty());
+            match arn.as_ref().filter(|_| !has_none) {
+                Some(arn) if binding.is_multi_cluster() => {
+                    let (known, others) = (self.known_record(key, binding, arn).await?, self.records_beside(key, arn));
+                    let own = |observed: &[TargetHealth]| {
+                        let own = known.as_ref().map(|known| known.among(observed)).unwrap_or_default();
+                        own.into_iter().filter(|target| !others.iter().any(|other| other.has(target))).collect()
+                    };
+                    self.release_targets(key, binding, arn, Leave::All, own).await?;
+                    self.shared.cluster.untrack(&self.shared.lease_proof, key).await?;
+                }
+                Some(arn) => {
+                    let all = |observed: &[TargetHealth]| targets::diff(&BTreeSet::new(), observed, None).deregister;
+                    self.release_targets(key, binding, arn, Leave::All, all).await?;
+                }
+                None => {}
             }
             self.leave_former(key, binding, arn.as_deref().unwrap_or_default()).await?;
         }
+        self.release_gates(key).await?;
         self.shared.cluster.remove_binding_finalizer(&self.shared.lease_proof, binding, FINALIZER).await?;
         Ok(Next::Rest)
     }
@@ -89,7 +104,7 @@ impl Reconciler {
         leave: Leave,
         choose: impl Fn(&[TargetHealth]) -> Vec<Target>,
     ) -> Result<(), PassError> {
-        let sharers = self.sharers(key, arn);
+        let sharers = self.sharers(key, binding, arn);
         if !sharers.is_empty() {
             // The next of them deregisters what it does not want.
             for sharer in sharers {
@@ -101,19 +116,18 @@ impl Reconciler {
             Err(PassError::Cloud(CloudError::NotFound(_) | CloudError::Invalid(_))) => return Ok(()),
             hold => hold?,
         };
-        // Of the group's own target group, too, the other clusters' targets are not told from these.
-        let shared = || binding.is_multi_cluster().then_some(Hold::MultiCluster);
-        if let Some(hold) = hold.or_else(shared).filter(|hold| leave.respects(hold)) {
+        if let Some(hold) = hold.filter(|hold| leave.respects(hold)) {
             self.say(binding, KEPT, format!("registered targets stay as they are: {hold}"));
             return Ok(());
         }
-        let observed = match self.shared.cloud.target_health(arn).boxed().await {
+        let cloud = self.cloud_for(binding, arn).await;
+        let observed = match cloud.target_health(arn).boxed().await {
             Ok(observed) => observed,
             // A target group that is gone, or was never one, holds nothing.
             Err(CloudError::NotFound(_) | CloudError::Invalid(_)) => Vec::new(),
             Err(error) => return Err(error.into()),
         };
-        self.deregister(arn, choose(&observed)).await
+        self.deregister(&cloud, arn, choose(&observed)).await
     }
 }
 
@@ -132,7 +146,7 @@ impl Leave {
         match self {
             Self::All => true,
             // These rest on what the binding says now of another target group.
-            Self::Recorded => !matches!(hold, Hold::MultiCluster | Hold::OtherVpc { .. }),
+            Self::Recorded => !matches!(hold, Hold::OtherVpc { .. }),
         }
     }
 }

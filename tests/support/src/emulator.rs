@@ -138,6 +138,19 @@ impl Emulator {
         self.post("call", region, &json!({"service": service, "operation": operation, "params": params})).await
     }
 
+    /// The same in another account.
+    pub async fn call_in(
+        &self,
+        account: &str,
+        region: &str,
+        service: &str,
+        operation: &str,
+        params: &Value,
+    ) -> Result<Value> {
+        let region = format!("{region}&account={account}");
+        self.call(&region, service, operation, params).await
+    }
+
     /// Faults of a region from now on, in place of those before: `[{"service": "elbv2", "operation": "CreateRule", "code": "Throttling"}]`.
     /// See tests/aws/README.md for the fields.
     pub async fn faults(&self, region: &str, rules: &Value) -> Result<()> {

@@ -85,7 +85,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   "disable-ingress-class-annotation" .Values.disableIngressClassAnnotation
   "disable-ingress-group-name-annotation" .Values.disableIngressGroupNameAnnotation
   "tolerate-non-existent-backend-service" .Values.tolerateNonExistentBackendService
-  "tolerate-non-existent-backend-action" .Values.tolerateNonExistentBackendAction }}
+  "tolerate-non-existent-backend-action" .Values.tolerateNonExistentBackendAction
+  "enable-pod-readiness-gate-inject" .Values.enablePodReadinessGateInject }}
 {{- range $flag, $value := $given }}{{ if not (kindIs "invalid" $value) }}
 - --{{ $flag }}={{ $value }}
 {{- end }}{{ end }}
@@ -112,10 +113,9 @@ webhookTLS: 'Albedo makes its certificate, or cert-manager does'
 keepTLSSecret: 'Albedo keeps its certificate itself'
 webhookNamespaceSelectors: 'all namespaces but kube-system and the own one are reviewed'
 objectSelector: 'all Ingresses of the classes are reviewed'
-podMutatorWebhookConfig: 'no readiness gates are injected'
+podMutatorWebhookConfig: 'a Pod is created without a readiness gate if no replica answers'
 serviceMutatorWebhookConfig: 'Services are not changed'
 enableServiceMutatorWebhook: 'Services are not changed'
-enablePodReadinessGateInject: 'no readiness gates are injected'
 enableEndpointSlices: 'EndpointSlices are always used'
 serviceMaxConcurrentReconciles: 'Services of type LoadBalancer are left to others'
 targetgroupbindingMaxConcurrentReconciles: 'ingressMaxConcurrentReconciles counts for bindings too'

@@ -72,6 +72,46 @@ fn refusal(spec: &Value, old: Option<&Value>, stored: &[Value]) -> Option<String
 }
 
 #[test]
+fn a_port_that_the_service_lacks() {
+    let refusal = |ports: &Value| {
+        let mut world = World::new(Settings::new("demo"));
+        let service = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"ports": ports}});
+        world.apply(Object::Service(Box::new(serde_json::from_value(service).unwrap())));
+        let (facts, settings, policy) = (facts(), Settings::new("demo"), Policy::default());
+        let context =
+            Context { world: &world, facts: &facts, settings: &settings, policy: &policy, now: Timestamp::UNIX_EPOCH };
+        let subject = ObjectRef::new(KIND, "shop", "mine");
+        let binding = serde_json::from_value(object("shop", "mine", &json!({"targetGroupARN": ARN}))).unwrap();
+        Review { binding: &binding, subject, context }.port().map(|finding| finding.message)
+    };
+    assert_eq!(refusal(&json!([{"name": "http", "port": 80}])), None);
+    let other = refusal(&json!([{"port": 8080}, {"name": "80", "port": 81}]));
+    assert_eq!(other.as_deref(), Some("Service web has no port 80; it has ports 8080, 81"));
+    assert_eq!(refusal(&json!([])).as_deref(), Some("Service web has no port 80; it has no ports"));
+}
+
+#[test]
+fn roles_of_other_accounts() {
+    let role = "arn:aws:iam::999999999999:role/path/targets";
+    for (role, id, refused) in [
+        (role, "x", None),
+        (role, "", None),
+        ("arn:aws-cn:iam::999999999999:role/r", "", None),
+        ("arn:aws:iam::999999999999:user/u", "", Some("not an ARN of an IAM role")),
+        ("arn:aws:iam::99:role/r", "", Some("not an ARN of an IAM role")),
+        ("targets", "", Some("not an ARN of an IAM role")),
+        ("", "x", Some("no effect without iamRoleArnToAssume")),
+    ] {
+        let spec = json!({"targetGroupARN": ARN.replace("123456789012", "999999999999"), "targetType": "ip", "iamRoleArnToAssume": role, "assumeRoleExternalId": id});
+        let told = refusal(&spec, None, &[]);
+        match refused {
+            None => assert_eq!(told, None, "{role} {id}"),
+            Some(text) => assert!(told.as_ref().is_some_and(|told| told.contains(text)), "{role} {id}: {told:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_the_object_and_its_target_group_tell() {
     let rows = [
         (json!({"targetGroupARN": ARN}), None),

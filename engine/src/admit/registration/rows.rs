@@ -2,11 +2,22 @@
 
 use super::FailurePolicy::{Fail, Ignore};
 use super::Kind::{Mutating, Validating};
-use super::Reach::{All, Others, Own, Served};
+use super::Reach::{All, Labelled, Others, Own, Served};
 use super::WebhookRow;
 
 const CREATE: &[&str] = &["CREATE"];
 const CREATE_UPDATE: &[&str] = &["CREATE", "UPDATE"];
+
+/// LBC's label of namespaces whose Pods get readiness gates, with its value:
+/// <https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/deploy/pod_readiness_gate/>.
+pub const GATES: (&str, &str) = ("elbv2.k8s.aws/pod-readiness-gate-inject", "enabled");
+
+/// The path of readiness gates, which is LBC's.
+pub const GATES_PATH: &str = "/mutate-v1-pod";
+/// The label of namespaces whose Pods sleep before they stop, with the seconds as its value. On a Pod the annotation of this name has precedence.
+pub const PRE_STOP: &str = "albedo.dev/pre-stop-sleep";
+/// The path of what makes them sleep.
+pub const PRE_STOP_PATH: &str = "/mutate-v1-pod-pre-stop";
 
 /// Every path that is served. Paths of the AWS Load Balancer Controller keep their spelling, so that configurations
 /// that it left behind continue to work.
@@ -60,16 +71,28 @@ pub const ROWS: &[WebhookRow] = &[
         note: "the same for Ingresses whose class turns out to be ours; warns of our keys under a foreign class",
     },
     WebhookRow {
-        path: "/mutate-v1-pod",
-        webhook: "mpod.elbv2.k8s.aws",
+        path: GATES_PATH,
+        webhook: "mpod.albedo.dev",
         kind: Mutating,
         group: "",
         version: "v1",
         resource: "pods",
         operations: CREATE,
         failure_policy: Ignore,
-        reach: Served,
-        note: "readiness gates",
+        reach: Labelled(GATES.0, Some(GATES.1)),
+        note: "adds readiness gates to Pods that will be targets",
+    },
+    WebhookRow {
+        path: PRE_STOP_PATH,
+        webhook: "mpod-pre-stop.albedo.dev",
+        kind: Mutating,
+        group: "",
+        version: "v1",
+        resource: "pods",
+        operations: CREATE,
+        failure_policy: Ignore,
+        reach: Labelled(PRE_STOP, None),
+        note: "lets containers of Pods that will be targets sleep before they stop",
     },
     WebhookRow {
         path: "/mutate-v1-pod-server-id",

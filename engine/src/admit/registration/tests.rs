@@ -43,7 +43,7 @@ fn no_webhook_sees_secrets() {
 }
 
 #[test]
-fn those_of_ingresses_and_bindings_are_registered() {
+fn those_of_ingresses_bindings_and_pods_are_registered() {
     let (validating, mutating) = json_of(&Options::default());
     let names = |value: &Value| -> Vec<String> {
         value["webhooks"].as_array().unwrap().iter().map(|w| w["name"].as_str().unwrap().to_owned()).collect()
@@ -54,7 +54,13 @@ fn those_of_ingresses_and_bindings_are_registered() {
     );
     assert_eq!(
         names(&mutating),
-        ["mingress.albedo.dev", "mingress-others.albedo.dev", "mtargetgroupbinding.albedo.dev"]
+        [
+            "mingress.albedo.dev",
+            "mingress-others.albedo.dev",
+            "mpod.albedo.dev",
+            "mpod-pre-stop.albedo.dev",
+            "mtargetgroupbinding.albedo.dev"
+        ]
     );
 }
 
@@ -117,7 +123,8 @@ fn every_webhook_skips_deletions_and_the_controller() {
                 (_, resource) if resource == "ingresses" => Some("others"),
                 _ => None,
             };
-            let expected = [Some("not-deleting"), Some("not-albedo"), reach, Some("changed")];
+            let changed = (webhook["rules"][0]["resources"][0] != "pods").then_some("changed");
+            let expected = [Some("not-deleting"), Some("not-albedo"), reach, changed];
             assert_eq!(names, expected.into_iter().flatten().collect::<Vec<_>>());
         }
     }
@@ -129,4 +136,27 @@ fn class_names_cannot_break_out_of_their_literal() {
     let (validating, _) = json_of(&options);
     let expression = validating["webhooks"][0]["matchConditions"][2]["expression"].as_str().unwrap();
     assert!(expression.ends_with(r"in ['a\'b\\c\u000a', ''])"), "{expression}");
+}
+
+#[test]
+fn pods_are_reviewed_in_labelled_namespaces_alone() {
+    let of_pods = |options: &Options| -> Vec<Value> {
+        let (_, mutating) = json_of(options);
+        let all = mutating["webhooks"].as_array().unwrap().clone();
+        all.into_iter().filter(|webhook| webhook["rules"][0]["resources"] == json!(["pods"])).collect()
+    };
+    let [webhook, pre_stop] = of_pods(&Options::default()).try_into().unwrap();
+    let exists = json!([{"key": "albedo.dev/pre-stop-sleep", "operator": "Exists"}]);
+    assert_eq!(pre_stop["namespaceSelector"], json!({"matchExpressions": exists}));
+    let label = json!({"elbv2.k8s.aws/pod-readiness-gate-inject": "enabled"});
+    assert_eq!(webhook["namespaceSelector"], json!({"matchLabels": label}));
+    assert_eq!((&webhook["failurePolicy"], &webhook["rules"][0]["operations"]), (&json!("Ignore"), &json!(["CREATE"])));
+    let own = json!([{"key": "app.kubernetes.io/name", "operator": "NotIn", "values": ["albedo"]}]);
+    assert_eq!(webhook["objectSelector"]["matchExpressions"], own);
+    let namespaces = LabelSelector { match_labels: Some(one("team", "web")), match_expressions: None };
+    let [webhook, _] =
+        of_pods(&Options { namespace_selector: Some(namespaces), ..Options::default() }).try_into().unwrap();
+    let labels = json!({"elbv2.k8s.aws/pod-readiness-gate-inject": "enabled", "team": "web"});
+    assert_eq!(webhook["namespaceSelector"], json!({"matchLabels": labels}));
+    assert_eq!(of_pods(&Options { gates: false, ..Options::default() }), [pre_stop], "a flag switches gates off");
 }

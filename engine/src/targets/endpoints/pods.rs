@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::ServicePort;
 
-use super::{Origin, Resolved, SkipReason, Sources, readiness_gate};
-use crate::kinds::{Endpoint, Endpoints, Key, Node, Pod, TargetGroupBinding};
+use super::{Origin, Resolved, SkipReason, Sources};
+use crate::kinds::{Endpoint, Endpoints, Key, Node, Pod, TargetGroupBinding, readiness_gate};
 use crate::stack::Target;
 
 /// The result for one endpoint.
@@ -89,7 +89,7 @@ fn fate(endpoint: &Endpoint, pod: &Pod, nodes: &BTreeMap<&str, &Node>, gate: &st
         return Fate::Target;
     }
     if !pod.containers_ready {
-        let waits = pod.target_health_gates.iter().any(|one| one == gate);
+        let waits = pod.gate(gate).is_some();
         return Fate::Skip(if waits { SkipReason::AwaitsHealth } else { SkipReason::NotReady });
     }
     let Some(node) = nodes.get(pod.node.as_str()) else { return Fate::Skip(SkipReason::NodeNotSeen) };

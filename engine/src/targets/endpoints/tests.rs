@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use serde_json::json;
 
 use super::*;
-use crate::kinds::{Endpoint, EndpointPort};
+use crate::kinds::{Endpoint, EndpointPort, TargetHealthGate, readiness_gate};
 
 struct Case {
     binding: TargetGroupBinding,
@@ -193,7 +193,8 @@ fn pods_that_are_not_ready() {
                 |c| {
                     unready(c, "True");
                     c.pods[0].containers_ready = false;
-                    c.pods[0].target_health_gates = vec![readiness_gate("tgb")];
+                    c.pods[0].target_health_gates =
+                        vec![TargetHealthGate { condition_type: readiness_gate("tgb"), condition: None }];
                 },
                 &[],
                 &[SkipReason::AwaitsHealth],

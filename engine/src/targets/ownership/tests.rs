@@ -53,7 +53,21 @@ fn who_is_held_and_why() {
         ("labels elsewhere", binding("evil", "k8s-shop-web", &labels), SHOP.to_vec(), Some("an IngressGroup made it")),
         ("no labels", binding("victim", "k8s-shop-web", &plain), SHOP.to_vec(), Some("an IngressGroup made it")),
         ("a group that is gone", binding("a", "b", &plain), vec![(STACK_TAG, "gone")], None),
-        ("shared", binding("a", "b", &multi), vec![], Some("multiClusterTargetGroup")),
+        ("shared", binding("a", "b", &multi), vec![], None),
+        ("shared, of another cluster", binding("a", "b", &multi), vec![(CLUSTER_TAG, "blue")], None),
+        (
+            "shared, of a group elsewhere",
+            binding("a", "b", &multi),
+            vec![(CLUSTER_TAG, "blue"), (STACK_TAG, "shop")],
+            None,
+        ),
+        ("shared, of a group here", binding("a", "b", &multi), SHOP.to_vec(), Some("an IngressGroup made it")),
+        (
+            "shared, of a Service",
+            binding("a", "b", &multi),
+            vec![("service.k8s.aws/stack", "a/b")],
+            Some("another controller"),
+        ),
         (
             "a VPC that it names",
             binding("a", "b", &json!({"spec": {"vpcID": "vpc-2"}})),
@@ -74,14 +88,15 @@ fn who_is_held_and_why() {
     let hold = |binding| held_by_target_group(&binding, &elsewhere, HERE, |_| true);
     assert!(matches!(hold(binding("a", "b", &plain)), Some(Hold::OtherVpc { said: false, .. })));
     assert_eq!(hold(binding("a", "b", &json!({"spec": {"vpcID": "vpc-2"}}))), None, "peered on purpose");
+    let role = json!({"spec": {"iamRoleArnToAssume": "arn:aws:iam::999999999999:role/r"}});
+    assert_eq!(hold(binding("a", "b", &role)), None, "another account has its own VPC");
 }
 
 #[test]
 fn some_are_held_whatever_their_target_group_is() {
     let held = |more: Value| held_by_itself(&binding("a", "b", &more)).map(|hold| hold.reason());
     assert_eq!(held(json!({})), None);
-    assert_eq!(held(json!({"spec": {"iamRoleArnToAssume": ""}})), None);
-    assert_eq!(held(json!({"spec": {"iamRoleArnToAssume": "arn:aws:iam::1:role/r"}})), Some("NotSupported"));
+    assert_eq!(held(json!({"spec": {"iamRoleArnToAssume": "arn:aws:iam::1:role/r"}})), None);
     assert_eq!(held(json!({"metadata": {"labels": {"service.k8s.aws/stack-name": "a"}}})), Some("OtherController"));
     assert_eq!(held(json!({"metadata": {"labels": {"gateway.k8s.aws.nlb/stack-name": "a"}}})), Some("OtherController"));
     assert_eq!(held(json!({"metadata": {"labels": {"ingress.k8s.aws/stack": "shop"}}})), None);
@@ -110,6 +125,10 @@ fn a_target_group_is_named_by_arn_or_by_name() {
     assert!(by_name.names(ARN) && by_arn.names(ARN));
     assert!(by_name.shares_target_group(&by_arn) && by_arn.shares_target_group(&by_name));
     assert!(!by_arn.names("arn:aws:elasticloadbalancing:eu-test-1:123456789012:targetgroup/other/1"));
+    let elsewhere = json!({"targetGroupARN": null, "targetGroupName": "k8s-shop-web", "iamRoleArnToAssume": "arn:aws:iam::999999999999:role/r"});
+    let elsewhere = binding("a", "b", &json!({"spec": elsewhere}));
+    assert!(!elsewhere.names(ARN) && elsewhere.names(&ARN.replace("123456789012", "999999999999")));
+    assert!(!elsewhere.shares_target_group(&by_name) && !elsewhere.shares_target_group(&by_arn));
     let none = binding("a", "b", &json!({"spec": {"targetGroupARN": ""}}));
     assert!(!none.names(ARN) && !none.shares_target_group(&none));
 }
