@@ -83,21 +83,12 @@ impl Reconciler {
         let observed = if fresh { Vec::new() } else { cloud.target_health(&arn).boxed().await? };
         let mut change = targets::diff(&desired, &observed, self.shared.settings.max_targets);
         let known = self.known_record(key, &stored, &arn).await?;
-        if stored.is_multi_cluster() {
-            // Other clusters may have bound it too: what nobody here registered is theirs.
-            let others = self.records_beside(key, &arn);
-            let is_own = |target: &Target| known.as_ref().is_some_and(|known| known.has(target));
-            change.deregister.retain(|target| is_own(target) && !others.iter().any(|other| other.has(target)));
-        }
+        self.spare_others(key, &stored, &arn, known.as_ref(), &mut change);
         let own = fresh || targets::is_own(&stored, &*self.read_target_group(&stored, &arn).await?);
         let keeps = !own || stored.is_multi_cluster();
         let step = Step { key, cloud: &cloud, arn: &arn, desired: &desired, line: &line, known, keeps };
         let all_fit = change.held_back == 0;
-        let written = self.register(&stored, step, change).await;
-        if matches!(written, Ok(_) | Err(PassError::Refused { .. })) {
-            self.tell_gates(key, &gated, &observed).await?;
-        }
-        let written = written?;
+        let written = self.register_and_tell(&stored, step, change, (&gated, &observed)).await?;
         if is_gone {
             self.release_gates(key).await?;
         }
@@ -105,11 +96,17 @@ impl Reconciler {
         if all_fit {
             self.shared.bindings.quiet(key);
         }
+        self.note_observed(&stored, &written).await?;
+        Ok(self.rests_with(key, &gated, rest).unwrap_or(rest))
+    }
+
+    /// Writes to the status that this generation of the binding is registered.
+    async fn note_observed(&self, stored: &TargetGroupBinding, written: &TargetGroupBinding) -> Result<(), PassError> {
         if let Some(generation) = stored.metadata.generation {
             let Shared { cluster, lease_proof, .. } = &*self.shared;
-            cluster.update_binding_status(lease_proof, &written, Some(generation), None).await?;
+            cluster.update_binding_status(lease_proof, written, Some(generation), None).await?;
         }
-        Ok(self.rests_with(key, &gated, rest).unwrap_or(rest))
+        Ok(())
     }
 
     /// Adds the finalizer, so that the binding stays until its targets are deregistered.

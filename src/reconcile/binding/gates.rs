@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use albedo_engine::kinds::{GateCondition, Key, Pod, TargetGroupBinding, readiness_gate};
 use albedo_engine::stack::TargetHealth;
-use albedo_engine::targets::{self, Gated, Resolved};
+use albedo_engine::targets::{self, Gated, Registration, Resolved};
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
+use super::registering::Step;
 use super::{Next, PassError, Reconciler};
 use crate::cluster::WriteError;
 
@@ -34,13 +35,24 @@ impl Reconciler {
         Some(sooner(rest, pause.saturating_sub(ago)))
     }
 
-    /// Writes what is known of the health of their targets to pods that do not have it yet. What was not observed was registered just now.
-    pub(super) async fn tell_gates(
+    /// Registers and deregisters, then tells pods of the health of their targets: also when AWS refused some targets.
+    pub(super) async fn register_and_tell(
         &self,
-        key: &Key,
-        gated: &[Gated],
-        observed: &[TargetHealth],
-    ) -> Result<(), PassError> {
+        binding: &TargetGroupBinding,
+        step: Step<'_>,
+        change: Registration,
+        (gated, observed): (&[Gated], &[TargetHealth]),
+    ) -> Result<TargetGroupBinding, PassError> {
+        let key = step.key;
+        let written = self.register(binding, step, change).await;
+        if matches!(written, Ok(_) | Err(PassError::Refused { .. })) {
+            self.tell_gates(key, gated, observed).await?;
+        }
+        written
+    }
+
+    /// Writes what is known of the health of their targets to pods that do not have it yet. What was not observed was registered just now.
+    async fn tell_gates(&self, key: &Key, gated: &[Gated], observed: &[TargetHealth]) -> Result<(), PassError> {
         let refused = self.shared.bindings.refused(key);
         let states = targets::states(gated, observed, &refused);
         let told = states.iter().map(|(gated, _)| gated.pod.uid.clone()).collect();

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use albedo_engine::kinds::{Key, TargetGroupBinding};
-use albedo_engine::targets::{self, Record};
+use albedo_engine::stack::Target;
+use albedo_engine::targets::{self, Record, Registration};
 
 use super::{PassError, Reconciler};
 
@@ -22,6 +23,22 @@ impl Reconciler {
         }
         let list = self.shared.cluster.tracked(key).await?;
         Ok(list.and_then(|list| Record::listed(arn, &list)))
+    }
+
+    /// Keeps registered what others registered in a target group that clusters share.
+    pub(super) fn spare_others(
+        &self,
+        key: &Key,
+        binding: &TargetGroupBinding,
+        arn: &str,
+        known: Option<&Record>,
+        change: &mut Registration,
+    ) {
+        if binding.is_multi_cluster() {
+            let others = self.records_beside(key, arn);
+            let is_own = |target: &Target| known.is_some_and(|known| known.has(target));
+            change.deregister.retain(|target| is_own(target) && !others.iter().any(|other| other.has(target)));
+        }
     }
 
     /// What other bindings of this cluster registered in a target group that they share with it.
