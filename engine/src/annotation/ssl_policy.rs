@@ -4,8 +4,8 @@
 //! (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>): the policies are
 //! predefined, custom ones are not supported. AWS adds some every other year.
 
-use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use super::similar::did_you_mean;
 
 /// What the names of all policies begin with.
 const FAMILY: &str = "ELBSecurityPolicy-";
