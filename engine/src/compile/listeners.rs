@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reader::FaultReporting;
 use super::{CertificatesSpec, Compiler, ListenerSpec};
 use crate::annotation::catalogue::{
     CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING as MAPPING, LISTEN_PORTS, LISTENER_ATTRIBUTES,
 };
-use crate::annotation::{Resolved, SettingRow, SettingValue, Source, Value, Values, arn};
+use crate::annotation::{Resolved, SettingRow, Source, Value, Values, arn};
 use crate::finding::Code;
-use crate::stack::{Attributes, Protocol};
+use crate::stack::Protocol;
 
 const CERTIFICATES: &SettingRow = &CERTIFICATE_ARN.row;
 
@@ -76,16 +75,9 @@ impl Compiler<'_> {
         self.find_trust_stores(values, &ports);
         let mut listeners = BTreeMap::new();
         for (port, protocol) in ports {
-            let attributes = self.listener_attributes(protocol, port);
+            let attributes = self.resolve_one(&LISTENER_ATTRIBUTES, &format!("{protocol}-{port}")).unwrap_or_default();
             listeners.insert(port, ListenerSpec { protocol, attributes });
         }
         listeners
-    }
-
-    fn listener_attributes(&mut self, protocol: Protocol, port: u16) -> Attributes {
-        let row = &LISTENER_ATTRIBUTES.row;
-        let suffix = row.key_on(protocol, port);
-        let resolved = self.resolve_row(row, &suffix, None, FaultReporting::Full).ok().flatten();
-        resolved.and_then(|attributes| Attributes::from_value(&attributes.value)).unwrap_or_default()
     }
 }
