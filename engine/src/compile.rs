@@ -5,6 +5,7 @@ mod addons;
 mod authentication;
 mod bounds;
 mod cache;
+mod client_certificates;
 mod doubles;
 mod forbidden;
 mod keys;

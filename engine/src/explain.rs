@@ -64,7 +64,7 @@ pub fn list() -> String {
     let mut text = format!("annotations (after {PREFIX} where no domain is named):\n");
     for row in every_row() {
         let key = if row.prefix == PREFIX { row.key.to_owned() } else { row.full_key() };
-        text.push_str(&format!("  {:<52} {}\n", key + words::placeholder(row), words::first_sentence(row.doc)));
+        text.push_str(&format!("  {:<52} {}\n", key + row.placeholder, words::first_sentence(row.doc)));
     }
     text.push_str("\nfindings:\n");
     for row in CODES {
@@ -86,12 +86,12 @@ impl Topic {
 }
 
 fn annotation(row: &SettingRow) -> String {
-    let mut text = format!("{}{}\n\n{}\n\n", row.full_key(), words::placeholder(row), row.doc);
+    let mut text = format!("{}{}\n\n{}\n\n", row.full_key(), row.placeholder, row.doc);
     for (name, value) in words::facts(row) {
         text.push_str(&format!("  {name:<16} {value}\n"));
     }
     if !row.example.is_empty() {
-        let key = row.full_key() + words::example_name(row);
+        let key = row.full_key() + row.example_name;
         text.push_str(&format!(
             "\nExample:\n\n  metadata:\n    annotations:\n      {key}: {}\n",
             words::yaml(row.example)

@@ -1,9 +1,11 @@
 //! From what should be and what is to one pass of operations, as data.
 
 mod assume;
+mod change;
 mod check;
 mod compare;
 mod diff;
+mod difference;
 mod equal;
 mod health;
 mod keep;
@@ -19,6 +21,7 @@ mod show;
 mod stage;
 mod table;
 mod tags;
+mod targets;
 mod waiting;
 mod walk;
 
@@ -32,8 +35,9 @@ use crate::traffic::Request;
 pub use assume::as_observed;
 pub use check::{Misroute, check};
 pub use compare::{DesiredChange, compare, show_changes};
-pub use diff::{Difference, Input, diff};
-pub use health::{Targets, TargetsByArn, asks};
+pub use diff::diff;
+pub use difference::{Difference, Input};
+pub use health::asks;
 pub use keep::keep;
 pub use operation::{AwsOperation, KubeOperation, Operation, call, line};
 pub use order::{order, order_slowly};
@@ -43,6 +47,7 @@ pub use secrets::{Revisions, client_secrets, note_sent, recorded};
 pub use shape::shape;
 pub use show::{actions, show, show_desired};
 pub use stage::Stage;
+pub use targets::{Targets, TargetsByArn};
 
 /// The next pass.
 #[must_use]

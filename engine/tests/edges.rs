@@ -161,6 +161,17 @@ fn what_logging_in_needs_is_looked_for_on_https_listeners_alone() {
     assert_eq!(fault(&linked(&[ingress("a", &malformed, plain()), app(&[])])), Some(Code::InvalidAuthentication));
 }
 
+/// An identity provider that cannot be read opens no backend, whoever wrote it.
+#[test]
+fn who_logs_in_by_a_services_annotations_is_not_let_in_without() {
+    let certificate = ("certificate-arn", CERTIFICATE);
+    let malformed = [("auth-type", "oidc"), ("auth-idp-oidc", "{")];
+    for of_ingress in [&[certificate][..], &[certificate, ("auth-type", "oidc")]] {
+        let linked = linked(&[ingress("a", of_ingress, plain()), app(&malformed)]);
+        assert_eq!(fault(&linked), Some(Code::InvalidAuthentication), "{linked:#?}");
+    }
+}
+
 #[test]
 fn what_is_read_for_some_paths_and_targets_alone_does_no_harm_to_others() {
     let regex = [("use-regex-path-match", "yes")];

@@ -2,8 +2,10 @@
 
 use super::action_limits;
 use super::decode::{self, Decoded, FromJson, Members, Spot, members, object};
-use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use super::read::{Read, Shape};
+use super::similar::did_you_mean;
+use super::value::JsonValue;
 use crate::stack::{Action, FixedResponse, Forward, Redirect, ServicePort, Stickiness, TargetGroupTuple};
 
 /// A target group as an annotation refers to it.
@@ -29,6 +31,15 @@ pub type Written = Action<ForwardTarget>;
 type Named = Result<ForwardTarget, Fault>;
 /// A cause and the fix.
 type Fault = (&'static str, &'static str);
+
+/// This kind of JSON.
+pub static SHAPE: Shape = Shape {
+    takes: "an object with type and the configuration that belongs to it",
+    read: |raw| Read::typed(read(raw)),
+    multiline: Some("messageBody"),
+};
+
+impl JsonValue for Written {}
 
 /// A type of action: one row a type.
 struct Row {

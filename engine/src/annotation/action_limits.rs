@@ -3,8 +3,8 @@
 use super::arn;
 use super::condition_limits::too_long;
 use super::decode::Members;
-use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use super::similar::did_you_mean;
 use crate::stack::{FixedResponse, Forward, Redirect};
 
 const CONTENT_TYPES: [&str; 5] = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"];

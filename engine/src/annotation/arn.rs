@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use super::similar::did_you_mean;
 
 /// The partitions that AWS has.
 pub const PARTITIONS: [&str; 8] =

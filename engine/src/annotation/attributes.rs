@@ -10,8 +10,8 @@ mod logs;
 mod tables;
 mod takes;
 
-use super::nearest::nearest_of;
 use super::parse::{self, Pair, ParseError};
+use super::similar::nearest_of;
 
 pub use logs::{LOGS, without_bucket};
 pub use takes::Takes;

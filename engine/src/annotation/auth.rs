@@ -7,12 +7,30 @@ use indexmap::IndexMap;
 use super::arn;
 use super::decode::{self, Decoded, Members, members};
 use super::parse::{ParseError, go_quote, shown};
+use super::read::{Read, Shape};
 use super::url;
+use super::value::JsonValue;
 use crate::kinds::is_subdomain;
 use crate::stack::Authenticate;
 
 /// Most parameters for the authorization endpoint.
 const PARAMS: usize = 10;
+
+/// JSON of a Cognito user pool.
+pub static COGNITO: Shape = Shape {
+    takes: "an object with userPoolARN, userPoolClientID and userPoolDomain",
+    read: |raw| Read::typed(read_cognito(raw)),
+    multiline: None,
+};
+
+/// JSON of an identity provider of `OpenID` Connect.
+pub static OIDC: Shape = Shape {
+    takes: "an object with issuer, three endpoints and secretName",
+    read: |raw| Read::typed(read_oidc(raw)),
+    multiline: None,
+};
+
+impl JsonValue for Authenticate {}
 
 /// Reads `auth-idp-cognito`. LBC accepts any values; AWS does not.
 #[must_use]

@@ -8,69 +8,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::arn::AcmCertificateArn;
 use super::arn::Kind as ArnKind;
-use super::catalogue::{Grammar, Merge, SettingRow, Shape};
-use super::decode::Decoded;
-use super::nearest::nearest_of;
 use super::parse::{self, ParseError};
+use super::read::{Parsed, Read};
+use super::row::{Grammar, Merge, SettingRow};
+use super::similar::nearest_of;
 use super::value::Value;
-use super::{action, attributes, auth, cidr, condition, control, group, jwt, listen_ports, names};
-use super::{mutual_authentication, ssl_policy, tags, transform};
-use crate::stack::{Authenticate, MutualAuthentication, Protocol};
-
-/// What a value says, and all that is wrong with it.
-#[derive(Debug, Default)]
-pub struct Read<'r> {
-    parsed: Option<Parsed<'r>>,
-    /// All that is wrong with it, in the order in which it stands there.
-    pub faults: Vec<ParseError>,
-}
-
-/// What a value says, before it takes memory of its own: most are read to be checked alone.
-#[derive(Debug)]
-enum Parsed<'r> {
-    Text(&'r str),
-    Items(&'r str),
-    Pairs(Vec<parse::Pair>),
-    Listeners(Vec<(Protocol, u16)>),
-    Value(Value),
-}
-
-impl<'r> Read<'r> {
-    fn of(parsed: Parsed<'r>, faults: impl IntoIterator<Item = ParseError>) -> Self {
-        Self { parsed: Some(parsed), faults: faults.into_iter().collect() }
-    }
-
-    fn unreadable(error: ParseError) -> Self {
-        Self { parsed: None, faults: vec![error] }
-    }
-
-    /// Whether nothing can be built of it.
-    #[must_use]
-    pub fn is_unreadable(&self) -> bool {
-        self.parsed.is_none() && self.faults.iter().any(ParseError::is_fatal)
-    }
-
-    /// What it says; `None`: nothing, or it cannot be read.
-    #[must_use]
-    pub fn value(self) -> Option<Value> {
-        Some(match self.parsed? {
-            Parsed::Text(text) => Value::Text(text.to_owned()),
-            Parsed::Items(raw) => Value::List(parse::string_list(raw)),
-            Parsed::Pairs(pairs) => Value::Map(pairs.into_iter().map(|pair| (pair.key, pair.value)).collect()),
-            Parsed::Listeners(pairs) => {
-                let pairs = pairs.into_iter().map(|(protocol, port)| (port, Value::Text(protocol.to_string())));
-                Value::ByPort(pairs.collect())
-            }
-            Parsed::Value(value) => value,
-        })
-    }
-}
-
-impl From<Result<Value, ParseError>> for Read<'_> {
-    fn from(read: Result<Value, ParseError>) -> Self {
-        read.map_or_else(Self::unreadable, |value| Self::of(Parsed::Value(value), None))
-    }
-}
+use super::{attributes, cidr, control, group, names, ssl_policy, tags};
 
 /// Everything that is wrong with a value, in the order in which it stands there. An empty answer is a promise about
 /// the value alone: whether the subnet exists or a sibling disagrees is asked elsewhere.
@@ -124,7 +67,7 @@ impl SettingRow {
             Grammar::Tags => map(raw, tags::of_pairs),
             Grammar::Capacity => capacity(raw),
             Grammar::OneOf(words) => self.word(raw, words),
-            Grammar::Json(shape) => json(shape, raw),
+            Grammar::Json(shape) => (shape.read)(raw),
             Grammar::Certificates => Read { parsed: items(raw), faults: certificates(raw) },
             Grammar::WebAcl => web_acl(raw),
             Grammar::Arn(kind) => but(kind.parse(raw).err().into_iter().collect()),
@@ -175,7 +118,7 @@ impl SettingRow {
         if self.passed_on { Read::of(Parsed::Text(raw), Some(error.left_to_aws())) } else { Read::unreadable(error) }
     }
 
-    /// Pools' ids have a pattern in the `ELBv2` API (`CustomerOwnedIpv4Pool`, `IpamPoolId`).
+    /// The ids of pools have a pattern in the `ELBv2` API.
     fn id<'r>(&self, raw: &'r str, prefix: &str) -> Read<'r> {
         if raw.is_empty() {
             if self.merge == Merge::SameNonEmpty {
@@ -361,35 +304,6 @@ fn capacity(raw: &str) -> Read<'static> {
         read.faults.push(ParseError::at_place(message, pair.place).help(help));
     }
     read
-}
-
-fn json(shape: Shape, raw: &str) -> Read<'static> {
-    match shape {
-        Shape::ListenPorts => decoded(listen_ports::read(raw), Parsed::Listeners),
-        Shape::MutualAuthentication => decoded(mutual_authentication::read(raw), by_port),
-        Shape::Action => decoded(action::read(raw), |is| Parsed::Value(Value::Action(Box::new(is)))),
-        Shape::Conditions => decoded(condition::read(raw), |are| Parsed::Value(Value::Conditions(are))),
-        Shape::Transforms => decoded(transform::read(raw), |are| Parsed::Value(Value::Transforms(are))),
-        Shape::Cognito => decoded(auth::read_cognito(raw), identity_provider),
-        Shape::Oidc => decoded(auth::read_oidc(raw), identity_provider),
-        Shape::Jwt => decoded(jwt::read(raw), |is| Parsed::Value(Value::Jwt(Box::new(is)))),
-    }
-}
-
-/// Nothing is built of what LBC refuses; the rest is left to AWS.
-fn decoded<T>(given: Decoded<T>, parsed: impl FnOnce(T) -> Parsed<'static>) -> Read<'static> {
-    let Decoded { value, refused, doubtful } = given;
-    let parsed = value.filter(|_| refused.is_empty()).map(parsed);
-    Read { parsed, faults: refused.into_iter().chain(doubtful.into_iter().map(ParseError::left_to_aws)).collect() }
-}
-
-fn identity_provider(is: Authenticate) -> Parsed<'static> {
-    Parsed::Value(Value::Authenticate(Box::new(is)))
-}
-
-fn by_port(ports: BTreeMap<u16, MutualAuthentication>) -> Parsed<'static> {
-    let ports = ports.into_iter().map(|(port, is)| (port, Value::ClientCertificates(Box::new(is))));
-    Parsed::Value(Value::ByPort(ports.collect()))
 }
 
 /// `nlb=alb` pairs of ports.

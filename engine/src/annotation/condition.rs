@@ -3,8 +3,10 @@
 use super::cidr::Cidr;
 use super::condition_limits::{LONGEST, expression, header_name, host, method, path, too_long};
 use super::decode::{self, Decoded, FromJson, Members, Spot, members, object};
-use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use super::read::{Read, Shape};
+use super::similar::did_you_mean;
+use super::value::JsonValue;
 use crate::stack::{Condition, Patterns, QueryPair};
 
 /// A field that conditions can be on: one row a field.
@@ -46,6 +48,15 @@ fn cidr(value: &str) -> Option<ParseError> {
     let fault = Cidr::parse(value).err()?;
     Some(fault.help("write a CIDR block such as 10.0.0.0/8, or 10.0.0.7/32 for one address"))
 }
+
+/// This kind of JSON.
+pub static SHAPE: Shape = Shape {
+    takes: "a list of objects with field and the configuration that belongs to it",
+    read: |raw| Read::typed(read(raw)),
+    multiline: None,
+};
+
+impl JsonValue for Vec<Condition> {}
 
 /// Reads the annotation. LBC silently drops a condition on an unknown field; here it is dropped too, but with a fault.
 #[must_use]

@@ -1,9 +1,10 @@
 //! Control characters in values: no resource of AWS or Kubernetes takes them, and terminals obey them.
 
-use super::catalogue::{Grammar, Shape};
 use super::decode::push_token;
 use super::json::{self, Node, Value};
 use super::parse::{self, ParseError, Pointer, go_quote};
+use super::read::Shape;
+use super::row::Grammar;
 
 /// Every control character of a value that is not white space between its parts.
 #[must_use]
@@ -62,7 +63,7 @@ fn fault(odd: char, at: Pointer) -> ParseError {
 }
 
 /// Strings of JSON, escapes resolved. Only the body of an answer may have several lines.
-fn in_json(shape: Shape, raw: &str) -> Vec<ParseError> {
+fn in_json(shape: &Shape, raw: &str) -> Vec<ParseError> {
     // Unescaped they are no JSON, which is told elsewhere.
     let Some(root) = Some(raw).filter(|raw| raw.contains('\\')).and_then(|raw| json::read(raw).ok()) else {
         return Vec::new();
@@ -72,7 +73,7 @@ fn in_json(shape: Shape, raw: &str) -> Vec<ParseError> {
     found
 }
 
-fn walk(shape: Shape, node: &Node, pointer: &str, is_body: bool, found: &mut Vec<ParseError>) {
+fn walk(shape: &Shape, node: &Node, pointer: &str, is_body: bool, found: &mut Vec<ParseError>) {
     match &node.value {
         Value::String(text) => {
             let odd = text.chars().find(|c| c.is_control() && !(is_body && is_break(*c)));
@@ -87,7 +88,7 @@ fn walk(shape: Shape, node: &Node, pointer: &str, is_body: bool, found: &mut Vec
             for (name, value) in members {
                 let mut below = pointer.to_owned();
                 push_token(&mut below, name);
-                let is_body = shape == Shape::Action && name.eq_ignore_ascii_case("messageBody");
+                let is_body = shape.multiline.is_some_and(|member| name.eq_ignore_ascii_case(member));
                 walk(shape, value, &below, is_body, found);
             }
         }
@@ -98,10 +99,11 @@ fn walk(shape: Shape, node: &Node, pointer: &str, is_body: bool, found: &mut Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::annotation::action;
 
     #[test]
     fn where_they_are_found() {
-        let json = Grammar::Json(Shape::Action);
+        let json = Grammar::Json(&action::SHAPE);
         for (grammar, raw, count) in [
             (Grammar::Text, "openid", 0),
             (Grammar::Text, "open\u{1b}[31mid", 1),

@@ -2,9 +2,11 @@
 
 use super::condition_limits::too_long;
 use super::decode::{self, Decoded, Members, members, object};
-use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use super::read::{Read, Shape};
+use super::similar::did_you_mean;
 use super::url;
+use super::value::JsonValue;
 use crate::stack::{AdditionalClaim, JwtValidation};
 
 /// The formats of claims that AWS knows.
@@ -17,6 +19,15 @@ const MOST: usize = 10;
 const LONGEST: usize = 256;
 
 object!(AdditionalClaim { "format" => format, "name" => name, "values" => values });
+
+/// This kind of JSON.
+pub static SHAPE: Shape = Shape {
+    takes: "an object with jwksEndpoint, issuer and additionalClaims",
+    read: |raw| Read::typed(read(raw)),
+    multiline: None,
+};
+
+impl JsonValue for JwtValidation {}
 
 /// Reads the annotation.
 #[must_use]

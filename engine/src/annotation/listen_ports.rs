@@ -3,37 +3,34 @@
 use indexmap::IndexMap;
 
 use super::decode::{Decoded, decode, push_token};
-use super::nearest::did_you_mean;
 use super::parse::{ParseError, shown};
+use super::read::{Parsed, Read, Shape};
+use super::similar::did_you_mean;
 use crate::stack::Protocol;
 
-/// Reads the annotation.
+/// This kind of JSON.
+pub static SHAPE: Shape = Shape {
+    takes: "a list of objects {protocol: port}",
+    read: |raw| Read::decoded(read(raw), Parsed::Listeners),
+    multiline: None,
+};
+
+/// Reads the annotation. The pairs come in the order written and may name a port twice: the last one written counts. Malformed JSON, or
+/// no entry at all, is the only fault then.
 #[must_use]
 pub fn read(raw: &str) -> Decoded<Vec<(Protocol, u16)>> {
-    let (value, refused) = match parse(raw) {
-        Ok(pairs) => (Some(pairs), Vec::new()),
-        Err(faults) => (None, faults),
+    let refuse = |error| Decoded { value: None, refused: vec![error], doubtful: Vec::new() };
+    let entries: Vec<IndexMap<String, i32>> = match decode(raw) {
+        Ok(entries) => entries,
+        Err(cause) => {
+            let message = format!("failed to parse listen-ports configuration: `{}`: {}", shown(raw), cause.message);
+            return refuse(ParseError { message, ..cause });
+        }
     };
-    Decoded { value, refused, doubtful: Vec::new() }
-}
-
-/// The pairs come in the order written and may name a port twice: the last one written counts.
-///
-/// # Errors
-/// Everything that is wrong, in the order written. Malformed JSON, or no entry at all, is the only error then.
-pub fn parse(raw: &str) -> Result<Vec<(Protocol, u16)>, Vec<ParseError>> {
-    let entries: Vec<IndexMap<String, i32>> = decode(raw).map_err(|cause| {
-        vec![ParseError {
-            message: format!("failed to parse listen-ports configuration: `{}`: {}", shown(raw), cause.message),
-            ..cause
-        }]
-    })?;
     if entries.is_empty() {
-        let message = format!("empty listen-ports configuration: `{}`", shown(raw));
-        return Err(vec![ParseError::new(message)]);
+        return refuse(ParseError::new(format!("empty listen-ports configuration: `{}`", shown(raw))));
     }
-    let mut pairs = Vec::new();
-    let mut errors = Vec::new();
+    let (mut pairs, mut refused) = (Vec::new(), Vec::new());
     for (index, entry) in entries.iter().enumerate() {
         for (name, port) in entry {
             match pair(name, *port) {
@@ -41,12 +38,12 @@ pub fn parse(raw: &str) -> Result<Vec<(Protocol, u16)>, Vec<ParseError>> {
                 Err(messages) => {
                     let mut pointer = format!("/{index}");
                     push_token(&mut pointer, name);
-                    errors.extend(messages.into_iter().map(|message| ParseError::at_json(message, &pointer)));
+                    refused.extend(messages.into_iter().map(|message| ParseError::at_json(message, &pointer)));
                 }
             }
         }
     }
-    if errors.is_empty() { Ok(pairs) } else { Err(errors) }
+    Decoded { value: refused.is_empty().then_some(pairs), refused, doubtful: Vec::new() }
 }
 
 fn pair(name: &str, port: i32) -> Result<(Protocol, u16), Vec<String>> {
@@ -73,14 +70,14 @@ mod tests {
     use crate::stack::Protocol::{Http, Https};
     use proptest::prelude::*;
 
-    /// Writes pairs so that [`parse`] reads them back.
+    /// Writes pairs so that [`read`] reads them back.
     fn print(pairs: &[(Protocol, u16)]) -> String {
         let entries: Vec<String> = pairs.iter().map(|(protocol, port)| format!("{{\"{protocol}\": {port}}}")).collect();
         format!("[{}]", entries.join(", "))
     }
 
     fn messages(raw: &str) -> Vec<String> {
-        parse(raw).unwrap_err().into_iter().map(|error| error.message).collect()
+        read(raw).accepted().unwrap_err().into_iter().map(|error| error.message).collect()
     }
 
     #[test]
@@ -94,7 +91,7 @@ mod tests {
             (r#"[{"HTTP":80},{"HTTPS":80}]"#, &[(Http, 80), (Https, 80)]),
         ];
         for (raw, expected) in table {
-            assert_eq!(parse(raw).as_deref(), Ok(expected), "{raw}");
+            assert_eq!(read(raw).accepted().as_deref(), Ok(expected), "{raw}");
         }
     }
 
@@ -112,13 +109,13 @@ mod tests {
         assert_eq!(messages(r#"[{"TCP":53}]"#), ["listen protocol must be within [HTTP, HTTPS]: TCP"]);
         assert!(messages(r#"[{"HTTP":"80"}]"#)[0].ends_with("found string where a whole number belongs"));
         for bad in ["", "80", "[80]", r#"{"HTTP":80}"#, r#"[{"HTTP":80.0}]"#] {
-            assert!(parse(bad).is_err(), "{bad}");
+            assert!(read(bad).accepted().is_err(), "{bad}");
         }
     }
 
     #[test]
     fn all_problems_at_once() {
-        let errors = parse(r#"[{"http":80},{"HTTP":80},{"HTTPS":70000,"a/b":-1}]"#).unwrap_err();
+        let errors = read(r#"[{"http":80},{"HTTP":80},{"HTTPS":70000,"a/b":-1}]"#).accepted().unwrap_err();
         let places: Vec<_> = errors.iter().map(|error| error.at.clone().unwrap()).collect();
         let at = |pointer: &str| Pointer::Json(pointer.to_owned());
         assert_eq!(places, [at("/0/http"), at("/2/HTTPS"), at("/2/a~1b"), at("/2/a~1b")]);
@@ -128,13 +125,13 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(raw in any::<String>()) {
-            let _ = parse(&raw);
+            let _ = read(&raw).accepted();
         }
 
         #[test]
         fn printing_is_undone_by_parsing(of in proptest::collection::vec((any::<bool>(), 1_u16..), 1..8)) {
             let pairs: Vec<_> = of.into_iter().map(|(tls, port)| (if tls { Https } else { Http }, port)).collect();
-            prop_assert_eq!(parse(&print(&pairs)), Ok(pairs));
+            prop_assert_eq!(read(&print(&pairs)).accepted(), Ok(pairs));
         }
     }
 }

@@ -24,8 +24,11 @@ pub mod nearest;
 pub mod params;
 pub mod parse;
 mod place;
+pub mod read;
 pub mod regex;
+pub mod row;
 pub mod setting;
+pub mod similar;
 pub mod ssl_policy;
 pub mod tags;
 pub mod transform;
@@ -33,13 +36,16 @@ pub mod url;
 pub mod value;
 
 pub use arn::{AcmCertificateArn, Arn};
-pub use catalogue::{Grammar, Merge, Scope, SettingRow, every_row, row, rows};
-pub use check::{Read, check};
+pub use catalogue::{every_row, row, rows};
+pub use check::check;
 pub use cidr::Cidr;
-pub use nearest::{Nearest, Why, misspelt_prefix, nearest, nearest_of};
+pub use nearest::{Nearest, Why, misspelt_prefix, nearest};
 pub use parse::{ParseError, Pointer};
 pub use place::place;
-pub use setting::{OnService, Resolved, Setting, Source, Values, When, Wins};
+pub use read::Read;
+pub use row::{Grammar, Merge, OnService, Scope, SettingRow, When, Wins};
+pub use setting::{Resolved, Setting, Source, Values};
+pub use similar::nearest_of;
 pub use value::{SettingValue, Subnets, Value};
 
 /// What every key of ours begins with. There is no other prefix for Ingresses.

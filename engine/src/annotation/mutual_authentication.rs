@@ -2,33 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::arn;
 use super::decode::{self, Decoded, object};
-use super::nearest::did_you_mean;
 use super::parse::{ParseError, shown};
+use super::read::{Parsed, Read, Shape};
+use super::similar::did_you_mean;
+use super::value::{JsonValue, Value};
 use crate::stack;
 
 /// The values of [`MutualAuthentication::mode`].
 pub const MODES: [&str; 3] = ["off", "passthrough", "verify"];
 
 /// The entry of one port as written; nothing is checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MutualAuthentication {
     /// The listener's port
     pub port: i32,
     /// `off`, `passthrough` or `verify`
     pub mode: String,
     /// Trust store for `verify`, by ARN or name
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_store: Option<String>,
     /// For `verify`: whether expired certificates pass
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ignore_client_certificate_expiry: Option<bool>,
     /// For `verify`: whether clients are told the trust store's CA names, `on` or `off`
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub advertise_trust_store_ca_names: Option<String>,
 }
 object!(MutualAuthentication {
@@ -38,6 +34,28 @@ object!(MutualAuthentication {
     "ignoreClientCertificateExpiry" => ignore_client_certificate_expiry,
     "advertiseTrustStoreCaNames" => advertise_trust_store_ca_names,
 });
+
+/// This kind of JSON.
+pub static SHAPE: Shape = Shape {
+    takes: "a list of objects with port, mode and trustStore",
+    read: |raw| Read::decoded(read(raw), by_port),
+    multiline: None,
+};
+
+fn by_port(ports: BTreeMap<u16, stack::MutualAuthentication>) -> Parsed<'static> {
+    Parsed::Value(Value::ByPort(ports.into_iter().map(|(port, is)| (port, Value::typed(is))).collect()))
+}
+
+impl JsonValue for stack::MutualAuthentication {
+    fn shown(&self) -> String {
+        let store = self.trust_store_arn.as_ref().map(|store| format!(", trustStore: {store}"));
+        let expired = self.ignore_client_certificate_expiry;
+        let expired = expired.map(|expired| format!(", ignoreClientCertificateExpiry: {expired}"));
+        let names = self.advertise_trust_store_ca_names.as_ref();
+        let names = names.map(|names| format!(", advertiseTrustStoreCaNames: {names}"));
+        format!("mode: {}", self.mode) + &[store, expired, names].into_iter().flatten().collect::<String>()
+    }
+}
 
 /// Reads the annotation: what is asked for by port. Of several entries on a port the last counts.
 #[must_use]

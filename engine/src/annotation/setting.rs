@@ -1,15 +1,14 @@
 //! Settings: rows of the catalogue with the type of their value, and where a value comes from.
 
-use super::PREFIX;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use super::catalogue::{Grammar, Merge, Scope, SettingRow};
+use super::PREFIX;
+use super::row::{ClassParameter, Flag, Grammar, Merge, OnService, Scope, SettingRow, When, Wins};
 use super::value::{SettingValue, Value};
 use crate::finding::Code;
 use crate::kinds::IngressClassParamsSpec;
 use crate::settings::Settings;
-use crate::stack::Protocol;
 
 /// One setting: the row that everybody reads, and the type that a value of it has.
 #[derive(Debug)]
@@ -63,83 +62,6 @@ pub struct Resolved<T> {
     pub source: Source,
 }
 
-/// A field of `IngressClassParams` that sets the same as an annotation.
-#[derive(Clone, Copy, Debug)]
-pub struct ClassParameter {
-    /// The field below `spec`.
-    pub field: &'static str,
-    /// Its value; of a family, for what follows the family's dot.
-    pub get: fn(&IngressClassParamsSpec, &str) -> Option<Value>,
-    /// What it wins over.
-    pub wins: Wins,
-}
-
-/// What a class parameter wins over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wins {
-    /// The annotation of every Ingress of the class.
-    OverEach,
-    /// The annotations of all members, where the class is that of the group's first member. Other classes' parameters are not read.
-    AsFirst,
-    /// The same keys of every Ingress of the class.
-    ByKey,
-    /// The same keys of all members, where the class is that of the first member (on the port). Other classes' parameters are not read.
-    ByKeyAsFirst,
-}
-
-impl Wins {
-    /// Whether it wins over single keys.
-    #[must_use]
-    pub const fn by_key(self) -> bool {
-        matches!(self, Self::ByKey | Self::ByKeyAsFirst)
-    }
-}
-
-/// What the annotation of a Service does to that of the Ingress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnService {
-    /// Nothing: no Service has it.
-    Unread,
-    /// It takes its place.
-    Replaces,
-    /// It is added, and wins by key.
-    AddsByKey,
-    /// True on either is true.
-    Either,
-}
-
-impl OnService {
-    /// Whether a Service may have the annotation.
-    #[must_use]
-    pub fn is_read(self) -> bool {
-        self != Self::Unread
-    }
-}
-
-/// When a setting has an effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// In every Ingress.
-    Always,
-    /// It is read before an Ingress is compiled, and checked there.
-    Elsewhere,
-    /// The Ingress has an HTTPS listener.
-    Https,
-    /// The Ingress has an HTTPS listener on the port that it names. It is read all the same, as in LBC.
-    HttpsPorts,
-    /// No member names security groups.
-    ManagedSecurityGroup,
-    /// A member names security groups.
-    OwnSecurityGroups,
-    /// No web ACL is named, neither by the Ingress nor by its class.
-    NoWebAclByName,
-    /// A member asks for a frontend NLB.
-    FrontendNlb,
-}
-
-/// A flag of the controller that sets what absence amounts to.
-pub type Flag = fn(&Settings) -> Value;
-
 impl<T> Setting<T> {
     pub(super) const fn new(
         key: &'static str,
@@ -149,10 +71,20 @@ impl<T> Setting<T> {
         example: &'static str,
         doc: &'static str,
     ) -> Self {
+        // What belongs to the frontend NLB has an effect and faults alike.
+        let (when, other_codes): (When, &'static [Code]) = match scope {
+            Scope::FrontendNlb => {
+                (When::FrontendNlb, &[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
+            }
+            _ => (When::Always, &[]),
+        };
+        let family = matches!(key.as_bytes().last(), Some(b'.'));
         let row = SettingRow {
             prefix: PREFIX,
             key,
-            family: matches!(key.as_bytes().last(), Some(b'.')),
+            family,
+            placeholder: if family { "<service>" } else { "" },
+            example_name: if family { "app" } else { "" },
             scope,
             on_service: OnService::Unread,
             grammar,
@@ -160,13 +92,13 @@ impl<T> Setting<T> {
             flag: None,
             merge,
             parameter: None,
-            when: When::Always,
+            when,
             strict: false,
             passed_on: false,
             code: Code::InvalidValue,
             code_has_fix: false,
             unreadable: Code::InvalidValue,
-            other_codes: &[],
+            other_codes,
             confidential: false,
             doc,
             example,
@@ -191,6 +123,12 @@ impl<T> Setting<T> {
         get: fn(&IngressClassParamsSpec, &str) -> Option<Value>,
     ) -> Self {
         self.row.parameter = Some(ClassParameter { field, get, wins });
+        self
+    }
+
+    pub(super) const fn named(mut self, placeholder: &'static str, example_name: &'static str) -> Self {
+        self.row.placeholder = placeholder;
+        self.row.example_name = example_name;
         self
     }
 
@@ -263,19 +201,6 @@ impl SettingRow {
         }
         let default = Some(self.default).filter(|default| !default.is_empty())?;
         Some(Resolved { value: self.read(default, &[]).value()?, source: Source::Default })
-    }
-
-    /// The whole key, without its prefix, of the member of a family that is for one listener.
-    #[must_use]
-    pub fn key_on(&self, protocol: Protocol, port: u16) -> String {
-        format!("{}{protocol}-{port}", self.key)
-    }
-
-    /// The value in the parameters of a class; `suffix` is the whole key, without its prefix.
-    #[must_use]
-    pub fn of_class(&self, spec: &IngressClassParamsSpec, suffix: &str) -> Option<Value> {
-        let parameter = self.parameter.as_ref()?;
-        (parameter.get)(spec, suffix.strip_prefix(self.key).unwrap_or_default())
     }
 }
 

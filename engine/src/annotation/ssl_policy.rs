@@ -4,8 +4,8 @@
 //! (<https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>): the policies are
 //! predefined, custom ones are not supported. AWS adds some every other year.
 
-use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use super::similar::did_you_mean;
 
 /// What the names of all policies begin with.
 const FAMILY: &str = "ELBSecurityPolicy-";
@@ -37,6 +37,12 @@ pub const POLICIES: &[&str] = &[
     "ELBSecurityPolicy-TLS13-1-2-Ext1-FIPS-PQ-2025-09",
     "ELBSecurityPolicy-TLS13-1-2-Ext2-FIPS-2023-04",
     "ELBSecurityPolicy-TLS13-1-2-Ext2-FIPS-PQ-2025-09",
+    "ELBSecurityPolicy-TLS13-1-3-RFC9151-FIPS-2023-07",
+    "ELBSecurityPolicy-TLS13-1-2-RFC9151-FIPS-2023-07",
+    "ELBSecurityPolicy-TLS13-1-2-RFC9151-INTEROP1-FIPS-2023-07",
+    "ELBSecurityPolicy-TLS13-1-2-RFC9151-INTEROP2-FIPS-2023-07",
+    "ELBSecurityPolicy-TLS13-1-2-RFC9151-INTEROP3-FIPS-2023-07",
+    "ELBSecurityPolicy-TLS13-1-2-RFC9151-INTEROP4-FIPS-2023-07",
     "ELBSecurityPolicy-TLS13-1-1-FIPS-2023-04",
     "ELBSecurityPolicy-TLS13-1-0-FIPS-2023-04",
     "ELBSecurityPolicy-FS-1-2-Res-2020-10",

@@ -2,8 +2,10 @@
 
 use super::condition_limits::{expression, too_long};
 use super::decode::{self, Decoded, Members, Spot, members, object};
-use super::nearest::did_you_mean;
 use super::parse::ParseError;
+use super::read::{Read, Shape};
+use super::similar::did_you_mean;
+use super::value::JsonValue;
 use crate::stack::{Rewrite, Transform};
 
 /// Longest expression and longest replacement, in characters.
@@ -18,6 +20,15 @@ const ROWS: [SettingRow; 2] = [
 ];
 
 object!(Rewrite { "regex" => regex, "replace" => replace });
+
+/// This kind of JSON.
+pub static SHAPE: Shape = Shape {
+    takes: "a list of objects with type and the configuration that belongs to it",
+    read: |raw| Read::typed(read(raw)),
+    multiline: None,
+};
+
+impl JsonValue for Vec<Transform> {}
 
 /// Reads the annotation.
 #[must_use]

@@ -1,13 +1,11 @@
 //! Values of settings in a few shapes, so that all are compared, merged and shown alike whatever their type.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use super::action;
-use crate::stack::{
-    Authenticate, Condition, IpAddressType, JwtValidation, MutualAuthentication, Protocol, ProtocolVersion, Scheme,
-    TargetType, Transform, WebAcl,
-};
+use crate::stack::{IpAddressType, Protocol, ProtocolVersion, Scheme, TargetType, WebAcl};
 
 /// What a setting says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,21 +24,16 @@ pub enum Value {
     Tagged(BTreeMap<String, Vec<String>>),
     /// One value for each port.
     ByPort(BTreeMap<u16, Value>),
-    /// Client certificates on one port. Until the facts are asked, the trust store stands as written: its ARN or its name.
-    ClientCertificates(Box<MutualAuthentication>),
-    /// What a rule does.
-    Action(Box<action::Written>),
-    /// What requests must be like.
-    Conditions(Vec<Condition>),
-    /// How requests are rewritten.
-    Transforms(Vec<Transform>),
-    /// The identity provider where users log in; its Secret has no namespace yet.
-    Authenticate(Box<Authenticate>),
-    /// The JSON web tokens that are valid.
-    Jwt(Box<JwtValidation>),
+    /// What JSON says that has a type of its own.
+    Typed(Typed),
 }
 
 impl Value {
+    /// What JSON says, in its type.
+    pub fn typed<T: JsonValue>(value: T) -> Self {
+        Self::Typed(Typed(Arc::new(value)))
+    }
+
     /// Whether it names nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -49,7 +42,7 @@ impl Value {
             Self::List(items) => items.is_empty(),
             Self::Map(pairs) => pairs.is_empty(),
             Self::ByPort(ports) => ports.is_empty(),
-            _ => false,
+            Self::Bool(_) | Self::Int(_) | Self::Tagged(_) | Self::Typed(_) => false,
         }
     }
 }
@@ -68,23 +61,7 @@ impl fmt::Display for Value {
                 write!(f, "tags: {{{}}}", tags.iter().map(tag).collect::<Vec<_>>().join(", "))
             }
             Self::ByPort(ports) => f.write_str(&joined(ports.iter().map(|(port, value)| format!("{port}={value}")))),
-            Self::ClientCertificates(is) => {
-                write!(f, "mode: {}", is.mode)?;
-                if let Some(store) = &is.trust_store_arn {
-                    write!(f, ", trustStore: {store}")?;
-                }
-                if let Some(expired) = is.ignore_client_certificate_expiry {
-                    write!(f, ", ignoreClientCertificateExpiry: {expired}")?;
-                }
-                if let Some(names) = &is.advertise_trust_store_ca_names {
-                    write!(f, ", advertiseTrustStoreCaNames: {names}")?;
-                }
-                Ok(())
-            }
-            // Rules are compared and shown by their resources.
-            Self::Action(_) | Self::Conditions(_) | Self::Transforms(_) | Self::Authenticate(_) | Self::Jwt(_) => {
-                f.write_str("JSON")
-            }
+            Self::Typed(Typed(of)) => f.write_str(&of.text()),
         }
     }
 }
@@ -92,6 +69,41 @@ impl fmt::Display for Value {
 fn joined(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join(",")
 }
+
+/// A type that JSON of a setting is read into.
+pub trait JsonValue: Any + fmt::Debug + Clone + Eq + Send + Sync {
+    /// A value as findings show it.
+    fn shown(&self) -> String {
+        "JSON".to_owned()
+    }
+}
+
+/// A value of any such type.
+#[derive(Clone, Debug)]
+pub struct Typed(Arc<dyn AnyJson>);
+
+trait AnyJson: Any + fmt::Debug + Send + Sync {
+    fn equals(&self, other: &dyn AnyJson) -> bool;
+    fn text(&self) -> String;
+}
+
+impl<T: JsonValue> AnyJson for T {
+    fn equals(&self, other: &dyn AnyJson) -> bool {
+        (other as &dyn Any).downcast_ref() == Some(self)
+    }
+
+    fn text(&self) -> String {
+        self.shown()
+    }
+}
+
+impl PartialEq for Typed {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.equals(&*other.0)
+    }
+}
+
+impl Eq for Typed {}
 
 /// Which subnets are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,21 +142,30 @@ setting_values! {
     String: Value::Text(text) => Some(text.clone());
     Vec<String>: Value::List(items) => Some(items.clone());
     BTreeMap<String, String>: Value::Map(pairs) => Some(pairs.clone());
-    BTreeMap<u16, u16>: Value::ByPort(ports) => ports.iter().map(|(port, to)| Some((*port, u16::from_value(to)?))).collect();
-    BTreeMap<u16, Protocol>: Value::ByPort(ports) => ports.iter().map(|(port, is)| Some((*port, Protocol::from_value(is)?))).collect();
-    BTreeMap<u16, MutualAuthentication>: Value::ByPort(ports) => ports.iter().map(|(port, is)| Some((*port, MutualAuthentication::from_value(is)?))).collect();
-    MutualAuthentication: Value::ClientCertificates(is) => Some((**is).clone());
-    action::Written: Value::Action(is) => Some((**is).clone());
-    Vec<Condition>: Value::Conditions(are) => Some(are.clone());
-    Vec<Transform>: Value::Transforms(are) => Some(are.clone());
-    Authenticate: Value::Authenticate(is) => Some((**is).clone());
-    JwtValidation: Value::Jwt(is) => Some((**is).clone());
     Scheme: Value::Text(word) => Self::parse(word);
     IpAddressType: Value::Text(word) => Self::parse(word);
     TargetType: Value::Text(word) => Self::parse(word);
     Protocol: Value::Text(word) => Self::parse(word);
     ProtocolVersion: Value::Text(word) => Self::parse(word);
     WebAcl: Value::Text(text) => Some(Self::asked(text));
+}
+
+impl<T: SettingValue> SettingValue for BTreeMap<u16, T> {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::ByPort(ports) => ports.iter().map(|(port, is)| Some((*port, T::from_value(is)?))).collect(),
+            _ => None,
+        }
+    }
+}
+
+impl<T: JsonValue> SettingValue for T {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Typed(Typed(of)) => (&**of as &dyn Any).downcast_ref().cloned(),
+            _ => None,
+        }
+    }
 }
 
 impl SettingValue for Subnets {

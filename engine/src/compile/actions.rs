@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::IngressBackend;
 use super::{Compiler, TargetGroupSpec};
 use crate::annotation::action::ForwardTarget;
 use crate::annotation::catalogue::ACTIONS;
-use crate::annotation::{PREFIX, nearest, parse};
+use crate::annotation::{PREFIX, nearest_of, parse};
 use crate::finding::{Code, Effect, ObjectRef};
 use crate::kinds::Key;
 use crate::settings::Gate;
@@ -62,7 +62,7 @@ impl Compiler<'_> {
             .filter_map(|(suffix, _)| suffix.strip_prefix("actions."))
             .map(str::to_owned)
             .collect();
-        let near = nearest::nearest_of(name, written.iter().map(String::as_str))
+        let near = nearest_of(name, written.iter().map(String::as_str))
             .map(|near| format!("; did you mean {near}?"))
             .unwrap_or_default();
         let exist = match written.as_slice() {
@@ -173,7 +173,7 @@ impl Compiler<'_> {
             .filter(|key| key.namespace == namespace)
             .map(|key| key.name.as_str())
             .collect();
-        let near = nearest::nearest_of(service, names.iter().copied())
+        let near = nearest_of(service, names.iter().copied())
             .map(|near| format!(" (did you mean {near}?)"))
             .unwrap_or_default();
         let forbidden = !self.settings().tolerate_missing_service;
@@ -212,7 +212,7 @@ impl Compiler<'_> {
         };
         let arn = known.value.get(name).cloned();
         if arn.is_none() {
-            let near = nearest::nearest_of(name, known.value.keys().map(String::as_str));
+            let near = nearest_of(name, known.value.keys().map(String::as_str));
             let fix = near.map(|near| format!("did you mean {near}?"));
             let message = format!("searching TargetGroup with name {name}: there is none in this account and region");
             let finding = self.reader.report(Code::TargetGroupNotFound, at, message);

@@ -2,7 +2,7 @@
 
 use super::Compiler;
 use crate::annotation::catalogue::{SHIELD_ADVANCED_PROTECTION, WAF_ACL_ID, WAFV2_ACL_ARN, WAFV2_ACL_NAME, WEB_ACL_ID};
-use crate::annotation::{Resolved, SettingRow, Source, Value, Values, arn, nearest};
+use crate::annotation::{Resolved, SettingRow, Source, Value, Values, arn, nearest_of};
 use crate::facts::Facts;
 use crate::finding::{Code, Effect, Finding, ObjectRef};
 use crate::settings::Settings;
@@ -61,7 +61,7 @@ impl Compiler<'_> {
         let known = self.context.facts.web_acls.iter().flat_map(|known| known.value.keys().cloned());
         let names: Vec<String> = known.collect();
         let message = format!("couldn't find WAFv2 WebACL with name: {name}");
-        let fix = match nearest::nearest_of(&name, names.iter().map(String::as_str)) {
+        let fix = match nearest_of(&name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean {near}?"),
             None => "name a regional web ACL of this account and region".to_owned(),
         };

@@ -1,16 +1,14 @@
-//! What a member says of listeners: ports, certificates, attributes, client certificates.
+//! What a member says of listeners: ports, certificates, attributes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reader::FaultReporting;
 use super::{CertificatesSpec, Compiler, ListenerSpec};
 use crate::annotation::catalogue::{
     CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING as MAPPING, LISTEN_PORTS, LISTENER_ATTRIBUTES,
-    MUTUAL_AUTHENTICATION,
 };
-use crate::annotation::{Resolved, SettingRow, SettingValue, Source, Value, Values, arn, nearest};
+use crate::annotation::{Resolved, SettingRow, Source, Value, Values, arn};
 use crate::finding::Code;
-use crate::stack::{Attributes, MutualAuthentication, Protocol};
+use crate::stack::Protocol;
 
 const CERTIFICATES: &SettingRow = &CERTIFICATE_ARN.row;
 
@@ -77,56 +75,9 @@ impl Compiler<'_> {
         self.find_trust_stores(values, &ports);
         let mut listeners = BTreeMap::new();
         for (port, protocol) in ports {
-            let attributes = self.listener_attributes(protocol, port);
+            let attributes = self.resolve_one(&LISTENER_ATTRIBUTES, &format!("{protocol}-{port}")).unwrap_or_default();
             listeners.insert(port, ListenerSpec { protocol, attributes });
         }
         listeners
-    }
-
-    fn listener_attributes(&mut self, protocol: Protocol, port: u16) -> Attributes {
-        let row = &LISTENER_ATTRIBUTES.row;
-        let suffix = row.key_on(protocol, port);
-        let resolved = self.resolve_row(row, &suffix, None, FaultReporting::Full).ok().flatten();
-        resolved.and_then(|attributes| Attributes::from_value(&attributes.value)).unwrap_or_default()
-    }
-
-    /// Puts the ARNs of trust stores in place of their names; what is asked for on other ports than HTTPS ones goes.
-    fn find_trust_stores(&mut self, values: &mut Values, ports: &BTreeMap<u16, Protocol>) {
-        let Some(asked) = values.resolved(&MUTUAL_AUTHENTICATION) else { return };
-        let mut found = BTreeMap::new();
-        for (port, is) in asked.value {
-            let counts = ports.get(&port) == Some(&Protocol::Https);
-            let store = is.trust_store_arn.clone();
-            let trust_store_arn = store.and_then(|store| self.trust_store(store, counts));
-            if counts {
-                found.insert(port, Value::ClientCertificates(Box::new(MutualAuthentication { trust_store_arn, ..is })));
-            }
-        }
-        values.insert(&MUTUAL_AUTHENTICATION.row, Resolved { value: Value::ByPort(found), source: asked.source });
-    }
-
-    /// The ARN of a trust store that is given by ARN or name. Names are looked up for every port, ARNs are of consequence where
-    /// a listener has them alone.
-    fn trust_store(&mut self, given: String, counts: bool) -> Option<String> {
-        // Not read: what is named is taken as it is.
-        let Some(known) = &self.context.facts.trust_stores else { return Some(given) };
-        let arn = if given.starts_with("arn:") {
-            Some(given.clone()).filter(|arn| !counts || known.value.values().any(|known| known == arn))
-        } else {
-            known.value.get(&given).cloned()
-        };
-        if arn.is_none() {
-            let key = MUTUAL_AUTHENTICATION.row.key;
-            let names: Vec<String> = known.value.keys().cloned().collect();
-            let near = nearest::nearest_of(&given, names.iter().map(String::as_str)).map(str::to_owned);
-            let message = format!("couldn't find trust store {given} in this account and region");
-            let raw = self.reader.raw(key).unwrap_or_default();
-            let finding = self.reader.refuse(Code::TrustStoreNotFound, key, raw, message);
-            finding.allowed = names;
-            if let Some(near) = near {
-                finding.fix = format!("did you mean {near}?");
-            }
-        }
-        arn
     }
 }

@@ -65,7 +65,9 @@ impl Compiler<'_> {
     /// How faults of a value are reported, given the other settings.
     pub(super) fn reporting(&self, row: &SettingRow, values: &Values) -> FaultReporting {
         let (otherwise, counts) = match row.when {
-            When::Always | When::HttpsPorts | When::ManagedSecurityGroup => return FaultReporting::Full,
+            When::Always | When::HttpsPorts | When::ManagedSecurityGroup | When::Backend | When::BackendAsks => {
+                return FaultReporting::Full;
+            }
             When::Elsewhere => return FaultReporting::Skip,
             When::Https => (FaultReporting::Skip, self.tls),
             When::OwnSecurityGroups => (FaultReporting::WithoutEffect, values.has(&SECURITY_GROUPS)),

@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::{HTTPIngressPath, IngressBackend};
 
 use super::{Compiler, Origin, RuleSpec};
 use crate::annotation::catalogue::{CONDITIONS, TRANSFORMS, USE_REGEX_PATH_MATCH};
-use crate::annotation::{self, PREFIX, condition_limits, parse};
+use crate::annotation::{self, PREFIX, When, condition_limits, parse, rows};
 use crate::facts::Quota;
 use crate::finding::{Code, Effect};
 use crate::stack::{Action, Condition, Patterns, Transform};
@@ -93,8 +93,8 @@ impl Compiler<'_> {
 
     /// Bytes of what annotations add to each rule of a backend.
     fn annotated(&self, service: &str) -> usize {
-        let kinds = ["conditions", "transforms", "actions"];
-        kinds.iter().filter_map(|kind| self.reader.raw(&format!("{kind}.{service}"))).map(str::len).sum()
+        let families = rows().filter(|row| matches!(row.when, When::Backend | When::BackendAsks));
+        families.filter_map(|row| self.reader.raw(&format!("{}{service}", row.key))).map(str::len).sum()
     }
 
     fn rule(

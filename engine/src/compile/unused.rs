@@ -5,10 +5,9 @@ use k8s_openapi::api::networking::v1::IngressBackend;
 use super::Compiler;
 use super::actions::USE_ANNOTATION;
 use crate::annotation::catalogue::{
-    LISTEN_PORTS, LISTENER_ATTRIBUTES, MANAGE_BACKEND_SECURITY_GROUP_RULES, MUTUAL_AUTHENTICATION, SECURITY_GROUPS,
-    SSL_REDIRECT,
+    LISTEN_PORTS, LISTENER_ATTRIBUTES, MANAGE_BACKEND_SECURITY_GROUP_RULES, SECURITY_GROUPS, SSL_REDIRECT,
 };
-use crate::annotation::{PREFIX, Source, Values, When, mutual_authentication, parse, place, rows};
+use crate::annotation::{PREFIX, Source, Values, When, parse, row, rows};
 use crate::finding::{Code, FieldPath, Finding};
 use crate::stack::Protocol;
 
@@ -52,7 +51,7 @@ impl Compiler<'_> {
         })
     }
 
-    /// Actions that no backend asks for, conditions and transforms of backends that no rule has.
+    /// What belongs to backends that no rule has, or that do not ask for it.
     fn unused_of_backends(&mut self) {
         let of_rules: Vec<String> =
             self.backends().iter().filter_map(|backend| Some(backend.service.as_ref()?.name.clone())).collect();
@@ -65,14 +64,14 @@ impl Compiler<'_> {
             .map(|service| service.name.clone())
             .collect();
         for (suffix, _) in self.reader.suffixes() {
-            let Some((family, name)) = suffix.split_once('.') else { continue };
-            let why = match family {
-                "actions" if !asked.iter().any(|asked| asked == name) => {
+            let Some(row) = row(suffix).filter(|row| row.family) else { continue };
+            let name = suffix.strip_prefix(row.key).unwrap_or_default();
+            let has = |names: &[String]| names.iter().any(|one| one == name);
+            let why = match row.when {
+                When::BackendAsks if !has(&asked) => {
                     format!("no backend has the name {name} and the port name {USE_ANNOTATION}")
                 }
-                "conditions" | "transforms" if !of_rules.iter().any(|rule| rule == name) => {
-                    format!("no rule has the backend {name}")
-                }
+                When::Backend if !has(&of_rules) => format!("no rule has the backend {name}"),
                 _ => continue,
             };
             self.unused(suffix, why);
@@ -88,21 +87,8 @@ impl Compiler<'_> {
             for row in rows().filter(|row| matches!(row.when, When::Https | When::HttpsPorts)) {
                 self.unused(row.key, "listen-ports names no HTTPS port");
             }
-        } else if let Some((raw, entries)) = self
-            .reader
-            .raw(MUTUAL_AUTHENTICATION.row.key)
-            .and_then(|raw| Some((raw, mutual_authentication::parse(raw).ok()?)))
-        {
-            // No load balancer has more listeners; each is looked for in the text.
-            for (index, entry) in entries.iter().enumerate().take(100) {
-                if !u16::try_from(entry.port).is_ok_and(https) {
-                    let at = crate::annotation::Pointer::Json(format!("/{index}/port"));
-                    let why = format!("listen-ports names no HTTPS port {}", entry.port);
-                    if let Some(finding) = self.unused(MUTUAL_AUTHENTICATION.row.key, why) {
-                        finding.place = Some(place(raw, &at));
-                    }
-                }
-            }
+        } else {
+            self.unused_client_certificates(https);
         }
         for (suffix, _) in self.reader.suffixes() {
             let Some(listener) = suffix.strip_prefix(LISTENER_ATTRIBUTES.row.key) else { continue };

@@ -48,7 +48,7 @@ fn annotation(row: &SettingRow, page: &mut String) {
         page.push_str(&format!("| {name} | {value} |\n"));
     }
     if !row.example.is_empty() {
-        let key = row.full_key() + words::example_name(row);
+        let key = row.full_key() + row.example_name;
         page.push_str(&format!("\n```yaml\n{key}: {}\n```\n", words::yaml(row.example)));
     }
 }

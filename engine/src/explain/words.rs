@@ -1,26 +1,6 @@
 //! The enums of the catalogue in words.
 
-use crate::annotation::{Grammar, Merge, OnService, PREFIX, Scope, SettingRow, catalogue::Shape};
-
-/// The placeholder for the variable part of the key of a family.
-pub(super) fn placeholder(row: &SettingRow) -> &'static str {
-    match row.key {
-        "listener-attributes." => "<PROTOCOL>-<PORT>",
-        "target-control-port." => "<service>.<port>",
-        _ if row.family => "<service>",
-        _ => "",
-    }
-}
-
-/// The variable part of the key of a family, in an example.
-pub(super) fn example_name(row: &SettingRow) -> &'static str {
-    match row.key {
-        "listener-attributes." => "HTTPS-443",
-        "target-control-port." => "app.80",
-        _ if row.family => "app",
-        _ => "",
-    }
-}
+use crate::annotation::{Grammar, Merge, OnService, PREFIX, Scope, SettingRow};
 
 /// A value as YAML that is read as a string: JSON and text in single quotes.
 pub(super) fn yaml(value: &str) -> String {
@@ -102,7 +82,7 @@ fn takes(grammar: Grammar) -> String {
         Grammar::Tags => "tags, key=value, separated by commas; a comma in a value is written \\,".to_owned(),
         Grammar::Capacity => "CapacityUnits=number".to_owned(),
         Grammar::OneOf(words) => format!("one of {}", words.join(", ")),
-        Grammar::Json(shape) => json(shape).to_owned(),
+        Grammar::Json(shape) => format!("JSON: {}", shape.takes),
         Grammar::Arn(kind) => kind.shape().to_owned(),
         Grammar::Certificates => "ARNs of certificates in ACM or IAM, separated by commas".to_owned(),
         Grammar::WebAcl => "arn:PARTITION:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID, or none".to_owned(),
@@ -118,21 +98,8 @@ fn takes(grammar: Grammar) -> String {
     }
 }
 
-fn json(shape: Shape) -> &'static str {
-    match shape {
-        Shape::ListenPorts => "JSON: a list of objects {protocol: port}",
-        Shape::Action => "JSON: an object with type and the configuration that belongs to it",
-        Shape::Conditions => "JSON: a list of objects with field and the configuration that belongs to it",
-        Shape::Transforms => "JSON: a list of objects with type and the configuration that belongs to it",
-        Shape::MutualAuthentication => "JSON: a list of objects with port, mode and trustStore",
-        Shape::Cognito => "JSON: an object with userPoolARN, userPoolClientID and userPoolDomain",
-        Shape::Oidc => "JSON: an object with issuer, three endpoints and secretName",
-        Shape::Jwt => "JSON: an object with jwksEndpoint, issuer and additionalClaims",
-    }
-}
-
 /// The key in prose: without our prefix.
 pub(super) fn short_key(row: &SettingRow) -> String {
     let key = if row.prefix == PREFIX { row.key.to_owned() } else { row.full_key() };
-    key + placeholder(row)
+    key + row.placeholder
 }

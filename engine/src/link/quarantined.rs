@@ -36,16 +36,10 @@ impl Quarantined {
     /// Quarantines members with their present input; those that are quarantined so already, with their last good one.
     pub(super) fn add(&mut self, to_quarantine: ToQuarantine) {
         for (key, why) in to_quarantine {
-            let known = self.0.get_mut(&key);
-            match known {
-                Some(quarantine) => {
-                    quarantine.wholly = true;
-                    quarantine.why.extend(why);
-                }
-                None => {
-                    self.0.insert(key, Quarantine { why, wholly: false });
-                }
-            }
+            let again = self.0.contains_key(&key);
+            let quarantine = self.0.entry(key).or_default();
+            quarantine.wholly |= again;
+            quarantine.why.extend(why);
         }
     }
 

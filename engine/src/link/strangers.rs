@@ -80,20 +80,23 @@ enum Kind {
 }
 
 fn names(observed: &Observed) -> Vec<(Orphan, Kind, Tags)> {
-    let one = |arn: &String, name: &String, kind, tags: &Tags| {
-        (Orphan { arn: arn.clone(), name: name.clone() }, kind, tags.clone())
+    let mut names = Vec::new();
+    let mut add = |arn: &String, name: &String, kind, tags: &Tags| {
+        names.push((Orphan { arn: arn.clone(), name: name.clone() }, kind, tags.clone()));
     };
-    let balancers = observed.load_balancers.iter();
-    let balancers = balancers.map(|found| one(&found.arn, &found.is.name, Kind::LoadBalancer, &found.is.tags));
-    let nlbs = observed.frontend_nlbs.iter();
-    let nlbs = nlbs.map(|found| one(&found.arn, &found.is.name, Kind::FrontendNlb, &found.is.tags));
-    let groups = observed.target_groups.iter();
-    let groups = groups.map(|found| one(&found.arn, &found.is.name, Kind::TargetGroup, &found.is.tags));
+    observed
+        .load_balancers
+        .iter()
+        .for_each(|found| add(&found.arn, &found.is.name, Kind::LoadBalancer, &found.is.tags));
+    observed.frontend_nlbs.iter().for_each(|found| add(&found.arn, &found.is.name, Kind::FrontendNlb, &found.is.tags));
+    observed.target_groups.iter().for_each(|found| add(&found.arn, &found.is.name, Kind::TargetGroup, &found.is.tags));
     let frontends = observed.frontend_target_groups.iter();
-    let frontends = frontends.map(|found| one(&found.arn, &found.is.name, Kind::FrontendTargetGroup, &found.is.tags));
-    let security = observed.security_groups.iter();
-    let security = security.map(|found| one(&found.arn, &found.is.name, Kind::SecurityGroup, &found.is.tags));
-    balancers.chain(nlbs).chain(groups).chain(frontends).chain(security).collect()
+    frontends.for_each(|found| add(&found.arn, &found.is.name, Kind::FrontendTargetGroup, &found.is.tags));
+    observed
+        .security_groups
+        .iter()
+        .for_each(|found| add(&found.arn, &found.is.name, Kind::SecurityGroup, &found.is.tags));
+    names
 }
 
 /// What is the group's own.

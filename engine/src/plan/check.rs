@@ -12,10 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::diff::Input;
+use super::difference::Input;
 use super::equal::{self, Known};
 use super::health::{self, serves};
 use super::operation::{KubeOperation, Operation, RouteChange};
+use super::targets::TargetsByArn;
 use super::{Gap, Plan};
 use crate::stack::{Action, Condition, Listener, Ref, ResourceId, Rule, Treatment};
 use crate::traffic::{Class, Request, classes, meets};
@@ -246,7 +247,7 @@ impl<'a> Play<'a> {
         if let Some(gone) = gone {
             return Some(format!("is forwarded to {gone}, which is gone"));
         }
-        let none = health::TargetsByArn::new();
+        let none = TargetsByArn::new();
         let targets = self.input.targets.unwrap_or(&none);
         let served = self.input.targets.is_some() && old.is_some_and(|old| serves(old.actions, self.known, targets));
         if !is(old) && served && !health::is_ready(actions, self.known, targets) {

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::stack::{
-    Action, AdditionalClaim, Attributes, Authenticate, Condition, Forward, MutualAuthentication, Redirect, Ref,
-    ResourceId, Rule, Treatment,
+    Action, AdditionalClaim, Attributes, Authenticate, Condition, Forward, Redirect, Ref, ResourceId, Rule, Treatment,
 };
 
 /// ARNs by resource id.
@@ -171,19 +170,6 @@ fn normal(condition: &Condition) -> Normal<'_> {
     values.dedup();
     let header = condition.header().map(str::to_ascii_lowercase);
     (condition.field(), header, values, sorted(condition.regex_values()))
-}
-
-/// Whether client certificates are treated as asked; nothing asked is always so.
-pub(super) fn mutual(desired: Option<&MutualAuthentication>, observed: Option<&MutualAuthentication>) -> bool {
-    let Some(desired) = desired else { return true };
-    let Some(observed) = observed else { return desired.mode == "off" };
-    desired.mode == observed.mode
-        && (desired.mode != "verify"
-            || desired.trust_store_arn == observed.trust_store_arn
-                && desired.ignore_client_certificate_expiry.unwrap_or_default()
-                    == observed.ignore_client_certificate_expiry.unwrap_or_default()
-                && desired.advertise_trust_store_ca_names.as_deref().unwrap_or("off")
-                    == observed.advertise_trust_store_ca_names.as_deref().unwrap_or("off"))
 }
 
 #[cfg(test)]

@@ -1,63 +1,18 @@
 //! Whether rules may point to a target group yet: one that has no usable target must not take over from one that has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde::Serialize;
-
-use super::diff::Difference;
+use super::difference::Difference;
 use super::equal::{self, Known};
 use super::operation::AwsOperation;
-use super::rules::Routing;
-use crate::stack::{Action, Forward, Found, Ref, Rule, TargetGroupTuple, TargetHealth};
-use crate::traffic::Health;
+use super::rules::{self, Routing};
+use super::targets::{Targets, TargetsByArn};
+use crate::stack::{Action, Forward, Found, Ref, Rule, TargetGroupTuple};
 
 /// Target groups of one forward action:
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ForwardActionConfig.html>.
 const GROUPS_OF_A_FORWARD: usize = 5;
-
-/// Whether a target group may take over: its [`Health`], and how long it was waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub enum Targets {
-    /// One at least takes requests and is not known to be unhealthy.
-    Usable,
-    /// There are some, and AWS does not check them: no rule names the target group.
-    Unchecked,
-    /// None is healthy yet.
-    Awaited,
-    /// None is healthy, and waiting was long enough: what is asked for is done all the same.
-    GivenUp,
-}
-
-impl Targets {
-    /// How long a target group without any target is waited for.
-    const EMPTY: Duration = Duration::from_secs(30);
-    /// How long targets are waited for to become healthy.
-    const UNHEALTHY: Duration = Duration::from_mins(5);
-
-    /// What AWS says of the targets. `waited` is how old the target group's binding is; `registered`: its targets were told to
-    /// AWS.
-    #[must_use]
-    pub fn of(health: &[TargetHealth], registered: bool, waited: Duration) -> Self {
-        let mut live = health.iter().filter(|one| !one.is_draining()).peekable();
-        if live.peek().is_none() {
-            return if registered && waited > Self::EMPTY { Self::GivenUp } else { Self::Awaited };
-        }
-        let live: Vec<&TargetHealth> = live.collect();
-        if Health::of(live.iter().copied()) == Health::Healthy {
-            return Self::Usable;
-        }
-        if waited > Self::UNHEALTHY {
-            return Self::GivenUp;
-        }
-        let unchecked = |one: &&TargetHealth| one.reason.as_deref() == Some("Target.NotInUse");
-        if registered && live.iter().all(unchecked) { Self::Unchecked } else { Self::Awaited }
-    }
-}
-
-/// Targets by the ARN of their target group. Of what is not in there nothing bad is known.
-pub type TargetsByArn = BTreeMap<String, Targets>;
 
 /// The target groups whose targets decide whether rules may change now, by ARN: those of rules that change, if
 /// one of them would begin to serve.
@@ -174,8 +129,8 @@ fn warm(routing: &Routing, cold: &[Ref], known: &Known, targets: &TargetsByArn) 
     if cold.is_empty() {
         return None;
     }
-    let with = |Found { arn, is }: &Found<Rule>| {
-        let mut is = is.clone();
+    let with = |found: &Found<Rule>| {
+        let mut is = found.is.clone();
         // With an authentication before it the rule could not be sent again: AWS does not give its secret back.
         let [Action::Forward(forward)] = Arc::make_mut(&mut is.actions) else { return None };
         let Forward { target_groups, .. } = forward;
@@ -186,40 +141,8 @@ fn warm(routing: &Routing, cold: &[Ref], known: &Known, targets: &TargetsByArn) 
             tuple.weight = tuple.weight.or(Some(1));
         }
         target_groups.extend(cold.iter().map(|one| TargetGroupTuple { target_group: one.clone(), weight: Some(0) }));
-        Some(AwsOperation::ModifyRule { rule: arn.clone(), is, reset_transforms: false })
+        Some(rules::modify(found, is))
     };
     let mut serving = routing.there.iter().filter(|found| serves(&found.is.actions, known, targets));
     serving.find_map(with)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is told of targets, and the two ages at which patience ends.
-    #[test]
-    fn patience() {
-        let seconds = Duration::from_secs;
-        let rows: [(&[&str], u64, Targets); 8] = [
-            (&[], 10, Targets::Awaited),
-            (&[], 31, Targets::GivenUp),
-            (&["draining"], 31, Targets::GivenUp),
-            (&["initial"], 31, Targets::Awaited),
-            (&["unhealthy"], 301, Targets::GivenUp),
-            (&["unhealthy", "healthy"], 0, Targets::Usable),
-            // Health checks are off: nothing more will be known.
-            (&["unavailable"], 0, Targets::Usable),
-            (&["unused"], 31, Targets::Awaited),
-        ];
-        for (states, waited, expected) in rows {
-            let health = |state: &&str| TargetHealth {
-                target: crate::stack::Target { id: "10.0.0.1".to_owned(), port: 80, availability_zone: None },
-                state: (*state).to_owned(),
-                reason: None,
-                description: None,
-            };
-            let health: Vec<TargetHealth> = states.iter().map(health).collect();
-            assert_eq!(Targets::of(&health, true, seconds(waited)), expected, "{states:?} after {waited} s");
-        }
-    }
 }

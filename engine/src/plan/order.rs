@@ -1,10 +1,11 @@
 //! What differs → one pass: operations in the order of their stages, rules in the order that leaves no gap.
 
-use super::diff::{Difference, Input};
+use super::change::{RuleAt, RuleChange, Schedule, Step};
+use super::difference::{Difference, Input};
 use super::equal;
 use super::operation::{AwsOperation, Operation};
-use super::rules::Routing;
-use super::schedule::{RuleAt, RuleChange, Schedule, Step, schedule};
+use super::rules::{self, Routing};
+use super::schedule::schedule;
 use super::stage::Stage;
 use super::table::Table;
 use super::waiting::Waiting;
@@ -194,8 +195,7 @@ impl Steps<'_> {
     fn modify(&self, there: usize, rule: usize) -> Option<AwsOperation> {
         let found = self.routing.there.get(there)?;
         let is = self.routing.after.rules.get(rule)?.clone();
-        let reset_transforms = is.transforms.is_empty() && !found.is.transforms.is_empty();
-        Some(AwsOperation::ModifyRule { rule: found.arn.clone(), is, reset_transforms })
+        Some(rules::modify(found, is))
     }
 
     fn create(&self, rule: usize, priority: u32) -> Option<AwsOperation> {

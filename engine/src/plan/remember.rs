@@ -1,9 +1,7 @@
 //! What AWS holds after a pass that was applied whole: the desired state under the names that AWS gave, without asking.
 
 use super::assume::reached;
-use crate::stack::{
-    Attributes, Desired, Listener, LoadBalancer, Observed, ObservedLoadBalancer, ResourceId, TargetGroup,
-};
+use crate::stack::{Attributes, Desired, LoadBalancer, Observed, ObservedLoadBalancer, ResourceId, TargetGroup};
 
 /// The desired state as it would be observed, once every operation of a pass has been done. `arn` gives the ARN (or id) of
 /// a resource, `before` what was observed before the pass: attributes that nobody asks for are still as they were then.
@@ -37,18 +35,9 @@ fn keep_load_balancer(found: &mut ObservedLoadBalancer, before: &ObservedLoadBal
     for listener in &mut found.listeners {
         let known = before.listeners.iter().find(|known| known.arn == listener.arn);
         keep(&mut listener.is.attributes, known.map(|known| &known.is.attributes));
-        keep_unasked(&mut listener.is, known.map(|known| &known.is));
-    }
-}
-
-/// What a desired listener leaves to AWS.
-fn keep_unasked(listener: &mut Listener, before: Option<&Listener>) {
-    let Some(before) = before else { return };
-    if listener.ssl_policy.is_none() {
-        listener.ssl_policy.clone_from(&before.ssl_policy);
-    }
-    if listener.mutual_authentication.is_none() {
-        listener.mutual_authentication.clone_from(&before.mutual_authentication);
+        if let Some(known) = known {
+            listener.is.keep_unasked(&known.is);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What differs in how one listener answers: its rules, told apart by what they match and do, and its default actions.
 
 use super::equal::{self, Known};
+use super::operation::AwsOperation;
 use crate::stack::{Action, Found, Listener, ObservedListener, Ref, Rule};
 
 /// A listener whose answers, or anything else that one call of `ModifyListener` sets, differ.
@@ -46,13 +47,17 @@ impl Routing {
     }
 }
 
+/// The change of a rule that is there.
+pub(super) fn modify(found: &Found<Rule>, is: Rule) -> AwsOperation {
+    let reset_transforms = is.transforms.is_empty() && !found.is.transforms.is_empty();
+    AwsOperation::ModifyRule { rule: found.arn.clone(), is, reset_transforms }
+}
+
 /// Whether what `ModifyListener` sets differs.
 fn differs(desired: &Listener, observed: &Listener, known: &Known) -> bool {
     desired.protocol != observed.protocol
         || !equal::actions(&desired.default_actions, &observed.default_actions, known)
-        || desired.certificates.first() != observed.certificates.first()
-        || (desired.ssl_policy.is_some() && desired.ssl_policy != observed.ssl_policy)
-        || !equal::mutual(desired.mutual_authentication.as_ref(), observed.mutual_authentication.as_ref())
+        || !desired.is_met_in_tls(observed)
 }
 
 /// Which existing rule is which desired one: those at the same priority first.

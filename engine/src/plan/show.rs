@@ -43,7 +43,7 @@ pub fn show_desired(desired: &Desired) -> String {
         put(2, format!("subnets {subnets}"));
         let groups: Vec<String> = load_balancer.security_groups.iter().map(ToString::to_string).collect();
         put(2, format!("security groups {}", groups.join(", ")));
-        for pool in [&load_balancer.customer_owned_ipv4_pool, &load_balancer.ipv4_ipam_pool_id].into_iter().flatten() {
+        for pool in load_balancer.pools() {
             put(2, format!("addresses from {pool}"));
         }
         attribute_lines(&load_balancer.attributes, &mut put);

@@ -1,6 +1,6 @@
 //! Which tags have to be set and which removed; tags of AWS, of the predecessors and of others stay.
 
-use super::diff::Input;
+use super::difference::Input;
 use super::operation::AwsOperation;
 use crate::stack::{Ref, Tags};
 

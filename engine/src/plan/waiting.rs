@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::diff::Input;
+use super::difference::Input;
 use super::equal::{self, Known};
 use super::operation::{DependsOn, KubeOperation, Operation};
 use super::rules::Routing;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::schedule::{LAST_PRIORITY, RuleAt, RuleChange, Schedule, Step, unpaired};
+use super::change::{LAST_PRIORITY, RuleAt, RuleChange, Schedule, Step, unpaired};
 use super::table::{Content, Table};
 use crate::traffic::Set;
 

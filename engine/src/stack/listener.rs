@@ -27,6 +27,31 @@ pub struct Listener {
     pub rules: Vec<Rule>,
 }
 
+impl Listener {
+    /// Whether an observed listener has what is desired of TLS: default certificate, policy, client certificates. What is not asked for
+    /// is as AWS has it.
+    #[must_use]
+    pub fn is_met_in_tls(&self, observed: &Self) -> bool {
+        let policy = self.ssl_policy.is_none() || self.ssl_policy == observed.ssl_policy;
+        policy
+            && self.certificates.first() == observed.certificates.first()
+            && MutualAuthentication::is_met(
+                self.mutual_authentication.as_ref(),
+                observed.mutual_authentication.as_ref(),
+            )
+    }
+
+    /// Takes from what was observed before what is not asked for.
+    pub fn keep_unasked(&mut self, before: &Self) {
+        if self.ssl_policy.is_none() {
+            self.ssl_policy.clone_from(&before.ssl_policy);
+        }
+        if self.mutual_authentication.is_none() {
+            self.mutual_authentication.clone_from(&before.mutual_authentication);
+        }
+    }
+}
+
 /// Verification of client certificates (mTLS).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MutualAuthentication {
@@ -38,4 +63,20 @@ pub struct MutualAuthentication {
     pub ignore_client_certificate_expiry: Option<bool>,
     /// `on` or `off`.
     pub advertise_trust_store_ca_names: Option<String>,
+}
+
+impl MutualAuthentication {
+    /// Whether client certificates are treated as asked; if nothing is asked they always are.
+    #[must_use]
+    pub fn is_met(asked: Option<&Self>, observed: Option<&Self>) -> bool {
+        let Some(asked) = asked else { return true };
+        let Some(observed) = observed else { return asked.mode == "off" };
+        asked.mode == observed.mode
+            && (asked.mode != "verify"
+                || asked.trust_store_arn == observed.trust_store_arn
+                    && asked.ignore_client_certificate_expiry.unwrap_or_default()
+                        == observed.ignore_client_certificate_expiry.unwrap_or_default()
+                    && asked.advertise_trust_store_ca_names.as_deref().unwrap_or("off")
+                        == observed.advertise_trust_store_ca_names.as_deref().unwrap_or("off"))
+    }
 }

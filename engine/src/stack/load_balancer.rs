@@ -128,6 +128,11 @@ impl LoadBalancer {
     pub fn generation(&self) -> LoadBalancerGeneration {
         LoadBalancerGeneration(self.scheme)
     }
+
+    /// The pools that its addresses come from.
+    pub fn pools(&self) -> impl Iterator<Item = &String> {
+        [&self.customer_owned_ipv4_pool, &self.ipv4_ipam_pool_id].into_iter().flatten()
+    }
 }
 
 impl FrontendNlb {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Grammar, Merge, Owner, Scope, Setting, SettingRow, When};
+use crate::annotation::attributes::Owner;
+use crate::annotation::row::{Grammar, Merge, Scope, SettingRow, When};
+use crate::annotation::setting::Setting;
 use crate::annotation::value::{Subnets, Value};
 use crate::finding::Code;
 use crate::stack::{Attributes, Protocol, Scheme, Tags};
@@ -14,7 +16,8 @@ settings! { FRONTEND_NLB_ROWS:
         "Puts an NLB in front of the ALB.",
     )
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff, Code::RemovesFrontendNlb])
-    .default("false");
+    .default("false")
+    .when(When::Always);
     FRONTEND_NLB_SCHEME: Scheme = Setting::new(
         "frontend-nlb-scheme", FrontendNlb, Grammar::OneOf(&["internal", "internet-facing"]), Merge::Same,
         "internet-facing",
@@ -22,47 +25,35 @@ settings! { FRONTEND_NLB_ROWS:
          scheme.",
     )
     .code(Code::InvalidScheme)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
     .default("internal")
-    .flag(|settings| Value::Text(settings.default_scheme.to_string()))
-    .when(When::FrontendNlb);
+    .flag(|settings| Value::Text(settings.default_scheme.to_string()));
     FRONTEND_NLB_SUBNETS: Subnets = Setting::new(
         "frontend-nlb-subnets", FrontendNlb, Grammar::IdsOrNames("subnet-"), Merge::SameSet,
         "subnet-0a1b2c3d4e5f60718, public-b",
         "The NLB's subnets, by id or Name tag; by default those that the tags and routes of the VPC give for its scheme.",
     )
     .code(Code::InvalidSubnets)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .when(When::FrontendNlb)
     .strict();
     FRONTEND_NLB_SECURITY_GROUPS: Vec<String> = Setting::new(
         "frontend-nlb-security-groups", FrontendNlb, Grammar::IdsOrNames("sg-"), Merge::SameList,
         "sg-0a1b2c3d4e5f60718",
         "The NLB's security groups, by id or Name tag; by default the ALB's.",
-    )
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .when(When::FrontendNlb);
+    );
     FRONTEND_NLB_EIP_ALLOCATIONS: Vec<String> = Setting::new(
         "frontend-nlb-eip-allocations", FrontendNlb, Grammar::Ids("eipalloc-"), Merge::SameSet,
         "eipalloc-0a1b2c3d4e5f60718, eipalloc-0a1b2c3d4e5f60719",
         "Elastic addresses for an internet-facing NLB, by allocation id, as many as subnets.",
-    )
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .when(When::FrontendNlb);
+    );
     FRONTEND_NLB_LISTENER_PORT_MAPPING: BTreeMap<u16, u16> = Setting::new(
         "frontend-nlb-listener-port-mapping", FrontendNlb, Grammar::PortMap, Merge::SamePerPort, "8443=443",
         "The NLB's ports and the ALB's ports they lead to; by default each ALB port under its own number.",
-    )
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .when(When::FrontendNlb);
+    );
     FRONTEND_NLB_HEALTHCHECK_PORT: String = Setting::new(
         "frontend-nlb-healthcheck-port", FrontendNlb, Grammar::TrafficPort, Merge::SamePerPort, "80",
         "Port of the ALB that the NLB checks.",
     )
     .code(Code::InvalidHealthCheck)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("traffic-port")
-    .when(When::FrontendNlb);
+    .default("traffic-port");
     FRONTEND_NLB_HEALTHCHECK_PROTOCOL: Protocol = Setting::new(
         "frontend-nlb-healthcheck-protocol", FrontendNlb, Grammar::OneOf(&["HTTP", "HTTPS"]),
         Merge::SamePerPort, "HTTPS",
@@ -70,17 +61,13 @@ settings! { FRONTEND_NLB_ROWS:
     )
     .code(Code::InvalidHealthCheck)
     .unreadable(Code::InvalidValue)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("HTTP")
-    .when(When::FrontendNlb);
+    .default("HTTP");
     FRONTEND_NLB_HEALTHCHECK_PATH: String = Setting::new(
         "frontend-nlb-healthcheck-path", FrontendNlb, Grammar::Path, Merge::SamePerPort, "/healthz",
         "Path of the NLB's health checks.",
     )
     .code(Code::InvalidHealthCheck)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("/")
-    .when(When::FrontendNlb);
+    .default("/");
     FRONTEND_NLB_HEALTHCHECK_INTERVAL_SECONDS: i32 = Setting::new(
         "frontend-nlb-healthcheck-interval-seconds", FrontendNlb, Grammar::Int32 { min: 5, max: 300 },
         Merge::SamePerPort, "15",
@@ -88,9 +75,7 @@ settings! { FRONTEND_NLB_ROWS:
     )
     .code(Code::InvalidHealthCheck)
     .unreadable(Code::InvalidValue)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("15")
-    .when(When::FrontendNlb);
+    .default("15");
     FRONTEND_NLB_HEALTHCHECK_TIMEOUT_SECONDS: i32 = Setting::new(
         "frontend-nlb-healthcheck-timeout-seconds", FrontendNlb, Grammar::Int32 { min: 2, max: 120 },
         Merge::SamePerPort, "5",
@@ -98,9 +83,7 @@ settings! { FRONTEND_NLB_ROWS:
     )
     .code(Code::InvalidHealthCheck)
     .unreadable(Code::InvalidValue)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("5")
-    .when(When::FrontendNlb);
+    .default("5");
     FRONTEND_NLB_HEALTHCHECK_HEALTHY_THRESHOLD_COUNT: i32 = Setting::new(
         "frontend-nlb-healthcheck-healthy-threshold-count", FrontendNlb, Grammar::Int32 { min: 2, max: 10 },
         Merge::SamePerPort, "2",
@@ -108,9 +91,7 @@ settings! { FRONTEND_NLB_ROWS:
     )
     .code(Code::InvalidHealthCheck)
     .unreadable(Code::InvalidValue)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("2")
-    .when(When::FrontendNlb);
+    .default("2");
     FRONTEND_NLB_HEALTHCHECK_UNHEALTHY_THRESHOLD_COUNT: i32 = Setting::new(
         "frontend-nlb-healthcheck-unhealthy-threshold-count", FrontendNlb, Grammar::Int32 { min: 2, max: 10 },
         Merge::SamePerPort, "2",
@@ -118,31 +99,24 @@ settings! { FRONTEND_NLB_ROWS:
     )
     .code(Code::InvalidHealthCheck)
     .unreadable(Code::InvalidValue)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("2")
-    .when(When::FrontendNlb);
+    .default("2");
     FRONTEND_NLB_HEALTHCHECK_SUCCESS_CODES: String = Setting::new(
         "frontend-nlb-healthcheck-success-codes", FrontendNlb, Grammar::StatusCodes(599), Merge::SamePerPort,
         "200-399",
         "HTTP statuses from 200 to 599 that count as healthy for the NLB.",
     )
     .code(Code::InvalidHealthCheck)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .default("200")
-    .when(When::FrontendNlb);
+    .default("200");
     FRONTEND_NLB_ATTRIBUTES: Attributes = Setting::new(
         "frontend-nlb-attributes", FrontendNlb, Grammar::Attributes(Owner::NetworkLoadBalancer),
         Merge::Identical, "load_balancing.cross_zone.enabled=true",
         "Attributes of the NLB, named as in the ELBv2 API's LoadBalancerAttribute.",
     )
     .code(Code::InvalidAttribute)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff, Code::UnfamiliarValue])
-    .when(When::FrontendNlb);
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff, Code::UnfamiliarValue]);
     FRONTEND_NLB_TAGS: Tags = Setting::new(
         "frontend-nlb-tags", FrontendNlb, Grammar::Tags, Merge::Same, "team=web",
         "AWS tags of the NLB, its listeners and target groups, in place of all that the ALB has, default tags included.",
     )
-    .code(Code::InvalidTags)
-    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
-    .when(When::FrontendNlb);
+    .code(Code::InvalidTags);
 }

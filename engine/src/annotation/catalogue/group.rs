@@ -1,6 +1,8 @@
 //! Keys that belong to the load balancer as a whole.
 
-use super::{Grammar, Merge, OnService, Owner, Scope, Setting, SettingRow, When, Wins};
+use crate::annotation::attributes::Owner;
+use crate::annotation::row::{Grammar, Merge, OnService, Scope, SettingRow, When, Wins};
+use crate::annotation::setting::Setting;
 use crate::annotation::value::{Subnets, Value};
 use crate::finding::Code;
 use crate::kinds::{Attribute, SubnetSelector};

@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::group::{pairs, text};
-use super::{ArnKind, Grammar, Merge, Owner, Scope, Setting, SettingRow, Shape, When, Wins};
+use crate::annotation::arn::Kind as ArnKind;
+use crate::annotation::attributes::Owner;
+use crate::annotation::listen_ports;
+use crate::annotation::mutual_authentication;
 use crate::annotation::parse::go_int32;
+use crate::annotation::row::{Grammar, Merge, Scope, SettingRow, When, Wins};
+use crate::annotation::setting::Setting;
 use crate::annotation::value::Value;
 use crate::finding::Code;
 use crate::kinds::IngressClassParamsSpec;
@@ -13,7 +18,7 @@ use Scope::{Ingress, Listener};
 
 settings! { LISTENER_ROWS:
     LISTEN_PORTS: BTreeMap<u16, Protocol> = Setting::new(
-        "listen-ports", Listener, Grammar::Json(Shape::ListenPorts), Merge::PortUnion,
+        "listen-ports", Listener, Grammar::Json(&listen_ports::SHAPE), Merge::PortUnion,
         r#"[{"HTTP": 80}, {"HTTPS": 443}]"#,
         "The ports that the ALB listens on for this Ingress, as a JSON list of objects {protocol: port}. Without it: \
          HTTPS on 443 when the Ingress has certificates of its own, HTTP on 80 otherwise.",
@@ -77,7 +82,7 @@ settings! { LISTENER_ROWS:
     .params("sslPolicy", Wins::OverEach, |spec, _| text(spec.ssl_policy.as_ref()))
     .when(When::Https);
     MUTUAL_AUTHENTICATION: BTreeMap<u16, MutualAuthentication> = Setting::new(
-        "mutual-authentication", Listener, Grammar::Json(Shape::MutualAuthentication), Merge::SamePerPort,
+        "mutual-authentication", Listener, Grammar::Json(&mutual_authentication::SHAPE), Merge::SamePerPort,
         r#"[{"port": 443, "mode": "verify", "trustStore": "partners"}]"#,
         "Whether clients show certificates, a JSON list with an entry for each HTTPS port: mode off, passthrough or verify \
          with a trust store's name or ARN.",
@@ -91,6 +96,7 @@ settings! { LISTENER_ROWS:
         "Attributes of one listener, which the key names: `listener-attributes.HTTPS-443`. Named as in the ELBv2 API's \
          ListenerAttribute; taking one away doesn't reset it in AWS.",
     )
+    .named("<PROTOCOL>-<PORT>", "HTTPS-443")
     .code(Code::InvalidAttribute)
     .also(&[Code::GroupConflict, Code::ListenerConflict, Code::UnfamiliarValue, Code::Overridden])
     .params("listeners", Wins::ByKeyAsFirst, |spec, listener| {

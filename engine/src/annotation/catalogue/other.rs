@@ -1,6 +1,7 @@
 //! Keys of other domains: the class as it was named once, and Albedo's own.
 
-use super::{Grammar, Merge, Scope, Setting, SettingRow};
+use crate::annotation::row::{Grammar, Merge, Scope, SettingRow};
+use crate::annotation::setting::Setting;
 use crate::finding::Code;
 use Scope::{Ingress, Output};
 

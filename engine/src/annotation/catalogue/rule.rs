@@ -1,33 +1,42 @@
 //! Keys that belong to the rules of an Ingress: actions, conditions, rewrites, authentication.
 
-use super::{Grammar, Merge, OnService, Scope, Setting, SettingRow, Shape};
+use crate::annotation::action;
 use crate::annotation::action::Written;
+use crate::annotation::auth;
+use crate::annotation::condition;
+use crate::annotation::jwt;
+use crate::annotation::row::{Grammar, Merge, OnService, Scope, SettingRow, When};
+use crate::annotation::setting::Setting;
+use crate::annotation::transform;
 use crate::finding::Code;
 use crate::stack::{Authenticate, Condition, JwtValidation, Transform};
 use Scope::Rule;
 
 settings! { RULE_ROWS:
     ACTIONS: Written = Setting::new(
-        "actions.", Rule, Grammar::Json(Shape::Action), Merge::Own,
+        "actions.", Rule, Grammar::Json(&action::SHAPE), Merge::Own,
         r#"{"type": "redirect", "redirectConfig": {"host": "www.example.com", "statusCode": "HTTP_301"}}"#,
         "What rules do whose backend is the Service named in the key with the port name `use-annotation`: a fixed response, \
          a redirect, or a forward to weighted target groups.",
     )
     .code(Code::InvalidAction)
+    .when(When::BackendAsks)
     .also(&[Code::MissingService, Code::MissingServicePort, Code::ServiceTypeMismatch, Code::TargetGroupNotFound, Code::UnfamiliarValue]);
     CONDITIONS: Vec<Condition> = Setting::new(
-        "conditions.", Rule, Grammar::Json(Shape::Conditions), Merge::Own,
+        "conditions.", Rule, Grammar::Json(&condition::SHAPE), Merge::Own,
         r#"[{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "x-canary", "values": ["yes"]}}]"#,
         "What requests must be like, beyond host and path, for every rule whose backend is the Service named in the key.",
     )
     .code(Code::InvalidCondition)
+    .when(When::Backend)
     .also(&[Code::RuleTooLarge, Code::UnfamiliarValue]);
     TRANSFORMS: Vec<Transform> = Setting::new(
-        "transforms.", Rule, Grammar::Json(Shape::Transforms), Merge::Own,
+        "transforms.", Rule, Grammar::Json(&transform::SHAPE), Merge::Own,
         r#"[{"type": "url-rewrite", "urlRewriteConfig": {"rewrites": [{"regex": "^/api/(.*)$", "replace": "/$1"}]}}]"#,
         "How host header and URL are rewritten before a request goes to the Service named in the key.",
     )
     .code(Code::InvalidTransform)
+    .when(When::Backend)
     .also(&[Code::UnfamiliarValue]);
     USE_REGEX_PATH_MATCH: bool = Setting::new(
         "use-regex-path-match", Rule, Grammar::Bool, Merge::Own, "true",
@@ -43,7 +52,7 @@ settings! { RULE_ROWS:
     .default("none")
     .on_service(OnService::Replaces);
     AUTH_IDP_COGNITO: Authenticate = Setting::new(
-        "auth-idp-cognito", Rule, Grammar::Json(Shape::Cognito), Merge::Own,
+        "auth-idp-cognito", Rule, Grammar::Json(&auth::COGNITO), Merge::Own,
         r#"{"userPoolARN": "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_abc", "userPoolClientID": "client", "userPoolDomain": "users"}"#,
         "The Cognito user pool for `auth-type: cognito`.",
     )
@@ -52,7 +61,7 @@ settings! { RULE_ROWS:
     .confidential()
     .on_service(OnService::Replaces);
     AUTH_IDP_OIDC: Authenticate = Setting::new(
-        "auth-idp-oidc", Rule, Grammar::Json(Shape::Oidc), Merge::Own,
+        "auth-idp-oidc", Rule, Grammar::Json(&auth::OIDC), Merge::Own,
         r#"{"issuer": "https://id.example.com", "authorizationEndpoint": "https://id.example.com/auth", "tokenEndpoint": "https://id.example.com/token", "userInfoEndpoint": "https://id.example.com/userinfo", "secretName": "oidc"}"#,
         "The identity provider for `auth-type: oidc`. The Secret, in the Ingress' namespace, holds clientID and clientSecret.",
     )
@@ -91,7 +100,7 @@ settings! { RULE_ROWS:
     .default("604800")
     .on_service(OnService::Replaces);
     JWT_VALIDATION: JwtValidation = Setting::new(
-        "jwt-validation", Rule, Grammar::Json(Shape::Jwt), Merge::Own,
+        "jwt-validation", Rule, Grammar::Json(&jwt::SHAPE), Merge::Own,
         r#"{"jwksEndpoint": "https://id.example.com/jwks.json", "issuer": "https://id.example.com"}"#,
         "Requires a valid JSON web token in the Authorization header, and claims if wanted. Only on HTTPS listeners, and not \
          together with `auth-type`.",

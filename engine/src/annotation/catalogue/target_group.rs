@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::group::text;
-use super::{Grammar, Merge, OnService, Owner, Scope, Setting, SettingRow, Wins};
+use crate::annotation::attributes::Owner;
+use crate::annotation::row::{Grammar, Merge, OnService, Scope, SettingRow, Wins};
+use crate::annotation::setting::Setting;
 use crate::annotation::value::Value;
 use crate::finding::Code;
 use crate::stack::{Attributes, Protocol, ProtocolVersion, TargetType};
@@ -121,5 +123,6 @@ settings! { TARGET_GROUP_ROWS:
         "Port of the target's control agent, for the backend in the key: `target-control-port.<service>.<port>`, the port \
          as the rule writes it. Target type ip only; a change replaces the target group.",
     )
+    .named("<service>.<port>", "app.80")
     .on_service(OnService::Replaces);
 }

@@ -1,7 +1,8 @@
 //! What users write, key by key.
 
 use super::*;
-use crate::annotation::catalogue::{Scope, every_row, row, rows};
+use crate::annotation::Scope;
+use crate::annotation::catalogue::{every_row, row, rows};
 use proptest::prelude::*;
 
 fn first(key: &str, raw: &str) -> String {

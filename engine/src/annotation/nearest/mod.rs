@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use self::confusions::CONFUSIONS;
 use super::PREFIX;
-use super::catalogue::{SettingRow, row, rows};
+use super::catalogue::{row, rows};
+use super::row::SettingRow;
+use super::similar::allowance;
 
 /// The real key for a wrong one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -117,7 +119,7 @@ fn in_family(written: &str, plain: &str) -> Found {
         let one = singular(name);
         let near = strsim::damerau_levenshtein(&head, &one) <= allowance(&one);
         if (near && !tail.is_empty()) || head == one {
-            let tail = if tail.is_empty() { placeholder(family.key) } else { tail };
+            let tail = if tail.is_empty() { family.placeholder } else { tail };
             return Some((Some(format!("{}{tail}", family.key)), Why::Family));
         }
         let dashed = [name, one.as_str()].into_iter().find_map(|name| plain.strip_prefix(name)?.strip_prefix('-'));
@@ -128,15 +130,6 @@ fn in_family(written: &str, plain: &str) -> Found {
         }
     }
     None
-}
-
-/// What stands for the user's part of a family's key.
-fn placeholder(family: &str) -> &'static str {
-    match family {
-        "listener-attributes." => "<PROTOCOL>-<PORT>",
-        "target-control-port." => "<service>.<port>",
-        _ => "<service>",
-    }
 }
 
 fn confusion(plain: &str) -> Found {
@@ -177,52 +170,6 @@ fn by_spelling(plain: &str) -> Found {
     let (distance, row) = rows().filter(|row| !row.family).map(|row| (distance(row), row)).min_by_key(|(d, _)| *d)?;
     let allowed = allowance(row.key).min(allowance(plain));
     (distance <= allowed).then(|| (Some(row.key.to_owned()), Why::Spelling(distance)))
-}
-
-/// How many letters may differ before a word is another word.
-fn allowance(word: &str) -> usize {
-    match word.chars().count() {
-        0..=2 => 0,
-        3..=5 => 1,
-        _ => 2,
-    }
-}
-
-/// The candidate that a value most likely means: the same in another case or with other separators, or at most two
-/// letters away. `None` if nothing is near, or if the value is a candidate itself.
-#[must_use]
-pub fn nearest_of<'a, S>(value: &str, candidates: impl IntoIterator<Item = &'a S>) -> Option<&'a str>
-where
-    S: AsRef<str> + ?Sized + 'a,
-{
-    if value.len() > 256 {
-        return None;
-    }
-    let fold =
-        |text: &str| -> String { text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
-    let folded = fold(value);
-    let mut best = None;
-    for candidate in candidates.into_iter().map(AsRef::as_ref) {
-        if candidate == value {
-            return None;
-        }
-        let other = fold(candidate);
-        let distance = strsim::damerau_levenshtein(&folded, &other);
-        let near = distance <= allowance(&folded).min(allowance(&other));
-        if near && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
-        }
-    }
-    best.map(|(_, candidate)| candidate)
-}
-
-/// What a complaint about a value ends with: "; did you mean `…`?" with what [`nearest_of`] finds, else nothing.
-#[must_use]
-pub fn did_you_mean<'a, S>(value: &str, candidates: impl IntoIterator<Item = &'a S>) -> String
-where
-    S: AsRef<str> + ?Sized + 'a,
-{
-    nearest_of(value, candidates).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
 /// The suffix of a whole key whose domain is our prefix with at most two letters wrong, if the suffix is one of ours.

@@ -1,6 +1,7 @@
 //! What somebody meant, key by key.
 
 use super::*;
+use crate::annotation::nearest_of;
 use proptest::prelude::*;
 
 fn key(suffix: &str) -> String {

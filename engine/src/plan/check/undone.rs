@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::super::diff::Input;
+use super::super::difference::Input;
 use super::super::operation::{Aspect, CallEffect, KubeOperation, NewResource, Operation, ResourceKind, ResourceParts};
 use super::Misroute;
 use crate::stack::{DELETION_PROTECTION, Ref};

@@ -1,6 +1,7 @@
 //! Web ACLs, Shield and reserved capacity: what is attached to the load balancer, once its listeners answer.
 
-use super::{Differ, Input};
+use super::Differ;
+use crate::plan::difference::Input;
 use crate::plan::operation::AwsOperation;
 use crate::plan::stage::Stage;
 use crate::stack::{Addons, LoadBalancerState, ObservedAddons, ObservedLoadBalancer, Ref, ResourceId, Shield, WebAcl};
