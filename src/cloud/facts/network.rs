@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::cloud::Cloud;
 use crate::cloud::call::{ec2, paged};
 use crate::cloud::convert::ec2::{filter, tags};
-use crate::cloud::convert::read::traits;
+use albedo_elbv2::traits;
 use crate::cloud::describe::FILTER_VALUES;
 use crate::cloud::error::{CloudError, need};
 

@@ -1,0 +1,154 @@
+//! The load balancers of a region at work: who listens where, and what they share.
+
+mod answer;
+mod errors;
+mod forward;
+mod headers;
+mod pick;
+mod port;
+mod tunnel;
+mod watched;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use albedo_engine::stack::Protocol;
+use tokio::sync::watch;
+
+use crate::address::candidates;
+use crate::authority::Authority;
+use crate::backend::Backends;
+use crate::gate::Keys;
+use crate::served::Served;
+use crate::snapshot::{Balancer, Snapshot};
+pub(crate) use answer::Asked;
+pub(crate) use errors::{AWSELB, Trouble};
+pub(crate) use pick::{Dice, arn};
+pub(crate) use port::Front;
+use port::Open;
+
+/// What a region's load balancers share.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) region: String,
+    pub(crate) snapshot: watch::Sender<Arc<Snapshot>>,
+    pub(crate) backends: Backends,
+    pub(crate) served: Arc<Served>,
+    pub(crate) dice: Dice,
+    /// How long a second of AWS's settings is.
+    pub(crate) second: Duration,
+    /// Whether answers carry which rule and which target group they come from.
+    pub(crate) tells_rule: bool,
+    /// Signs the certificates of HTTPS listeners.
+    pub(crate) authority: Arc<Authority>,
+    /// Key sets of issuers of tokens.
+    pub(crate) keys: Keys,
+    pub(crate) places: Mutex<BTreeMap<String, Place>>,
+}
+
+/// A load balancer that serves.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) dns_name: String,
+    pub(crate) address: IpAddr,
+    open: BTreeMap<u16, Open>,
+}
+
+impl Place {
+    /// Where a listener's port is served.
+    pub(crate) fn at(&self, port: u16) -> Option<SocketAddr> {
+        self.open.get(&port).map(|open| open.at)
+    }
+
+    /// Listeners' ports and where each is served.
+    pub(crate) fn ports(&self) -> Vec<(u16, SocketAddr)> {
+        self.open.iter().map(|(port, open)| (*port, open.at)).collect()
+    }
+}
+
+impl Site {
+    /// Opens and closes ports as a snapshot has it, then serves by it.
+    pub(crate) async fn follow(self: &Arc<Self>, snapshot: Arc<Snapshot>) {
+        self.backends.follow(&snapshot);
+        let mut places = std::mem::take(&mut *self.places.lock().unwrap_or_else(PoisonError::into_inner));
+        // Those that stay are served by the new snapshot before new ones are opened, and never by none.
+        self.snapshot.send_replace(snapshot.clone());
+        let mut kept = BTreeMap::new();
+        for (arn, balancer) in snapshot.balancers.iter().filter(|(_, balancer)| balancer.is_active()) {
+            if let Some(place) = self.place(places.remove(arn), arn, balancer).await {
+                kept.insert(arn.clone(), place);
+            }
+        }
+        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+
+    async fn place(self: &Arc<Self>, old: Option<Place>, arn: &str, balancer: &Balancer) -> Option<Place> {
+        let mut place = match old {
+            Some(place) => place,
+            None => self.settle(arn, balancer).await?,
+        };
+        place.open.retain(|port, open| balancer.listeners.get(port).is_some_and(|is| is.protocol == open.protocol));
+        for listener in balancer.listeners.values() {
+            if place.open.contains_key(&listener.port) {
+                continue;
+            }
+            match Open::bind(self.clone(), arn, place.address, listener.port, listener.protocol).await {
+                Ok(open) => drop(place.open.insert(listener.port, open)),
+                Err(error) => {
+                    tracing::warn!(name = place.name, address = %place.address, port = listener.port, %error, "cannot listen");
+                }
+            }
+        }
+        Some(place)
+    }
+
+    /// The first address on which all ports of a load balancer are free.
+    async fn settle(self: &Arc<Self>, arn: &str, balancer: &Balancer) -> Option<Place> {
+        let (name, dns_name) = (balancer.is.name.clone(), balancer.dns_name.clone());
+        let taken: Vec<IpAddr> = {
+            let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            places.values().map(|place| place.address).collect()
+        };
+        for address in candidates(arn).filter(|address| !taken.contains(address)) {
+            let mut open = BTreeMap::new();
+            for listener in balancer.listeners.values() {
+                match Open::bind(self.clone(), arn, address, listener.port, listener.protocol).await {
+                    Ok(one) => drop(open.insert(listener.port, one)),
+                    Err(error) => {
+                        tracing::debug!(%address, port = listener.port, %error, "another address is tried");
+                        break;
+                    }
+                }
+            }
+            if open.len() == balancer.listeners.len() {
+                return Some(Place { name, dns_name, address, open });
+            }
+        }
+        tracing::warn!(name, "no loopback address has the ports of this load balancer free");
+        None
+    }
+
+    /// Whether a load balancer of this name serves all of its listeners as of a version.
+    pub(crate) fn serves(&self, name: &str, version: u64) -> bool {
+        let snapshot = self.snapshot.borrow().clone();
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshot.version >= version
+            && snapshot.balancers.iter().any(|(arn, balancer)| {
+                balancer.is.name == name
+                    && places.get(arn).is_some_and(|place| place.open.keys().eq(balancer.listeners.keys()))
+            })
+    }
+
+    /// Stops listening; running requests are cut.
+    pub(crate) fn close(&self) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// Whether a connection is over TLS.
+pub(crate) fn is_secure(protocol: Protocol) -> bool {
+    protocol == Protocol::Https
+}
