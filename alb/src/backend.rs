@@ -163,9 +163,10 @@ impl Backends {
         }
         *self.by_group.write().unwrap_or_else(PoisonError::into_inner) = by_group;
         for (key, gone) in left {
-            let delay = snapshot.groups.get(&key.0).map_or(0, |group| {
-                group.number("deregistration_delay.timeout_seconds", DEREGISTRATION_DELAY)
-            });
+            let delay = snapshot
+                .groups
+                .get(&key.0)
+                .map_or(0, |group| group.number("deregistration_delay.timeout_seconds", DEREGISTRATION_DELAY));
             self.let_go(key, gone, delay);
         }
     }
@@ -177,11 +178,11 @@ impl Backends {
         match same {
             Some(same) if same.check == check => same,
             other => {
-                let backend = other.as_ref().map_or_else(
-                    || Arc::new(Backend::new(target.clone(), at, group)),
-                    |other| other.backend.clone(),
-                );
-                let checking = health::check(backend.clone(), arn.to_owned(), check.clone(), self.reports.clone(), self.second);
+                let backend = other
+                    .as_ref()
+                    .map_or_else(|| Arc::new(Backend::new(target.clone(), at, group)), |other| other.backend.clone());
+                let checking =
+                    health::check(backend.clone(), arn.to_owned(), check.clone(), self.reports.clone(), self.second);
                 Held { backend, check, checker: tokio::spawn(checking) }
             }
         }

@@ -23,7 +23,9 @@ pub(crate) async fn passes(
 ) -> Option<Response<Body>> {
     match action {
         Action::Forward(_) | Action::Redirect(_) | Action::FixedResponse(_) => None,
-        Action::JwtValidation(validation) => jwt::passes(asked, validation, &parts.headers).await.map(Trouble::response),
+        Action::JwtValidation(validation) => {
+            jwt::passes(asked, validation, &parts.headers).await.map(Trouble::response)
+        }
         Action::AuthenticateOidc(by) => login::passes(by, &login::OIDC, asked, read, parts),
         Action::AuthenticateCognito(by) => login::passes(by, &login::COGNITO, asked, read, parts),
         // AWS holds it, and it cannot be read here: nothing passes.

@@ -127,8 +127,7 @@ async fn probe(at: SocketAddr, check: &HealthCheck, version: ProtocolVersion) ->
         ("Target.FailedHealthChecks", "Health checks failed".to_owned())
     };
     let at = SocketAddr::new(at.ip(), check.port.parse().unwrap_or(at.port()));
-    let stream =
-        dial(at, check.protocol, version != ProtocolVersion::Http1).await.map_err(|error| failed(&error))?;
+    let stream = dial(at, check.protocol, version != ProtocolVersion::Http1).await.map_err(|error| failed(&error))?;
     let grpc = version == ProtocolVersion::Grpc;
     let request = Request::builder()
         .method(if grpc { Method::POST } else { Method::GET })

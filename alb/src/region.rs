@@ -24,7 +24,13 @@ pub(crate) async fn follow(site: Arc<Site>, clients: Clients, control: Control) 
     let (mut version, mut settling, mut first) = (0, false, true);
     loop {
         if tells {
-            let seconds = if first { 0 } else if settling { SETTLING } else { WAIT };
+            let seconds = if first {
+                0
+            } else if settling {
+                SETTLING
+            } else {
+                WAIT
+            };
             match control.wait(version, seconds).await {
                 Ok(change) => version = change,
                 Err(error @ crate::aws::ControlError::Absent(_)) => {

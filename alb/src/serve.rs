@@ -58,11 +58,6 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Where a listener's port is served.
-    pub(crate) fn at(&self, port: u16) -> Option<SocketAddr> {
-        self.open.get(&port).map(|open| open.at)
-    }
-
     /// Listeners' ports and where each is served.
     pub(crate) fn ports(&self) -> Vec<(u16, SocketAddr)> {
         self.open.iter().map(|(port, open)| (*port, open.at)).collect()

@@ -11,7 +11,7 @@ use hyper::HeaderMap;
 use hyper::header::{COOKIE, HeaderValue};
 
 use crate::backend::Backend;
-use crate::serve::{Asked, arn};
+use crate::serve::arn;
 use crate::snapshot::Group;
 
 const OF_TARGET: &str = "AWSALB";
@@ -94,12 +94,7 @@ fn key(backend: &Backend) -> String {
 }
 
 /// The target that a request's cookie names, if it is healthy.
-pub(crate) fn target(
-    arn: &str,
-    group: &Group,
-    targets: &[Arc<Backend>],
-    headers: &HeaderMap,
-) -> Option<Arc<Backend>> {
+pub(crate) fn target(arn: &str, group: &Group, targets: &[Arc<Backend>], headers: &HeaderMap) -> Option<Arc<Backend>> {
     let named = match kind(group)? {
         Kind::LoadBalancer => cookie(headers, OF_TARGET).or_else(|| cookie(headers, "AWSALBCORS"))?,
         Kind::Application(name) => {

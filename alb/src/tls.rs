@@ -49,7 +49,10 @@ pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
             Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
             _ => "TLSv1.2",
         },
-        cipher: session.negotiated_cipher_suite().map(|suite| cipher(&format!("{:?}", suite.suite()))).unwrap_or_default(),
+        cipher: session
+            .negotiated_cipher_suite()
+            .map(|suite| cipher(&format!("{:?}", suite.suite())))
+            .unwrap_or_default(),
         http2: session.alpn_protocol() == Some(b"h2"),
         chain: session.peer_certificates().unwrap_or_default().iter().map(|one| one.clone().into_owned()).collect(),
         mode: Mode::of(listener),
@@ -80,7 +83,7 @@ fn config(
     let keys = keys.collect::<Result<Vec<_>, crate::authority::CertificateError>>()?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(versions(listener.ssl_policy.as_deref().unwrap_or_default()))?;
+        .with_protocol_versions(&versions(listener.ssl_policy.as_deref().unwrap_or_default()))?;
     let builder = match Mode::of(listener) {
         Mode::Off => builder.with_no_client_auth(),
         Mode::Passthrough => builder.with_client_cert_verifier(mtls::any(provider)),
@@ -100,13 +103,13 @@ fn config(
 
 /// What a policy allows of what rustls has; AWS's older versions are not there:
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>.
-fn versions(policy: &str) -> &'static [&'static SupportedProtocolVersion] {
+fn versions(policy: &str) -> Vec<&'static SupportedProtocolVersion> {
     if policy.contains("TLS13-1-3") {
-        &[&version::TLS13]
+        vec![&version::TLS13]
     } else if policy.contains("TLS13") {
-        &[&version::TLS13, &version::TLS12]
+        vec![&version::TLS13, &version::TLS12]
     } else {
-        &[&version::TLS12]
+        vec![&version::TLS12]
     }
 }
 

@@ -72,7 +72,12 @@ mod tests {
     #[test]
     fn rewrites() {
         let rows = [
-            ("^mywebsite-(.+).com$", "internal.dev.$1.myweb.com", "mywebsite-example.com", "internal.dev.example.myweb.com"),
+            (
+                "^mywebsite-(.+).com$",
+                "internal.dev.$1.myweb.com",
+                "mywebsite-example.com",
+                "internal.dev.example.myweb.com",
+            ),
             ("^/dp/([A-Za-z0-9]+)/?$", "/product.php?id=$1", "/dp/B09G3HRMW", "/product.php?id=B09G3HRMW"),
             // No match: the original is sent.
             ("^/dp/([A-Za-z0-9]+)/?$", "/product.php?id=$1", "/other", "/other"),

@@ -9,6 +9,11 @@
 )]
 
 mod client;
+mod faults;
+mod health;
+mod model;
 mod routing;
+mod secure;
 mod stage;
+mod sticky;
 mod target;

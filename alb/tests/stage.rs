@@ -97,8 +97,7 @@ impl Stage {
 
     /// A listener of HTTP; its ARN.
     pub async fn listener(&self, balancer: &str, port: u16, action: Value) -> String {
-        let params =
-            json!({"LoadBalancerArn": balancer, "Protocol": "HTTP", "Port": port, "DefaultActions": [action]});
+        let params = json!({"LoadBalancerArn": balancer, "Protocol": "HTTP", "Port": port, "DefaultActions": [action]});
         text(&self.call("CreateListener", params).await["Listeners"][0]["ListenerArn"])
     }
 
@@ -129,8 +128,7 @@ impl Stage {
 
     pub async fn balancer_attribute(&self, balancer: &str, key: &str, value: &str) {
         let attributes = json!([{"Key": key, "Value": value}]);
-        self.call("ModifyLoadBalancerAttributes", json!({"LoadBalancerArn": balancer, "Attributes": attributes}))
-            .await;
+        self.call("ModifyLoadBalancerAttributes", json!({"LoadBalancerArn": balancer, "Attributes": attributes})).await;
     }
 
     pub async fn group_attributes(&self, group: &str, attributes: &[(&str, &str)]) {

@@ -24,7 +24,6 @@ type Body = BoxBody<Bytes, Infallible>;
 /// A target; it ends when this is dropped.
 pub struct Target {
     pub at: SocketAddr,
-    pub name: String,
     /// What it answers to health checks.
     pub health: Arc<AtomicU16>,
     /// Requests so far, health checks aside.
@@ -52,7 +51,7 @@ impl Target {
         let requests = Arc::new(AtomicU64::new(0));
         let told = Told { name: name.to_owned(), health: health.clone(), requests: requests.clone() };
         let task = tokio::spawn(serve(listener, told, http2));
-        Self { at, name: name.to_owned(), health, requests, task }
+        Self { at, health, requests, task }
     }
 }
 
@@ -74,7 +73,9 @@ async fn serve(listener: TcpListener, told: Told, http2: bool) {
             let io = TokioIo::new(stream);
             // How it ends is the business of the tests that break it.
             if http2 {
-                drop(hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await);
+                drop(
+                    hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(io, service).await,
+                );
             } else {
                 let serving = hyper::server::conn::http1::Builder::new().serve_connection(io, service);
                 drop(serving.with_upgrades().await);
@@ -109,7 +110,8 @@ async fn answer(told: Told, mut request: Request<Incoming>) -> Result<Response<B
         _ => {}
     }
     let said = |request: &Request<Incoming>, received: u64| said(&told, request, received);
-    let grpc = request.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    let grpc =
+        request.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
     let mut received = 0;
     let (parts, mut body) = request.into_parts();
     while let Some(frame) = body.frame().await {
@@ -126,7 +128,8 @@ async fn answer(told: Told, mut request: Request<Incoming>) -> Result<Response<B
 
 fn said(told: &Told, request: &Request<Incoming>, received: u64) -> Value {
     let headers = request.headers().iter();
-    let headers: Vec<_> = headers.map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])).collect();
+    let headers: Vec<_> =
+        headers.map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])).collect();
     json!({
         "target": told.name, "method": request.method().as_str(), "version": format!("{:?}", request.version()),
         "path": request.uri().path_and_query().map(|path| path.as_str()), "received": received, "headers": headers,
@@ -170,9 +173,9 @@ fn bytes(count: u64) -> Response<Body> {
 
 /// Sends a beginning, then nothing.
 fn stuck() -> Response<Body> {
-    use futures::StreamExt as _;
     let first = futures::stream::iter([Ok(Frame::data(Bytes::from_static(b"beginning")))]);
-    Response::new(BodyExt::boxed(StreamBody::new(first.chain(futures::stream::pending()))))
+    let all = futures::StreamExt::chain(first, futures::stream::pending());
+    Response::new(StreamBody::new(all).boxed())
 }
 
 /// Sends back whatever comes, in upper case.

@@ -14,11 +14,7 @@ const TARGET_GROUPS: &str = "DescribeTargetGroups";
 const LISTENERS: &str = "DescribeListeners";
 const HEALTH: &str = "DescribeTargetHealth";
 
-pub fn load_balancer(
-    from: &sdk::LoadBalancer,
-    tags: Tags,
-    attributes: Attributes,
-) -> Result<LoadBalancer, Incomplete> {
+pub fn load_balancer(from: &sdk::LoadBalancer, tags: Tags, attributes: Attributes) -> Result<LoadBalancer, Incomplete> {
     let mut subnets: Vec<_> =
         from.availability_zones().iter().filter_map(|zone| zone.subnet_id().map(str::to_owned)).collect();
     subnets.sort_unstable();
@@ -51,11 +47,7 @@ pub fn state(from: &sdk::LoadBalancer) -> Result<LoadBalancerState, Incomplete> 
 }
 
 /// With the default certificate only: AWS returns the others in another call. Rules are empty.
-pub fn listener(
-    from: &sdk::Listener,
-    tags: Tags,
-    attributes: Attributes,
-) -> Result<Listener, Incomplete> {
+pub fn listener(from: &sdk::Listener, tags: Tags, attributes: Attributes) -> Result<Listener, Incomplete> {
     Ok(Listener {
         port: need(LISTENERS, "Port", from.port().and_then(|port| u16::try_from(port).ok()))?,
         protocol: need(LISTENERS, "Protocol", from.protocol().and_then(|p| Protocol::parse(p.as_str())))?,
@@ -79,11 +71,7 @@ fn mutual_authentication(from: &sdk::MutualAuthenticationAttributes) -> Option<M
     })
 }
 
-pub fn target_group(
-    from: &sdk::TargetGroup,
-    tags: Tags,
-    attributes: Attributes,
-) -> Result<TargetGroup, Incomplete> {
+pub fn target_group(from: &sdk::TargetGroup, tags: Tags, attributes: Attributes) -> Result<TargetGroup, Incomplete> {
     let protocol_version = from.protocol_version().map_or(Some(ProtocolVersion::Http1), ProtocolVersion::parse);
     Ok(TargetGroup {
         name: need(TARGET_GROUPS, "TargetGroupName", from.target_group_name.clone())?,

@@ -103,7 +103,10 @@ impl Cloud {
             Ok(answer.tag_descriptions.unwrap_or_default())
         })
         .await?;
-        Ok(described.into_iter().filter_map(|one| Some((one.resource_arn.clone()?, albedo_elbv2::tags(one.tags())))).collect())
+        Ok(described
+            .into_iter()
+            .filter_map(|one| Some((one.resource_arn.clone()?, albedo_elbv2::tags(one.tags()))))
+            .collect())
     }
 
     /// Security groups of the VPC with tags of any stack, or of what a cluster's stacks share.

@@ -16,7 +16,9 @@ use crate::serve::{Asked, Trouble};
 pub(crate) async fn passes(asked: &Asked<'_>, validation: &JwtValidation, headers: &HeaderMap) -> Option<Trouble> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let Some(token) = token.and_then(|(_, token)| Token::read(token.trim())) else { return Some(Trouble::Unauthorized) };
+    let Some(token) = token.and_then(|(_, token)| Token::read(token.trim())) else {
+        return Some(Trouble::Unauthorized);
+    };
     let keys = match asked.front.site.keys.of(&validation.jwks_endpoint).await {
         Ok(keys) => keys,
         Err(error) => {
@@ -79,9 +81,7 @@ fn claim_holds(claims: &Map<String, Value>, claim: &AdditionalClaim) -> bool {
     match claim.format.as_str() {
         "single-string" => found.as_str().is_some_and(wanted),
         "space-separated-values" => found.as_str().is_some_and(|text| text.split(' ').any(wanted)),
-        "string-array" => {
-            found.as_array().is_some_and(|values| values.iter().filter_map(Value::as_str).any(wanted))
-        }
+        "string-array" => found.as_array().is_some_and(|values| values.iter().filter_map(Value::as_str).any(wanted)),
         _ => false,
     }
 }

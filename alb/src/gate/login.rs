@@ -27,7 +27,8 @@ pub(crate) const OIDC: Provider =
 pub(crate) const COGNITO: Provider = Provider {
     endpoint: |by, region| {
         let domain = by.config.get("userPoolDomain")?;
-        let host = if domain.contains('.') { domain.clone() } else { format!("{domain}.auth.{region}.amazoncognito.com") };
+        let host =
+            if domain.contains('.') { domain.clone() } else { format!("{domain}.auth.{region}.amazoncognito.com") };
         Some(format!("https://{host}/oauth2/authorize"))
     },
     client: "userPoolClientID",

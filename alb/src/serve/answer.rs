@@ -44,8 +44,6 @@ pub(crate) struct Asked<'s> {
     pub(crate) balancer: &'s Balancer,
     pub(crate) listener: &'s Listener,
     pub(crate) rule: Option<&'s Rule>,
-    /// The host the client named.
-    pub(crate) host: String,
 }
 
 /// The answer to a request.
@@ -68,13 +66,13 @@ pub(crate) async fn answer(front: Arc<Front>, request: Request<Incoming>) -> Res
             let decision = router.decide(&read);
             let rule = decision.and_then(|decision| decision.rule);
             let actions = decision.map_or(listener.default_actions.as_slice(), |decision| decision.actions);
-            let asked = Asked { front: &front, balancer, listener, rule, host: read.host.clone() };
+            let asked = Asked { front: &front, balancer, listener, rule };
             let (response, by) = act(&asked, actions, &read, &snapshot, parts, body).await;
             (response, by, Some(rule))
         }
     };
     left.answered = true;
-    headers::finish(&mut response, balancer, listener);
+    headers::finish(&mut response, listener);
     if let Some(rule) = rule.filter(|_| front.site.tells_rule) {
         let told = rule.map_or_else(|| "default".to_owned(), |rule| rule.priority.to_string());
         response.headers_mut().extend(HeaderValue::try_from(told).ok().map(|value| (RULE, value)));

@@ -34,8 +34,6 @@ pub(crate) enum Trouble {
     NoTargets,
     /// The target did not take the connection, or did not answer, in time.
     GatewayTimeout,
-    /// The key set of the issuer cannot be had.
-    IdentityProvider,
 }
 
 impl Trouble {
@@ -52,14 +50,14 @@ impl Trouble {
             Self::BadGateway => (502, "Bad Gateway"),
             Self::NoTargets => (503, "Service Temporarily Unavailable"),
             Self::GatewayTimeout => (504, "Gateway Time-out"),
-            Self::IdentityProvider => (561, "Unauthorized"),
         }
     }
 
     /// A small page that says it.
     pub(crate) fn response(self) -> Response<Body> {
         let (code, reason) = self.status();
-        let page = format!("<html><head><title>{code} {reason}</title></head><body><h1>{code} {reason}</h1></body></html>\n");
+        let page =
+            format!("<html><head><title>{code} {reason}</title></head><body><h1>{code} {reason}</h1></body></html>\n");
         let mut response = Response::new(whole(page));
         *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();

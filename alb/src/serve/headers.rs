@@ -4,16 +4,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use albedo_engine::stack::{Attributes, Listener};
 use hyper::HeaderMap;
+use hyper::Response;
 use hyper::header::{
     CONNECTION, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, SERVER, SET_COOKIE, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request::Parts;
-use hyper::Response;
 
 use super::answer::Asked;
 use crate::bodies::Body;
-use crate::snapshot::Balancer;
 use crate::sticky::Given;
 
 /// What belongs to one connection alone: RFC 9110 §7.6.1.
@@ -45,7 +44,8 @@ fn mode(attributes: &Attributes) -> &str {
 
 /// Whether `X-Forwarded-For` has more addresses than the load balancer takes, where it reads them at all.
 pub(crate) fn too_many_addresses(headers: &HeaderMap, attributes: &Attributes) -> bool {
-    let addresses = headers.get_all(&FORWARDED_FOR).iter().map(|one| one.as_bytes().split(|byte| *byte == b',').count());
+    let addresses =
+        headers.get_all(&FORWARDED_FOR).iter().map(|one| one.as_bytes().split(|byte| *byte == b',').count());
     mode(attributes) == "append" && addresses.sum::<usize>() > ADDRESSES
 }
 
@@ -124,8 +124,9 @@ fn forwarded(asked: &Asked<'_>, headers: &mut HeaderMap) {
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html>.
 fn traced(came: Option<&str>) -> String {
     let mut random = [0_u8; 12];
-    // Without randomness the ids are equal, which costs a trace and nothing else.
-    drop(aws_lc_rs::rand::fill(&mut random));
+    if aws_lc_rs::rand::fill(&mut random).is_err() {
+        tracing::debug!("without randomness trace ids are equal");
+    }
     let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let id = format!("1-{now:08x}-{hex}");
@@ -188,7 +189,7 @@ const INSERTED: [&str; 10] = [
 ];
 
 /// What the listener's attributes do to every answer.
-pub(crate) fn finish(response: &mut Response<Body>, _balancer: &Balancer, listener: &Listener) {
+pub(crate) fn finish(response: &mut Response<Body>, listener: &Listener) {
     let headers = response.headers_mut();
     for name in INSERTED {
         let key = format!("routing.http.response.{}.header_value", name.replace('-', "_"));
