@@ -11,7 +11,7 @@ mod watched;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use albedo_engine::stack::Protocol;
@@ -68,45 +68,57 @@ impl Site {
     /// Opens and closes ports as a snapshot has it, then serves by it.
     pub(crate) async fn follow(self: &Arc<Self>, snapshot: Arc<Snapshot>) {
         self.backends.follow(&snapshot);
-        let mut places = std::mem::take(&mut *self.places.lock().unwrap_or_else(PoisonError::into_inner));
         // Those that stay are served by the new snapshot before new ones are opened, and never by none.
         self.snapshot.send_replace(snapshot.clone());
-        let mut kept = BTreeMap::new();
+        self.places().retain(|arn, place| {
+            let balancer = snapshot.balancers.get(arn).filter(|balancer| balancer.is_active());
+            let stays = |port: &u16, open: &mut Open| {
+                balancer.and_then(|balancer| balancer.listeners.get(port)).is_some_and(|is| is.protocol == open.protocol)
+            };
+            place.open.retain(stays);
+            balancer.is_some()
+        });
         for (arn, balancer) in snapshot.balancers.iter().filter(|(_, balancer)| balancer.is_active()) {
-            if let Some(place) = self.place(places.remove(arn), arn, balancer).await {
-                kept.insert(arn.clone(), place);
-            }
-        }
-        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = kept;
-    }
-
-    async fn place(self: &Arc<Self>, old: Option<Place>, arn: &str, balancer: &Balancer) -> Option<Place> {
-        let mut place = match old {
-            Some(place) => place,
-            None => self.settle(arn, balancer).await?,
-        };
-        place.open.retain(|port, open| balancer.listeners.get(port).is_some_and(|is| is.protocol == open.protocol));
-        for listener in balancer.listeners.values() {
-            if place.open.contains_key(&listener.port) {
-                continue;
-            }
-            match Open::bind(self.clone(), arn, place.address, listener.port, listener.protocol).await {
-                Ok(open) => drop(place.open.insert(listener.port, open)),
-                Err(error) => {
-                    tracing::warn!(name = place.name, address = %place.address, port = listener.port, %error, "cannot listen");
+            let address = self.places().get(arn).map(|place| place.address);
+            match address {
+                Some(address) => self.open_more(arn, address, balancer).await,
+                None => {
+                    if let Some(place) = self.settle(arn, balancer).await {
+                        self.places().insert(arn.clone(), place);
+                    }
                 }
             }
         }
-        Some(place)
+    }
+
+    fn places(&self) -> MutexGuard<'_, BTreeMap<String, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens the ports of a load balancer that are not open yet.
+    async fn open_more(self: &Arc<Self>, arn: &str, address: IpAddr, balancer: &Balancer) {
+        for listener in balancer.listeners.values() {
+            let is_open = self.places().get(arn).is_none_or(|place| place.open.contains_key(&listener.port));
+            if is_open {
+                continue;
+            }
+            match Open::bind(self.clone(), arn, address, listener.port, listener.protocol).await {
+                Ok(open) => {
+                    if let Some(place) = self.places().get_mut(arn) {
+                        place.open.insert(listener.port, open);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(name = balancer.is.name, %address, port = listener.port, %error, "cannot listen");
+                }
+            }
+        }
     }
 
     /// The first address on which all ports of a load balancer are free.
     async fn settle(self: &Arc<Self>, arn: &str, balancer: &Balancer) -> Option<Place> {
         let (name, dns_name) = (balancer.is.name.clone(), balancer.dns_name.clone());
-        let taken: Vec<IpAddr> = {
-            let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-            places.values().map(|place| place.address).collect()
-        };
+        let taken: Vec<IpAddr> = self.places().values().map(|place| place.address).collect();
         for address in candidates(arn).filter(|address| !taken.contains(address)) {
             let mut open = BTreeMap::new();
             for listener in balancer.listeners.values() {
@@ -129,7 +141,7 @@ impl Site {
     /// Whether a load balancer of this name serves all of its listeners as of a version.
     pub(crate) fn serves(&self, name: &str, version: u64) -> bool {
         let snapshot = self.snapshot.borrow().clone();
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = self.places();
         snapshot.version >= version
             && snapshot.balancers.iter().any(|(arn, balancer)| {
                 balancer.is.name == name
@@ -139,11 +151,11 @@ impl Site {
 
     /// Stops listening; running requests are cut.
     pub(crate) fn close(&self) {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.places().clear();
     }
 }
 
-/// Whether a connection is over TLS.
+/// Whether connections of a listener are over TLS.
 pub(crate) fn is_secure(protocol: Protocol) -> bool {
     protocol == Protocol::Https
 }

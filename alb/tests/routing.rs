@@ -198,3 +198,31 @@ fn methods_and_bodies_pass() {
         assert_eq!(send(at, "www.example.com", hyper::Method::TRACE, "/", &[], "").await.status, 405);
     });
 }
+
+#[test]
+fn a_listener_changes_headers_of_answers() {
+    run(async {
+        let (stage, target) = (Stage::new().await, Target::start("one").await);
+        let balancer = stage.balancer("modified").await;
+        let group = stage.group("modified").await;
+        stage.register(&group, &target.at).await;
+        let listener = stage.listener(&balancer, 80, forward(&group)).await;
+        let path = json!([{"Field": "path-pattern", "Values": ["/fixed"]}]);
+        stage.rule(&listener, 1, path, json!([fixed("200", "fixed")])).await;
+        let set = [
+            ("routing.http.response.server.enabled", "false"),
+            ("routing.http.response.x_frame_options.header_value", "DENY"),
+            ("routing.http.response.access_control_allow_origin.header_value", "https://www.example.com"),
+        ];
+        let attributes: Vec<_> = set.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+        stage.call("ModifyListenerAttributes", json!({"ListenerArn": listener, "Attributes": attributes})).await;
+        let at = stage.served("modified", 80).await;
+        stage.until(&group, "healthy").await;
+        for path in ["/", "/fixed"] {
+            let answer = get(at, "www.example.com", path).await;
+            assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+            assert_eq!(answer.header("access-control-allow-origin"), "https://www.example.com", "{path}");
+            assert_eq!(answer.header("server"), "", "{path}");
+        }
+    });
+}

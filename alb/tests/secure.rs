@@ -238,8 +238,27 @@ fn token(key: &KeyPair, claims: &Value) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
+const ISSUER: &str = "https://idp.example.com";
+
+/// A target behind one rule a gate, each with the path that it stands on; where that is served.
+async fn gated(stage: &Stage, name: &str, target: &Target, gates: &[(&str, Value)]) -> SocketAddr {
+    let balancer = stage.balancer(name).await;
+    let group = stage.group(name).await;
+    stage.register(&group, &target.at).await;
+    let listener = stage.secure(&balancer, 443, &[&["a.example.com"]], fixed("200", "open"), json!({})).await;
+    for (priority, (path, gate)) in (1..).zip(gates) {
+        let path = json!([{"Field": "path-pattern", "Values": [path]}]);
+        let mut last = forward(&group);
+        crate::stage::merge(&mut last, json!({"Order": 2}));
+        stage.rule(&listener, priority, path, json!([gate, last])).await;
+    }
+    let at = stage.served(name, 443).await;
+    stage.until(&group, "healthy").await;
+    at
+}
+
 #[test]
-fn tokens_and_logins_stand_before_the_target() {
+fn a_token_is_validated_whole() {
     run(async {
         let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
         // DER of two numbers: at 2048 bits the modulus begins at the tenth byte, and the exponent is the last three.
@@ -249,51 +268,44 @@ fn tokens_and_logins_stand_before_the_target() {
         let keys = json!({"keys": [{"kty": "RSA", "kid": "one", "alg": "RS256", "n": encoded(modulus), "e": encoded(exponent)}]});
         let idp = serving(keys.to_string()).await;
         let (stage, target) = (Stage::new().await, Target::start("one").await);
-        let balancer = stage.balancer("gates").await;
-        let group = stage.group("gates").await;
-        stage.register(&group, &target.at).await;
-        let listener = stage.secure(&balancer, 443, &[&["a.example.com"]], fixed("200", "open"), json!({})).await;
-        let issuer = "https://idp.example.com";
-        let jwt = json!({"Type": "jwt-validation", "Order": 1, "JwtValidationConfig": {
-            "JwksEndpoint": format!("http://{idp}/keys"), "Issuer": issuer,
-            "AdditionalClaims": [{"Format": "space-separated-values", "Name": "scope", "Values": ["read"]}]}});
-        let oidc = |on: &str| {
-            json!({"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {
-            "Issuer": issuer, "AuthorizationEndpoint": format!("{issuer}/authorize"), "TokenEndpoint": format!("{issuer}/token"),
-            "UserInfoEndpoint": format!("{issuer}/userinfo"), "ClientId": "client", "ClientSecret": "secret",
-            "Scope": "openid email", "OnUnauthenticatedRequest": on, "AuthenticationRequestExtraParams": {"prompt": "login"}}})
+        let jwt = |endpoint: String| {
+            json!({"Type": "jwt-validation", "Order": 1, "JwtValidationConfig": {
+                "JwksEndpoint": endpoint, "Issuer": ISSUER,
+                "AdditionalClaims": [{"Format": "space-separated-values", "Name": "scope", "Values": ["read"]}]}})
         };
-        let last = || {
-            let mut last = forward(&group);
-            crate::stage::merge(&mut last, json!({"Order": 2}));
-            last
-        };
-        for (priority, path, gate) in [
-            (1, "/jwt", jwt),
-            (2, "/login", oidc("authenticate")),
-            (3, "/deny", oidc("deny")),
-            (4, "/allow", oidc("allow")),
-        ] {
-            let path = json!([{"Field": "path-pattern", "Values": [path]}]);
-            stage.rule(&listener, priority, path, json!([gate, last()])).await;
-        }
-        let at = stage.served("gates", 443).await;
-        stage.until(&group, "healthy").await;
-        let good = json!({"iss": issuer, "exp": 4_000_000_000_u64, "scope": "read write"});
-        let expired = json!({"iss": issuer, "exp": 1_000_000_000_u64, "scope": "read"});
+        let gates = [("/jwt", jwt(format!("http://{idp}/keys"))), ("/outside", jwt("https://192.168.7.7/keys".to_owned()))];
+        let at = gated(&stage, "tokens", &target, &gates).await;
+        let good = json!({"iss": ISSUER, "exp": 4_000_000_000_u64, "scope": "read write"});
+        let expired = json!({"iss": ISSUER, "exp": 1_000_000_000_u64, "scope": "read"});
         let other = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let rows = [
-            (Some(format!("Bearer {}", token(&key, &good))), 200),
-            (Some(format!("bearer {}", token(&key, &good))), 200),
-            (Some(format!("Bearer {}", token(&key, &expired))), 401),
-            (Some(format!("Bearer {}", token(&other, &good))), 401),
-            (Some("Bearer nonsense".to_owned()), 401),
-            (None, 401),
+            ("/jwt", Some(format!("Bearer {}", token(&key, &good))), 200),
+            ("/jwt", Some(format!("bearer {}", token(&key, &good))), 200),
+            ("/jwt", Some(format!("Bearer {}", token(&key, &expired))), 401),
+            ("/jwt", Some(format!("Bearer {}", token(&other, &good))), 401),
+            ("/jwt", Some("Bearer nonsense".to_owned()), 401),
+            ("/jwt", None, 401),
+            ("/outside", Some(format!("Bearer {}", token(&key, &good))), 500),
         ];
-        for (header, status) in rows {
+        for (path, header, status) in rows {
             let headers: Vec<(&str, &str)> = header.iter().map(|header| ("authorization", header.as_str())).collect();
-            assert_eq!(get(&stage, at, "a.example.com", "/jwt", &headers, None).await.status, status, "{header:?}");
+            assert_eq!(get(&stage, at, "a.example.com", path, &headers, None).await.status, status, "{header:?}");
         }
+    });
+}
+
+#[test]
+fn a_user_without_a_session_is_sent_to_the_identity_provider() {
+    run(async {
+        let (stage, target) = (Stage::new().await, Target::start("one").await);
+        let oidc = |on: &str| {
+            json!({"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {
+            "Issuer": ISSUER, "AuthorizationEndpoint": format!("{ISSUER}/authorize"), "TokenEndpoint": format!("{ISSUER}/token"),
+            "UserInfoEndpoint": format!("{ISSUER}/userinfo"), "ClientId": "client", "ClientSecret": "secret",
+            "Scope": "openid email", "OnUnauthenticatedRequest": on, "AuthenticationRequestExtraParams": {"prompt": "login"}}})
+        };
+        let gates = [("/login", oidc("authenticate")), ("/deny", oidc("deny")), ("/allow", oidc("allow"))];
+        let at = gated(&stage, "logins", &target, &gates).await;
         let answer = get(&stage, at, "a.example.com", "/login", &[], None).await;
         assert_eq!(answer.status, 302);
         let location: url::Url = answer.header("location").parse().unwrap();

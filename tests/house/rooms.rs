@@ -81,7 +81,8 @@ pub const EDGE: &[RoomRow] = rows! {
     main:      ["*"] [TYPES, KUBE, AWS, WEB, TLS, ANYHOW];
 };
 
-/// The rooms of the local load balancer (`alb/`).
+/// The rooms of the local load balancer (`alb/`). `backend` and `health` know each other, and so do `serve` and the rooms that look at the
+/// connection and rule of a request: `gate`, `mtls`, `sticky`, `tls`.
 #[rustfmt::skip]
 pub const ALB: &[RoomRow] = rows! {
     address:   [] [];

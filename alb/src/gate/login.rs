@@ -19,7 +19,7 @@ pub(crate) struct Provider {
     client: &'static str,
 }
 
-/// An OpenID Connect provider.
+/// A provider of `OpenID` Connect.
 pub(crate) const OIDC: Provider =
     Provider { endpoint: |by, _| by.config.get("authorizationEndpoint").cloned(), client: "clientID" };
 
