@@ -1,10 +1,9 @@
-//! Between AWS's types and the stack's.
+//! Between AWS's types and the stack's; what ELBv2 answers is read by `albedo-elbv2`.
 
 pub(super) mod action;
 pub(super) mod condition;
 pub(super) mod ec2;
 pub(super) mod frontend;
-pub(super) mod read;
 pub(super) mod rule;
 pub(super) mod write;
 

@@ -10,7 +10,6 @@ use futures::future::{try_join, try_join_all};
 use super::Cloud;
 use super::call::{ec2, elbv2, paged};
 use super::convert::ec2::filter;
-use super::convert::read;
 use super::convert::write::some;
 use super::error::{CloudError, need};
 
@@ -65,7 +64,7 @@ impl Cloud {
         let arns = vec![arn.to_owned()];
         let (groups, mut tags) = try_join(self.describe_target_groups(arns.clone()), self.tags_of(arns)).await?;
         let group = need("DescribeTargetGroups", "TargetGroups", groups.first())?;
-        Ok((read::traits(group), tags.remove(arn).unwrap_or_default()))
+        Ok((albedo_elbv2::traits(group), tags.remove(arn).unwrap_or_default()))
     }
 
     /// The ARN of the target group of a name.
@@ -104,7 +103,10 @@ impl Cloud {
             Ok(answer.tag_descriptions.unwrap_or_default())
         })
         .await?;
-        Ok(described.into_iter().filter_map(|one| Some((one.resource_arn.clone()?, read::tags(one.tags())))).collect())
+        Ok(described
+            .into_iter()
+            .filter_map(|one| Some((one.resource_arn.clone()?, albedo_elbv2::tags(one.tags()))))
+            .collect())
     }
 
     /// Security groups of the VPC with tags of any stack, or of what a cluster's stacks share.

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use albedo_elbv2::Incomplete;
 use albedo_engine::stack::ResourceId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -414,7 +415,13 @@ pub(super) fn is_throttle(operation: &str, code: &str) -> bool {
 
 /// Takes a member that the answer has to have.
 pub(super) fn need<T>(operation: &'static str, field: &'static str, value: Option<T>) -> Result<T, CloudError> {
-    value.ok_or(CloudError::Incomplete { operation, field })
+    albedo_elbv2::need(operation, field, value).map_err(CloudError::from)
+}
+
+impl From<Incomplete> for CloudError {
+    fn from(Incomplete { operation, field }: Incomplete) -> Self {
+        Self::Incomplete { operation, field }
+    }
 }
 
 #[cfg(test)]

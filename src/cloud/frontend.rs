@@ -5,7 +5,7 @@ use aws_sdk_elasticloadbalancingv2::types as sdk;
 use futures::future::{try_join, try_join_all};
 
 use super::Cloud;
-use super::convert::{frontend, read};
+use super::convert::frontend;
 use super::error::{CloudError, need};
 use super::inventory::Tagged;
 
@@ -32,7 +32,7 @@ impl Cloud {
             try_join(self.load_balancer_attributes(&arn), self.observe_nlb_listeners(&arn)).await?;
         Ok(ObservedFrontendNlb {
             dns_name: need("DescribeLoadBalancers", "DNSName", balancer.dns_name.clone())?,
-            state: read::state(&balancer)?,
+            state: albedo_elbv2::state(&balancer)?,
             is: frontend::nlb(&balancer, tags, attributes)?,
             listeners,
             arn,

@@ -11,7 +11,7 @@ use futures::future::{OptionFuture, try_join, try_join_all, try_join3};
 
 use super::Cloud;
 use super::call::{elbv2, paged};
-use super::convert::{self, read, rule};
+use super::convert;
 use super::error::{CloudError, need};
 use super::inventory::{Tagged, has_alb};
 
@@ -88,7 +88,7 @@ impl Cloud {
         }
         let balancer = |(arn, held)| load_balancer(arn, held, Attributes::new(), Vec::new());
         let target_group = |(arn, (group, tags)): (String, Tagged<sdk::TargetGroup>)| {
-            Ok(Found { is: read::target_group(&group, tags, Attributes::new())?, arn })
+            Ok(Found { is: albedo_elbv2::target_group(&group, tags, Attributes::new())?, arn })
         };
         Ok(Some(Observed {
             load_balancers: held.load_balancers.into_iter().map(balancer).collect::<Result<_, CloudError>>()?,
@@ -129,12 +129,12 @@ impl Cloud {
         let mut observed = Vec::new();
         for ReadListener { arn, listener, attributes, certificates, rules } in read {
             let mut tags_of = |arn: &String| tags.remove(arn).unwrap_or_default();
-            let mut is = read::listener(&listener, tags_of(&arn), attributes)?;
+            let mut is = albedo_elbv2::listener(&listener, tags_of(&arn), attributes)?;
             is.certificates.extend(certificates);
             warn_of(&arn, &Action::unknown(&is.default_actions).collect::<Vec<_>>());
             let found = |rule: sdk::Rule| {
                 let arn = rule.rule_arn.clone()?;
-                let is = rule::rule_from_aws(&rule, tags_of(&arn))?;
+                let is = albedo_elbv2::rule(&rule, tags_of(&arn))?;
                 warn_of(&arn, &is.unknown());
                 Some(Found { is, arn })
             };
@@ -198,7 +198,7 @@ impl Cloud {
         (group, tags): Tagged<sdk::TargetGroup>,
     ) -> Result<Found<TargetGroup>, CloudError> {
         let attributes = self.target_group_attributes(&arn).await?;
-        Ok(Found { is: read::target_group(&group, tags, attributes)?, arn })
+        Ok(Found { is: albedo_elbv2::target_group(&group, tags, attributes)?, arn })
     }
 
     pub(super) async fn load_balancer_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
@@ -227,7 +227,7 @@ impl Cloud {
     pub async fn target_health(&self, target_group_arn: &str) -> Result<Vec<TargetHealth>, CloudError> {
         let request = self.read().elbv2.describe_target_health().target_group_arn(target_group_arn);
         let answer = self.call(elbv2("DescribeTargetHealth"), request.send()).await?;
-        answer.target_health_descriptions.iter().flatten().map(read::target_health).collect()
+        answer.target_health_descriptions.iter().flatten().map(|one| Ok(albedo_elbv2::target_health(one)?)).collect()
     }
 }
 
@@ -261,8 +261,8 @@ fn load_balancer(
 ) -> Result<ObservedLoadBalancer, CloudError> {
     Ok(ObservedLoadBalancer {
         dns_name: need("DescribeLoadBalancers", "DNSName", balancer.dns_name.clone())?,
-        state: read::state(&balancer)?,
-        is: read::load_balancer(&balancer, tags, attributes)?,
+        state: albedo_elbv2::state(&balancer)?,
+        is: albedo_elbv2::load_balancer(&balancer, tags, attributes)?,
         addons: ObservedAddons::default(),
         listeners,
         arn,

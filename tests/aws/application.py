@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from moto.elbv2.models import elbv2_backends
 from werkzeug.test import EnvironBuilder
 
+import changes
 import describe
 import faults
 import journal
@@ -24,6 +25,8 @@ from calls import Call, Log
 
 PREFIXES = ("/albedo/", "/_golden/")  # the second is what the replay of the golden cases has always used
 ANSWERS_KEPT = 500
+# Control calls after which AWS says something else than before; AWS calls made by hand count as AWS calls.
+CHANGING = {"reset", "thaw", "world", "seed", "health", "life"}
 
 
 class Lost(Exception):
@@ -51,6 +54,8 @@ class Application:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         path = environ.get("PATH_INFO", "")
         if path.startswith(PREFIXES):
+            if path.endswith("/wait"):  # outside of the lock: whoever waits must not keep the others from changing something
+                return _send(start_response, "200 OK", [("Content-Type", "application/json")], json.dumps(_wait(parse_qs(environ.get("QUERY_STRING", "")))).encode())
             with self.lock:
                 status, out = self.admin(path.rpartition("/")[2], parse_qs(environ.get("QUERY_STRING", "")), body)
             return _send(start_response, status, [("Content-Type", "application/json")], json.dumps(out, default=str).encode())
@@ -117,6 +122,7 @@ class Application:
             entry["status"] = int(answered[0].split()[0])
             targets.tick(call.region)
             lag.tick(call.region)
+            changes.note(call.region)
         return answered
 
     def moto(self, environ):
@@ -139,8 +145,12 @@ class Application:
         handler = getattr(self, f"do_{what.replace('-', '_')}", None)
         if handler is None:
             return "404 Not Found", {"error": f"no control call named {what}"}
+        query = {k: v[0] for k, v in query.items()}
         try:
-            return "200 OK", handler({k: v[0] for k, v in query.items()}, json.loads(body) if body else None)
+            answered = handler(query, json.loads(body) if body else None)
+            if what in CHANGING and body:
+                changes.note(*(world.WORLDS if what in ("reset", "thaw") else (query.get("region", world.REGION),)))
+            return "200 OK", answered
         except Exception as e:  # noqa: BLE001
             return "400 Bad Request", {"error": f"{type(e).__name__}: {e}", "trace": traceback.format_exc()}
 
@@ -190,12 +200,13 @@ class Application:
         return self.faults.struck(region)
 
     def do_health(self, query, body):
-        """[{"targetGroup": ARN or "*", "target": id or "*", "state": "unhealthy"}]; a null state is healthy again"""
+        """[{"targetGroup": ARN or "*", "target": id or "*", "port": number or "*", "state": "unhealthy", "reason", "description"}]; a
+        null state is healthy again"""
         for h in body:
-            key = (query.get("region", world.REGION), h.get("targetGroup", "*"), h.get("target", "*"))
+            key = (query.get("region", world.REGION), h.get("targetGroup", "*"), h.get("target", "*"), h.get("port", "*"))
             targets.HEALTH.pop(key, None)
             if h.get("state"):
-                targets.HEALTH[key] = h["state"]
+                targets.HEALTH[key] = (h["state"], *targets.why(h))
         return {"ok": True}
 
     def do_life(self, query, body):
@@ -274,6 +285,12 @@ class Application:
             status = int(self.serve(environ, Call(environ, e["body"].encode(), world.REGION), e["at"])[0].split()[0])
             if status != e["status"]:
                 yield f"entry {n} {e['op']}: {status}, was {e['status']}"
+
+
+def _wait(query):
+    """{"change": N}, N beyond `since` unless the time ended before"""
+    query = {k: v[0] for k, v in query.items()}
+    return {"change": changes.wait(query.get("region", world.REGION), int(query.get("since", 0)), float(query.get("seconds", 0)))}
 
 
 def waf_classic(operation, arg):

@@ -2,6 +2,7 @@
 """Holds the emulator to what its README says of time and faults, through calls of a real SDK.  check.py PORT [TEST …]"""
 import json
 import sys
+import threading
 import time
 import unittest
 import urllib.request
@@ -143,6 +144,59 @@ class Targets(Case):
             return state == "healthy"
         eventually(over)
         self.assertEqual(seen, ["initial", "unhealthy", "healthy"])
+
+
+    def test_the_state_of_one_port_has_its_own_reason(self):
+        tg = self.group()
+        self.listener(self.balancer(), tg)
+        self.elb.register_targets(TargetGroupArn=tg, Targets=[{"Id": "10.77.33.1", "Port": port} for port in (80, 81)])
+        ill = {"targetGroup": tg, "target": "10.77.33.1", "port": 81, "state": "unhealthy", "reason": "Target.Timeout", "description": "Request timed out"}
+        control("health", self.region, [ill])
+
+        def health():
+            found = self.elb.describe_target_health(TargetGroupArn=tg)["TargetHealthDescriptions"]
+            return {one["Target"]["Port"]: one["TargetHealth"] for one in found}
+        self.assertEqual(health()[80]["State"], "healthy")
+        self.assertEqual(health()[81], {"State": "unhealthy", "Reason": "Target.Timeout", "Description": "Request timed out"})
+        control("health", self.region, [{**ill, "state": None}])
+        self.assertEqual(health()[81]["State"], "healthy")
+        control("health", self.region, [{"targetGroup": tg, "target": "10.77.33.1", "state": "unhealthy"}])
+        self.assertEqual(health()[80]["Reason"], "Target.FailedHealthChecks")
+
+
+class Waiting(Case):
+    """GET /albedo/wait, in a thread of its own where it waits."""
+
+    def wait(self, since, seconds):
+        with urllib.request.urlopen(f"{URL}/albedo/wait?region={self.region}&since={since}&seconds={seconds}", timeout=30) as answer:
+            return json.load(answer)["change"]
+
+    def beside(self, change):
+        """The change's number as one who waits sees it, and after how long."""
+        now, began, seen = self.wait(0, 0), time.monotonic(), []
+        waiting = threading.Thread(target=lambda: seen.append((self.wait(now, 20), time.monotonic() - began)))
+        waiting.start()
+        change()
+        waiting.join()
+        self.assertGreater(seen[0][0], now)
+        self.assertLess(seen[0][1], 10)
+
+    def test_it_answers_at_a_change_of_its_region_alone(self):
+        now = self.wait(0, 0)
+        self.assertEqual(self.wait(now, 0.2), now, "nothing changes")
+        other = f"{self.region}-other"
+        control("world", other, {"region": other})
+        self.elb.describe_load_balancers()
+        self.assertEqual(self.wait(now, 0.2), now, "another region's change, and reading")
+        self.assertEqual(self.wait(0, 20), now, "what was before is told at once")
+
+    def test_calls_and_health_and_planting_are_changes(self):
+        tg = self.group()
+        for change in (lambda: self.register(tg, "10.77.33.1"),
+                       lambda: control("health", self.region, [{"targetGroup": tg, "target": "10.77.33.1", "state": "unhealthy"}]),
+                       lambda: control("seed", self.region, [{"kind": "certificate", "domains": ["a.example.com"]}]),
+                       lambda: control("call", self.region, {"service": "elbv2", "operation": "DeleteTargetGroup", "params": {"TargetGroupArn": tg}})):
+            self.beside(change)
 
 
 class Balancers(Case):

@@ -14,7 +14,8 @@ import quotas
 import world
 from strict import E, patch, users
 
-# (region, target group's ARN or "*", target's id or "*") -> state, for tests that need a target to be ill
+# (region, target group's ARN or "*", target's id or "*", its port or "*") -> (state, reason, description), for tests that need a target
+# to be ill, and for load balancers that check health
 HEALTH = {}
 LIVES = {}  # region -> {"initialSeconds", "drainingSeconds", "scripts"}
 FIELDS = {"initialSeconds", "drainingSeconds", "scripts"}
@@ -105,20 +106,31 @@ def _health_for(self, target, ec2_backend):
     if key in self.targets:
         if not users(elbv2_backends[ec2_backend.account_id][ec2_backend.region_name], self.arn):
             return status("unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
-        state = _state(self, key)
-        return status(state, *REASONS.get(state, ()))
+        state, *reason = _state(self, key)
+        return status(state, *reason)
     if key in _draining(self):
         return status("draining", *REASONS["draining"])
     return status("unused", "Target.NotRegistered", "Target is not registered to the target group")
 
 
+def why(said):
+    """Reason and description of a state, those that AWS has with it if nothing else is said."""
+    usual = REASONS.get(said["state"], (None, None))
+    return said.get("reason") or usual[0], said.get("description") or usual[1]
+
+
 def _state(tg, key):
-    """What the control API said of the target; otherwise where its script is by now."""
+    """What the control API said of the target, with reason and description; otherwise where its script is by now."""
     region = tg.region_name
     for group in (tg.arn, "*"):
-        for target in (key[0], "*"):
-            if (region, group, target) in HEALTH:
-                return HEALTH[region, group, target]
+        for target, port in ((key[0], key[1]), (key[0], "*"), ("*", "*")):
+            if (region, group, target, port) in HEALTH:
+                return HEALTH[region, group, target, port]
+    state = _by_script(tg, key, region)
+    return state, *why({"state": state})
+
+
+def _by_script(tg, key, region):
     life = LIVES.get(region)
     if life is None:
         return "healthy"

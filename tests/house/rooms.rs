@@ -81,6 +81,31 @@ pub const EDGE: &[RoomRow] = rows! {
     main:      ["*"] [TYPES, KUBE, AWS, WEB, TLS, ANYHOW];
 };
 
+/// The rooms of the local load balancer (`alb/`). `backend` and `health` know each other, and so do `serve` and the rooms that look at the
+/// connection and rule of a request: `gate`, `mtls`, `sticky`, `tls`.
+#[rustfmt::skip]
+pub const ALB: &[RoomRow] = rows! {
+    address:   [] [];
+    authority: [] [TLS];
+    bodies:    [] [WEB];
+    served:    [] [];
+    trusting:  [] [TLS];
+    snapshot:  ["stack"] [];
+    aws:       ["stack", "snapshot"] [AWS, WEB];
+    dial:      ["stack", "bodies", "trusting"] [WEB, TLS];
+    health:    ["stack", "aws", "backend", "dial"] [WEB];
+    backend:   ["stack", "address", "aws", "bodies", "dial", "health", "snapshot"] [];
+    transform: ["stack"] [WEB];
+    gate:      ["stack", "traffic", "address", "bodies", "dial", "serve"] [WEB];
+    mtls:      ["stack", "serve"] [WEB, TLS];
+    sticky:    ["stack", "traffic", "backend", "serve", "snapshot"] [WEB];
+    tls:       ["stack", "authority", "mtls", "serve", "snapshot"] [TLS];
+    serve:     ["stack", "traffic", "address", "authority", "backend", "bodies", "dial", "gate", "mtls", "served", "snapshot", "sticky", "tls",
+                "transform"] [WEB];
+    region:    ["aws", "serve"] [];
+    main:      ["*"] [];
+};
+
 /// What a file of a room names against its row, as `line: what is wrong`, each room once a line. `file` is relative to `src`.
 ///
 /// Tests are held to the rooms too, but may use any crate: they stand in for the other side.
@@ -153,7 +178,7 @@ fn room_path(here: &[String], path: &Path) -> Option<Vec<String>> {
     let mut module: Vec<String> = here.iter().chain(&path.inside).cloned().collect();
     let mut rest = path.segments.iter().map(String::as_str).peekable();
     match rest.next()? {
-        "crate" | "albedo_engine" | "albedo" => module.clear(),
+        "crate" | "albedo_engine" | "albedo" | "albedo_alb" => module.clear(),
         "self" => {}
         "super" => {
             module.pop();

@@ -8,7 +8,6 @@ use albedo_engine::stack::{
 };
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 
-use super::read;
 use crate::cloud::error::{CloudError, need};
 
 const LOAD_BALANCERS: &str = "DescribeLoadBalancers";
@@ -62,7 +61,7 @@ pub(in crate::cloud) fn target_group(from: &sdk::TargetGroup, tags: Tags) -> Res
         name: need(TARGET_GROUPS, "TargetGroupName", from.target_group_name.clone())?,
         port,
         target_port: port,
-        health_check: read::health_check(from)?,
+        health_check: albedo_elbv2::health_check(from)?,
         tags,
     })
 }

@@ -49,7 +49,7 @@ fn there_and_back(conditions: &[Condition], actions: &[Action], transforms: &[Tr
         .set_actions(actions)
         .set_transforms(rule::transforms_to_aws(transforms))
         .build();
-    rule::rule_from_aws(&sent, Tags::new()).unwrap()
+    albedo_elbv2::rule(&sent, Tags::new()).unwrap()
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn old_forms_are_read() {
         .conditions(condition("path-pattern", "/a"))
         .actions(action)
         .build();
-    let read = rule::rule_from_aws(&old, Tags::new()).unwrap();
+    let read = albedo_elbv2::rule(&old, Tags::new()).unwrap();
     let host = Condition::HostHeader(patterns(&["a.example.com"], &[]));
     assert_eq!(read.conditions, [host, Condition::PathPattern(patterns(&["/a"], &[]))].into());
     let target_groups = vec![TargetGroupTuple { target_group: Ref::Known(text("arn:tg")), weight: None }];
@@ -197,7 +197,7 @@ fn what_is_unknown_is_kept_and_never_sent() {
         // Before the other, by its order.
         .actions(new_action)
         .transforms(new_transform);
-    let read = rule::rule_from_aws(&rule.build(), Tags::new()).unwrap();
+    let read = albedo_elbv2::rule(&rule.build(), Tags::new()).unwrap();
     let unknown = |name: &str, value: &str| Condition::Unknown { name: text(name), values: texts(&[value]) };
     assert_eq!(read.conditions[..], [path, unknown("client-mood", "good"), unknown("http-header", "a")]);
     assert_eq!(read.actions[..], [Action::Unknown { name: text("teleport") }, to]);
@@ -212,7 +212,7 @@ fn what_is_unknown_is_kept_and_never_sent() {
 #[test]
 fn the_default_rule_is_no_rule() {
     let default = sdk::Rule::builder().priority("default").is_default(true).build();
-    assert_eq!(rule::rule_from_aws(&default, Tags::new()), None);
+    assert_eq!(albedo_elbv2::rule(&default, Tags::new()), None);
 }
 
 #[test]

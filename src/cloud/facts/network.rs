@@ -11,9 +11,9 @@ use tokio::sync::Mutex;
 use crate::cloud::Cloud;
 use crate::cloud::call::{ec2, paged};
 use crate::cloud::convert::ec2::{filter, tags};
-use crate::cloud::convert::read::traits;
 use crate::cloud::describe::FILTER_VALUES;
 use crate::cloud::error::{CloudError, need};
+use albedo_elbv2::traits;
 
 /// Types of availability zones by name; a zone keeps its type, so they are read once and when a new name comes up.
 #[derive(Debug, Default)]

@@ -163,6 +163,15 @@ impl Emulator {
         self.post::<Value>("health", region, &body).await.map(drop)
     }
 
+    /// The number of a region's last change, for those who wait until somebody has seen it.
+    pub async fn change(&self, region: &str) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Waited {
+            change: u64,
+        }
+        Ok(self.get::<Waited>("wait", region, "").await?.change)
+    }
+
     /// How often faults of a region have struck.
     pub async fn struck(&self, region: &str) -> Result<u64> {
         let rules: Vec<Value> = self.get("faults", region, "").await?;

@@ -6,19 +6,15 @@ use albedo_engine::stack::{
 };
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 
-use super::action;
-use crate::cloud::error::{CloudError, need};
+use crate::action;
+use crate::incomplete::{Incomplete, need};
 
 const LOAD_BALANCERS: &str = "DescribeLoadBalancers";
 const TARGET_GROUPS: &str = "DescribeTargetGroups";
 const LISTENERS: &str = "DescribeListeners";
 const HEALTH: &str = "DescribeTargetHealth";
 
-pub(in crate::cloud) fn load_balancer(
-    from: &sdk::LoadBalancer,
-    tags: Tags,
-    attributes: Attributes,
-) -> Result<LoadBalancer, CloudError> {
+pub fn load_balancer(from: &sdk::LoadBalancer, tags: Tags, attributes: Attributes) -> Result<LoadBalancer, Incomplete> {
     let mut subnets: Vec<_> =
         from.availability_zones().iter().filter_map(|zone| zone.subnet_id().map(str::to_owned)).collect();
     subnets.sort_unstable();
@@ -44,22 +40,18 @@ const STATES: [(&str, LoadBalancerState); 4] = [
     ("failed", LoadBalancerState::Failed),
 ];
 
-pub(in crate::cloud) fn state(from: &sdk::LoadBalancer) -> Result<LoadBalancerState, CloudError> {
+pub fn state(from: &sdk::LoadBalancer) -> Result<LoadBalancerState, Incomplete> {
     let code = from.state().and_then(|state| state.code()).map(sdk::LoadBalancerStateEnum::as_str);
     let known = STATES.iter().find(|(word, _)| Some(*word) == code).map(|(_, state)| *state);
     need(LOAD_BALANCERS, "State", known)
 }
 
 /// With the default certificate only: AWS returns the others in another call. Rules are empty.
-pub(in crate::cloud) fn listener(
-    from: &sdk::Listener,
-    tags: Tags,
-    attributes: Attributes,
-) -> Result<Listener, CloudError> {
+pub fn listener(from: &sdk::Listener, tags: Tags, attributes: Attributes) -> Result<Listener, Incomplete> {
     Ok(Listener {
         port: need(LISTENERS, "Port", from.port().and_then(|port| u16::try_from(port).ok()))?,
         protocol: need(LISTENERS, "Protocol", from.protocol().and_then(|p| Protocol::parse(p.as_str())))?,
-        default_actions: action::from_aws(from.default_actions()),
+        default_actions: action::actions(from.default_actions()),
         certificates: from.certificates().iter().filter_map(|cert| cert.certificate_arn.clone()).take(1).collect(),
         ssl_policy: from.ssl_policy.clone(),
         mutual_authentication: from.mutual_authentication().and_then(mutual_authentication),
@@ -79,11 +71,7 @@ fn mutual_authentication(from: &sdk::MutualAuthenticationAttributes) -> Option<M
     })
 }
 
-pub(in crate::cloud) fn target_group(
-    from: &sdk::TargetGroup,
-    tags: Tags,
-    attributes: Attributes,
-) -> Result<TargetGroup, CloudError> {
+pub fn target_group(from: &sdk::TargetGroup, tags: Tags, attributes: Attributes) -> Result<TargetGroup, Incomplete> {
     let protocol_version = from.protocol_version().map_or(Some(ProtocolVersion::Http1), ProtocolVersion::parse);
     Ok(TargetGroup {
         name: need(TARGET_GROUPS, "TargetGroupName", from.target_group_name.clone())?,
@@ -100,7 +88,7 @@ pub(in crate::cloud) fn target_group(
 }
 
 /// Members that AWS leaves out where they are what it does anyway become those defaults.
-pub(super) fn health_check(from: &sdk::TargetGroup) -> Result<HealthCheck, CloudError> {
+pub fn health_check(from: &sdk::TargetGroup) -> Result<HealthCheck, Incomplete> {
     let protocol = from.health_check_protocol().map_or(Some(Protocol::Http), |p| Protocol::parse(p.as_str()));
     let codes = from.matcher().and_then(|matcher| matcher.grpc_code().or(matcher.http_code()));
     Ok(HealthCheck {
@@ -115,7 +103,7 @@ pub(super) fn health_check(from: &sdk::TargetGroup) -> Result<HealthCheck, Cloud
     })
 }
 
-pub(in crate::cloud) fn target_health(from: &sdk::TargetHealthDescription) -> Result<TargetHealth, CloudError> {
+pub fn target_health(from: &sdk::TargetHealthDescription) -> Result<TargetHealth, Incomplete> {
     let target = need(HEALTH, "Target", from.target())?;
     let health = need(HEALTH, "TargetHealth", from.target_health())?;
     Ok(TargetHealth {
@@ -130,7 +118,7 @@ pub(in crate::cloud) fn target_health(from: &sdk::TargetHealthDescription) -> Re
     })
 }
 
-pub(in crate::cloud) fn traits(from: &sdk::TargetGroup) -> TargetGroupTraits {
+pub fn traits(from: &sdk::TargetGroup) -> TargetGroupTraits {
     TargetGroupTraits {
         target_type: from.target_type.as_ref().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
         protocol: from.protocol.as_ref().map(|protocol| protocol.as_str().to_owned()).unwrap_or_default(),
@@ -139,7 +127,7 @@ pub(in crate::cloud) fn traits(from: &sdk::TargetGroup) -> TargetGroupTraits {
     }
 }
 
-pub(in crate::cloud) fn tags(from: &[sdk::Tag]) -> Tags {
+pub fn tags(from: &[sdk::Tag]) -> Tags {
     let pair = |tag: &sdk::Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
     from.iter().filter_map(pair).collect()
 }

@@ -1,0 +1,87 @@
+//! One region: waits for changes, reads, serves what was read, tells of health.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::aws::{Clients, Control, Reader, Report};
+use crate::serve::Site;
+
+/// How often an endpoint is read that does not tell of changes.
+const POLL: Duration = Duration::from_secs(3);
+/// Seconds that one call waits for a change; then everything is read once more, for what changes without a call.
+const WAIT: u64 = 20;
+/// The same while something changes by itself.
+const SETTLING: u64 = 1;
+/// After an error.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Follows a region for ever.
+pub(crate) async fn follow(site: Arc<Site>, clients: Clients, control: Control) {
+    let mut reader = Reader::new(clients);
+    let mut tells = true;
+    let (mut version, mut settling, mut first) = (0, false, true);
+    loop {
+        if tells {
+            let seconds = if first {
+                0
+            } else if settling {
+                SETTLING
+            } else {
+                WAIT
+            };
+            match control.wait(version, seconds).await {
+                Ok(change) => version = change,
+                Err(error @ crate::aws::ControlError::Absent(_)) => {
+                    tracing::info!(region = site.region, %error, "the endpoint is read every {POLL:?}");
+                    tells = false;
+                }
+                Err(error) => {
+                    tracing::warn!(region = site.region, %error, "cannot wait for changes");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            }
+        } else {
+            tokio::time::sleep(POLL).await;
+        }
+        if !tells {
+            version += 1;
+        }
+        // What changes while it is read is told by the next wait.
+        match reader.read(version).await {
+            Ok(snapshot) => {
+                (settling, first) = (snapshot.is_settling(), false);
+                site.follow(Arc::new(snapshot)).await;
+            }
+            Err(error) => {
+                tracing::debug!(region = site.region, %error, "read again");
+                tokio::time::sleep(if first { PAUSE } else { PAUSE / 5 }).await;
+                first = true;
+            }
+        }
+    }
+}
+
+/// Tells the endpoint what the checks find, as long as it takes that.
+pub(crate) async fn tell(control: Control, mut reports: mpsc::UnboundedReceiver<Report>) {
+    let everything = Report { group: "*".to_owned(), target: None, state: Some("initial"), reason: None };
+    let mut batch = vec![everything];
+    loop {
+        match control.report(&batch).await {
+            Ok(()) => {}
+            Err(error @ crate::aws::ControlError::Absent(_)) => {
+                tracing::info!(region = control.region, %error, "health is not told");
+                // Kept empty, so that nothing piles up.
+                while reports.recv().await.is_some() {}
+                return;
+            }
+            Err(error) => tracing::warn!(region = control.region, %error, "health is not told"),
+        }
+        batch.clear();
+        if reports.recv_many(&mut batch, 1000).await == 0 {
+            return;
+        }
+    }
+}
