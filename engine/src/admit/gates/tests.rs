@@ -91,7 +91,8 @@ fn which_gates_a_pod_gets() {
     let held = json!({"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "OtherCluster", "message": "",
         "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
     let going = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
-    let rows: Vec<(&str, Vec<Object>, Option<Vec<&str>>)> = vec![
+    type Row<'r> = (&'r str, Vec<Object>, Option<Vec<&'r str>>);
+    let rows: Vec<Row<'_>> = vec![
         ("one binding", vec![web(), plain()], Some(vec!["b"])),
         ("two of them, by name", vec![web(), plain(), binding("a", &json!({}), &json!({}))], Some(vec!["a", "b"])),
         ("none", vec![web()], None),
