@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn a_condition_says_what_aws_says() {
-        let (checking, failed) = ("Elb.InitialHealthChecking", "Target.Timeout");
         type Row<'r> = (&'r str, &'r [&'r str], &'r [TargetHealth], &'r str, &'r str, &'r str);
+        let (checking, failed) = ("Elb.InitialHealthChecking", "Target.Timeout");
         let rows: [Row<'_>; 8] = [
             ("healthy", &["a"], &[health("a", "healthy", None, None)], "True", "", ""),
             ("initial", &["a"], &[health("a", "initial", Some(checking), Some("m"))], "False", checking, "m"),

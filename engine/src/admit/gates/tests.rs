@@ -86,12 +86,12 @@ fn gates_after(objects: Vec<Object>, settings: &Settings, pod: &Value) -> Option
 
 #[test]
 fn which_gates_a_pod_gets() {
+    type Row<'r> = (&'r str, Vec<Object>, Option<Vec<&'r str>>);
     let web = || service("web", &json!({"app": "web"}));
     let plain = || binding("b", &json!({}), &json!({}));
     let held = json!({"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "OtherCluster", "message": "",
         "lastTransitionTime": "2026-01-01T00:00:00Z"}]}});
     let going = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
-    type Row<'r> = (&'r str, Vec<Object>, Option<Vec<&'r str>>);
     let rows: Vec<Row<'_>> = vec![
         ("one binding", vec![web(), plain()], Some(vec!["b"])),
         ("two of them, by name", vec![web(), plain(), binding("a", &json!({}), &json!({}))], Some(vec!["a", "b"])),
