@@ -197,6 +197,7 @@ async fn compare(
             request = request.header(name, value);
             model.headers.push((name.to_owned(), value.to_owned()));
         }
+        sender.ready().await.unwrap();
         let answer = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
         let told = answer.headers()["x-albedo-rule"].to_str().unwrap().to_owned();
         answer.into_body().collect().await.unwrap();
