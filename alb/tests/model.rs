@@ -52,7 +52,10 @@ const HEADERS: [(&str, &str); 6] = [
 const SOURCES: [&str; 4] = ["127.0.0.0/8", "127.0.0.1/32", "10.0.0.0/8", "127.0.0.2/32"];
 
 fn pattern(chance: &mut Chance, from: &[&str]) -> Patterns {
-    let values = (0..=chance.below(2)).map(|_| (*chance.pick(from)).to_owned()).collect();
+    let mut values: Vec<String> = (0..=chance.below(2)).map(|_| (*chance.pick(from)).to_owned()).collect();
+    // AWS refuses values that come twice.
+    values.sort_unstable();
+    values.dedup();
     Patterns { values, regex_values: Vec::new() }
 }
 
@@ -194,6 +197,7 @@ async fn compare(
             request = request.header(name, value);
             model.headers.push((name.to_owned(), value.to_owned()));
         }
+        sender.ready().await.unwrap();
         let answer = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
         let told = answer.headers()["x-albedo-rule"].to_str().unwrap().to_owned();
         answer.into_body().collect().await.unwrap();
