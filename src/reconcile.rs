@@ -4,6 +4,8 @@ mod account;
 mod applying;
 mod backend;
 mod binding;
+#[cfg(debug_assertions)]
+mod disorder;
 mod group;
 mod leaving;
 mod lists;

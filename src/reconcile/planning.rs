@@ -28,6 +28,10 @@ impl Reconciler {
         let bindings = observed_bindings(view);
         let input = self.input(desired, observed, &bindings);
         let difference = plan::diff(input);
+        #[cfg(debug_assertions)]
+        if let Some(plan) = super::disorder::disordered(&difference, input) {
+            return Ok(Some(plan));
+        }
         let targets = self.targets(view, &difference, input).await?;
         self.checked(view, difference, Input { targets: Some(&targets), ..input }).map(Some)
     }

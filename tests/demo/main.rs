@@ -10,6 +10,7 @@
 mod screen;
 mod setting;
 mod tour;
+mod traffic;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -97,7 +98,18 @@ async fn keep(screen: &Screen, setting: &Setting) -> Result<()> {
     ));
     screen.line("  export AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo    # any will do");
     screen.line(&format!("  logs: {}", setting.dir().display()));
-    tokio::signal::ctrl_c().await?;
+    screen.line(&format!(
+        "  certificates of HTTPS listeners are signed by {}",
+        setting.dir().join("alb-ca.pem").display()
+    ));
+    let args = ["apply", "-f", "examples/2048.yaml"];
+    let out = setting::kubectl(&setting.plane, &args).await?;
+    ensure!(out.status.success(), "kubectl {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    screen.line("\nLoad balancers, and how to ask them:");
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended?,
+        () = traffic::tell(screen, &setting.alb) => {}
+    }
     screen.line("");
     Ok(())
 }

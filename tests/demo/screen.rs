@@ -93,7 +93,18 @@ impl Screen {
     }
 
     pub fn command(&self, args: &[&str]) {
-        println!("\n{} {}", self.ink(Ink::Dim, "$"), self.ink(Ink::Bold, &format!("kubectl {}", args.join(" "))));
+        self.program("kubectl", args);
+    }
+
+    /// A command as somebody would type it.
+    pub fn program(&self, name: &str, args: &[&str]) {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+        let quoted = args.iter().map(|arg| match arg.chars().all(is_plain) {
+            true => (*arg).to_owned(),
+            false => format!("'{arg}'"),
+        });
+        let line = std::iter::once(name.to_owned()).chain(quoted).collect::<Vec<_>>().join(" ");
+        println!("\n{} {}", self.ink(Ink::Dim, "$"), self.ink(Ink::Bold, &line));
     }
 
     /// What a command said, as it said it.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
+use albedo_alb::{Alb, Config};
 use albedo_testenv::{Albedo, ControlPlane, Emulator, Kubelet, Launch, World, eventually, free_port};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
@@ -15,6 +16,8 @@ use crate::screen::Screen;
 pub const SOON: Duration = Duration::from_mins(1);
 const REGION: &str = "us-east-1";
 const CLUSTER: &str = "demo";
+/// Albedo's access key id, by which its calls are known.
+pub const CALLER: &str = "demo";
 /// What `deploy/` calls it.
 const NAMESPACE: &str = "albedo-system";
 
@@ -22,6 +25,7 @@ pub struct Setting {
     // Dropped in this order when a start fails half-way: clients before what they talk to.
     albedo: Albedo,
     kubelet: Kubelet,
+    pub alb: Alb,
     pub emulator: Emulator,
     pub plane: ControlPlane,
     pub world: World,
@@ -37,12 +41,13 @@ impl Setting {
         let emulator = screen.step("AWS: an emulator of EC2, ELBv2, ACM", Emulator::start(dir.path())).await?;
         let world = emulator.seed(REGION, CLUSTER).await?;
         let kubelet =
-            screen.step("two nodes whose Pods are made believe", Kubelet::start(plane.client(), &world)).await?;
+            screen.step("two nodes; Pods of known images answer", Kubelet::start(plane.client(), &world)).await?;
+        let alb = screen.step("a load balancer for what AWS would carry", alb(&emulator, dir.path())).await?;
         let account = screen.step("Albedo's CRDs, class and account", install(&plane, binary)).await?;
         let launch = launch(&account, &plane, &emulator, &world, binary)?;
         let albedo = screen.step("Albedo", launch.start()).await?;
         screen.step("its certificate made and its webhooks registered", registered(&plane)).await?;
-        Ok(Self { albedo, kubelet, emulator, plane, world, dir })
+        Ok(Self { albedo, kubelet, alb, emulator, plane, world, dir })
     }
 
     pub fn log(&self) -> String {
@@ -56,6 +61,7 @@ impl Setting {
     pub async fn stop(mut self) -> Result<()> {
         let status = self.albedo.stop().await?;
         self.kubelet.stop();
+        self.alb.stop().await;
         self.plane.stop().await?;
         self.emulator.stop().await?;
         ensure!(status.success(), "albedo ended with {status}");
@@ -90,6 +96,12 @@ async fn printed(binary: &Path, args: &[&str]) -> Result<Vec<u8>> {
     Ok(out.stdout)
 }
 
+/// Load balancers of the emulated AWS, on loopback addresses of this machine.
+async fn alb(emulator: &Emulator, dir: &Path) -> Result<Alb> {
+    let authority = Some(dir.join("alb-ca.pem"));
+    Ok(Alb::start(Config { authority, ..Config::new(emulator.endpoint(), [REGION]) }).await?)
+}
+
 /// CRDs, class and Albedo's account; answers the kubeconfig of the account.
 async fn install(plane: &ControlPlane, binary: &Path) -> Result<PathBuf> {
     let crds = plane.kubeconfig().with_file_name("crds.yaml");
@@ -120,7 +132,7 @@ fn launch(account: &Path, plane: &ControlPlane, emulator: &Emulator, world: &Wor
         .env("KUBECONFIG", account)
         .env("AWS_ENDPOINT_URL", emulator.endpoint())
         .env("AWS_REGION", REGION)
-        .env("AWS_ACCESS_KEY_ID", "demo")
+        .env("AWS_ACCESS_KEY_ID", CALLER)
         .env("AWS_SECRET_ACCESS_KEY", "demo")
         .env("AWS_EC2_METADATA_DISABLED", "true"))
 }

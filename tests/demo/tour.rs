@@ -6,7 +6,8 @@ use albedo_testenv::{Call, State, eventually, settled};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::screen::{Ink, Screen};
-use crate::setting::{SOON, Setting, kubectl};
+use crate::setting::{CALLER, SOON, Setting, kubectl};
+use crate::traffic::{self, Front};
 
 struct Tour<'a> {
     screen: &'a Screen,
@@ -18,6 +19,8 @@ pub async fn tour(screen: &Screen, setting: &Setting) -> Result<()> {
     tour.provision().await?;
     tour.refuse().await?;
     tour.edit().await?;
+    let front = Front::of(setting, "game-2048", "game-2048").await?;
+    traffic::roll_out(screen, setting, &front).await?;
     tour.delete().await
 }
 
@@ -42,8 +45,10 @@ impl Tour<'_> {
         self.setting.emulator.state(&self.setting.world.region).await
     }
 
+    /// The calls of Albedo: what carries the traffic calls AWS, too.
     async fn calls(&self) -> Result<Vec<Call>> {
-        self.setting.emulator.calls(&self.setting.world.region).await
+        let calls = self.setting.emulator.calls(&self.setting.world.region).await?;
+        Ok(calls.into_iter().filter(|call| call.caller == CALLER).collect())
     }
 
     async fn provision(&self) -> Result<()> {
@@ -64,7 +69,8 @@ impl Tour<'_> {
         self.kubectl_ok(&["get", "ingress", "-n", "game-2048"]).await?;
         self.screen.line(&format!("\nIn AWS, {}:", self.setting.world.region));
         self.screen.tree(&state.picture(&self.setting.world));
-        Ok(())
+        let front = Front::of(self.setting, "game-2048", "game-2048").await?;
+        front.show(self.screen, "<title>2048</title>").await
     }
 
     async fn refuse(&self) -> Result<()> {

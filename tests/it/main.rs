@@ -52,6 +52,7 @@ mod settles;
 mod story;
 mod throttles;
 mod tls;
+mod traffic;
 mod troubles;
 mod upkeep;
 mod verify;
@@ -205,6 +206,8 @@ const TESTS: &[(&str, Test)] = tests![
     groups::nodes_are_targets,
     certificates::a_renewed_pair_is_taken_over_without_a_failed_apply,
     certificates::what_is_to_be_installed_is_accepted,
+    traffic::edits_fail_nobody,
+    traffic::a_wrong_order_is_seen,
     cli::check_reports_what_admission_would,
     cli::check_looks_into_the_cluster,
     cli::check_speaks_to_programs,

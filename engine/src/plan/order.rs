@@ -74,7 +74,15 @@ impl Plan {
                 return None;
             }
         }
-        let schedule = schedule(&change, table.as_ref().filter(|_| pace == Pace::Short));
+        let table = table.filter(|_| pace == Pace::Short);
+        let schedule = match table {
+            Some(table) if table.has_warmed() => {
+                let kept = schedule(&change, Some(&table));
+                // No order at all is worse than one in which targets are checked anew.
+                if kept.gaps.is_empty() { kept } else { schedule(&change, Some(&table.without_warmed())) }
+            }
+            table => schedule(&change, table.as_ref()),
+        };
         let steps = Steps { routing, default };
         let first = self.operations.len();
         let calls = steps.operations(&schedule);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::equal::{self, Known};
 use super::rules::Routing;
-use crate::stack::{Action, Condition, Found, Rule, Treatment};
+use crate::stack::{Action, Condition, Found, Ref, Rule, Treatment};
 use crate::traffic::{Class, Classes, Set, classes};
 
 /// A rule as far as it decides who gets what: an index into the rules that are there or, behind those, that should be.
@@ -20,6 +20,17 @@ pub(super) struct Table {
     pairs: BTreeSet<[usize; 2]>,
     /// Kinds for which the default actions are right, as they are and as they should be.
     defaults: Vec<Set>,
+    /// Target groups that have to stay named until they get requests.
+    warmed: Vec<Warmed>,
+}
+
+/// A target group that a rule names without requests for it, so that AWS checks its targets, and that gets some. While nothing names it, AWS
+/// forgets that they are healthy: whoever is forwarded there then gets a 503.
+#[derive(Debug)]
+struct Warmed {
+    /// Who names it, with a weight or without.
+    by: Vec<Content>,
+    by_new_default: bool,
 }
 
 /// The kinds of requests that a rule matches, and those for which its answer is the old or the new one.
@@ -66,6 +77,7 @@ impl Table {
             contents: Vec::new(),
             pairs: BTreeSet::new(),
             defaults: vec![Set::none(size); 2],
+            warmed: warmed(routing, known),
         };
         for (kind, [old, new]) in ends(routing, &contents, size).into_iter().enumerate() {
             let right = [number(old), number(new)];
@@ -99,13 +111,24 @@ impl Table {
         self.pairs.iter().filter(|[old, new]| old != new).map(|[old, new]| [actions(*old), actions(*new)]).collect()
     }
 
+    /// The same where target groups need not stay named.
+    pub(super) fn without_warmed(self) -> Self {
+        Self { warmed: Vec::new(), ..self }
+    }
+
+    pub(super) fn has_warmed(&self) -> bool {
+        !self.warmed.is_empty()
+    }
+
     /// The kinds of requests that get neither their old nor their new answer from these rules, in their order, and the
-    /// default actions, old or new.
+    /// default actions, old or new; all of them if nothing names a target group that has to stay named.
     pub(super) fn misrouted(&self, rules: impl Iterator<Item = Content>, new_default: bool) -> Set {
         let mut left = Set::all(self.classes.len());
         let mut wrong = Set::none(self.classes.len());
         let of_default = self.defaults.get(usize::from(new_default));
+        let mut unnamed: Vec<&Warmed> = self.warmed.iter().filter(|one| !(new_default && one.by_new_default)).collect();
         for content in rules {
+            unnamed.retain(|one| !one.by.contains(&content));
             let Some(kinds) = self.contents.get(content) else { continue };
             if !left.both_are_within(&kinds.matched, &kinds.right) {
                 wrong.unite(&left.both_without(&kinds.matched, &kinds.right));
@@ -116,7 +139,7 @@ impl Table {
             left.subtract(right);
             wrong.unite(&left);
         }
-        wrong
+        if unnamed.is_empty() { wrong } else { Set::all(self.classes.len()) }
     }
 
     /// Orders of rules, by their places, in which each request gets its old or its new answer; so many at most.
@@ -166,6 +189,49 @@ impl Orders<'_> {
 fn all(routing: &Routing) -> Vec<&Rule> {
     let there = routing.there.iter().map(|Found { is, .. }| is);
     there.chain(&routing.after.rules).collect()
+}
+
+/// Target groups that are only named before, and get requests after.
+fn warmed(routing: &Routing, known: &Known) -> Vec<Warmed> {
+    let rules = all(routing);
+    let there = rules.iter().take(routing.there.len());
+    let before =
+        || there.clone().flat_map(|rule| rule.actions.iter()).chain(routing.default_before().into_iter().flatten());
+    let after =
+        || routing.after.rules.iter().flat_map(|rule| rule.actions.iter()).chain(&routing.after.default_actions);
+    let asked = |one: &Ref, actions: &mut dyn Iterator<Item = &Action>| {
+        named(actions, known).any(|(is, asked)| is == *one && asked)
+    };
+    let mut groups: Vec<Ref> = named(&mut before(), known).map(|(group, _)| group).collect();
+    groups.sort();
+    groups.dedup();
+    groups.retain(|one| !asked(one, &mut before()) && asked(one, &mut after()));
+    let names = |actions: &[Action], one: &Ref| named(&mut actions.iter(), known).any(|(is, _)| is == *one);
+    let warmed = groups.iter().map(|one| Warmed {
+        by: rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| names(&rule.actions, one))
+            .map(|(content, _)| content)
+            .collect(),
+        by_new_default: names(&routing.after.default_actions, one),
+    });
+    warmed.collect()
+}
+
+/// The target groups that actions name, each with whether it gets requests.
+fn named<'a>(
+    actions: &mut dyn Iterator<Item = &'a Action>,
+    known: &Known,
+) -> impl Iterator<Item = (Ref, bool)> + use<> {
+    let forwards = actions.filter_map(|action| match action {
+        Action::Forward(forward) => Some(forward),
+        _ => None,
+    });
+    let tuples = forwards.flat_map(|forward| &forward.target_groups);
+    let named: Vec<(Ref, bool)> =
+        tuples.map(|tuple| (equal::resolve(&tuple.target_group, known), tuple.weight != Some(0))).collect();
+    named.into_iter()
 }
 
 /// For each kind its old and its new answer: 0 and 1 are the old and new default, a rule's is its content + 2.

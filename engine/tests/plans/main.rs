@@ -148,6 +148,40 @@ fn change_target_type() {
     holds("change-target-type", &passes);
 }
 
+/// A rule that names what AWS checks for others lets go of it when these lead there, and not before: AWS forgets the health of targets that nothing
+/// names, and requests would get a 503.
+#[test]
+fn warmed_for_another_rule() {
+    let of = |kind: &str| {
+        let rules = vec![rule("a.example.com", "/a", "svc-1"), rule("a.example.com", "/b", "svc-2")];
+        desired(vec![member("web", &[("target-type", kind)], rules)])
+    };
+    let (before, after) = (of("instance"), of("ip"));
+    let (mut observed, mut bindings) = as_observed(&before);
+    let mut targets = TargetsByArn::new();
+    for ((id, is), arn) in after.target_groups.iter().zip(["new-1", "new-2"]) {
+        observed.target_groups.push(Found { arn: arn.to_owned(), is: is.as_ref().clone() });
+        let reached = as_observed(&after).1;
+        let of_group = reached.iter().find(|one| one.target_group == id.to_string()).expect("its binding");
+        let is = Binding { target_group: Ref::Known(arn.to_owned()), ..of_group.is.clone() };
+        let (target_group, registered) = (arn.to_owned(), true);
+        bindings.push(ObservedBinding { target_group, is, registered, deleting: false, released: false });
+        targets.insert(arn.to_owned(), Targets::Usable);
+    }
+    let listener =
+        observed.load_balancers.first_mut().and_then(|found| found.listeners.first_mut()).expect("a listener");
+    let Some(Action::Forward(forward)) =
+        listener.rules.first_mut().and_then(|rule| std::sync::Arc::make_mut(&mut rule.is.actions).first_mut())
+    else {
+        panic!("no rule forwards")
+    };
+    forward.target_groups.iter_mut().for_each(|tuple| tuple.weight = Some(1));
+    for arn in ["new-1", "new-2"] {
+        forward.target_groups.push(TargetGroupTuple { target_group: Ref::Known(arn.to_owned()), weight: Some(0) });
+    }
+    holds("warmed", &[("two are healthy that the first rule names", next(&after, &observed, &bindings, &targets))]);
+}
+
 /// While a listener waits for targets, what its rules do not lean on goes on.
 #[test]
 fn waiting() {

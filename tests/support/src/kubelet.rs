@@ -1,6 +1,10 @@
 //! A stand-in for scheduler and kubelets: binds pods to made-up nodes, gives them addresses, says that they run, removes them.
+//!
+//! Pods whose image is in the table of [`crate::images`] answer requests and end as in a cluster ([`crate::pod_life`]). All others cost nothing: they
+//! are ready at once, nobody answers for them, and they go at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,10 +18,12 @@ use serde_json::{Value, json};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::aws_state::{Node, World};
+use crate::images::is_served;
+use crate::pod_life::PodLife;
 use crate::pods::{Addresses, HOLD, annotation, wanted};
 
 const AT_ONCE: usize = 32;
-const MANAGER: &str = "testenv-kubelet";
+pub(crate) const MANAGER: &str = "testenv-kubelet";
 
 /// A node to be made.
 #[derive(Debug, Clone)]
@@ -50,7 +56,7 @@ pub struct Kubelet {
 }
 
 #[derive(Default)]
-struct Nodes(BTreeMap<String, (NodeSpec, Addresses)>);
+pub(crate) struct Nodes(BTreeMap<String, (NodeSpec, Addresses)>);
 
 impl Kubelet {
     /// Makes a region's nodes and takes care of every pod in the cluster from now on.
@@ -118,8 +124,17 @@ async fn make_node(client: &Client, spec: &NodeSpec) -> Result<()> {
 
 async fn run(client: Client, shared: Arc<Mutex<Nodes>>) {
     let mut pods = watcher(Api::<Pod>::all(client.clone()), watcher::Config::default()).boxed();
-    let mut work = JoinSet::new();
+    let (mut work, mut lives) = (JoinSet::new(), Lives::default());
     while let Some(event) = pods.next().await {
+        match &event {
+            Ok(Event::Apply(pod) | Event::InitApply(pod)) if lives.takes(pod) => {
+                lives.tell(&client, &shared, pod);
+                continue;
+            }
+            Ok(Event::Delete(pod)) => lives.forget(&pod.uid().unwrap_or_default()),
+            Ok(Event::InitDone) => lives.keep_listed(),
+            _ => {}
+        }
         match event {
             Ok(Event::Apply(pod) | Event::InitApply(pod)) => {
                 while work.len() >= AT_ONCE {
@@ -138,6 +153,39 @@ async fn run(client: Client, shared: Arc<Mutex<Nodes>>) {
     }
 }
 
+/// The Pods whose containers answer, by uid.
+#[derive(Default)]
+struct Lives {
+    lives: BTreeMap<String, PodLife>,
+    /// Those that were in the list since it was last over: what goes while the API server is away is in no event.
+    listed: BTreeSet<String>,
+}
+
+impl Lives {
+    fn takes(&self, pod: &Pod) -> bool {
+        let is_bound = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+        is_bound && is_served(pod) && annotation(pod, HOLD).is_none()
+    }
+
+    fn tell(&mut self, client: &Client, nodes: &Arc<Mutex<Nodes>>, pod: &Pod) {
+        let uid = pod.uid().unwrap_or_default();
+        self.listed.insert(uid.clone());
+        match self.lives.get(&uid) {
+            Some(life) => life.tell(pod.clone()),
+            None => drop(self.lives.insert(uid, PodLife::begin(client.clone(), Arc::clone(nodes), pod.clone()))),
+        }
+    }
+
+    fn forget(&mut self, uid: &str) {
+        self.lives.remove(uid);
+    }
+
+    fn keep_listed(&mut self) {
+        let listed = std::mem::take(&mut self.listed);
+        self.lives.retain(|uid, _| listed.contains(uid));
+    }
+}
+
 /// One step for one pod. A conflict or a pod that is gone is no fault: what matters comes again as an event.
 async fn tend(client: Client, shared: Arc<Mutex<Nodes>>, pod: Pod) {
     let ended = pod.status.as_ref().and_then(|status| status.phase.as_deref());
@@ -152,7 +200,7 @@ async fn tend(client: Client, shared: Arc<Mutex<Nodes>>, pod: Pod) {
         let _ = pods.delete(&name, &DeleteParams::default().grace_period(0)).await;
         return;
     }
-    let Some(node) = pod.spec.as_ref().and_then(|s| s.node_name.clone()) else {
+    if pod.spec.as_ref().is_none_or(|s| s.node_name.is_none()) {
         let chosen = shared.lock().unwrap_or_else(PoisonError::into_inner).choose(&pod);
         if let Some(node) = chosen {
             let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name, "namespace": namespace},
@@ -160,8 +208,8 @@ async fn tend(client: Client, shared: Arc<Mutex<Nodes>>, pod: Pod) {
             let _: Result<Value, _> = pods.create_subresource("binding", &name, &PostParams::default(), &binding).await;
         }
         return;
-    };
-    let patch = shared.lock().unwrap_or_else(PoisonError::into_inner).status(&pod, &node);
+    }
+    let patch = shared.lock().unwrap_or_else(PoisonError::into_inner).status(&pod, true);
     if let Some(patch) = patch {
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let _ = pods.patch_status(&name, &params, &Patch::Strategic(patch)).await;
@@ -178,15 +226,30 @@ impl Nodes {
         Some(spec.name.clone())
     }
 
-    fn status(&mut self, pod: &Pod, node: &str) -> Option<Value> {
+    /// The status patch that a Pod on a node needs; its containers are ready if it is not told otherwise.
+    pub(crate) fn status(&mut self, pod: &Pod, is_ready: bool) -> Option<Value> {
+        let ip = self.address(pod)?;
+        let (spec, _) = self.0.get(pod.spec.as_ref()?.node_name.as_deref()?)?;
+        let now = k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        wanted(pod, spec, ip, is_ready, &now)
+    }
+
+    /// The address of a Pod on a node, the same for as long as it lives.
+    pub(crate) fn address(&mut self, pod: &Pod) -> Option<Ipv4Addr> {
+        let (_, addresses) = self.0.get_mut(pod.spec.as_ref()?.node_name.as_deref()?)?;
         let uid = pod.uid()?;
-        let (spec, addresses) = self.0.get_mut(node)?;
         let has = pod.status.as_ref().and_then(|s| s.pod_ip.as_deref()).and_then(|ip| ip.parse().ok());
         if let Some(ip) = has {
             addresses.keep(&uid, ip);
         }
-        let ip = addresses.of(&uid)?;
-        let now = k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        wanted(pod, spec, ip, &now)
+        addresses.of(&uid)
+    }
+
+    /// Another address for a Pod whose first one cannot be used.
+    pub(crate) fn take_another(&mut self, pod: &Pod) {
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default();
+        if let (Some((_, addresses)), Some(uid)) = (self.0.get_mut(node), pod.uid()) {
+            addresses.free(&uid);
+        }
     }
 }

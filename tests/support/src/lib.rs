@@ -10,7 +10,9 @@
 //! | [`Gate`] | stands before both of them, counts what is written, and keeps back an answer |
 //! | [`Frozen`] | a cluster and its AWS as somebody else left them |
 //! | [`CertManager`] | cert-manager's controllers and CA injector |
-//! | [`Kubelet`] | schedules pods onto made-up nodes and says that they run |
+//! | [`Kubelet`] | schedules pods onto made-up nodes and says that they run; those of some images answer requests |
+//! | [`NodePorts`] | forwards node ports of a namespace's Services to their Pods |
+//! | [`Load`] | sends requests at a fixed rate, and counts those that fail or go to somebody else |
 //! | [`ProgramPods`] | runs Pods of one image as processes |
 //! | [`ClusterIps`] | forwards connections to Services |
 //! | [`SecretMount`] | a Secret as files, refreshed the way a kubelet does it |
@@ -34,18 +36,25 @@ mod controlplane;
 mod emulator;
 mod frozen;
 mod gate;
+mod images;
 mod kubelet;
+mod mapped;
 mod memory;
 mod mount;
 mod net;
+mod node_ports;
 mod picture;
 mod pki;
+mod pod_life;
+mod pod_server;
 mod pods;
+mod probe;
 mod process;
 mod program_pods;
 mod refusal;
 mod rights;
 mod test_env;
+mod traffic;
 mod wait;
 
 pub use account::{ACCOUNT, MANIFESTS, shipped, shipped_objects};
@@ -61,15 +70,20 @@ pub use controlplane::{AUDIT, ControlPlane, ControlPlaneBuilder, OBSERVED_USER};
 pub use emulator::{CALLS, Emulator};
 pub use frozen::{Counts, Frozen, Label};
 pub use gate::{Cutter, Gate, Trip};
+pub use images::{ECHO, ECHO_EXITS, ECHO_IGNORES};
 pub use kubelet::{Kubelet, NodeSpec};
+pub use mapped::{mapped, mapped_socket};
 pub use memory::Limited;
 pub use mount::SecretMount;
 pub use net::{free_port, http_get, http_post};
+pub use node_ports::NodePorts;
 pub use pki::{Authority, Pair};
+pub use pod_server::{IMAGE_HEADER, NAMESPACE_HEADER, POD_HEADER, SERVICE_HEADER};
 pub use pods::{HOLD, READY};
 pub use process::{Process, Signal};
 pub use program_pods::{Program, ProgramPods};
 pub use refusal::{How, Often, Refusal, Which};
 pub use rights::{Reviewed, UsedRights, granted_by_roles, missing, refused_in_aws, unused};
 pub use test_env::{Scope, TestEnv};
+pub use traffic::{Answer, Asked, Connector, Failure, Load, Tally, trusting};
 pub use wait::{eventually, settled};

@@ -1,13 +1,13 @@
 //! Loopback: free ports, and plain HTTP without a pool (a pooled connection dies with the runtime that opened it).
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -46,6 +46,17 @@ async fn send(method: Method, url: &str, body: Bytes) -> Result<(u16, Bytes)> {
         .await
         .with_context(|| format!("{what}: no answer within {LIMIT:?}"))?
         .with_context(|| what)
+}
+
+/// One request on a connection of its own to a loopback address, and its whole answer.
+pub(crate) async fn exchange_with(at: SocketAddr, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
+    let stream = TcpStream::connect(at).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let driver = tokio::spawn(connection);
+    let (parts, body) = sender.send_request(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    driver.abort();
+    Ok(Response::from_parts(parts, body))
 }
 
 async fn exchange(method: Method, url: &str, body: Bytes) -> Result<(u16, Bytes)> {

@@ -23,9 +23,9 @@ fn is_true(pod: &Pod, condition: &str) -> bool {
     conditions.iter().any(|c| c.type_ == condition && c.status == "True")
 }
 
-/// The status patch that a pod on a node needs; None when it is as it should be.
-pub(crate) fn wanted(pod: &Pod, node: &NodeSpec, ip: Ipv4Addr, now: &str) -> Option<Value> {
-    let containers = annotation(pod, READY) != Some("false");
+/// The status patch that a pod on a node needs; None when it is as it should be. `probed`: what its readiness probes say.
+pub(crate) fn wanted(pod: &Pod, node: &NodeSpec, ip: Ipv4Addr, probed: bool, now: &str) -> Option<Value> {
+    let containers = probed && annotation(pod, READY) != Some("false");
     let mut gates = pod.spec.iter().flat_map(|s| s.readiness_gates.iter().flatten());
     // As a kubelet has it: ready when the containers are and every gate is open.
     let ready = containers && gates.all(|gate| is_true(pod, &gate.condition_type));
@@ -121,7 +121,7 @@ mod tests {
 
     fn ready_of(pod: &Value) -> Option<Value> {
         let pod: Pod = serde_json::from_value(pod.clone()).expect("a pod");
-        let patch = wanted(&pod, &node(), Ipv4Addr::new(10, 0, 1, 1), "2026-01-01T00:00:00Z")?;
+        let patch = wanted(&pod, &node(), Ipv4Addr::new(10, 0, 1, 1), true, "2026-01-01T00:00:00Z")?;
         let conditions = patch["status"]["conditions"].as_array()?;
         conditions.iter().find(|c| c["type"] == "Ready").map(|c| c["status"].clone())
     }
