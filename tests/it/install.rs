@@ -135,6 +135,7 @@ pub async fn a_chart_comes_and_goes(base: Arc<Base>) -> Result<()> {
 }
 
 /// Each way of rendering it is taken by the API server, and its arguments by Albedo.
+#[expect(clippy::too_many_lines, reason = "the table of values")]
 pub async fn a_chart_gives_what_is_known(base: Arc<Base>) -> Result<()> {
     let fixture = Fixture::open(&base, "values").await?;
     let helm = Helm::new(&fixture).await?;

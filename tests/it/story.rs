@@ -23,7 +23,7 @@ struct Stage {
     region: String,
     vpc: String,
     dir: PathBuf,
-    _running: (Option<Kubelet>, ProgramPods, ClusterIps),
+    running: (Option<Kubelet>, ProgramPods, ClusterIps),
 }
 
 impl Stage {
@@ -62,7 +62,7 @@ impl Stage {
             dir: dir.join("pods"),
         };
         let running = (kubelet, ProgramPods::start(plane.client(), program), ClusterIps::open(plane.client()));
-        Ok(Self { plane, emulator, cluster, region, vpc, dir, _running: running })
+        Ok(Self { plane, emulator, cluster, region, vpc, dir, running })
     }
 
     /// Values that every install of this cluster has.
@@ -111,7 +111,7 @@ impl Stage {
     }
 
     async fn close(mut self) -> Result<()> {
-        drop(self._running);
+        drop(self.running);
         self.plane.stop().await?;
         self.emulator.stop().await
     }

@@ -83,12 +83,12 @@ impl Compiler<'_> {
         let written = values.resolved(&LISTEN_PORTS).filter(|ports| ports.source != Source::Default);
         let Some(ports) = written.map(|ports| ports.value) else { return };
         let https = |port: u16| ports.get(&port) == Some(&Protocol::Https);
-        if !ports.keys().any(|port| https(*port)) {
+        if ports.keys().any(|port| https(*port)) {
+            self.unused_client_certificates(https);
+        } else {
             for row in rows().filter(|row| matches!(row.when, When::Https | When::HttpsPorts)) {
                 self.unused(row.key, "listen-ports names no HTTPS port");
             }
-        } else {
-            self.unused_client_certificates(https);
         }
         for (suffix, _) in self.reader.suffixes() {
             let Some(listener) = suffix.strip_prefix(LISTENER_ATTRIBUTES.row.key) else { continue };
