@@ -38,7 +38,7 @@ pub enum Answer {
     Status(u16),
     /// A redirect to a URL that begins like this.
     Redirect(String),
-    /// Nobody listens at the port.
+    /// Nobody listens at the port, or nobody any more.
     Refused,
 }
 
@@ -57,7 +57,8 @@ impl Answer {
                 (300..400).contains(&answer.status)
                     && answer.location.as_ref().is_some_and(|is| is.starts_with(to.as_str()))
             }
-            (Self::Refused, Got::Failed(failure)) => *failure == Failure::Refused,
+            // Who had just come when a listener was closed is cut.
+            (Self::Refused, Got::Failed(failure)) => matches!(failure, Failure::Refused | Failure::Cut | Failure::Tls),
             _ => false,
         }
     }
