@@ -7,7 +7,7 @@ use aws_sdk_elasticloadbalancingv2::config::{BehaviorVersion, Credentials, Regio
 use aws_smithy_http_client::{Builder, tls};
 
 pub(crate) use control::{Control, ControlError, Report};
-pub(crate) use read::Reader;
+pub(crate) use read::{ReadError, Reader};
 
 /// Clients of a region at an endpoint.
 #[derive(Debug, Clone)]

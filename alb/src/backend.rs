@@ -167,7 +167,7 @@ impl Backends {
                 .groups
                 .get(&key.0)
                 .map_or(0, |group| group.number("deregistration_delay.timeout_seconds", DEREGISTRATION_DELAY));
-            self.let_go(key, gone, delay);
+            self.let_go(key, &gone, delay);
         }
     }
 
@@ -189,7 +189,7 @@ impl Backends {
     }
 
     /// No new requests; running ones get the rest of the deregistration delay.
-    fn let_go(&self, (group, id, port): Key, gone: Held, delay: u64) {
+    fn let_go(&self, (group, id, port): Key, gone: &Held, delay: u64) {
         let cut = gone.backend.clone();
         let after = self.second.saturating_mul(u32::try_from(delay).unwrap_or(u32::MAX));
         // The task ends by itself.

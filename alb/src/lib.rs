@@ -1,4 +1,4 @@
-//! A local Application Load Balancer: reads load balancers, listeners, rules and targets from an endpoint that speaks ELBv2, and
+//! A local Application Load Balancer: reads load balancers, listeners, rules and targets from an endpoint that speaks `ELBv2`, and
 //! carries the traffic that AWS would carry for them. For tests, demos and people's laptops; throughput is no goal.
 //!
 //! ```no_run
@@ -190,10 +190,10 @@ impl Alb {
     pub async fn serves(&self, name: &str, version: u64, within: Duration) -> Result<Balancer, NotServed> {
         let end = Instant::now() + within;
         loop {
-            if self.sites.iter().any(|site| site.serves(name, version)) {
-                if let Some(found) = self.balancers().into_iter().find(|one| one.name == name) {
-                    return Ok(found);
-                }
+            if self.sites.iter().any(|site| site.serves(name, version))
+                && let Some(found) = self.balancers().into_iter().find(|one| one.name == name)
+            {
+                return Ok(found);
             }
             if Instant::now() > end {
                 let there: Vec<String> = self.balancers().into_iter().map(|one| one.name).collect();

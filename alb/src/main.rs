@@ -9,7 +9,7 @@ use albedo_alb::{Alb, Balancer, Config};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-/// Serves the Application Load Balancers that an endpoint holds (the emulator of Albedo, moto, LocalStack) on loopback
+/// Serves the Application Load Balancers that an endpoint holds (the emulator of Albedo, moto, `LocalStack`) on loopback
 /// addresses. Only loopback is ever dialled: a target 10.a.b.c is asked at 127.a.b.c.
 #[derive(Debug, Parser)]
 #[command(name = "albedo-alb", version)]

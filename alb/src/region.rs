@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::aws::{Clients, Control, Reader, Report};
+use crate::aws::{Clients, Control, ReadError, Reader, Report};
 use crate::serve::Site;
+use crate::snapshot::Snapshot;
 
 /// How often an endpoint is read that does not tell of changes.
 const POLL: Duration = Duration::from_secs(3);
@@ -14,6 +15,8 @@ const POLL: Duration = Duration::from_secs(3);
 const WAIT: u64 = 20;
 /// The same while something changes by itself.
 const SETTLING: u64 = 1;
+/// How often a region is read again because it changed meanwhile.
+const TORN: usize = 5;
 /// After an error.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -49,8 +52,7 @@ pub(crate) async fn follow(site: Arc<Site>, clients: Clients, control: Control) 
         if !tells {
             version += 1;
         }
-        // What changes while it is read is told by the next wait.
-        match reader.read(version).await {
+        match whole(&mut reader, &control, &mut version, tells).await {
             Ok(snapshot) => {
                 (settling, first) = (snapshot.is_settling(), false);
                 site.follow(Arc::new(snapshot)).await;
@@ -62,6 +64,19 @@ pub(crate) async fn follow(site: Arc<Site>, clients: Clients, control: Control) 
             }
         }
     }
+}
+
+/// Reads a region as it is at one moment: it is many calls, and what changes meanwhile would be half in what was read. After some times it is taken
+/// as it is; the next wait tells of the rest.
+async fn whole(reader: &mut Reader, control: &Control, version: &mut u64, tells: bool) -> Result<Snapshot, ReadError> {
+    for _ in 0..TORN {
+        let read = reader.read(*version).await?;
+        match control.wait(*version, 0).await {
+            Ok(now) if tells && now != *version => *version = now,
+            _ => return Ok(read),
+        }
+    }
+    reader.read(*version).await
 }
 
 /// Tells the endpoint what the checks find, as long as it takes that.

@@ -73,7 +73,9 @@ impl Site {
         self.places().retain(|arn, place| {
             let balancer = snapshot.balancers.get(arn).filter(|balancer| balancer.is_active());
             let stays = |port: &u16, open: &mut Open| {
-                balancer.and_then(|balancer| balancer.listeners.get(port)).is_some_and(|is| is.protocol == open.protocol)
+                balancer
+                    .and_then(|balancer| balancer.listeners.get(port))
+                    .is_some_and(|is| is.protocol == open.protocol)
             };
             place.open.retain(stays);
             balancer.is_some()

@@ -16,7 +16,8 @@ pub(crate) fn apply(transforms: &[Transform], parts: &mut Parts) -> Result<(), F
         match transform {
             Transform::HostHeaderRewrite(rewrites) => {
                 let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-                let host = header.or(parts.uri.authority().map(|authority| authority.as_str())).unwrap_or_default();
+                let host =
+                    header.or(parts.uri.authority().map(hyper::http::uri::Authority::as_str)).unwrap_or_default();
                 let rewritten = HeaderValue::try_from(rewritten(rewrites, host)?).map_err(|_| Failed)?;
                 parts.headers.insert(HOST, rewritten);
             }

@@ -222,7 +222,7 @@ async fn serving(body: String) -> SocketAddr {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 4096];
-            stream.read(&mut request).await.unwrap();
+            let _ = stream.read(&mut request).await.unwrap();
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
             stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
         }
@@ -273,7 +273,8 @@ fn a_token_is_validated_whole() {
                 "JwksEndpoint": endpoint, "Issuer": ISSUER,
                 "AdditionalClaims": [{"Format": "space-separated-values", "Name": "scope", "Values": ["read"]}]}})
         };
-        let gates = [("/jwt", jwt(format!("http://{idp}/keys"))), ("/outside", jwt("https://192.168.7.7/keys".to_owned()))];
+        let gates =
+            [("/jwt", jwt(format!("http://{idp}/keys"))), ("/outside", jwt("https://192.168.7.7/keys".to_owned()))];
         let at = gated(&stage, "tokens", &target, &gates).await;
         let good = json!({"iss": ISSUER, "exp": 4_000_000_000_u64, "scope": "read write"});
         let expired = json!({"iss": ISSUER, "exp": 1_000_000_000_u64, "scope": "read"});

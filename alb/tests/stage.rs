@@ -55,7 +55,7 @@ impl Stage {
         Self { emulator, alb: Alb::start(config).await.unwrap(), region, world }
     }
 
-    /// A call of ELBv2.
+    /// A call of `ELBv2`.
     pub async fn call(&self, operation: &str, params: Value) -> Value {
         let asked = json!({"service": "elbv2", "operation": operation, "params": params});
         let url = format!("{}/albedo/call?region={}", self.emulator.endpoint(), self.region);

@@ -132,8 +132,8 @@ fn said(told: &Told, request: &Request<Incoming>, received: u64) -> Value {
         headers.map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])).collect();
     json!({
         "target": told.name, "method": request.method().as_str(), "version": format!("{:?}", request.version()),
-        "path": request.uri().path_and_query().map(|path| path.as_str()), "received": received, "headers": headers,
-        "authority": request.uri().authority().map(|authority| authority.as_str()),
+        "path": request.uri().path_and_query().map(hyper::http::uri::PathAndQuery::as_str), "received": received, "headers": headers,
+        "authority": request.uri().authority().map(hyper::http::uri::Authority::as_str),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What ELBv2 answers, in the engine's types: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/Welcome.html>.
+//! What `ELBv2` answers, in the engine's types: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/Welcome.html>.
 //!
 //! The controller and the local load balancer read the same answers; both read them here. Nothing is asked here.
 #![forbid(unsafe_code)]

@@ -14,6 +14,9 @@ const TARGET_GROUPS: &str = "DescribeTargetGroups";
 const LISTENERS: &str = "DescribeListeners";
 const HEALTH: &str = "DescribeTargetHealth";
 
+///
+/// # Errors
+/// If AWS left out something that is always there.
 pub fn load_balancer(from: &sdk::LoadBalancer, tags: Tags, attributes: Attributes) -> Result<LoadBalancer, Incomplete> {
     let mut subnets: Vec<_> =
         from.availability_zones().iter().filter_map(|zone| zone.subnet_id().map(str::to_owned)).collect();
@@ -40,6 +43,9 @@ const STATES: [(&str, LoadBalancerState); 4] = [
     ("failed", LoadBalancerState::Failed),
 ];
 
+///
+/// # Errors
+/// If AWS left out something that is always there.
 pub fn state(from: &sdk::LoadBalancer) -> Result<LoadBalancerState, Incomplete> {
     let code = from.state().and_then(|state| state.code()).map(sdk::LoadBalancerStateEnum::as_str);
     let known = STATES.iter().find(|(word, _)| Some(*word) == code).map(|(_, state)| *state);
@@ -47,6 +53,9 @@ pub fn state(from: &sdk::LoadBalancer) -> Result<LoadBalancerState, Incomplete> 
 }
 
 /// With the default certificate only: AWS returns the others in another call. Rules are empty.
+///
+/// # Errors
+/// If AWS left out something that is always there.
 pub fn listener(from: &sdk::Listener, tags: Tags, attributes: Attributes) -> Result<Listener, Incomplete> {
     Ok(Listener {
         port: need(LISTENERS, "Port", from.port().and_then(|port| u16::try_from(port).ok()))?,
@@ -71,6 +80,9 @@ fn mutual_authentication(from: &sdk::MutualAuthenticationAttributes) -> Option<M
     })
 }
 
+///
+/// # Errors
+/// If AWS left out something that is always there.
 pub fn target_group(from: &sdk::TargetGroup, tags: Tags, attributes: Attributes) -> Result<TargetGroup, Incomplete> {
     let protocol_version = from.protocol_version().map_or(Some(ProtocolVersion::Http1), ProtocolVersion::parse);
     Ok(TargetGroup {
@@ -88,6 +100,9 @@ pub fn target_group(from: &sdk::TargetGroup, tags: Tags, attributes: Attributes)
 }
 
 /// Members that AWS leaves out where they are what it does anyway become those defaults.
+///
+/// # Errors
+/// If AWS left out something that is always there.
 pub fn health_check(from: &sdk::TargetGroup) -> Result<HealthCheck, Incomplete> {
     let protocol = from.health_check_protocol().map_or(Some(Protocol::Http), |p| Protocol::parse(p.as_str()));
     let codes = from.matcher().and_then(|matcher| matcher.grpc_code().or(matcher.http_code()));
@@ -103,6 +118,9 @@ pub fn health_check(from: &sdk::TargetGroup) -> Result<HealthCheck, Incomplete> 
     })
 }
 
+///
+/// # Errors
+/// If AWS left out something that is always there.
 pub fn target_health(from: &sdk::TargetHealthDescription) -> Result<TargetHealth, Incomplete> {
     let target = need(HEALTH, "Target", from.target())?;
     let health = need(HEALTH, "TargetHealth", from.target_health())?;
@@ -118,6 +136,7 @@ pub fn target_health(from: &sdk::TargetHealthDescription) -> Result<TargetHealth
     })
 }
 
+#[must_use]
 pub fn traits(from: &sdk::TargetGroup) -> TargetGroupTraits {
     TargetGroupTraits {
         target_type: from.target_type.as_ref().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
@@ -127,6 +146,7 @@ pub fn traits(from: &sdk::TargetGroup) -> TargetGroupTraits {
     }
 }
 
+#[must_use]
 pub fn tags(from: &[sdk::Tag]) -> Tags {
     let pair = |tag: &sdk::Tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default()));
     from.iter().filter_map(pair).collect()

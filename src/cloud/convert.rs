@@ -1,4 +1,4 @@
-//! Between AWS's types and the stack's; what ELBv2 answers is read by `albedo-elbv2`.
+//! Between AWS's types and the stack's; what `ELBv2` answers is read by `albedo-elbv2`.
 
 pub(super) mod action;
 pub(super) mod condition;

@@ -17,6 +17,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::base::{Base, is_exhaustive};
+use crate::crash::seed;
 use crate::fixture::{Fixture, SOON, tail};
 use crate::objects::{deployment, service};
 use rows::{Meanwhile, Row, rows};
@@ -263,7 +264,11 @@ pub async fn edits_fail_nobody(base: Arc<Base>) -> Result<()> {
     let only = std::env::var("ALBEDO_ROWS").unwrap_or_default();
     let mut wrong = String::new();
     for round in 0..if is_exhaustive() { 5 } else { 1 } {
-        for row in rows(&course).iter().filter(|row| row.name.contains(&only)) {
+        let rows = rows(&course);
+        let named = rows.iter().filter(|row| row.name.contains(&only)).enumerate();
+        // In an ordinary run every second row, another half with another seed.
+        let now = named.filter(|(place, _)| is_exhaustive() || !only.is_empty() || (place + seed()).is_multiple_of(2));
+        for (_, row) in now {
             let begun = Instant::now();
             let carried = course.carry(row).await;
             let seconds = begun.elapsed().as_secs_f64();

@@ -202,10 +202,15 @@ impl Walk {
         let bindings: Api<DynamicObject> = Api::namespaced_with(scope.client(), &scope.namespace, &bindings);
         for one in bindings.list(&ListParams::default()).await?.items {
             let (meta, rest) = (json!(one.metadata), &one.data);
+            let mut status = rest["status"].clone();
+            // How often it was edited on the way is no difference; whether the last edit was seen is one.
+            if status["observedGeneration"] == meta["generation"] {
+                status["observedGeneration"] = json!("the last");
+            }
             let _ = writeln!(
                 text,
-                "binding {} {} {} {} {}",
-                meta["name"], meta["labels"], meta["finalizers"], rest["spec"], rest["status"]
+                "binding {} {} {} {} {status}",
+                meta["name"], meta["labels"], meta["finalizers"], rest["spec"]
             );
         }
         text.push_str(&self.ledgers().await?);

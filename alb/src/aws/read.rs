@@ -168,7 +168,7 @@ impl Reader {
         }
         let ids = unknown.into_iter().map(str::to_owned).collect();
         let answer = self.clients.ec2.describe_instances().set_instance_ids(Some(ids)).send().await?;
-        let instances = answer.reservations.iter().flatten().flat_map(|one| one.instances());
+        let instances = answer.reservations.iter().flatten().flat_map(aws_sdk_ec2::types::Reservation::instances);
         let address = |one: &aws_sdk_ec2::types::Instance| {
             Some((one.instance_id.clone()?, one.private_ip_address.as_deref()?.parse().ok()?))
         };

@@ -78,7 +78,9 @@ pub(crate) fn toward_target(asked: &Asked<'_>, parts: &mut Parts, upgrade: Optio
     if is_on(attributes, "routing.http.drop_invalid_header_fields.enabled") {
         let valid = |name: &HeaderName| name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let invalid: Vec<HeaderName> = headers.keys().filter(|name| !valid(name)).cloned().collect();
-        invalid.iter().for_each(|name| drop(headers.remove(name)));
+        for name in &invalid {
+            drop(headers.remove(name));
+        }
     }
     joined_cookies(headers);
     forwarded(asked, headers);

@@ -220,10 +220,7 @@ fn warmed(routing: &Routing, known: &Known) -> Vec<Warmed> {
 }
 
 /// The target groups that actions name, each with whether it gets requests.
-fn named<'a>(
-    actions: &mut dyn Iterator<Item = &'a Action>,
-    known: &Known,
-) -> impl Iterator<Item = (Ref, bool)> + use<> {
+fn named(actions: &mut dyn Iterator<Item = &Action>, known: &Known) -> impl Iterator<Item = (Ref, bool)> + use<> {
     let forwards = actions.filter_map(|action| match action {
         Action::Forward(forward) => Some(forward),
         _ => None,

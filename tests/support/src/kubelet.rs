@@ -127,7 +127,7 @@ async fn run(client: Client, shared: Arc<Mutex<Nodes>>) {
     let (mut work, mut lives) = (JoinSet::new(), Lives::default());
     while let Some(event) = pods.next().await {
         match &event {
-            Ok(Event::Apply(pod) | Event::InitApply(pod)) if lives.takes(pod) => {
+            Ok(Event::Apply(pod) | Event::InitApply(pod)) if Lives::takes(pod) => {
                 lives.tell(&client, &shared, pod);
                 continue;
             }
@@ -162,7 +162,7 @@ struct Lives {
 }
 
 impl Lives {
-    fn takes(&self, pod: &Pod) -> bool {
+    fn takes(pod: &Pod) -> bool {
         let is_bound = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
         is_bound && is_served(pod) && annotation(pod, HOLD).is_none()
     }

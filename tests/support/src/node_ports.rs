@@ -46,7 +46,7 @@ struct Port {
     service: String,
     /// The name of the Service's port, which is that of the `EndpointSlices`' port.
     name: String,
-    node_port: u16,
+    on_nodes: u16,
     /// `externalTrafficPolicy: Local`: only endpoints on the same node.
     local: bool,
 }
@@ -60,9 +60,9 @@ struct Cluster {
 }
 
 enum Change {
-    Service(Event<Service>),
-    Node(Event<Node>),
-    Slice(Event<EndpointSlice>),
+    Service(Box<Event<Service>>),
+    Node(Box<Event<Node>>),
+    Slice(Box<Event<EndpointSlice>>),
 }
 
 async fn follow(client: Client, namespace: String) {
@@ -71,9 +71,9 @@ async fn follow(client: Client, namespace: String) {
     let slices = watcher(Api::<EndpointSlice>::namespaced(client.clone(), &namespace), config());
     let nodes = watcher(Api::<Node>::all(client), config());
     let streams: [BoxStream<'static, Result<Change, watcher::Error>>; 3] = [
-        services.map(|event| event.map(Change::Service)).boxed(),
-        slices.map(|event| event.map(Change::Slice)).boxed(),
-        nodes.map(|event| event.map(Change::Node)).boxed(),
+        services.map(|event| event.map(|event| Change::Service(Box::new(event)))).boxed(),
+        slices.map(|event| event.map(|event| Change::Slice(Box::new(event)))).boxed(),
+        nodes.map(|event| event.map(|event| Change::Node(Box::new(event)))).boxed(),
     ];
     let mut changes = stream::select_all(streams);
     let cluster = Arc::new(Mutex::new(Cluster::default()));
@@ -86,9 +86,9 @@ async fn follow(client: Client, namespace: String) {
         let wanted = {
             let mut cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
             match change {
-                Change::Service(event) => note(&mut cluster.services, event),
-                Change::Node(event) => note(&mut cluster.nodes, event),
-                Change::Slice(event) => note(&mut cluster.slices, event),
+                Change::Service(event) => note(&mut cluster.services, *event),
+                Change::Node(event) => note(&mut cluster.nodes, *event),
+                Change::Slice(event) => note(&mut cluster.slices, *event),
             }
             cluster.wanted()
         };
@@ -164,7 +164,7 @@ fn ports(service: &Service) -> Vec<Port> {
         Some(Port {
             service: service.name_any(),
             name: port.name.clone().unwrap_or_default(),
-            node_port: u16::try_from(port.node_port?).ok()?,
+            on_nodes: u16::try_from(port.node_port?).ok()?,
             local: spec.external_traffic_policy.as_deref() == Some("Local"),
         })
     };
@@ -176,7 +176,7 @@ struct Forwarder(JoinHandle<()>);
 
 impl Forwarder {
     fn open((node, port): &(String, Port), cluster: &Arc<Mutex<Cluster>>) -> Option<Self> {
-        let at = cluster.lock().unwrap_or_else(PoisonError::into_inner).socket(node, port.node_port)?;
+        let at = cluster.lock().unwrap_or_else(PoisonError::into_inner).socket(node, port.on_nodes)?;
         let (node, port, cluster) = (node.clone(), port.clone(), Arc::clone(cluster));
         Some(Self(tokio::spawn(async move {
             let listener = loop {
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn cluster(endpoints: serde_json::Value) -> Cluster {
+    fn cluster(endpoints: &[&serde_json::Value]) -> Cluster {
         let slice: EndpointSlice = serde_json::from_value(json!({
             "metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}}, "addressType": "IPv4",
             "ports": [{"name": "http", "port": 8080}], "endpoints": endpoints}))
@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn port(local: bool) -> Port {
-        Port { service: "web".to_owned(), name: "http".to_owned(), node_port: 30_080, local }
+        Port { service: "web".to_owned(), name: "http".to_owned(), on_nodes: 30_080, local }
     }
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
         let (ready, ending) = (endpoint(1, "a", true, true, false), endpoint(2, "b", false, true, true));
         let (unready, dead) = (endpoint(3, "a", false, false, false), endpoint(4, "a", false, false, true));
         let found = |endpoints: &[&serde_json::Value], node: &str, local: bool| -> Vec<String> {
-            cluster(json!(endpoints)).endpoints(node, &port(local)).iter().map(ToString::to_string).collect()
+            cluster(endpoints).endpoints(node, &port(local)).iter().map(ToString::to_string).collect()
         };
         assert_eq!(found(&[&ready, &ending, &unready, &dead], "b", false), ["127.77.33.1:8080"]);
         assert_eq!(found(&[&ending, &unready, &dead], "a", false), ["127.77.33.2:8080"]);

@@ -158,12 +158,11 @@ async fn answer(identity: &Identity, request: Request<Incoming>) -> Response<Ful
         _ if length.is_err() => (StatusCode::PAYLOAD_TOO_LARGE, "text/plain", "the body is too large\n".to_owned()),
         Content::Game if asked.is_none() => game(path),
         _ => {
-            let mut said = identity.text();
-            said["method"] = json!(parts.method.as_str());
-            said["path"] = json!(path);
-            said["query"] = json!(query);
-            said["headers"] = headers(&parts.headers);
-            said["bodyBytes"] = json!(length.unwrap_or_default());
+            let said = json!({
+                "pod": identity.pod, "namespace": identity.namespace, "service": identity.service, "image": identity.image,
+                "port": identity.port, "method": parts.method.as_str(), "path": path, "query": query,
+                "headers": headers(&parts.headers), "bodyBytes": length.unwrap_or_default(),
+            });
             (asked.unwrap_or(StatusCode::OK), "application/json", format!("{said}\n"))
         }
     };
@@ -184,17 +183,13 @@ async fn answer(identity: &Identity, request: Request<Incoming>) -> Response<Ful
     response
 }
 
-impl Identity {
-    fn text(&self) -> Value {
-        json!({"pod": self.pod, "namespace": self.namespace, "service": self.service, "image": self.image, "port": self.port})
-    }
-}
-
 fn headers(headers: &HeaderMap) -> Value {
     let mut texts: Map<String, Value> = Map::new();
     for (name, value) in headers {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        texts.entry(name.as_str()).or_insert_with(|| json!([])).as_array_mut().map(|values| values.push(json!(value)));
+        if let Some(values) = texts.entry(name.as_str()).or_insert_with(|| json!([])).as_array_mut() {
+            values.push(json!(value));
+        }
     }
     Value::Object(texts)
 }

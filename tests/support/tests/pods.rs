@@ -61,7 +61,7 @@ async fn ready(pods: &Api<Pod>, name: &str) -> Result<SocketAddr> {
         Ok(is_ready(&pod).then_some(address).flatten())
     })
     .await
-    .map(|address| mapped_socket(&address, 8080).expect("an address of the VPC"))
+    .and_then(|address| mapped_socket(&address, 8080).context("no address of the VPC"))
 }
 
 /// Waits until the object is gone; says how long that took from its deletion.

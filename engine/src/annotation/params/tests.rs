@@ -9,7 +9,6 @@ fn spec(value: serde_json::Value) -> IngressClassParamsSpec {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_field() {
     let good = spec(json!({
         "loadBalancerName": "shop", "group": {"name": "shop"}, "scheme": "internal", "ipAddressType": "ipv4",
