@@ -138,7 +138,7 @@ impl ResolvesServerCert for ByName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Authority;
+    use crate::authority::Authority;
 
     #[test]
     fn the_certificate_fits_the_name() {

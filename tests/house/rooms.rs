@@ -102,7 +102,7 @@ pub const ALB: &[RoomRow] = rows! {
     tls:       ["stack", "authority", "mtls", "serve", "snapshot"] [TLS];
     serve:     ["stack", "traffic", "address", "authority", "backend", "bodies", "dial", "gate", "mtls", "served", "snapshot", "sticky", "tls",
                 "transform"] [WEB];
-    region:    ["aws", "serve"] [];
+    region:    ["aws", "serve", "snapshot"] [];
     main:      ["*"] [];
 };
 
