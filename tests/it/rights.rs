@@ -27,6 +27,7 @@ const UNREACHED: Reviewed<'_> = &[
     ("get ingressgroups.albedo.dev", ANEW),
     ("create validatingwebhookconfigurations.admissionregistration.k8s.io", APPLIED),
     ("create mutatingwebhookconfigurations.admissionregistration.k8s.io", APPLIED),
+    ("create configmaps", APPLIED),
     ("get services", "a Service that was not seen is asked for before targets go, and mostly it was seen by then"),
 ];
 
