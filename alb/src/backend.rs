@@ -85,7 +85,7 @@ impl Backend {
         let mut cut = self.cut.subscribe();
         Box::pin(async move {
             if cut.wait_for(|cut| *cut).await.is_err() {
-                // Nobody is left who could cut.
+                // The sender is gone: this connection is not cut any more.
                 std::future::pending::<()>().await;
             }
         })
@@ -198,11 +198,11 @@ impl Backends {
             cut.cut.send_replace(true);
         }));
         let report = Report { group, target: Some((id, port)), state: None, reason: None };
-        // Nobody listens where there is no control API.
+        // Without a control API the receiver is gone.
         drop(self.reports.send(report));
     }
 
-    /// Ends everything; what was told of health is taken back.
+    /// Ends everything; returns the reports that withdraw the health that was reported.
     pub(crate) fn taken_back(&self) -> Vec<Report> {
         let held = std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner));
         let reports = held.into_keys().map(|(group, id, port)| Report {

@@ -114,7 +114,7 @@ pub(crate) async fn check(
         });
         if let Some(report) = news {
             tracing::info!(group, target = %backend.target.id, port = backend.target.port, state = report.state, "health");
-            // Nobody listens where there is no control API.
+            // Without a control API the receiver is gone.
             drop(reports.send(report));
         }
         tokio::time::sleep(seconds(check.interval_seconds)).await;

@@ -239,7 +239,7 @@ impl Alb {
         &self.authority
     }
 
-    /// Ends everything, and takes back what was told of health.
+    /// Ends everything, and withdraws the health that was reported.
     pub async fn stop(self) {
         self.end();
         for (site, control) in self.sites.iter().zip(&self.controls) {

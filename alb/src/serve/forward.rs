@@ -95,7 +95,7 @@ fn choose<'s>(
     let dice = &asked.front.site.dice;
     let stuck = sticky::group(shares, stickiness, &parts.headers);
     let arn = stuck.or_else(|| dice.share(shares).map(str::to_owned)).ok_or(Trouble::NoTargets)?;
-    // One that is not read, of functions for example, has nobody who answers here.
+    // A target group that is not read, one of functions for example, has no targets here.
     let (arn, group) = snapshot.groups.get_key_value(&arn).ok_or(Trouble::NoTargets)?;
     let targets = asked.front.site.backends.of(arn);
     if pick::health(&targets) == Health::Empty {

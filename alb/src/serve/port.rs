@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,30 +153,33 @@ where
     let ended = if http2 {
         let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_header_list_size(64 << 10);
-        let mut serving = std::pin::pin!(builder.serve_connection(io, service));
-        tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = idle => Ok(()),
-            () = closed => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        }
+        to_its_end(builder.serve_connection(io, service), |serving| serving.graceful_shutdown(), idle, closed).await
     } else {
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEADERS);
-        let mut serving = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
-        tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = idle => Ok(()),
-            () = closed => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        }
+        let serving = builder.serve_connection(io, service).with_upgrades();
+        to_its_end(serving, |serving| serving.graceful_shutdown(), idle, closed).await
     };
     if let Err(error) = ended {
         tracing::debug!(peer = %front.peer, %error, "a client's connection ended");
+    }
+}
+
+/// Serves a connection until it ends or has been idle for too long; what runs when its listener is closed is finished.
+async fn to_its_end<C: Future<Output = hyper::Result<()>>>(
+    connection: C,
+    finish: impl FnOnce(Pin<&mut C>),
+    idle: impl Future<Output = ()>,
+    closed: impl Future<Output = ()>,
+) -> hyper::Result<()> {
+    let mut serving = std::pin::pin!(connection);
+    tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = idle => Ok(()),
+        () = closed => {
+            finish(serving.as_mut());
+            serving.await
+        }
     }
 }
 

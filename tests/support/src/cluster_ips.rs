@@ -12,10 +12,9 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, ListParams};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt as _};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::program_pods::loopback;
+use crate::node_ports::{endpoints, join, listen};
 
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -82,12 +81,7 @@ fn ports(service: &Service) -> Vec<Port> {
 }
 
 async fn forward(client: Client, port: Port) {
-    let listener = loop {
-        match TcpListener::bind(port.at).await {
-            Ok(listener) => break listener,
-            Err(_) => tokio::time::sleep(LOOK).await,
-        }
-    };
+    let listener = listen(port.at).await;
     let (mut connections, mut turn) = (JoinSet::new(), 0_usize);
     loop {
         tokio::select! {
@@ -95,31 +89,19 @@ async fn forward(client: Client, port: Port) {
                 let Ok((stream, _)) = accepted else { continue };
                 turn = turn.wrapping_add(1);
                 let (client, port) = (client.clone(), port.clone());
-                connections.spawn(async move { join(&client, &port, stream, turn).await });
+                connections.spawn(async move { join(stream, port.endpoints(&client).await, turn).await });
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-/// Joins a connection with a ready endpoint. Without one it is closed, as a packet that nobody forwards is refused.
-async fn join(client: &Client, port: &Port, mut stream: TcpStream, turn: usize) {
-    let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &port.namespace);
-    let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={}", port.service));
-    let Ok(slices) = slices.list(&of_service).await else { return };
-    let ready: Vec<SocketAddr> = slices.items.iter().flat_map(|slice| endpoints(slice, &port.name)).collect();
-    let Some(endpoint) = ready.get(turn % ready.len().max(1)) else { return };
-    if let Ok(mut server) = TcpStream::connect(endpoint).await {
-        let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+impl Port {
+    /// Where a connection may go; nowhere while the API server does not answer.
+    async fn endpoints(&self, client: &Client) -> Vec<SocketAddr> {
+        let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &self.namespace);
+        let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={}", self.service));
+        let slices = slices.list(&of_service).await.map(|list| list.items).unwrap_or_default();
+        endpoints(slices.iter(), &self.name, None)
     }
-}
-
-fn endpoints(slice: &EndpointSlice, name: &str) -> Vec<SocketAddr> {
-    let mut ports = slice.ports.iter().flatten();
-    let port = ports.find(|port| port.name.as_deref().unwrap_or_default() == name);
-    let Some(port) = port.and_then(|port| u16::try_from(port.port?).ok()) else { return Vec::new() };
-    let is_ready = |conditions: Option<bool>| conditions.unwrap_or(true);
-    let ready = slice.endpoints.iter().filter(|one| is_ready(one.conditions.as_ref().and_then(|all| all.ready)));
-    let addresses = ready.flat_map(|one| &one.addresses).filter_map(|address| address.parse().ok());
-    addresses.map(|address| SocketAddr::new(IpAddr::V4(loopback(address)), port)).collect()
 }

@@ -137,24 +137,43 @@ impl Cluster {
     fn endpoints(&self, node: &str, port: &Port) -> Vec<SocketAddr> {
         let of_service =
             |slice: &&EndpointSlice| slice.labels().get("kubernetes.io/service-name") == Some(&port.service);
-        let (mut ready, mut terminating) = (Vec::new(), Vec::new());
-        for slice in self.slices.values().filter(of_service) {
-            let named = slice.ports.iter().flatten().find(|one| one.name.as_deref().unwrap_or_default() == port.name);
-            let Some(number) = named.and_then(|one| u16::try_from(one.port?).ok()) else { continue };
-            for endpoint in &slice.endpoints {
-                if port.local && endpoint.node_name.as_deref() != Some(node) {
-                    continue;
-                }
-                let sockets = endpoint.addresses.iter().filter_map(|address| mapped_socket(address, number));
-                let Some(conditions) = &endpoint.conditions else { continue };
-                if conditions.ready.unwrap_or(true) {
-                    ready.extend(sockets);
-                } else if conditions.serving == Some(true) && conditions.terminating == Some(true) {
-                    terminating.extend(sockets);
-                }
+        endpoints(self.slices.values().filter(of_service), &port.name, port.local.then_some(node))
+    }
+}
+
+/// Where a connection to a port of a Service may go, by its slices: ready endpoints, or else serving ones that terminate; those of one node, or all.
+pub(crate) fn endpoints<'s>(
+    slices: impl Iterator<Item = &'s EndpointSlice>,
+    port: &str,
+    node: Option<&str>,
+) -> Vec<SocketAddr> {
+    let (mut ready, mut terminating) = (Vec::new(), Vec::new());
+    for slice in slices {
+        let named = slice.ports.iter().flatten().find(|one| one.name.as_deref().unwrap_or_default() == port);
+        let Some(number) = named.and_then(|one| u16::try_from(one.port?).ok()) else { continue };
+        for endpoint in &slice.endpoints {
+            if node.is_some() && endpoint.node_name.as_deref() != node {
+                continue;
+            }
+            let sockets = endpoint.addresses.iter().filter_map(|address| mapped_socket(address, number));
+            let Some(conditions) = &endpoint.conditions else { continue };
+            if conditions.ready.unwrap_or(true) {
+                ready.extend(sockets);
+            } else if conditions.serving == Some(true) && conditions.terminating == Some(true) {
+                terminating.extend(sockets);
             }
         }
-        if ready.is_empty() { terminating } else { ready }
+    }
+    if ready.is_empty() { terminating } else { ready }
+}
+
+/// Listens at an address; another test environment may have it for a moment.
+pub(crate) async fn listen(at: SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(at).await {
+            Ok(listener) => return listener,
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
     }
 }
 
@@ -179,14 +198,7 @@ impl Forwarder {
         let at = cluster.lock().unwrap_or_else(PoisonError::into_inner).socket(node, port.on_nodes)?;
         let (node, port, cluster) = (node.clone(), port.clone(), Arc::clone(cluster));
         Some(Self(tokio::spawn(async move {
-            let listener = loop {
-                // Another test environment may have it for a moment.
-                match TcpListener::bind(at).await {
-                    Ok(listener) => break listener,
-                    Err(_) => tokio::time::sleep(PAUSE).await,
-                }
-            };
-            forward(&listener, &node, &port, &cluster).await;
+            forward(&listen(at).await, &node, &port, &cluster).await;
         })))
     }
 }
@@ -213,7 +225,7 @@ async fn forward(listener: &TcpListener, node: &str, port: &Port, cluster: &Mute
 }
 
 /// Joins a connection with one to an endpoint. Without one it is closed, as a packet that nobody forwards is refused.
-async fn join(mut client: TcpStream, endpoints: Vec<SocketAddr>, turn: usize) {
+pub(crate) async fn join(mut client: TcpStream, endpoints: Vec<SocketAddr>, turn: usize) {
     let Some(endpoint) = endpoints.get(turn % endpoints.len().max(1)) else { return };
     if let Ok(mut server) = TcpStream::connect(endpoint).await {
         let _ = (client.set_nodelay(true), server.set_nodelay(true));

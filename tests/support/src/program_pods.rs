@@ -4,7 +4,7 @@
 //! The stand-in kubelet leaves Pods with the annotation [`HOLD`] alone; those of the program's image among them are looked after here.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -22,8 +22,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::mapped::mapped;
 use crate::pods::{HOLD, annotation};
-use crate::{Process, SecretMount, http_get};
+use crate::probe::{get_status, number};
+use crate::{Process, SecretMount};
 
 /// Pods' addresses: 10.77.200.1 and those after it, reached at 127.77.200.1.
 const RANGE: (u8, u8) = (77, 200);
@@ -59,12 +61,6 @@ impl Drop for ProgramPods {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// Where a Pod of this address is reached.
-pub fn loopback(address: Ipv4Addr) -> Ipv4Addr {
-    let [_, second, third, fourth] = address.octets();
-    Ipv4Addr::new(127, second, third, fourth)
 }
 
 struct Life {
@@ -138,6 +134,10 @@ impl Living {
         Self { pods, client, program, pod, address, deleted }
     }
 
+    fn reached_at(&self) -> Result<Ipv4Addr> {
+        mapped(self.address).with_context(|| format!("{} is no address of the VPC", self.address))
+    }
+
     /// From binding to the end. What fails is in the Pod's status.
     async fn live(mut self) {
         if let Err(error) = self.tried().await {
@@ -172,20 +172,13 @@ impl Living {
 
     /// Its readiness probe, at once and often: without one a container that runs is ready.
     async fn is_ready(&self) -> bool {
-        let container = self.program.container(&self.pod);
-        let Some(probe) = container.and_then(|one| one.readiness_probe.as_ref()?.http_get.as_ref()) else {
+        let Some(container) = self.program.container(&self.pod) else { return false };
+        let Some(get) = container.readiness_probe.as_ref().and_then(|probe| probe.http_get.as_ref()) else {
             return true;
         };
-        let ports = container.into_iter().flat_map(|one| one.ports.iter().flatten());
-        let named =
-            |name: &str| ports.clone().find(|port| port.name.as_deref() == Some(name)).map(|port| port.container_port);
-        let port = match &probe.port {
-            k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int(port) => Some(*port),
-            k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::String(name) => named(name),
-        };
-        let (Some(port), Some(path)) = (port, &probe.path) else { return false };
-        let url = format!("http://{}:{port}{path}", loopback(self.address));
-        http_get(&url).await.is_ok_and(|(status, _)| status == 200)
+        let Some(port) = number(&get.port, container) else { return false };
+        let Ok(address) = self.reached_at() else { return false };
+        get_status(get, SocketAddr::from((address, port))).await == Some(200)
     }
 
     async fn bind(&self) -> Result<()> {
@@ -214,7 +207,7 @@ impl Living {
         }
         // Only what serves listens.
         if container.ports.as_ref().is_some_and(|ports| !ports.is_empty()) {
-            command.args((program.listens)(loopback(self.address)));
+            command.args((program.listens)(self.reached_at()?));
         }
         for variable in container.env.iter().flatten() {
             command.env(&variable.name, variable.value.clone().unwrap_or_default());
