@@ -151,14 +151,17 @@ where
     let closed = async { while closing.changed().await.is_ok() {} };
     let io = TokioIo::new(stream);
     let ended = if http2 {
-        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        use hyper::server::conn::http2::{Builder, Connection};
+        let mut builder = Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_header_list_size(64 << 10);
-        to_its_end(builder.serve_connection(io, service), |serving| serving.graceful_shutdown(), idle, closed).await
+        let serving = builder.serve_connection(io, service);
+        to_its_end(serving, Connection::graceful_shutdown, idle, closed).await
     } else {
-        let mut builder = hyper::server::conn::http1::Builder::new();
+        use hyper::server::conn::http1::{Builder, UpgradeableConnection};
+        let mut builder = Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEADERS);
         let serving = builder.serve_connection(io, service).with_upgrades();
-        to_its_end(serving, |serving| serving.graceful_shutdown(), idle, closed).await
+        to_its_end(serving, UpgradeableConnection::graceful_shutdown, idle, closed).await
     };
     if let Err(error) = ended {
         tracing::debug!(peer = %front.peer, %error, "a client's connection ended");
