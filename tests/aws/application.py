@@ -70,6 +70,7 @@ class Application:
             if call.operation:
                 self.log.add(call, began, time.time() - began, int(answered[0].split()[0]), answered[2], refused)
         if fault:
+            faults.await_seen(fault, call.region)
             faults.delay(fault, "answerMs")
             if fault.get("lost") or fault.get("reset"):
                 raise Lost(call.operation, fault.get("reset", False))

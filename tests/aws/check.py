@@ -22,6 +22,12 @@ def control(what, region, body):
         return json.load(answer)
 
 
+def number(region, since, seconds):
+    """The region's last change, once it is beyond one."""
+    with urllib.request.urlopen(f"{URL}/albedo/wait?region={region}&since={since}&seconds={seconds}", timeout=30) as answer:
+        return json.load(answer)["change"]
+
+
 def eventually(ask, within=10.0):
     """Seconds until the answer is true."""
     began = time.monotonic()
@@ -168,8 +174,7 @@ class Waiting(Case):
     """GET /albedo/wait, in a thread of its own where it waits."""
 
     def wait(self, since, seconds):
-        with urllib.request.urlopen(f"{URL}/albedo/wait?region={self.region}&since={since}&seconds={seconds}", timeout=30) as answer:
-            return json.load(answer)["change"]
+        return number(self.region, since, seconds)
 
     def beside(self, change):
         """The change's number as one who waits sees it, and after how long."""
@@ -487,6 +492,29 @@ class Faults(Case):
         self.fault(operation="CreateTargetGroup", answerMs=1500)
         self.assertRaises(ReadTimeoutError, self.group)
         self.assertEqual(self.count(), 1, "carried out while nobody had an answer")
+
+    def test_the_answer_waits_until_it_is_seen(self):
+        self.fault(operation="CreateTargetGroup", seenMs=20_000)
+        begun, seen = time.monotonic(), []
+
+        def follow():
+            now = number(self.region, 0, 0)
+            seen.append(number(self.region, now, 20))
+            time.sleep(0.5)  # acts on it
+            number(self.region, seen[0], 0)  # asks, and has not acted
+            number(self.region, seen[0], 0.1)
+        following = threading.Thread(target=follow)
+        following.start()
+        self.group()
+        took = time.monotonic() - begun
+        following.join()
+        self.assertTrue(0.5 < took < 10, took)
+        self.assertEqual(control("faults", self.region, None)[0]["missed"], 0)
+
+    def test_nobody_sees_it(self):
+        self.fault(operation="CreateTargetGroup", seenMs=300)
+        self.group()
+        self.assertEqual(control("faults", self.region, None)[0]["missed"], 1)
 
     def test_half_an_answer(self):
         for short in ("connection", "document"):

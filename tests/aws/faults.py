@@ -3,9 +3,10 @@ import json
 import re
 import time
 
+import changes
 import world
 
-FIELDS = {"service", "operation", "times", "skip", "kind", "status", "code", "message", "delayMs", "answerMs", "lost", "reset", "truncated", "after",
+FIELDS = {"service", "operation", "times", "skip", "kind", "status", "code", "message", "delayMs", "seenMs", "answerMs", "lost", "reset", "truncated", "after",
           "target"}
 # How an answer can be short: the connection ends before what was announced, or the document ends before it is whole.
 TRUNCATED = {"connection", "document"}
@@ -28,6 +29,7 @@ class Faults:
     reset    true: the connection is reset and nothing carried out, unless `after` is true
     truncated  "connection": half of the answer, then the connection ends; "document": half of it as if it were all
     delayMs  how long it takes before anything of that; alone, the call is only slow
+    seenMs   the answer comes when one who waits for changes has acted on this one, after so long at the latest; `missed` counts how often that was late
     answerMs how long it takes from then to the answer
     target   only calls whose body holds this text
 
@@ -46,7 +48,7 @@ class Faults:
                 raise ValueError(f"unknown kind {r['kind']!r} of fault; there are {sorted(KINDS)}")
             if r.get("truncated") not in (None, *TRUNCATED):
                 raise ValueError(f"an answer can be truncated in {sorted(TRUNCATED)}")
-        self.rules[region] = [{"times": 1, "skip": 0, "struck": 0, **r} for r in rules]
+        self.rules[region] = [{"times": 1, "skip": 0, "struck": 0, "missed": 0, **r} for r in rules]
 
     def struck(self, region):
         return self.rules.get(region, [])
@@ -99,6 +101,11 @@ class Buckets:
 def delay(fault, which="delayMs"):
     if fault and fault.get(which):
         time.sleep(fault[which] / 1000)
+
+
+def await_seen(fault, region):
+    if fault.get("seenMs") and not changes.seen(region, fault["seenMs"] / 1000):
+        fault["missed"] += 1
 
 
 def is_error(fault):

@@ -1,7 +1,7 @@
 //! Requests through the load balancer while Ingresses are edited: 200 a second, and none of them fails or goes to somebody else.
 //!
-//! Pods answer, `albedo-alb` carries requests to them as the rules in the emulator say, and each row of the table is one edit under load. Each write to
-//! AWS takes a while, so that every state between two writes is met by requests.
+//! Pods answer, `albedo-alb` carries requests to them as the rules in the emulator say, and each row of the table is one edit under load. The
+//! answer to each write comes after the load balancer has served by it for a while, so that every state between two writes is met by requests.
 
 mod rows;
 
@@ -28,8 +28,10 @@ const RATE: u32 = 200;
 const AROUND: Duration = Duration::from_millis(700);
 /// The longest that a row may take.
 const MOST: Duration = Duration::from_mins(2);
-/// How long each write to AWS is waited for after it has its effect.
-const WRITE_MS: u64 = 150;
+/// How long after the load balancer serves by a write its answer comes: enough for some requests of each kind.
+const WRITE_MS: u64 = 100;
+/// How long the load balancer may take to serve by a write.
+const SEEN_MS: u64 = 10_000;
 /// What a second of the load balancer's settings takes: checks of health come sooner.
 const SECOND: Duration = Duration::from_millis(200);
 /// The writes that change what requests meet.
@@ -110,11 +112,12 @@ impl Course {
         self.fixture.kubectl(&["rollout", "status", "deployment", "web", "api", "--timeout=60s"]).await.map(drop)
     }
 
-    /// Each write takes its time from now on.
+    /// Each write is met by requests from now on.
     async fn slow_down(&self) -> Result<()> {
-        let slow = WRITES
-            .map(|operation| json!({"service": "elbv2", "operation": operation, "times": 0, "answerMs": WRITE_MS}));
-        self.fixture.scope.emulator().faults(&self.fixture.scope.region, &json!(slow)).await
+        let met = WRITES.map(|operation| {
+            json!({"service": "elbv2", "operation": operation, "times": 0, "seenMs": SEEN_MS, "answerMs": WRITE_MS})
+        });
+        self.fixture.scope.emulator().faults(&self.fixture.scope.region, &json!(met)).await
     }
 
     /// Makes the Ingresses these, and no others.
@@ -198,6 +201,8 @@ impl Course {
         self.quiet().await?;
         load.expect(after);
         tokio::time::sleep(AROUND).await;
+        let missed = self.fixture.scope.emulator().missed(&self.fixture.scope.region).await?;
+        ensure!(missed == 0, "{missed} writes were answered before the load balancer served by them");
         load.end().await
     }
 

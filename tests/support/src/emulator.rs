@@ -174,8 +174,17 @@ impl Emulator {
 
     /// How often faults of a region have struck.
     pub async fn struck(&self, region: &str) -> Result<u64> {
+        self.counted(region, "struck").await
+    }
+
+    /// How often nobody acted on a change in the time that a fault (`seenMs`) gave.
+    pub async fn missed(&self, region: &str) -> Result<u64> {
+        self.counted(region, "missed").await
+    }
+
+    async fn counted(&self, region: &str, what: &str) -> Result<u64> {
         let rules: Vec<Value> = self.get("faults", region, "").await?;
-        Ok(rules.iter().filter_map(|rule| rule.get("struck")?.as_u64()).sum())
+        Ok(rules.iter().filter_map(|rule| rule.get(what)?.as_u64()).sum())
     }
 
     /// What of a region takes its time, `{"targets": {"initialSeconds": 1}, "provisioningSeconds": 1, "lagSeconds": 1}`; null: nothing.
