@@ -47,6 +47,7 @@ mod protection;
 mod replicas;
 mod rights;
 mod rollout;
+mod rollouts;
 mod service;
 mod settles;
 mod story;
@@ -208,6 +209,7 @@ const TESTS: &[(&str, Test)] = tests![
     certificates::what_is_to_be_installed_is_accepted,
     traffic::edits_fail_nobody,
     traffic::a_wrong_order_is_seen,
+    rollouts::lose_no_request,
     cli::check_reports_what_admission_would,
     cli::check_looks_into_the_cluster,
     cli::check_speaks_to_programs,

@@ -10,8 +10,11 @@ use futures::FutureExt as _;
 use super::BELIEVED;
 use crate::cloud::{Cloud, CloudError, InterfaceFact};
 
-/// What was looked for in vain is not looked for again before this: a pass may come with every change of a pod.
+/// What was looked for in vain is not looked for again before this, the double after the next time, and so on: a pass may come with
+/// every change of a pod.
 const IN_VAIN: Duration = Duration::from_secs(2);
+/// The longest that it is not looked for.
+const IN_VAIN_MOST: Duration = Duration::from_mins(4);
 
 /// Where a target's network interface is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +25,7 @@ pub(super) enum Place {
     Instance(String),
     /// This interface, which is the pod's own.
     Branch(String),
-    /// The interface with this address: one of the node's, or one that Fargate made.
+    /// The interface with this address: one of the node's, or, where the node is no instance of the account (Fargate, HyperPod), any of the VPC.
     Address {
         /// The address.
         address: String,
@@ -50,7 +53,23 @@ pub(super) struct Interfaces {
     /// Interfaces by id, or by pod and address, as [`name`] has them.
     single: BTreeMap<String, Read<InterfaceFact>>,
     /// Places without an interface.
-    missed: BTreeMap<Place, Instant>,
+    missed: BTreeMap<Place, Missed>,
+}
+
+/// A place that was looked for in vain.
+#[derive(Debug, Clone, Copy)]
+struct Missed {
+    /// When that was last.
+    at: Instant,
+    /// How often, one after the other.
+    times: u32,
+}
+
+impl Missed {
+    fn is_due(self, now: Instant) -> bool {
+        let pause = IN_VAIN.saturating_mul(2_u32.saturating_pow(self.times.saturating_sub(1))).min(IN_VAIN_MOST);
+        now.duration_since(self.at) >= pause
+    }
 }
 
 #[derive(Debug)]
@@ -61,48 +80,64 @@ struct Read<T> {
 
 impl Interfaces {
     /// Reads what is not known of these places, and forgets all others.
+    ///
+    /// Instances are read whole, so that calls grow with nodes and not with pods. An instance is read again when one of its pods has an address
+    /// that is not known: its interfaces, and their addresses, come and go.
     pub(super) async fn learn(&mut self, cloud: &Cloud, places: &BTreeSet<Place>) -> Result<(), CloudError> {
-        let began = Instant::now();
-        self.forget(places, began);
-        let wanted: BTreeSet<&String> = places.iter().filter_map(instance).collect();
-        let unread = wanted.into_iter().filter(|id| !self.instances.contains_key(*id)).cloned().collect();
-        self.read_instances(cloud, unread, began).await?;
-        // An interface that a node got since, and its new addresses, are not in what was read earlier.
-        let stale = self.absent(places).filter_map(instance).collect::<BTreeSet<_>>().into_iter();
-        let stale = stale.filter(|id| self.instances.get(*id).is_none_or(|read| read.at < began)).cloned().collect();
-        self.read_instances(cloud, stale, began).await?;
-        let (mut ids, mut addresses) = (Vec::new(), Vec::new());
-        for place in self.absent(places) {
+        let now = Instant::now();
+        self.forget(places, now);
+        let due = self.due(places, now);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let (mut instances, mut ids, mut addresses) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for place in due {
             match place {
-                Place::Branch(id) => ids.push(id.clone()),
-                Place::Address { address, .. } => addresses.push(address.clone()),
-                Place::Instance(_) | Place::Outside => {}
-            }
-        }
-        let mut facts = Vec::new();
-        if !ids.is_empty() {
-            facts.extend(cloud.interfaces_by_id(&ids).boxed().await?);
-        }
-        if !addresses.is_empty() {
-            facts.extend(cloud.interfaces_by_address(&addresses).boxed().await?);
-        }
-        let absent: Vec<Place> = self.absent(places).cloned().collect();
-        for place in absent {
-            let is = |fact: &&InterfaceFact| match &place {
-                Place::Branch(id) => fact.id == *id,
-                Place::Address { address, .. } => has(fact, address),
-                Place::Instance(_) | Place::Outside => false,
+                Place::Instance(id) | Place::Address { instance: Some(id), .. } => instances.insert(id.clone()),
+                Place::Address { address, instance: None, .. } => addresses.insert(address.clone()),
+                Place::Branch(id) => ids.insert(id.clone()),
+                Place::Outside => false,
             };
-            match facts.iter().find(is) {
-                Some(fact) => {
-                    self.single.insert(name(&place), Read { at: began, is: fact.clone() });
-                }
-                None => {
-                    self.missed.insert(place, began);
-                }
+        }
+        self.read_instances(cloud, instances.into_iter().collect(), now).await?;
+        let mut facts = cloud.interfaces_by_id(&Vec::from_iter(ids)).boxed().await?;
+        facts.extend(cloud.interfaces_by_address(&Vec::from_iter(addresses)).boxed().await?);
+        self.keep_single(places, &facts, now);
+        self.note_missed(places, now);
+        Ok(())
+    }
+
+    /// Keeps the interfaces of places that are looked for one by one.
+    fn keep_single(&mut self, places: &BTreeSet<Place>, facts: &[InterfaceFact], now: Instant) {
+        let by_id: BTreeMap<&str, &InterfaceFact> = facts.iter().map(|fact| (fact.id.as_str(), fact)).collect();
+        let by_address: BTreeMap<IpAddr, &InterfaceFact> =
+            facts.iter().flat_map(|fact| fact.addresses.iter().filter_map(move |one| Some((one.parse().ok()?, fact)))).collect();
+        for place in places {
+            let fact = match place {
+                Place::Branch(id) => by_id.get(id.as_str()).copied(),
+                Place::Address { address, instance: None, .. } => address.parse().ok().and_then(|address: IpAddr| {
+                    by_address.get(&address).copied().or_else(|| facts.iter().find(|fact| has(fact, address)))
+                }),
+                Place::Address { .. } | Place::Instance(_) | Place::Outside => None,
+            };
+            if let Some(fact) = fact {
+                self.single.insert(name(place), Read { at: now, is: fact.clone() });
             }
         }
-        Ok(())
+    }
+
+    /// Notes what was looked for now and is still not known: what is on an instance that was read, and what was due.
+    fn note_missed(&mut self, places: &BTreeSet<Place>, now: Instant) {
+        for place in places {
+            let was_read = instance(place).is_none_or(|id| self.instances.get(id).is_some_and(|read| read.at == now));
+            let missed = self.missed.get(place).copied();
+            if *place == Place::Outside || self.of(place).is_some() {
+                self.missed.remove(place);
+            } else if was_read && missed.is_none_or(|missed| missed.is_due(now)) {
+                let times = missed.map_or(0, |missed| missed.times).saturating_add(1);
+                self.missed.insert(place.clone(), Missed { at: now, times });
+            }
+        }
     }
 
     /// The interface of a place.
@@ -113,18 +148,22 @@ impl Interfaces {
             Place::Outside => None,
             Place::Instance(id) => of_instance(id).find(|fact| fact.primary),
             Place::Branch(_) => single(),
-            Place::Address { address, instance, .. } => {
-                let mut all = instance.iter().flat_map(of_instance);
-                all.find(|fact| has(fact, address)).or_else(single)
+            Place::Address { address, instance: Some(id), .. } => {
+                let address = address.parse().ok()?;
+                of_instance(id).find(|fact| has(fact, address))
             }
+            Place::Address { instance: None, .. } => single(),
         }
     }
 
-    /// Places whose interface is not known and has not just been looked for.
-    fn absent<'p>(&self, places: &'p BTreeSet<Place>) -> impl Iterator<Item = &'p Place> {
-        let is_absent =
-            |place: &&Place| **place != Place::Outside && self.of(place).is_none() && !self.missed.contains_key(*place);
-        places.iter().filter(is_absent).collect::<Vec<_>>().into_iter()
+    /// Places whose interface is not known, and for which it is time to look.
+    fn due<'p>(&self, places: &'p BTreeSet<Place>, now: Instant) -> Vec<&'p Place> {
+        let is_due = |place: &&Place| {
+            **place != Place::Outside
+                && self.of(place).is_none()
+                && self.missed.get(*place).is_none_or(|missed| missed.is_due(now))
+        };
+        places.iter().filter(is_due).collect()
     }
 
     /// Only what is asked for and young stays, so that memory is bounded by the cluster's size.
@@ -134,14 +173,11 @@ impl Interfaces {
         let young = |at: Instant, age: Duration| now.duration_since(at) < age;
         self.instances.retain(|id, read| instances.contains(id) && young(read.at, BELIEVED));
         self.single.retain(|name, read| names.contains(name) && young(read.at, BELIEVED));
-        self.missed.retain(|place, at| places.contains(place) && young(*at, IN_VAIN));
+        self.missed.retain(|place, _| places.contains(place));
     }
 
     /// Reads instances; one that is not there has no interfaces.
     async fn read_instances(&mut self, cloud: &Cloud, ids: Vec<String>, at: Instant) -> Result<(), CloudError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
         let facts = cloud.node_interfaces(&ids).boxed().await?;
         self.instances.extend(ids.into_iter().map(|id| (id, Read { at, is: Vec::new() })));
         for fact in facts {
@@ -178,8 +214,7 @@ fn name(place: &Place) -> String {
 
 /// Whether an interface has an address, or the block that it is from. AWS and Kubernetes may write an IPv6 address
 /// differently.
-fn has(fact: &InterfaceFact, address: &str) -> bool {
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
+fn has(fact: &InterfaceFact, address: IpAddr) -> bool {
     fact.addresses.iter().any(|one| one.parse() == Ok(address))
         || fact.prefixes.iter().any(|block| covers(block, address))
 }
@@ -250,7 +285,7 @@ mod tests {
             (address("10.0.1.32", node), None),
             (address("2001:db8::9", node), Some("eni-2")),
             (address("2001:db8:1::77", node), Some("eni-2")),
-            (address("10.0.9.9", node), Some("eni-f")),
+            (address("10.0.9.9", node), None),
             (address("10.0.9.9", None), Some("eni-f")),
             (address("10.0.0.4", None), None),
             (address("what", node), None),
@@ -265,14 +300,48 @@ mod tests {
         let began = Instant::now();
         let places = BTreeSet::from([Place::Instance("i-1".to_owned()), Place::Branch("eni-x".to_owned())]);
         let mut interfaces = known(began);
-        interfaces.missed.insert(Place::Branch("eni-x".to_owned()), began);
+        interfaces.missed.insert(Place::Branch("eni-x".to_owned()), Missed { at: began, times: 1 });
+        interfaces.missed.insert(Place::Branch("eni-y".to_owned()), Missed { at: began, times: 1 });
         interfaces.forget(&places, began);
         assert_eq!((interfaces.instances.len(), interfaces.single.len(), interfaces.missed.len()), (1, 0, 1));
-        assert_eq!(interfaces.absent(&places).count(), 0, "it was just looked for");
-        interfaces.forget(&places, began + IN_VAIN);
-        assert_eq!(interfaces.absent(&places).count(), 1);
         interfaces.forget(&places, began + BELIEVED);
         assert_eq!(interfaces.instances.len(), 0);
+    }
+
+    #[test]
+    fn what_is_looked_for_in_vain_is_looked_for_less_and_less() {
+        let began = Instant::now();
+        let places = BTreeSet::from([address("10.0.0.99", Some("i-1"))]);
+        let mut interfaces = known(began);
+        let (mut looks, mut gaps) = (Vec::new(), Vec::new());
+        for second in 0..3600 {
+            let now = began + Duration::from_secs(second);
+            if !interfaces.due(&places, now).is_empty() {
+                gaps.extend(looks.last().map(|last| second - last));
+                looks.push(second);
+                interfaces.instances.insert("i-1".to_owned(), Read { at: now, is: Vec::new() });
+                interfaces.note_missed(&places, now);
+            }
+        }
+        assert_eq!(gaps[..8], [2, 4, 8, 16, 32, 64, 128, 240]);
+        assert_eq!(looks.len(), 22, "in an hour");
+        let fact = fact("eni-1", true, &["10.0.0.99"], &[]);
+        interfaces.instances.insert("i-1".to_owned(), Read { at: began, is: vec![fact] });
+        interfaces.note_missed(&places, began);
+        assert!(interfaces.missed.is_empty(), "it is known now");
+    }
+
+    #[test]
+    fn a_new_address_does_not_wait_for_an_old_one() {
+        let began = Instant::now();
+        let (old, new) = (address("10.0.0.99", Some("i-1")), address("10.0.0.98", Some("i-1")));
+        let mut interfaces = known(began);
+        interfaces.missed.insert(old.clone(), Missed { at: began, times: 7 });
+        let both = BTreeSet::from([old.clone(), new.clone()]);
+        assert_eq!(interfaces.due(&both, began), [&new]);
+        interfaces.instances.insert("i-1".to_owned(), Read { at: began, is: Vec::new() });
+        interfaces.note_missed(&both, began);
+        assert_eq!((interfaces.missed[&old].times, interfaces.missed[&new].times), (7, 1));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Node as KubeNode, Pod};
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
@@ -201,7 +201,8 @@ async fn tend(client: Client, shared: Arc<Mutex<Nodes>>, pod: Pod) {
         return;
     }
     if pod.spec.as_ref().is_none_or(|s| s.node_name.is_none()) {
-        let chosen = shared.lock().unwrap_or_else(PoisonError::into_inner).choose(&pod);
+        let cordoned = cordoned(&pods.clone().into_client(), &pod).await;
+        let chosen = shared.lock().unwrap_or_else(PoisonError::into_inner).choose(&pod, &cordoned);
         if let Some(node) = chosen {
             let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name, "namespace": namespace},
                                  "target": {"apiVersion": "v1", "kind": "Node", "name": node}});
@@ -216,11 +217,23 @@ async fn tend(client: Client, shared: Arc<Mutex<Nodes>>, pod: Pod) {
     }
 }
 
+/// Nodes that take no Pods. Only nodes of a test's own are ever cordoned, and its Pods select them: for others nothing is asked.
+async fn cordoned(client: &Client, pod: &Pod) -> BTreeSet<String> {
+    if pod.spec.as_ref().is_none_or(|spec| spec.node_selector.is_none()) {
+        return BTreeSet::new();
+    }
+    let params = ListParams::default().fields("spec.unschedulable=true");
+    let found = Api::<KubeNode>::all(client.clone()).list(&params).await;
+    found.map(|nodes| nodes.items.iter().map(KubeNode::name_any).collect()).unwrap_or_default()
+}
+
 impl Nodes {
     /// The emptiest node that the pod's selector allows; it is reckoned with the pod from now on.
-    fn choose(&mut self, pod: &Pod) -> Option<String> {
+    fn choose(&mut self, pod: &Pod, cordoned: &BTreeSet<String>) -> Option<String> {
         let selector = pod.spec.as_ref().and_then(|s| s.node_selector.clone()).unwrap_or_default();
-        let fits = |spec: &NodeSpec| selector.iter().all(|(k, v)| spec.labels.get(k) == Some(v));
+        let fits = |spec: &NodeSpec| {
+            !cordoned.contains(&spec.name) && selector.iter().all(|(k, v)| spec.labels.get(k) == Some(v))
+        };
         let (spec, addresses) = self.0.values_mut().filter(|(spec, _)| fits(spec)).min_by_key(|(_, a)| a.len())?;
         addresses.of(&pod.uid()?);
         Some(spec.name.clone())
