@@ -5,7 +5,7 @@ mod words;
 
 use crate::annotation::attributes::{Attribute, Owner};
 use crate::annotation::{Grammar, PREFIX, SettingRow, every_row, nearest, nearest_of, row};
-use crate::finding::{CODES, Code, CodeRow, Effect, Tier};
+use crate::finding::{CODES, Certainty, Code, CodeRow, Effect, Tier};
 
 pub use pages::{annotations_page, findings_page};
 
@@ -130,11 +130,14 @@ fn code(row: &CodeRow) -> String {
 }
 
 fn verdict(row: &CodeRow) -> &'static str {
-    match (row.tier, row.absence) {
-        (Tier::Static | Tier::Cluster, false) => "refused",
-        (Tier::Static | Tier::Cluster | Tier::Consequence, true) => "a warning; refused when admission is strict",
+    match (row.tier, row.certainty) {
+        (_, Certainty::Advice) => "a warning",
         (Tier::Aws, _) => "refused while the fact is fresh, else a warning with its age",
-        (Tier::Consequence, false) => "refused until it is acknowledged by annotation",
+        (Tier::Static | Tier::Cluster, Certainty::Certain) => "refused",
+        (Tier::Consequence, Certainty::Certain) => "refused until it is acknowledged by annotation",
+        (Tier::Static | Tier::Cluster | Tier::Consequence, Certainty::Absence) => {
+            "a warning; refused when admission is strict"
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod audience;
 mod codes;
 
 pub use audience::{Audience, Readers};
-pub use codes::{CODES, Code, CodeRow};
+pub use codes::{CODES, Certainty, Code, CodeRow};
 
 /// The effect of a finding on AWS. It is separate from the verdict: an unknown key is refused at
 /// `kubectl apply` and changes nothing for an object that is stored already.

@@ -9,7 +9,7 @@ use std::path::Path;
 use albedo_engine::admit::{self, Context, Policy};
 use albedo_engine::annotation::{PREFIX, SettingRow, rows};
 use albedo_engine::facts::Facts;
-use albedo_engine::finding::{CODES, Effect, Tier};
+use albedo_engine::finding::{CODES, Certainty, Effect, Tier};
 use albedo_engine::settings::{CONTROLLER, Settings};
 use albedo_engine::world::{Object, World};
 use jiff::Timestamp;
@@ -64,7 +64,7 @@ fn refusing_what_is_built() -> BTreeSet<&'static str> {
     // By their own effect; consequences are of an edit, which the predecessor carries out.
     let mut found: BTreeSet<&str> = CODES
         .iter()
-        .filter(|row| !row.absence && (row.effect == Effect::Nothing || row.tier == Tier::Consequence))
+        .filter(|row| row.certainty == Certainty::Certain && (row.effect == Effect::Nothing || row.tier == Tier::Consequence))
         .map(|row| row.id)
         .collect();
     for (key, value) in rows().flat_map(keys).flat_map(|key| WRONG.map(|value| (key.clone(), value))) {

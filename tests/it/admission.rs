@@ -50,7 +50,10 @@ fn plain() -> Value {
     json!([rule(None, &[("/", "Prefix", "web", 80)])])
 }
 
-/// Services that the cases refer to: `web` can be reached by node port, `inner` cannot.
+/// Services that the cases refer to: `web` can be reached by node port, `inner` cannot. Pods of the namespace get readiness gates, so that
+/// nothing has to be said of rollouts.
 async fn services(fixture: &Fixture) -> Result<()> {
+    let label = "elbv2.k8s.aws/pod-readiness-gate-inject=enabled";
+    fixture.kubectl(&["label", "namespace", &fixture.scope.namespace, label]).await?;
     fixture.apply(&[service("web", "NodePort", 80, 8080), service("inner", "ClusterIP", 80, 8080)]).await
 }

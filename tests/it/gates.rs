@@ -135,6 +135,33 @@ pub async fn a_rollout_waits_until_targets_are_healthy(base: Arc<Base>) -> Resul
     fixture.close().await
 }
 
+/// The replica that holds the lease is killed while Pods wait: the other one sets their conditions.
+pub async fn a_waiting_pod_survives_a_change_of_leaders(base: Arc<Base>) -> Result<()> {
+    let mut fixture = Fixture::open(&base, "heirs").await?;
+    base.test_env.plane().grant_lease(&fixture.scope.namespace, &fixture.scope.lease).await?;
+    fixture.flags(&["--targetgroupbinding-requeue-duration=1s", "--enable-leader-election=true"]);
+    let heir = fixture.replica("two")?;
+    fixture.start().await?;
+    fixture.register().await?;
+    fixture.backends("ClusterIP").await?;
+    label(&fixture).await?;
+    ingress(&fixture).await?;
+    let gate = format!("{GATE}{}", binding(&fixture).await?);
+    let mut heir = heir.start().await?;
+    initial(&fixture, 3600).await?;
+    fixture.kubectl(&["rollout", "restart", "deployment", "web"]).await?;
+    let is_waiting = |pod: &Pod| says(pod, &gate, ["False", REGISTERING.0, REGISTERING.1]);
+    let waiting = until(&fixture, "a pod waits", |pods| pods.iter().any(is_waiting)).await?;
+    let waiting: Vec<String> = waiting.iter().filter(|pod| is_waiting(pod)).map(ResourceExt::name_any).collect();
+    fixture.albedo()?.kill().await?;
+    initial(&fixture, 0).await?;
+    let open = |pod: &Pod| !waiting.contains(&pod.name_any()) || says(pod, &gate, ["True", "", ""]) && is_ready(pod);
+    until(&fixture, "those that waited are ready", |pods| pods.iter().all(open)).await?;
+    ensure!(heir.stop().await?.success(), "the other replica did not end well");
+    fixture.start().await?;
+    fixture.close().await
+}
+
 /// A pod of web with gates and conditions as LBC leaves them.
 fn gated(name: &str, gates: &[&str]) -> Value {
     let gates: Vec<Value> = gates.iter().map(|gate| json!({"conditionType": format!("{GATE}{gate}")})).collect();

@@ -125,6 +125,7 @@ const TESTS: &[(&str, Test)] = tests![
     bindings::admission_knows_bindings,
     gates::a_rollout_waits_until_targets_are_healthy,
     gates::pods_of_lbc_become_ready,
+    gates::a_waiting_pod_survives_a_change_of_leaders,
     gates::targets_sleep_before_they_stop,
     absence::a_class_that_is_gone,
     absence::permissions_that_are_gone,

@@ -1,5 +1,5 @@
 //! What an edit does to existing load balancers: it replaces one, moves the Ingress to another one, deletes the frontend NLB,
-//! or has no effect although it sets another name. Each is a finding, in one row of [`CONSEQUENCES`].
+//! has no effect although it sets another name, or makes rollouts lose requests. Each is a finding, in one row of [`CONSEQUENCES`].
 //!
 //! There is no row for target groups: a target group that cannot be changed is replaced, and the load balancer stays.
 
@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
+use super::registration::GATES;
 use super::verdict::linked;
 use super::{ALLOW_REPLACEMENT, Context};
 use crate::annotation::SettingRow;
-use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, FRONTEND_NLB_SCHEME, GROUP_NAME, LOAD_BALANCER_NAME, SCHEME};
+use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, FRONTEND_NLB_SCHEME, GROUP_NAME, LOAD_BALANCER_NAME, SCHEME, TARGET_TYPE};
 use crate::compile::Cache;
-use crate::finding::{Code, Finding, ObjectRef, Readers};
+use crate::finding::{Certainty, Code, Finding, ObjectRef, Readers};
 use crate::kinds::{Key, LoadBalancerStatus};
 use crate::link::{Linked, MemberState};
-use crate::stack::{GroupId, LoadBalancer};
+use crate::stack::{GroupId, LoadBalancer, TargetType};
 use crate::world::{Membership, Overlay};
 
 /// An edit of an Ingress that is a member of a group afterwards.
@@ -44,7 +45,7 @@ struct Happens {
     readers: Readers,
 }
 
-const CONSEQUENCES: [ConsequenceRow; 4] = [
+const CONSEQUENCES: [ConsequenceRow; 5] = [
     (
         Code::ReplacesLoadBalancer,
         |change, _| change.replaces(),
@@ -65,6 +66,7 @@ const CONSEQUENCES: [ConsequenceRow; 4] = [
         |change, _| change.keeps_its_name(),
         "the load balancer of the group exists and cannot be renamed",
     ),
+    (Code::RolloutsLoseRequests, |change, _| change.loses_requests_at_rollouts(), "rollouts can lose requests"),
 ];
 
 impl IngressEdit<'_> {
@@ -76,7 +78,7 @@ impl IngressEdit<'_> {
             let Happens { row, value, message, readers } = happens;
             let path = row.path();
             let mut finding = Finding::new(code, self.subject.clone(), path, message).value(&value);
-            if meant && !code.row().absence {
+            if meant && code.row().certainty == Certainty::Certain {
                 finding = finding.fix("acknowledged");
                 finding.is_acknowledged = true;
             }
@@ -181,6 +183,25 @@ impl IngressEdit<'_> {
         let kept = edited && before.generation() == after.generation() && was != after.name;
         kept.then(|| self.happens(&LOAD_BALANCER_NAME.row, after.name.clone(), message))
     }
+
+    /// Pods become targets, and those of this namespace get no readiness gates.
+    fn loses_requests_at_rollouts(&self) -> Option<Happens> {
+        let (settings, key) = (self.context.settings, Key::of(&self.candidate.metadata));
+        let injects = settings.inject_readiness_gates && !settings.beside_lbc;
+        let labels = self.context.world.namespace_labels(&key.namespace)?;
+        let (label, value) = GATES;
+        let lacks = injects && labels.get(label).is_none_or(|is| is != value);
+        let become_targets = has_pods_as_targets(self.after, &key) && !has_pods_as_targets(self.before, &key);
+        let message = format!("rollouts can lose requests without the label {label}={value} on the namespace");
+        (lacks && become_targets).then(|| self.happens(&TARGET_TYPE.row, "ip".to_owned(), message))
+    }
+}
+
+/// Whether Pods of an Ingress are targets.
+fn has_pods_as_targets(linked: &Linked, key: &Key) -> bool {
+    let own = linked.fragments.iter().filter(|fragment| fragment.key == *key);
+    let mut groups = own.flat_map(|fragment| fragment.target_groups.values());
+    groups.any(|one| one.target_group.target_type == TargetType::Ip)
 }
 
 /// Whether the author acknowledged the replacement of a load balancer.

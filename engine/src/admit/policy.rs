@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::finding::{Finding, Tier};
+use crate::finding::{Certainty, Finding, Tier};
 use crate::stack::{IpAddressType, Scheme, TargetType};
 
 /// What admission does with findings.
@@ -67,7 +67,11 @@ impl Policy {
     #[must_use]
     pub fn denies(&self, finding: &Finding, acknowledged: bool) -> bool {
         let row = finding.code.row();
-        let is_certain = self.strict || !row.absence || finding.firm;
+        let is_certain = match row.certainty {
+            Certainty::Certain => true,
+            Certainty::Absence => self.strict || finding.firm,
+            Certainty::Advice => false,
+        };
         self.mode == Mode::Enforce
             && match row.tier {
                 Tier::Static | Tier::Cluster => is_certain,

@@ -6,6 +6,18 @@ use serde::{Serialize, Serializer};
 
 use super::{Effect, Tier};
 
+/// Whether findings of a code deny at admission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// They deny.
+    Certain,
+    /// They report that something is absent, which may come later, or not known, which may be right all the same, or not done: a
+    /// warning unless admission is strict.
+    Absence,
+    /// They never deny: the Ingress does what its author wants, and something else would do it better.
+    Advice,
+}
+
 /// What is known of a code.
 #[derive(Debug)]
 pub struct CodeRow {
@@ -15,9 +27,8 @@ pub struct CodeRow {
     pub id: &'static str,
     /// How sure its fact is.
     pub tier: Tier,
-    /// It reports that something is absent, which may come later, or not known, which may be right all the same, or not done: a
-    /// warning at admission unless `strict`.
-    pub absence: bool,
+    /// Whether it denies at admission.
+    pub certainty: Certainty,
     /// What it changes in AWS unless a finding says otherwise.
     pub effect: Effect,
     /// A few words.
@@ -33,7 +44,7 @@ pub struct CodeRow {
 }
 
 macro_rules! codes {
-    ($($code:ident = $id:literal, $tier:ident, $presence:ident, $effect:ident, $title:literal,
+    ($($code:ident = $id:literal, $tier:ident, $certainty:ident, $effect:ident, $title:literal,
         $explanation:literal, $fix:literal, accepts: $accepts:literal, refuses: $refuses:literal;)+) => {
         /// A stable code of a finding.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +55,7 @@ macro_rules! codes {
             code: Code::$code,
             id: $id,
             tier: Tier::$tier,
-            absence: codes!(@absence $presence),
+            certainty: codes!(@certainty $certainty),
             effect: Effect::$effect,
             title: $title,
             explanation: $explanation,
@@ -69,8 +80,9 @@ macro_rules! codes {
             }
         }
     };
-    (@absence absence) => { true };
-    (@absence certain) => { false };
+    (@certainty certain) => { Certainty::Certain };
+    (@certainty absence) => { Certainty::Absence };
+    (@certainty advice) => { Certainty::Advice };
 }
 
 /// Every variant of the enum comes from the same list as the rows, so this is never evaluated: it would not build.
@@ -430,6 +442,11 @@ codes! {
         "leave the name as it is, or delete the Ingress and create it anew",
         accepts: "annotations: {'{p}load-balancer-name': shop, '{p}scheme': internal}\nbefore: {annotations: {'{p}load-balancer-name': shop}}",
         refuses: "annotations: {'{p}load-balancer-name': other}\nbefore: {annotations: {'{p}load-balancer-name': shop}}";
+    RolloutsLoseRequests = "ALB305", Consequence, advice, Nothing, "rollouts that can lose requests",
+        "When a Deployment replaces its Pods, Kubernetes ends old Pods as soon as new ones are ready, which the load balancer learns only later. With readiness gates a rollout waits until the new targets are healthy. They are added to Pods that are created in a namespace with the label.",
+        "run `kubectl label namespace NAME elbv2.k8s.aws/pod-readiness-gate-inject=enabled`, and restart the Deployment once the Ingress is there; docs/rollouts.md says what else a rollout needs",
+        accepts: "annotations: {'{p}target-type': ip}\nobjects: [{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {elbv2.k8s.aws/pod-readiness-gate-inject: enabled}}}]",
+        refuses: "annotations: {'{p}target-type': ip}\nobjects: [{apiVersion: v1, kind: Namespace, metadata: {name: shop}}]";
 }
 
 impl Code {

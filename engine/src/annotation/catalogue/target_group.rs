@@ -21,7 +21,7 @@ settings! { TARGET_GROUP_ROWS:
     )
     .code(Code::InvalidTargetType)
     .fix_of_code()
-    .also(&[Code::ServiceTypeMismatch, Code::Overridden])
+    .also(&[Code::ServiceTypeMismatch, Code::Overridden, Code::RolloutsLoseRequests])
     .default("instance")
     .flag(|settings| Value::Text(settings.default_target_type.to_string()))
     .params("targetType", Wins::OverEach, |spec, _| text(spec.target_type.as_ref()))
