@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use albedo_engine::stack::{Protocol, ProtocolVersion, Target, TargetHealth};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::address::dialled;
@@ -15,6 +15,7 @@ use crate::aws::Report;
 use crate::bodies::Cut;
 use crate::dial::{self, TargetClient};
 use crate::health::{self, Judgement};
+use crate::reports::Reports;
 use crate::snapshot::{Group, Snapshot};
 
 /// Seconds that running requests of a target that is deregistered get, if its target group says nothing:
@@ -132,13 +133,13 @@ impl Drop for Held {
 pub(crate) struct Backends {
     held: Mutex<BTreeMap<Key, Held>>,
     by_group: RwLock<BTreeMap<String, Vec<Arc<Backend>>>>,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: Arc<Reports>,
     /// How long a second of AWS's settings is.
     second: Duration,
 }
 
 impl Backends {
-    pub(crate) fn new(reports: mpsc::UnboundedSender<Report>, second: Duration) -> Self {
+    pub(crate) fn new(reports: Arc<Reports>, second: Duration) -> Self {
         Self { held: Mutex::default(), by_group: RwLock::default(), reports, second }
     }
 
@@ -198,8 +199,7 @@ impl Backends {
             cut.cut.send_replace(true);
         }));
         let report = Report { group, target: Some((id, port)), state: None, reason: None };
-        // Without a control API the receiver is gone.
-        drop(self.reports.send(report));
+        self.reports.put(report);
     }
 
     /// Ends everything; returns the reports that withdraw the health that was reported.

@@ -10,11 +10,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::sync::mpsc;
 
 use crate::aws::Report;
 use crate::backend::Backend;
 use crate::dial::{Dialled, dial};
+use crate::reports::Reports;
 
 /// What AWS's checks say they are.
 const AGENT: &str = "ELB-HealthChecker/2.0";
@@ -94,7 +94,7 @@ pub(crate) async fn check(
     backend: Arc<Backend>,
     group: String,
     check: HealthCheck,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: Arc<Reports>,
     second: Duration,
 ) {
     let seconds = |of: i32| second.saturating_mul(u32::try_from(of).unwrap_or(1));
@@ -114,8 +114,7 @@ pub(crate) async fn check(
         });
         if let Some(report) = news {
             tracing::info!(group, target = %backend.target.id, port = backend.target.port, state = report.state, "health");
-            // Without a control API the receiver is gone.
-            drop(reports.send(report));
+            reports.put(report);
         }
         tokio::time::sleep(seconds(check.interval_seconds)).await;
     }

@@ -24,6 +24,7 @@ mod gate;
 mod health;
 mod mtls;
 mod region;
+mod reports;
 mod serve;
 mod served;
 mod snapshot;
@@ -38,7 +39,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -49,6 +50,7 @@ pub use served::{By, Served};
 use aws::{Clients, Control};
 use backend::Backends;
 use gate::Keys;
+use reports::Reports;
 use serve::{Dice, Site};
 
 /// How often it is looked whether a load balancer serves.
@@ -157,11 +159,11 @@ impl Alb {
         let served = Arc::new(Served::default());
         let (mut sites, mut controls, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
         for region in &config.regions {
-            let (reports, told) = mpsc::unbounded_channel();
+            let reports = Arc::new(Reports::new());
             let site = Arc::new(Site {
                 region: region.clone(),
                 snapshot: watch::Sender::default(),
-                backends: Backends::new(reports, config.second),
+                backends: Backends::new(reports.clone(), config.second),
                 served: served.clone(),
                 dice: Dice::default(),
                 second: config.second,
@@ -174,7 +176,7 @@ impl Alb {
             let clients = Clients::new(&config.endpoint, region, (id, secret));
             let control = Control { endpoint: config.endpoint.clone(), region: region.clone() };
             tasks.push(tokio::spawn(region::follow(site.clone(), clients, control.clone())));
-            tasks.push(tokio::spawn(region::tell(control.clone(), told)));
+            tasks.push(tokio::spawn(region::tell(control.clone(), reports)));
             sites.push(site);
             controls.push(control);
         }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use crate::aws::{Clients, Control, ReadError, Reader, Report};
+use crate::reports::Reports;
 use crate::serve::Site;
 use crate::snapshot::Snapshot;
 
@@ -80,23 +79,21 @@ async fn whole(reader: &mut Reader, control: &Control, version: &mut u64, tells:
 }
 
 /// Tells the endpoint what the checks find, as long as it takes that.
-pub(crate) async fn tell(control: Control, mut reports: mpsc::UnboundedReceiver<Report>) {
-    let everything = Report { group: "*".to_owned(), target: None, state: Some("initial"), reason: None };
-    let mut batch = vec![everything];
+pub(crate) async fn tell(control: Control, reports: Arc<Reports>) {
+    reports.put(Report { group: "*".to_owned(), target: None, state: Some("initial"), reason: None });
     loop {
+        let batch = reports.take().await;
         match control.report(&batch).await {
             Ok(()) => {}
             Err(error @ crate::aws::ControlError::Absent(_)) => {
                 tracing::info!(region = control.region, %error, "health is not told");
-                // Kept empty, so that nothing piles up.
-                while reports.recv().await.is_some() {}
-                return;
+                return reports.close();
             }
-            Err(error) => tracing::warn!(region = control.region, %error, "health is not told"),
-        }
-        batch.clear();
-        if reports.recv_many(&mut batch, 1000).await == 0 {
-            return;
+            Err(error) => {
+                tracing::warn!(region = control.region, %error, "health is not told");
+                reports.put_back(batch);
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }

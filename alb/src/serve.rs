@@ -68,8 +68,8 @@ impl Site {
     /// Opens and closes ports as a snapshot has it, then serves by it.
     pub(crate) async fn follow(self: &Arc<Self>, snapshot: Arc<Snapshot>) {
         self.backends.follow(&snapshot);
-        // Those that stay are served by the new snapshot before new ones are opened, and never by none.
-        self.snapshot.send_replace(snapshot.clone());
+        // Ports that go are closed while the old snapshot knows them, so that nobody comes to a listener that is not there. Those that stay are
+        // served by the new snapshot before new ones are opened, and never by none.
         self.places().retain(|arn, place| {
             let balancer = snapshot.balancers.get(arn).filter(|balancer| balancer.is_active());
             let stays = |port: &u16, open: &mut Open| {
@@ -80,6 +80,7 @@ impl Site {
             place.open.retain(stays);
             balancer.is_some()
         });
+        self.snapshot.send_replace(snapshot.clone());
         for (arn, balancer) in snapshot.balancers.iter().filter(|(_, balancer)| balancer.is_active()) {
             let address = self.places().get(arn).map(|place| place.address);
             match address {

@@ -112,6 +112,23 @@ fn a_slow_client_gets_its_answer_as_long_as_something_moves() {
 }
 
 #[test]
+fn a_client_that_does_not_read_is_left_after_the_idle_timeout() {
+    run(async {
+        let (stage, target) = (Stage::new().await, Target::start("one").await);
+        let (at, balancer) = simple(&stage, "lazy", target.at).await;
+        stage.balancer_attribute(&balancer, "idle_timeout.timeout_seconds", "10").await;
+        stage.served("lazy", 80).await;
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        let asked = format!("GET /bytes?count={} HTTP/1.1\r\nhost: a\r\n\r\n", 100 << 20);
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        // 10 s of AWS are 2 s here, and two more are added to be sure that nothing moves.
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let read = rest(&mut stream).await.len();
+        assert!(read < 100 << 20, "all of it came to somebody who did not read: {read}");
+    });
+}
+
+#[test]
 fn a_client_that_leaves_is_counted_as_460() {
     run(async {
         let (stage, target) = (Stage::new().await, Target::start("one").await);

@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod examples;
 mod faults;
 mod health;
 mod model;
@@ -18,3 +19,4 @@ mod secure;
 mod stage;
 mod sticky;
 mod target;
+mod targets;

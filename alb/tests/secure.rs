@@ -305,7 +305,18 @@ fn a_user_without_a_session_is_sent_to_the_identity_provider() {
             "UserInfoEndpoint": format!("{ISSUER}/userinfo"), "ClientId": "client", "ClientSecret": "secret",
             "Scope": "openid email", "OnUnauthenticatedRequest": on, "AuthenticationRequestExtraParams": {"prompt": "login"}}})
         };
-        let gates = [("/login", oidc("authenticate")), ("/deny", oidc("deny")), ("/allow", oidc("allow"))];
+        let cognito = |domain: &str| {
+            json!({"Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig": {
+                "UserPoolArn": format!("arn:aws:cognito-idp:{}:123456789012:userpool/{}_abc", stage.region, stage.region),
+                "UserPoolClientId": "pool-client", "UserPoolDomain": domain}})
+        };
+        let gates = [
+            ("/login", oidc("authenticate")),
+            ("/deny", oidc("deny")),
+            ("/allow", oidc("allow")),
+            ("/prefix", cognito("shop")),
+            ("/whole", cognito("login.example.com")),
+        ];
         let at = gated(&stage, "logins", &target, &gates).await;
         let answer = get(&stage, at, "a.example.com", "/login", &[], None).await;
         assert_eq!(answer.status, 302);
@@ -326,5 +337,13 @@ fn a_user_without_a_session_is_sent_to_the_identity_provider() {
         assert_eq!(get(&stage, at, "a.example.com", "/deny", &[], None).await.status, 401);
         let answer = get(&stage, at, "a.example.com", "/allow", &[("x-amzn-oidc-data", "forged")], None).await;
         assert_eq!((answer.status, answer.received("x-amzn-oidc-data")), (200, None));
+        // A user pool's domain is a prefix of Cognito's, or a name of one's own.
+        let prefixed = format!("https://shop.auth.{}.amazoncognito.com/oauth2/authorize?", stage.region);
+        for (path, begins) in [("/prefix", prefixed.as_str()), ("/whole", "https://login.example.com/oauth2/authorize?")] {
+            let answer = get(&stage, at, "a.example.com", path, &[], None).await;
+            let location = answer.header("location");
+            assert_eq!(answer.status, 302);
+            assert!(location.starts_with(begins) && location.contains("client_id=pool-client"), "{location}");
+        }
     });
 }

@@ -36,7 +36,7 @@ pub struct Stage {
     pub emulator: &'static Emulator,
     pub region: String,
     pub alb: Alb,
-    world: World,
+    pub world: World,
 }
 
 impl Stage {

@@ -1,7 +1,7 @@
 //! Targets for tests: small servers that say what reached them, and do wrong what a test asks for.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
@@ -43,9 +43,18 @@ impl Target {
         Self::speaking(name, false).await
     }
 
+    /// The same at an address.
+    pub async fn at(address: IpAddr, name: &str) -> Self {
+        Self::listening(address, name, false).await
+    }
+
     /// Speaks HTTP/2 if asked to.
     pub async fn speaking(name: &str, http2: bool) -> Self {
-        let listener = TcpListener::bind((address(), 0)).await.unwrap();
+        Self::listening(address(), name, http2).await
+    }
+
+    async fn listening(address: IpAddr, name: &str, http2: bool) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let at = listener.local_addr().unwrap();
         let health = Arc::new(AtomicU16::new(200));
         let requests = Arc::new(AtomicU64::new(0));

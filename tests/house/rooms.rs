@@ -93,8 +93,9 @@ pub const ALB: &[RoomRow] = rows! {
     snapshot:  ["stack"] [];
     aws:       ["stack", "snapshot"] [AWS, WEB];
     dial:      ["stack", "bodies", "trusting"] [WEB, TLS];
-    health:    ["stack", "aws", "backend", "dial"] [WEB];
-    backend:   ["stack", "address", "aws", "bodies", "dial", "health", "snapshot"] [];
+    reports:   ["aws"] [];
+    health:    ["stack", "aws", "backend", "dial", "reports"] [WEB];
+    backend:   ["stack", "address", "aws", "bodies", "dial", "health", "reports", "snapshot"] [];
     transform: ["stack"] [WEB];
     gate:      ["stack", "traffic", "address", "bodies", "dial", "serve"] [WEB];
     mtls:      ["stack", "serve"] [WEB, TLS];
@@ -102,7 +103,7 @@ pub const ALB: &[RoomRow] = rows! {
     tls:       ["stack", "authority", "mtls", "serve", "snapshot"] [TLS];
     serve:     ["stack", "traffic", "address", "authority", "backend", "bodies", "dial", "gate", "mtls", "served", "snapshot", "sticky", "tls",
                 "transform"] [WEB];
-    region:    ["aws", "serve", "snapshot"] [];
+    region:    ["aws", "reports", "serve", "snapshot"] [];
     main:      ["*"] [];
 };
 

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::watched::{Activity, Watched};
 use super::{Site, answer, is_secure};
+use crate::snapshot::Snapshot;
 use crate::bodies::Body;
 use crate::tls::{self, Secured};
 
@@ -103,29 +104,23 @@ async fn accept(listener: TcpListener, site: Arc<Site>, arn: String, port: u16, 
                 continue;
             }
         };
-        let serving = connection(stream, peer, site.clone(), arn.clone(), port, closing.clone());
+        // The listener as it is now: it may be gone when the connection is served.
+        let snapshot = site.snapshot.borrow().clone();
+        let front = Front { site: site.clone(), arn: arn.clone(), port, peer, tls: None, activity: Activity::new() };
+        let serving = connection(stream, front, snapshot, closing.clone());
         // It ends by itself.
         drop(tokio::spawn(serving));
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    site: Arc<Site>,
-    arn: String,
-    port: u16,
-    closing: watch::Receiver<()>,
-) {
+async fn connection(stream: TcpStream, mut front: Front, snapshot: Arc<Snapshot>, closing: watch::Receiver<()>) {
+    let peer = front.peer;
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "no connection any more");
     }
-    let activity = Activity::new();
-    let stream = Watched::new(stream, activity.clone());
-    let snapshot = site.snapshot.borrow().clone();
-    let listener = snapshot.balancers.get(&arn).and_then(|balancer| balancer.listeners.get(&port));
+    let stream = Watched::new(stream, front.activity.clone());
+    let listener = snapshot.balancers.get(&front.arn).and_then(|balancer| balancer.listeners.get(&front.port));
     let Some(listener) = listener else { return };
-    let mut front = Front { site, arn, port, peer, tls: None, activity };
     if !is_secure(listener.protocol) {
         return serve(Arc::new(front), stream, false, closing).await;
     }
