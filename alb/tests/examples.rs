@@ -122,7 +122,12 @@ fn actions_answer_what_the_documentation_says() {
                 "/a/b?c=d",
                 "https://www.example.com:40443/a/b?c=d",
             ),
-            (page, json!({"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}), "/", "https://www.example.com:443/"),
+            (
+                page,
+                json!({"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}),
+                "/",
+                "https://www.example.com:443/",
+            ),
             // A part of its own, and one of the request.
             (
                 page,
@@ -151,6 +156,10 @@ fn actions_answer_what_the_documentation_says() {
         let answer = send(served, "www.example.com", hyper::Method::GET, "/", &[], "").await;
         let kind = answer.header("content-type").split(';').next();
         let given = (answer.status, kind, answer.text());
-        assert_eq!(given, (200, Some("text/plain"), "Hello world"), "{PAGES}rule-action-types.html#fixed-response-actions");
+        assert_eq!(
+            given,
+            (200, Some("text/plain"), "Hello world"),
+            "{PAGES}rule-action-types.html#fixed-response-actions"
+        );
     });
 }

@@ -339,7 +339,9 @@ fn a_user_without_a_session_is_sent_to_the_identity_provider() {
         assert_eq!((answer.status, answer.received("x-amzn-oidc-data")), (200, None));
         // A user pool's domain is a prefix of Cognito's, or a name of one's own.
         let prefixed = format!("https://shop.auth.{}.amazoncognito.com/oauth2/authorize?", stage.region);
-        for (path, begins) in [("/prefix", prefixed.as_str()), ("/whole", "https://login.example.com/oauth2/authorize?")] {
+        for (path, begins) in
+            [("/prefix", prefixed.as_str()), ("/whole", "https://login.example.com/oauth2/authorize?")]
+        {
             let answer = get(&stage, at, "a.example.com", path, &[], None).await;
             let location = answer.header("location");
             assert_eq!(answer.status, 302);

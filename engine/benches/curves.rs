@@ -122,7 +122,7 @@ fn memory(bounds: &mut Bounds) {
     let pod = |n: usize| Pod {
         key: Key::new("shop", &format!("app-5d9c7b8f6d-{n:05}")),
         ip: format!("10.77.{}.{}", n / 250, n % 250),
-        node: format!("ip-10-77-0-{}.eu-central-1.compute.internal", n % 50),
+        node: format!("ip-10-77-0-{}.eu-central-1.compute.internal", n % 50).into(),
         ports: [("http".to_owned(), 8080)].into(),
         containers_ready: true,
         target_health_gates: Vec::new(),
@@ -132,7 +132,7 @@ fn memory(bounds: &mut Bounds) {
         created_ms: 0,
     };
     let pods = bytes_each(COUNT, (0..COUNT).map(|n| Object::Pod(Box::new(pod(n)))));
-    bounds.check("a projected Pod", pods, 850.0, "bytes");
+    bounds.check("a projected Pod", pods, 500.0, "bytes");
     let slice = |n: usize| Endpoints {
         key: Key::new("shop", &format!("app-{n:05}")),
         service: format!("app-{n}"),
@@ -141,16 +141,15 @@ fn memory(bounds: &mut Bounds) {
         endpoints: (0..100)
             .map(|pod| Endpoint {
                 address: format!("10.77.{n}.{pod}"),
-                pod: Some(format!("app-5d9c7b8f6d-{pod:05}")),
+                pod: Some(format!("app-{n}-7b8f6d-{pod:05}")),
                 pod_namespace: None,
-                node: Some(format!("ip-10-77-0-{}.eu-central-1.compute.internal", pod % 50)),
                 ready: true,
                 terminating: false,
             })
             .collect(),
     };
     let slices = bytes_each(COUNT, (0..COUNT / 100).map(|n| Object::Endpoints(Box::new(slice(n)))));
-    bounds.check("an endpoint of an EndpointSlice", slices, 330.0, "bytes");
+    bounds.check("an endpoint of an EndpointSlice", slices, 320.0, "bytes");
     let ingresses = bytes_each(COUNT, (0..COUNT).map(|n| Object::Ingress(Box::new(ingress(Some(GROUP), n, 5, 0)))));
     bounds.check("an Ingress of five rules", ingresses, 5_500.0, "bytes");
 }

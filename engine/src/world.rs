@@ -4,6 +4,7 @@ mod class;
 mod edges;
 mod membership;
 mod object;
+mod pods;
 mod unbound;
 mod view;
 
@@ -21,6 +22,7 @@ pub use class::{Class, ClassError, LEGACY_CLASS, selects};
 pub use edges::{secret_refs, service_refs};
 pub use membership::{Membership, is_group_name};
 pub use object::{Kind, Object, SecretKeys};
+use pods::Pods;
 pub use view::{ClassifiedMember, Leaving, Overlay, View};
 
 /// A unit of work that a change affects.
@@ -50,7 +52,8 @@ pub struct World {
     namespaces: BTreeMap<String, Arc<BTreeMap<String, String>>>,
     secrets: BTreeMap<Key, Arc<SecretKeys>>,
     endpoints: BTreeMap<Key, BTreeMap<Key, Arc<Endpoints>>>,
-    pods: BTreeMap<Key, Arc<Pod>>,
+    /// With the Services whose `EndpointSlices` name each.
+    pods: Pods,
     nodes: BTreeMap<String, Arc<Node>>,
     bindings: BTreeMap<Key, Arc<TargetGroupBinding>>,
     groups: BTreeMap<String, Arc<IngressGroup>>,
@@ -70,8 +73,6 @@ pub struct World {
     services_of: BTreeMap<Key, BTreeSet<Key>>,
     /// Group → bindings with its labels.
     group_bindings: BTreeMap<GroupId, BTreeSet<Key>>,
-    /// Pod → Services whose `EndpointSlices` name it.
-    pod_services: BTreeMap<Key, BTreeSet<Key>>,
     /// Service → bindings of it.
     service_bindings: BTreeMap<Key, BTreeSet<Key>>,
     ready: BTreeSet<Kind>,
@@ -293,8 +294,7 @@ impl World {
     /// The Pods of a namespace that have this readiness gate.
     #[must_use]
     pub fn gated_pods(&self, namespace: &str, gate: &str) -> Vec<Arc<Pod>> {
-        let all = self.pods.range(Key::new(namespace, "")..).take_while(|(key, _)| key.namespace == namespace);
-        all.filter(|(_, pod)| pod.gate(gate).is_some()).map(|(_, pod)| pod.clone()).collect()
+        self.pods.of_namespace(namespace).filter(|pod| pod.gate(gate).is_some()).cloned().collect()
     }
 
     /// The `EndpointSlices` of a Service.

@@ -64,7 +64,9 @@ fn refusing_what_is_built() -> BTreeSet<&'static str> {
     // By their own effect; consequences are of an edit, which the predecessor carries out.
     let mut found: BTreeSet<&str> = CODES
         .iter()
-        .filter(|row| row.certainty == Certainty::Certain && (row.effect == Effect::Nothing || row.tier == Tier::Consequence))
+        .filter(|row| {
+            row.certainty == Certainty::Certain && (row.effect == Effect::Nothing || row.tier == Tier::Consequence)
+        })
         .map(|row| row.id)
         .collect();
     for (key, value) in rows().flat_map(keys).flat_map(|key| WRONG.map(|value| (key.clone(), value))) {

@@ -69,7 +69,7 @@ struct Standing {
 /// A standing with its network interfaces, in the order of the places; `None` for a hybrid node.
 struct Founded {
     standing: Standing,
-    interfaces: Vec<Option<Interface>>,
+    interfaces: Vec<Option<Arc<Interface>>>,
     /// Targets without an interface.
     lost: BTreeSet<String>,
 }
@@ -120,7 +120,7 @@ impl Reconciler {
             (all.map(|(key, binding)| (key.clone(), binding.clone())).collect(), world.lacks_bindings())
         });
         let standings = self.standings(bindings).await;
-        let places = standings.iter().flat_map(|standing| &standing.places).map(|(place, _)| place.clone()).collect();
+        let places = standings.iter().flat_map(|standing| &standing.places).map(|(place, _)| place).collect();
         if let Err(error) = self.read(&mut memory, &places).await {
             let said = standings.iter().map(|standing| (standing.key.clone(), error.to_string())).collect();
             if !error.may_pass() {
@@ -129,7 +129,9 @@ impl Reconciler {
             self.say_once(&mut memory, said);
             return Err(error.into());
         }
-        let founded: Vec<Founded> = standings.into_iter().map(|standing| found(standing, &memory)).collect();
+        let mut interfaces = BTreeMap::new();
+        let founded = standings.into_iter().map(|standing| found(standing, &memory, &mut interfaces));
+        let founded: Vec<Founded> = founded.collect();
         let needs: Vec<Need<'_>> = founded.iter().filter_map(Founded::need).collect();
         let (wanted, mut changes) = self.difference(&needs, &memory.groups);
         let shuts_out = changes.iter().any(|change| !change.revoke.is_empty());
@@ -163,7 +165,7 @@ impl Reconciler {
         refused.or(first).map_or(Ok(next), |text| Err(PassError::Networking(text)))
     }
 
-    async fn read(&self, memory: &mut Memory, places: &BTreeSet<Place>) -> Result<(), CloudError> {
+    async fn read(&self, memory: &mut Memory, places: &BTreeSet<&Place>) -> Result<(), CloudError> {
         let Memory { interfaces, groups, .. } = memory;
         interfaces.learn(&self.shared.cloud, places).boxed().await?;
         let facts = places.iter().filter_map(|place| interfaces.of(place));
@@ -337,7 +339,7 @@ impl Founded {
         let Standing { binding, key, places, complete } = &self.standing;
         let backends = self.interfaces.iter().zip(places);
         let backends =
-            backends.map(|(interface, (_, pod))| Backend { interface: interface.as_ref(), pod: pod.as_deref() });
+            backends.map(|(interface, (_, pod))| Backend { interface: interface.as_deref(), pod: pod.as_deref() });
         Some(Need {
             binding: key.clone(),
             networking: binding.spec.networking.as_ref()?,
@@ -434,7 +436,8 @@ fn place_of(address: &str, pod: Option<&Pod>, node: Option<&Node>) -> Place {
     }
 }
 
-fn found(standing: Standing, memory: &Memory) -> Founded {
+/// `interfaces`: those that were made for other places, by id. Many pods share one.
+fn found(standing: Standing, memory: &Memory, interfaces: &mut BTreeMap<String, Arc<Interface>>) -> Founded {
     let mut founded = Founded { interfaces: Vec::new(), lost: BTreeSet::new(), standing };
     for (place, pod) in &founded.standing.places {
         let fact = memory.interfaces.of(place);
@@ -442,7 +445,14 @@ fn found(standing: Standing, memory: &Memory) -> Founded {
             let name = pod.as_ref().map_or_else(|| place.to_string(), |pod| format!("{} ({place})", pod.key));
             founded.lost.insert(name);
         }
-        founded.interfaces.push(fact.map(|fact| interface(fact, &memory.groups)));
+        founded.interfaces.push(fact.map(|fact| {
+            let known = interfaces.get(&fact.id).cloned();
+            known.unwrap_or_else(|| {
+                let made = Arc::new(interface(fact, &memory.groups));
+                interfaces.insert(fact.id.clone(), made.clone());
+                made
+            })
+        }));
     }
     founded
 }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use albedo_alb::{Alb, Config};
-use albedo_testenv::{
-    Answer, Asked, Connector, ECHO_EXITS, Load, NodePorts, NodeSpec, Tally, eventually, trusting,
-};
+use albedo_testenv::{Answer, Asked, Connector, ECHO_EXITS, Load, NodePorts, NodeSpec, Tally, eventually, trusting};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
@@ -50,7 +48,8 @@ impl Shop {
     async fn open(base: &Arc<Base>) -> Result<Self> {
         let fixture = Fixture::with_webhooks(base, "rollouts", &["--targetgroupbinding-requeue-duration=1s"]).await?;
         let scope = &fixture.scope;
-        let alb = Alb::start(Config { second: SECOND, ..Config::new(scope.emulator().endpoint(), [&scope.region]) }).await?;
+        let alb =
+            Alb::start(Config { second: SECOND, ..Config::new(scope.emulator().endpoint(), [&scope.region]) }).await?;
         let connector = trusting(&alb.authority().pem())?;
         let node_ports = NodePorts::open(&scope.client(), &scope.namespace);
         let pool = scope.id.clone();

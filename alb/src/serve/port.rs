@@ -18,8 +18,8 @@ use tokio::task::JoinHandle;
 
 use super::watched::{Activity, Watched};
 use super::{Site, answer, is_secure};
-use crate::snapshot::Snapshot;
 use crate::bodies::Body;
+use crate::snapshot::Snapshot;
 use crate::tls::{self, Secured};
 
 /// What is added to a port that only an administrator may listen on, where that is not allowed.

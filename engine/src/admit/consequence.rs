@@ -11,7 +11,9 @@ use super::registration::GATES;
 use super::verdict::linked;
 use super::{ALLOW_REPLACEMENT, Context};
 use crate::annotation::SettingRow;
-use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, FRONTEND_NLB_SCHEME, GROUP_NAME, LOAD_BALANCER_NAME, SCHEME, TARGET_TYPE};
+use crate::annotation::catalogue::{
+    ENABLE_FRONTEND_NLB, FRONTEND_NLB_SCHEME, GROUP_NAME, LOAD_BALANCER_NAME, SCHEME, TARGET_TYPE,
+};
 use crate::compile::Cache;
 use crate::finding::{Certainty, Code, Finding, ObjectRef, Readers};
 use crate::kinds::{Key, LoadBalancerStatus};

@@ -37,8 +37,6 @@ pub struct Endpoint {
     pub pod: Option<String>,
     /// The namespace of the Pod, if it differs from that of the slice.
     pub pod_namespace: Option<Box<str>>,
-    /// Node.
-    pub node: Option<String>,
     /// Unknown counts as ready.
     pub ready: bool,
     /// Terminating.
@@ -82,7 +80,6 @@ fn endpoint(endpoint: discovery::Endpoint, namespace: &str) -> Endpoint {
         address: endpoint.addresses.into_iter().next().unwrap_or_default(),
         pod: target.name,
         pod_namespace: elsewhere.map(String::into_boxed_str),
-        node: endpoint.node_name,
         ready: conditions.ready.unwrap_or(true),
         terminating: conditions.terminating.unwrap_or(false),
     }

@@ -1,6 +1,6 @@
 //! The parts of a Pod that targets need.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1 as core;
 
@@ -46,9 +46,9 @@ pub struct Pod {
     /// Address.
     pub ip: String,
     /// Node.
-    pub node: String,
-    /// Ports by container port name.
-    pub ports: BTreeMap<String, i32>,
+    pub node: Arc<str>,
+    /// Names and numbers of container ports.
+    pub ports: Box<[(String, i32)]>,
     /// Whether all containers are ready, without regard to readiness gates.
     pub containers_ready: bool,
     /// Readiness gates that wait for the health of a target.
@@ -68,6 +68,12 @@ impl Pod {
     #[must_use]
     pub fn gate(&self, condition_type: &str) -> Option<&TargetHealthGate> {
         self.target_health_gates.iter().find(|gate| gate.condition_type == condition_type)
+    }
+
+    /// The number of the container port with this name; of several the last.
+    #[must_use]
+    pub fn port(&self, name: &str) -> Option<i32> {
+        self.ports.iter().rev().find(|(named, _)| named == name).map(|(_, number)| *number)
     }
 
     /// The condition of a gate, if there are both.
@@ -108,7 +114,7 @@ impl From<core::Pod> for Pod {
         Self {
             key,
             ip: status.pod_ip.unwrap_or_default(),
-            node: spec.node_name.unwrap_or_default(),
+            node: spec.node_name.unwrap_or_default().into(),
             ports: ports.filter_map(|port| Some((port.name?, port.container_port))).collect(),
             containers_ready: conditions
                 .iter()

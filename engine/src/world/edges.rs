@@ -179,8 +179,9 @@ impl World {
             return;
         }
         self.endpoints.entry(service.clone()).or_default().insert(endpoints.key.clone(), endpoints.clone());
+        let shared = Arc::new(service.clone());
         for pod in pods_of(&endpoints) {
-            self.pod_services.entry(pod).or_default().insert(service.clone());
+            self.pods.link(pod, &shared);
         }
         self.forget_pods(&service, before.as_deref());
         self.touch_bindings_of(&service, changes);
@@ -203,22 +204,23 @@ impl World {
     /// A slice was deleted or has changed: removes the Service from its pods, except from those that another slice names.
     fn forget_pods(&mut self, service: &Key, before: Option<&Endpoints>) {
         let Some(before) = before else { return };
-        let slices = self.endpoints.get(service);
-        let named: BTreeSet<Key> =
-            slices.into_iter().flat_map(BTreeMap::values).flat_map(|slice| pods_of(slice)).collect();
-        for pod in pods_of(before).filter(|pod| !named.contains(pod)) {
-            remove_from(&mut self.pod_services, &pod, service);
+        let mut gone: BTreeSet<Key> = pods_of(before).collect();
+        for slice in self.endpoints.get(service).into_iter().flat_map(BTreeMap::values) {
+            for pod in pods_of(slice) {
+                gone.remove(&pod);
+            }
+        }
+        for pod in gone {
+            self.pods.unlink(&pod, service);
         }
     }
 
     pub(super) fn apply_pod(&mut self, pod: Pod, changes: &mut Changes) {
         let key = pod.key.clone();
-        let pod = Arc::new(pod);
-        if self.pods.insert(key.clone(), pod.clone()).is_some_and(|before| before == pod) {
+        if !self.pods.put(pod) {
             return;
         }
-        // A slice may name a pod before the watch has reported the pod.
-        for service in self.pod_services.get(&key).into_iter().flatten() {
+        for service in self.pods.services(&key) {
             self.touch_bindings_of(service, changes);
         }
     }

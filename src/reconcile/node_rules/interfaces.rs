@@ -50,8 +50,8 @@ impl fmt::Display for Place {
 pub(super) struct Interfaces {
     /// All interfaces by instance.
     instances: BTreeMap<String, Read<Vec<InterfaceFact>>>,
-    /// Interfaces by id, or by pod and address, as [`name`] has them.
-    single: BTreeMap<String, Read<InterfaceFact>>,
+    /// Interfaces that are looked for one by one.
+    single: BTreeMap<Place, Read<InterfaceFact>>,
     /// Places without an interface.
     missed: BTreeMap<Place, Missed>,
 }
@@ -83,7 +83,7 @@ impl Interfaces {
     ///
     /// Instances are read whole, so that calls grow with nodes and not with pods. An instance is read again when one of its pods has an address
     /// that is not known: its interfaces, and their addresses, come and go.
-    pub(super) async fn learn(&mut self, cloud: &Cloud, places: &BTreeSet<Place>) -> Result<(), CloudError> {
+    pub(super) async fn learn(&mut self, cloud: &Cloud, places: &BTreeSet<&Place>) -> Result<(), CloudError> {
         let now = Instant::now();
         self.forget(places, now);
         let due = self.due(places, now);
@@ -108,11 +108,13 @@ impl Interfaces {
     }
 
     /// Keeps the interfaces of places that are looked for one by one.
-    fn keep_single(&mut self, places: &BTreeSet<Place>, facts: &[InterfaceFact], now: Instant) {
+    fn keep_single(&mut self, places: &BTreeSet<&Place>, facts: &[InterfaceFact], now: Instant) {
         let by_id: BTreeMap<&str, &InterfaceFact> = facts.iter().map(|fact| (fact.id.as_str(), fact)).collect();
-        let by_address: BTreeMap<IpAddr, &InterfaceFact> =
-            facts.iter().flat_map(|fact| fact.addresses.iter().filter_map(move |one| Some((one.parse().ok()?, fact)))).collect();
-        for place in places {
+        let by_address: BTreeMap<IpAddr, &InterfaceFact> = facts
+            .iter()
+            .flat_map(|fact| fact.addresses.iter().filter_map(move |one| Some((one.parse().ok()?, fact))))
+            .collect();
+        for place in places.iter().copied() {
             let fact = match place {
                 Place::Branch(id) => by_id.get(id.as_str()).copied(),
                 Place::Address { address, instance: None, .. } => address.parse().ok().and_then(|address: IpAddr| {
@@ -121,14 +123,14 @@ impl Interfaces {
                 Place::Address { .. } | Place::Instance(_) | Place::Outside => None,
             };
             if let Some(fact) = fact {
-                self.single.insert(name(place), Read { at: now, is: fact.clone() });
+                self.single.insert(place.clone(), Read { at: now, is: fact.clone() });
             }
         }
     }
 
     /// Notes what was looked for now and is still not known: what is on an instance that was read, and what was due.
-    fn note_missed(&mut self, places: &BTreeSet<Place>, now: Instant) {
-        for place in places {
+    fn note_missed(&mut self, places: &BTreeSet<&Place>, now: Instant) {
+        for place in places.iter().copied() {
             let was_read = instance(place).is_none_or(|id| self.instances.get(id).is_some_and(|read| read.at == now));
             let missed = self.missed.get(place).copied();
             if *place == Place::Outside || self.of(place).is_some() {
@@ -143,7 +145,7 @@ impl Interfaces {
     /// The interface of a place.
     pub(super) fn of(&self, place: &Place) -> Option<&InterfaceFact> {
         let of_instance = |id: &String| self.instances.get(id).into_iter().flat_map(|read| &read.is);
-        let single = || self.single.get(&name(place)).map(|read| &read.is);
+        let single = || self.single.get(place).map(|read| &read.is);
         match place {
             Place::Outside => None,
             Place::Instance(id) => of_instance(id).find(|fact| fact.primary),
@@ -157,22 +159,21 @@ impl Interfaces {
     }
 
     /// Places whose interface is not known, and for which it is time to look.
-    fn due<'p>(&self, places: &'p BTreeSet<Place>, now: Instant) -> Vec<&'p Place> {
-        let is_due = |place: &&Place| {
+    fn due<'p>(&self, places: &BTreeSet<&'p Place>, now: Instant) -> Vec<&'p Place> {
+        let is_due = |place: &&'p Place| {
             **place != Place::Outside
                 && self.of(place).is_none()
-                && self.missed.get(*place).is_none_or(|missed| missed.is_due(now))
+                && self.missed.get(place).is_none_or(|missed| missed.is_due(now))
         };
-        places.iter().filter(is_due).collect()
+        places.iter().copied().filter(is_due).collect()
     }
 
     /// Only what is asked for and young stays, so that memory is bounded by the cluster's size.
-    fn forget(&mut self, places: &BTreeSet<Place>, now: Instant) {
-        let instances: BTreeSet<&String> = places.iter().filter_map(instance).collect();
-        let names: BTreeSet<String> = places.iter().map(name).collect();
-        let young = |at: Instant, age: Duration| now.duration_since(at) < age;
-        self.instances.retain(|id, read| instances.contains(id) && young(read.at, BELIEVED));
-        self.single.retain(|name, read| names.contains(name) && young(read.at, BELIEVED));
+    fn forget(&mut self, places: &BTreeSet<&Place>, now: Instant) {
+        let instances: BTreeSet<&String> = places.iter().copied().filter_map(instance).collect();
+        let is_young = |at: Instant| now.duration_since(at) < BELIEVED;
+        self.instances.retain(|id, read| instances.contains(id) && is_young(read.at));
+        self.single.retain(|place, read| places.contains(place) && is_young(read.at));
         self.missed.retain(|place, _| places.contains(place));
     }
 
@@ -201,14 +202,6 @@ fn instance(place: &Place) -> Option<&String> {
         Place::Instance(id) => Some(id),
         Place::Address { instance, .. } => instance.as_ref(),
         Place::Branch(_) | Place::Outside => None,
-    }
-}
-
-fn name(place: &Place) -> String {
-    match place {
-        Place::Outside => String::new(),
-        Place::Instance(id) | Place::Branch(id) => id.clone(),
-        Place::Address { address, pod, .. } => format!("{pod} {address}"),
     }
 }
 
@@ -263,8 +256,8 @@ mod tests {
         Interfaces {
             instances: BTreeMap::from([("i-1".to_owned(), Read { at, is: of_node })]),
             single: BTreeMap::from([
-                ("eni-b".to_owned(), Read { at, is: fact("eni-b", false, &[], &[]) }),
-                ("ns/a@1 10.0.9.9".to_owned(), Read { at, is: fact("eni-f", false, &["10.0.9.9"], &[]) }),
+                (Place::Branch("eni-b".to_owned()), Read { at, is: fact("eni-b", false, &[], &[]) }),
+                (address("10.0.9.9", None), Read { at, is: fact("eni-f", false, &["10.0.9.9"], &[]) }),
             ]),
             missed: BTreeMap::new(),
         }
@@ -298,7 +291,8 @@ mod tests {
     #[test]
     fn what_is_not_asked_for_or_old_is_forgotten() {
         let began = Instant::now();
-        let places = BTreeSet::from([Place::Instance("i-1".to_owned()), Place::Branch("eni-x".to_owned())]);
+        let (instance, branch) = (Place::Instance("i-1".to_owned()), Place::Branch("eni-x".to_owned()));
+        let places = BTreeSet::from([&instance, &branch]);
         let mut interfaces = known(began);
         interfaces.missed.insert(Place::Branch("eni-x".to_owned()), Missed { at: began, times: 1 });
         interfaces.missed.insert(Place::Branch("eni-y".to_owned()), Missed { at: began, times: 1 });
@@ -311,7 +305,8 @@ mod tests {
     #[test]
     fn what_is_looked_for_in_vain_is_looked_for_less_and_less() {
         let began = Instant::now();
-        let places = BTreeSet::from([address("10.0.0.99", Some("i-1"))]);
+        let ghost = address("10.0.0.99", Some("i-1"));
+        let places = BTreeSet::from([&ghost]);
         let mut interfaces = known(began);
         let (mut looks, mut gaps) = (Vec::new(), Vec::new());
         for second in 0..3600 {
@@ -324,7 +319,7 @@ mod tests {
             }
         }
         assert_eq!(gaps[..8], [2, 4, 8, 16, 32, 64, 128, 240]);
-        assert_eq!(looks.len(), 22, "in an hour");
+        assert_eq!(looks.len(), 21, "in an hour");
         let fact = fact("eni-1", true, &["10.0.0.99"], &[]);
         interfaces.instances.insert("i-1".to_owned(), Read { at: began, is: vec![fact] });
         interfaces.note_missed(&places, began);
@@ -337,7 +332,7 @@ mod tests {
         let (old, new) = (address("10.0.0.99", Some("i-1")), address("10.0.0.98", Some("i-1")));
         let mut interfaces = known(began);
         interfaces.missed.insert(old.clone(), Missed { at: began, times: 7 });
-        let both = BTreeSet::from([old.clone(), new.clone()]);
+        let both = BTreeSet::from([&old, &new]);
         assert_eq!(interfaces.due(&both, began), [&new]);
         interfaces.instances.insert("i-1".to_owned(), Read { at: began, is: Vec::new() });
         interfaces.note_missed(&both, began);

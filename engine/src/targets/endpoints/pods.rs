@@ -92,7 +92,7 @@ fn fate(endpoint: &Endpoint, pod: &Pod, nodes: &BTreeMap<&str, &Node>, gate: &st
         let waits = pod.gate(gate).is_some();
         return Fate::Skip(if waits { SkipReason::AwaitsHealth } else { SkipReason::NotReady });
     }
-    let Some(node) = nodes.get(pod.node.as_str()) else { return Fate::Skip(SkipReason::NodeNotSeen) };
+    let Some(node) = nodes.get(&*pod.node) else { return Fate::Skip(SkipReason::NodeNotSeen) };
     match node.ready.as_str() {
         "True" if endpoint.terminating => Fate::Skip(SkipReason::Terminating),
         "True" => Fate::Target,

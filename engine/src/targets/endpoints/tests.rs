@@ -55,7 +55,7 @@ fn endpoint(address: &str, pod: &str) -> Endpoint {
 }
 
 fn pod(name: &str) -> Pod {
-    Pod { key: Key::new("ns", name), node: "n".to_owned(), containers_ready: true, ..Pod::default() }
+    Pod { key: Key::new("ns", name), node: "n".into(), containers_ready: true, ..Pod::default() }
 }
 
 fn node(name: &str, id: &str) -> Node {

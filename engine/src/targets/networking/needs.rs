@@ -137,12 +137,12 @@ fn ranges(port: &NetworkingPortSpec, pods: &[&Pod], faults: &mut Vec<NetworkingE
         }
         Some(IntOrString::String(name)) => {
             for pod in pods {
-                let Some(number) = pod.ports.get(name) else {
+                let Some(number) = pod.port(name) else {
                     let pod = pod.key.to_string();
                     faults.push(NetworkingError::NamedPortMissing { port: name.clone(), pod });
                     continue;
                 };
-                add(*number, faults);
+                add(number, faults);
             }
         }
     }
