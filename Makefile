@@ -53,8 +53,8 @@ golden: environment build ## replays what LBC made of each golden case; ID="f001
 		--kubectl "$$controlplane/kubectl" $(if $(VERDICT),--verdict $(if $(filter quick,$(VERDICT)),--without-solo)) $(foreach dir,$(CASES),--cases $(dir)) $(ID)
 
 .PHONY: bench-aws
-bench-aws: environment build ## AWS calls, seconds, CPU and memory of creating, restarting, editing, deleting; ALBS=50,300
-	ALBEDO_BIN=$(TARGET)/debug/albedo $(if $(ALBS),ALBS=$(ALBS)) $(TARGET)/debug/examples/bench-aws
+bench-aws: environment build ## AWS calls, seconds, CPU and memory of creating, restarting, editing, deleting; ALBS=50,300 or PODS=50x1000
+	ALBEDO_BIN=$(TARGET)/debug/albedo $(if $(ALBS),ALBS=$(ALBS)) $(if $(PODS),PODS=$(PODS)) $(TARGET)/debug/examples/bench-aws
 
 .PHONY: check-house
 check-house: ## the house rules: what may use what, purity, sizes and names (seconds)

@@ -224,8 +224,10 @@ def _subnet_tags(it, _w, region):
     return it["id"]
 
 
-def _node(it, w, _region):
+def _node(it, w, region):
     _instance(w, it["id"], it["eni"], it["subnet"], it["az"], it["ip"], {"Name": it["name"]})
+    if it.get("prefixes"):
+        ec2_backends[ACCOUNT][region].enis[it["eni"]].ipv4_prefixes = [{"Ipv4Prefix": prefix} for prefix in it["prefixes"]]
     return it["id"]
 
 

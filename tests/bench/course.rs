@@ -1,11 +1,12 @@
 //! The steps that are measured, one after the other on one test environment.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use albedo_testenv::{Albedo, Authority, Call, Launch, Scope, TestEnv, eventually};
+use albedo_testenv::{Albedo, Authority, Call, Launch, NodeSpec, Scope, State, TestEnv, eventually};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -20,7 +21,7 @@ use crate::figures::{FigureRow, Table, Usage};
 const LIMIT: Duration = Duration::from_mins(15);
 /// Members of the group.
 const GROUP: usize = 50;
-const PREFIX: &str = "alb.ingress.kubernetes.io";
+pub const PREFIX: &str = "alb.ingress.kubernetes.io";
 
 pub struct Course {
     size: usize,
@@ -81,13 +82,7 @@ impl Course {
         });
         table.add(row(format!("{size} ALBs created"), size, step.await?, per("22.6 an ALB", "26.9 an ALB")));
 
-        let before = self.mark().await?;
-        ensure!(self.albedo.stop().await?.success(), "albedo did not end well");
-        self.albedo = self.launch.start().await?;
-        let began = Instant::now();
-        self.quiet().await?;
-        let step = Step { calls: self.since(before).await?, took: began.elapsed(), usage: self.usage()? };
-        ensure!(step.calls.iter().all(|call| !call.write), "a restart wrote to AWS: {:?}", writes(&step.calls));
+        let step = self.restarted().await?;
         table.add(row(format!("restart on {size} ALBs"), size, step, per("16.2 an ALB", "26.3 an ALB, 322 s")));
 
         let step = self.measured(async |course: &Self| {
@@ -131,6 +126,51 @@ impl Course {
         Ok(())
     }
 
+    /// Stops and starts it, and waits until it rests. It writes nothing.
+    pub async fn restarted(&mut self) -> Result<Step> {
+        let before = self.mark().await?;
+        ensure!(self.albedo.stop().await?.success(), "albedo did not end well");
+        let began = Instant::now();
+        self.albedo = self.launch.start().await?;
+        self.quiet().await?;
+        let step = Step { calls: self.since(before).await?, took: began.elapsed(), usage: self.usage()? };
+        ensure!(step.calls.iter().all(|call| !call.write), "a restart wrote to AWS: {:?}", writes(&step.calls));
+        Ok(step)
+    }
+
+    /// A node in EC2 and in Kubernetes, with the first address of the block of its Pods.
+    pub async fn add_node(&self, name: &str, instance: &str, ip: &str, pods: &str) -> Result<()> {
+        let first = self.scope.world.nodes.first().context("no node")?;
+        let (zone, subnet) = (first.zone.clone(), self.scope.world.subnet("private-a").context("no subnet")?);
+        let planted = json!([{"kind": "node", "id": instance, "eni": instance.replacen("i-", "eni-", 1), "name": name,
+            "subnet": subnet, "az": zone, "ip": ip, "prefixes": [format!("{pods}/24")]}]);
+        self.scope.emulator().plant(&self.scope.region, &planted).await?;
+        let (name, provider_id) = (name.to_owned(), format!("aws:///{zone}/{instance}"));
+        let (ip, pod_cidr) = (ip.to_owned(), format!("{pods}/24"));
+        let spec = NodeSpec { name, provider_id, zone, ip, pod_cidr, labels: BTreeMap::new() };
+        self.test_env.kubelet().add_node(spec).await
+    }
+
+    pub async fn state(&self) -> Result<State> {
+        self.scope.emulator().state(&self.scope.region).await
+    }
+
+    pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
+        self.scope.kubectl(args).await
+    }
+
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        self.scope.api()
+    }
+
+    /// The IngressClass of all Ingresses.
+    pub fn class(&self) -> &str {
+        &self.scope.class
+    }
+
     pub fn log_tail(&self) -> String {
         let log = self.albedo.log();
         let lines: Vec<&str> = log.lines().collect();
@@ -144,12 +184,12 @@ impl Course {
     }
 
     /// Does something, waits until Albedo rests, and says what it cost.
-    async fn measured(&self, act: impl AsyncFn(&Self) -> Result<()>) -> Result<Step> {
+    pub async fn measured(&self, act: impl AsyncFn(&Self) -> Result<()>) -> Result<Step> {
         let (mark, before, began) = (self.mark().await?, self.usage()?, Instant::now());
         act(self).await?;
         self.quiet().await?;
         let (took, after) = (began.elapsed(), self.usage()?);
-        let usage = Usage { cpu: after.cpu.saturating_sub(before.cpu), resident: after.resident };
+        let usage = Usage { cpu: after.cpu.saturating_sub(before.cpu), ..after };
         Ok(Step { calls: self.since(mark).await?, took, usage })
     }
 
@@ -179,14 +219,14 @@ impl Course {
             "spec": {"ingressClassName": self.scope.class, "rules": [{"host": format!("{name}.example.com"), "http": {"paths": paths}}]}})
     }
 
-    async fn apply(&self, items: Vec<Value>) -> Result<()> {
+    pub async fn apply(&self, items: Vec<Value>) -> Result<()> {
         let file = self.test_env.dir().join("applied.json");
         std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())?;
         self.scope.kubectl(&["apply", "--server-side", "-f", &file.to_string_lossy()]).await.map(drop)
     }
 
     /// Waits until so many Ingresses have an address.
-    async fn addressed(&self, count: usize) -> Result<()> {
+    pub async fn addressed(&self, count: usize) -> Result<()> {
         let api: Api<Ingress> = self.scope.api();
         eventually("every Ingress has an address", LIMIT, async || {
             let all = api.list(&ListParams::default()).await?.items;
@@ -207,7 +247,7 @@ impl Course {
     }
 
     /// Waits until Albedo has no work left and does nothing any more.
-    async fn quiet(&self) -> Result<()> {
+    pub async fn quiet(&self) -> Result<()> {
         self.launch.quiet(self.scope.emulator(), LIMIT).await
     }
 
@@ -225,15 +265,22 @@ impl Course {
 }
 
 /// What a step cost.
-struct Step {
+pub struct Step {
     calls: Vec<Call>,
     took: Duration,
     usage: Usage,
 }
 
+impl Step {
+    /// A row without figures of the predecessor.
+    pub fn row(self, step: String, balancers: usize) -> FigureRow {
+        row(step, balancers, self, "")
+    }
+}
+
 fn row(step: String, balancers: usize, cost: Step, lbc: &'static str) -> FigureRow {
     let Step { calls, took, usage } = cost;
-    FigureRow { step, balancers, calls, took, cpu: usage.cpu, resident: usage.resident, lbc }
+    FigureRow { step, balancers, calls, took, usage, lbc }
 }
 
 fn writes(calls: &[Call]) -> Vec<&str> {

@@ -13,6 +13,10 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident set, in bytes.
     pub resident: u64,
+    /// The part of it that is not mapped from files.
+    pub anonymous: u64,
+    /// The largest that the resident set has been.
+    pub peak: u64,
 }
 
 impl Usage {
@@ -25,8 +29,11 @@ impl Usage {
         // utime and stime are fields 14 and 15, in hundredths of a second on every Linux.
         let cpu = Duration::from_millis((ticks(11) + ticks(12)) * 10);
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("reading its memory")?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
-        Ok(Self { cpu, resident: kib.unwrap_or(0_u64) * 1024 })
+        let bytes = |name: &str| {
+            let kib = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+            kib.unwrap_or(0_u64) * 1024
+        };
+        Ok(Self { cpu, resident: bytes("VmRSS:"), anonymous: bytes("RssAnon:"), peak: bytes("VmHWM:") })
     }
 }
 
@@ -38,8 +45,7 @@ pub struct FigureRow {
     pub balancers: usize,
     pub calls: Vec<Call>,
     pub took: Duration,
-    pub cpu: Duration,
-    pub resident: u64,
+    pub usage: Usage,
     /// What the predecessor needs with the same emulator, as it was measured.
     pub lbc: &'static str,
 }
@@ -65,21 +71,23 @@ impl Table {
     /// Prints all of it.
     pub fn print(&self) {
         println!(
-            "\n{:<44} {:>7} {:>7} {:>9} {:>8} {:>7} {:>8}  predecessor",
-            "step", "reads", "writes", "per ALB", "seconds", "CPU s", "RSS MB"
+            "\n{:<44} {:>7} {:>7} {:>9} {:>8} {:>7} {:>8} {:>8} {:>8}  predecessor",
+            "step", "reads", "writes", "per ALB", "seconds", "CPU s", "RSS MB", "anon MB", "peak MB"
         );
         for row in &self.rows {
             let writes = row.calls.iter().filter(|call| call.write).count();
             let per = tenths(row.calls.len(), row.balancers.max(1));
             println!(
-                "{:<44} {:>7} {:>7} {:>9} {:>8.1} {:>7.1} {:>8}  {}",
+                "{:<44} {:>7} {:>7} {:>9} {:>8.1} {:>7.1} {:>8} {:>8} {:>8}  {}",
                 row.step,
                 row.calls.len() - writes,
                 writes,
                 per,
                 row.took.as_secs_f64(),
-                row.cpu.as_secs_f64(),
-                row.resident / 1_000_000,
+                row.usage.cpu.as_secs_f64(),
+                row.usage.resident / 1_000_000,
+                row.usage.anonymous / 1_000_000,
+                row.usage.peak / 1_000_000,
                 row.lbc
             );
         }
