@@ -384,6 +384,52 @@ pub async fn two_clusters_share_a_target_group(base: Arc<Base>) -> Result<()> {
     hands.fixture.close().await
 }
 
+/// Two clusters, each with an Albedo of its own, bind one target group: each registers and deregisters its own Pods. When one cluster lets go, the targets of
+/// the other stay, also over its restart.
+pub async fn two_albedos_share_a_target_group(base: Arc<Base>) -> Result<()> {
+    let mut blue = Hands { fixture: Fixture::open(&base, "blue").await? };
+    let mut green = Fixture::open(&base, "green").await?;
+    // The second cluster is in the first one's VPC.
+    let (region, vpc) = (blue.fixture.scope.region.clone(), blue.fixture.scope.world.vpc_id.clone());
+    green.flags(&[&format!("--aws-region={region}"), &format!("--aws-vpc-id={vpc}")]);
+    green
+        .launch
+        .env
+        .extend([("AWS_REGION".to_owned(), (&region).into()), ("AWS_ACCESS_KEY_ID".to_owned(), "green".into())]);
+    let own = policy(&blue.fixture.scope.cluster, &vpc, &[]).await?;
+    let others = policy(&green.scope.cluster, &vpc, &[]).await?;
+    blue.fixture.scope.emulator().policies(&region, &[own, others]).await?;
+
+    let arn = blue.target_group("both", json!(null)).await?;
+    let theirs: Vec<Value> = THEIRS.iter().map(|id| json!({"Id": id, "Port": 8080})).collect();
+    blue.call("DeregisterTargets", &json!({"TargetGroupArn": arn, "Targets": theirs})).await?;
+    let spec = json!({"targetGroupARN": arn, "targetType": "ip", "multiClusterTargetGroup": true});
+    for fixture in [&mut blue.fixture, &mut green] {
+        fixture.backends("ClusterIP").await?;
+        fixture.apply(&[of_web("both", &spec)]).await?;
+        fixture.start().await?;
+    }
+    blue.has(&arn, "two Pods of each cluster", |ids| ids.len() == 4).await?;
+    let pods = async |fixture: &Fixture| {
+        let path = "jsonpath={.items[*].status.podIP}";
+        let listed = fixture.kubectl(&["get", "pods", "-l", "app=web", "-o", path]).await?;
+        let mut ips: Vec<String> = listed.split_whitespace().map(str::to_owned).collect();
+        ips.sort_unstable();
+        anyhow::Ok(ips)
+    };
+    green.kubectl(&["scale", "deployment", "web", "--replicas=1"]).await?;
+    blue.has(&arn, "one of them less", |ids| ids.len() == 3).await?;
+    let of_blue = pods(&blue.fixture).await?;
+    green.kubectl(&["delete", "targetgroupbinding", "both", "--timeout=30s"]).await?;
+    blue.has(&arn, "those of the first alone", |ids| *ids == of_blue).await?;
+    blue.fixture.albedo()?.stop().await?;
+    blue.fixture.start().await?;
+    blue.fixture.quiet().await?;
+    blue.has(&arn, "the same after a restart", |ids| *ids == of_blue).await?;
+    green.close().await?;
+    blue.fixture.close().await
+}
+
 /// A target group of another account: its targets are registered with a role there, and no other call is made with it. Without the permission to assume it the
 /// binding hears that.
 pub async fn a_role_changes_targets_of_another_account(base: Arc<Base>) -> Result<()> {

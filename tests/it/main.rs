@@ -121,6 +121,7 @@ const TESTS: &[(&str, Test)] = tests![
     bindings::a_group_keeps_its_target_group,
     bindings::what_clusters_share_keeps_the_targets_of_all,
     bindings::two_clusters_share_a_target_group,
+    bindings::two_albedos_share_a_target_group,
     bindings::a_role_changes_targets_of_another_account,
     bindings::admission_knows_bindings,
     gates::a_rollout_waits_until_targets_are_healthy,
