@@ -90,7 +90,7 @@ async fn shown(alb: &Alb) {
 
 #[expect(clippy::print_stdout, reason = "the table is what the command is run for")]
 fn print(balancers: &[Balancer]) {
-    println!("{} load balancers:", balancers.len());
+    println!("load balancers: {}", balancers.len());
     for one in balancers {
         let ports = one.ports.iter().map(|(port, at)| match at.port() {
             same if same == *port => port.to_string(),

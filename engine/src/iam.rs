@@ -32,6 +32,8 @@ pub struct Scope<'a> {
     pub cluster: Option<&'a str>,
     /// The VPC whose security groups may get rules. Without it, those of every VPC.
     pub vpc: Option<&'a str>,
+    /// ARNs of roles that may be assumed: those that bindings name in `iamRoleArnToAssume`.
+    pub roles: &'a [String],
 }
 
 /// The partition of this name.
@@ -71,7 +73,12 @@ pub fn policy(purpose: Purpose, scope: Scope<'_>) -> Result<String, serde_json::
     // What a condition compares with has to live as long as the document.
     let vpc = scope.vpc.map(|id| format!("arn:{}:ec2:*:*:vpc/{id}", scope.partition));
     let wanted = STATEMENTS.iter().filter(|statement| statement.purpose == purpose);
-    let statement = wanted.map(|statement| allow(statement, scope, vpc.as_deref())).collect();
+    let mut statement: Vec<Allow<'_>> = wanted.map(|statement| allow(statement, scope, vpc.as_deref())).collect();
+    if !scope.roles.is_empty() {
+        let (action, resource) = (BTreeSet::from(["sts:AssumeRole"]), scope.roles.iter().cloned().collect());
+        let (sid, effect, condition) = ("AssumeRolesOfTargets", "Allow", BTreeMap::new());
+        statement.push(Allow { sid, effect, action, resource, condition });
+    }
     serde_json::to_string_pretty(&Document { version: "2012-10-17", statement }).map(|text| text + "\n")
 }
 

@@ -87,10 +87,8 @@ impl Hands {
     /// From here on AWS allows to assume roles, too.
     async fn allow_roles(&self) -> Result<()> {
         let (scope, cluster) = (&self.fixture.scope, &self.fixture.scope.cluster);
-        let own = policy(cluster, &scope.world.vpc_id, &[]).await?;
-        let statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"});
-        let assume = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
-        scope.emulator().policies(&scope.region, &[own, assume]).await
+        let own = policy(cluster, &scope.world.vpc_id, &[&format!("--assume-role={ROLE}")]).await?;
+        scope.emulator().policies(&scope.region, &[own]).await
     }
 
     async fn unwritten(&self, mark: u64) -> Result<()> {

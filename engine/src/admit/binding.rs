@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::verdict::{answer_about, policy_for};
 use super::{Context, Details, Mode, Operation, PatchOp, Request, ReviewAnswer};
+use crate::annotation::arn::is_role;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 use crate::kinds::{Key, TargetGroupBinding, TargetGroupBindingSpec, target_group_name};
 use crate::stack::{TargetGroupTraits, TargetType};
@@ -288,19 +289,6 @@ fn is_target_group_arn(arn: &str) -> bool {
         matches!(fields, [Some("arn"), Some(partition), Some("elasticloadbalancing")] if partition.starts_with("aws"));
     let clean = !arn.chars().any(|c| c.is_whitespace() || c.is_control());
     service && clean && target_group_name(arn).is_some()
-}
-
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>
-fn is_role(arn: &str) -> bool {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [_, _, service, region, account, name] = parts.as_slice() else { return false };
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    let is_clean = !arn.chars().any(|c| c.is_whitespace() || c.is_control());
-    arn.starts_with("arn:aws")
-        && (*service, *region) == ("iam", "")
-        && is_account
-        && name.starts_with("role/")
-        && is_clean
 }
 
 fn is_vpc(id: &str) -> bool {

@@ -179,6 +179,20 @@ impl Kind {
     }
 }
 
+/// Whether it is the ARN of an IAM role: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>.
+#[must_use]
+pub fn is_role(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [_, _, service, region, account, name] = parts.as_slice() else { return false };
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let is_clean = !arn.chars().any(|c| c.is_whitespace() || c.is_control());
+    arn.starts_with("arn:aws")
+        && (*service, *region) == ("iam", "")
+        && is_account
+        && name.starts_with("role/")
+        && is_clean
+}
+
 /// The partition that a region belongs to.
 #[must_use]
 pub fn partition_of(region: &str) -> &'static str {
