@@ -251,11 +251,11 @@ impl Course {
         self.launch.quiet(self.scope.emulator(), LIMIT).await
     }
 
-    async fn mark(&self) -> Result<u64> {
+    pub async fn mark(&self) -> Result<u64> {
         self.scope.emulator().mark().await
     }
 
-    async fn since(&self, mark: u64) -> Result<Vec<Call>> {
+    pub async fn since(&self, mark: u64) -> Result<Vec<Call>> {
         self.scope.emulator().calls_since(&self.scope.region, mark).await
     }
 

@@ -2,10 +2,13 @@
 //!
 //! The objects are Services without a selector, `EndpointSlices` and Pods that no kubelet tends, on nodes whose network interfaces have their addresses.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, PostParams};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::course::{Course, PREFIX};
@@ -15,6 +18,9 @@ use crate::figures::Table;
 const SLICE: usize = 100;
 /// Pods on a node: as many as the addresses of the block that its network interface has.
 const ON_NODE: usize = 250;
+/// How long Pods flap, and how often one becomes ready.
+const FLAPPING: Duration = Duration::from_mins(1);
+const TRIALS: usize = 50;
 /// Requests to the API server at a time.
 const AT_ONCE: usize = 16;
 
@@ -25,7 +31,7 @@ impl Course {
         self.make_pods(groups, each).await?;
         self.quiet().await?;
         let what = format!("{groups} × {each} Pods");
-        let services = (0..groups).flat_map(|group| backends(group, each)).collect::<Vec<_>>();
+        let services = (0..groups).flat_map(|group| backends(group, each)).collect();
         self.apply(services).await?;
         self.quiet().await?;
         let ingresses: Vec<Value> = (0..groups).map(|group| self.ingress_of(group)).collect();
@@ -34,16 +40,72 @@ impl Course {
             course.addressed(groups).await
         });
         let step = step.await?;
-        let state = self.state().await?;
-        let registered: usize = state.target_groups.iter().map(|group| group.targets.len()).sum();
-        ensure!(registered == groups * each, "{registered} targets are registered, not {}", groups * each);
+        self.all_registered(groups * each).await?;
         table.add(step.row(format!("{what} registered"), groups));
+        let step = self.measured(async |course: &Self| course.flap(each).await).await?;
+        self.all_registered(groups * each).await?;
+        table.add(step.row(format!("{each} of them flap for a minute"), groups));
+        self.latencies(each).await?;
         let step = self.restarted().await?;
         table.add(step.row(format!("restart on {what}"), groups));
         let step = self.measured(async |course: &Self| {
             course.kubectl(&["delete", "ingress", "--all", "--timeout=600s"]).await.map(drop)
         });
         table.add(step.await?.row(format!("{what} deregistered"), groups));
+        Ok(())
+    }
+
+    async fn all_registered(&self, count: usize) -> Result<()> {
+        let state = self.state().await?;
+        let registered: usize = state.target_groups.iter().map(|group| group.targets.len()).sum();
+        ensure!(registered == count, "{registered} targets are registered, not {count}");
+        Ok(())
+    }
+
+    /// The Pods of the first group become not ready and ready again for a minute, every second half of their slices.
+    async fn flap(&self, each: usize) -> Result<()> {
+        let end = Instant::now() + FLAPPING;
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        for round in 0.. {
+            seconds.tick().await;
+            if Instant::now() > end {
+                break;
+            }
+            for (number, first) in (0..each).step_by(SLICE).enumerate() {
+                self.put(&slice(0, each, first, |_| (round + number) % 2 == 0)).await?;
+            }
+        }
+        for first in (0..each).step_by(SLICE) {
+            self.put(&slice(0, each, first, |_| true)).await?;
+        }
+        Ok(())
+    }
+
+    /// How long it takes from a ready endpoint to the call that registers it.
+    async fn latencies(&self, each: usize) -> Result<()> {
+        let mut took = Vec::new();
+        for number in 0..TRIALS {
+            for ready in [false, true] {
+                let (mark, began) = (self.mark().await?, Instant::now());
+                self.put(&slice(0, each, 0, |one| one != number || ready)).await?;
+                let operation = if ready { "RegisterTargets" } else { "DeregisterTargets" };
+                while !self.since(mark).await?.iter().any(|call| call.operation == operation) {
+                    ensure!(began.elapsed() < Duration::from_secs(60), "no {operation} within a minute");
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                took.extend(ready.then(|| began.elapsed()));
+            }
+        }
+        took.sort_unstable();
+        let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or_default();
+        println!("endpoint ready to registered: p50 {:.0?}, p99 {:.0?} of {TRIALS}", at(50), at(99));
+        Ok(())
+    }
+
+    async fn put(&self, slice: &Value) -> Result<()> {
+        let api: Api<EndpointSlice> = self.api();
+        let name = slice["metadata"]["name"].as_str().unwrap_or_default();
+        api.patch(name, &PatchParams::apply("bench").force(), &Patch::Apply(slice)).await?;
         Ok(())
     }
 
@@ -113,17 +175,21 @@ fn backends(group: usize, each: usize) -> Vec<Value> {
     let service = format!("many-{group}");
     let mut objects = vec![json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": service},
         "spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8080}]}})];
-    for first in (0..each).step_by(SLICE) {
-        let endpoint = |number: usize| {
-            let (node, host) = ((group * each + number) / ON_NODE, 1 + (group * each + number) % ON_NODE);
-            let node = Place::of_node(node);
-            json!({"addresses": [node.address(host)], "nodeName": node.name(),
-                "conditions": {"ready": true}, "targetRef": {"kind": "Pod", "name": pod(group, number)}})
-        };
-        let endpoints: Vec<Value> = (first..each.min(first + SLICE)).map(endpoint).collect();
-        objects.push(json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-            "metadata": {"name": format!("{service}-{first}"), "labels": {"kubernetes.io/service-name": service}},
-            "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}], "endpoints": endpoints}));
-    }
+    objects.extend((0..each).step_by(SLICE).map(|first| slice(group, each, first, |_| true)));
     objects
+}
+
+/// A slice of a group, from an endpoint on; which of its endpoints are ready.
+fn slice(group: usize, each: usize, first: usize, ready: impl Fn(usize) -> bool) -> Value {
+    let service = format!("many-{group}");
+    let endpoint = |number: usize| {
+        let (node, host) = ((group * each + number) / ON_NODE, 1 + (group * each + number) % ON_NODE);
+        let node = Place::of_node(node);
+        json!({"addresses": [node.address(host)], "nodeName": node.name(),
+                "conditions": {"ready": ready(number)}, "targetRef": {"kind": "Pod", "name": pod(group, number)}})
+    };
+    let endpoints: Vec<Value> = (first..each.min(first + SLICE)).map(endpoint).collect();
+    json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": format!("{service}-{first}"), "labels": {"kubernetes.io/service-name": service}},
+            "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}], "endpoints": endpoints})
 }
