@@ -121,8 +121,8 @@ impl Reconciler {
             for found in &mut kept.load_balancers {
                 found.dns_name.clone_from(&reached.dns_name);
             }
-            for found in &mut kept.frontend_nlbs {
-                found.dns_name.clone_from(&reached.frontend_dns_name);
+            for found in &mut kept.nlbs {
+                found.dns_name.clone_from(&reached.nlb_dns_name);
             }
             kept
         });
@@ -163,8 +163,8 @@ pub(super) fn start(observed: &Observed) -> Reached {
         reached.arn.clone_from(&found.arn);
         reached.dns_name.clone_from(&found.dns_name);
     }
-    if let Some(found) = observed.frontend_nlbs.first() {
-        reached.frontend_dns_name.clone_from(&found.dns_name);
+    if let Some(found) = observed.nlbs.first() {
+        reached.nlb_dns_name.clone_from(&found.dns_name);
     }
     reached.resources = Known::of(observed).names().clone();
     reached
