@@ -124,7 +124,6 @@ struct Shared {
     inventory: inventory::Inventory,
     certificates: facts::Certificates,
     zones: facts::Zones,
-    addons: addons::Memory,
     roles: roles::Roles,
 }
 
@@ -151,7 +150,6 @@ impl Cloud {
             inventory: inventory::Inventory::default(),
             certificates: facts::Certificates::default(),
             zones: facts::Zones::default(),
-            addons: addons::Memory::default(),
             roles: roles::Roles::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -192,10 +190,6 @@ impl Cloud {
 
     fn described(&self) -> &facts::Certificates {
         &self.shared.certificates
-    }
-
-    fn addons(&self) -> &addons::Memory {
-        &self.shared.addons
     }
 
     fn zones(&self) -> &facts::Zones {

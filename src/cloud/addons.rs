@@ -1,13 +1,8 @@
-//! Add-ons of a load balancer: read only where somebody says something of them and remembered for a while; attached and detached.
-
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+//! Add-ons of a load balancer: how AWS is asked for each, and how it is attached and detached.
 
 use albedo_engine::plan::operation::ApiService;
-use albedo_engine::stack::{Addon, Addons, Attachment, ObservedLoadBalancer, Ref, SHIELD_PROTECTION};
+use albedo_engine::stack::{Addon, Attachment, Ref, SHIELD_PROTECTION};
 use aws_sdk_elasticloadbalancingv2::types::MinimumLoadBalancerCapacity;
-use tokio::time::Instant;
 
 use super::Cloud;
 use super::error::{CloudError, need};
@@ -16,77 +11,13 @@ use super::known::Applied;
 use super::operations::{Writing, done, gone_is_fine, send};
 use super::unlisted;
 
-/// How long an answer serves; what we write ourselves is known at once. AWS lets one `GetWebACLForResource` through a
-/// second, and each is about one load balancer.
-const FRESH: Duration = Duration::from_mins(10);
-/// Load balancers that are remembered.
-const MOST: usize = 10_000;
-
-/// Answers, and when they were given, by the ARN of a load balancer.
-#[derive(Debug, Default)]
-pub(super) struct Memory(Mutex<BTreeMap<String, BTreeMap<Addon, (Attachment, Instant)>>>);
-
-impl Memory {
-    /// What still serves.
-    fn get(&self, arn: &str, now: Instant) -> Addons {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(arn).into_iter().flatten();
-        let fresh = known.filter(|(_, (_, at))| now.saturating_duration_since(*at) < FRESH);
-        fresh.map(|(addon, (is, _))| (*addon, is.clone())).collect()
-    }
-
-    fn put(&self, arn: &str, addon: Addon, is: Attachment, now: Instant) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Deleted by others, most of them; what still counts is read again.
-        if known.len() >= MOST && !known.contains_key(arn) {
-            known.clear();
-        }
-        known.entry(arn.to_owned()).or_default().insert(addon, (is, now));
-    }
-
-    pub(super) fn forget(&self, arn: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(arn);
-    }
-
-    /// Keeps what a write attached to a load balancer; one that failed may have been done.
-    pub(super) fn note(&self, arn: &str, addon: Addon, is: Option<&str>, done: bool) {
-        match is {
-            _ if !done => self.forget(arn),
-            // Its id is needed to delete it, and only AWS's own answer has that for certain.
-            Some(_) if addon == Addon::Shield => {
-                if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(arn) {
-                    known.remove(&addon);
-                }
-            }
-            Some(is) => self.put(arn, addon, Attachment::To(is.to_owned()), Instant::now()),
-            None => self.put(arn, addon, Attachment::Nothing, Instant::now()),
-        }
-    }
-}
-
 impl Cloud {
-    /// What is attached to a load balancer, as far as something is asked of it. Answers are up to ten minutes old. Each service is asked for
-    /// itself: what one does not answer stays unknown, and its error is given back.
-    pub async fn observe_addons(&self, asked: &Addons, balancer: &mut ObservedLoadBalancer) -> Vec<CloudError> {
-        let (arn, now) = (balancer.arn.as_str(), Instant::now());
-        balancer.addons = self.addons().get(arn, now);
-        let mut unread = Vec::new();
-        for &addon in asked.keys() {
-            if balancer.addons.contains_key(&addon) {
-                continue;
-            }
-            match self.attached(addon, arn).await {
-                Ok(is) => {
-                    self.addons().put(arn, addon, is.clone(), now);
-                    balancer.addons.insert(addon, is);
-                }
-                Err(error) => unread.push(error),
-            }
-        }
-        unread
-    }
-
-    pub(super) async fn attached(&self, addon: Addon, balancer: &str) -> Result<Attachment, CloudError> {
+    /// What is attached of an add-on to a load balancer.
+    ///
+    /// # Errors
+    ///
+    /// Whatever AWS says.
+    pub async fn attached(&self, addon: Addon, balancer: &str) -> Result<Attachment, CloudError> {
         match addon {
             Addon::WebAcl => self.web_acl_of(balancer).await,
             Addon::ClassicWebAcl => self.classic_web_acl_of(balancer).await,
@@ -166,44 +97,5 @@ impl Writing<'_> {
                     .map(done)
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn associate(done: bool, memory: &Memory) {
-        memory.note("arn", Addon::ClassicWebAcl, Some("acl"), done);
-    }
-
-    #[test]
-    fn what_was_written_is_known_and_what_failed_is_not() {
-        let memory = Memory::default();
-        associate(true, &memory);
-        let now = Instant::now();
-        let known = Addons::from([(Addon::ClassicWebAcl, Attachment::To("acl".to_owned()))]);
-        assert_eq!(memory.get("arn", now), known);
-        assert_eq!(memory.get("arn", now + FRESH), Addons::new());
-        associate(false, &memory);
-        assert_eq!(memory.get("arn", now), Addons::new());
-    }
-
-    #[test]
-    fn the_id_of_a_protection_is_read_and_not_guessed() {
-        let memory = Memory::default();
-        memory.note("arn", Addon::Shield, None, true);
-        let now = Instant::now();
-        assert_eq!(memory.get("arn", now), Addons::from([(Addon::Shield, Attachment::Nothing)]));
-        memory.note("arn", Addon::Shield, Some(SHIELD_PROTECTION), true);
-        assert_eq!(memory.get("arn", now), Addons::new());
-    }
-
-    #[test]
-    fn a_load_balancer_that_is_gone_is_forgotten() {
-        let memory = Memory::default();
-        associate(true, &memory);
-        memory.forget("arn");
-        assert_eq!(memory.get("arn", Instant::now()), Addons::new());
     }
 }

@@ -71,14 +71,10 @@ impl Cloud {
             },
             CallEffect::Delete(_, arn) => {
                 inventory.touch(arn, if written.is_ok() { Touch::Gone } else { Touch::Changed });
-                self.addons().forget(arn);
             }
             CallEffect::Change(_, of, aspect) => match aspect {
                 Aspect::Properties => changed(of),
-                Aspect::Attributes(_) => {}
-                Aspect::Attachment(addon, is) => {
-                    known.resolve(of).iter().for_each(|arn| self.addons().note(arn, *addon, *is, written.is_ok()));
-                }
+                Aspect::Attributes(_) | Aspect::Attachment(..) => {}
             },
             CallEffect::Add(of, parts) | CallEffect::Remove(of, parts) => match parts {
                 ResourceParts::Tags(_) | ResourceParts::Permissions(_) => changed(of),

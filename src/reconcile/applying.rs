@@ -132,8 +132,9 @@ impl Reconciler {
     async fn call(&self, applying: &mut Applying<'_>, operation: &AwsOperation) -> Result<(), CloudError> {
         let write_context =
             WriteContext { remaining: &|| self.shared.lease_proof.remaining(), clients: applying.clients };
-        let applied = self.shared.cloud.apply(operation, &mut applying.known, &write_context).boxed().await?;
-        self.note(operation, applied, &mut applying.reached);
+        let applied = self.shared.cloud.apply(operation, &mut applying.known, &write_context).boxed().await;
+        self.shared.observations.wrote(&operation.describe().effect, &applying.known, applied.is_ok());
+        self.note(operation, applied?, &mut applying.reached);
         Ok(())
     }
 
