@@ -16,17 +16,14 @@ impl<'a> Differ<'a> {
     /// Whether a load balancer that would have to go is protected: then nothing of the group is touched.
     pub(super) fn is_protected(&mut self) -> bool {
         let Input { desired, observed, .. } = self.input;
-        let kept = self.kept_load_balancer().map(|kept| kept.arn.as_str());
-        let of_alb = observed
-            .load_balancers
-            .iter()
-            .map(|found| (found.arn.as_str(), &found.is))
-            .filter(|(arn, _)| kept != Some(arn));
-        let kept = self.kept_nlb().map(|kept| kept.arn.as_str());
-        let of_nlb = observed.nlbs.iter().map(|found| (found.arn.as_str(), &found.is));
-        let of_nlb = of_nlb.filter(|(arn, _)| kept != Some(arn) && !desired.keep_nlb);
-        let protected = of_alb.chain(of_nlb).filter(|(arn, is)| {
-            is_protected(is) && !desired.lift_deletion_protection.contains(&is.kind) && self.is_own(arn)
+        let stay = [self.kept_load_balancer().map(|found| &found.arn), self.kept_nlb().map(|found| &found.arn)];
+        let in_front = observed.nlbs.iter().filter(|_| !desired.keep_nlb).map(|found| (&found.arn, &found.is));
+        let all = observed.load_balancers.iter().map(|found| (&found.arn, &found.is)).chain(in_front);
+        let protected = all.filter(|(arn, is)| {
+            !stay.contains(&Some(*arn))
+                && is_protected(is)
+                && !desired.lift_deletion_protection.contains(&is.kind)
+                && self.is_own(arn)
         });
         let held = protected.map(|(_, is)| {
             let (what, setting) = match is.kind {

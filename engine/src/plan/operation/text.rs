@@ -44,7 +44,6 @@ fn sign(effect: &CallEffect<'_>) -> char {
 
 impl AwsOperation {
     /// What it is about.
-    #[expect(clippy::too_many_lines, reason = "a table: one row an operation")]
     fn about(&self) -> String {
         match self {
             Self::CreateSecurityGroup { is, .. } => is.name.clone(),
