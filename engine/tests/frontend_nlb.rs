@@ -11,7 +11,7 @@ use albedo_engine::finding::{Code, Effect, Finding};
 use albedo_engine::link::{Existing, ExistingNlb, Input, Linked, MemberState, link};
 use albedo_engine::plan::{self, ObservedBinding, Plan, as_observed};
 use albedo_engine::settings::{CONTROLLER, Settings};
-use albedo_engine::stack::{Desired, GroupId, LoadBalancerState, Nlb, Observed, Scheme, Tags};
+use albedo_engine::stack::{Desired, GroupId, IpAddressType, LoadBalancerState, Nlb, Observed, Scheme, Tags};
 use albedo_engine::world::{Object, Overlay, World};
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
@@ -311,6 +311,19 @@ fn plans() {
     assert_eq!(subnets, ["~ SetSubnets FrontendNlb: subnet-1a"]);
     let tampered = from(&[&[ON]], |observed| observed.nlb_target_groups[0].targets.clear(), &[&[ON]]);
     assert_eq!(tampered, ["+ RegisterTargets FrontendNlb-tg-TCP-80: the load balancer's port 80"]);
+}
+
+/// AWS refuses a subnet without IPv6 while the NLB is `dualstack`.
+#[test]
+fn the_address_type_leaves_ipv6_before_the_subnets_change() {
+    let dualstack = |observed: &mut Observed| {
+        observed.nlbs[0].is.ip_address_type = IpAddressType::Dualstack;
+        observed.nlbs[0].is.subnets = vec!["subnet-9".to_owned()];
+    };
+    let plan = from(&[&[ON]], dualstack, &[&[ON]]);
+    assert_eq!(plan.len(), 2, "{plan:#?}");
+    assert_eq!(plan[0], "~ SetIpAddressType FrontendNlb: ipv4");
+    assert!(plan[1].starts_with("~ SetSubnets FrontendNlb: "), "{plan:#?}");
 }
 
 #[test]
