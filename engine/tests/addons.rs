@@ -279,6 +279,10 @@ fn what_is_attached_already_costs_nothing() {
     let linked = everything();
     let plan = replan(desired(&linked), |_| {});
     assert!(plan.is_empty(), "{}", plan::show(&plan));
+    // A protection that somebody made by hand protects as well.
+    let by_hand = Attachment::of_protection("p-1".to_owned(), "by hand");
+    let plan = replan(desired(&linked), |found| drop(found.addons.insert(Addon::Shield, by_hand)));
+    assert!(plan.is_empty(), "{}", plan::show(&plan));
 }
 
 #[test]
