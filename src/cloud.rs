@@ -25,12 +25,12 @@ mod describe;
 mod dry_run;
 mod error;
 mod facts;
-mod frontend;
 mod identity;
 mod interfaces;
 mod inventory;
 mod known;
 mod metrics;
+mod nlb;
 mod observe;
 mod operations;
 mod roles;
@@ -42,7 +42,9 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
+use albedo_engine::plan::operation::{ApiCall, ApiService};
 use albedo_engine::settings::{Gate, Settings};
+use albedo_engine::stack::Addon;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -54,7 +56,6 @@ pub use identity::{Asked, Identity, NodePlace, identify};
 pub use interfaces::InterfaceFact;
 pub use known::{Applied, Known, OidcClient, WriteContext};
 pub use metrics::Metrics;
-pub use sdk::Service;
 pub use throttle::Throttle;
 
 /// What the operator decided about AWS, and what was found out about where we are.
@@ -69,7 +70,7 @@ pub struct CloudConfig {
     /// Attempts of a read, the first included. Writes always have one.
     pub max_attempts: u32,
     /// Endpoints in place of those of the standard chain.
-    pub endpoints: BTreeMap<Service, String>,
+    pub endpoints: BTreeMap<ApiService, String>,
     /// How often which operations may be called.
     pub throttle: Throttle,
     /// Whether listeners and rules carry tags; otherwise they are not read either.
@@ -102,8 +103,8 @@ impl CloudConfig {
     pub fn of(place: &Identity, settings: &Settings) -> Self {
         Self {
             tag_listeners_and_rules: settings.gate(Gate::ListenerRulesTagging),
-            web_acls: settings.enable_wafv2,
-            shield: settings.enable_shield,
+            web_acls: settings.allows(Addon::WebAcl),
+            shield: settings.allows(Addon::Shield),
             ..Self::new(&place.region, &place.vpc_id, &settings.cluster_name)
         }
     }
@@ -123,7 +124,6 @@ struct Shared {
     inventory: inventory::Inventory,
     certificates: facts::Certificates,
     zones: facts::Zones,
-    addons: addons::Memory,
     roles: roles::Roles,
 }
 
@@ -150,7 +150,6 @@ impl Cloud {
             inventory: inventory::Inventory::default(),
             certificates: facts::Certificates::default(),
             zones: facts::Zones::default(),
-            addons: addons::Memory::default(),
             roles: roles::Roles::default(),
         };
         Self { shared: Arc::new(shared) }
@@ -193,10 +192,6 @@ impl Cloud {
         &self.shared.certificates
     }
 
-    fn addons(&self) -> &addons::Memory {
-        &self.shared.addons
-    }
-
     fn zones(&self) -> &facts::Zones {
         &self.shared.zones
     }
@@ -204,7 +199,7 @@ impl Cloud {
     /// Makes one reading call.
     fn call<T, E>(
         &self,
-        op: call::Op,
+        op: ApiCall,
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> impl Future<Output = Result<T, CloudError>>
     where

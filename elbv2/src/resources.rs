@@ -1,8 +1,9 @@
 //! Load balancers, listeners, target groups and targets, from AWS's types to the stack's.
 
 use albedo_engine::stack::{
-    Attributes, HealthCheck, IpAddressType, Listener, LoadBalancer, LoadBalancerState, MutualAuthentication, Protocol,
-    ProtocolVersion, Ref, Scheme, Tags, Target, TargetGroup, TargetGroupTraits, TargetHealth, TargetType,
+    AddressPools, Attributes, HealthCheck, IpAddressType, Listener, LoadBalancer, LoadBalancerKind, LoadBalancerState,
+    MutualAuthentication, Protocol, ProtocolVersion, Ref, Scheme, Tags, Target, TargetGroup, TargetGroupTraits,
+    TargetHealth, TargetType,
 };
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 
@@ -23,14 +24,26 @@ pub fn load_balancer(from: &sdk::LoadBalancer, tags: Tags, attributes: Attribute
     subnets.sort_unstable();
     let ip_address_type =
         from.ip_address_type().map_or(Some(IpAddressType::Ipv4), |t| IpAddressType::parse(t.as_str()));
+    let kind = match from.r#type() {
+        Some(sdk::LoadBalancerTypeEnum::Network) => LoadBalancerKind::Network,
+        _ => LoadBalancerKind::Application,
+    };
+    let allocations = from.availability_zones().iter().filter_map(|zone| {
+        let id = zone.load_balancer_addresses().iter().find_map(|address| address.allocation_id.clone());
+        zone.subnet_id.clone().zip(id)
+    });
     Ok(LoadBalancer {
+        kind,
         name: need(LOAD_BALANCERS, "LoadBalancerName", from.load_balancer_name.clone())?,
         scheme: need(LOAD_BALANCERS, "Scheme", from.scheme().and_then(|scheme| Scheme::parse(scheme.as_str())))?,
         ip_address_type: need(LOAD_BALANCERS, "IpAddressType", ip_address_type)?,
         subnets,
+        allocation_ids: allocations.collect(),
         security_groups: from.security_groups().iter().cloned().map(Ref::Known).collect(),
-        customer_owned_ipv4_pool: from.customer_owned_ipv4_pool.clone(),
-        ipv4_ipam_pool_id: from.ipam_pools().and_then(|pools| pools.ipv4_ipam_pool_id.clone()),
+        pools: AddressPools {
+            customer_owned: from.customer_owned_ipv4_pool.clone(),
+            public: from.ipam_pools().and_then(|pools| pools.ipv4_ipam_pool_id.clone()),
+        },
         attributes,
         tags,
     })

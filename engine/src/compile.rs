@@ -30,15 +30,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::IngressSpec;
 
-use crate::annotation::catalogue::FRONTEND_NLB_LISTENER_PORT_MAPPING;
 use crate::annotation::{SettingRow, Value, Values};
 use crate::facts::Facts;
 use crate::finding::{Effect, Finding};
 use crate::kinds::{IngressClassParams, Key};
 use crate::settings::Settings;
 use crate::stack::{
-    Action, Attributes, Condition, GroupId, NetworkingPort, Protocol, RESOURCE_TAG, ResourceId, ServicePort, Tags,
-    TargetGroup, Transform, tracking_group,
+    Action, Attributes, Condition, GroupId, NetworkingPort, Protocol, RESOURCE_TAG, ResourceId, Rule, RuleTags,
+    ServicePort, Tags, TargetGroup, Transform, tracking_group,
 };
 use crate::world::{ClassifiedMember, View};
 
@@ -113,13 +112,6 @@ impl Fragment {
     pub fn routes(&self, redirected: bool) -> bool {
         self.listeners.values().any(|spec| !redirected || spec.protocol == Protocol::Https)
     }
-
-    /// The frontend NLB's ports that this member asks for and the listeners they lead to; what leads to none is left out.
-    #[must_use]
-    pub fn frontend_ports(&self) -> BTreeMap<u16, u16> {
-        let mapping = self.values.get(&FRONTEND_NLB_LISTENER_PORT_MAPPING).unwrap_or_default();
-        mapping.into_iter().filter(|(_, target)| self.listeners.contains_key(target)).collect()
-    }
 }
 
 /// A listener of a member.
@@ -165,6 +157,13 @@ pub struct RuleSpec {
 }
 
 impl RuleSpec {
+    /// The rule on a listener.
+    #[must_use]
+    pub fn rule(&self, protocol: Protocol, priority: u32, tags: RuleTags) -> Rule {
+        let (conditions, transforms) = (self.conditions.clone(), self.transforms.clone());
+        Rule { priority, conditions, actions: self.actions_on(protocol).clone(), transforms, tags }
+    }
+
     /// What is done on a listener.
     #[must_use]
     pub fn actions_on(&self, protocol: Protocol) -> &Arc<[Action]> {

@@ -20,14 +20,6 @@ pub enum Topic {
     Code(&'static CodeRow),
 }
 
-/// The owners of attributes, each with its annotation.
-const OWNERS: [(Owner, &str); 4] = [
-    (Owner::LoadBalancer, "load-balancer-attributes"),
-    (Owner::TargetGroup, "target-group-attributes"),
-    (Owner::Listener, "listener-attributes.<PROTOCOL>-<PORT>"),
-    (Owner::NetworkLoadBalancer, "frontend-nlb-attributes"),
-];
-
 /// All meanings of a word: a key with or without its prefix, the key of an attribute, a code.
 #[must_use]
 pub fn topics(word: &str) -> Vec<Topic> {
@@ -41,7 +33,7 @@ pub fn topics(word: &str) -> Vec<Topic> {
         return vec![Topic::Annotation(row)];
     }
     let of = |owner: Owner| owner.attributes().iter().find(|attribute| attribute.key == word);
-    OWNERS.iter().filter_map(|(owner, _)| Some(Topic::Attribute(*owner, of(*owner)?))).collect()
+    Owner::ALL.into_iter().filter_map(|owner| Some(Topic::Attribute(owner, of(owner)?))).collect()
 }
 
 /// A suggestion for an unknown word.
@@ -53,7 +45,7 @@ pub fn meant(word: &str) -> Option<String> {
         let near = nearest_of(word, CODES.iter().map(|row| row.id));
         return near.map(|near| format!("did you mean `{near}`?"));
     }
-    let attributes = OWNERS.iter().flat_map(|(owner, _)| owner.attributes().iter().map(|attribute| attribute.key));
+    let attributes = Owner::ALL.into_iter().flat_map(|owner| owner.attributes().iter().map(|attribute| attribute.key));
     let near = nearest(word.strip_prefix(PREFIX).unwrap_or(word)).map(|near| near.to_string());
     near.or_else(|| nearest_of(word, attributes).map(|near| format!("did you mean `{near}`?")))
 }
@@ -107,7 +99,7 @@ fn annotation(row: &SettingRow) -> String {
 }
 
 fn attribute_text(owner: Owner, attribute: &Attribute) -> String {
-    let key = OWNERS.iter().find(|(candidate, _)| *candidate == owner).map_or("", |(_, key)| *key);
+    let key = owner.annotation();
     format!(
         "{}\n\nAn attribute of {}, set by {PREFIX}{key}.\n\n  takes            {}\n",
         attribute.key,

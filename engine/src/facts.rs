@@ -57,7 +57,7 @@ pub struct Facts {
     /// The immutable properties of the target groups of the region, by ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_groups: Option<Aged<BTreeMap<String, TargetGroupTraits>>>,
-    /// ARNs of the region's web ACLs by name (`WAFv2`, scope REGIONAL).
+    /// ARNs of the region's web ACLs by name (scope REGIONAL).
     pub web_acls: Option<Aged<BTreeMap<String, String>>>,
     /// ARNs of trust stores by name.
     pub trust_stores: Option<Aged<BTreeMap<String, String>>>,

@@ -87,8 +87,8 @@ pub struct Reached {
     pub arn: String,
     /// DNS name.
     pub dns_name: String,
-    /// DNS name of the frontend NLB; empty without one.
-    pub frontend_dns_name: String,
+    /// DNS name of the NLB in front; empty without one.
+    pub nlb_dns_name: String,
     /// ARNs by resource id.
     pub resources: BTreeMap<ResourceId, String>,
     /// Something is missing, but the pass does not wait for it.

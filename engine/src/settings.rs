@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stack::{Holder, Scheme, Tags, TargetType};
+use crate::stack::{Addon, Holder, Scheme, Tags, TargetType};
 
 /// The controller of an IngressClass that is LBC's, and ours unless LBC runs beside us.
 pub const CONTROLLER: &str = "ingress.k8s.aws/alb";
@@ -127,6 +127,17 @@ impl Settings {
         let (under, over) =
             if self.gate(Gate::EnableDefaultTagsLowPriority) { (defaults, own) } else { (own, defaults) };
         under.into_iter().chain(over).collect()
+    }
+
+    /// Whether an add-on may be attached and detached.
+    #[must_use]
+    pub fn allows(&self, addon: Addon) -> bool {
+        match addon {
+            Addon::WebAcl => self.enable_wafv2,
+            Addon::ClassicWebAcl => self.enable_waf,
+            Addon::Shield => self.enable_shield,
+            Addon::Capacity => self.gate(Gate::LbCapacityReservation),
+        }
     }
 
     /// Whether a gate is open.

@@ -3,18 +3,18 @@
 mod action;
 mod addons;
 mod condition;
-mod frontend_nlb;
 mod group;
 mod listener;
 mod load_balancer;
 mod names;
+mod nlb;
 mod observed;
 mod rule;
 mod security_group;
 mod tags;
 mod target_group;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,19 +24,20 @@ pub use action::{
     Action, AdditionalClaim, Authenticate, FixedResponse, Forward, JwtValidation, Redirect, Stickiness,
     TargetGroupTuple,
 };
-pub use addons::{Addons, ObservedAddons, SHIELD_PROTECTION, Shield, WebAcl};
+pub use addons::{Addon, Addons, Attachment, SHIELD_PROTECTION};
 pub use condition::{Condition, ConditionField, Patterns, QueryPair};
-pub use frontend_nlb::{FrontendListener, FrontendNlb, FrontendTargetGroup, SubnetMapping};
 pub use group::{GroupId, Holder};
 pub use listener::{Listener, MutualAuthentication};
-pub use load_balancer::{IpAddressType, LoadBalancer, LoadBalancerGeneration, LoadBalancerState, Scheme};
-pub use names::{
-    TargetGroupName, backend_security_group_name, frontend_nlb_name, frontend_target_group_name, load_balancer_name,
-    managed_security_group_name,
+pub use load_balancer::{
+    AddressPools, IpAddressType, LoadBalancer, LoadBalancerGeneration, LoadBalancerKind, LoadBalancerState, Scheme,
 };
+pub use names::{
+    TargetGroupName, backend_security_group_name, load_balancer_name, managed_security_group_name, nlb_name,
+    nlb_target_group_name,
+};
+pub use nlb::{Nlb, NlbListener, NlbTargetGroup};
 pub use observed::{
-    Found, Observed, ObservedFrontendListener, ObservedFrontendNlb, ObservedFrontendTargetGroup, ObservedListener,
-    ObservedLoadBalancer,
+    Found, Observed, ObservedListener, ObservedLoadBalancer, ObservedNlb, ObservedNlbListener, ObservedNlbTargetGroup,
 };
 pub use rule::{Rewrite, Rule, Transform, Treatment};
 pub use security_group::{PeerSource, Permission, SecurityGroup, network};
@@ -92,25 +93,25 @@ impl ResourceId {
 
     /// The NLB in front of a stack's load balancer.
     #[must_use]
-    pub fn frontend_nlb() -> Self {
+    pub fn nlb() -> Self {
         Self::from("FrontendNlb")
     }
 
-    /// The listener of the frontend NLB on a port.
+    /// The listener of the NLB on a port.
     #[must_use]
-    pub fn frontend_listener(port: u16) -> Self {
+    pub fn nlb_listener(port: u16) -> Self {
         Self::from(format!("FrontendNlb-ls-TCP-{port}"))
     }
 
-    /// The target group of the frontend NLB's listener on a port.
+    /// The target group of the NLB's listener on a port.
     #[must_use]
-    pub fn frontend_target_group(port: u16) -> Self {
+    pub fn nlb_target_group(port: u16) -> Self {
         Self::from(format!("FrontendNlb-tg-TCP-{port}"))
     }
 
-    /// Whether an id is that of a frontend NLB or of a part of it.
+    /// Whether an id is that of the NLB or of a part of it.
     #[must_use]
-    pub fn is_of_frontend_nlb(id: &str) -> bool {
+    pub fn is_of_nlb(id: &str) -> bool {
         id.starts_with("FrontendNlb")
     }
 
@@ -182,19 +183,22 @@ pub struct Desired {
     pub bindings: BTreeMap<ResourceId, Binding>,
     /// The NLB in front of the load balancer, if one is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub frontend_nlb: Option<FrontendNlb>,
+    pub nlb: Option<Nlb>,
     /// Whether an NLB that exists stays as it is: a member that is quarantined asks for one.
-    pub keep_frontend_nlb: bool,
+    pub keep_nlb: bool,
     /// Whether the load balancer carries the shared backend security group, which then has to exist.
     pub backend_security_group: bool,
-    /// Whether deletion protection of a load balancer that has to go is lifted: only when Ingresses say in so many words that it
-    /// is off, or take back in the same edit that they asked for it.
-    pub lift_deletion_protection: bool,
-    /// The same for the frontend NLB.
-    pub lift_frontend_deletion_protection: bool,
+    /// The kinds of load balancers whose deletion protection is lifted if they have to go: only when Ingresses say in so many words
+    /// that it is off, or take back in the same edit that they asked for it.
+    pub lift_deletion_protection: BTreeSet<LoadBalancerKind>,
 }
 
 impl Desired {
+    /// Its load balancers: the ALB, then the NLB in front of it.
+    pub fn balancers(&self) -> impl Iterator<Item = &LoadBalancer> {
+        self.load_balancer.iter().chain(self.nlb.iter().map(|nlb| &nlb.is))
+    }
+
     /// The desired state of a group without members.
     #[must_use]
     pub fn empty(group: GroupId) -> Self {
@@ -206,11 +210,10 @@ impl Desired {
             listeners: BTreeMap::new(),
             target_groups: BTreeMap::new(),
             bindings: BTreeMap::new(),
-            frontend_nlb: None,
-            keep_frontend_nlb: false,
+            nlb: None,
+            keep_nlb: false,
             backend_security_group: false,
-            lift_deletion_protection: false,
-            lift_frontend_deletion_protection: false,
+            lift_deletion_protection: BTreeSet::new(),
         }
     }
 }

@@ -10,7 +10,7 @@ use albedo_engine::kinds::IngressClassParams;
 use albedo_engine::link::{Existing, Input, Linked, MemberState, link};
 use albedo_engine::plan::{self, ObservedBinding, Plan, as_observed};
 use albedo_engine::settings::{CONTROLLER, Settings};
-use albedo_engine::stack::{Addons, Desired, GroupId, LoadBalancerState, Observed, Scheme, Shield, Tags, WebAcl};
+use albedo_engine::stack::{Addon, Addons, Attachment, Desired, GroupId, LoadBalancerState, Observed, Scheme, Tags};
 use albedo_engine::world::{Object, Overlay, World};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
@@ -87,8 +87,12 @@ fn states(linked: &Linked) -> Vec<MemberState> {
     linked.members.iter().map(|member| member.state).collect()
 }
 
-fn acl(arn: &str) -> WebAcl {
-    WebAcl::Associated(arn.to_owned())
+fn to(this: &str) -> Attachment {
+    Attachment::To(this.to_owned())
+}
+
+fn one(addon: Addon, is: Attachment) -> Addons {
+    Addons::from([(addon, is)])
 }
 
 /// Annotations of each member, ours without their prefix.
@@ -98,36 +102,27 @@ type Members<'a> = &'a [&'a [(&'a str, &'a str)]];
 fn what_the_group_asks() {
     let rows: [(Members<'_>, Addons); 14] = [
         (&[&[]], Addons::default()),
-        (&[&[("wafv2-acl-arn", WEB)], &[]], Addons { wafv2: Some(acl(WEB)), ..Addons::default() }),
-        (&[&[("wafv2-acl-arn", "none")]], Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() }),
-        (&[&[("wafv2-acl-arn", "")]], Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() }),
-        (&[&[("wafv2-acl-name", "api")]], Addons { wafv2: Some(acl(API)), ..Addons::default() }),
+        (&[&[("wafv2-acl-arn", WEB)], &[]], one(Addon::WebAcl, to(WEB))),
+        (&[&[("wafv2-acl-arn", "none")]], one(Addon::WebAcl, Attachment::Nothing)),
+        (&[&[("wafv2-acl-arn", "")]], one(Addon::WebAcl, Attachment::Nothing)),
+        (&[&[("wafv2-acl-name", "api")]], one(Addon::WebAcl, to(API))),
         // No value is no opinion; the newer key of WAF Classic hides the older one all the same.
         (&[&[("wafv2-acl-name", "")], &[("waf-acl-id", "")]], Addons::default()),
         (&[&[("waf-acl-id", ""), ("web-acl-id", "old")]], Addons::default()),
         (
             &[&[("wafv2-acl-name", ""), ("wafv2-acl-arn", WEB)], &[("wafv2-acl-name", ""), ("web-acl-id", "")]],
-            Addons { wafv2: Some(acl(WEB)), ..Addons::default() },
+            one(Addon::WebAcl, to(WEB)),
         ),
         // A name goes before any ARN of the group, even before two that conflict with each other.
         (
             &[&[("wafv2-acl-arn", WEB)], &[("wafv2-acl-name", "none")], &[("wafv2-acl-arn", API)]],
-            Addons { wafv2: Some(WebAcl::Nothing), ..Addons::default() },
+            one(Addon::WebAcl, Attachment::Nothing),
         ),
-        (
-            &[&[("wafv2-acl-arn", "no ARN"), ("wafv2-acl-name", "api")]],
-            Addons { wafv2: Some(acl(API)), ..Addons::default() },
-        ),
-        (
-            &[&[("web-acl-id", "old"), ("waf-acl-id", "new")]],
-            Addons { waf_classic: Some(acl("new")), ..Addons::default() },
-        ),
-        (&[&[("web-acl-id", "none")]], Addons { waf_classic: Some(WebAcl::Nothing), ..Addons::default() }),
-        (&[&[("shield-advanced-protection", "f")]], Addons { shield: Some(false), ..Addons::default() }),
-        (
-            &[&[("minimum-load-balancer-capacity", "CapacityUnits=500")]],
-            Addons { capacity_units: Some(500), ..Addons::default() },
-        ),
+        (&[&[("wafv2-acl-arn", "no ARN"), ("wafv2-acl-name", "api")]], one(Addon::WebAcl, to(API))),
+        (&[&[("web-acl-id", "old"), ("waf-acl-id", "new")]], one(Addon::ClassicWebAcl, to("new"))),
+        (&[&[("web-acl-id", "none")]], one(Addon::ClassicWebAcl, Attachment::Nothing)),
+        (&[&[("shield-advanced-protection", "f")]], one(Addon::Shield, Attachment::Nothing)),
+        (&[&[("minimum-load-balancer-capacity", "CapacityUnits=500")]], one(Addon::Capacity, to("500"))),
     ];
     for (members, expected) in rows {
         let linked = Scene::of(members).link();
@@ -176,7 +171,7 @@ fn an_acl_of_another_region_is_told_and_left_to_aws() {
     let elsewhere = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/web/1";
     let linked = Scene::of(&[&[("wafv2-acl-arn", elsewhere)]]).link();
     assert!(linked.findings().any(|finding| finding.code == Code::WebAclNotFound));
-    assert_eq!(desired(&linked).addons.wafv2, Some(acl(elsewhere)));
+    assert_eq!(desired(&linked).addons, one(Addon::WebAcl, to(elsewhere)));
 }
 
 #[test]
@@ -198,20 +193,20 @@ fn members_that_disagree() {
 #[test]
 fn parameters_go_before_annotations() {
     // As with the predecessor a name goes before an ARN, wherever both stand; who writes the name is told what it takes away.
-    for (name, expected) in [("none", WebAcl::Nothing), ("web", acl(WEB)), ("", acl(API))] {
+    for (name, expected) in [("none", Attachment::Nothing), ("web", to(WEB)), ("", to(API))] {
         let mut scene = Scene::of(&[&[("wafv2-acl-name", name)]]);
         scene.params = json!({"wafv2AclArn": API, "wafv2AclName": ""});
         let linked = scene.link();
-        assert_eq!(desired(&linked).addons.wafv2, Some(expected), "{name}");
+        assert_eq!(desired(&linked).addons, one(Addon::WebAcl, expected), "{name}");
         let told =
             linked.findings().filter(|finding| finding.message.contains("wafv2AclArn of IngressClassParams alb"));
         assert_eq!(told.count(), usize::from(!name.is_empty()), "{name}: {linked:?}");
     }
     let mut scene = Scene::of(&[&[("wafv2-acl-arn", WEB), ("minimum-load-balancer-capacity", "CapacityUnits=500")]]);
     scene.params = json!({"wafv2AclArn": API, "minimumLoadBalancerCapacity": {"capacityUnits": 900}});
-    assert_eq!(scene.addons(), Addons { wafv2: Some(acl(API)), capacity_units: Some(900), ..Addons::default() });
+    assert_eq!(scene.addons(), Addons::from([(Addon::WebAcl, to(API)), (Addon::Capacity, to("900"))]));
     scene.params = json!({"wafv2AclName": "api"});
-    assert_eq!(scene.addons().wafv2, Some(acl(API)));
+    assert_eq!(scene.addons().get(&Addon::WebAcl), Some(&to(API)));
     scene.params = json!({"wafv2AclName": "wbe"});
     let linked = scene.link();
     let finding = linked.findings().find(|finding| finding.code == Code::WebAclNotFound).expect("a finding");
@@ -247,7 +242,7 @@ fn without_a_subscription_shield_is_left_alone() {
 fn names_are_taken_as_they_are_while_nothing_is_known() {
     let mut scene = Scene::of(&[&[("wafv2-acl-name", "web")]]);
     scene.facts = Facts::default();
-    assert_eq!(scene.addons().wafv2, Some(acl("web")));
+    assert_eq!(scene.addons(), one(Addon::WebAcl, to("web")));
 }
 
 fn everything() -> Linked {
@@ -284,12 +279,16 @@ fn what_is_attached_already_costs_nothing() {
     let linked = everything();
     let plan = replan(desired(&linked), |_| {});
     assert!(plan.is_empty(), "{}", plan::show(&plan));
+    // A protection that somebody made by hand protects as well.
+    let by_hand = Attachment::of_protection("p-1".to_owned(), "by hand");
+    let plan = replan(desired(&linked), |found| drop(found.addons.insert(Addon::Shield, by_hand)));
+    assert!(plan.is_empty(), "{}", plan::show(&plan));
 }
 
 #[test]
 fn what_was_not_read_is_left_alone() {
     let linked = everything();
-    let plan = replan(desired(&linked), |found| found.addons = albedo_engine::stack::ObservedAddons::default());
+    let plan = replan(desired(&linked), |found| found.addons = Addons::new());
     assert!(plan.is_empty(), "{}", plan::show(&plan));
 }
 
@@ -297,10 +296,10 @@ fn what_was_not_read_is_left_alone() {
 fn what_is_missing_is_attached() {
     let linked = everything();
     let plan = replan(desired(&linked), |found| {
-        found.addons.wafv2 = Some(acl(API));
-        found.addons.waf_classic = Some(WebAcl::Nothing);
-        found.addons.shield = Some(Shield::Unprotected);
-        found.addons.capacity_units = Some(0);
+        found.addons.insert(Addon::WebAcl, to(API));
+        found.addons.insert(Addon::ClassicWebAcl, Attachment::Nothing);
+        found.addons.insert(Addon::Shield, Attachment::Nothing);
+        found.addons.insert(Addon::Capacity, Attachment::Nothing);
     });
     let expected = format!(
         "~ AssociateWebACL LoadBalancer: {WEB}\n\
@@ -316,8 +315,8 @@ fn capacity_waits_for_the_load_balancer_and_nothing_waits_for_capacity() {
     let linked = everything();
     let plan = replan(desired(&linked), |found| {
         found.state = LoadBalancerState::Provisioning;
-        found.addons.capacity_units = Some(0);
-        found.addons.wafv2 = Some(WebAcl::Nothing);
+        found.addons.insert(Addon::Capacity, Attachment::Nothing);
+        found.addons.insert(Addon::WebAcl, Attachment::Nothing);
     });
     assert_eq!(plan.operations.len(), 1, "{}", plan::show(&plan));
     assert!(plan.waits.is_empty());
@@ -336,10 +335,10 @@ fn what_is_asked_away_is_taken_away() {
     let with = |name: &str| {
         let name = name.to_owned();
         replan(desired(&linked), move |found| {
-            found.addons.wafv2 = Some(acl(WEB));
-            found.addons.waf_classic = Some(acl("classic"));
-            found.addons.shield = Some(Shield::Protected { id: "p-1".to_owned(), name });
-            found.addons.capacity_units = Some(500);
+            found.addons.insert(Addon::WebAcl, to(WEB));
+            found.addons.insert(Addon::ClassicWebAcl, to("classic"));
+            found.addons.insert(Addon::Shield, Attachment::of_protection("p-1".to_owned(), &name));
+            found.addons.insert(Addon::Capacity, to("500"));
         })
     };
     let expected = "~ DisassociateWebACL LoadBalancer\n\
@@ -364,7 +363,7 @@ fn what_is_attached_comes_before_what_goes() {
         tags: Tags::new(),
     };
     observed.security_groups.push(albedo_engine::stack::Found { arn: "sg-old".to_owned(), is: stale });
-    observed.load_balancers.first_mut().expect("a load balancer").addons.wafv2 = Some(WebAcl::Nothing);
+    observed.load_balancers.first_mut().expect("a load balancer").addons.insert(Addon::WebAcl, Attachment::Nothing);
     let plan = planned(desired(&linked), &observed, &bindings);
     assert_eq!(plan.clean_up(), 1, "{}", plan::show(&plan));
     assert!(plan::show(&plan).starts_with("~ AssociateWebACL"), "{}", plan::show(&plan));
@@ -399,7 +398,7 @@ fn a_load_balancer_that_failed_is_told() {
     assert!(plan.waits.iter().any(|wait| wait.contains("state failed")), "{:?}", plan.waits);
     let plan = replan(desired(&linked), |found| {
         found.state = LoadBalancerState::ActiveImpaired;
-        found.addons.capacity_units = Some(0);
+        found.addons.insert(Addon::Capacity, Attachment::Nothing);
     });
     assert!(plan.waits.is_empty() && plan.operations.len() == 1, "{}", plan::show(&plan));
 }

@@ -10,7 +10,7 @@ use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact};
 use albedo_engine::finding::{Code, Effect, Finding};
 use albedo_engine::kinds::{IngressGroup, IngressGroupSpec, IngressGroupStatus, LoadBalancerStatus};
 use albedo_engine::ledger;
-use albedo_engine::link::{Existing, ExistingFrontendNlb, Input, Linked, MemberState, link};
+use albedo_engine::link::{Existing, ExistingNlb, Input, Linked, MemberState, link};
 use albedo_engine::settings::{CONTROLLER, Settings};
 use albedo_engine::stack::{Desired, GroupId, IpAddressType, LoadBalancer, Ref, ResourceId, Scheme};
 use albedo_engine::world::{Object, Overlay, World};
@@ -422,12 +422,11 @@ fn backends_that_have_ipv6_alone_stand_behind_what_has_it() {
 fn an_nlb_that_cannot_be_had_stays_as_it_is() {
     let asks = member("a", &[NLB, ("frontend-nlb-subnets", "subnet-1,subnet-4")]);
     let mut group = after(std::slice::from_ref(&asks), &[edited(asks.clone()), member("b", &[])]);
-    group.existing.frontend_nlb =
-        Some(ExistingFrontendNlb { scheme: Scheme::Internal, subnets: vec!["subnet-1".to_owned()] });
+    group.existing.nlb = Some(ExistingNlb { scheme: Scheme::Internal, subnets: vec!["subnet-1".to_owned()] });
     let linked = group.link();
     assert_eq!(states(&linked), [In, In]);
-    let Desired { frontend_nlb, keep_frontend_nlb, listeners, .. } = desired(&linked);
-    assert!(frontend_nlb.is_none() && *keep_frontend_nlb);
+    let Desired { nlb, keep_nlb, listeners, .. } = desired(&linked);
+    assert!(nlb.is_none() && *keep_nlb);
     assert_eq!(listeners[&80].rules.len(), 2);
     assert_eq!(effects(&linked, 0, Code::SubnetsNotFound), [Effect::PartKept]);
     // A newcomer that asks for something else of it goes alone.
@@ -435,7 +434,7 @@ fn an_nlb_that_cannot_be_had_stays_as_it_is() {
     let addresses = member("b", &[("frontend-nlb-eip-allocations", "eipalloc-1, eipalloc-2")]);
     let linked = after(std::slice::from_ref(&good), &[good.clone(), addresses]).link();
     assert_eq!(states(&linked), [In, Quarantined]);
-    assert!(desired(&linked).frontend_nlb.is_some());
+    assert!(desired(&linked).nlb.is_some());
 }
 
 #[test]

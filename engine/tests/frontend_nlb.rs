@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use albedo_engine::facts::{Aged, Facts, Subnet};
 use albedo_engine::finding::{Code, Effect, Finding};
-use albedo_engine::link::{Existing, ExistingFrontendNlb, Input, Linked, MemberState, link};
+use albedo_engine::link::{Existing, ExistingNlb, Input, Linked, MemberState, link};
 use albedo_engine::plan::{self, ObservedBinding, Plan, as_observed};
 use albedo_engine::settings::{CONTROLLER, Settings};
-use albedo_engine::stack::{Desired, FrontendNlb, GroupId, LoadBalancerState, Observed, Scheme, Tags};
+use albedo_engine::stack::{Desired, GroupId, IpAddressType, LoadBalancerState, Nlb, Observed, Scheme, Tags};
 use albedo_engine::world::{Object, Overlay, World};
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
@@ -81,18 +81,18 @@ fn desired(linked: &Linked) -> &Desired {
     linked.desired.as_ref().unwrap_or_else(|| panic!("blocked: {:?}", linked.members))
 }
 
-fn nlb(all: &[Annotations<'_>]) -> FrontendNlb {
+fn nlb(all: &[Annotations<'_>]) -> Nlb {
     let linked = linked(all);
     assert!(linked.members.iter().all(|member| member.state == MemberState::Linked), "{:?}", linked.members);
-    desired(&linked).frontend_nlb.clone().expect("an NLB")
+    desired(&linked).nlb.clone().expect("an NLB")
 }
 
-fn ports(nlb: &FrontendNlb) -> Vec<(u16, u16)> {
+fn ports(nlb: &Nlb) -> Vec<(u16, u16)> {
     nlb.listeners.iter().map(|(port, listener)| (*port, listener.target_group.target_port)).collect()
 }
 
-fn subnets(nlb: &FrontendNlb) -> Vec<(&str, Option<&str>)> {
-    nlb.subnets.iter().map(|mapping| (mapping.subnet.as_str(), mapping.allocation_id.as_deref())).collect()
+fn subnets(nlb: &Nlb) -> Vec<(&str, Option<&str>)> {
+    nlb.is.subnets.iter().map(|id| (id.as_str(), nlb.is.allocation_ids.get(id).map(String::as_str))).collect()
 }
 
 fn found(linked: &Linked, code: Code) -> Vec<&Finding> {
@@ -102,10 +102,10 @@ fn found(linked: &Linked, code: Code) -> Vec<&Finding> {
 #[test]
 fn defaults() {
     let nlb = nlb(&[&[ON, ("scheme", "internet-facing"), ("tags", "team=web")]]);
-    assert_eq!(nlb.scheme, Scheme::Internal, "the flag's, not the ALB's");
+    assert_eq!(nlb.is.scheme, Scheme::Internal, "the flag's, not the ALB's");
     assert_eq!(subnets(&nlb), [("subnet-1a", None), ("subnet-1b", None)], "discovered for its own scheme");
-    assert_eq!(nlb.security_groups.len(), 2, "the ALB's");
-    assert_eq!((nlb.tags["team"].as_str(), nlb.tags["default"].as_str()), ("web", "yes"));
+    assert_eq!(nlb.is.security_groups.len(), 2, "the ALB's");
+    assert_eq!((nlb.is.tags["team"].as_str(), nlb.is.tags["default"].as_str()), ("web", "yes"));
     assert_eq!(ports(&nlb), [(80, 80)]);
     let group = &nlb.listeners[&80].target_group;
     assert_eq!(group.tags["ingress.k8s.aws/resource"], "FrontendNlb-tg-TCP-80");
@@ -113,8 +113,8 @@ fn defaults() {
     assert_eq!((check.port.as_str(), check.path.as_str(), check.success_codes.as_str()), ("traffic-port", "/", "200"));
     let numbers = [check.interval_seconds, check.timeout_seconds, check.healthy_threshold, check.unhealthy_threshold];
     assert_eq!(numbers, [15, 5, 2, 2]);
-    assert_eq!(desired(&linked(&[&[]])).frontend_nlb, None);
-    assert_eq!(desired(&linked(&[&[("enable-frontend-nlb", "false")]])).frontend_nlb, None);
+    assert_eq!(desired(&linked(&[&[]])).nlb, None);
+    assert_eq!(desired(&linked(&[&[("enable-frontend-nlb", "false")]])).nlb, None);
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn what_members_say_is_put_together() {
     let check = &nlb.listeners[&80].target_group.health_check;
     assert_eq!((check.path.as_str(), check.interval_seconds), ("/up", 20));
     assert_eq!(nlb.listeners[&9000].target_group.health_check.path, "/");
-    assert_eq!(nlb.attributes["load_balancing.cross_zone.enabled"], "true");
-    assert_eq!((nlb.tags.get("N").map(String::as_str), nlb.tags.get("default")), (Some("1"), None));
+    assert_eq!(nlb.is.attributes["load_balancing.cross_zone.enabled"], "true");
+    assert_eq!((nlb.is.tags.get("N").map(String::as_str), nlb.is.tags.get("default")), (Some("1"), None));
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn who_asks_for_an_nlb_brings_the_conflicts_of_others_with_it() {
         linked(&[&[("frontend-nlb-scheme", "internal")], &[("frontend-nlb-scheme", "internet-facing")], &[ON]]);
     let states: Vec<MemberState> = linked.members.iter().map(|member| member.state).collect();
     assert_eq!(states, [MemberState::Linked, MemberState::Linked, MemberState::Quarantined], "{:?}", linked.members);
-    assert!(desired(&linked).keep_frontend_nlb, "an NLB that is there already stays");
+    assert!(desired(&linked).keep_nlb, "an NLB that is there already stays");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn elastic_addresses_go_to_subnets_in_their_order() {
 #[test]
 fn a_port_that_leads_nowhere_is_passed_over() {
     let linked = linked(&[&[ON, ("frontend-nlb-listener-port-mapping", "8443=443, 80=80")]]);
-    assert_eq!(ports(desired(&linked).frontend_nlb.as_ref().expect("an NLB")), [(80, 80)]);
+    assert_eq!(ports(desired(&linked).nlb.as_ref().expect("an NLB")), [(80, 80)]);
     let findings = found(&linked, Code::InvalidFrontendNlb);
     assert_eq!(findings.iter().map(|finding| finding.effect).collect::<Vec<_>>(), [Effect::Nothing]);
     assert_eq!(findings.first().and_then(|finding| finding.value.as_deref()), Some("8443=443"));
@@ -253,14 +253,14 @@ fn unreadable_values_count_for_who_asks_for_an_nlb() {
 
 #[test]
 fn subnets_of_an_nlb_that_exists_stay() {
-    let nlb = |scheme| ExistingFrontendNlb { scheme, subnets: vec!["subnet-1b".to_owned()] };
+    let nlb = |scheme| ExistingNlb { scheme, subnets: vec!["subnet-1b".to_owned()] };
     let existing = |scheme| Existing {
-        frontend_nlb: Some(nlb(scheme)),
+        nlb: Some(nlb(scheme)),
         ..Existing::new(Scheme::Internal, vec!["subnet-1a".to_owned(), "subnet-1b".to_owned()])
     };
     let chosen = |scheme| {
         let linked = link_with(&[&[ON]], Some(&existing(scheme)));
-        desired(&linked).frontend_nlb.as_ref().map(|nlb| nlb.subnets.len())
+        desired(&linked).nlb.as_ref().map(|nlb| nlb.is.subnets.len())
     };
     assert_eq!(chosen(Scheme::Internal), Some(1));
     assert_eq!(chosen(Scheme::InternetFacing), Some(2), "another scheme is another NLB");
@@ -309,8 +309,21 @@ fn plans() {
     assert_eq!(checked, ["~ ModifyTargetGroup FrontendNlb-tg-TCP-80"]);
     let subnets = from(&[&[ON]], nothing, &[&[ON, ("frontend-nlb-subnets", "subnet-1a")]]);
     assert_eq!(subnets, ["~ SetSubnets FrontendNlb: subnet-1a"]);
-    let tampered = from(&[&[ON]], |observed| observed.frontend_target_groups[0].targets.clear(), &[&[ON]]);
+    let tampered = from(&[&[ON]], |observed| observed.nlb_target_groups[0].targets.clear(), &[&[ON]]);
     assert_eq!(tampered, ["+ RegisterTargets FrontendNlb-tg-TCP-80: the load balancer's port 80"]);
+}
+
+/// AWS refuses a subnet without IPv6 while the NLB is `dualstack`.
+#[test]
+fn the_address_type_leaves_ipv6_before_the_subnets_change() {
+    let dualstack = |observed: &mut Observed| {
+        observed.nlbs[0].is.ip_address_type = IpAddressType::Dualstack;
+        observed.nlbs[0].is.subnets = vec!["subnet-9".to_owned()];
+    };
+    let plan = from(&[&[ON]], dualstack, &[&[ON]]);
+    assert_eq!(plan.len(), 2, "{plan:#?}");
+    assert_eq!(plan[0], "~ SetIpAddressType FrontendNlb: ipv4");
+    assert!(plan[1].starts_with("~ SetSubnets FrontendNlb: "), "{plan:#?}");
 }
 
 #[test]

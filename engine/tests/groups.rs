@@ -13,7 +13,7 @@ use albedo_engine::ledger;
 use albedo_engine::link::{Existing, Input, Linked, MemberState, link};
 use albedo_engine::plan::{self, Plan, as_observed};
 use albedo_engine::settings::{CONTROLLER, Settings};
-use albedo_engine::stack::{Action, Condition, Desired, GroupId, Protocol, Scheme, Tags};
+use albedo_engine::stack::{Action, Condition, Desired, GroupId, LoadBalancerKind, Protocol, Scheme, Tags};
 use albedo_engine::world::{Object, Overlay, View, World};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
@@ -314,7 +314,11 @@ fn deletion_protection_holds_everything_until_it_is_lifted() {
     let empty = Desired::empty(GroupId::Explicit("g".to_owned()));
     let plan = replan(&empty, &observed, &bindings);
     assert!(plan.operations.is_empty() && plan.held.len() == 1, "{}", plan::show(&plan));
-    let plan = replan(&Desired { lift_deletion_protection: true, ..empty }, &observed, &bindings);
+    let plan = replan(
+        &Desired { lift_deletion_protection: [LoadBalancerKind::Application].into(), ..empty },
+        &observed,
+        &bindings,
+    );
     let text = plan::show(&plan);
     assert!(text.starts_with("~ ModifyLoadBalancerAttributes") && text.contains("- DeleteLoadBalancer"), "{text}");
 }

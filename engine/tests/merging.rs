@@ -10,7 +10,7 @@ use albedo_engine::facts::{Aged, Facts, SecurityGroupFact};
 use albedo_engine::finding::{Code, Effect};
 use albedo_engine::link::{Input, Linked, MemberState, link};
 use albedo_engine::settings::{CONTROLLER, Settings};
-use albedo_engine::stack::{Action, Desired, GroupId, Ref, Tags};
+use albedo_engine::stack::{Action, Addon, Attachment, Desired, GroupId, Ref, Tags};
 use albedo_engine::world::{Membership, Object, Overlay, World};
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
@@ -207,5 +207,5 @@ fn what_the_class_of_an_ingress_of_its_own_settles_is_not_read() {
     let group = GroupId::Implicit { namespace: "shop".to_owned(), name: "m".to_owned() };
     let alone = linked_as(&group, Settings::new("cluster"), &params, &[one]);
     assert_eq!(states(&alone), [LINKED]);
-    assert_eq!(desired(alone).addons.capacity_units, Some(200));
+    assert_eq!(desired(alone).addons.get(&Addon::Capacity), Some(&Attachment::To("200".to_owned())));
 }

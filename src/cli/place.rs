@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use albedo_engine::plan::operation::ApiService;
 use clap::Args;
 
 use super::flags::pairs;
-use crate::cloud::{Asked, Service};
+use crate::cloud::Asked;
 
 /// Where the cluster is in AWS. What is not given is found out.
 #[derive(Debug, Clone, Args)]
@@ -51,10 +52,10 @@ impl Place {
 }
 
 /// Endpoints of services, `ServiceID=URL,…`.
-fn endpoints(flag: &str) -> anyhow::Result<BTreeMap<Service, String>> {
+fn endpoints(flag: &str) -> anyhow::Result<BTreeMap<ApiService, String>> {
     let mut endpoints = BTreeMap::new();
     for (id, url) in pairs("--aws-api-endpoints", flag)? {
-        match Service::parse(&id) {
+        match ApiService::parse(&id) {
             Some(service) => drop(endpoints.insert(service, url)),
             None => tracing::warn!(service = id, "--aws-api-endpoints names a service that is not called"),
         }

@@ -198,12 +198,8 @@ impl Trace {
                 headers.push((name, value));
             }
         }
-        Ok(Request {
-            method: self.method.clone(),
-            headers,
-            source_ip: self.from,
-            ..Request::get(port.unwrap_or_default(), &host, &target)
-        })
+        let request = Request::get(port.unwrap_or_default(), &host, &target).from_client(self.from);
+        Ok(Request { method: self.method.clone(), headers, ..request })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use albedo_engine::plan::operation::ApiService;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -15,7 +16,6 @@ use tokio::time::Instant;
 
 use super::call::progress;
 use super::error::{CODE_LENGTH, is_throttle, shortened};
-use super::sdk::Service;
 use super::throttle::Buckets;
 
 /// The error code of an attempt that got no answer.
@@ -24,7 +24,7 @@ const NO_ANSWER: &str = "NoAnswer";
 /// Tells the buckets and the metrics of each attempt of a client of a service.
 #[derive(Debug)]
 pub(super) struct Attempts {
-    pub(super) service: Service,
+    pub(super) service: ApiService,
     pub(super) buckets: Arc<Buckets>,
 }
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use albedo_engine::plan::operation::{self, ApiService};
+use albedo_engine::plan::operation::ApiCall;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use super::answers;
 use super::error::CloudError;
 use super::metrics::Metrics;
-use super::sdk::Service;
 use super::throttle::{Buckets, Throttle};
 use crate::liveness::Pulse;
 
@@ -46,57 +45,6 @@ pub(super) fn progress() {
     let _ = BEHALF.try_with(|behalf| behalf.pulse.beat());
 }
 
-/// An operation of AWS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Op {
-    pub(super) service: Service,
-    /// AWS's name of it.
-    pub(super) name: &'static str,
-}
-
-impl From<operation::ApiCall> for Op {
-    fn from(call: operation::ApiCall) -> Self {
-        let service = match call.api {
-            ApiService::Ec2 => Service::Ec2,
-            ApiService::Elbv2 => Service::Elbv2,
-            ApiService::WafV2 => Service::WafV2,
-            ApiService::WafRegional => Service::WafRegional,
-            ApiService::Shield => Service::Shield,
-        };
-        Self { service, name: call.name }
-    }
-}
-
-/// An operation of `ELBv2`.
-pub(super) const fn elbv2(name: &'static str) -> Op {
-    Op { service: Service::Elbv2, name }
-}
-
-/// An operation of EC2.
-pub(super) const fn ec2(name: &'static str) -> Op {
-    Op { service: Service::Ec2, name }
-}
-
-/// An operation of ACM.
-pub(super) const fn acm(name: &'static str) -> Op {
-    Op { service: Service::Acm, name }
-}
-
-/// An operation of `WAFv2`.
-pub(super) const fn wafv2(name: &'static str) -> Op {
-    Op { service: Service::WafV2, name }
-}
-
-/// An operation of WAF Classic Regional.
-pub(super) const fn waf_regional(name: &'static str) -> Op {
-    Op { service: Service::WafRegional, name }
-}
-
-/// An operation of Shield.
-pub(super) const fn shield(name: &'static str) -> Op {
-    Op { service: Service::Shield, name }
-}
-
 /// Makes calls, and holds what all of them share.
 #[derive(Debug)]
 pub(super) struct Caller {
@@ -115,7 +63,7 @@ impl Caller {
     /// it is awaited here, under the timeouts of its client.
     pub(super) fn call<T, E>(
         &self,
-        op: Op,
+        op: ApiCall,
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> impl Future<Output = Result<T, CloudError>>
     where
@@ -132,9 +80,9 @@ impl Caller {
     }
 
     /// Waits until the throttle lets the operation through. Nothing holds a place in flight meanwhile.
-    pub(super) async fn take_token(&self, op: Op) {
+    pub(super) async fn take_token(&self, op: ApiCall) {
         let (began, tenant) = (Instant::now(), BEHALF.try_with(|behalf| behalf.tenant.clone()).unwrap_or_default());
-        self.buckets.take(op.service, op.name, &tenant).await;
+        self.buckets.take(op.api, op.name, &tenant).await;
         progress();
         let waited = began.elapsed();
         if waited > SAID {
@@ -146,7 +94,7 @@ impl Caller {
     /// they look at the lease, and must not wait for slow reads after it.
     pub(super) async fn send<T, E>(
         &self,
-        op: Op,
+        op: ApiCall,
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, CloudError>
     where

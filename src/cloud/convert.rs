@@ -3,7 +3,7 @@
 pub(super) mod action;
 pub(super) mod condition;
 pub(super) mod ec2;
-pub(super) mod frontend;
+pub(super) mod nlb;
 pub(super) mod rule;
 pub(super) mod write;
 

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use albedo_engine::plan::operation::ApiService;
 use albedo_engine::stack::{SHARED_RESOURCE_TAG, STACK_TAG, Tags, TargetGroupTraits};
 use aws_sdk_ec2::types::SecurityGroup;
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, TargetGroup};
 use futures::future::{try_join, try_join_all};
 
 use super::Cloud;
-use super::call::{ec2, elbv2, paged};
+use super::call::paged;
 use super::convert::ec2::filter;
 use super::convert::write::some;
 use super::error::{CloudError, need};
@@ -26,7 +27,7 @@ impl Cloud {
         paged("DescribeLoadBalancers", |marker| async {
             let request = self.read().elbv2.describe_load_balancers().set_marker(marker);
             let request = request.set_load_balancer_arns(some(arns.clone()));
-            let page = self.call(elbv2("DescribeLoadBalancers"), request.send()).await?;
+            let page = self.call(ApiService::Elbv2.call("DescribeLoadBalancers"), request.send()).await?;
             Ok((page.load_balancers, page.next_marker))
         })
         .await
@@ -37,7 +38,7 @@ impl Cloud {
         paged("DescribeTargetGroups", |marker| async {
             let request = self.read().elbv2.describe_target_groups().set_marker(marker);
             let request = request.set_target_group_arns(some(arns.clone()));
-            let page = self.call(elbv2("DescribeTargetGroups"), request.send()).await?;
+            let page = self.call(ApiService::Elbv2.call("DescribeTargetGroups"), request.send()).await?;
             Ok((page.target_groups, page.next_marker))
         })
         .await
@@ -74,7 +75,7 @@ impl Cloud {
     /// `NotFound` when no target group has it.
     pub async fn target_group_arn(&self, name: &str) -> Result<String, CloudError> {
         let request = self.read().elbv2.describe_target_groups().names(name);
-        let answer = self.call(elbv2("DescribeTargetGroups"), request.send()).await?;
+        let answer = self.call(ApiService::Elbv2.call("DescribeTargetGroups"), request.send()).await?;
         let first = answer.target_groups.into_iter().flatten().next();
         need("DescribeTargetGroups", "TargetGroupArn", first.and_then(|group| group.target_group_arn))
     }
@@ -99,7 +100,7 @@ impl Cloud {
     pub(super) async fn tags_of(&self, arns: Vec<String>) -> Result<BTreeMap<String, Tags>, CloudError> {
         let described = existing(arns, |arns| async {
             let request = self.read().elbv2.describe_tags().set_resource_arns(Some(arns));
-            let answer = self.call(elbv2("DescribeTags"), request.send()).await?;
+            let answer = self.call(ApiService::Elbv2.call("DescribeTags"), request.send()).await?;
             Ok(answer.tag_descriptions.unwrap_or_default())
         })
         .await?;
@@ -133,7 +134,10 @@ impl Cloud {
         paged("DescribeSecurityGroups", |token| async {
             let request = self.read().ec2.describe_security_groups().set_filters(Some(filters.clone()));
             let page = self
-                .call(ec2("DescribeSecurityGroups"), request.set_next_token(token).max_results(SECURITY_GROUPS).send())
+                .call(
+                    ApiService::Ec2.call("DescribeSecurityGroups"),
+                    request.set_next_token(token).max_results(SECURITY_GROUPS).send(),
+                )
                 .await?;
             Ok((page.security_groups, page.next_token))
         })

@@ -1,11 +1,11 @@
 //! Which writes AWS allows, asked without a change: EC2 checks a request with `DryRun` and does nothing else
 //! (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html>). Elastic Load Balancing has no such thing.
 
+use albedo_engine::plan::operation::ApiService;
 use albedo_engine::stack::CLUSTER_TAG;
 use aws_sdk_ec2::types::{IpPermission, ResourceType, Tag, TagSpecification, UserIdGroupPair};
 
 use super::Cloud;
-use super::call::ec2;
 use super::error::CloudError;
 
 /// The code with which EC2 says that it would have done it.
@@ -28,19 +28,19 @@ impl Cloud {
         let tags = TagSpecification::builder().resource_type(ResourceType::SecurityGroup).tags(tag).build();
         let request = self.read().ec2.create_security_group().dry_run(true).group_name("albedo-preflight");
         let request = request.description("not created: a dry run").vpc_id(&self.config().vpc_id);
-        allowed(self.call(ec2("CreateSecurityGroup"), request.tag_specifications(tags).send()).await)
+        allowed(self.call(ApiService::Ec2.call("CreateSecurityGroup"), request.tag_specifications(tags).send()).await)
     }
 
     async fn dry_authorize(&self, group: &str) -> Result<(), CloudError> {
         let request = self.read().ec2.authorize_security_group_ingress().dry_run(true).group_id(group);
         let request = request.ip_permissions(permission(group));
-        allowed(self.call(ec2("AuthorizeSecurityGroupIngress"), request.send()).await)
+        allowed(self.call(ApiService::Ec2.call("AuthorizeSecurityGroupIngress"), request.send()).await)
     }
 
     async fn dry_revoke(&self, group: &str) -> Result<(), CloudError> {
         let request = self.read().ec2.revoke_security_group_ingress().dry_run(true).group_id(group);
         let request = request.ip_permissions(permission(group));
-        allowed(self.call(ec2("RevokeSecurityGroupIngress"), request.send()).await)
+        allowed(self.call(ApiService::Ec2.call("RevokeSecurityGroupIngress"), request.send()).await)
     }
 }
 

@@ -6,16 +6,17 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use albedo_engine::plan::operation::ApiService;
 use albedo_engine::stack::Tags;
 use aws_config::imds;
 use aws_config::provider_config::ProviderConfig;
 
 use super::answers;
-use super::call::{Caller, ec2};
+use super::call::Caller;
 use super::convert::ec2::filter;
 use super::error::CloudError;
 use super::metrics::Metrics;
-use super::sdk::{self, Sdk, Service};
+use super::sdk::{self, Sdk};
 use super::throttle::Throttle;
 
 /// What the operator says of where we are.
@@ -28,7 +29,7 @@ pub struct Asked {
     /// `--aws-vpc-tags`: the VPC that carries all of them. An empty value fits any.
     pub vpc_tags: Tags,
     /// `--aws-api-endpoints`.
-    pub endpoints: BTreeMap<Service, String>,
+    pub endpoints: BTreeMap<ApiService, String>,
 }
 
 /// Where we are.
@@ -233,7 +234,7 @@ impl Network {
             value => filter(&format!("tag:{key}"), vec![value.to_owned()]),
         });
         let request = self.sdk.read.ec2.describe_vpcs().set_filters(Some(filters.collect()));
-        let answer = self.caller.call(ec2("DescribeVpcs"), request.send()).await.map_err(failed)?;
+        let answer = self.caller.call(ApiService::Ec2.call("DescribeVpcs"), request.send()).await.map_err(failed)?;
         let ids = answer.vpcs.into_iter().flatten().filter_map(|vpc| vpc.vpc_id);
         only(ids, "no VPC carries all of these tags")
     }
@@ -244,7 +245,8 @@ impl Network {
             return Err(Outcome::Nothing(NO_NODES));
         }
         let request = self.sdk.read.ec2.describe_instances().filters(filter("instance-id", ids));
-        let answer = self.caller.call(ec2("DescribeInstances"), request.send()).await.map_err(failed)?;
+        let answer =
+            self.caller.call(ApiService::Ec2.call("DescribeInstances"), request.send()).await.map_err(failed)?;
         let reservations = answer.reservations.into_iter().flatten();
         let instances = reservations.flat_map(|reservation| reservation.instances.unwrap_or_default());
         only(instances.filter_map(|instance| instance.vpc_id), "AWS knows none of the instances in this region")

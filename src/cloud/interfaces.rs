@@ -1,11 +1,12 @@
 //! Network interfaces of nodes and pods with their security groups, for the rules that let load balancers in.
 
+use albedo_engine::plan::operation::ApiService;
 use albedo_engine::stack::{Found, SecurityGroup};
 use aws_sdk_ec2::types::{Filter, GroupIdentifier, InstanceNetworkInterface, NetworkInterface, Reservation};
 use futures::future::try_join_all;
 
 use super::Cloud;
-use super::call::{ec2, paged};
+use super::call::paged;
 use super::convert;
 use super::convert::ec2::filter;
 use super::describe::FILTER_VALUES;
@@ -51,7 +52,7 @@ impl Cloud {
             paged("DescribeInstances", |token| async move {
                 let request = self.read().ec2.describe_instances().filters(by.clone()).set_next_token(token);
                 let request = request.max_results(INSTANCES).send();
-                let page = self.call(ec2("DescribeInstances"), request).await?;
+                let page = self.call(ApiService::Ec2.call("DescribeInstances"), request).await?;
                 // An instance has kilobytes of which hardly any is needed, so nothing but that is kept of a page.
                 Ok((Some(of_instances(page.reservations.unwrap_or_default())?), page.next_token))
             })
@@ -96,7 +97,7 @@ impl Cloud {
             paged("DescribeNetworkInterfaces", |token| async move {
                 let request = self.read().ec2.describe_network_interfaces().set_filters(Some(by.clone()));
                 let request = request.set_next_token(token).max_results(INTERFACES);
-                let page = self.call(ec2("DescribeNetworkInterfaces"), request.send()).await?;
+                let page = self.call(ApiService::Ec2.call("DescribeNetworkInterfaces"), request.send()).await?;
                 let interfaces = page.network_interfaces.into_iter().flatten().map(of_network);
                 Ok((Some(interfaces.collect::<Result<Vec<_>, _>>()?), page.next_token))
             })

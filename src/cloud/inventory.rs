@@ -277,7 +277,7 @@ fn is_known(group: &TargetGroup) -> bool {
     ours || has_alb(group)
 }
 
-/// Whether a target group is that of a frontend NLB.
+/// Whether a target group is that of an NLB in front.
 pub(super) fn has_alb(group: &TargetGroup) -> bool {
     group.target_type() == Some(&TargetTypeEnum::Alb)
 }

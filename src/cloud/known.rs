@@ -36,13 +36,13 @@ impl Known {
                 known.first(id, arn);
             }
         }
-        for nlb in &observed.frontend_nlbs {
-            known.first(ResourceId::frontend_nlb(), &nlb.arn);
+        for nlb in &observed.nlbs {
+            known.first(ResourceId::nlb(), &nlb.arn);
             for listener in &nlb.listeners {
-                known.first(ResourceId::frontend_listener(listener.port), &listener.arn);
+                known.first(ResourceId::nlb_listener(listener.port), &listener.arn);
             }
         }
-        for group in &observed.frontend_target_groups {
+        for group in &observed.nlb_target_groups {
             if let Some(id) = resource_of(&group.is.tags).map(ResourceId::from) {
                 known.first(id, &group.arn);
             }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use albedo_engine::plan::operation::{ApiCall, ApiService};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -12,9 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::call::Op;
 use super::error::CloudError;
-use super::sdk::Service;
 use crate::metrics as rows;
 
 type Durations = Family<OperationLabels, Histogram, fn() -> Histogram>;
@@ -137,11 +136,11 @@ impl Metrics {
     }
 
     /// Counts a call by its outcome.
-    pub(super) fn call<T>(&self, op: Op, result: &Result<T, CloudError>, took: Duration) {
+    pub(super) fn call<T>(&self, op: ApiCall, result: &Result<T, CloudError>, took: Duration) {
         let answer = result.as_ref().err().and_then(CloudError::answer);
         let (status, code) = answer.map_or((200, ""), |answer| (answer.status.unwrap_or(0), answer.code.as_str()));
         tracing::debug!(operation = op.name, status, code, took_ms = took.as_millis(), "called AWS");
-        let labels = CallLabels::new(op.service.id(), op.name, status, self.codes.label(code));
+        let labels = CallLabels::new(op.api.id(), op.name, status, self.codes.label(code));
         let of_its_class = match result {
             Err(CloudError::Denied(_)) => Some(&self.permissions),
             Err(CloudError::TooMany(_)) => Some(&self.limits),
@@ -153,19 +152,19 @@ impl Metrics {
             class.get_or_create(&labels).inc();
         }
         self.calls.get_or_create(&labels).inc();
-        self.durations.get_or_create(&OperationLabels::new(op.service.id(), op.name)).observe(took.as_secs_f64());
+        self.durations.get_or_create(&OperationLabels::new(op.api.id(), op.name)).observe(took.as_secs_f64());
     }
 
     /// Counts a request, of which a call may have several. `status` is 0 and `code` one of ours when there was no answer; `code` is empty on
     /// success.
-    pub(super) fn request(&self, service: Service, operation: &str, status: u16, code: &str, took: Duration) {
+    pub(super) fn request(&self, service: ApiService, operation: &str, status: u16, code: &str, took: Duration) {
         self.requests.get_or_create(&CallLabels::new(service.id(), operation, status, self.codes.label(code))).inc();
         let labels = OperationLabels::new(service.id(), operation);
         self.request_durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// Counts the requests of a call after the first one.
-    pub(super) fn retries(&self, service: Service, operation: &str, retries: u32) {
+    pub(super) fn retries(&self, service: ApiService, operation: &str, retries: u32) {
         self.retries.get_or_create(&OperationLabels::new(service.id(), operation)).observe(f64::from(retries));
     }
 }
@@ -201,7 +200,7 @@ mod tests {
     fn calls_are_counted_by_outcome_under_the_names_of_lbc() {
         let (metrics, mut registry) = (Metrics::default(), Registry::default());
         metrics.register(&mut registry);
-        let (op, took) = (Op { service: Service::Ec2, name: "DescribeVpcs" }, Duration::from_millis(30));
+        let (op, took) = (ApiService::Ec2.call("DescribeVpcs"), Duration::from_millis(30));
         let answer = |code: &str| AwsAnswer {
             operation: "DescribeVpcs",
             status: Some(400),
@@ -213,8 +212,8 @@ mod tests {
         for result in [Ok(()), Err(denied), Err(CloudError::Throttled(answer("Throttling")))] {
             metrics.call(op, &result, took);
         }
-        metrics.request(Service::Ec2, "DescribeVpcs", 200, "", took);
-        metrics.retries(Service::Ec2, "DescribeVpcs", 2);
+        metrics.request(ApiService::Ec2, "DescribeVpcs", 200, "", took);
+        metrics.retries(ApiService::Ec2, "DescribeVpcs", 2);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         let labels = r#"{service="EC2",operation="DescribeVpcs","#;

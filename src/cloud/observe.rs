@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use albedo_engine::plan::operation::ApiService;
 use albedo_engine::stack::{
-    Action, Attributes, Found, GroupId, Observed, ObservedAddons, ObservedListener, ObservedLoadBalancer, Protocol,
+    Action, Addons, Attributes, Found, GroupId, Observed, ObservedListener, ObservedLoadBalancer, Protocol,
     SecurityGroup, Tags, TargetGroup, TargetHealth,
 };
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use futures::future::{OptionFuture, try_join, try_join_all, try_join3};
 
 use super::Cloud;
-use super::call::{elbv2, paged};
+use super::call::paged;
 use super::convert;
 use super::error::{CloudError, need};
 use super::inventory::{Tagged, has_alb};
@@ -39,14 +40,14 @@ impl Cloud {
             held.target_groups.into_iter().partition(|(_, (group, _))| has_alb(group));
         let balancers = balancers.into_iter().map(|(arn, held)| self.observe_load_balancer(arn, held));
         let groups = groups.into_iter().map(|(arn, held)| self.observe_target_group(arn, held));
-        let frontend = self.observe_frontend(nlbs, frontends);
-        let (load_balancers, target_groups, (frontend_nlbs, frontend_target_groups)) =
+        let frontend = self.observe_nlbs(nlbs, frontends);
+        let (load_balancers, target_groups, (nlbs, nlb_target_groups)) =
             try_join3(try_join_all(balancers), try_join_all(groups), frontend).await?;
         Ok(Observed {
             load_balancers,
             target_groups,
-            frontend_nlbs,
-            frontend_target_groups,
+            nlbs,
+            nlb_target_groups,
             security_groups: held.security_groups.into_iter().map(security_group).collect::<Result<_, _>>()?,
             backend_security_group: backend.map(security_group).transpose()?,
             strangers: BTreeSet::new(),
@@ -76,7 +77,7 @@ impl Cloud {
     }
 
     /// As much of [`Cloud::observe`] as the index has, which is read for all groups together: load balancers without
-    /// attributes and listeners, target groups without attributes. `None` for a group with a frontend NLB.
+    /// attributes and listeners, target groups without attributes. `None` for a group with an NLB.
     ///
     /// # Errors
     ///
@@ -93,8 +94,8 @@ impl Cloud {
         Ok(Some(Observed {
             load_balancers: held.load_balancers.into_iter().map(balancer).collect::<Result<_, CloudError>>()?,
             target_groups: held.target_groups.into_iter().map(target_group).collect::<Result<_, CloudError>>()?,
-            frontend_nlbs: Vec::new(),
-            frontend_target_groups: Vec::new(),
+            nlbs: Vec::new(),
+            nlb_target_groups: Vec::new(),
             security_groups: held.security_groups.into_iter().map(security_group).collect::<Result<_, _>>()?,
             backend_security_group: backend.map(security_group).transpose()?,
             strangers: BTreeSet::new(),
@@ -114,7 +115,7 @@ impl Cloud {
     pub(super) async fn listeners(&self, balancer: &str) -> Result<Vec<sdk::Listener>, CloudError> {
         paged("DescribeListeners", |marker| async {
             let request = self.read().elbv2.describe_listeners().load_balancer_arn(balancer).set_marker(marker);
-            let page = self.call(elbv2("DescribeListeners"), request.send()).await?;
+            let page = self.call(ApiService::Elbv2.call("DescribeListeners"), request.send()).await?;
             Ok((page.listeners, page.next_marker))
         })
         .await
@@ -159,7 +160,7 @@ impl Cloud {
     pub(super) async fn rules(&self, listener: &str) -> Result<Vec<sdk::Rule>, CloudError> {
         paged("DescribeRules", |marker| async {
             let request = self.read().elbv2.describe_rules().listener_arn(listener).set_marker(marker);
-            let page = self.call(elbv2("DescribeRules"), request.send()).await?;
+            let page = self.call(ApiService::Elbv2.call("DescribeRules"), request.send()).await?;
             Ok((page.rules, page.next_marker))
         })
         .await
@@ -170,7 +171,7 @@ impl Cloud {
     async fn further_certificates(&self, listener: &str) -> Result<Vec<String>, CloudError> {
         let all = paged("DescribeListenerCertificates", |marker| async {
             let request = self.read().elbv2.describe_listener_certificates().listener_arn(listener).set_marker(marker);
-            let page = self.call(elbv2("DescribeListenerCertificates"), request.send()).await?;
+            let page = self.call(ApiService::Elbv2.call("DescribeListenerCertificates"), request.send()).await?;
             Ok((page.certificates, page.next_marker))
         })
         .await?;
@@ -203,19 +204,19 @@ impl Cloud {
 
     pub(super) async fn load_balancer_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
         let request = self.read().elbv2.describe_load_balancer_attributes().load_balancer_arn(arn);
-        let answer = self.call(elbv2("DescribeLoadBalancerAttributes"), request.send()).await?;
+        let answer = self.call(ApiService::Elbv2.call("DescribeLoadBalancerAttributes"), request.send()).await?;
         Ok(answer.attributes.into_iter().flatten().filter_map(|one| one.key.zip(one.value)).collect())
     }
 
     async fn listener_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
         let request = self.read().elbv2.describe_listener_attributes().listener_arn(arn);
-        let answer = self.call(elbv2("DescribeListenerAttributes"), request.send()).await?;
+        let answer = self.call(ApiService::Elbv2.call("DescribeListenerAttributes"), request.send()).await?;
         Ok(answer.attributes.into_iter().flatten().filter_map(|one| one.key.zip(one.value)).collect())
     }
 
     async fn target_group_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
         let request = self.read().elbv2.describe_target_group_attributes().target_group_arn(arn);
-        let answer = self.call(elbv2("DescribeTargetGroupAttributes"), request.send()).await?;
+        let answer = self.call(ApiService::Elbv2.call("DescribeTargetGroupAttributes"), request.send()).await?;
         Ok(answer.attributes.into_iter().flatten().filter_map(|one| one.key.zip(one.value)).collect())
     }
 
@@ -226,7 +227,7 @@ impl Cloud {
     /// `NotFound` when the target group is not there.
     pub async fn target_health(&self, target_group_arn: &str) -> Result<Vec<TargetHealth>, CloudError> {
         let request = self.read().elbv2.describe_target_health().target_group_arn(target_group_arn);
-        let answer = self.call(elbv2("DescribeTargetHealth"), request.send()).await?;
+        let answer = self.call(ApiService::Elbv2.call("DescribeTargetHealth"), request.send()).await?;
         answer.target_health_descriptions.iter().flatten().map(|one| Ok(albedo_elbv2::target_health(one)?)).collect()
     }
 }
@@ -253,17 +254,17 @@ fn is_nlb(balancer: &sdk::LoadBalancer) -> bool {
     balancer.r#type() == Some(&sdk::LoadBalancerTypeEnum::Network)
 }
 
-fn load_balancer(
+pub(super) fn load_balancer<L>(
     arn: String,
     (balancer, tags): Tagged<sdk::LoadBalancer>,
     attributes: Attributes,
-    listeners: Vec<ObservedListener>,
-) -> Result<ObservedLoadBalancer, CloudError> {
+    listeners: Vec<L>,
+) -> Result<ObservedLoadBalancer<String, L>, CloudError> {
     Ok(ObservedLoadBalancer {
         dns_name: need("DescribeLoadBalancers", "DNSName", balancer.dns_name.clone())?,
         state: albedo_elbv2::state(&balancer)?,
         is: albedo_elbv2::load_balancer(&balancer, tags, attributes)?,
-        addons: ObservedAddons::default(),
+        addons: Addons::new(),
         listeners,
         arn,
     })

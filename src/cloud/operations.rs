@@ -1,9 +1,8 @@
 //! Applies one operation of a plan: a table from operation to call.
 
-mod addons;
 mod balancers;
-mod frontend;
 mod listeners;
+mod nlb;
 mod security;
 mod sending;
 mod targets;
@@ -11,7 +10,7 @@ mod targets;
 use albedo_engine::plan::operation::{Aspect, AwsOperation, CallEffect, ResourceParts};
 use albedo_engine::stack::Ref;
 
-use self::sending::{Writing, send};
+pub(super) use self::sending::{Writing, send};
 use super::Cloud;
 use super::convert::ec2::{keys_to_aws, tags_to_aws};
 use super::convert::write::{self, some};
@@ -40,7 +39,7 @@ impl Cloud {
     ) -> Result<Applied, CloudError> {
         let described = operation.describe();
         let midway = Midway(Some(self.inventory()));
-        let writing = Writing { cloud: self, call: described.call.into(), known, write_context: *write_context };
+        let writing = Writing { cloud: self, call: described.call, known, write_context: *write_context };
         let written = writing.carry_out(operation).await;
         midway.over();
         self.note(&described.effect, known, &written);
@@ -72,14 +71,10 @@ impl Cloud {
             },
             CallEffect::Delete(_, arn) => {
                 inventory.touch(arn, if written.is_ok() { Touch::Gone } else { Touch::Changed });
-                self.addons().forget(arn);
             }
             CallEffect::Change(_, of, aspect) => match aspect {
                 Aspect::Properties => changed(of),
-                Aspect::Attributes(_) => {}
-                Aspect::Attachment(attachment) => {
-                    known.resolve(of).iter().for_each(|arn| self.addons().note(arn, *attachment, written.is_ok()));
-                }
+                Aspect::Attributes(_) | Aspect::Attachment(..) => {}
             },
             CallEffect::Add(of, parts) | CallEffect::Remove(of, parts) => match parts {
                 ResourceParts::Tags(_) | ResourceParts::Permissions(_) => changed(of),
@@ -131,9 +126,9 @@ impl Writing<'_> {
                 send!(self, elbv2.set_security_groups().load_balancer_arn(load_balancer).set_security_groups(ids))
                     .map(done)
             }
-            Op::SetSubnets { load_balancer, subnets } => {
+            Op::SetSubnets { load_balancer, subnets, allocation_ids } => {
                 unlisted::subnets(self.call.name, subnets)?;
-                let mappings = some(write::subnets(subnets));
+                let mappings = some(write::subnets(subnets, allocation_ids));
                 send!(self, elbv2.set_subnets().load_balancer_arn(load_balancer).set_subnet_mappings(mappings))
                     .map(done)
             }
@@ -142,46 +137,21 @@ impl Writing<'_> {
                 send!(self, elbv2.set_ip_address_type().load_balancer_arn(load_balancer).ip_address_type(kind))
                     .map(done)
             }
-            Op::ModifyIpPools { load_balancer, ipv4_ipam_pool_id } => {
-                self.modify_ip_pools(load_balancer, ipv4_ipam_pool_id.as_deref()).await
-            }
+            Op::ModifyIpPools { load_balancer, pool } => self.modify_ip_pools(load_balancer, pool.as_deref()).await,
             Op::DeleteLoadBalancer { load_balancer } => {
                 // Deletion protection is honoured, whoever switched it on: it is an error and stays.
                 gone_is_fine(send!(self, elbv2.delete_load_balancer().load_balancer_arn(load_balancer)))
             }
 
-            Op::AssociateWebAcl { load_balancer, web_acl } => self.associate_web_acl(load_balancer, web_acl).await,
-            Op::DisassociateWebAcl { load_balancer } => {
-                send!(self, wafv2.disassociate_web_acl().resource_arn(self.arn(load_balancer)?)).map(done)
-            }
-            Op::AssociateClassicWebAcl { load_balancer, web_acl } => {
-                let arn = self.arn(load_balancer)?;
-                send!(self, waf_regional.associate_web_acl().web_acl_id(web_acl).resource_arn(arn)).map(done)
-            }
-            Op::DisassociateClassicWebAcl { load_balancer } => {
-                send!(self, waf_regional.disassociate_web_acl().resource_arn(self.arn(load_balancer)?)).map(done)
-            }
-            Op::CreateProtection { load_balancer } => self.create_protection(load_balancer).await,
-            Op::DeleteProtection { load_balancer: _, protection } => {
-                gone_is_fine(send!(self, shield.delete_protection().protection_id(protection)))
-            }
-            Op::ModifyCapacityReservation { load_balancer, units } => {
-                self.modify_capacity_reservation(load_balancer, *units).await
-            }
+            Op::Attach { load_balancer, addon, is } => self.attach(load_balancer, *addon, is).await,
+            Op::Detach { load_balancer, addon, was } => self.detach(load_balancer, *addon, was).await,
 
-            Op::CreateFrontendTargetGroup { id: _, is } => self.create_frontend_target_group(is).await,
-            Op::CreateFrontendNlb { is } => self.create_frontend_nlb(is).await,
-            Op::SetFrontendSubnets { load_balancer, subnets } => {
-                unlisted::subnets(self.call.name, subnets.iter().map(|one| &one.subnet))?;
-                let mappings = some(write::mappings(subnets));
-                send!(self, elbv2.set_subnets().load_balancer_arn(load_balancer).set_subnet_mappings(mappings))
-                    .map(done)
+            Op::CreateNlbTargetGroup { id: _, is } => self.create_nlb_target_group(is).await,
+            Op::CreateNlbListener { load_balancer, port, target_group, tags } => {
+                self.create_nlb_listener(load_balancer, *port, target_group, tags).await
             }
-            Op::CreateFrontendListener { load_balancer, port, target_group, tags } => {
-                self.create_frontend_listener(load_balancer, *port, target_group, tags).await
-            }
-            Op::ModifyFrontendListener { listener, port: _, target_group } => {
-                let action = frontend::forward_to(self.arn(target_group)?);
+            Op::ModifyNlbListener { listener, port: _, target_group } => {
+                let action = nlb::forward_to(self.arn(target_group)?);
                 send!(self, elbv2.modify_listener().listener_arn(listener).default_actions(action)).map(done)
             }
             Op::RegisterLoadBalancer { target_group, load_balancer, port } => {
@@ -210,7 +180,7 @@ impl Writing<'_> {
             }
 
             Op::CreateRule { listener, port: _, is } => self.create_rule(listener, is).await,
-            Op::ModifyRule { rule, is, reset_transforms } => self.modify_rule(rule, is, *reset_transforms).await,
+            Op::ModifyRule { rule, is, reset } => self.modify_rule(rule, is, *reset).await,
             Op::SetRulePriorities { priorities } => self.set_rule_priorities(priorities).await,
             Op::DeleteRule { rule } => gone_is_fine(send!(self, elbv2.delete_rule().rule_arn(rule))),
 
@@ -243,7 +213,7 @@ impl Drop for Midway<'_> {
 }
 
 /// Takes "it is gone already" for done.
-fn gone_is_fine<T>(result: Result<T, CloudError>) -> Result<Applied, CloudError> {
+pub(super) fn gone_is_fine<T>(result: Result<T, CloudError>) -> Result<Applied, CloudError> {
     match result {
         Ok(_) | Err(CloudError::NotFound(_)) => Ok(Applied::default()),
         Err(error) => Err(error),
@@ -251,6 +221,6 @@ fn gone_is_fine<T>(result: Result<T, CloudError>) -> Result<Applied, CloudError>
 }
 
 /// What comes of a call that creates nothing.
-fn done<T>(_: T) -> Applied {
+pub(super) fn done<T>(_: T) -> Applied {
     Applied::default()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use albedo_engine::plan::operation::ApiService;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -21,47 +22,6 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Ends the user agent of each call as `app/…`: what `CloudTrail` shows of us.
 const APP_NAME: &str = concat!("albedo-", env!("CARGO_PKG_VERSION"));
-
-/// A service of AWS that is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Service {
-    /// Elastic Load Balancing, version 2.
-    Elbv2,
-    /// EC2: networks and security groups.
-    Ec2,
-    /// Certificates.
-    Acm,
-    /// Web ACLs.
-    WafV2,
-    /// Web ACLs of WAF Classic.
-    WafRegional,
-    /// Shield Advanced.
-    Shield,
-}
-
-impl Service {
-    /// All of them.
-    pub const ALL: [Self; 6] = [Self::Elbv2, Self::Ec2, Self::Acm, Self::WafV2, Self::WafRegional, Self::Shield];
-
-    /// The service's id as AWS's SDKs, flags and metrics write it.
-    #[must_use]
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Elbv2 => "Elastic Load Balancing v2",
-            Self::Ec2 => "EC2",
-            Self::Acm => "ACM",
-            Self::WafV2 => "WAFV2",
-            Self::WafRegional => "WAF Regional",
-            Self::Shield => "Shield",
-        }
-    }
-
-    /// From its id.
-    #[must_use]
-    pub fn parse(id: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|service| service.id() == id)
-    }
-}
 
 /// Clients that read: the SDK retries.
 #[derive(Debug, Clone)]
@@ -95,7 +55,7 @@ impl Sdk {
     /// Clients by a loader of their configuration.
     pub(super) async fn of(
         loader: ConfigLoader,
-        endpoints: &BTreeMap<Service, String>,
+        endpoints: &BTreeMap<ApiService, String>,
         buckets: &Arc<Buckets>,
     ) -> Self {
         let config = loader.load().await;
@@ -127,16 +87,16 @@ pub(super) fn loader(region: &str, max_attempts: u32) -> ConfigLoader {
 /// What all clients share.
 #[derive(Clone, Copy)]
 struct Clients<'a> {
-    endpoints: &'a BTreeMap<Service, String>,
+    endpoints: &'a BTreeMap<ApiService, String>,
     buckets: &'a Arc<Buckets>,
 }
 
 /// A client of a service, at the endpoint that was asked for, which tells the buckets of each answer.
 macro_rules! client {
     ($sdk:ident, $service:ident, $config:expr, $clients:expr) => {{
-        let attempts = Attempts { service: Service::$service, buckets: $clients.buckets.clone() };
+        let attempts = Attempts { service: ApiService::$service, buckets: $clients.buckets.clone() };
         let mut builder = $sdk::config::Builder::from($config).interceptor(attempts);
-        if let Some(url) = $clients.endpoints.get(&Service::$service) {
+        if let Some(url) = $clients.endpoints.get(&ApiService::$service) {
             builder = builder.endpoint_url(url);
         }
         $sdk::Client::from_conf(builder.build())
@@ -191,9 +151,9 @@ mod tests {
 
     #[test]
     fn services_by_id() {
-        for service in Service::ALL {
-            assert_eq!(Service::parse(service.id()), Some(service));
+        for service in ApiService::ALL {
+            assert_eq!(ApiService::parse(service.id()), Some(service));
         }
-        assert_eq!(Service::parse("S3"), None);
+        assert_eq!(ApiService::parse("S3"), None);
     }
 }

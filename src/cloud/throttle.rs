@@ -2,7 +2,7 @@
 
 mod buckets;
 
-use super::sdk::Service;
+use albedo_engine::plan::operation::ApiService;
 
 pub(super) use buckets::Buckets;
 
@@ -37,17 +37,17 @@ struct Word {
 /// modifying and WAF are as the predecessor has them, and no other write is faster than the reads. EC2 refills its bucket of mutating
 /// calls by five a second: <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html>. ACM's own limit on
 /// `DescribeCertificate` is ten a second, which an account with some hundred certificates runs into at every start.
-const DEFAULTS: [(Service, &str, f64, f64); 10] = [
-    (Service::Elbv2, "^RegisterTargets|^DeregisterTargets", 4.0, 20.0),
-    (Service::Elbv2, "^Describe.*", 10.0, 40.0),
-    (Service::Elbv2, "^Modify.*", 3.0, 20.0),
-    (Service::Elbv2, "^Create|^Delete|^Set|^Add|^Remove", 10.0, 20.0),
-    (Service::Ec2, "^Create|^Delete|^Authorize|^Revoke", 5.0, 50.0),
-    (Service::Acm, "^DescribeCertificate", 8.0, 20.0),
-    (Service::WafV2, "^AssociateWebACL|DisassociateWebACL", 0.5, 1.0),
-    (Service::WafV2, "^GetWebACLForResource|ListResourcesForWebACL", 1.0, 1.0),
-    (Service::WafRegional, "^AssociateWebACL|DisassociateWebACL", 0.5, 1.0),
-    (Service::WafRegional, "^GetWebACLForResource|ListResourcesForWebACL", 1.0, 1.0),
+const DEFAULTS: [(ApiService, &str, f64, f64); 10] = [
+    (ApiService::Elbv2, "^RegisterTargets|^DeregisterTargets", 4.0, 20.0),
+    (ApiService::Elbv2, "^Describe.*", 10.0, 40.0),
+    (ApiService::Elbv2, "^Modify.*", 3.0, 20.0),
+    (ApiService::Elbv2, "^Create|^Delete|^Set|^Add|^Remove", 10.0, 20.0),
+    (ApiService::Ec2, "^Create|^Delete|^Authorize|^Revoke", 5.0, 50.0),
+    (ApiService::Acm, "^DescribeCertificate", 8.0, 20.0),
+    (ApiService::WafV2, "^AssociateWebACL|DisassociateWebACL", 0.5, 1.0),
+    (ApiService::WafV2, "^GetWebACLForResource|ListResourcesForWebACL", 1.0, 1.0),
+    (ApiService::WafRegional, "^AssociateWebACL|DisassociateWebACL", 0.5, 1.0),
+    (ApiService::WafRegional, "^GetWebACLForResource|ListResourcesForWebACL", 1.0, 1.0),
 ];
 
 /// An entry of `--aws-api-throttle` that cannot be read.
@@ -116,7 +116,7 @@ fn words(pattern: &str) -> Option<Vec<Word>> {
 }
 
 impl ThrottleRow {
-    fn is_of(&self, service: Service, operation: &str) -> bool {
+    fn is_of(&self, service: ApiService, operation: &str) -> bool {
         self.service == service.id() && self.pattern.iter().any(|word| word.matches(operation))
     }
 }
@@ -144,11 +144,11 @@ mod tests {
         let buckets = Buckets::new(&throttle, Metrics::default(), now);
         for operation in ["ModifyRule", "DescribeRules"] {
             for _ in 0..30 {
-                buckets.try_take(Service::Elbv2, operation, now);
+                buckets.try_take(ApiService::Elbv2, operation, now);
             }
         }
-        assert!(buckets.try_take(Service::Elbv2, "ModifyRule", now).is_zero());
-        assert!(!buckets.try_take(Service::Elbv2, "DescribeRules", now).is_zero());
+        assert!(buckets.try_take(ApiService::Elbv2, "ModifyRule", now).is_zero());
+        assert!(!buckets.try_take(ApiService::Elbv2, "DescribeRules", now).is_zero());
     }
 
     #[test]
@@ -164,5 +164,18 @@ mod tests {
             let error = Throttle::parse(flag).unwrap_err();
             assert_eq!((error.entry.as_str(), error.problem), (flag, problem));
         }
+    }
+
+    #[test]
+    fn waf_takes_a_call_in_two_seconds() {
+        let now = tokio::time::Instant::now();
+        let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
+        for service in [ApiService::WafV2, ApiService::WafRegional] {
+            assert!(buckets.try_take(service, "AssociateWebACL", now).is_zero());
+            assert_eq!(buckets.try_take(service, "DisassociateWebACL", now).as_millis(), 2000);
+            assert!(buckets.try_take(service, "GetWebACLForResource", now).is_zero());
+            assert_eq!(buckets.try_take(service, "GetWebACLForResource", now).as_millis(), 1000);
+        }
+        assert!(buckets.try_take(ApiService::WafV2, "ListWebACLs", now).is_zero());
     }
 }

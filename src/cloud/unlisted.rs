@@ -40,8 +40,7 @@ pub(super) fn listener(operation: &'static str, is: &Listener) -> Result<(), Clo
         let name = format!("for port {}", is.port);
         return Err(CloudError::Unlisted { operation, list: FactKind::Certificates, name });
     }
-    let store = is.mutual_authentication.as_ref().and_then(|clients| clients.trust_store_arn.as_deref());
-    store.map_or(Ok(()), |store| id(operation, FactKind::TrustStores, store).map(drop))
+    is.trust_store().map_or(Ok(()), |store| id(operation, FactKind::TrustStores, store).map(drop))
 }
 
 #[cfg(test)]
@@ -55,7 +54,7 @@ mod tests {
             (FactKind::SecurityGroups, "sg-1", "web"),
             (FactKind::TargetGroups, "arn:aws:elasticloadbalancing:x", "blue"),
             (FactKind::TrustStores, "arn:aws:elasticloadbalancing:y", "clients"),
-            (FactKind::WebAcls, "arn:aws:wafv2:z", "office"),
+            (FactKind::WebAcls, "arn:aws:z", "office"),
         ];
         for (list, listed, name) in rows {
             assert_eq!(id("X", list, listed).ok(), Some(listed));

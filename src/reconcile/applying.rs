@@ -7,7 +7,7 @@ use albedo_engine::kinds::Key;
 use albedo_engine::plan::operation::{CallEffect, NewResource};
 use albedo_engine::plan::{AwsOperation, KubeOperation, Operation, Plan};
 use albedo_engine::report::Reached;
-use albedo_engine::stack::{GroupId, Observed, Ref};
+use albedo_engine::stack::{GroupId, LoadBalancerKind, Observed, Ref};
 use albedo_engine::targets;
 use futures::FutureExt as _;
 
@@ -132,8 +132,9 @@ impl Reconciler {
     async fn call(&self, applying: &mut Applying<'_>, operation: &AwsOperation) -> Result<(), CloudError> {
         let write_context =
             WriteContext { remaining: &|| self.shared.lease_proof.remaining(), clients: applying.clients };
-        let applied = self.shared.cloud.apply(operation, &mut applying.known, &write_context).boxed().await?;
-        self.note(operation, applied, &mut applying.reached);
+        let applied = self.shared.cloud.apply(operation, &mut applying.known, &write_context).boxed().await;
+        self.shared.observations.wrote(&operation.describe().effect, &applying.known, applied.is_ok());
+        self.note(operation, applied?, &mut applying.reached);
         Ok(())
     }
 
@@ -158,16 +159,18 @@ impl Reconciler {
     fn note(&self, operation: &AwsOperation, applied: Applied, reached: &mut Reached) {
         let CallEffect::Create(new) = operation.describe().effect else { return };
         match new {
-            NewResource::LoadBalancer(..) => {
+            NewResource::LoadBalancer(LoadBalancerKind::Application, _) => {
                 reached.arn = applied.arn.unwrap_or_default();
                 reached.dns_name = applied.dns_name.unwrap_or_default();
             }
-            NewResource::FrontendNlb(..) => reached.frontend_dns_name = applied.dns_name.unwrap_or_default(),
+            NewResource::LoadBalancer(LoadBalancerKind::Network, _) => {
+                reached.nlb_dns_name = applied.dns_name.unwrap_or_default();
+            }
             NewResource::TargetGroup(..) => applied.arn.into_iter().for_each(|arn| self.shared.observations.made(arn)),
             NewResource::SecurityGroup(..)
-            | NewResource::FrontendTargetGroup(..)
+            | NewResource::NlbTargetGroup(..)
             | NewResource::Listener(..)
-            | NewResource::FrontendListener(..)
+            | NewResource::NlbListener(..)
             | NewResource::Rule(..) => {}
         }
     }

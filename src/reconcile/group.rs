@@ -325,9 +325,9 @@ impl Reconciler {
         };
         let ports = desired.listeners.keys().copied().collect();
         let mut hosts = vec![Host { hostname: reached.dns_name.to_lowercase(), ports }];
-        if desired.frontend_nlb.is_some() || desired.keep_frontend_nlb && !reached.frontend_dns_name.is_empty() {
+        if desired.nlb.is_some() || desired.keep_nlb && !reached.nlb_dns_name.is_empty() {
             // Without ports, as the predecessor writes it.
-            hosts.push(Host { hostname: reached.frontend_dns_name.to_lowercase(), ports: BTreeSet::new() });
+            hosts.push(Host { hostname: reached.nlb_dns_name.to_lowercase(), ports: BTreeSet::new() });
         }
         let quarantined =
             linked.members.iter().filter(|member| matches!(member.state, MemberState::Quarantined | MemberState::Kept));

@@ -13,6 +13,7 @@ use albedo_engine::report::Reached;
 use albedo_engine::stack::{GroupId, Observed};
 use albedo_engine::world::{Unit, View};
 use futures::FutureExt as _;
+use tokio::time::Instant;
 
 use super::queue::Lane;
 use super::refusals::Refused;
@@ -42,7 +43,7 @@ impl Reconciler {
                 return Ok(Observation { observed: (*known).clone(), is_fresh: false, refused: Vec::new() });
             }
             if let Some(observed) = self.believed(view).await? {
-                self.shared.observations.remember(view.group.clone(), Arc::new(observed.clone()));
+                self.shared.observations.remember(&view.group, Arc::new(observed.clone()));
                 return Ok(Observation { observed, is_fresh: false, refused: Vec::new() });
             }
         }
@@ -121,26 +122,39 @@ impl Reconciler {
             for found in &mut kept.load_balancers {
                 found.dns_name.clone_from(&reached.dns_name);
             }
-            for found in &mut kept.frontend_nlbs {
-                found.dns_name.clone_from(&reached.frontend_dns_name);
+            for found in &mut kept.nlbs {
+                found.dns_name.clone_from(&reached.nlb_dns_name);
             }
             kept
         });
         match kept {
-            Some(kept) => self.shared.observations.remember(view.group.clone(), Arc::new(kept)),
+            Some(kept) => self.shared.observations.remember(&view.group, Arc::new(kept)),
             None => self.shared.observations.forget(&view.group),
         }
     }
 
-    /// Reads what is attached to the load balancer, as far as somebody says something of it. What cannot be read stays unknown, which
-    /// changes nothing; why is given back.
+    /// Reads what is attached to the load balancer, as far as somebody says something of it and it is not known. Each service is asked for
+    /// itself: what one does not answer stays unknown, which changes nothing, and its error is given back.
     pub(super) async fn observe_addons(&self, linked: &Linked, observed: &mut Observed) -> Vec<CloudError> {
         let Some(desired) = linked.desired.as_ref().filter(|desired| !desired.addons.is_empty()) else {
             return Vec::new();
         };
         let mut unread = Vec::new();
         for balancer in &mut observed.load_balancers {
-            unread.extend(self.shared.cloud.observe_addons(&desired.addons, balancer).boxed().await);
+            let (arn, now) = (balancer.arn.as_str(), Instant::now());
+            balancer.addons = self.shared.observations.addons(arn, now);
+            for addon in desired.addons.keys() {
+                if balancer.addons.contains_key(addon) {
+                    continue;
+                }
+                match self.shared.cloud.attached(*addon, arn).boxed().await {
+                    Ok(is) => {
+                        self.shared.observations.attached(arn, *addon, is.clone(), now);
+                        balancer.addons.insert(*addon, is);
+                    }
+                    Err(error) => unread.push(error),
+                }
+            }
         }
         unread
     }
@@ -163,8 +177,8 @@ pub(super) fn start(observed: &Observed) -> Reached {
         reached.arn.clone_from(&found.arn);
         reached.dns_name.clone_from(&found.dns_name);
     }
-    if let Some(found) = observed.frontend_nlbs.first() {
-        reached.frontend_dns_name.clone_from(&found.dns_name);
+    if let Some(found) = observed.nlbs.first() {
+        reached.nlb_dns_name.clone_from(&found.dns_name);
     }
     reached.resources = Known::of(observed).names().clone();
     reached

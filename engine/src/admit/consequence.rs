@@ -55,7 +55,7 @@ const CONSEQUENCES: [ConsequenceRow; 5] = [
     ),
     (
         Code::RemovesFrontendNlb,
-        |change, _| change.removes_frontend_nlb(),
+        |change, _| change.removes_nlb(),
         "the frontend NLB of the group is deleted, or replaced by one with another DNS name",
     ),
     (
@@ -129,20 +129,20 @@ impl IngressEdit<'_> {
     }
 
     /// The frontend NLB would be deleted or replaced.
-    fn removes_frontend_nlb(&self) -> Option<Happens> {
-        let was = self.before.desired.as_ref()?.frontend_nlb.as_ref()?;
-        let after = self.after.desired.as_ref().filter(|after| !after.keep_frontend_nlb)?;
-        match &after.frontend_nlb {
-            Some(becomes) if becomes.generation() == was.generation() => None,
+    fn removes_nlb(&self) -> Option<Happens> {
+        let was = self.before.desired.as_ref()?.nlb.as_ref()?;
+        let after = self.after.desired.as_ref().filter(|after| !after.keep_nlb)?;
+        match &after.nlb {
+            Some(becomes) if becomes.is.generation() == was.is.generation() => None,
             Some(becomes) => {
-                let (was, becomes) = (was.scheme, becomes.scheme.to_string());
+                let (was, becomes) = (was.is.scheme, becomes.is.scheme.to_string());
                 let message = format!(
                     "scheme {was} → {becomes} deletes the frontend NLB and creates another with another DNS name"
                 );
                 Some(self.happens(&FRONTEND_NLB_SCHEME.row, becomes, message))
             }
             None => {
-                let message = format!("the frontend NLB {} is deleted", was.name);
+                let message = format!("the frontend NLB {} is deleted", was.is.name);
                 Some(self.happens(&ENABLE_FRONTEND_NLB.row, "false".to_owned(), message))
             }
         }

@@ -39,6 +39,9 @@ pub struct Attribute {
 }
 
 impl Owner {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::LoadBalancer, Self::TargetGroup, Self::Listener, Self::NetworkLoadBalancer];
+
     /// Every attribute that the resource has.
     #[must_use]
     pub fn attributes(self) -> &'static [Attribute] {

@@ -178,7 +178,7 @@ fn map(raw: &str, faults: impl FnOnce(&[parse::Pair]) -> Vec<ParseError>) -> Rea
     }
 }
 
-/// `WAFv2` API, `WebACL`: 1 to 128 letters, digits, hyphens and underscores.
+/// The `WebACL` of the API: 1 to 128 letters, digits, hyphens and underscores.
 fn web_acl_name(raw: &str) -> Option<ParseError> {
     let fits = raw.len() <= 128 && raw.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
     let message = format!(
@@ -239,7 +239,8 @@ fn web_acl(raw: &str) -> Read<'_> {
             raw.trim()
         ))),
         Err(error) => {
-            Read::unreadable(error.help("write arn:aws:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID, or none"))
+            let shape = ArnKind::WebAcl.shape().replace("PARTITION", "aws");
+            Read::unreadable(error.help(format!("write {shape}, or none")))
         }
         Ok(_) => Read::of(Parsed::Text(raw), None),
     }

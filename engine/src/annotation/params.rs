@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 
 use super::arn::AcmCertificateArn;
 use super::attributes::{self, Owner};
-use super::catalogue::{
-    GROUP_NAME, LOAD_BALANCER_NAME, SECURITY_GROUP_PREFIX_LISTS, SSL_REDIRECT, WAFV2_ACL_ARN, WAFV2_ACL_NAME, rows,
-};
+use super::catalogue::{GROUP_NAME, LOAD_BALANCER_NAME, SECURITY_GROUP_PREFIX_LISTS, SSL_REDIRECT, rows};
 use super::check::check as check_value;
 use super::cidr::Cidr;
 use super::control;
 use super::group;
 use super::parse::{ParseError, go_int32};
-use super::row::SettingRow;
+use super::row::{SettingRow, When};
 use super::tags;
 use super::value::Value;
 use crate::kinds::IngressClassParamsSpec;
@@ -89,10 +87,14 @@ impl Found {
             self.add_grave("spec.group.name", error);
         }
         self.texts(spec);
-        let given = |row: &SettingRow| row.of_class(spec, row.key).is_some();
-        if given(&WAFV2_ACL_ARN.row) && given(&WAFV2_ACL_NAME.row) {
-            let error = ParseError::new("wafv2AclName is given too, and the name wins over the ARN");
-            self.add("spec.wafv2AclArn", error.doubt());
+        let given = |row: &SettingRow| Some(row.parameter?.field).filter(|_| row.of_class(spec, row.key).is_some());
+        for row in rows() {
+            if let When::Without(other, why) = row.when
+                && let (Some(field), Some(winner)) = (given(row), given(other))
+            {
+                let error = ParseError::new(format!("{winner} is given too, and {why}"));
+                self.add(format!("spec.{field}"), error.doubt());
+            }
         }
         if let Some(capacity) =
             spec.minimum_load_balancer_capacity.as_ref().filter(|capacity| capacity.capacity_units < 0)

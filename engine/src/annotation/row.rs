@@ -76,7 +76,7 @@ pub enum Scope {
     /// The target groups of this Ingress' backends
     TargetGroup,
     /// The network load balancer in front of the group's
-    FrontendNlb,
+    NetworkLoadBalancer,
     /// Written by the controller
     Output,
 }
@@ -311,14 +311,22 @@ pub enum When {
     ManagedSecurityGroup,
     /// A member names security groups.
     OwnSecurityGroups,
-    /// No web ACL is named, neither by the Ingress nor by its class.
-    NoWebAclByName,
-    /// A member asks for a frontend NLB.
-    FrontendNlb,
+    /// The other setting, which wins over it, is given neither by the Ingress nor by its class. The text says so in a sentence.
+    Without(&'static SettingRow, &'static str),
+    /// A member asks for an NLB in front.
+    NetworkLoadBalancer,
     /// A rule has the backend that the key names.
     Backend,
     /// A backend has the name in the key and asks for the annotation by its port.
     BackendAsks,
+}
+
+impl When {
+    /// The setting that takes the effect from this one.
+    #[must_use]
+    pub fn winner(self) -> Option<&'static SettingRow> {
+        if let Self::Without(other, _) = self { Some(other) } else { None }
+    }
 }
 
 /// A flag of the controller that sets what absence amounts to.

@@ -73,8 +73,8 @@ impl<T> Setting<T> {
     ) -> Self {
         // What belongs to the frontend NLB has an effect and faults alike.
         let (when, other_codes): (When, &'static [Code]) = match scope {
-            Scope::FrontendNlb => {
-                (When::FrontendNlb, &[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
+            Scope::NetworkLoadBalancer => {
+                (When::NetworkLoadBalancer, &[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff])
             }
             _ => (When::Always, &[]),
         };

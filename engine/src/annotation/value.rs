@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::stack::{IpAddressType, Protocol, ProtocolVersion, Scheme, TargetType, WebAcl};
+use crate::stack::{Attachment, IpAddressType, Protocol, ProtocolVersion, Scheme, TargetType};
 
 /// What a setting says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ setting_values! {
     TargetType: Value::Text(word) => Self::parse(word);
     Protocol: Value::Text(word) => Self::parse(word);
     ProtocolVersion: Value::Text(word) => Self::parse(word);
-    WebAcl: Value::Text(text) => Some(Self::asked(text));
+    Attachment: Value::Text(text) => Some(Self::asked(text));
 }
 
 impl<T: SettingValue> SettingValue for BTreeMap<u16, T> {

@@ -6,20 +6,20 @@ use crate::annotation::{Resolved, SettingRow, Source, Value, Values, arn, neares
 use crate::facts::Facts;
 use crate::finding::{Code, Effect, Finding, ObjectRef};
 use crate::settings::Settings;
-use crate::stack::WebAcl;
+use crate::stack::{Addon, Attachment};
 
 const NAME: &SettingRow = &WAFV2_ACL_NAME.row;
 const ARN: &SettingRow = &WAFV2_ACL_ARN.row;
 
 /// The web ACL of a name; `None`: the account has none.
-pub(crate) fn web_acl_named(name: &str, settings: &Settings, facts: &Facts) -> Option<WebAcl> {
-    if name == "none" || !settings.enable_wafv2 {
-        return Some(WebAcl::Nothing);
+pub(crate) fn web_acl_named(name: &str, settings: &Settings, facts: &Facts) -> Option<Attachment> {
+    if name == "none" || !settings.allows(Addon::WebAcl) {
+        return Some(Attachment::Nothing);
     }
     match &facts.web_acls {
         // Not read: what is named is taken as it is.
-        None => Some(WebAcl::Associated(name.to_owned())),
-        Some(known) => known.value.get(name).cloned().map(WebAcl::Associated),
+        None => Some(Attachment::To(name.to_owned())),
+        Some(known) => known.value.get(name).cloned().map(Attachment::To),
     }
 }
 
@@ -95,7 +95,7 @@ impl Compiler<'_> {
     fn check_web_acl_arn(&mut self, values: &mut Values) {
         let Some(given) = values.remove(&WAFV2_ACL_ARN) else { return };
         let value = given.value.to_string();
-        if WebAcl::asked(&value) == WebAcl::Nothing {
+        if Attachment::asked(&value) == Attachment::Nothing {
             values.insert(ARN, given);
             return;
         }
@@ -107,7 +107,7 @@ impl Compiler<'_> {
                 return;
             }
         };
-        if !self.settings().enable_wafv2 {
+        if !self.settings().allows(Addon::WebAcl) {
             values.insert(ARN, given);
             return;
         }
@@ -132,7 +132,7 @@ impl Compiler<'_> {
 
     fn check_shield(&mut self, values: &Values) {
         let asked = values.get(&SHIELD_ADVANCED_PROTECTION) == Some(true);
-        let known = self.context.facts.shield_subscribed.as_ref().filter(|_| self.settings().enable_shield);
+        let known = self.context.facts.shield_subscribed.as_ref().filter(|_| self.settings().allows(Addon::Shield));
         if known.is_some_and(|known| asked && !known.value) {
             let message = "the account is not subscribed to Shield Advanced: the load balancer is made without it";
             self.reader.refuse(Code::ShieldNotSubscribed, SHIELD_ADVANCED_PROTECTION.row.key, "true", message);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CertificatesSpec, Compiler, ListenerSpec};
+use super::{CertificatesSpec, Compiler, Fragment, ListenerSpec};
 use crate::annotation::catalogue::{
     CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING as MAPPING, LISTEN_PORTS, LISTENER_ATTRIBUTES,
 };
@@ -11,6 +11,15 @@ use crate::finding::Code;
 use crate::stack::Protocol;
 
 const CERTIFICATES: &SettingRow = &CERTIFICATE_ARN.row;
+
+impl Fragment {
+    /// The NLB's ports that this member asks for and the listeners they lead to; what leads to none is left out.
+    #[must_use]
+    pub fn nlb_ports(&self) -> BTreeMap<u16, u16> {
+        let mapping = self.values.get(&MAPPING).unwrap_or_default();
+        mapping.into_iter().filter(|(_, target)| self.listeners.contains_key(target)).collect()
+    }
+}
 
 impl Compiler<'_> {
     /// Certificates that are named, or the hosts for which they are discovered.

@@ -14,7 +14,7 @@ pub enum SettingKey {
     Group(&'static SettingRow),
     /// One key of a setting of the group.
     Item(&'static SettingRow, String),
-    /// A setting of a port: of the load balancer's, or of the frontend NLB's.
+    /// A setting of a port: of the load balancer's, or of the NLB's.
     Port(&'static SettingRow, u16),
     /// One key of a setting of a listener.
     PortItem(&'static SettingRow, u16, Protocol, String),
@@ -68,8 +68,8 @@ impl SettingKey {
 
     /// Whether it has no effect unless a member asks for an NLB.
     #[must_use]
-    pub fn is_of_frontend_nlb(&self) -> bool {
-        self.row().is_some_and(|row| row.when == When::FrontendNlb)
+    pub fn is_of_nlb(&self) -> bool {
+        self.row().is_some_and(|row| row.when == When::NetworkLoadBalancer)
     }
 }
 
@@ -139,7 +139,7 @@ fn pieces(row: &'static SettingRow, value: &Value, member: &Fragment) -> Vec<(Se
 /// A value on each port that it counts on.
 fn on_ports(row: &'static SettingRow, member: &Fragment, value: &Value) -> Vec<(SettingKey, Value)> {
     let ports: Vec<u16> = match row.scope {
-        Scope::FrontendNlb => member.frontend_ports().into_keys().collect(),
+        Scope::NetworkLoadBalancer => member.nlb_ports().into_keys().collect(),
         _ => {
             let listeners = member.listeners.iter();
             let counts = listeners.filter(|(_, one)| row.when != When::Https || one.protocol == Protocol::Https);

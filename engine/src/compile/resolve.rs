@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::Compiler;
 use super::reader::{FaultReporting, Unreadable};
-use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, SECURITY_GROUPS, WAFV2_ACL_NAME};
+use crate::annotation::catalogue::{ENABLE_FRONTEND_NLB, SECURITY_GROUPS};
 use crate::annotation::{
     OnService, PREFIX, Resolved, Scope, Setting, SettingRow, SettingValue, Source, Value, Values, When, Wins, rows,
 };
@@ -47,12 +47,13 @@ impl Compiler<'_> {
 
     /// The settings of the load balancer, its listeners and the NLB in front. Finds out, too, whether the Ingress has TLS.
     pub(super) fn values(&mut self) -> Values {
-        const SCOPES: [Scope; 4] = [Scope::GroupExclusive, Scope::GroupMergeable, Scope::Listener, Scope::FrontendNlb];
+        const SCOPES: [Scope; 4] =
+            [Scope::GroupExclusive, Scope::GroupMergeable, Scope::Listener, Scope::NetworkLoadBalancer];
         let mut values = Values::default();
         self.tls = self.has_tls();
         for row in rows().filter(|row| SCOPES.contains(&row.scope) && !row.family && !row.on_service.is_read()) {
             let reporting = self.reporting(row, &values);
-            if row.when == When::NoWebAclByName && reporting < FaultReporting::Full {
+            if matches!(row.when, When::Without(..)) && reporting < FaultReporting::Full {
                 continue;
             }
             if let Ok(Some(resolved)) = self.resolve_row(row, row.key, None, reporting) {
@@ -71,8 +72,10 @@ impl Compiler<'_> {
             When::Elsewhere => return FaultReporting::Skip,
             When::Https => (FaultReporting::Skip, self.tls),
             When::OwnSecurityGroups => (FaultReporting::WithoutEffect, values.has(&SECURITY_GROUPS)),
-            When::NoWebAclByName => (FaultReporting::WithoutEffect, !self.names_web_acl()),
-            When::FrontendNlb => (FaultReporting::UnreadableOnly, values.get(&ENABLE_FRONTEND_NLB) == Some(true)),
+            When::Without(other, _) => (FaultReporting::WithoutEffect, !self.is_given(other)),
+            When::NetworkLoadBalancer => {
+                (FaultReporting::UnreadableOnly, values.get(&ENABLE_FRONTEND_NLB) == Some(true))
+            }
         };
         if counts { FaultReporting::Full } else { otherwise }
     }
@@ -82,9 +85,8 @@ impl Compiler<'_> {
         row.of_class(&self.params.as_ref()?.spec, suffix)
     }
 
-    fn names_web_acl(&self) -> bool {
-        let row = &WAFV2_ACL_NAME.row;
-        self.of_class(row, row.key).is_some() || self.reader.raw(row.key).is_some_and(|name| !name.is_empty())
+    fn is_given(&self, row: &SettingRow) -> bool {
+        self.of_class(row, row.key).is_some() || self.reader.raw(row.key).is_some_and(|value| !value.is_empty())
     }
 
     /// Precedence, for all settings. `suffix`: the row's key, of a family the whole one.

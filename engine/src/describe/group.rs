@@ -36,9 +36,9 @@ pub struct Group {
     /// Its load balancer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_balancer: Option<LoadBalancer>,
-    /// Whether it has a frontend NLB.
+    /// Whether it has an NLB in front.
     #[serde(skip)]
-    has_frontend_nlb: bool,
+    has_nlb: bool,
     /// Listeners with rules of the Ingress.
     pub listeners: Vec<Listener>,
     /// Settings of the load balancer and of the listeners of the Ingress that are in effect.
@@ -121,9 +121,9 @@ pub struct TargetGroup {
 }
 
 impl Group {
-    /// The host name of the load balancer. Anybody may write the status of an Ingress, but only the status has the name of a frontend NLB.
+    /// The host name of the load balancer. Anybody may write the status of an Ingress, but only the status has the name of an NLB in front.
     pub(super) fn host(&self) -> Option<Vec<String>> {
-        let named = self.load_balancer.as_ref().filter(|is| !is.dns_name.is_empty() && !self.has_frontend_nlb)?;
+        let named = self.load_balancer.as_ref().filter(|is| !is.dns_name.is_empty() && !self.has_nlb)?;
         Some(vec![named.dns_name.clone()])
     }
 
@@ -308,7 +308,7 @@ fn group(key: &Key, view: &View, linked: &Linked, status: Option<&IngressGroupSt
         state: status.map(|status| status.state.clone()).unwrap_or_default(),
         since: ready.map(|ready| ready.last_transition_time.0),
         members: view.members.len(),
-        has_frontend_nlb: arns.contains_key(ResourceId::frontend_nlb().as_str()),
+        has_nlb: arns.contains_key(ResourceId::nlb().as_str()),
         load_balancer: status.and_then(|status| status.load_balancer.as_ref()).map(|is| LoadBalancer {
             name: is.name.clone(),
             arn: is.arn.clone(),

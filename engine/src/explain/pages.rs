@@ -15,7 +15,7 @@ const CHAPTERS: [(&str, &[Scope]); 6] = [
     ("One Ingress", &[Scope::Ingress, Scope::Output]),
     ("Rules", &[Scope::Rule]),
     ("Target groups", &[Scope::TargetGroup]),
-    ("Frontend network load balancer", &[Scope::FrontendNlb]),
+    ("Frontend network load balancer", &[Scope::NetworkLoadBalancer]),
 ];
 
 /// Every annotation.

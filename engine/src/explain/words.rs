@@ -1,6 +1,6 @@
 //! The enums of the catalogue in words.
 
-use crate::annotation::{Grammar, Merge, OnService, PREFIX, Scope, SettingRow};
+use crate::annotation::{Grammar, Merge, OnService, PREFIX, Scope, SettingRow, arn};
 
 /// A value as YAML that is read as a string: JSON and text in single quotes.
 pub(super) fn yaml(value: &str) -> String {
@@ -46,7 +46,7 @@ fn scope(scope: Scope) -> &'static str {
         Scope::Ingress => "this Ingress alone",
         Scope::Rule => "the rules of this Ingress",
         Scope::TargetGroup => "the target groups of the backends of this Ingress",
-        Scope::FrontendNlb => "the frontend network load balancer",
+        Scope::NetworkLoadBalancer => "the frontend network load balancer",
         Scope::Output => "output: the controller writes it",
     }
 }
@@ -85,7 +85,7 @@ fn takes(grammar: Grammar) -> String {
         Grammar::Json(shape) => format!("JSON: {}", shape.takes),
         Grammar::Arn(kind) => kind.shape().to_owned(),
         Grammar::Certificates => "ARNs of certificates in ACM or IAM, separated by commas".to_owned(),
-        Grammar::WebAcl => "arn:PARTITION:wafv2:REGION:ACCOUNT:regional/webacl/NAME/ID, or none".to_owned(),
+        Grammar::WebAcl => format!("{}, or none", arn::Kind::WebAcl.shape()),
         Grammar::LoadBalancerName => "a name of at most 32 letters, digits and hyphens".to_owned(),
         Grammar::SslPolicy => "the name of a TLS policy".to_owned(),
         Grammar::Path => "a path that begins with /".to_owned(),

@@ -3,9 +3,9 @@
 
 use super::Existing;
 use super::faults::{Backends, Fault};
-use super::frontend_nlb::{self, Frontend};
 use super::group::Group;
 use super::members::Members;
+use super::nlb::{self, Frontend};
 use super::placement::{Placement, placement};
 use super::security_groups::{SecurityGroups, security_groups};
 use crate::annotation::catalogue::{self, IP_ADDRESS_TYPE, LISTEN_PORTS, SSL_REDIRECT};
@@ -31,7 +31,7 @@ pub(super) fn base_config(group: Group<'_>, members: &Members<'_>) -> (BaseConfi
     let had = group.input.existing.and_then(dualstack).filter(|_| !of_backends.is_empty());
     let ip_address_type = had.unwrap_or(placement.ip_address_type);
     let (groups, of_groups) = security_groups(group, ip_address_type);
-    let (frontend, of_frontend) = frontend_nlb::frontend(group, ip_address_type);
+    let (frontend, of_frontend) = nlb::frontend(group, ip_address_type);
     let faults = of_redirect.into_iter().chain(of_placement).chain(of_backends).chain(of_groups).chain(of_frontend);
     let placement = Placement { ip_address_type, ..placement };
     (BaseConfig { placement, groups, redirect, frontend }, faults.collect())

@@ -33,7 +33,7 @@ pub(super) struct Agreement {
     /// Who sets what has to be the same in all members, or absent in all.
     whole: BTreeMap<&'static SettingRow, Whole>,
     /// A member asks for an NLB.
-    frontend_nlb: bool,
+    nlb: bool,
     /// What any of those says who will be put together.
     context: ConflictContext,
 }
@@ -121,7 +121,7 @@ impl Agreement {
                 _ => {}
             }
         }
-        self.frontend_nlb |= asks_for_frontend_nlb(member);
+        self.nlb |= asks_for_nlb(member);
     }
 
     /// The conflicts that a newcomer brings with it, each a finding on the newcomer: what it says otherwise than its
@@ -133,7 +133,7 @@ impl Agreement {
             let against = against.filter(|_| self.counts(&own.key, newcomer));
             findings.extend(against.map(|senior| conflict(&own.key, (newcomer, Some(own)), senior)));
         }
-        if self.frontend_nlb || asks_for_frontend_nlb(newcomer) {
+        if self.nlb || asks_for_nlb(newcomer) {
             findings.extend(identical().filter_map(|row| self.silence(newcomer, row)));
         }
         findings.extend(self.opened_by(newcomer));
@@ -155,7 +155,7 @@ impl Agreement {
     /// What seniors say otherwise than each other and what did not count without a newcomer: it asks for an NLB, or stands
     /// before the one whose class's parameters settled it.
     fn opened_by(&self, newcomer: &Fragment) -> Vec<Finding> {
-        let opens = (!self.frontend_nlb && asks_for_frontend_nlb(newcomer)).then_some(&ENABLE_FRONTEND_NLB.row);
+        let opens = (!self.nlb && asks_for_nlb(newcomer)).then_some(&ENABLE_FRONTEND_NLB.row);
         if opens.is_none() && !self.leads(newcomer) {
             return Vec::new();
         }
@@ -199,7 +199,7 @@ fn comes_before(one: &Fragment, other: &Fragment) -> bool {
     one.in_group_order(other).is_lt()
 }
 
-fn asks_for_frontend_nlb(fragment: &Fragment) -> bool {
+fn asks_for_nlb(fragment: &Fragment) -> bool {
     fragment.values.get(&ENABLE_FRONTEND_NLB) == Some(true)
 }
 
@@ -214,7 +214,7 @@ pub(super) fn words(key: &SettingKey) -> (String, String, Code) {
         SettingKey::Group(_) => (String::new(), Code::GroupConflict),
         SettingKey::Item(_, item) | SettingKey::PortItem(.., item) => (format!(" {item}"), Code::GroupConflict),
         SettingKey::Port(_, port) => {
-            let whose = if key.is_of_frontend_nlb() { "the NLB's port" } else { "port" };
+            let whose = if key.is_of_nlb() { "the NLB's port" } else { "port" };
             (format!(" on {whose} {port}"), Code::ListenerConflict)
         }
         SettingKey::DefaultBackend(port, _) => (format!(" on port {port}"), Code::ListenerConflict),

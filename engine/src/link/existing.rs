@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::kinds::IngressGroup;
-use crate::stack::{
-    Action, IpAddressType, Listener, Observed, ObservedFrontendNlb, Protocol, Ref, ResourceId, Scheme, resource_of,
-};
+use crate::stack::{Action, IpAddressType, Listener, Observed, Protocol, Ref, ResourceId, Scheme, resource_of};
 
 /// A load balancer that exists, as far as it decides what should.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +21,12 @@ pub struct Existing {
     /// Certificates of its HTTPS listeners, the default one first, by port.
     pub certificates: BTreeMap<u16, Vec<String>>,
     /// The NLB in front of it.
-    pub frontend_nlb: Option<ExistingFrontendNlb>,
+    pub nlb: Option<ExistingNlb>,
 }
 
-/// A frontend NLB that exists, as far as it decides what should.
+/// An NLB that exists, as far as it decides what should.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExistingFrontendNlb {
+pub struct ExistingNlb {
     /// Its scheme.
     pub scheme: Scheme,
     /// Its subnets, kept unless others are asked for.
@@ -46,7 +44,7 @@ impl Existing {
             security_groups: Vec::new(),
             ssl_redirect: None,
             certificates: BTreeMap::new(),
-            frontend_nlb: None,
+            nlb: None,
         }
     }
 
@@ -61,7 +59,10 @@ impl Existing {
             security_groups: found.is.security_groups.iter().map(|group| named(group, observed)).collect(),
             ssl_redirect: listeners().find_map(ssl_redirect),
             certificates: certificates.map(|listener| (listener.port, listener.certificates.clone())).collect(),
-            frontend_nlb: observed.frontend_nlbs.first().map(frontend_nlb),
+            nlb: observed
+                .nlbs
+                .first()
+                .map(|found| ExistingNlb { scheme: found.is.scheme, subnets: found.is.subnets.clone() }),
             ..Self::new(found.is.scheme, found.is.subnets.clone())
         })
     }
@@ -72,11 +73,6 @@ impl Existing {
         let known = ledger?.status.as_ref()?.load_balancer.as_ref()?;
         Some(Self::new(Scheme::parse(&known.scheme)?, Vec::new()))
     }
-}
-
-fn frontend_nlb(found: &ObservedFrontendNlb) -> ExistingFrontendNlb {
-    let subnets = found.is.subnets.iter().map(|mapping| mapping.subnet.clone()).collect();
-    ExistingFrontendNlb { scheme: found.is.scheme, subnets }
 }
 
 /// A security group by its resource id, if it is one of the stack's.

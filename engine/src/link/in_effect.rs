@@ -135,7 +135,7 @@ impl Linked {
 fn concerns(key: &SettingKey, own: &Fragment) -> bool {
     match key {
         SettingKey::Group(_) | SettingKey::Item(..) => true,
-        SettingKey::Port(row, port) if row.scope == Scope::FrontendNlb => own.frontend_ports().contains_key(port),
+        SettingKey::Port(row, port) if row.scope == Scope::NetworkLoadBalancer => own.nlb_ports().contains_key(port),
         SettingKey::Port(_, port) | SettingKey::PortItem(_, port, ..) => own.listeners.contains_key(port),
         SettingKey::DefaultBackend(..) => false,
     }

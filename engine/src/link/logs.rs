@@ -2,7 +2,7 @@
 
 use super::findings::Findings;
 use super::group::Group;
-use crate::annotation::catalogue::{FRONTEND_NLB_ATTRIBUTES, LOAD_BALANCER_ATTRIBUTES};
+use crate::annotation::catalogue::attributes_of;
 use crate::annotation::{Setting, attributes};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef};
 use crate::kinds::Key;
@@ -11,12 +11,9 @@ use crate::stack::{Attributes, Desired};
 /// Tells who switches a log on for which nobody names a bucket. A bucket that AWS has from an earlier time may be there still, so that it
 /// has the last word.
 pub(super) fn check(group: Group<'_>, desired: &Desired, findings: &mut Findings) {
-    let of_load_balancer = desired.load_balancer.as_ref().map(|balancer| &balancer.attributes);
-    let of_frontend = desired.frontend_nlb.as_ref().map(|nlb| &nlb.attributes);
-    for (setting, whole) in [(&LOAD_BALANCER_ATTRIBUTES, of_load_balancer), (&FRONTEND_NLB_ATTRIBUTES, of_frontend)] {
-        let Some(whole) = whole else { continue };
-        for log in attributes::without_bucket(|key| whole.get(key).map(String::as_str)) {
-            if let Some((key, finding)) = nowhere(group, log, setting) {
+    for balancer in desired.balancers() {
+        for log in attributes::without_bucket(|key| balancer.attributes.get(key).map(String::as_str)) {
+            if let Some((key, finding)) = nowhere(group, log, attributes_of(balancer.kind)) {
                 findings.report(key, finding);
             }
         }

@@ -7,7 +7,7 @@ use super::group::Group;
 use super::optimiser::{self, Dropped, Optimised, Tried};
 use crate::compile::{Fragment, Origin, RuleSpec};
 use crate::finding::{Code, FieldPath, Finding};
-use crate::stack::{Listener, Protocol, ResourceId, Rule, RuleTags};
+use crate::stack::{Listener, Protocol, ResourceId, RuleTags};
 
 /// Where each rule comes from, by port and in the order of the listener's rules.
 pub(super) type Origins = BTreeMap<u16, Vec<Arc<Origin>>>;
@@ -36,15 +36,12 @@ pub(super) fn rules(group: Group<'_>, listeners: BTreeMap<u16, Listener>, redire
             (spec.origin.clone(), left_out(port, &spec.origin, by))
         });
         routing.left_out.extend(dropped);
-        let rule = |(priority, (fragment, spec)): (u32, &(&Fragment, &RuleSpec))| Rule {
-            priority,
-            conditions: spec.conditions.clone(),
-            actions: spec.actions_on(protocol).clone(),
-            transforms: spec.transforms.clone(),
-            tags: match group.tags_listeners() {
+        let rule = |(priority, (fragment, spec)): (u32, &(&Fragment, &RuleSpec))| {
+            let tags = match group.tags_listeners() {
                 true => RuleTags::new(fragment.rule_tags.clone(), ResourceId::rule(port, priority)),
                 false => RuleTags::default(),
-            },
+            };
+            spec.rule(protocol, priority, tags)
         };
         listener.rules = (1..).zip(&kept).map(rule).collect();
         routing.origins.insert(port, kept.iter().map(|(_, spec)| spec.origin.clone()).collect());

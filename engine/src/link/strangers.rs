@@ -5,9 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::stack::{
-    Observed, Scheme, Tags, frontend_nlb_name, load_balancer_name, managed_security_group_name, resource_of,
-};
+use crate::stack::{Observed, Scheme, Tags, load_balancer_name, managed_security_group_name, nlb_name, resource_of};
 use crate::world::View;
 
 const NAME: &str = "alb.ingress.kubernetes.io/load-balancer-name";
@@ -53,29 +51,22 @@ pub fn set_strangers_apart(observed: &mut Observed, view: &View, cluster: &str) 
     if !own.is_known && !view.members.is_empty() {
         return Vec::new();
     }
-    let Observed {
-        load_balancers,
-        target_groups,
-        security_groups,
-        frontend_nlbs,
-        frontend_target_groups,
-        strangers: apart,
-        ..
-    } = observed;
+    let Observed { load_balancers, target_groups, security_groups, nlbs, nlb_target_groups, strangers: apart, .. } =
+        observed;
     load_balancers.retain(|found| !apart.contains(&found.arn));
     target_groups.retain(|found| !apart.contains(&found.arn));
     security_groups.retain(|found| !apart.contains(&found.arn));
-    frontend_nlbs.retain(|found| !apart.contains(&found.arn));
-    frontend_target_groups.retain(|found| !apart.contains(&found.arn));
+    nlbs.retain(|found| !apart.contains(&found.arn));
+    nlb_target_groups.retain(|found| !apart.contains(&found.arn));
     strangers
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     LoadBalancer,
-    FrontendNlb,
+    Nlb,
     TargetGroup,
-    FrontendTargetGroup,
+    NlbTargetGroup,
     SecurityGroup,
 }
 
@@ -88,10 +79,10 @@ fn names(observed: &Observed) -> Vec<(Orphan, Kind, Tags)> {
         .load_balancers
         .iter()
         .for_each(|found| add(&found.arn, &found.is.name, Kind::LoadBalancer, &found.is.tags));
-    observed.frontend_nlbs.iter().for_each(|found| add(&found.arn, &found.is.name, Kind::FrontendNlb, &found.is.tags));
+    observed.nlbs.iter().for_each(|found| add(&found.arn, &found.is.name, Kind::Nlb, &found.is.tags));
     observed.target_groups.iter().for_each(|found| add(&found.arn, &found.is.name, Kind::TargetGroup, &found.is.tags));
-    let frontends = observed.frontend_target_groups.iter();
-    frontends.for_each(|found| add(&found.arn, &found.is.name, Kind::FrontendTargetGroup, &found.is.tags));
+    let frontends = observed.nlb_target_groups.iter();
+    frontends.for_each(|found| add(&found.arn, &found.is.name, Kind::NlbTargetGroup, &found.is.tags));
     observed
         .security_groups
         .iter()
@@ -108,7 +99,7 @@ struct Own {
     /// Names of its load balancer, present and past.
     balancers: BTreeSet<String>,
     security_group: String,
-    /// What names of its frontend's target groups begin with.
+    /// What names of the NLB's target groups begin with.
     group: String,
 }
 
@@ -134,9 +125,9 @@ impl Own {
         self.ledger.contains(&found.arn)
             || match kind {
                 Kind::LoadBalancer => self.balancers.contains(name),
-                Kind::FrontendNlb => self.balancers.iter().any(|balancer| frontend_nlb_name(balancer) == name),
+                Kind::Nlb => self.balancers.iter().any(|balancer| nlb_name(balancer) == name),
                 Kind::TargetGroup => is_of(name, resource_of(tags)),
-                Kind::FrontendTargetGroup => name.strip_prefix(&self.group).is_some_and(is_hash),
+                Kind::NlbTargetGroup => name.strip_prefix(&self.group).is_some_and(is_hash),
                 Kind::SecurityGroup => name == self.security_group,
             }
     }

@@ -69,9 +69,9 @@ pub(super) fn totals(group: Group<'_>, desired: &Desired, origins: &Origins) -> 
     add(Quota::Listeners, listeners.len(), &|| LISTEN_PORTS.row.path(), &|| {
         parts(group, |fragment| fragment.listeners.len())
     });
-    let count = desired.frontend_nlb.as_ref().map_or(0, |nlb| nlb.listeners.len());
+    let count = desired.nlb.as_ref().map_or(0, |nlb| nlb.listeners.len());
     add(Quota::FrontendListeners, count, &|| FRONTEND_NLB_LISTENER_PORT_MAPPING.row.path(), &|| {
-        parts(group, |fragment| fragment.frontend_ports().len())
+        parts(group, |fragment| fragment.nlb_ports().len())
     });
     let beside_default = |listener: &Listener| listener.certificates.len().saturating_sub(1);
     let count = listeners.values().map(beside_default).sum();

@@ -4,25 +4,19 @@ use std::collections::BTreeSet;
 
 use super::ObservedBinding;
 use crate::stack::{
-    Addons, CLUSTER_TAG, Desired, Found, FrontendListener, FrontendNlb, Listener, LoadBalancerState, Observed,
-    ObservedAddons, ObservedFrontendListener, ObservedFrontendNlb, ObservedFrontendTargetGroup, ObservedListener,
-    ObservedLoadBalancer, Ref, ResourceId, Rule, SHARED_RESOURCE_TAG, SHIELD_PROTECTION, SecurityGroup, Shield, Target,
+    Addons, CLUSTER_TAG, Desired, Found, Listener, LoadBalancer, LoadBalancerState, Nlb, NlbListener, Observed,
+    ObservedListener, ObservedLoadBalancer, ObservedNlb, ObservedNlbListener, ObservedNlbTargetGroup, Ref, ResourceId,
+    Rule, SHARED_RESOURCE_TAG, SecurityGroup, Target,
 };
 
 /// What would be observed if everything desired existed, each resource by its resource id.
 #[must_use]
 pub fn reached(desired: &Desired) -> Observed<ResourceId> {
-    let load_balancers = desired.load_balancer.iter().map(|is| ObservedLoadBalancer {
-        arn: ResourceId::load_balancer(),
-        dns_name: String::new(),
-        state: LoadBalancerState::Active,
-        is: is.clone(),
-        listeners: desired.listeners.values().map(listener).collect(),
-        addons: addons(&desired.addons),
-    });
+    let listeners = || desired.listeners.values().map(listener).collect();
+    let load_balancers = desired.load_balancer.iter().map(|is| load_balancer(is, desired.addons.clone(), listeners()));
     let target_groups = desired.target_groups.iter();
     let managed = desired.security_group.iter();
-    let frontends = desired.frontend_nlb.iter().flat_map(|nlb| &nlb.listeners);
+    let frontends = desired.nlb.iter().flat_map(|nlb| &nlb.listeners);
     Observed {
         load_balancers: load_balancers.collect(),
         target_groups: target_groups.map(|(id, is)| Found { arn: id.clone(), is: is.as_ref().clone() }).collect(),
@@ -30,8 +24,8 @@ pub fn reached(desired: &Desired) -> Observed<ResourceId> {
             .map(|is| Found { arn: ResourceId::managed_security_group(), is: is.clone() })
             .collect(),
         backend_security_group: desired.backend_security_group.then(|| backend(desired)),
-        frontend_nlbs: desired.frontend_nlb.iter().map(frontend_nlb).collect(),
-        frontend_target_groups: frontends.map(frontend_group).collect(),
+        nlbs: desired.nlb.iter().map(nlb).collect(),
+        nlb_target_groups: frontends.map(nlb_target_group).collect(),
         strangers: BTreeSet::new(),
     }
 }
@@ -72,44 +66,34 @@ fn backend(desired: &Desired) -> Found<SecurityGroup, ResourceId> {
     Found { arn: id, is }
 }
 
-fn frontend_nlb(is: &FrontendNlb) -> ObservedFrontendNlb<ResourceId> {
-    let listener = |(port, listener): (&u16, &FrontendListener)| ObservedFrontendListener {
-        arn: ResourceId::frontend_listener(*port),
-        port: *port,
-        forwards_to: vec![ResourceId::frontend_target_group(*port)],
-        tags: listener.tags.clone(),
-    };
-    let listeners = is.listeners.iter().map(listener).collect();
-    let mut seen = is.clone();
-    seen.listeners.clear();
-    ObservedFrontendNlb {
-        arn: ResourceId::frontend_nlb(),
+fn load_balancer<L>(is: &LoadBalancer, addons: Addons, listeners: Vec<L>) -> ObservedLoadBalancer<ResourceId, L> {
+    ObservedLoadBalancer {
+        arn: is.kind.resource(),
         dns_name: String::new(),
         state: LoadBalancerState::Active,
-        is: seen,
+        is: is.clone(),
         listeners,
+        addons,
     }
 }
 
-fn frontend_group((port, listener): (&u16, &FrontendListener)) -> ObservedFrontendTargetGroup<ResourceId> {
+fn nlb(nlb: &Nlb) -> ObservedNlb<ResourceId> {
+    let listener = |(port, listener): (&u16, &NlbListener)| ObservedNlbListener {
+        arn: ResourceId::nlb_listener(*port),
+        port: *port,
+        forwards_to: vec![ResourceId::nlb_target_group(*port)],
+        tags: listener.tags.clone(),
+    };
+    load_balancer(&nlb.is, Addons::new(), nlb.listeners.iter().map(listener).collect())
+}
+
+fn nlb_target_group((port, listener): (&u16, &NlbListener)) -> ObservedNlbTargetGroup<ResourceId> {
     let port_of_target = listener.target_group.target_port;
     let target = Target { id: ResourceId::load_balancer(), port: port_of_target, availability_zone: None };
-    ObservedFrontendTargetGroup {
-        arn: ResourceId::frontend_target_group(*port),
+    ObservedNlbTargetGroup {
+        arn: ResourceId::nlb_target_group(*port),
         is: listener.target_group.clone(),
         targets: vec![target],
-    }
-}
-
-fn addons(asked: &Addons) -> ObservedAddons {
-    ObservedAddons {
-        wafv2: asked.wafv2.clone(),
-        waf_classic: asked.waf_classic.clone(),
-        shield: asked.shield.map(|on| match on {
-            true => Shield::Protected { id: String::new(), name: SHIELD_PROTECTION.to_owned() },
-            false => Shield::Unprotected,
-        }),
-        capacity_units: asked.capacity_units,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Desired − observed → what differs: the operations that it takes, each with its stage, in no order of time yet.
 
 mod addons;
-mod frontend_nlb;
 mod listeners;
 mod load_balancer;
+mod nlb;
 mod security_groups;
 mod target_groups;
 
@@ -70,7 +70,7 @@ impl<'a> Differ<'a> {
         self.bindings();
         self.release_load_balancer();
         self.load_balancer();
-        self.frontend_nlb();
+        self.nlb();
         self.addons();
     }
 

@@ -1,19 +1,25 @@
 //! The operations that a plan is made of: one a call of AWS or of Kubernetes.
 
+mod addons;
+mod api;
 mod describe;
 mod text;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+pub use addons::addon_calls;
+pub(super) use addons::{shapes as addon_shapes, words as addon_words};
+pub use api::{ApiCall, ApiService};
 pub use describe::{
-    ApiCall, ApiService, Aspect, Attachment, CallDescription, CallEffect, DependsOn, Importance, NewResource,
-    ResourceKind, ResourceParts, RouteChange,
+    Aspect, CallDescription, CallEffect, DependsOn, Importance, NewResource, ResourceKind, ResourceParts, RouteChange,
 };
 pub use text::{call, line};
 
 use crate::stack::{
-    Attributes, Binding, FrontendNlb, FrontendTargetGroup, HealthCheck, IpAddressType, Listener, LoadBalancer,
-    Permission, Ref, ResourceId, Rule, SecurityGroup, SubnetMapping, Tags, Target, TargetGroup,
+    Addon, Attributes, Binding, HealthCheck, IpAddressType, Listener, LoadBalancer, NlbTargetGroup, Permission, Ref,
+    ResourceId, Rule, SecurityGroup, Tags, Target, TargetGroup,
 };
 
 /// One operation of a plan.
@@ -136,6 +142,8 @@ pub enum AwsOperation {
         load_balancer: String,
         /// All of them.
         subnets: Vec<String>,
+        /// Elastic addresses of an NLB, by subnet.
+        allocation_ids: BTreeMap<String, String>,
     },
     /// `elbv2:SetIpAddressType`.
     SetIpAddressType {
@@ -149,78 +157,41 @@ pub enum AwsOperation {
         /// ARN.
         load_balancer: String,
         /// The pool, or `None` to let go of it.
-        ipv4_ipam_pool_id: Option<String>,
+        pool: Option<String>,
     },
-    /// `wafv2:AssociateWebACL`, in place of another one.
-    AssociateWebAcl {
+    /// Attaches an add-on, in place of what is attached. AWS reserves capacity only for an active load balancer.
+    Attach {
         /// The load balancer.
         load_balancer: Ref,
-        /// ARN.
-        web_acl: String,
+        /// The add-on, whose row names the call.
+        addon: Addon,
+        /// What to attach.
+        is: String,
     },
-    /// `wafv2:DisassociateWebACL`.
-    DisassociateWebAcl {
+    /// Detaches an add-on.
+    Detach {
         /// The load balancer.
         load_balancer: Ref,
-    },
-    /// `waf-regional:AssociateWebACL`, in place of another one.
-    AssociateClassicWebAcl {
-        /// The load balancer.
-        load_balancer: Ref,
-        /// Id.
-        web_acl: String,
-    },
-    /// `waf-regional:DisassociateWebACL`.
-    DisassociateClassicWebAcl {
-        /// The load balancer.
-        load_balancer: Ref,
-    },
-    /// `shield:CreateProtection`.
-    CreateProtection {
-        /// The load balancer.
-        load_balancer: Ref,
-    },
-    /// `shield:DeleteProtection`.
-    DeleteProtection {
-        /// The load balancer.
-        load_balancer: Ref,
-        /// Id of the protection.
-        protection: String,
-    },
-    /// `elbv2:ModifyCapacityReservation`; AWS wants the load balancer active.
-    ModifyCapacityReservation {
-        /// The load balancer.
-        load_balancer: Ref,
-        /// Load balancer capacity units; 0 gives the reservation back.
-        units: i32,
+        /// The add-on, whose row names the call.
+        addon: Addon,
+        /// What is attached.
+        was: String,
     },
     /// `elbv2:DeleteLoadBalancer`.
     DeleteLoadBalancer {
         /// ARN.
         load_balancer: String,
     },
-    /// `elbv2:CreateTargetGroup` of type `alb`, for a listener of the frontend NLB.
-    CreateFrontendTargetGroup {
+    /// `elbv2:CreateTargetGroup` of type `alb`, for a listener of the NLB.
+    CreateNlbTargetGroup {
         /// Resource id.
         id: ResourceId,
         /// What to create; its target follows by [`AwsOperation::RegisterLoadBalancer`].
-        is: FrontendTargetGroup,
-    },
-    /// `elbv2:CreateLoadBalancer` of type `network`.
-    CreateFrontendNlb {
-        /// What to create; its attributes and listeners follow.
-        is: FrontendNlb,
-    },
-    /// `elbv2:SetSubnets` of the frontend NLB.
-    SetFrontendSubnets {
-        /// ARN.
-        load_balancer: String,
-        /// All of them.
-        subnets: Vec<SubnetMapping>,
+        is: NlbTargetGroup,
     },
     /// `elbv2:CreateListener` with protocol TCP.
-    CreateFrontendListener {
-        /// The frontend NLB.
+    CreateNlbListener {
+        /// The NLB.
         load_balancer: Ref,
         /// Port.
         port: u16,
@@ -229,8 +200,8 @@ pub enum AwsOperation {
         /// Tags.
         tags: Tags,
     },
-    /// `elbv2:ModifyListener` of the frontend NLB: where it forwards to.
-    ModifyFrontendListener {
+    /// `elbv2:ModifyListener` of the NLB: where it forwards to.
+    ModifyNlbListener {
         /// ARN.
         listener: String,
         /// Its port, for messages.
@@ -296,15 +267,15 @@ pub enum AwsOperation {
         /// What to create.
         is: Rule,
     },
-    /// `elbv2:ModifyRule`: conditions, actions, transforms.
+    /// `elbv2:ModifyRule`: everything but priority and tags.
     ModifyRule {
         /// ARN.
         rule: String,
         /// What it should be.
         is: Rule,
-        /// It has transforms that go: AWS keeps them unless it is told to reset them.
+        /// What AWS keeps of a rule unless it is told to reset it: see [`Rule::resets`].
         #[serde(skip_serializing_if = "std::ops::Not::not")]
-        reset_transforms: bool,
+        reset: bool,
     },
     /// `elbv2:SetRulePriorities`, all at once.
     SetRulePriorities {

@@ -19,8 +19,8 @@ pub fn remember(desired: &Desired, arn: impl Fn(&ResourceId) -> Option<String>, 
         let known = before.target_groups.iter().find(|known| known.arn == found.arn);
         keep(&mut found.is.attributes, known.map(|known| &known.is.attributes));
     }
-    for found in &mut seen.frontend_nlbs {
-        if let Some(before) = before.frontend_nlbs.iter().find(|known| known.arn == found.arn) {
+    for found in &mut seen.nlbs {
+        if let Some(before) = before.nlbs.iter().find(|known| known.arn == found.arn) {
             found.dns_name.clone_from(&before.dns_name);
             keep(&mut found.is.attributes, Some(&before.is.attributes));
         }

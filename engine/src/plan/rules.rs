@@ -49,8 +49,8 @@ impl Routing {
 
 /// The change of a rule that is there.
 pub(super) fn modify(found: &Found<Rule>, is: Rule) -> AwsOperation {
-    let reset_transforms = is.transforms.is_empty() && !found.is.transforms.is_empty();
-    AwsOperation::ModifyRule { rule: found.arn.clone(), is, reset_transforms }
+    let reset = is.resets(&found.is);
+    AwsOperation::ModifyRule { rule: found.arn.clone(), is, reset }
 }
 
 /// Whether what `ModifyListener` sets differs.

@@ -3,16 +3,16 @@
 //!
 //! A resource without an ARN or id yet is shown by its resource id.
 
-mod frontend_nlb;
+mod nlb;
 mod rules;
 
 use serde_json::{Map, Value, json};
 
 use self::rules::{actions, rule};
+use super::operation::addon_shapes;
 use crate::stack::{
     Attributes, Binding, Desired, HealthCheck, Listener, LoadBalancer, MutualAuthentication, PeerSource, Permission,
-    ProtocolVersion, Ref, ResourceId, SHIELD_PROTECTION, SecurityGroup, ServicePort, Tags, TargetGroup, TargetType,
-    UNALLOCATED_NODE_PORT, WebAcl,
+    ProtocolVersion, Ref, ResourceId, SecurityGroup, ServicePort, Tags, TargetGroup, TargetType, UNALLOCATED_NODE_PORT,
 };
 
 /// The desired state of a group as one JSON object.
@@ -26,34 +26,26 @@ pub fn shape(desired: &Desired) -> Value {
         listeners,
         target_groups,
         bindings,
-        frontend_nlb: nlb,
-        keep_frontend_nlb: _,
+        nlb: front,
+        keep_nlb: _,
         backend_security_group,
         lift_deletion_protection: _,
-        lift_frontend_deletion_protection: _,
     } = desired;
-    let of_nlb = nlb.iter().flat_map(|nlb| &nlb.listeners).map(frontend_nlb::target_group);
-    members([
-        ("Group", json!(group.to_string())),
-        ("LoadBalancer", is.as_ref().map(load_balancer).into()),
-        ("WebAcl", addons.wafv2.as_ref().map(|acl| web_acl("WebACLArn", acl)).into()),
-        ("ClassicWebAcl", addons.waf_classic.as_ref().map(|acl| web_acl("WebACLId", acl)).into()),
-        (
-            "Protection",
-            addons.shield.map(|on| if on { json!({"Name": SHIELD_PROTECTION}) } else { json!("none") }).into(),
-        ),
-        ("MinimumLoadBalancerCapacity", addons.capacity_units.map(|units| json!({"CapacityUnits": units})).into()),
+    let of_nlb = front.iter().flat_map(|nlb| &nlb.listeners).map(nlb::target_group);
+    let first = [("Group", json!(group.to_string())), ("LoadBalancer", is.as_ref().map(load_balancer).into())];
+    let parts = [
         ("Listeners", listeners.values().map(listener).collect()),
-        ("FrontendNlb", nlb.as_ref().map(frontend_nlb::frontend_nlb).into()),
+        ("FrontendNlb", front.as_ref().map(nlb::nlb).into()),
         ("TargetGroups", target_groups.iter().map(|(id, is)| target_group(id, is)).chain(of_nlb).collect()),
         ("ManagedSecurityGroups", security_group.iter().map(managed).collect()),
         ("BackendSecurityGroup", backend_security_group.then(|| json!(ResourceId::backend_security_group())).into()),
         ("TargetGroupBindings", bindings.values().map(binding).collect()),
-    ])
+    ];
+    members(first.into_iter().chain(addon_shapes(addons)).chain(parts))
 }
 
 /// An object without its empty members.
-fn members<const N: usize>(all: [(&str, Value); N]) -> Value {
+fn members<'k>(all: impl IntoIterator<Item = (&'k str, Value)>) -> Value {
     let says = |value: &Value| match value {
         Value::Null => false,
         Value::Array(items) => !items.is_empty(),
@@ -83,36 +75,29 @@ fn attributes(from: &Attributes) -> Value {
 
 fn load_balancer(from: &LoadBalancer) -> Value {
     let LoadBalancer {
+        kind,
         name,
         scheme,
         ip_address_type,
         subnets,
+        allocation_ids: _,
         security_groups,
-        customer_owned_ipv4_pool,
-        ipv4_ipam_pool_id,
+        pools,
         attributes: of,
         tags: tagged,
     } = from;
     members([
         ("Name", json!(name)),
-        ("Type", json!("application")),
+        ("Type", json!(kind.as_str())),
         ("Scheme", json!(scheme.as_str())),
         ("IpAddressType", json!(ip_address_type.as_str())),
         ("Subnets", json!(subnets)),
         ("SecurityGroups", security_groups.iter().map(reference).collect()),
-        ("CustomerOwnedIpv4Pool", json!(customer_owned_ipv4_pool)),
-        ("IpamPools", ipv4_ipam_pool_id.as_ref().map(|id| json!({"Ipv4IpamPoolId": id})).into()),
+        ("CustomerOwnedIpv4Pool", json!(pools.customer_owned)),
+        ("IpamPools", pools.public.as_ref().map(|id| json!({"Ipv4IpamPoolId": id})).into()),
         ("Attributes", attributes(of)),
         ("Tags", tags(tagged)),
     ])
-}
-
-/// The web ACL of `AssociateWebACL`, or `none` for `DisassociateWebACL`.
-fn web_acl(member: &str, from: &WebAcl) -> Value {
-    match from {
-        WebAcl::Associated(acl) => json!({member: acl}),
-        WebAcl::Nothing => json!("none"),
-    }
 }
 
 fn listener(from: &Listener) -> Value {

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::Plan;
-use super::operation::line;
+use super::operation::{addon_words, line};
 use crate::stack::{
-    Action, Addons, Attributes, Condition, Desired, FrontendNlb, Listener, ResourceId, TRACKING_TAGS, Tags, TargetGroup,
+    Action, Attributes, Condition, Desired, Listener, Nlb, ResourceId, TRACKING_TAGS, Tags, TargetGroup,
 };
 
 /// A plan, one line an operation.
@@ -43,12 +43,12 @@ pub fn show_desired(desired: &Desired) -> String {
         put(2, format!("subnets {subnets}"));
         let groups: Vec<String> = load_balancer.security_groups.iter().map(ToString::to_string).collect();
         put(2, format!("security groups {}", groups.join(", ")));
-        for pool in load_balancer.pools() {
+        for pool in load_balancer.pools.ids() {
             put(2, format!("addresses from {pool}"));
         }
         attribute_lines(&load_balancer.attributes, &mut put);
         tag_line(&load_balancer.tags, &mut put);
-        addon_lines(&desired.addons, &mut put);
+        desired.addons.iter().for_each(|(addon, is)| put(2, addon_words(*addon, is)));
     }
     if let Some(group) = &desired.security_group {
         put(1, format!("security group {}", group.name));
@@ -59,8 +59,8 @@ pub fn show_desired(desired: &Desired) -> String {
     for listener in desired.listeners.values() {
         listener_lines(listener, &mut put);
     }
-    if let Some(nlb) = &desired.frontend_nlb {
-        frontend_lines(nlb, &mut put);
+    if let Some(nlb) = &desired.nlb {
+        nlb_lines(nlb, &mut put);
     }
     for (id, group) in &desired.target_groups {
         target_group_lines(id, group, &mut put);
@@ -99,37 +99,20 @@ fn target_group_lines(id: &ResourceId, group: &TargetGroup, put: &mut impl FnMut
     tag_line(&group.tags, put);
 }
 
-fn frontend_lines(nlb: &FrontendNlb, put: &mut impl FnMut(usize, String)) {
-    let name = if nlb.name.is_empty() { "?" } else { &nlb.name };
-    put(1, format!("frontend NLB {name} ({}, {})", nlb.scheme, nlb.ip_address_type.as_str()));
-    let subnets = nlb.subnets.iter().map(|mapping| match &mapping.allocation_id {
-        Some(allocation) => format!("{} with {allocation}", mapping.subnet),
-        None => mapping.subnet.clone(),
+fn nlb_lines(nlb: &Nlb, put: &mut impl FnMut(usize, String)) {
+    let name = if nlb.is.name.is_empty() { "?" } else { &nlb.is.name };
+    put(1, format!("frontend NLB {name} ({}, {})", nlb.is.scheme, nlb.is.ip_address_type.as_str()));
+    let subnets = nlb.is.subnets.iter().map(|subnet| match nlb.is.allocation_ids.get(subnet) {
+        Some(allocation) => format!("{subnet} with {allocation}"),
+        None => subnet.clone(),
     });
     let subnets: Vec<String> = subnets.collect();
     put(2, format!("subnets {}", if subnets.is_empty() { "?".to_owned() } else { subnets.join(", ") }));
-    for (key, value) in &nlb.attributes {
-        put(2, format!("attribute {key} = {value}"));
-    }
+    attribute_lines(&nlb.is.attributes, put);
     for (port, listener) in &nlb.listeners {
         let (group, check) = (&listener.target_group, &listener.target_group.health_check);
         put(2, format!("listener TCP {port} -> port {} of the load balancer, by {}", group.target_port, group.name));
         put(3, format!("health check {} {} on {}", check.protocol, check.path, check.port));
-    }
-}
-
-fn addon_lines(addons: &Addons, put: &mut impl FnMut(usize, String)) {
-    if let Some(acl) = &addons.wafv2 {
-        put(2, format!("web ACL {acl}"));
-    }
-    if let Some(acl) = &addons.waf_classic {
-        put(2, format!("web ACL of WAF Classic {acl}"));
-    }
-    if let Some(on) = addons.shield {
-        put(2, format!("Shield Advanced {}", if on { "on" } else { "off" }));
-    }
-    if let Some(units) = addons.capacity_units {
-        put(2, format!("capacity units {units}"));
     }
 }
 

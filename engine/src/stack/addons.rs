@@ -1,6 +1,6 @@
 //! What is attached to a load balancer and lives beside it: web ACLs, Shield Advanced, reserved capacity.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,90 +10,71 @@ const OUR_PROTECTIONS: [&str; 2] = [SHIELD_PROTECTION, "managed by aws-alb-ingre
 /// Name under which a Shield protection is made.
 pub const SHIELD_PROTECTION: &str = "managed by aws-load-balancer-controller";
 
-/// What should be attached; `None`: nobody says anything, and what is there stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Addons {
-    /// Regional web ACL of `WAFv2`, by ARN: <https://docs.aws.amazon.com/waf/latest/APIReference/API_AssociateWebACL.html>.
-    pub wafv2: Option<WebAcl>,
-    /// Web ACL of WAF Classic Regional, by id:
+/// An add-on of a load balancer. Which calls of AWS attach and detach it is its row in `plan/operation/addons.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Addon {
+    /// A regional web ACL, by ARN: <https://docs.aws.amazon.com/waf/latest/APIReference/API_AssociateWebACL.html>.
+    WebAcl,
+    /// A web ACL of WAF Classic Regional, by id:
     /// <https://docs.aws.amazon.com/waf/latest/APIReference/API_wafRegional_AssociateWebACL.html>.
-    pub waf_classic: Option<WebAcl>,
-    /// Whether Shield Advanced protects it:
+    ClassicWebAcl,
+    /// A protection by Shield Advanced, desired by name and observed by id:
     /// <https://docs.aws.amazon.com/waf/latest/DDOSAPIReference/API_CreateProtection.html>.
-    pub shield: Option<bool>,
-    /// Load balancer capacity units that AWS keeps ready, 0 for none:
+    Shield,
+    /// A number of load balancer capacity units that AWS keeps ready:
     /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ModifyCapacityReservation.html>.
-    pub capacity_units: Option<i32>,
+    Capacity,
 }
 
-impl Addons {
-    /// Whether nobody says anything.
+impl Addon {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::WebAcl, Self::ClassicWebAcl, Self::Shield, Self::Capacity];
+
+    /// Whether what is attached is what is asked for. Any protection by Shield will do.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+    pub fn is_met(self, asked: &Attachment, there: &Attachment) -> bool {
+        let protected = self == Self::Shield && matches!((asked, there), (Attachment::To(_), Attachment::To(_)));
+        asked == there || protected || *there == Attachment::Foreign
     }
 }
 
-/// The web ACL of a load balancer, which has at most one of a kind.
+/// The attachments of a load balancer. Desired: an add-on that nobody says anything of is absent, and stays as it is. Observed: one that
+/// was not read is absent.
+pub type Addons = BTreeMap<Addon, Attachment>;
+
+/// What is attached of one add-on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WebAcl {
-    /// This one, by ARN (`WAFv2`) or id (WAF Classic).
-    Associated(String),
-    /// None.
+pub enum Attachment {
+    /// Nothing.
     Nothing,
+    /// This one.
+    To(String),
+    /// One that somebody attached by hand: it stays.
+    Foreign,
 }
 
-impl WebAcl {
+impl Attachment {
     /// From what an annotation says: `none` and an empty value take an association away.
     #[must_use]
     pub fn asked(text: &str) -> Self {
-        if matches!(text, "" | "none") { Self::Nothing } else { Self::Associated(text.to_owned()) }
+        if matches!(text, "" | "none") { Self::Nothing } else { Self::To(text.to_owned()) }
     }
-}
 
-impl fmt::Display for WebAcl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Associated(acl) => f.write_str(acl),
-            Self::Nothing => f.write_str("none"),
-        }
-    }
-}
-
-/// What is attached; `None`: not read, because nobody says anything of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct ObservedAddons {
-    /// Web ACL of `WAFv2`.
-    pub wafv2: Option<WebAcl>,
-    /// Web ACL of WAF Classic Regional.
-    pub waf_classic: Option<WebAcl>,
-    /// Protection by Shield Advanced.
-    pub shield: Option<Shield>,
-    /// Capacity units that are reserved, 0 for none.
-    pub capacity_units: Option<i32>,
-}
-
-/// Whether Shield Advanced protects a load balancer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub enum Shield {
-    /// It does not.
-    Unprotected,
-    /// It does.
-    Protected {
-        /// Id of the protection.
-        id: String,
-        /// Its name, which says whose it is.
-        name: String,
-    },
-}
-
-impl Shield {
-    /// The id of a protection that may be deleted: one that somebody made by hand stays.
+    /// Whether Shield is to protect it.
     #[must_use]
-    pub fn ours(&self) -> Option<&str> {
-        match self {
-            Self::Protected { id, name } if OUR_PROTECTIONS.contains(&name.as_str()) => Some(id),
-            _ => None,
-        }
+    pub fn protection(on: bool) -> Self {
+        if on { Self::To(SHIELD_PROTECTION.to_owned()) } else { Self::Nothing }
+    }
+
+    /// A protection that exists; its name says whose it is.
+    #[must_use]
+    pub fn of_protection(id: String, name: &str) -> Self {
+        if OUR_PROTECTIONS.contains(&name) { Self::To(id) } else { Self::Foreign }
+    }
+
+    /// Capacity units; 0 are none.
+    #[must_use]
+    pub fn units(units: i32) -> Self {
+        if units == 0 { Self::Nothing } else { Self::To(units.to_string()) }
     }
 }

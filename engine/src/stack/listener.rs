@@ -41,6 +41,12 @@ impl Listener {
             )
     }
 
+    /// The trust store by which clients are verified, by ARN.
+    #[must_use]
+    pub fn trust_store(&self) -> Option<&str> {
+        self.mutual_authentication.as_ref()?.trust_store_arn.as_deref()
+    }
+
     /// Takes from what was observed before what is not asked for.
     pub fn keep_unasked(&mut self, before: &Self) {
         if self.ssl_policy.is_none() {

@@ -1,10 +1,11 @@
 //! An Application Load Balancer: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html>.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attributes, FrontendNlb, Ref, Tags};
+use super::{Attributes, Ref, ResourceId, Tags};
 
 /// Whether the load balancer is reached from the internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,10 +95,45 @@ pub enum LoadBalancerState {
     Failed,
 }
 
+/// Which of the two load balancers of a group it is. AWS calls it the type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoadBalancerKind {
+    /// An Application Load Balancer, which answers requests by rules.
+    Application,
+    /// The Network Load Balancer in front of it.
+    Network,
+}
+
+impl LoadBalancerKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Application, Self::Network];
+
+    /// As AWS writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::Network => "network",
+        }
+    }
+
+    /// The load balancer of this kind in a stack.
+    #[must_use]
+    pub fn resource(self) -> ResourceId {
+        match self {
+            Self::Application => ResourceId::load_balancer(),
+            Self::Network => ResourceId::nlb(),
+        }
+    }
+}
+
 /// A load balancer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadBalancer {
-    /// Birth-only: ≤ 32 characters, hashes the group and the scheme. Never compared.
+    /// ALB or NLB.
+    pub kind: LoadBalancerKind,
+    /// Birth-only: ≤ 32 characters, of an ALB with a hash of group and scheme, of an NLB the ALB's with `-nlb`. Never compared.
     pub name: String,
     /// A change replaces the load balancer.
     pub scheme: Scheme,
@@ -105,16 +141,32 @@ pub struct LoadBalancer {
     pub ip_address_type: IpAddressType,
     /// Subnet ids, one a zone, sorted.
     pub subnets: Vec<String>,
+    /// Birth-only: the elastic addresses (`eipalloc-…`) of an NLB, by subnet. AWS gives an address of its own to the others.
+    pub allocation_ids: BTreeMap<String, String>,
     /// Security groups, in the order they were given.
     pub security_groups: Vec<Ref>,
-    /// Birth-only: the pool of customer-owned addresses of an Outpost.
-    pub customer_owned_ipv4_pool: Option<String>,
-    /// IPAM pool of public IPv4 addresses.
-    pub ipv4_ipam_pool_id: Option<String>,
+    /// Pools of its addresses; an NLB has none.
+    pub pools: AddressPools,
     /// Desired: those that are asked for. Observed: all.
     pub attributes: Attributes,
     /// Tags, tracking ones included.
     pub tags: Tags,
+}
+
+/// The pools that addresses of a load balancer come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressPools {
+    /// Birth-only: customer-owned addresses of an Outpost.
+    pub customer_owned: Option<String>,
+    /// Public IPv4 addresses, from IPAM.
+    pub public: Option<String>,
+}
+
+impl AddressPools {
+    /// Their ids.
+    pub fn ids(&self) -> impl Iterator<Item = &String> {
+        [&self.customer_owned, &self.public].into_iter().flatten()
+    }
 }
 
 /// What a load balancer cannot change while it lives. Its resource id and this are what identifies it: of the same id and
@@ -123,19 +175,6 @@ pub struct LoadBalancer {
 pub struct LoadBalancerGeneration(Scheme);
 
 impl LoadBalancer {
-    /// Its generation.
-    #[must_use]
-    pub fn generation(&self) -> LoadBalancerGeneration {
-        LoadBalancerGeneration(self.scheme)
-    }
-
-    /// The pools that its addresses come from.
-    pub fn pools(&self) -> impl Iterator<Item = &String> {
-        [&self.customer_owned_ipv4_pool, &self.ipv4_ipam_pool_id].into_iter().flatten()
-    }
-}
-
-impl FrontendNlb {
     /// Its generation.
     #[must_use]
     pub fn generation(&self) -> LoadBalancerGeneration {

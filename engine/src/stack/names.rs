@@ -25,13 +25,13 @@ pub fn backend_security_group_name(cluster: &str) -> String {
 
 /// The name of the NLB in front of a load balancer.
 #[must_use]
-pub fn frontend_nlb_name(load_balancer: &str) -> String {
+pub fn nlb_name(load_balancer: &str) -> String {
     format!("{}-nlb", cut(load_balancer, 28))
 }
 
-/// The name of the target group of a frontend NLB's listener.
+/// The name of the target group of a listener of the NLB.
 #[must_use]
-pub fn frontend_target_group_name(cluster: &str, group: &GroupId, port: u16, check: &HealthCheck) -> String {
+pub fn nlb_target_group_name(cluster: &str, group: &GroupId, port: u16, check: &HealthCheck) -> String {
     let (id, port) = (group.to_string(), port.to_string());
     group_name(group, &digest(&[cluster, &id, &port, "alb", "TCP", &check.port, check.protocol.as_str()]))
 }
@@ -250,10 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn frontend_nlbs() {
+    fn nlbs() {
         // From recordings of the predecessor.
-        assert_eq!(frontend_nlb_name("myapp-alb"), "myapp-alb-nlb");
-        assert_eq!(frontend_nlb_name("k8s-100front-frontend-2fb66440e7"), "k8s-100front-frontend-2fb664-nlb");
+        assert_eq!(nlb_name("myapp-alb"), "myapp-alb-nlb");
+        assert_eq!(nlb_name("k8s-100front-frontend-2fb66440e7"), "k8s-100front-frontend-2fb664-nlb");
         let check = |port: &str| HealthCheck {
             port: port.to_owned(),
             protocol: Protocol::Http,
@@ -277,7 +277,7 @@ mod tests {
         ];
         for (namespace, name, port, checked, expected) in cases {
             let group = implicit(namespace, name);
-            assert_eq!(frontend_target_group_name("demo", &group, port, &check(checked)), expected);
+            assert_eq!(nlb_target_group_name("demo", &group, port, &check(checked)), expected);
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, FrontendNlb, FrontendTargetGroup, Listener, LoadBalancer, LoadBalancerState, ObservedAddons, Ref,
-    ResourceId, Rule, SecurityGroup, Tags, Target, TargetGroup,
+    Action, Addons, Listener, LoadBalancer, LoadBalancerState, NlbTargetGroup, Ref, ResourceId, Rule, SecurityGroup,
+    Tags, Target, TargetGroup,
 };
 
 /// A resource that AWS holds: its ARN (or id) and what it is. `R` is how it is referred to, as in [`Observed`].
@@ -19,9 +19,9 @@ pub struct Found<T, R = String> {
     pub is: T,
 }
 
-/// A load balancer that AWS holds, with its listeners and their rules.
+/// A load balancer that AWS holds, with its listeners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ObservedLoadBalancer<R = String> {
+pub struct ObservedLoadBalancer<R = String, L = ObservedListener<R>> {
     /// ARN.
     pub arn: R,
     /// DNS name as AWS gives it (mixed case).
@@ -31,10 +31,13 @@ pub struct ObservedLoadBalancer<R = String> {
     /// The load balancer itself.
     pub is: LoadBalancer,
     /// What is attached to it, as far as it was read.
-    pub addons: ObservedAddons,
+    pub addons: Addons,
     /// Its listeners.
-    pub listeners: Vec<ObservedListener<R>>,
+    pub listeners: Vec<L>,
 }
+
+/// The NLB in front of one.
+pub type ObservedNlb<R = String> = ObservedLoadBalancer<R, ObservedNlbListener<R>>;
 
 /// A listener that AWS holds, with its rules but for the default one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,24 +50,9 @@ pub struct ObservedListener<R = String> {
     pub rules: Vec<Found<Rule, R>>,
 }
 
-/// A frontend NLB that AWS holds.
+/// A listener of an NLB that AWS holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ObservedFrontendNlb<R = String> {
-    /// ARN.
-    pub arn: R,
-    /// DNS name as AWS gives it (mixed case).
-    pub dns_name: String,
-    /// State of its life.
-    pub state: LoadBalancerState,
-    /// The NLB itself; its `listeners` are empty.
-    pub is: FrontendNlb,
-    /// Its listeners.
-    pub listeners: Vec<ObservedFrontendListener<R>>,
-}
-
-/// A listener of a frontend NLB that AWS holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ObservedFrontendListener<R = String> {
+pub struct ObservedNlbListener<R = String> {
     /// ARN.
     pub arn: R,
     /// Port.
@@ -77,11 +65,11 @@ pub struct ObservedFrontendListener<R = String> {
 
 /// A target group of type `alb` that AWS holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ObservedFrontendTargetGroup<R = String> {
+pub struct ObservedNlbTargetGroup<R = String> {
     /// ARN.
     pub arn: R,
     /// The target group; its `target_port` is its own port.
-    pub is: FrontendTargetGroup,
+    pub is: NlbTargetGroup,
     /// What is registered and not on its way out: the ARN of an ALB and its port.
     pub targets: Vec<Target<R>>,
 }
@@ -99,9 +87,9 @@ pub struct Observed<R = String> {
     /// The cluster's shared backend security group.
     pub backend_security_group: Option<Found<SecurityGroup, R>>,
     /// NLBs with the stack's tags: at most one, unless something went wrong.
-    pub frontend_nlbs: Vec<ObservedFrontendNlb<R>>,
+    pub nlbs: Vec<ObservedNlb<R>>,
     /// Target groups of type `alb` with the stack's tags.
-    pub frontend_target_groups: Vec<ObservedFrontendTargetGroup<R>>,
+    pub nlb_target_groups: Vec<ObservedNlbTargetGroup<R>>,
     /// ARNs, or ids, of those among all these that anybody may have tagged: nothing says that they were made for the group. Never deleted.
     pub strangers: BTreeSet<R>,
 }
@@ -113,8 +101,8 @@ impl Observed {
         self.load_balancers.is_empty()
             && self.target_groups.is_empty()
             && self.security_groups.is_empty()
-            && self.frontend_nlbs.is_empty()
-            && self.frontend_target_groups.is_empty()
+            && self.nlbs.is_empty()
+            && self.nlb_target_groups.is_empty()
     }
 }
 
@@ -138,21 +126,21 @@ impl Names<'_> {
             target_groups,
             security_groups,
             backend_security_group,
-            frontend_nlbs,
-            frontend_target_groups,
+            nlbs,
+            nlb_target_groups,
             strangers,
         } = observed;
         let shared = backend_security_group.map(|found| self.found(found));
         Some(Observed {
-            load_balancers: all(load_balancers, |found| self.load_balancer(found))?,
+            load_balancers: all(load_balancers, |found| self.load_balancer(found, |listener| self.listener(listener)))?,
             target_groups: all(target_groups, |found| self.found(found))?,
             security_groups: all(security_groups, |found| self.found(found))?,
             backend_security_group: match shared {
                 Some(found) => Some(found?),
                 None => None,
             },
-            frontend_nlbs: all(frontend_nlbs, |found| self.frontend_nlb(found))?,
-            frontend_target_groups: all(frontend_target_groups, |found| self.frontend_target_group(found))?,
+            nlbs: all(nlbs, |found| self.load_balancer(found, |listener| self.nlb_listener(listener)))?,
+            nlb_target_groups: all(nlb_target_groups, |found| self.nlb_target_group(found))?,
             strangers: strangers.iter().map(self.arn).collect::<Option<_>>()?,
         })
     }
@@ -161,10 +149,14 @@ impl Names<'_> {
         Some(Found { arn: (self.arn)(&found.arn)?, is: found.is })
     }
 
-    fn load_balancer(&self, found: ObservedLoadBalancer<ResourceId>) -> Option<ObservedLoadBalancer> {
+    fn load_balancer<L, M>(
+        &self,
+        found: ObservedLoadBalancer<ResourceId, L>,
+        listener: impl FnMut(L) -> Option<M>,
+    ) -> Option<ObservedLoadBalancer<String, M>> {
         let ObservedLoadBalancer { arn, dns_name, state, mut is, addons, listeners } = found;
         is.security_groups = all(is.security_groups, |group| self.reference(group))?;
-        let (arn, listeners) = ((self.arn)(&arn)?, all(listeners, |listener| self.listener(listener))?);
+        let (arn, listeners) = ((self.arn)(&arn)?, all(listeners, listener)?);
         Some(ObservedLoadBalancer { arn, dns_name, state, is, addons, listeners })
     }
 
@@ -192,26 +184,18 @@ impl Names<'_> {
         Some(())
     }
 
-    fn frontend_nlb(&self, found: ObservedFrontendNlb<ResourceId>) -> Option<ObservedFrontendNlb> {
-        let ObservedFrontendNlb { arn, dns_name, state, mut is, listeners } = found;
-        is.security_groups = all(is.security_groups, |group| self.reference(group))?;
-        let listener = |ObservedFrontendListener { arn, port, forwards_to, tags }| {
-            let forwards_to = all(forwards_to, |group| (self.arn)(&group))?;
-            Some(ObservedFrontendListener { arn: (self.arn)(&arn)?, port, forwards_to, tags })
-        };
-        let (arn, listeners) = ((self.arn)(&arn)?, all(listeners, listener)?);
-        Some(ObservedFrontendNlb { arn, dns_name, state, is, listeners })
+    fn nlb_listener(&self, found: ObservedNlbListener<ResourceId>) -> Option<ObservedNlbListener> {
+        let ObservedNlbListener { arn, port, forwards_to, tags } = found;
+        let forwards_to = all(forwards_to, |group| (self.arn)(&group))?;
+        Some(ObservedNlbListener { arn: (self.arn)(&arn)?, port, forwards_to, tags })
     }
 
-    fn frontend_target_group(
-        &self,
-        found: ObservedFrontendTargetGroup<ResourceId>,
-    ) -> Option<ObservedFrontendTargetGroup> {
-        let ObservedFrontendTargetGroup { arn, is, targets } = found;
+    fn nlb_target_group(&self, found: ObservedNlbTargetGroup<ResourceId>) -> Option<ObservedNlbTargetGroup> {
+        let ObservedNlbTargetGroup { arn, is, targets } = found;
         let target = |Target { id, port, availability_zone }: Target<ResourceId>| {
             Some(Target { id: (self.arn)(&id)?, port, availability_zone })
         };
-        Some(ObservedFrontendTargetGroup { arn: (self.arn)(&arn)?, is, targets: all(targets, target)? })
+        Some(ObservedNlbTargetGroup { arn: (self.arn)(&arn)?, is, targets: all(targets, target)? })
     }
 
     fn reference(&self, reference: Ref) -> Option<Ref> {

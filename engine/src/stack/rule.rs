@@ -65,6 +65,12 @@ impl<'r> Treatment<'r> {
 }
 
 impl Rule {
+    /// Whether it has no transforms where AWS holds some, which AWS keeps unless it is told to reset them.
+    #[must_use]
+    pub fn resets(&self, there: &Self) -> bool {
+        self.transforms.is_empty() && !there.transforms.is_empty()
+    }
+
     /// What it does with the requests that match it.
     #[must_use]
     pub fn treatment(&self) -> Treatment<'_> {

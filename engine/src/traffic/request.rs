@@ -41,6 +41,12 @@ impl Request {
         }
     }
 
+    /// The same from a client with this address.
+    #[must_use]
+    pub fn from_client(self, address: Option<IpAddr>) -> Self {
+        Self { source_ip: address, ..self }
+    }
+
     /// Keys and values of the query as they are sent; a key alone has an empty value.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         let pairs = self.query.split('&').filter(|pair| !pair.is_empty());

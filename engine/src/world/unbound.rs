@@ -87,10 +87,10 @@ fn members(ledger: &IngressGroup) -> Option<BTreeSet<(&str, &str)>> {
     Some(ledger.status.as_ref()?.known_members().collect())
 }
 
-/// ARNs of the target groups that existed at the end of the last pass, except those of a frontend NLB, which need no binding.
+/// ARNs of the target groups that existed at the end of the last pass, except those of an NLB in front, which need no binding.
 fn target_groups(ledger: &IngressGroup) -> impl Iterator<Item = &str> {
     let resources = ledger.status.iter().flat_map(|status| &status.resources);
-    let bound = resources.filter(|(id, arn)| arn.contains(":targetgroup/") && !ResourceId::is_of_frontend_nlb(id));
+    let bound = resources.filter(|(id, arn)| arn.contains(":targetgroup/") && !ResourceId::is_of_nlb(id));
     bound.map(|(_, arn)| arn.as_str())
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use albedo_engine::plan::{self, Input, Misroute, Plan};
 use albedo_engine::stack::{
-    Action, Condition, Desired, FixedResponse, Forward, GroupId, IpAddressType, Listener, LoadBalancer, Patterns,
-    Protocol, QueryPair, Redirect, Ref, Rule, RuleTags, Scheme, Tags, TargetGroupTuple,
+    Action, AddressPools, Condition, Desired, FixedResponse, Forward, GroupId, IpAddressType, Listener, LoadBalancer,
+    LoadBalancerKind, Patterns, Protocol, QueryPair, Redirect, Ref, Rule, RuleTags, Scheme, Tags, TargetGroupTuple,
 };
 
 /// A way from one rule set to another.
@@ -130,13 +130,14 @@ pub fn folded(rule: &Rule) -> Vec<Condition> {
 /// What should be when these listen.
 pub fn desired(listeners: impl IntoIterator<Item = Listener>) -> Desired {
     let load_balancer = LoadBalancer {
+        kind: LoadBalancerKind::Application,
+        allocation_ids: BTreeMap::new(),
         name: "lb".to_owned(),
         scheme: Scheme::Internal,
         ip_address_type: IpAddressType::Ipv4,
         subnets: Vec::new(),
         security_groups: Vec::new(),
-        customer_owned_ipv4_pool: None,
-        ipv4_ipam_pool_id: None,
+        pools: AddressPools::default(),
         attributes: BTreeMap::new(),
         tags: Tags::new(),
     };

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use albedo_engine::kinds::Key;
-use albedo_engine::link::{Existing, ExistingFrontendNlb, Input, Linked, MemberState, link};
-use albedo_engine::stack::{Desired, FrontendNlb, GroupId, Holder};
+use albedo_engine::link::{Existing, ExistingNlb, Input, Linked, MemberState, link};
+use albedo_engine::stack::{Desired, GroupId, Holder, LoadBalancerKind, Nlb};
 use albedo_engine::world::{Leaving, Object, Overlay};
 use serde_json::Value;
 
@@ -80,7 +80,7 @@ impl<'a> Run<'a> {
         let existing = before.and_then(|before| before.load_balancer.as_ref());
         let existing = existing.map(|is| Existing {
             ip_address_type: Some(is.ip_address_type),
-            frontend_nlb: before.and_then(|before| before.frontend_nlb.as_ref()).map(frontend_nlb),
+            nlb: before.and_then(|before| before.nlb.as_ref()).map(existing_nlb),
             ..Existing::new(is.scheme, is.subnets.clone())
         });
         let linked = link(Input {
@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
         let Some(desired) = linked.desired.clone() else { return linked };
         let protected = view.leaving.iter().any(|leaving| !matches!(leaving, Leaving::Unknown(..)))
             && desired.load_balancer.is_none()
-            && !desired.lift_deletion_protection
+            && !desired.lift_deletion_protection.contains(&LoadBalancerKind::Application)
             && before.is_some_and(is_protected);
         if protected {
             return linked;
@@ -137,9 +137,8 @@ impl<'a> Run<'a> {
     }
 }
 
-fn frontend_nlb(is: &FrontendNlb) -> ExistingFrontendNlb {
-    let subnets = is.subnets.iter().map(|mapping| mapping.subnet.clone()).collect();
-    ExistingFrontendNlb { scheme: is.scheme, subnets }
+fn existing_nlb(nlb: &Nlb) -> ExistingNlb {
+    ExistingNlb { scheme: nlb.is.scheme, subnets: nlb.is.subnets.clone() }
 }
 
 fn is_protected(desired: &Desired) -> bool {

@@ -1,5 +1,7 @@
 //! What another hand deleted is made again under the name that it had.
 
+use std::collections::BTreeMap;
+
 use albedo_engine::plan::{self, AwsOperation, Input, KubeOperation, Operation, Plan, TargetsByArn, as_observed};
 use albedo_engine::stack::{Desired, Observed, ResourceId, Tags};
 
@@ -104,7 +106,11 @@ fn a_plan_that_undoes_itself_is_a_defect() {
             Operation::Aws(AwsOperation::DeleteTargetGroup { target_group: arn(&group.arn) }),
         ),
         (
-            vec![Operation::Aws(AwsOperation::SetSubnets { load_balancer: arn(&balancer.arn), subnets: Vec::new() })],
+            vec![Operation::Aws(AwsOperation::SetSubnets {
+                load_balancer: arn(&balancer.arn),
+                subnets: Vec::new(),
+                allocation_ids: BTreeMap::new(),
+            })],
             Operation::Aws(AwsOperation::DeleteLoadBalancer { load_balancer: arn(&balancer.arn) }),
         ),
     ];

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use albedo_engine::plan::operation::ApiService;
+use albedo_engine::stack::Addon;
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
 use futures::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::super::error::CloudError;
-use super::super::sdk::{Service, loader};
+use super::super::sdk::loader;
 use super::super::throttle::Throttle;
 use super::super::{Cloud, CloudConfig};
 use super::*;
@@ -44,7 +46,7 @@ impl Liar {
     /// AWS at this endpoint.
     async fn cloud(&self) -> Cloud {
         let mut config = CloudConfig::new("eu-test-1", "vpc-1", "test");
-        config.endpoints = Service::ALL.iter().map(|service| (*service, self.url.clone())).collect();
+        config.endpoints = ApiService::ALL.iter().map(|service| (*service, self.url.clone())).collect();
         config.throttle = unhurried();
         cloud_with(config, http_client()).await
     }
@@ -52,7 +54,7 @@ impl Liar {
 
 /// No waits: these calls are not AWS's.
 pub(super) fn unhurried() -> Throttle {
-    let rows: Vec<_> = Service::ALL.iter().map(|service| format!("{}:.*=100000:100000", service.id())).collect();
+    let rows: Vec<_> = ApiService::ALL.iter().map(|service| format!("{}:.*=100000:100000", service.id())).collect();
     Throttle::parse(&rows.join(",")).unwrap()
 }
 
@@ -119,13 +121,13 @@ pub(super) async fn ask(cloud: &Cloud) -> Vec<(&'static str, Result<(), CloudErr
         "DescribeRules" => cloud.rules("arn"),
         "DescribeLoadBalancerAttributes" => cloud.load_balancer_attributes("arn"),
         "DescribeTargetHealth" => cloud.target_health("arn"),
-        "DescribeCapacityReservation" => cloud.capacity_of("arn"),
+        "DescribeCapacityReservation" => cloud.attached(Addon::Capacity, "arn"),
         "DescribeInstances" => cloud.node_interfaces(&one()),
         "DescribeNetworkInterfaces" => cloud.interfaces_by_id(&one()),
         "DescribeSecurityGroups" => cloud.security_groups(&one()),
-        "GetWebACLForResource" => cloud.web_acl_of("arn"),
-        "GetWebACLForResource" => cloud.classic_web_acl_of("arn"),
-        "DescribeProtection" => cloud.protection_of("arn"),
+        "GetWebACLForResource" => cloud.attached(Addon::WebAcl, "arn"),
+        "GetWebACLForResource" => cloud.attached(Addon::ClassicWebAcl, "arn"),
+        "DescribeProtection" => cloud.attached(Addon::Shield, "arn"),
     })
     .await;
     let mut facts = albedo_engine::facts::Facts::default();

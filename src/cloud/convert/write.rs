@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use albedo_engine::stack::{
-    Attributes, HealthCheck, MutualAuthentication, ProtocolVersion, SubnetMapping, Tags, Target,
-};
+use albedo_engine::stack::{Attributes, HealthCheck, ProtocolVersion, Tags, Target};
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 
 /// Sorted by key; `None` without any, since AWS refuses an empty list.
@@ -56,29 +54,14 @@ pub(in crate::cloud) fn matcher(version: ProtocolVersion, check: &HealthCheck) -
     }
 }
 
-pub(in crate::cloud) fn mutual_authentication(from: &MutualAuthentication) -> sdk::MutualAuthenticationAttributes {
-    sdk::MutualAuthenticationAttributes::builder()
-        .mode(&from.mode)
-        .set_trust_store_arn(from.trust_store_arn.clone())
-        .set_ignore_client_certificate_expiry(from.ignore_client_certificate_expiry)
-        .set_advertise_trust_store_ca_names(from.advertise_trust_store_ca_names.as_deref().map(Into::into))
-        .build()
-}
-
-pub(in crate::cloud) fn subnets(subnets: &[String]) -> Vec<sdk::SubnetMapping> {
-    subnets.iter().map(|id| sdk::SubnetMapping::builder().subnet_id(id).build()).collect()
-}
-
-/// Subnets with the elastic addresses that are given for them.
-pub(in crate::cloud) fn mappings(mappings: &[SubnetMapping]) -> Vec<sdk::SubnetMapping> {
-    let mapping = |from: &SubnetMapping| {
-        sdk::SubnetMapping::builder().subnet_id(&from.subnet).set_allocation_id(from.allocation_id.clone()).build()
+pub(in crate::cloud) fn subnets(
+    subnets: &[String],
+    allocation_ids: &BTreeMap<String, String>,
+) -> Vec<sdk::SubnetMapping> {
+    let mapping = |id: &String| {
+        sdk::SubnetMapping::builder().subnet_id(id).set_allocation_id(allocation_ids.get(id).cloned()).build()
     };
-    mappings.iter().map(mapping).collect()
-}
-
-pub(in crate::cloud) fn ipam_pools(pool: &str) -> sdk::IpamPools {
-    sdk::IpamPools::builder().ipv4_ipam_pool_id(pool).build()
+    subnets.iter().map(mapping).collect()
 }
 
 pub(in crate::cloud) fn certificate(arn: &str) -> sdk::Certificate {

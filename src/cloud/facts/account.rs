@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use albedo_engine::plan::operation::ApiService;
 use aws_sdk_shield::types::SubscriptionState;
 use aws_sdk_wafv2::types::Scope;
 
 use crate::cloud::Cloud;
-use crate::cloud::call::{elbv2, paged, shield, wafv2};
+use crate::cloud::call::paged;
 use crate::cloud::error::CloudError;
 
 impl Cloud {
@@ -14,7 +15,7 @@ impl Cloud {
     pub(super) async fn web_acls(&self) -> Result<BTreeMap<String, String>, CloudError> {
         let acls = paged("ListWebACLs", |marker| async {
             let request = self.read().wafv2.list_web_acls().scope(Scope::Regional).limit(100).set_next_marker(marker);
-            let page = self.call(wafv2("ListWebACLs"), request.send()).await?;
+            let page = self.call(ApiService::WafV2.call("ListWebACLs"), request.send()).await?;
             // WAF gives a marker with the last page too, behind which nothing comes.
             let acls = page.web_acls.unwrap_or_default();
             let next = page.next_marker.filter(|_| !acls.is_empty());
@@ -30,7 +31,7 @@ impl Cloud {
     pub(super) async fn trust_stores(&self) -> Result<BTreeMap<String, String>, CloudError> {
         let stores = paged("DescribeTrustStores", |marker| async {
             let request = self.read().elbv2.describe_trust_stores().page_size(100).set_marker(marker);
-            let page = self.call(elbv2("DescribeTrustStores"), request.send()).await?;
+            let page = self.call(ApiService::Elbv2.call("DescribeTrustStores"), request.send()).await?;
             Ok((page.trust_stores, page.next_marker))
         })
         .await?;
@@ -40,7 +41,7 @@ impl Cloud {
     /// Whether the account is subscribed to Shield Advanced.
     pub(super) async fn shield_subscribed(&self) -> Result<bool, CloudError> {
         let request = self.read().shield.get_subscription_state();
-        let answer = self.call(shield("GetSubscriptionState"), request.send()).await?;
+        let answer = self.call(ApiService::Shield.call("GetSubscriptionState"), request.send()).await?;
         Ok(answer.subscription_state == SubscriptionState::Active)
     }
 
@@ -48,7 +49,7 @@ impl Cloud {
     pub(super) async fn account_limits(&self) -> Result<BTreeMap<String, i64>, CloudError> {
         let limits = paged("DescribeAccountLimits", |marker| async {
             let request = self.read().elbv2.describe_account_limits().set_marker(marker);
-            let page = self.call(elbv2("DescribeAccountLimits"), request.send()).await?;
+            let page = self.call(ApiService::Elbv2.call("DescribeAccountLimits"), request.send()).await?;
             Ok((page.limits, page.next_marker))
         })
         .await?;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use albedo_engine::facts::Certificate;
+use albedo_engine::plan::operation::ApiService;
 use aws_sdk_acm::types::{CertificateStatus, CertificateSummary, CertificateType, Filters, KeyAlgorithm};
 use futures::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::cloud::Cloud;
-use crate::cloud::call::{acm, paged};
+use crate::cloud::call::paged;
 use crate::cloud::error::{CloudError, need};
 
 /// An imported certificate keeps its ARN when another is imported over it.
@@ -71,14 +72,14 @@ impl Cloud {
         paged("ListCertificates", |token| async {
             let request = self.read().acm.list_certificates().certificate_statuses(CertificateStatus::Issued);
             let request = request.includes(filters.clone()).set_next_token(token);
-            let page = self.call(acm("ListCertificates"), request.send()).await?;
+            let page = self.call(ApiService::Acm.call("ListCertificates"), request.send()).await?;
             Ok((page.certificate_summary_list, page.next_token))
         })
         .await
     }
 
     async fn describe_certificate(&self, arn: &str) -> Result<Certificate, CloudError> {
-        let op = acm("DescribeCertificate");
+        let op = ApiService::Acm.call("DescribeCertificate");
         let answer = self.call(op, self.read().acm.describe_certificate().certificate_arn(arn).send()).await?;
         let detail = need(op.name, "Certificate", answer.certificate)?;
         let status = need(op.name, "Status", detail.status())?.as_str().to_owned();

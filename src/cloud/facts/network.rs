@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use albedo_engine::facts::{Facts, SecurityGroupFact, Subnet};
+use albedo_engine::plan::operation::ApiService;
 use albedo_engine::stack::TargetGroupTraits;
 use aws_sdk_ec2::types::{Filter, RouteTable, SubnetCidrBlockStateCode, VpcCidrBlockStateCode};
 use futures::future::try_join_all;
 use tokio::sync::Mutex;
 
 use crate::cloud::Cloud;
-use crate::cloud::call::{ec2, paged};
+use crate::cloud::call::paged;
 use crate::cloud::convert::ec2::{filter, tags};
 use crate::cloud::describe::FILTER_VALUES;
 use crate::cloud::error::{CloudError, need};
@@ -30,7 +31,7 @@ pub(super) struct Groups {
 impl Cloud {
     /// IPv4 and IPv6 blocks of the VPC.
     pub(super) async fn vpc_cidrs(&self) -> Result<Vec<String>, CloudError> {
-        let op = ec2("DescribeVpcs");
+        let op = ApiService::Ec2.call("DescribeVpcs");
         let request = self.read().ec2.describe_vpcs().vpc_ids(&self.config().vpc_id);
         let answer = self.call(op, request.send()).await?;
         let vpc = need(op.name, "Vpcs", answer.vpcs.unwrap_or_default().into_iter().next())?;
@@ -83,7 +84,7 @@ impl Cloud {
     async fn describe_subnets(&self, by: Filter) -> Result<Vec<Subnet>, CloudError> {
         let described = paged("DescribeSubnets", |token| async {
             let request = self.read().ec2.describe_subnets().filters(by.clone()).set_next_token(token);
-            let page = self.call(ec2("DescribeSubnets"), request.max_results(1000).send()).await?;
+            let page = self.call(ApiService::Ec2.call("DescribeSubnets"), request.max_results(1000).send()).await?;
             Ok((page.subnets, page.next_token))
         })
         .await?;
@@ -96,7 +97,7 @@ impl Cloud {
         if of.into_iter().any(|zone| !known.contains_key(zone)) {
             // All of them: those that the account has not opted into may hold subnets that others share with it.
             let request = self.read().ec2.describe_availability_zones().all_availability_zones(true);
-            let answer = self.call(ec2("DescribeAvailabilityZones"), request.send()).await?;
+            let answer = self.call(ApiService::Ec2.call("DescribeAvailabilityZones"), request.send()).await?;
             let zones = answer.availability_zones.unwrap_or_default().into_iter();
             known.extend(zones.filter_map(|zone| zone.zone_name.zip(zone.zone_type)));
         }
@@ -109,7 +110,7 @@ impl Cloud {
         let by = filter("vpc-id", vpcs.into_iter().collect());
         let tables = paged("DescribeRouteTables", |token| async {
             let request = self.read().ec2.describe_route_tables().filters(by.clone()).set_next_token(token);
-            let page = self.call(ec2("DescribeRouteTables"), request.max_results(100).send()).await?;
+            let page = self.call(ApiService::Ec2.call("DescribeRouteTables"), request.max_results(100).send()).await?;
             Ok((page.route_tables, page.next_token))
         })
         .await?;
@@ -135,7 +136,7 @@ impl Cloud {
     pub(super) async fn prefix_lists(&self) -> Result<BTreeMap<String, i64>, CloudError> {
         let lists = paged("DescribeManagedPrefixLists", |token| async {
             let request = self.read().ec2.describe_managed_prefix_lists().max_results(100).set_next_token(token);
-            let page = self.call(ec2("DescribeManagedPrefixLists"), request.send()).await?;
+            let page = self.call(ApiService::Ec2.call("DescribeManagedPrefixLists"), request.send()).await?;
             Ok((page.prefix_lists, page.next_token))
         })
         .await?;

@@ -1,8 +1,8 @@
 //! Listeners and rules.
 
-use albedo_engine::stack::{Listener, Ref, Rule, Tags};
+use albedo_engine::stack::{Listener, MutualAuthentication, Ref, Rule, Tags};
 use aws_sdk_elasticloadbalancingv2::operation::create_listener::builders::CreateListenerFluentBuilder;
-use aws_sdk_elasticloadbalancingv2::types::RulePriorityPair;
+use aws_sdk_elasticloadbalancingv2::types::{MutualAuthenticationAttributes, RulePriorityPair};
 
 use super::{Applied, CloudError, Writing, done, send};
 use crate::cloud::convert::{action, condition, rule, write};
@@ -17,7 +17,7 @@ macro_rules! listening {
             .set_default_actions(action::to_aws(&$is.default_actions, $names)?)
             .set_certificates($is.certificates.first().map(|arn| vec![write::certificate(arn)]))
             .set_ssl_policy($is.ssl_policy.clone())
-            .set_mutual_authentication($is.mutual_authentication.as_ref().map(write::mutual_authentication))
+            .set_mutual_authentication($is.mutual_authentication.as_ref().map(mutual_authentication))
     };
 }
 
@@ -87,6 +87,15 @@ impl Writing<'_> {
         let pairs = priorities.iter().map(pair).collect::<Result<_, CloudError>>()?;
         send!(self, elbv2.set_rule_priorities().set_rule_priorities(Some(pairs))).map(done)
     }
+}
+
+fn mutual_authentication(from: &MutualAuthentication) -> MutualAuthenticationAttributes {
+    MutualAuthenticationAttributes::builder()
+        .mode(&from.mode)
+        .set_trust_store_arn(from.trust_store_arn.clone())
+        .set_ignore_client_certificate_expiry(from.ignore_client_certificate_expiry)
+        .set_advertise_trust_store_ca_names(from.advertise_trust_store_ca_names.as_deref().map(Into::into))
+        .build()
 }
 
 /// 1–50000, so that it always fits; what doesn't fit is for AWS to refuse.

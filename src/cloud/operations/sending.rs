@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use albedo_engine::plan::operation::ApiCall;
 use albedo_engine::stack::Ref;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -10,7 +11,6 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::time::{Instant, sleep};
 
 use crate::cloud::Cloud;
-use crate::cloud::call::Op;
 use crate::cloud::error::CloudError;
 use crate::cloud::facts::FactKind;
 use crate::cloud::known::{Known, Names, WriteContext};
@@ -75,13 +75,13 @@ macro_rules! send {
         $writing.send(|| request.clone().send()).await
     }};
 }
-pub(super) use send;
+pub(in crate::cloud) use send;
 
 /// One operation that is sent.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Writing<'a> {
-    pub(super) cloud: &'a Cloud,
-    pub(super) call: Op,
+pub(in crate::cloud) struct Writing<'a> {
+    pub(in crate::cloud) cloud: &'a Cloud,
+    pub(in crate::cloud) call: ApiCall,
     pub(super) known: &'a Known,
     pub(super) write_context: WriteContext<'a>,
 }
@@ -92,7 +92,7 @@ impl<'a> Writing<'a> {
     }
 
     /// The ARN (or id) of what the operation refers to.
-    pub(super) fn arn(&self, reference: &'a Ref) -> Result<&'a str, CloudError> {
+    pub(in crate::cloud) fn arn(&self, reference: &'a Ref) -> Result<&'a str, CloudError> {
         self.names().resolve(reference)
     }
 
@@ -103,7 +103,7 @@ impl<'a> Writing<'a> {
 
     /// Sends a write when its turn has come and while the lease still covers it; again as long as its row in
     /// [`RETRIES`] says so. What AWS throttles was not carried out: it is sent again when the bucket, which has learnt of it, lets it.
-    pub(super) async fn send<T, E, S>(&self, send: impl Fn() -> S) -> Result<T, CloudError>
+    pub(in crate::cloud) async fn send<T, E, S>(&self, send: impl Fn() -> S) -> Result<T, CloudError>
     where
         S: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,

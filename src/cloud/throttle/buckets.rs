@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use albedo_engine::plan::operation::ApiService;
 use tokio::time::Instant;
 
 use super::super::metrics::Metrics;
-use super::super::sdk::Service;
 use super::{Throttle, ThrottleRow};
 use fair::Bucket;
 
@@ -39,7 +39,7 @@ const UNNAMED: (f64, f64) = (10.0, 10.0);
 pub(in crate::cloud) struct Buckets {
     families: Vec<(ThrottleRow, Bucket)>,
     /// Operations that no row names, while they recover from a throttle. There are no more than operations.
-    unnamed: Mutex<BTreeMap<(Service, String), Arc<Bucket>>>,
+    unnamed: Mutex<BTreeMap<(ApiService, String), Arc<Bucket>>>,
     metrics: Metrics,
 }
 
@@ -68,7 +68,7 @@ impl Buckets {
     }
 
     /// Waits for a token from each bucket that the operation draws from. Of those who wait each tenant gets as many as another.
-    pub(in crate::cloud) async fn take(&self, service: Service, operation: &str, tenant: &str) {
+    pub(in crate::cloud) async fn take(&self, service: ApiService, operation: &str, tenant: &str) {
         for (_, bucket) in self.families.iter().filter(|(row, _)| row.is_of(service, operation)) {
             bucket.take(tenant).await;
         }
@@ -80,7 +80,7 @@ impl Buckets {
 
     /// Takes a token from each bucket that the operation draws from, or says how long the slowest of them has none.
     #[cfg(test)]
-    pub(super) fn try_take(&self, service: Service, operation: &str, now: Instant) -> Duration {
+    pub(super) fn try_take(&self, service: ApiService, operation: &str, now: Instant) -> Duration {
         let drawn = self.families.iter().filter(|(row, _)| row.is_of(service, operation)).map(|(_, bucket)| bucket);
         let own = lock(&self.unnamed).get(&(service, operation.to_owned())).cloned();
         let waits = drawn.chain(own.as_deref()).map(|bucket| bucket.level().take(now).err());
@@ -93,7 +93,7 @@ impl Buckets {
     }
 
     /// Takes in AWS's answer to one attempt of a call.
-    pub(in crate::cloud) fn answered(&self, service: Service, operation: &str, throttled: bool, now: Instant) {
+    pub(in crate::cloud) fn answered(&self, service: ApiService, operation: &str, throttled: bool, now: Instant) {
         if throttled {
             self.metrics.throttled(service.id(), operation);
         }
@@ -110,7 +110,7 @@ impl Buckets {
         }
     }
 
-    fn learn_of_unnamed(&self, service: Service, operation: &str, throttled: bool, now: Instant) {
+    fn learn_of_unnamed(&self, service: ApiService, operation: &str, throttled: bool, now: Instant) {
         let (mut unnamed, key) = (lock(&self.unnamed), (service, operation.to_owned()));
         if throttled {
             let (rate, burst) = UNNAMED;
@@ -193,11 +193,11 @@ mod tests {
     fn burst_then_rate() {
         let now = Instant::now();
         let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
-        assert!((0..20).all(|_| buckets.try_take(Service::Elbv2, "ModifyRule", now).is_zero()));
-        assert_eq!(buckets.try_take(Service::Elbv2, "ModifyRule", now).as_millis(), 333);
+        assert!((0..20).all(|_| buckets.try_take(ApiService::Elbv2, "ModifyRule", now).is_zero()));
+        assert_eq!(buckets.try_take(ApiService::Elbv2, "ModifyRule", now).as_millis(), 333);
         let later = now + Duration::from_secs(1);
-        assert!((0..3).all(|_| buckets.try_take(Service::Elbv2, "ModifyRule", later).is_zero()));
-        assert!(!buckets.try_take(Service::Elbv2, "ModifyRule", later).is_zero());
+        assert!((0..3).all(|_| buckets.try_take(ApiService::Elbv2, "ModifyRule", later).is_zero()));
+        assert!(!buckets.try_take(ApiService::Elbv2, "ModifyRule", later).is_zero());
     }
 
     /// No set of writes is let through faster than what AWS is known to take, from the first call on.
@@ -207,15 +207,15 @@ mod tests {
         let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
         for operation in ["CreateRule", "DeleteRule", "SetRulePriorities", "AddTags", "RemoveTags", "DescribeRules"] {
             for _ in 0..40 {
-                buckets.try_take(Service::Elbv2, operation, now);
+                buckets.try_take(ApiService::Elbv2, operation, now);
             }
-            assert!(!buckets.try_take(Service::Elbv2, operation, now).is_zero(), "{operation}");
+            assert!(!buckets.try_take(ApiService::Elbv2, operation, now).is_zero(), "{operation}");
         }
         for operation in ["CreateTags", "AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"] {
             for _ in 0..50 {
-                buckets.try_take(Service::Ec2, operation, now);
+                buckets.try_take(ApiService::Ec2, operation, now);
             }
-            assert!(!buckets.try_take(Service::Ec2, operation, now).is_zero(), "{operation}");
+            assert!(!buckets.try_take(ApiService::Ec2, operation, now).is_zero(), "{operation}");
         }
     }
 
@@ -224,31 +224,18 @@ mod tests {
         let now = Instant::now();
         let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
         for _ in 0..50 {
-            buckets.try_take(Service::Elbv2, "RegisterTargets", now);
+            buckets.try_take(ApiService::Elbv2, "RegisterTargets", now);
         }
-        assert!(!buckets.try_take(Service::Elbv2, "DeregisterTargets", now).is_zero());
-        assert!(buckets.try_take(Service::Elbv2, "DescribeRules", now).is_zero());
-        assert!(buckets.try_take(Service::Elbv2, "CreateRule", now).is_zero());
-        assert!(buckets.try_take(Service::Ec2, "DescribeSubnets", now).is_zero());
+        assert!(!buckets.try_take(ApiService::Elbv2, "DeregisterTargets", now).is_zero());
+        assert!(buckets.try_take(ApiService::Elbv2, "DescribeRules", now).is_zero());
+        assert!(buckets.try_take(ApiService::Elbv2, "CreateRule", now).is_zero());
+        assert!(buckets.try_take(ApiService::Ec2, "DescribeSubnets", now).is_zero());
     }
 
-    #[test]
-    fn waf_takes_a_call_in_two_seconds() {
-        let now = Instant::now();
-        let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
-        for service in [Service::WafV2, Service::WafRegional] {
-            assert!(buckets.try_take(service, "AssociateWebACL", now).is_zero());
-            assert_eq!(buckets.try_take(service, "DisassociateWebACL", now).as_millis(), 2000);
-            assert!(buckets.try_take(service, "GetWebACLForResource", now).is_zero());
-            assert_eq!(buckets.try_take(service, "GetWebACLForResource", now).as_millis(), 1000);
-        }
-        assert!(buckets.try_take(Service::WafV2, "ListWebACLs", now).is_zero());
-    }
-
-    const MODIFY: (Service, &str) = (Service::Elbv2, "ModifyRule");
+    const MODIFY: (ApiService, &str) = (ApiService::Elbv2, "ModifyRule");
 
     /// Asks for tokens until one has to be waited for; how many were there, and how long the wait is.
-    fn drain(buckets: &Buckets, (service, operation): (Service, &str), now: Instant) -> (u32, u128) {
+    fn drain(buckets: &Buckets, (service, operation): (ApiService, &str), now: Instant) -> (u32, u128) {
         let mut there = 0;
         loop {
             let wait = buckets.try_take(service, operation, now);
@@ -260,7 +247,7 @@ mod tests {
     }
 
     fn rate(buckets: &Buckets, operation: &str) -> f64 {
-        let (_, bucket) = buckets.families.iter().find(|(row, _)| row.is_of(Service::Elbv2, operation)).unwrap();
+        let (_, bucket) = buckets.families.iter().find(|(row, _)| row.is_of(ApiService::Elbv2, operation)).unwrap();
         bucket.level().rate
     }
 
@@ -304,7 +291,7 @@ mod tests {
     fn what_no_row_names_is_held_back_while_it_recovers() {
         let mut now = Instant::now();
         let buckets = Buckets::new(&Throttle::default(), Metrics::default(), now);
-        let create = (Service::Ec2, "DescribeVpcs");
+        let create = (ApiService::Ec2, "DescribeVpcs");
         assert!((0..1000).all(|_| buckets.try_take(create.0, create.1, now).is_zero()));
         buckets.answered(create.0, create.1, true, now);
         assert_eq!(drain(&buckets, create, now), (0, 200));

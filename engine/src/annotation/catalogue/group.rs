@@ -6,7 +6,7 @@ use crate::annotation::setting::Setting;
 use crate::annotation::value::{Subnets, Value};
 use crate::finding::Code;
 use crate::kinds::{Attribute, SubnetSelector};
-use crate::stack::{Attributes, IpAddressType, Scheme, Tags, WebAcl};
+use crate::stack::{Attachment, Attributes, IpAddressType, Scheme, Tags};
 use Scope::{GroupExclusive, GroupMergeable, Ingress, Output};
 
 settings! { GROUP_ROWS:
@@ -112,7 +112,7 @@ settings! { GROUP_ROWS:
     .params("minimumLoadBalancerCapacity.capacityUnits", Wins::AsFirst, |spec, _| {
         spec.minimum_load_balancer_capacity.as_ref().map(|capacity| Value::Int(capacity.capacity_units.into()))
     });
-    WAFV2_ACL_ARN: WebAcl = Setting::new(
+    WAFV2_ACL_ARN: Attachment = Setting::new(
         "wafv2-acl-arn", GroupExclusive, Grammar::WebAcl, Merge::Same,
         "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/web/2a4e6f80-1234-4abc-9def-0123456789ab",
         "Regional WAFv2 web ACL for the ALB. `none` takes an associated one away, absence leaves it alone.",
@@ -120,19 +120,19 @@ settings! { GROUP_ROWS:
     .code(Code::InvalidArn)
     .also(&[Code::WebAclNotFound, Code::GroupConflict, Code::Overridden])
     .params("wafv2AclArn", Wins::OverEach, |spec, _| text(spec.wafv2_acl_arn.as_ref()))
-    .when(When::NoWebAclByName);
+    .when(When::Without(&WAFV2_ACL_NAME.row, "the name wins over the ARN"));
     WAFV2_ACL_NAME: String = Setting::new(
         "wafv2-acl-name", GroupExclusive, Grammar::WebAclName, Merge::Same, "web",
         "The same by the web ACL's name. When any member of the group names one, the members' ARNs don't count.",
     )
     .also(&[Code::WebAclNotFound, Code::GroupConflict, Code::Overridden])
     .params("wafv2AclName", Wins::OverEach, |spec, _| text(spec.wafv2_acl_name.as_ref()));
-    WAF_ACL_ID: WebAcl = Setting::new(
+    WAF_ACL_ID: Attachment = Setting::new(
         "waf-acl-id", GroupExclusive, Grammar::Text, Merge::Same, "499e8b99-6671-4614-a86d-adb1810b7fbe",
         "Web ACL of WAF Classic Regional, or `none`. AWS has closed WAF Classic to new users: prefer `wafv2-acl-arn`.",
     )
     .also(&[Code::GroupConflict]);
-    WEB_ACL_ID: WebAcl = Setting::new(
+    WEB_ACL_ID: Attachment = Setting::new(
         "web-acl-id", GroupExclusive, Grammar::Text, Merge::Same, "499e8b99-6671-4614-a86d-adb1810b7fbe",
         "Old name of `waf-acl-id`, which wins when both are there.",
     )

@@ -20,6 +20,8 @@ mod rule;
 mod target_group;
 
 use super::row::SettingRow;
+use super::setting::Setting;
+use crate::stack::{Attributes, LoadBalancerKind};
 
 pub use frontend_nlb::*;
 pub use group::*;
@@ -35,6 +37,15 @@ pub fn every_row() -> impl Iterator<Item = &'static SettingRow> {
 /// Every row under our prefix, the scopes together.
 pub fn rows() -> impl Iterator<Item = &'static SettingRow> {
     [GROUP_ROWS, LISTENER_ROWS, RULE_ROWS, TARGET_GROUP_ROWS, FRONTEND_NLB_ROWS].into_iter().flatten().copied()
+}
+
+/// The setting with the attributes of a load balancer.
+#[must_use]
+pub fn attributes_of(kind: LoadBalancerKind) -> &'static Setting<Attributes> {
+    match kind {
+        LoadBalancerKind::Application => &LOAD_BALANCER_ATTRIBUTES,
+        LoadBalancerKind::Network => &FRONTEND_NLB_ATTRIBUTES,
+    }
 }
 
 /// The row of a key given without its prefix. A family matches when something follows its dot.

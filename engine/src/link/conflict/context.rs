@@ -1,19 +1,20 @@
 //! Whether a differing setting is a conflict: not what the parameters of the first member's class settle, nor what has no effect.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Agreement, asks_for_frontend_nlb, comes_before};
-use crate::annotation::When;
-use crate::annotation::catalogue::{SECURITY_GROUPS, SSL_REDIRECT, WAFV2_ACL_NAME, switches_redirect_off};
+use super::{Agreement, asks_for_nlb, comes_before};
+use crate::annotation::catalogue::{SECURITY_GROUPS, SSL_REDIRECT, rows, switches_redirect_off};
+use crate::annotation::{SettingRow, When};
 use crate::compile::{Fragment, SettingKey};
 use crate::link::merge::settled;
 use crate::stack::Protocol;
 
 /// What any member sets, whoever comes first, and what decides whether settings of others have an effect.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct ConflictContext {
-    /// A web ACL is named, so that ARNs of web ACLs have no effect.
-    web_acl_by_name: bool,
+    /// Settings that are given and take the effect from others.
+    winning: BTreeSet<&'static SettingRow>,
     /// Security groups are named; beside a managed one the setting for those of targets has no effect.
     own_security_groups: bool,
     /// A redirect to HTTPS is set, so that HTTP listeners have no default backends.
@@ -25,9 +26,10 @@ pub(super) struct ConflictContext {
 impl ConflictContext {
     pub(super) fn of<'f>(all: impl IntoIterator<Item = &'f Arc<Fragment>>) -> Self {
         let mut context = Self::default();
+        let winners: Vec<&SettingRow> = rows().filter_map(|row| row.when.winner()).collect();
         for fragment in all {
             let values = &fragment.values;
-            context.web_acl_by_name |= values.has(&WAFV2_ACL_NAME);
+            context.winning.extend(values.iter().map(|(row, _)| row).filter(|row| winners.contains(row)));
             context.own_security_groups |= values.has(&SECURITY_GROUPS);
             context.redirect |= values.get(&SSL_REDIRECT).is_some();
             context.redirect_off |= fragment.params.iter().any(|params| switches_redirect_off(&params.spec));
@@ -35,7 +37,7 @@ impl ConflictContext {
         context
     }
 
-    fn leads_to_https(self) -> bool {
+    fn leads_to_https(&self) -> bool {
         self.redirect && !self.redirect_off
     }
 }
@@ -48,8 +50,8 @@ impl Agreement {
             return !http || !self.context.leads_to_https();
         };
         match row.when {
-            When::FrontendNlb => return self.frontend_nlb || asks_for_frontend_nlb(newcomer),
-            When::NoWebAclByName => return !self.context.web_acl_by_name,
+            When::NetworkLoadBalancer => return self.nlb || asks_for_nlb(newcomer),
+            When::Without(other, _) => return !self.context.winning.contains(other),
             When::OwnSecurityGroups => return self.context.own_security_groups,
             _ if *row == SSL_REDIRECT.row => return !self.context.redirect_off,
             _ => {}

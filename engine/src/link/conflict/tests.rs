@@ -89,10 +89,10 @@ fn fragments(members: &[Member]) -> Vec<Arc<Fragment>> {
 fn agree(members: &[Arc<Fragment>]) -> bool {
     let mut ordered: Vec<&Fragment> = members.iter().map(|member| &**member).collect();
     ordered.sort_by(|one, other| one.in_group_order(other));
-    let frontend_nlb = ordered.iter().any(|member| asks_for_frontend_nlb(member));
+    let nlb = ordered.iter().any(|member| asks_for_nlb(member));
     let settled = |member: Option<&&Fragment>| member.is_some_and(|member| member.params.is_some());
     let counts = |key: &SettingKey| match key {
-        key if key.is_of_frontend_nlb() => frontend_nlb,
+        key if key.is_of_nlb() => nlb,
         SettingKey::Item(row, _) if row.key == "load-balancer-attributes" => !settled(ordered.first()),
         SettingKey::Group(row) if ["ipam-ipv4-pool-id", "minimum-load-balancer-capacity"].contains(&row.key) => {
             !settled(ordered.first())

@@ -63,11 +63,9 @@ fn applied_by(effect: &CallEffect<'_>) -> Vec<Subject> {
     match effect {
         CallEffect::Create(new) => match new {
             NewResource::SecurityGroup(_, name) => named(SECURITY_GROUP, name),
-            NewResource::TargetGroup(_, name) | NewResource::FrontendTargetGroup(_, name) => named(TARGET_GROUP, name),
-            NewResource::LoadBalancer(name) | NewResource::FrontendNlb(name) => named(LOAD_BALANCER, name),
-            NewResource::Listener(of, _) | NewResource::FrontendListener(of, _) | NewResource::Rule(of, ..) => {
-                known(of)
-            }
+            NewResource::TargetGroup(_, name) | NewResource::NlbTargetGroup(_, name) => named(TARGET_GROUP, name),
+            NewResource::LoadBalancer(_, name) => named(LOAD_BALANCER, name),
+            NewResource::Listener(of, _) | NewResource::NlbListener(of, _) | NewResource::Rule(of, ..) => known(of),
         },
         // Protection is taken off what is to be deleted.
         CallEffect::Change(_, _, Aspect::Attributes(set)) if set.keys().all(|key| key == DELETION_PROTECTION) => {

@@ -3,28 +3,37 @@
 use std::collections::BTreeSet;
 
 use super::Differ;
+use crate::plan::difference::Input;
 use crate::plan::equal::{self, Known};
 use crate::plan::operation::AwsOperation;
 use crate::plan::stage::Stage;
 use crate::stack::{
-    DELETION_PROTECTION, IpAddressType, LoadBalancer, LoadBalancerState, ObservedLoadBalancer, Ref, ResourceId,
+    Attributes, DELETION_PROTECTION, IpAddressType, LoadBalancer, LoadBalancerKind, LoadBalancerState,
+    ObservedLoadBalancer, Ref,
 };
 
 impl<'a> Differ<'a> {
     /// Whether a load balancer that would have to go is protected: then nothing of the group is touched.
     pub(super) fn is_protected(&mut self) -> bool {
-        let lifted = self.input.desired.lift_deletion_protection;
-        let kept = self.kept_load_balancer().map(|kept| kept.arn.as_str());
-        let protected = |found: &&ObservedLoadBalancer| {
-            kept != Some(found.arn.as_str()) && is_protected(found) && !lifted && self.is_own(&found.arn)
-        };
-        let held = self.input.observed.load_balancers.iter().filter(protected).map(|found| {
-            format!(
-                "deletion protection of load balancer {} to be lifted: set {DELETION_PROTECTION}=false in load-balancer-attributes",
-                found.is.name
-            )
+        let Input { desired, observed, .. } = self.input;
+        let stay = [self.kept_load_balancer().map(|found| &found.arn), self.kept_nlb().map(|found| &found.arn)];
+        let in_front = observed.nlbs.iter().filter(|_| !desired.keep_nlb).map(|found| (&found.arn, &found.is));
+        let all = observed.load_balancers.iter().map(|found| (&found.arn, &found.is)).chain(in_front);
+        let protected = all.filter(|(arn, is)| {
+            !stay.contains(&Some(*arn))
+                && is_protected(is)
+                && !desired.lift_deletion_protection.contains(&is.kind)
+                && self.is_own(arn)
         });
-        self.found.held = held.chain(self.protected_frontend_nlbs()).collect();
+        let held = protected.map(|(_, is)| {
+            let (what, setting) = match is.kind {
+                LoadBalancerKind::Application => ("load balancer", "load-balancer-attributes"),
+                LoadBalancerKind::Network => ("frontend NLB", "frontend-nlb-attributes"),
+            };
+            let name = &is.name;
+            format!("deletion protection of {what} {name} to be lifted: set {DELETION_PROTECTION}=false in {setting}")
+        });
+        self.found.held = held.collect();
         !self.found.held.is_empty()
     }
 
@@ -44,35 +53,16 @@ impl<'a> Differ<'a> {
             if kept.is_some_and(|kept| kept.arn == found.arn) || !self.is_own(&found.arn) {
                 continue;
             }
-            if is_protected(found) {
-                let off = [(DELETION_PROTECTION.to_owned(), "false".to_owned())];
-                let load_balancer = Ref::Known(found.arn.clone());
-                self.aws(
-                    Stage::Replaced,
-                    AwsOperation::ModifyLoadBalancerAttributes { load_balancer, attributes: off.into() },
-                );
-            }
-            self.aws(Stage::Replaced, AwsOperation::DeleteLoadBalancer { load_balancer: found.arn.clone() });
+            self.delete_load_balancer(Stage::Replaced, &found.arn, &found.is);
         }
         let Some(desired) = desired else { return };
-        let id = ResourceId::load_balancer();
         match kept {
             None => {
-                self.aws(Stage::LoadBalancer, AwsOperation::CreateLoadBalancer { is: desired.clone() });
-                if !desired.attributes.is_empty() {
-                    self.aws(
-                        Stage::LoadBalancer,
-                        AwsOperation::ModifyLoadBalancerAttributes {
-                            load_balancer: Ref::Of(id.clone()),
-                            attributes: desired.attributes.clone(),
-                        },
-                    );
-                }
-                self.listeners(&Ref::Of(id), &[]);
+                self.create_load_balancer(Stage::LoadBalancer, desired);
+                self.listeners(&Ref::Of(desired.kind.resource()), &[]);
             }
             Some(found) => {
-                self.found.known.insert(id, found.arn.clone());
-                self.update_load_balancer(desired, found);
+                self.update_load_balancer(Stage::LoadBalancer, desired, &found.arn, &found.is);
                 if found.state == LoadBalancerState::Failed {
                     self.wait(format!(
                         "load balancer {} to be set up, which AWS could not do (state failed): delete it in AWS and it is made anew",
@@ -84,58 +74,67 @@ impl<'a> Differ<'a> {
         }
     }
 
-    fn update_load_balancer(&mut self, desired: &LoadBalancer, found: &ObservedLoadBalancer) {
-        let load_balancer = found.arn.clone();
-        if found.is.ipv4_ipam_pool_id != desired.ipv4_ipam_pool_id {
-            let ipv4_ipam_pool_id = desired.ipv4_ipam_pool_id.clone();
-            self.aws(
-                Stage::LoadBalancer,
-                AwsOperation::ModifyIpPools { load_balancer: load_balancer.clone(), ipv4_ipam_pool_id },
-            );
+    pub(super) fn delete_load_balancer(&mut self, stage: Stage, arn: &str, is: &LoadBalancer) {
+        if is_protected(is) {
+            let off = [(DELETION_PROTECTION.to_owned(), "false".to_owned())].into();
+            self.load_balancer_attributes(stage, Ref::Known(arn.to_owned()), off);
         }
-        self.retag(&load_balancer, &desired.tags, &found.is.tags);
-        let groups = |groups: &[Ref], known: &Known| -> BTreeSet<Ref> {
-            groups.iter().map(|group| equal::resolve(group, known)).collect()
-        };
-        if groups(&desired.security_groups, self.known()) != groups(&found.is.security_groups, self.known()) {
-            let security_groups = desired.security_groups.clone();
-            self.aws(
-                Stage::LoadBalancer,
-                AwsOperation::SetSecurityGroups { load_balancer: load_balancer.clone(), security_groups },
-            );
-        }
-        self.addresses(desired, found);
-        let attributes = equal::attributes(&desired.attributes, &found.is.attributes);
+        self.aws(stage, AwsOperation::DeleteLoadBalancer { load_balancer: arn.to_owned() });
+    }
+
+    pub(super) fn create_load_balancer(&mut self, stage: Stage, desired: &LoadBalancer) {
+        self.aws(stage, AwsOperation::CreateLoadBalancer { is: desired.clone() });
+        self.load_balancer_attributes(stage, Ref::Of(desired.kind.resource()), desired.attributes.clone());
+    }
+
+    fn load_balancer_attributes(&mut self, stage: Stage, load_balancer: Ref, attributes: Attributes) {
         if !attributes.is_empty() {
-            self.aws(
-                Stage::LoadBalancer,
-                AwsOperation::ModifyLoadBalancerAttributes { load_balancer: Ref::Known(load_balancer), attributes },
-            );
+            self.aws(stage, AwsOperation::ModifyLoadBalancerAttributes { load_balancer, attributes });
         }
     }
 
-    /// Subnets and address type. AWS takes a subnet without IPv6 only for an `ipv4` load balancer, and the type `dualstack` only where
-    /// every subnet has IPv6: whoever leaves IPv6 changes the type first, everybody else the subnets.
-    /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#ip-address-type>
-    fn addresses(&mut self, desired: &LoadBalancer, found: &ObservedLoadBalancer) {
-        let load_balancer = || found.arn.clone();
-        let set = |subnets: &[String]| subnets.iter().cloned().collect::<BTreeSet<_>>();
-        let mut operations = Vec::new();
-        if set(&desired.subnets) != set(&found.is.subnets) {
-            let subnets = desired.subnets.clone();
-            operations.push(AwsOperation::SetSubnets { load_balancer: load_balancer(), subnets });
+    pub(super) fn update_load_balancer(&mut self, stage: Stage, desired: &LoadBalancer, arn: &str, is: &LoadBalancer) {
+        let load_balancer = || arn.to_owned();
+        self.know(desired.kind.resource(), arn);
+        if is.pools.public != desired.pools.public {
+            let pool = desired.pools.public.clone();
+            self.aws(stage, AwsOperation::ModifyIpPools { load_balancer: load_balancer(), pool });
         }
-        if desired.ip_address_type != found.is.ip_address_type {
-            let ip_address_type = desired.ip_address_type;
-            operations.push(AwsOperation::SetIpAddressType { load_balancer: load_balancer(), ip_address_type });
+        self.retag(arn, &desired.tags, &is.tags);
+        let groups = |groups: &[Ref], known: &Known| -> BTreeSet<Ref> {
+            groups.iter().map(|group| equal::resolve(group, known)).collect()
+        };
+        if groups(&desired.security_groups, self.known()) != groups(&is.security_groups, self.known()) {
+            let security_groups = desired.security_groups.clone();
+            self.aws(stage, AwsOperation::SetSecurityGroups { load_balancer: load_balancer(), security_groups });
         }
-        if needs_ipv6(found.is.ip_address_type) && !needs_ipv6(desired.ip_address_type) {
-            operations.reverse();
+        for operation in addresses(desired, arn, is) {
+            self.aws(stage, operation);
         }
-        for operation in operations {
-            self.aws(Stage::LoadBalancer, operation);
-        }
+        let attributes = equal::attributes(&desired.attributes, &is.attributes);
+        self.load_balancer_attributes(stage, Ref::Known(load_balancer()), attributes);
     }
+}
+
+/// Subnets and address type. AWS takes a subnet without IPv6 only for an `ipv4` load balancer, and the type `dualstack` only where
+/// every subnet has IPv6: whoever leaves IPv6 changes the type first, everybody else the subnets.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#ip-address-type>
+fn addresses(desired: &LoadBalancer, arn: &str, is: &LoadBalancer) -> Vec<AwsOperation> {
+    let load_balancer = || arn.to_owned();
+    let set = |subnets: &[String]| subnets.iter().cloned().collect::<BTreeSet<_>>();
+    let mut operations = Vec::new();
+    if set(&desired.subnets) != set(&is.subnets) {
+        let (subnets, allocation_ids) = (desired.subnets.clone(), desired.allocation_ids.clone());
+        operations.push(AwsOperation::SetSubnets { load_balancer: load_balancer(), subnets, allocation_ids });
+    }
+    if desired.ip_address_type != is.ip_address_type {
+        let ip_address_type = desired.ip_address_type;
+        operations.push(AwsOperation::SetIpAddressType { load_balancer: load_balancer(), ip_address_type });
+    }
+    if needs_ipv6(is.ip_address_type) && !needs_ipv6(desired.ip_address_type) {
+        operations.reverse();
+    }
+    operations
 }
 
 /// Whether load balancers of this type need subnets with IPv6 addresses.
@@ -143,6 +142,6 @@ fn needs_ipv6(kind: IpAddressType) -> bool {
     kind != IpAddressType::Ipv4
 }
 
-fn is_protected(found: &ObservedLoadBalancer) -> bool {
-    found.is.attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "true")
+fn is_protected(is: &LoadBalancer) -> bool {
+    is.attributes.get(DELETION_PROTECTION).is_some_and(|value| value == "true")
 }

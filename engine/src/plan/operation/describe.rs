@@ -1,8 +1,8 @@
 //! What each call of AWS does, as one table. Who plans, checks, shows or applies operations asks here and matches on the answer: a new
 //! operation doesn't compile until every question about it is answered.
 
-use super::AwsOperation;
-use crate::stack::{Attributes, Listener, Permission, Ref, ResourceId, Rule, Tags, Target};
+use super::{ApiCall, ApiService, AwsOperation, addons};
+use crate::stack::{Addon, Attributes, Listener, LoadBalancerKind, Permission, Ref, ResourceId, Rule, Tags, Target};
 
 /// What one call of AWS does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,30 +17,6 @@ pub struct CallDescription<'o> {
     pub depends_on: DependsOn<'o>,
     /// What follows for the rest of the plan when AWS refuses it.
     pub importance: Importance,
-}
-
-/// An action of AWS's API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ApiCall {
-    /// The service.
-    pub api: ApiService,
-    /// AWS's name of the action.
-    pub name: &'static str,
-}
-
-/// A service of AWS that plans write to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ApiService {
-    /// EC2.
-    Ec2,
-    /// Elastic Load Balancing, version 2.
-    Elbv2,
-    /// `WAFv2`.
-    WafV2,
-    /// WAF Classic Regional.
-    WafRegional,
-    /// Shield Advanced.
-    Shield,
 }
 
 /// What a call does to which resource.
@@ -65,11 +41,11 @@ pub enum CallEffect<'o> {
 pub enum ResourceKind {
     /// A security group.
     SecurityGroup,
-    /// A target group, also one of a frontend NLB.
+    /// A target group, also one of an NLB.
     TargetGroup,
-    /// A load balancer, also a frontend NLB.
+    /// A load balancer of either kind.
     LoadBalancer,
-    /// A listener, also one of a frontend NLB.
+    /// A listener, also one of an NLB.
     Listener,
     /// A rule.
     Rule,
@@ -82,16 +58,14 @@ pub enum NewResource<'o> {
     SecurityGroup(&'o ResourceId, &'o str),
     /// A target group: resource id and name.
     TargetGroup(&'o ResourceId, &'o str),
-    /// A target group of a frontend NLB: resource id and name.
-    FrontendTargetGroup(&'o ResourceId, &'o str),
-    /// The load balancer: name.
-    LoadBalancer(&'o str),
-    /// The frontend NLB: name.
-    FrontendNlb(&'o str),
+    /// A target group of the NLB: resource id and name.
+    NlbTargetGroup(&'o ResourceId, &'o str),
+    /// A load balancer: kind and name.
+    LoadBalancer(LoadBalancerKind, &'o str),
     /// A listener: load balancer and port.
     Listener(&'o Ref, u16),
-    /// A listener of the frontend NLB: the NLB and port.
-    FrontendListener(&'o Ref, u16),
+    /// A listener of the NLB: the NLB and port.
+    NlbListener(&'o Ref, u16),
     /// A rule: listener, its port, and priority.
     Rule(&'o Ref, u16, u32),
 }
@@ -101,11 +75,10 @@ impl NewResource<'_> {
     #[must_use]
     pub fn id(&self) -> ResourceId {
         match *self {
-            Self::SecurityGroup(id, _) | Self::TargetGroup(id, _) | Self::FrontendTargetGroup(id, _) => id.clone(),
-            Self::LoadBalancer(_) => ResourceId::load_balancer(),
-            Self::FrontendNlb(_) => ResourceId::frontend_nlb(),
+            Self::SecurityGroup(id, _) | Self::TargetGroup(id, _) | Self::NlbTargetGroup(id, _) => id.clone(),
+            Self::LoadBalancer(kind, _) => kind.resource(),
             Self::Listener(_, port) => ResourceId::listener(port),
-            Self::FrontendListener(_, port) => ResourceId::frontend_listener(port),
+            Self::NlbListener(_, port) => ResourceId::nlb_listener(port),
             Self::Rule(_, port, priority) => ResourceId::rule(port, priority),
         }
     }
@@ -118,21 +91,8 @@ pub enum Aspect<'o> {
     Properties,
     /// Some of its attributes.
     Attributes(&'o Attributes),
-    /// What another service attaches to it.
-    Attachment(Attachment<'o>),
-}
-
-/// What is attached to a load balancer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attachment<'o> {
-    /// The web ACL of `WAFv2`, by ARN.
-    WebAcl(Option<&'o str>),
-    /// The web ACL of WAF Classic, by id.
-    ClassicWebAcl(Option<&'o str>),
-    /// Whether Shield Advanced protects it.
-    Shield(bool),
-    /// Load balancer capacity units.
-    CapacityUnits(i32),
+    /// What is attached of an add-on.
+    Attachment(Addon, Option<&'o str>),
 }
 
 /// Parts of a resource that are added and removed one by one.
@@ -146,7 +106,7 @@ pub enum ResourceParts<'o> {
     Certificate(&'o str),
     /// Targets of a target group.
     Targets(&'o [Target]),
-    /// A load balancer as the target of a frontend NLB: ARN and port.
+    /// A load balancer as the target of an NLB: ARN and port.
     LoadBalancer(&'o str, u16),
 }
 
@@ -240,10 +200,9 @@ impl AwsOperation {
     #[must_use]
     #[expect(clippy::too_many_lines, reason = "a table: one row an operation")]
     pub fn describe(&self) -> CallDescription<'_> {
-        use ApiService::{Ec2, Elbv2, WafRegional, WafV2};
-        use Aspect::{Attachment as Attached, Attributes, Properties};
-        use Attachment::{CapacityUnits, ClassicWebAcl, Shield, WebAcl};
-        use DependsOn::{AllListeners, NoForward, NoRedirect, Nothing, Priority};
+        use ApiService::{Ec2, Elbv2};
+        use Aspect::{Attributes, Properties};
+        use DependsOn::{NoForward, NoRedirect, Nothing, Priority};
         use CallEffect::{Add, Change, Create, Delete, Remove, Reorder};
         use ResourceKind::{Listener, LoadBalancer, Rule, SecurityGroup, TargetGroup};
         use Importance::{CleanUp, Optional, Required, RequiredCleanUp};
@@ -278,7 +237,7 @@ impl AwsOperation {
                 row(Elbv2, "DeregisterTargets", Remove(known(target_group), Targets(targets)), Unchanged, Nothing, Required),
 
             Self::CreateLoadBalancer { is } =>
-                row(Elbv2, "CreateLoadBalancer", Create(NewResource::LoadBalancer(&is.name)), Unchanged, Nothing, Required),
+                row(Elbv2, "CreateLoadBalancer", Create(NewResource::LoadBalancer(is.kind, &is.name)), Unchanged, Nothing, Required),
             Self::ModifyLoadBalancerAttributes { load_balancer, attributes } =>
                 row(Elbv2, "ModifyLoadBalancerAttributes", Change(LoadBalancer, load_balancer.clone(), Attributes(attributes)), Unchanged, Nothing, Optional),
             Self::SetSecurityGroups { load_balancer, .. } =>
@@ -292,30 +251,14 @@ impl AwsOperation {
             Self::DeleteLoadBalancer { load_balancer } =>
                 row(Elbv2, "DeleteLoadBalancer", Delete(LoadBalancer, load_balancer), Unchanged, Nothing, Required),
 
-            Self::AssociateWebAcl { load_balancer, web_acl } =>
-                row(WafV2, "AssociateWebACL", Change(LoadBalancer, load_balancer.clone(), Attached(WebAcl(Some(web_acl)))), Unchanged, Nothing, Optional),
-            Self::DisassociateWebAcl { load_balancer } =>
-                row(WafV2, "DisassociateWebACL", Change(LoadBalancer, load_balancer.clone(), Attached(WebAcl(None))), Unchanged, AllListeners, Optional),
-            Self::AssociateClassicWebAcl { load_balancer, web_acl } =>
-                row(WafRegional, "AssociateWebACL", Change(LoadBalancer, load_balancer.clone(), Attached(ClassicWebAcl(Some(web_acl)))), Unchanged, Nothing, Optional),
-            Self::DisassociateClassicWebAcl { load_balancer } =>
-                row(WafRegional, "DisassociateWebACL", Change(LoadBalancer, load_balancer.clone(), Attached(ClassicWebAcl(None))), Unchanged, AllListeners, Optional),
-            Self::CreateProtection { load_balancer } =>
-                row(ApiService::Shield, "CreateProtection", Change(LoadBalancer, load_balancer.clone(), Attached(Shield(true))), Unchanged, Nothing, Optional),
-            Self::DeleteProtection { load_balancer, .. } =>
-                row(ApiService::Shield, "DeleteProtection", Change(LoadBalancer, load_balancer.clone(), Attached(Shield(false))), Unchanged, AllListeners, Optional),
-            Self::ModifyCapacityReservation { load_balancer, units } =>
-                row(Elbv2, "ModifyCapacityReservation", Change(LoadBalancer, load_balancer.clone(), Attached(CapacityUnits(*units))), Unchanged, Nothing, Optional),
+            Self::Attach { load_balancer, addon, is } => addons::describe(load_balancer, *addon, Some(is)),
+            Self::Detach { load_balancer, addon, .. } => addons::describe(load_balancer, *addon, None),
 
-            Self::CreateFrontendTargetGroup { id, is } =>
-                row(Elbv2, "CreateTargetGroup", Create(NewResource::FrontendTargetGroup(id, &is.name)), Unchanged, Nothing, Required),
-            Self::CreateFrontendNlb { is } =>
-                row(Elbv2, "CreateLoadBalancer", Create(NewResource::FrontendNlb(&is.name)), Unchanged, Nothing, Required),
-            Self::SetFrontendSubnets { load_balancer, .. } =>
-                row(Elbv2, "SetSubnets", Change(LoadBalancer, known(load_balancer), Properties), Unchanged, Nothing, Required),
-            Self::CreateFrontendListener { load_balancer: of, port, .. } =>
-                row(Elbv2, "CreateListener", Create(NewResource::FrontendListener(of, *port)), Unchanged, Nothing, Required),
-            Self::ModifyFrontendListener { listener, .. } =>
+            Self::CreateNlbTargetGroup { id, is } =>
+                row(Elbv2, "CreateTargetGroup", Create(NewResource::NlbTargetGroup(id, &is.name)), Unchanged, Nothing, Required),
+            Self::CreateNlbListener { load_balancer: of, port, .. } =>
+                row(Elbv2, "CreateListener", Create(NewResource::NlbListener(of, *port)), Unchanged, Nothing, Required),
+            Self::ModifyNlbListener { listener, .. } =>
                 row(Elbv2, "ModifyListener", Change(Listener, known(listener), Properties), Unchanged, Nothing, Required),
             Self::RegisterLoadBalancer { target_group, load_balancer, port } =>
                 row(Elbv2, "RegisterTargets", Add(target_group.clone(), ResourceParts::LoadBalancer(load_balancer, *port)), Unchanged, Nothing, Required),

@@ -1,6 +1,7 @@
 //! Operations as text for people, one line each.
 
-use super::{Aspect, Attachment, AwsOperation, CallEffect, KubeOperation, Operation, ResourceParts};
+use super::{Aspect, AwsOperation, CallEffect, KubeOperation, Operation, ResourceParts, addons};
+use crate::stack::LoadBalancerKind;
 
 /// One operation: a sign (`+` creates or adds, `~` changes, `-` deletes or removes), the call and what it is about.
 #[must_use]
@@ -31,8 +32,9 @@ pub fn call(operation: &Operation) -> String {
 
 fn sign(effect: &CallEffect<'_>) -> char {
     match effect {
-        CallEffect::Create(_) | CallEffect::Change(_, _, Aspect::Attachment(Attachment::Shield(true))) => '+',
-        CallEffect::Delete(..) | CallEffect::Change(_, _, Aspect::Attachment(Attachment::Shield(false))) => '-',
+        CallEffect::Create(_) => '+',
+        CallEffect::Delete(..) => '-',
+        CallEffect::Change(_, _, Aspect::Attachment(addon, is)) => addons::sign(*addon, *is),
         CallEffect::Change(..) | CallEffect::Reorder(_) => '~',
         CallEffect::Add(_, ResourceParts::Tags(_)) | CallEffect::Remove(_, ResourceParts::Tags(_)) => '~',
         CallEffect::Add(..) => '+',
@@ -42,7 +44,6 @@ fn sign(effect: &CallEffect<'_>) -> char {
 
 impl AwsOperation {
     /// What it is about.
-    #[expect(clippy::too_many_lines, reason = "a table: one row an operation")]
     fn about(&self) -> String {
         match self {
             Self::CreateSecurityGroup { is, .. } => is.name.clone(),
@@ -61,11 +62,14 @@ impl AwsOperation {
             Self::RegisterTargets { target_group, targets } | Self::DeregisterTargets { target_group, targets } => {
                 format!("{target_group}: {} targets", targets.len())
             }
-            Self::CreateLoadBalancer { is } => format!("{} ({})", is.name, is.scheme),
+            Self::CreateLoadBalancer { is } => match is.kind {
+                LoadBalancerKind::Application => format!("{} ({})", is.name, is.scheme),
+                LoadBalancerKind::Network => format!("{} ({}, NLB)", is.name, is.scheme),
+            },
             Self::SetSecurityGroups { load_balancer, security_groups } => {
                 format!("{load_balancer}: {}", list(security_groups))
             }
-            Self::SetSubnets { load_balancer, subnets } => format!("{load_balancer}: {}", list(subnets)),
+            Self::SetSubnets { load_balancer, subnets, .. } => format!("{load_balancer}: {}", list(subnets)),
             Self::SetIpAddressType { load_balancer, ip_address_type } => {
                 format!("{load_balancer}: {}", ip_address_type.as_str())
             }
@@ -76,22 +80,11 @@ impl AwsOperation {
             | Self::DeleteLoadBalancer { load_balancer: of }
             | Self::DeleteListener { listener: of }
             | Self::DeleteRule { rule: of } => of.clone(),
-            Self::AssociateWebAcl { load_balancer, web_acl } => format!("{load_balancer}: {web_acl}"),
-            Self::AssociateClassicWebAcl { load_balancer, web_acl } => {
-                format!("{load_balancer}: {web_acl} of WAF Classic")
-            }
-            Self::DisassociateClassicWebAcl { load_balancer } => format!("{load_balancer} of WAF Classic"),
-            Self::DisassociateWebAcl { load_balancer: of }
-            | Self::CreateProtection { load_balancer: of }
-            | Self::DeleteProtection { load_balancer: of, .. } => of.to_string(),
-            Self::ModifyCapacityReservation { load_balancer, units } => format!("{load_balancer}: {units} units"),
-            Self::CreateFrontendTargetGroup { id, is } => format!("{} for {id}", is.name),
-            Self::CreateFrontendNlb { is } => format!("{} ({}, NLB)", is.name, is.scheme),
-            Self::SetFrontendSubnets { load_balancer, subnets } => {
-                format!("{load_balancer}: {}", list(subnets.iter().map(|mapping| &mapping.subnet)))
-            }
-            Self::CreateFrontendListener { port, .. } => format!("TCP {port}"),
-            Self::ModifyFrontendListener { listener, port, .. } => format!("TCP {port} ({listener})"),
+            Self::Attach { load_balancer, addon, is } => addons::about(load_balancer, *addon, Some(is)),
+            Self::Detach { load_balancer, addon, .. } => addons::about(load_balancer, *addon, None),
+            Self::CreateNlbTargetGroup { id, is } => format!("{} for {id}", is.name),
+            Self::CreateNlbListener { port, .. } => format!("TCP {port}"),
+            Self::ModifyNlbListener { listener, port, .. } => format!("TCP {port} ({listener})"),
             Self::RegisterLoadBalancer { target_group, port, .. } => {
                 format!("{target_group}: the load balancer's port {port}")
             }

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::faults::Fault;
 use super::findings::Findings;
 use super::group::Group;
-use super::members::Members;
 use super::merge::first_or_default;
-use super::protection;
 use super::security_groups;
 use super::subnets::{self, Wanted};
 use crate::annotation::catalogue::{self as settings, FRONTEND_NLB_LISTENER_PORT_MAPPING as MAPPING};
@@ -16,8 +14,8 @@ use crate::compile::{Fragment, SettingKey};
 use crate::finding::{Code, Effect, Finding};
 use crate::settings::Settings;
 use crate::stack::{
-    FrontendListener, FrontendNlb, FrontendTargetGroup, HealthCheck, IpAddressType, LoadBalancer, Ref, ResourceId,
-    Scheme, SubnetMapping, Tags, frontend_nlb_name, frontend_target_group_name,
+    AddressPools, HealthCheck, IpAddressType, LoadBalancer, LoadBalancerKind, Nlb, NlbListener, NlbTargetGroup, Ref,
+    ResourceId, Scheme, Tags, nlb_name, nlb_target_group_name,
 };
 
 const ENABLED: SettingKey = SettingKey::of(&settings::ENABLE_FRONTEND_NLB);
@@ -36,7 +34,9 @@ pub(super) enum Frontend {
     Wanted {
         scheme: Scheme,
         /// In the order in which they are given.
-        subnets: Vec<SubnetMapping>,
+        subnets: Vec<String>,
+        /// Elastic addresses by subnet.
+        allocation_ids: BTreeMap<String, String>,
         /// Instead of the load balancer's.
         security_groups: Option<Vec<Ref>>,
     },
@@ -73,36 +73,39 @@ pub(super) fn frontend(group: Group<'_>, ip_address_type: IpAddressType) -> (Fro
         fault.stays(true)
     });
     let frontend = match subnets.filter(|_| goes) {
-        Some(subnets) => Frontend::Wanted { scheme, subnets, security_groups },
+        Some((subnets, allocation_ids)) => Frontend::Wanted { scheme, subnets, allocation_ids, security_groups },
         None => Frontend::Kept,
     };
     (frontend, faults.collect())
 }
 
 /// The NLB, if a member asks for one that can be had.
-pub(super) fn frontend_nlb(
+pub(super) fn nlb(
     group: Group<'_>,
     frontend: Frontend,
     load_balancer: &LoadBalancer,
     findings: &mut Findings,
-) -> Option<FrontendNlb> {
+) -> Option<Nlb> {
     if matches!(frontend, Frontend::Unwanted) {
         report_unused_keys(group, findings);
         return None;
     }
     report_unmapped(group, findings);
-    let Frontend::Wanted { scheme, subnets, security_groups } = frontend else { return None };
+    let Frontend::Wanted { scheme, subnets, allocation_ids, security_groups } = frontend else { return None };
     let own_tags = group.merged(&settings::FRONTEND_NLB_TAGS);
-    Some(FrontendNlb {
-        name: frontend_nlb_name(&load_balancer.name),
+    let is = LoadBalancer {
+        kind: LoadBalancerKind::Network,
+        name: nlb_name(&load_balancer.name),
         scheme,
         ip_address_type: load_balancer.ip_address_type,
         subnets,
+        allocation_ids,
         security_groups: security_groups.unwrap_or_else(|| load_balancer.security_groups.clone()),
+        pools: AddressPools::default(),
         attributes: group.merged(&settings::FRONTEND_NLB_ATTRIBUTES).unwrap_or_default(),
-        tags: frontend_tags(group, &ResourceId::frontend_nlb(), own_tags.as_ref()),
-        listeners: frontend_listeners(group, own_tags.as_ref()),
-    })
+        tags: frontend_tags(group, &ResourceId::nlb(), own_tags.as_ref()),
+    };
+    Some(Nlb { is, listeners: frontend_listeners(group, own_tags.as_ref()) })
 }
 
 /// Whether a member that is not linked asks for an NLB and none that is linked says anything: then what exists stays.
@@ -118,21 +121,14 @@ pub(super) fn is_kept_for_others(group: Group<'_>) -> bool {
         })
 }
 
-/// Whether members take the NLB's deletion protection away.
-pub(super) fn is_unprotected(group: Group<'_>, members: &Members<'_>) -> bool {
-    let of = &settings::FRONTEND_NLB_ATTRIBUTES;
-    let now: Vec<_> = group.fragments().filter_map(|fragment| fragment.values.get(of)).collect();
-    protection::members_lift(members, &now, of)
-}
-
 /// Subnets and the addresses in them, in the order in which both are given.
 fn frontend_subnets(
     group: Group<'_>,
     scheme: Scheme,
     ip_address_type: IpAddressType,
     found: &mut Vec<Fault>,
-) -> Option<Vec<SubnetMapping>> {
-    let existing = group.input.existing.and_then(|existing| existing.frontend_nlb.as_ref());
+) -> Option<(Vec<String>, BTreeMap<String, String>)> {
+    let existing = group.input.existing.and_then(|existing| existing.nlb.as_ref());
     let wanted = Wanted {
         key: SUBNETS,
         scheme_key: SCHEME,
@@ -144,8 +140,7 @@ fn frontend_subnets(
     };
     let subnets = subnets::choose(group.input, &wanted).map_err(|fault| found.push(*fault)).ok();
     let Some(allocations) = group.merged(&settings::FRONTEND_NLB_EIP_ALLOCATIONS) else {
-        let plain = |subnet| SubnetMapping { subnet, allocation_id: None };
-        return Some(subnets?.into_iter().map(plain).collect());
+        return Some((subnets?, BTreeMap::new()));
     };
     let mut refuse = |besides: SettingKey, message: String, fix: String| {
         let fault = Fault::new(Code::InvalidFrontendNlb, vec![ALLOCATIONS, besides], message);
@@ -164,14 +159,14 @@ fn frontend_subnets(
         let message = format!("count of EIP allocations ({given}) and subnets ({wanted}) must match");
         refuse(SUBNETS, message, format!("name {wanted} allocations, one for each of {}", subnets.join(", ")));
     }
-    let mapping = |(subnet, allocation)| SubnetMapping { subnet, allocation_id: Some(allocation) };
-    Some(subnets.into_iter().zip(allocations).map(mapping).collect())
+    let allocation_ids = subnets.iter().cloned().zip(allocations).collect();
+    Some((subnets, allocation_ids))
 }
 
-fn frontend_listeners(group: Group<'_>, own_tags: Option<&Tags>) -> BTreeMap<u16, FrontendListener> {
+fn frontend_listeners(group: Group<'_>, own_tags: Option<&Tags>) -> BTreeMap<u16, NlbListener> {
     let mut ports: BTreeMap<u16, (u16, Vec<&Fragment>)> = BTreeMap::new();
     for fragment in group.fragments() {
-        for (port, target_port) in fragment.frontend_ports() {
+        for (port, target_port) in fragment.nlb_ports() {
             ports.entry(port).or_insert((target_port, Vec::new())).1.push(fragment);
         }
     }
@@ -179,16 +174,16 @@ fn frontend_listeners(group: Group<'_>, own_tags: Option<&Tags>) -> BTreeMap<u16
     let listener = |(port, (target_port, members)): (u16, (u16, Vec<&Fragment>))| {
         let health_check = health_check(&members, group.input.settings)?;
         let cluster = &group.input.settings.cluster_name;
-        let target_group = FrontendTargetGroup {
-            name: frontend_target_group_name(cluster, group.id(), port, &health_check),
+        let target_group = NlbTargetGroup {
+            name: nlb_target_group_name(cluster, group.id(), port, &health_check),
             port,
             target_port,
             health_check,
-            tags: frontend_tags(group, &ResourceId::frontend_target_group(port), own_tags),
+            tags: frontend_tags(group, &ResourceId::nlb_target_group(port), own_tags),
         };
-        let id = ResourceId::frontend_listener(port);
+        let id = ResourceId::nlb_listener(port);
         let tags = if tagged { frontend_tags(group, &id, own_tags) } else { Tags::new() };
-        Some((port, FrontendListener { tags, target_group }))
+        Some((port, NlbListener { tags, target_group }))
     };
     ports.into_iter().filter_map(listener).collect()
 }
@@ -205,7 +200,7 @@ fn frontend_tags(group: Group<'_>, id: &ResourceId, own: Option<&Tags>) -> Tags 
 fn report_unused_keys(group: Group<'_>, findings: &mut Findings) {
     for fragment in group.fragments() {
         let set = fragment.values.iter().filter(|(_, resolved)| resolved.source != Source::Default);
-        let mut rows = set.map(|(row, _)| row).filter(|row| row.when == When::FrontendNlb);
+        let mut rows = set.map(|(row, _)| row).filter(|row| row.when == When::NetworkLoadBalancer);
         let Some(first) = rows.next() else { continue };
         let others = match rows.count() {
             0 => String::new(),

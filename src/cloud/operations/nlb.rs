@@ -1,32 +1,15 @@
 //! The NLB in front of a group's load balancer: what differs from an ALB in the same requests.
 
-use albedo_engine::stack::{FrontendNlb, FrontendTargetGroup, ProtocolVersion, Ref, Tags, Target};
+use albedo_engine::stack::{NlbTargetGroup, ProtocolVersion, Ref, Tags, Target};
 use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, ForwardActionConfig, LoadBalancerTypeEnum, ProtocolEnum, TargetGroupTuple, TargetTypeEnum,
+    Action, ActionTypeEnum, ForwardActionConfig, ProtocolEnum, TargetGroupTuple, TargetTypeEnum,
 };
 
-use super::balancers::NewBalancer;
 use super::targets::NewTargetGroup;
 use super::{Applied, CloudError, Writing};
-use crate::cloud::convert::write;
-use crate::cloud::unlisted;
 
 impl Writing<'_> {
-    pub(super) async fn create_frontend_nlb(&self, is: &FrontendNlb) -> Result<Applied, CloudError> {
-        unlisted::subnets(self.call.name, is.subnets.iter().map(|one| &one.subnet))?;
-        let new = NewBalancer {
-            kind: LoadBalancerTypeEnum::Network,
-            name: &is.name,
-            scheme: is.scheme,
-            ip_address_type: is.ip_address_type,
-            subnets: write::mappings(&is.subnets),
-            security_groups: &is.security_groups,
-            tags: &is.tags,
-        };
-        self.create_balancer(new, |request| request).await
-    }
-
-    pub(super) async fn create_frontend_target_group(&self, is: &FrontendTargetGroup) -> Result<Applied, CloudError> {
+    pub(super) async fn create_nlb_target_group(&self, is: &NlbTargetGroup) -> Result<Applied, CloudError> {
         let new = NewTargetGroup {
             name: &is.name,
             kind: TargetTypeEnum::Alb,
@@ -39,7 +22,7 @@ impl Writing<'_> {
         self.create_group(new, |request| request.health_check_enabled(true)).await
     }
 
-    pub(super) async fn create_frontend_listener(
+    pub(super) async fn create_nlb_listener(
         &self,
         load_balancer: &Ref,
         port: u16,
