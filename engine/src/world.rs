@@ -4,6 +4,7 @@ mod class;
 mod edges;
 mod membership;
 mod object;
+mod policies;
 mod unbound;
 mod view;
 
@@ -13,7 +14,9 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 
-use crate::kinds::{Endpoints, IngressClassParams, IngressGroup, Key, Node, Pod, TargetGroupBinding};
+use crate::kinds::{
+    Endpoints, IngressClassParams, IngressDefaults, IngressGroup, IngressPolicy, Key, Node, Pod, TargetGroupBinding,
+};
 use crate::settings::Settings;
 use crate::stack::GroupId;
 
@@ -21,6 +24,7 @@ pub use class::{Class, ClassError, LEGACY_CLASS, selects};
 pub use edges::{secret_refs, service_refs};
 pub use membership::{Membership, is_group_name};
 pub use object::{Kind, Object, SecretKeys};
+pub use policies::{Matched, class_name};
 pub use view::{ClassifiedMember, Leaving, Overlay, View};
 
 /// A unit of work that a change affects.
@@ -54,6 +58,8 @@ pub struct World {
     nodes: BTreeMap<String, Arc<Node>>,
     bindings: BTreeMap<Key, Arc<TargetGroupBinding>>,
     groups: BTreeMap<String, Arc<IngressGroup>>,
+    defaults: BTreeMap<String, Arc<IngressDefaults>>,
+    policies: BTreeMap<String, Arc<IngressPolicy>>,
     /// Group → members and leavers, kept as Ingresses change.
     members: BTreeMap<GroupId, BTreeSet<Key>>,
     /// Which group each Ingress belongs to, as last computed.
@@ -156,6 +162,13 @@ impl World {
             Object::Node(node) => self.apply_node(*node, &mut changes),
             Object::Binding(binding) => self.apply_binding(*binding, &mut changes),
             Object::Group(group) => self.apply_ledger(*group, &mut changes),
+            // Admission alone uses these: no group changes.
+            Object::Defaults(defaults) => {
+                self.defaults.insert(defaults.metadata.name.clone().unwrap_or_default(), Arc::new(*defaults));
+            }
+            Object::Policy(policy) => {
+                self.policies.insert(policy.metadata.name.clone().unwrap_or_default(), Arc::new(*policy));
+            }
         }
         changes
     }
@@ -213,6 +226,12 @@ impl World {
                 changes.insert(Unit::BackendGroup);
                 self.reindex_claims(&key.name, &mut changes);
             }
+            Kind::Defaults => {
+                self.defaults.remove(&key.name);
+            }
+            Kind::Policy => {
+                self.policies.remove(&key.name);
+            }
         }
         changes
     }
@@ -247,6 +266,8 @@ impl World {
             Kind::Node => named(self.nodes.keys().collect()),
             Kind::Binding => self.bindings.keys().cloned().collect(),
             Kind::Group => named(self.groups.keys().collect()),
+            Kind::Defaults => named(self.defaults.keys().collect()),
+            Kind::Policy => named(self.policies.keys().collect()),
         }
     }
 

@@ -69,6 +69,7 @@ impl Policy {
         let row = finding.code.row();
         let is_certain = self.strict || !row.absence || finding.firm;
         self.mode == Mode::Enforce
+            && !finding.lenient
             && match row.tier {
                 Tier::Static | Tier::Cluster => is_certain,
                 Tier::Aws => is_certain && finding.age.is_none_or(|age| age <= self.fresh),
