@@ -10,6 +10,7 @@ mod gates;
 mod lease;
 mod metrics;
 mod objects;
+mod policies;
 mod secrets;
 mod serving;
 mod status;

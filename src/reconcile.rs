@@ -16,6 +16,7 @@ mod observation_cache;
 mod observing;
 mod ownership;
 mod planning;
+mod policies;
 mod queue;
 mod refusals;
 mod secrets;
@@ -323,6 +324,7 @@ impl Reconciler {
         tasks.spawn(self.clone().audit(stop.clone()));
         tasks.spawn(self.clone().follow_secrets(stop.clone()));
         tasks.spawn(self.clone().follow_lists(stop.clone()));
+        tasks.spawn(self.clone().follow_policies(stop.clone()));
         tasks.spawn(self.clone().supervise(stop));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {

@@ -70,7 +70,7 @@ pub const EDGE: &[RoomRow] = rows! {
     liveness:  [] [];
     metrics:   [] [];
     version:   [] [];
-    cluster:   ["clean", "settings", "kinds", "world", "ledger", "liveness", "metrics"] [TYPES, KUBE];
+    cluster:   ["clean", "settings", "annotation::schema_rules", "kinds", "world", "ledger", "liveness", "metrics"] [TYPES, KUBE];
     cloud:     ["settings", "stack", "facts", "plan::operation", "liveness", "metrics"] [AWS];
     reconcile: ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets",
                 "plan", "report", "liveness", "metrics", "cluster", "cloud"] [TYPES, KUBE];

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, json};
 
-use super::layers::{Outcome, Subject, layers};
-use super::{Context, PatchOp, ReviewAnswer};
+use super::layers::{Outcome, Sources, Subject, layers};
+use super::{Context, Defaults, PatchOp, ReviewAnswer};
 use crate::annotation::{DEFAULTED, PREFIX};
+use crate::settings::Settings;
 use crate::world::{Kind, Membership, Object, World};
 
 type Annotations = BTreeMap<String, String>;
 
 /// The patch that writes the defaults.
 pub(super) fn mutate(candidate: &Ingress, old: Option<&Ingress>, context: Context<'_>) -> ReviewAnswer {
-    let Some(wanted) = wanted(candidate, old, context) else { return ReviewAnswer::allow() };
+    let Some(wanted) = wanted(candidate, old, context.into()) else { return ReviewAnswer::allow() };
     let given = candidate.metadata.annotations.clone().unwrap_or_default();
     let mut answer = ReviewAnswer::allow();
     answer.patch = patch(candidate, old, &given, &wanted);
@@ -23,23 +24,23 @@ pub(super) fn mutate(candidate: &Ingress, old: Option<&Ingress>, context: Contex
 }
 
 /// What is written into an Ingress, by keys without their prefix; `None` if it is not ours.
-fn wanted(candidate: &Ingress, old: Option<&Ingress>, context: Context<'_>) -> Option<Annotations> {
-    let Membership::Member(group, class) = context.world.membership(candidate) else { return None };
-    if let Some(old) = old.filter(|old| matches!(context.world.membership(old), Membership::Member(..))) {
+fn wanted(candidate: &Ingress, old: Option<&Ingress>, sources: Sources<'_>) -> Option<Annotations> {
+    let Membership::Member(group, class) = sources.world.membership(candidate) else { return None };
+    if let Some(old) = old.filter(|old| matches!(sources.world.membership(old), Membership::Member(..))) {
         return Some(vanished(old, candidate));
     }
-    let values = layers(Subject { ingress: candidate, group: &group, class: &class }, context).into_iter();
+    let values = layers(Subject { ingress: candidate, group: &group, class: &class }, sources).into_iter();
     let written = values.filter(|one| one.outcome == Outcome::Written);
     Some(written.map(|one| (one.key, one.value)).collect())
 }
 
-/// The Ingresses of a world as admission would store them: those that it has as yet are treated as new ones. For files; built-in defaults are left
-/// out, because the same values apply to an Ingress without them.
-pub fn write_defaults(world: &mut World, context: Context<'_>) {
-    let bare = super::Policy { defaults: super::Defaults::default(), ..context.policy.clone() };
+/// Writes `IngressDefaults` into the Ingresses of a world, as if each was created now: for files. Built-in defaults are left out, because an Ingress
+/// without them has the same values.
+pub fn write_defaults(world: &mut World, settings: &Settings) {
     for key in world.keys(Kind::Ingress) {
         let Some(ingress) = world.ingress(&key).cloned() else { continue };
-        let wanted = wanted(&ingress, None, Context { world, policy: &bare, ..context }).unwrap_or_default();
+        let sources = Sources { world, extra_attributes: &settings.extra_attributes, built_in: Defaults::default() };
+        let wanted = wanted(&ingress, None, sources).unwrap_or_default();
         if wanted.is_empty() {
             continue;
         }

@@ -91,7 +91,7 @@ fn by_setting(
         let from = if written.contains(setting) { "a default, written before" } else { "the Ingress" };
         found.entry(setting.to_owned()).or_default().push([value, from.to_owned(), result]);
     }
-    for LayerValue { key, value, layer, outcome } in layers(Subject { ingress, group, class }, context) {
+    for LayerValue { key, value, layer, outcome } in layers(Subject { ingress, group, class }, context.into()) {
         let from = match layer {
             Layer::BuiltIn => "built-in (--admission-defaults)".to_owned(),
             Layer::Defaults { name, priority } => format!("IngressDefaults {name}, priority {priority}"),

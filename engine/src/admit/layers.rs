@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::networking::v1::Ingress;
 
-use super::Context;
+use super::{Context, Defaults};
 use crate::annotation::catalogue::{IP_ADDRESS_TYPE, SCHEME, TARGET_TYPE};
 use crate::annotation::{PREFIX, SettingRow, Value, defaults};
 use crate::stack::{GroupId, IpAddressType, Scheme, TargetType};
-use crate::world::Class;
+use crate::world::{Class, World};
 
 /// Where a default comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,25 @@ pub struct LayerValue {
     pub outcome: Outcome,
 }
 
+/// Where defaults are taken from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sources<'a> {
+    pub(super) world: &'a World,
+    /// Keys of attributes that the operator knows beside those of the tables.
+    pub(super) extra_attributes: &'a [String],
+    pub(super) built_in: Defaults,
+}
+
+impl<'a> From<Context<'a>> for Sources<'a> {
+    fn from(context: Context<'a>) -> Self {
+        Self {
+            world: context.world,
+            extra_attributes: &context.settings.extra_attributes,
+            built_in: context.policy.defaults,
+        }
+    }
+}
+
 /// An Ingress of ours.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject<'a> {
@@ -64,20 +83,22 @@ pub(super) struct Subject<'a> {
 }
 
 /// All defaults for an Ingress: by key, and of one key the strongest first.
-pub(super) fn layers(of: Subject<'_>, context: Context<'_>) -> Vec<LayerValue> {
+pub(super) fn layers(of: Subject<'_>, sources: Sources<'_>) -> Vec<LayerValue> {
     let mut values: Vec<(String, String, Layer)> = Vec::new();
-    for object in context.world.defaults_for(of.ingress, of.class) {
+    for object in sources.world.defaults_for(of.ingress, of.class) {
         let name = object.metadata.name.clone().unwrap_or_default();
         let layer = Layer::Defaults { name, priority: object.spec.priority };
         values.extend(object.spec.settings.iter().map(|(key, value)| (key.clone(), value.clone(), layer.clone())));
     }
-    values.extend(built_in(context).into_iter().map(|(key, value)| (key.to_owned(), value.to_owned(), Layer::BuiltIn)));
+    values.extend(
+        built_in(sources.built_in).into_iter().map(|(key, value)| (key.to_owned(), value.to_owned(), Layer::BuiltIn)),
+    );
     // The sort keeps the order of the layers.
     values.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     let mut written = BTreeSet::new();
     let mut found = Vec::new();
     for (key, value, layer) in values {
-        let outcome = match defaults::usable(&key, &value, &context.settings.extra_attributes) {
+        let outcome = match defaults::usable(&key, &value, sources.extra_attributes) {
             Some(row) => outcome(row, &key, &value, of),
             None => Outcome::Unusable,
         };
@@ -89,8 +110,7 @@ pub(super) fn layers(of: Subject<'_>, context: Context<'_>) -> Vec<LayerValue> {
 }
 
 /// What the flags write.
-fn built_in(context: Context<'_>) -> BTreeMap<&'static str, &'static str> {
-    let defaults = context.policy.defaults;
+fn built_in(defaults: Defaults) -> BTreeMap<&'static str, &'static str> {
     let rows: [(&SettingRow, Option<&str>); 3] = [
         (&IP_ADDRESS_TYPE.row, defaults.ip_address_type.map(IpAddressType::as_str)),
         (&SCHEME.row, defaults.scheme.map(Scheme::as_str)),

@@ -12,7 +12,7 @@ use super::{PREFIX, selector};
 use crate::kinds::IngressDefaultsSpec;
 
 /// Settings that have no default, and why.
-fn without_default(row: &SettingRow) -> Option<&'static str> {
+pub(super) fn without_default(row: &SettingRow) -> Option<&'static str> {
     const OF_BACKEND: &str = "it belongs to one backend of one Ingress: write it there";
     let rows: [(&SettingRow, &str); 7] = [
         (&LISTEN_PORTS.row, "without it, an Ingress listens on 443 if it has certificates, else on 80"),
@@ -25,12 +25,6 @@ fn without_default(row: &SettingRow) -> Option<&'static str> {
     ];
     let listed = rows.into_iter().find(|(one, _)| *one == row).map(|(_, why)| why);
     listed.or((row.scope == Scope::Output).then_some("the controller writes it"))
-}
-
-/// Whether a setting can have a default.
-#[must_use]
-pub fn has_default(row: &SettingRow) -> bool {
-    without_default(row).is_none()
 }
 
 /// The fault of a key that is not in the catalogue, with the nearest one that is. `key` has no prefix.

@@ -29,6 +29,7 @@ pub mod policy;
 pub mod read;
 pub mod regex;
 pub mod row;
+pub mod schema_rules;
 mod selector;
 pub mod setting;
 pub mod similar;
