@@ -36,6 +36,7 @@ pub use events::{Events, Note, Severity, Subject};
 pub use feed::ChangeFeed;
 pub use lease::LeaseProof;
 pub use metrics::Metrics;
+pub use policies::WithPolicyStatus;
 pub use serving::{Registered, ServingSecret, ServingSecretPatch};
 pub use status::Host;
 pub use trouble::{Trouble, Unreadable, resource};

@@ -242,6 +242,8 @@ pub struct Parts {
     pub gate_pause: Duration,
     /// How long what is known of AWS is believed.
     pub sync_period: Duration,
+    /// All namespaces are watched.
+    pub whole_cluster: bool,
 }
 
 struct Shared {
@@ -252,6 +254,8 @@ struct Shared {
     events: Events,
     /// The right to write, which every write takes.
     lease_proof: LeaseProof,
+    /// All namespaces are watched.
+    whole_cluster: bool,
     queue: Queue,
     observations: ObservationCache,
     troubles: Troubles,
@@ -290,6 +294,7 @@ impl Reconciler {
             settings,
             events,
             lease_proof,
+            whole_cluster: parts.whole_cluster,
             queue: Queue::new(parts.workers),
             observations: ObservationCache::new(parts.sync_period),
             troubles: Troubles::default(),

@@ -45,7 +45,7 @@ pub struct Check {
     /// Region of the load balancers, to check certificates against
     #[arg(long)]
     aws_region: Option<String>,
-    /// Read Services, classes, parameters and namespaces that the files lack from the cluster of the current kubeconfig
+    /// Read Services, classes, parameters, defaults, policies and namespaces that the files lack from the cluster of the current kubeconfig
     #[arg(long)]
     cluster: bool,
     /// Keys of attributes that are newer than this version, as in albedo run --extra-attributes: a list

@@ -1,14 +1,14 @@
 //! The status of `IngressDefaults` and `IngressPolicy` objects, which the leader writes.
 
 use albedo_engine::kinds::{IngressDefaults, IngressPolicy, PolicyStatus};
-use kube::{Api, Resource};
+use kube::Api;
 use serde_json::{Value, json};
 
 use super::change::{Endpoint, ObjectWrite, Stored, merge_patch, name};
 use super::{Cluster, LeaseProof, WriteError};
 
 /// A kind with such a status.
-pub trait WithPolicyStatus: Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope> {
+pub trait WithPolicyStatus: Stored {
     /// The status that it has.
     fn policy_status(&self) -> Option<&PolicyStatus>;
 }
@@ -30,7 +30,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If it was not written.
-    pub async fn write_policy_status<K: WithPolicyStatus + Stored>(
+    pub async fn write_policy_status<K: WithPolicyStatus>(
         &self,
         lease_proof: &LeaseProof,
         object: &K,

@@ -1,6 +1,7 @@
 //! The status of `IngressDefaults` and `IngressPolicy` objects: how many Ingresses each matches. It is counted on a clock, so that a rollout of many
 //! Ingresses costs one write for each object and interval.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,32 +14,27 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::Reconciler;
-use crate::cluster::WriteError;
+use crate::cluster::{WithPolicyStatus, WriteError, with_sources};
 
 /// Pause between two counts.
 const EVERY: Duration = Duration::from_secs(10);
 /// The most objects whose status is written after one count; the others follow after the next one.
 const WRITES: usize = 20;
 
-/// What is counted at one moment.
-struct Counted {
-    defaults: Vec<(Arc<IngressDefaults>, i64)>,
-    policies: Vec<(Arc<IngressPolicy>, i64)>,
-}
+/// Objects with the number of Ingresses that each matches.
+type Counts<K> = Vec<(Arc<K>, i64)>;
 
-impl Counted {
-    fn of(world: &World) -> Self {
-        let matched = world.matched();
-        let count = |counts: &std::collections::BTreeMap<String, i64>, name: Option<&String>| {
-            name.and_then(|name| counts.get(name)).copied().unwrap_or_default()
-        };
-        let defaults = world.all_defaults();
-        let policies = world.all_policies();
-        Self {
-            defaults: defaults.map(|one| (one.clone(), count(&matched.defaults, one.metadata.name.as_ref()))).collect(),
-            policies: policies.map(|one| (one.clone(), count(&matched.policies, one.metadata.name.as_ref()))).collect(),
-        }
-    }
+/// Objects of which this replica wrote a number, by their uids.
+type Told = BTreeSet<String>;
+
+fn counted(world: &World) -> (Counts<IngressDefaults>, Counts<IngressPolicy>) {
+    let matched = world.matched();
+    let of = |name: &Option<String>, counts: &std::collections::BTreeMap<String, i64>| {
+        name.as_ref().and_then(|name| counts.get(name)).copied().unwrap_or_default()
+    };
+    let defaults = world.all_defaults().map(|one| (one.clone(), of(&one.metadata.name, &matched.defaults)));
+    let policies = world.all_policies().map(|one| (one.clone(), of(&one.metadata.name, &matched.policies)));
+    (defaults.collect(), policies.collect())
 }
 
 /// Faults as the status tells them.
@@ -50,10 +46,11 @@ fn told(faults: Vec<Fault>) -> Vec<String> {
 impl Reconciler {
     /// Keeps the status of all objects as it should be, until `stop`.
     pub(super) async fn follow_policies(self, stop: CancellationToken) {
+        let mut told = Told::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = self.count_policies() => {}
+                () = self.count_policies(&mut told) => {}
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -62,35 +59,44 @@ impl Reconciler {
         }
     }
 
-    async fn count_policies(&self) {
-        let shared = &self.shared;
-        let counted = shared.cluster.read(Counted::of);
-        let (extra, now, mut written) = (&shared.settings.extra_attributes, Timestamp::now(), 0);
-        for (object, count) in counted.defaults {
+    async fn count_policies(&self, known: &mut Told) {
+        let extra = &self.shared.settings.extra_attributes;
+        let (of_defaults, of_policies) = self.shared.cluster.read(counted);
+        let mut left = WRITES;
+        for (object, count) in of_defaults {
             let faults = told(defaults::check(&object.spec, extra));
-            let wanted = policy_status(object.status.as_ref(), object.metadata.generation, count, &faults, now);
-            if written < WRITES && object.status.as_ref() != Some(&wanted) {
-                written += 1;
-                note(shared.cluster.write_policy_status(&shared.lease_proof, &*object, &wanted).await);
-            }
+            self.tell_count(&*object, count, &faults, known, &mut left).await;
         }
-        for (object, count) in counted.policies {
+        for (object, count) in of_policies {
             let faults = told(policy::check(&object.spec, extra));
-            let wanted = policy_status(object.status.as_ref(), object.metadata.generation, count, &faults, now);
-            if written < WRITES && object.status.as_ref() != Some(&wanted) {
-                written += 1;
-                note(shared.cluster.write_policy_status(&shared.lease_proof, &*object, &wanted).await);
-            }
+            self.tell_count(&*object, count, &faults, known, &mut left).await;
         }
     }
-}
 
-/// The next count tries again.
-fn note(outcome: Result<(), WriteError>) {
-    match outcome {
-        Ok(()) | Err(WriteError::NotFound { .. } | WriteError::Conflict { .. }) => {}
-        Err(error) => {
-            tracing::warn!(error = crate::cluster::with_sources(&error), "the status of a policy is not written")
+    /// Writes the status of an object if it differs. Several installations can each watch one namespace of a cluster: of these only one that matches an
+    /// Ingress writes, or they would overwrite each other's numbers all the time.
+    async fn tell_count<K: WithPolicyStatus>(
+        &self,
+        object: &K,
+        count: i64,
+        faults: &[String],
+        known: &mut Told,
+        left: &mut usize,
+    ) {
+        let (meta, is) = (object.meta(), object.policy_status());
+        let uid = meta.uid.clone().unwrap_or_default();
+        let wanted = policy_status(is, meta.generation, count, faults, Timestamp::now());
+        let is_ours = self.shared.whole_cluster || count > 0 || known.contains(&uid);
+        if !is_ours || is == Some(&wanted) || *left == 0 {
+            return;
+        }
+        *left -= 1;
+        match self.shared.cluster.write_policy_status(&self.shared.lease_proof, object, &wanted).await {
+            Ok(()) if count > 0 => drop(known.insert(uid)),
+            Ok(()) => drop(known.remove(&uid)),
+            // The next count tries again.
+            Err(WriteError::NotFound { .. } | WriteError::Conflict { .. }) => {}
+            Err(error) => tracing::warn!(error = with_sources(&error), "the status of a policy is not written"),
         }
     }
 }

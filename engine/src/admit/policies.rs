@@ -339,7 +339,7 @@ fn forbidden(rule: &SettingRule, row: &SettingRow, value: &Value) -> Option<Brea
 
 fn words(rule: &SettingRule, row: &SettingRow, value: &Value) -> Option<Breach> {
     let items = items(row, value);
-    if let Some(allowed) = &rule.allowed
+    if let Some(allowed) = rule.allowed.as_ref().filter(|allowed| !allowed.is_empty())
         && let Some(item) = items.iter().find(|item| !allowed.iter().any(|one| matches(one, item)))
     {
         let which = if items.len() > 1 { format!(", not {item}") } else { String::new() };
@@ -369,6 +369,10 @@ fn numbers(rule: &SettingRule, _: &SettingRow, value: &Value) -> Option<Breach> 
 fn blocks(rule: &SettingRule, _: &SettingRow, value: &Value) -> Option<Breach> {
     let (within, Value::List(items)) = (rule.within.as_ref()?, value) else { return None };
     let within: Vec<Cidr> = within.iter().filter_map(|block| Cidr::parse(block).ok()).collect();
+    // What cannot be read has no effect.
+    if within.is_empty() {
+        return None;
+    }
     let is_inside =
         |item: &&String| Cidr::parse(item).is_ok_and(|block| within.iter().any(|one| one.net.contains(&block.net)));
     let outside = items.iter().find(|item| !is_inside(item))?;
@@ -378,7 +382,7 @@ fn blocks(rule: &SettingRule, _: &SettingRow, value: &Value) -> Option<Breach> {
 }
 
 fn accounts(rule: &SettingRule, row: &SettingRow, value: &Value) -> Option<Breach> {
-    let allowed = rule.accounts.as_ref()?;
+    let allowed = rule.accounts.as_ref().filter(|accounts| !accounts.is_empty())?;
     // `none` and an empty text name no resource.
     let items = items(row, value).into_iter().filter(|item| !matches!(item.as_str(), "" | "none"));
     let mut strangers = items

@@ -52,12 +52,13 @@ pub(super) fn validate(
             let edited = Overlay::Put(Arc::new(candidate.clone()));
             let after = linked(&group, &edited, context, cache);
             let left = old.and_then(|old| left(old, &group, context));
-            let there = left.map(|left| linked(&left, &overlay, context, cache));
-            let mut found = new_findings(&before, there.as_ref(), &after, &subject);
+            let there = left.map(|left| (linked(&left, &overlay, context, cache), left));
+            let mut found = new_findings(&before, there.as_ref().map(|(there, _)| there), &after, &subject);
             forbid_takeovers(&mut found, &subject, context.world);
             let broken = policies::violations(candidate, &group, &edited, &after, context, cache);
             if !broken.is_empty() {
-                let known = old.map(|old| policies::violations(old, &group, &overlay, &before, context, cache));
+                let (was, stored) = there.as_ref().map_or((&before, &group), |(there, left)| (there, left));
+                let known = old.map(|old| policies::violations(old, stored, &overlay, was, context, cache));
                 found.extend(as_known(broken, &known.unwrap_or_default()));
             }
             let (group, subject, before, after) = (&group, &subject, &before, &after);

@@ -111,6 +111,15 @@ fn of_rule(path: &str, row: &'static SettingRow, rule: &SettingRule, extra_attri
             );
         }
     }
+    let lists =
+        [("allowed", &rule.allowed), ("denied", &rule.denied), ("within", &rule.within), ("accounts", &rule.accounts)];
+    for (field, _) in lists.into_iter().filter(|(_, list)| list.as_ref().is_some_and(Vec::is_empty)) {
+        let error = ParseError::new(format!("{field} is empty, and has no effect"));
+        found.push(Fault::new(
+            format!("{path}.{field}"),
+            error.help("write forbidden: true if the setting must not have a value"),
+        ));
+    }
     if let (Some(minimum), Some(maximum)) = (rule.minimum, rule.maximum)
         && minimum > maximum
     {
@@ -179,6 +188,7 @@ mod tests {
             (json!({"certificate-arn": {"accounts": ["1234"]}}), "account `1234` must have 12 digits"),
             (json!({"ssl-policy": {"minimumTlsVersion": "TLS1.2"}}), "unknown TLS version `TLS1.2`"),
             (json!({"scheme": {"required": true, "forbidden": true}}), "cannot be required and forbidden"),
+            (json!({"scheme": {"allowed": []}}), "allowed is empty, and has no effect"),
             (json!({}), "spec.settings: the policy has no rule"),
         ] {
             let spec: IngressPolicySpec = serde_json::from_value(json!({"settings": settings})).unwrap();

@@ -427,6 +427,10 @@ fn only_new_violations_deny() {
     let worse = fixture.answer(&plain(&json!({"scheme": "internet-facing", "healthy-threshold-count": "4"})));
     says("worse", &worse.message, &["healthy-threshold-count is 4"]);
     assert!(!worse.message.contains("scheme is"), "{worse:?}");
+    let moved = fixture.answer(&plain(
+        &json!({"scheme": "internet-facing", "group.name": "g", "albedo.dev/allow-replacement": "true"}),
+    ));
+    assert!(moved.allowed, "{moved:?}");
     // A new one is refused; a policy that only warns never refuses.
     assert!(!fixture.answer(&ingress("new", &before, &json!({}))).allowed);
     fixture.rule("private", &json!({"action": "Warn", "settings": {"scheme": {"allowed": ["internal"]}}}));
@@ -457,6 +461,11 @@ fn a_policy_applies_where_it_selects() {
         fixture.rule("private", &spec);
         assert_eq!(!fixture.answer(&bad).allowed, applies, "{selector}");
     }
+    // The legacy annotation is no way around it.
+    fixture.rule("private", &json!({"classes": ["alb"], "settings": {"scheme": {"allowed": ["internal"]}}}));
+    let mut legacy = plain(&json!({"kubernetes.io/ingress.class": "alb", "scheme": "internet-facing"}));
+    legacy.spec.as_mut().expect("a spec").ingress_class_name = None;
+    says("legacy", &fixture.answer(&legacy).message, &["ALB115"]);
 }
 
 #[test]
