@@ -19,6 +19,7 @@ type Line = [String; 4];
 /// The most characters of a value in a table.
 const VALUE: usize = 60;
 const IN_EFFECT: &str = "in effect";
+const SHARED: &str = "members of a group share it";
 
 /// The layers of defaults of every Ingress of a world, as if each was created now.
 #[must_use]
@@ -84,6 +85,7 @@ fn by_setting(
         let result = match row(setting) {
             None => "not used: unknown setting".to_owned(),
             Some(_) if enforced.contains(setting) => not_used("the class decides"),
+            Some(row) if written.contains(setting) && group.is_explicit() && row.merge.is_shared() => not_used(SHARED),
             Some(_) => IN_EFFECT.to_owned(),
         };
         let value =
@@ -101,7 +103,7 @@ fn by_setting(
             Outcome::Weaker => not_used("a stronger layer has a value"),
             Outcome::Given => not_used("the Ingress has a value"),
             Outcome::Enforced(_) => not_used("the class decides"),
-            Outcome::Shared => not_used("members of a group share it"),
+            Outcome::Shared => not_used(SHARED),
             Outcome::Unusable => not_used("it cannot be used; `albedo check` says why"),
         };
         found.entry(key).or_default().push([brief(&value), from, result]);

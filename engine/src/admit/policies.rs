@@ -91,6 +91,9 @@ impl Review<'_> {
         key: &str,
         rule: &SettingRule,
     ) -> Vec<Finding> {
+        if !self.is_used(row) {
+            return Vec::new();
+        }
         let path = FieldPath::annotation(&format!("{PREFIX}{key}"));
         let mut values = self.effective(row, key);
         values.truncate(VALUES);
@@ -162,14 +165,15 @@ impl Review<'_> {
     /// Settings of the load balancer and its listeners: what the group makes of the values of all members. A member that takes no part, because
     /// something is wrong with it, may take part later without another review: then its own values count.
     fn of_load_balancer(&self, row: &'static SettingRow, key: &str) -> Vec<Effective> {
-        if !self.is_used(row) {
-            return Vec::new();
-        }
         let own = self.member.key();
         let mut found: Vec<Effective> = Vec::new();
         let mut pairs: BTreeMap<(String, Option<String>), BTreeMap<String, String>> = BTreeMap::new();
         for one in self.linked.in_effect(&own, self.context.settings) {
             if one.key.row() != Some(row) || one.key.annotation().as_deref() != Some(key) {
+                continue;
+            }
+            // Pairs are united: those of other members are not for this one to decide.
+            if one.key.item().is_some() && one.by.as_ref().is_some_and(|by| *by != own) {
                 continue;
             }
             let other = one.by.as_ref().filter(|by| by.namespace != own.namespace).map(|by| by.namespace.clone());
@@ -385,8 +389,7 @@ fn accounts(rule: &SettingRule, row: &SettingRow, value: &Value) -> Option<Breac
     let allowed = rule.accounts.as_ref().filter(|accounts| !accounts.is_empty())?;
     // `none` and an empty text name no resource.
     let items = items(row, value).into_iter().filter(|item| !matches!(item.as_str(), "" | "none"));
-    let mut strangers = items
-        .filter(|item| Arn::parse(item).map_or(true, |arn| !allowed.iter().any(|account| *account == arn.account)));
+    let mut strangers = items.filter(|item| Arn::parse(item).map_or(true, |arn| !allowed.contains(&arn.account)));
     let stranger = strangers.next()?;
     let what = format!("allows those of account {}, not {stranger}", listed(allowed));
     Some(Breach { what, allowed: allowed.clone(), fix: ASK.to_owned() })

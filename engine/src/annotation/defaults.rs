@@ -47,7 +47,9 @@ fn faults(key: &str, value: &str, extra_attributes: &[String]) -> Vec<ParseError
     let mut faults = row.read(value, extra_attributes).faults;
     faults.extend(control::text_fault(value).filter(|_| faults.is_empty()));
     // The place is one in an annotation's value; here the path is enough.
-    faults.iter_mut().for_each(|fault| fault.at = None);
+    for fault in &mut faults {
+        fault.at = None;
+    }
     faults
 }
 

@@ -100,6 +100,21 @@ fn of_rule(path: &str, row: &'static SettingRow, rule: &SettingRule, extra_attri
     if !found.is_empty() {
         return found;
     }
+    found.extend(of_lists(path, row, rule, extra_attributes));
+    found.extend(of_limits(path, rule));
+    if *rule == SettingRule::default() {
+        found.push(Fault::new(path, ParseError::new("the rule is empty").help("write for example allowed: [VALUE]")));
+    }
+    if rule.required == Some(true) && rule.forbidden == Some(true) {
+        let error = ParseError::new("a setting cannot be required and forbidden");
+        found.push(Fault::new(format!("{path}.forbidden"), error.help("keep one of the two")));
+    }
+    found
+}
+
+/// Words and empty lists.
+fn of_lists(path: &str, row: &'static SettingRow, rule: &SettingRule, extra_attributes: &[String]) -> Vec<Fault> {
+    let mut found = Vec::new();
     for (field, words) in [("allowed", &rule.allowed), ("denied", &rule.denied)] {
         for (index, word) in words.iter().flatten().enumerate().filter(|(_, word)| !is_pattern(word)) {
             if *row == LISTEN_PORTS.row {
@@ -120,6 +135,12 @@ fn of_rule(path: &str, row: &'static SettingRow, rule: &SettingRule, extra_attri
             error.help("write forbidden: true if the setting must not have a value"),
         ));
     }
+    found
+}
+
+/// Ranges, blocks of addresses, accounts and TLS versions.
+fn of_limits(path: &str, rule: &SettingRule) -> Vec<Fault> {
+    let mut found = Vec::new();
     if let (Some(minimum), Some(maximum)) = (rule.minimum, rule.maximum)
         && minimum > maximum
     {
@@ -147,13 +168,6 @@ fn of_rule(path: &str, row: &'static SettingRow, rule: &SettingRule, extra_attri
             format!("{path}.minimumTlsVersion"),
             error.help("write \"1.0\", \"1.1\", \"1.2\" or \"1.3\""),
         ));
-    }
-    if *rule == SettingRule::default() {
-        found.push(Fault::new(path, ParseError::new("the rule is empty").help("write for example allowed: [VALUE]")));
-    }
-    if rule.required == Some(true) && rule.forbidden == Some(true) {
-        let error = ParseError::new("a setting cannot be required and forbidden");
-        found.push(Fault::new(format!("{path}.forbidden"), error.help("keep one of the two")));
     }
     found
 }

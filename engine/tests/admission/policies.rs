@@ -353,6 +353,14 @@ fn a_policy_decides_about_values_in_effect() {
         ),
         (json!({"auth-type": {"allowed": ["oidc"]}}), json!({}), &["auth-type is none (default)"]),
         (json!({"target-type": {"allowed": ["ip"]}}), json!({}), &["target-type is instance"]),
+        // What has no effect here is not required.
+        (json!({"frontend-nlb-tags": {"required": true}}), json!({}), &[]),
+        (json!({"mutual-authentication": {"required": true}}), json!({}), &[]),
+        (
+            json!({"mutual-authentication": {"required": true}}),
+            https(json!({})),
+            &["mutual-authentication has no value"],
+        ),
     ];
     for (settings, short, told) in rows {
         let mut fixture = Fixture::new();
@@ -380,6 +388,23 @@ fn a_value_counts_wherever_it_comes_from() {
     fixture.store("first", &json!({"group.name": "g", "scheme": "internet-facing"}), &json!({}));
     let answer = fixture.answer(&plain(&json!({"group.name": "g"})));
     says("group", &answer.message, &["scheme is internet-facing (annotation of Ingress shop/first)"]);
+    // Of a member in another namespace, whose values are not told.
+    let mut fixture = Fixture::new();
+    fixture.rule("private", &scheme);
+    let mut other = ingress("first", &json!({"group.name": "g", "scheme": "internet-facing"}), &json!({}));
+    other.metadata.namespace = Some("other".to_owned());
+    fixture.world.apply(Object::Ingress(Box::new(other)));
+    let answer = fixture.answer(&plain(&json!({"group.name": "g"})));
+    says("another namespace", &answer.message, &["scheme of the group is not what IngressPolicy private allows"]);
+    assert!(!answer.message.contains("scheme is internet-facing"), "{answer:?}");
+    // Pairs of other members are theirs.
+    let mut fixture = Fixture::new();
+    fixture.rule("tagged", &json!({"settings": {"tags": {"allowed": ["team=*"]}}}));
+    fixture.store("first", &json!({"group.name": "g", "tags": "stage=dev"}), &json!({}));
+    let answer = fixture.answer(&plain(&json!({"group.name": "g", "tags": "team=a"})));
+    assert!(answer.allowed, "{answer:?}");
+    let answer = fixture.answer(&plain(&json!({"group.name": "g", "tags": "stage=dev"})));
+    says("own tags", &answer.message, &["tags is stage=dev", "allows team=*"]);
     // Of a Service.
     let mut fixture = Fixture::new();
     fixture.rule("pods", &json!({"settings": {"target-type": {"allowed": ["instance"]}}}));

@@ -36,25 +36,52 @@ fn annotation(object: &Value, key: &str) -> String {
     object["metadata"]["annotations"][key].as_str().unwrap_or_default().to_owned()
 }
 
+/// What is wrong with defaults is refused, by the webhook or by the schema.
+async fn faults_are_named(fixture: &Fixture) -> Result<()> {
+    let bad = object(fixture, "IngressDefaults", &json!({"settings": {"sslPolicy": "x"}}));
+    let told = ["spec.settings[sslPolicy]: ALB048: unknown setting sslPolicy; did you mean `ssl-policy`?"];
+    refused("an unknown setting", &fixture.try_apply(&[bad], &[]).await?, &told)?;
+    // The schema of the CRD says this, so that it holds while no replica answers.
+    let bad = object(fixture, "IngressDefaults", &json!({"settings": {"scheme": "public", "group.order": "1001"}}));
+    let told = ["scheme: write internal or internet-facing", "group.order: write a whole number"];
+    refused("a wrong value", &fixture.try_apply(&[bad], &[]).await?, &told)
+}
+
+/// What a server-side dry run predicts, with which Argo CD looks for differences, is what is stored.
+async fn nothing_differs(fixture: &Fixture, name: &str, manifest: &Value, stored: &Value) -> Result<()> {
+    let manager = "--field-manager=argocd-controller";
+    let args = ["--server-side", "--dry-run=server", "--force-conflicts", manager, "-o", "json"];
+    let out = fixture.try_apply(std::slice::from_ref(manifest), &args).await?;
+    let predicted: Value = serde_json::from_slice(&out.stdout).context("the answer to a dry run")?;
+    for part in ["annotations", "labels", "finalizers"] {
+        let (is, would) = (&stored["metadata"][part], &predicted["metadata"][part]);
+        ensure!(is == would, "{name}: {part} would change: {is} to {would}");
+    }
+    ensure!(stored["spec"] == predicted["spec"], "{name}: the spec would change");
+    Ok(())
+}
+
+/// A value that a user applies is his, even if it is that of the default: he can remove it.
+async fn what_a_user_applies_is_his(fixture: &Fixture, name: &str) -> Result<()> {
+    const KEY: &str = "healthy-threshold-count";
+    for (order, own, wanted) in [("1", true, "3"), ("2", false, "")] {
+        let mut annotations = vec![("group.order", order)];
+        annotations.extend(own.then_some((KEY, "3")));
+        let out = fixture.try_apply(&[fixture.ingress(name, &annotations, &plain())], &["--server-side"]).await?;
+        silent(order, &out)?;
+        let stored = serde_json::to_value(fixture.stored(name).await?)?;
+        let listed = annotation(&stored, "albedo.dev/defaulted");
+        let is = annotation(&stored, &format!("{PREFIX}{KEY}"));
+        ensure!(is == wanted && !listed.contains(KEY), "{order}: {stored:#}");
+    }
+    Ok(())
+}
+
 pub async fn defaults_are_layers(base: Arc<Base>) -> Result<()> {
     let fixture = Fixture::with_webhooks(&base, "platform-defaults", &[]).await?;
     services(&fixture).await?;
+    faults_are_named(&fixture).await?;
     let (plural, name) = ("ingressdefaults", fixture.scope.class.as_str());
-    let bad = object(&fixture, "IngressDefaults", &json!({"settings": {"sslPolicy": "x"}}));
-    refused(
-        "an unknown setting",
-        &fixture.try_apply(&[bad], &[]).await?,
-        &["spec.settings[sslPolicy]: ALB048: unknown setting sslPolicy; did you mean `ssl-policy`?"],
-    )?;
-    // The schema of the CRD says this, so that it holds while no replica answers.
-    let bad = object(&fixture, "IngressDefaults", &json!({"settings": {"scheme": "public", "group.order": "1001"}}));
-    let out = fixture.try_apply(&[bad], &[]).await?;
-    refused(
-        "a wrong value",
-        &out,
-        &["scheme: write internal or internet-facing", "group.order: write a whole number"],
-    )?;
-
     let settings = json!({"healthy-threshold-count": "3", "scheme": "internet-facing", "tags": "team=web"});
     fixture.apply(&[object(&fixture, "IngressDefaults", &json!({"priority": 5, "settings": settings}))]).await?;
     let known = [fixture.ingress("known", &[], &plain())];
@@ -64,14 +91,14 @@ pub async fn defaults_are_layers(base: Arc<Base>) -> Result<()> {
     })
     .await?;
     for (ingress, args) in [("client-side", [].as_slice()), ("server-side", &["--server-side"])] {
-        let manifest = [fixture.ingress(ingress, &[("group.order", "0")], &plain())];
-        silent(ingress, &fixture.try_apply(&manifest, args).await?)?;
+        let manifest = fixture.ingress(ingress, &[("group.order", "0")], &plain());
+        let apply = async || silent(ingress, &fixture.try_apply(std::slice::from_ref(&manifest), args).await?);
+        apply().await?;
         fixture.hostname(ingress).await?;
         fixture.quiet().await?;
         let before = version(&fixture, ingress).await?;
-        for _ in 0..2 {
-            silent(ingress, &fixture.try_apply(&manifest, args).await?)?;
-        }
+        apply().await?;
+        apply().await?;
         let after = version(&fixture, ingress).await?;
         ensure!(before == after, "{ingress}: applied again, version {before} became {after}");
         let stored = serde_json::to_value(fixture.stored(ingress).await?)?;
@@ -83,26 +110,12 @@ pub async fn defaults_are_layers(base: Arc<Base>) -> Result<()> {
         ] {
             ensure!(annotation(&stored, &key) == value, "{ingress}, {key}: {stored:#}");
         }
-        // As Argo CD looks for a difference.
-        let argo = [
-            "--server-side",
-            "--dry-run=server",
-            "--force-conflicts",
-            "--field-manager=argocd-controller",
-            "-o",
-            "json",
-        ];
-        let out = fixture.try_apply(&manifest, &argo).await?;
-        let predicted: Value = serde_json::from_slice(&out.stdout).context("the answer to a dry run")?;
-        for part in ["annotations", "labels", "finalizers"] {
-            let (is, would) = (&stored["metadata"][part], &predicted["metadata"][part]);
-            ensure!(is == would, "{ingress}: {part} would change: {is} to {would}");
-        }
-        ensure!(stored["spec"] == predicted["spec"], "{ingress}: the spec would change");
+        nothing_differs(&fixture, ingress, &manifest, &stored).await?;
     }
     counted(&fixture, plural, "2 True").await?;
     let row = fixture.kubectl(&["get", plural, name, "--no-headers"]).await?;
     ensure!(row.split_whitespace().take(4).eq([name, "5", "2", "True"]), "{row}");
+    what_a_user_applies_is_his(&fixture, "server-side").await?;
     fixture.kubectl(&["delete", "ingress", "--all", "--timeout=60s"]).await?;
     counted(&fixture, plural, "0 True").await?;
     fixture.kubectl(&["delete", plural, name]).await?;
