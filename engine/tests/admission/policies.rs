@@ -266,16 +266,19 @@ fn an_unused_default_is_silent() {
     says("login", &open.warnings.join("\n"), &["nobody has to log in"]);
 }
 
-/// One row: the policy's settings, the annotations of the Ingress, and what a denial says; nothing if it is admitted.
-#[test]
-fn a_policy_decides_about_values_in_effect() {
-    let other = "arn:aws:acm:eu-central-1:999999999999:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab";
-    let https = |more: Value| {
-        let mut all = json!({"certificate-arn": CERTIFICATE});
-        all.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
-        all
-    };
-    let rows: Vec<(Value, Value, &[&str])> = vec![
+/// The policy's settings, the annotations of the Ingress, and what a denial says; nothing if it is admitted.
+type Row = (Value, Value, &'static [&'static str]);
+
+/// Annotations with a certificate, so that there is an HTTPS listener.
+fn https(more: &Value) -> Value {
+    let mut all = json!({"certificate-arn": CERTIFICATE});
+    all.as_object_mut().expect("a map").extend(more.as_object().expect("a map").clone());
+    all
+}
+
+/// Schemes, TLS policies and blocks of addresses.
+fn of_words_and_addresses() -> Vec<Row> {
+    vec![
         (json!({"scheme": {"allowed": ["internal"]}}), json!({}), &[]),
         (
             json!({"scheme": {"allowed": ["internal"]}}),
@@ -296,10 +299,10 @@ fn a_policy_decides_about_values_in_effect() {
         (json!({"ssl-policy": {"minimumTlsVersion": "1.2"}}), json!({}), &[]),
         (
             json!({"ssl-policy": {"minimumTlsVersion": "1.2"}}),
-            https(json!({})),
+            https(&json!({})),
             &["ssl-policy is ELBSecurityPolicy-2016-08", "allows TLS 1.2 and later, and this one accepts TLS 1.0"],
         ),
-        (json!({"ssl-policy": {"minimumTlsVersion": "1.2"}}), https(json!({"ssl-policy": TLS})), &[]),
+        (json!({"ssl-policy": {"minimumTlsVersion": "1.2"}}), https(&json!({"ssl-policy": TLS})), &[]),
         (
             json!({"inbound-cidrs": {"within": ["10.0.0.0/8"]}}),
             json!({"inbound-cidrs": "10.1.0.0/16,10.2.0.0/16"}),
@@ -318,12 +321,19 @@ fn a_policy_decides_about_values_in_effect() {
         // A prefix list or groups of one's own say who is let in.
         (json!({"inbound-cidrs": {"within": ["10.0.0.0/8"]}}), json!({"security-group-prefix-lists": "pl-0a11"}), &[]),
         (json!({"inbound-cidrs": {"within": ["10.0.0.0/8"]}}), json!({"security-groups": "sg-0a11"}), &[]),
+    ]
+}
+
+/// Security groups, certificates and groups.
+fn of_names() -> Vec<Row> {
+    let other = "arn:aws:acm:eu-central-1:999999999999:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab";
+    vec![
         (
             json!({"security-groups": {"forbidden": true}}),
             json!({"security-groups": "sg-0a11"}),
             &["forbids the setting"],
         ),
-        (json!({"certificate-arn": {"accounts": ["123456789012"]}}), https(json!({})), &[]),
+        (json!({"certificate-arn": {"accounts": ["123456789012"]}}), https(&json!({})), &[]),
         (
             json!({"certificate-arn": {"accounts": ["123456789012"]}}),
             json!({"certificate-arn": other}),
@@ -338,6 +348,12 @@ fn a_policy_decides_about_values_in_effect() {
             &["group.name has no value, and IngressPolicy test requires"],
         ),
         (json!({"wafv2-acl-arn": {"required": true}}), json!({}), &["wafv2-acl-arn has no value"]),
+    ]
+}
+
+/// Numbers, ports, tags and what has no effect.
+fn of_numbers_and_pairs() -> Vec<Row> {
+    vec![
         (json!({"healthcheck-interval-seconds": {"minimum": 5, "maximum": 30}}), json!({}), &[]),
         (
             json!({"healthcheck-interval-seconds": {"maximum": 10}}),
@@ -345,7 +361,7 @@ fn a_policy_decides_about_values_in_effect() {
             &["healthcheck-interval-seconds is 15 (default)", "allows 10 and less"],
         ),
         (json!({"listen-ports": {"allowed": ["*=HTTPS"]}}), json!({}), &["listen-ports is 80=HTTP"]),
-        (json!({"listen-ports": {"allowed": ["*=HTTPS"]}}), https(json!({})), &[]),
+        (json!({"listen-ports": {"allowed": ["*=HTTPS"]}}), https(&json!({})), &[]),
         (
             json!({"tags": {"allowed": ["team=*"]}}),
             json!({"tags": "team=a,stage=dev"}),
@@ -358,10 +374,15 @@ fn a_policy_decides_about_values_in_effect() {
         (json!({"mutual-authentication": {"required": true}}), json!({}), &[]),
         (
             json!({"mutual-authentication": {"required": true}}),
-            https(json!({})),
+            https(&json!({})),
             &["mutual-authentication has no value"],
         ),
-    ];
+    ]
+}
+
+#[test]
+fn a_policy_decides_about_values_in_effect() {
+    let rows = of_words_and_addresses().into_iter().chain(of_names()).chain(of_numbers_and_pairs());
     for (settings, short, told) in rows {
         let mut fixture = Fixture::new();
         fixture.rule("test", &json!({"settings": settings}));
