@@ -16,6 +16,7 @@ mod observation_cache;
 mod observing;
 mod ownership;
 mod planning;
+mod policies;
 mod queue;
 mod refusals;
 mod secrets;
@@ -241,6 +242,8 @@ pub struct Parts {
     pub gate_pause: Duration,
     /// How long what is known of AWS is believed.
     pub sync_period: Duration,
+    /// All namespaces are watched.
+    pub whole_cluster: bool,
 }
 
 struct Shared {
@@ -251,6 +254,8 @@ struct Shared {
     events: Events,
     /// The right to write, which every write takes.
     lease_proof: LeaseProof,
+    /// All namespaces are watched.
+    whole_cluster: bool,
     queue: Queue,
     observations: ObservationCache,
     troubles: Troubles,
@@ -289,6 +294,7 @@ impl Reconciler {
             settings,
             events,
             lease_proof,
+            whole_cluster: parts.whole_cluster,
             queue: Queue::new(parts.workers),
             observations: ObservationCache::new(parts.sync_period),
             troubles: Troubles::default(),
@@ -323,6 +329,7 @@ impl Reconciler {
         tasks.spawn(self.clone().audit(stop.clone()));
         tasks.spawn(self.clone().follow_secrets(stop.clone()));
         tasks.spawn(self.clone().follow_lists(stop.clone()));
+        tasks.spawn(self.clone().follow_policies(stop.clone()));
         tasks.spawn(self.clone().supervise(stop));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {

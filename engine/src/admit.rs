@@ -1,11 +1,14 @@
 //! Admission: from findings to the verdict on a review, and defaults.
 
 mod binding;
+mod configuration;
 mod consequence;
 mod defaults;
+mod explain;
 mod gates;
+mod layers;
 mod oversized;
-mod parameters;
+mod policies;
 mod policy;
 mod pre_stop;
 mod preview;
@@ -24,6 +27,8 @@ use crate::finding::Finding;
 use crate::settings::Settings;
 use crate::world::World;
 
+pub use defaults::write_defaults;
+pub use explain::explain_defaults;
 pub use policy::{Defaults, Mode, Policy};
 pub use verdict::outside;
 
@@ -197,7 +202,7 @@ pub fn review(request: &Request, context: Context<'_>) -> ReviewAnswer {
 }
 
 /// Answers a review, with members from the cache if their inputs are unchanged. The answer is the same.
-/// Objects other than Ingresses, bindings, class parameters and Pods are allowed: after a switch from LBC its webhook configurations may still exist.
+/// Objects other than Ingresses, bindings, class parameters, defaults, policies and Pods are allowed: after a switch from LBC its webhook configurations may still exist.
 #[must_use]
 pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> ReviewAnswer {
     let ingress = match &request.object {
@@ -226,11 +231,11 @@ fn review_other(request: &Request, object: &Value, context: Context<'_>) -> Revi
         Some(Object::Other(old)) => Some(old),
         _ => None,
     };
+    if let Some(row) = configuration::row(request.row.resource).filter(|_| request.operation != Operation::Delete) {
+        return row.validate(object, old, &request.name, context);
+    }
     match (request.row.resource, request.row.kind) {
         _ if request.operation == Operation::Delete => ReviewAnswer::allow(),
-        ("ingressclassparams", _) => {
-            parameters::validate(object, old, &request.name, context.policy, &context.settings.extra_attributes)
-        }
         ("pods", _) if request.row.path == registration::GATES_PATH => gates::mutate(request, object, context),
         ("pods", _) if request.row.path == registration::PRE_STOP_PATH => pre_stop::mutate(request, object, context),
         ("targetgroupbindings", registration::Kind::Mutating) => binding::mutate(request, object, context),
@@ -239,10 +244,12 @@ fn review_other(request: &Request, object: &Value, context: Context<'_>) -> Revi
     }
 }
 
-/// All findings on all Ingresses of a world, in the order of their groups, for `albedo check`.
+/// All findings on a world, for `albedo check`: on its defaults and policies, and on all its Ingresses in the order of their groups.
 #[must_use]
 pub fn survey(context: Context<'_>) -> Vec<Finding> {
-    verdict::survey(context)
+    let mut findings = configuration::survey(context.world, context.settings);
+    findings.extend(verdict::survey(context));
+    findings
 }
 
 /// The object with the namespace and name of the request, which have precedence.

@@ -186,6 +186,9 @@ pub struct Finding {
     pub age: Option<Duration>,
     /// It denies although its code only warns about absent objects, because the operator decided so.
     pub firm: bool,
+    /// It only warns although its code denies, because the operator decided so or because it is not new.
+    #[serde(skip)]
+    pub lenient: bool,
     /// The author has acknowledged the consequence.
     #[serde(skip)]
     pub is_acknowledged: bool,
@@ -217,6 +220,7 @@ impl Finding {
             effect: code.row().effect,
             age: None,
             firm: false,
+            lenient: false,
             is_acknowledged: false,
             audience: None,
         }
@@ -263,6 +267,13 @@ impl Finding {
     #[must_use]
     pub fn effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
+        self
+    }
+
+    /// The same as a warning.
+    #[must_use]
+    pub fn lenient(mut self) -> Self {
+        self.lenient = true;
         self
     }
 

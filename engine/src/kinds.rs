@@ -2,12 +2,14 @@
 
 mod annotations;
 mod binding;
+mod defaults;
 mod endpoints;
 mod group;
 mod name;
 mod node;
 mod params;
 mod pod;
+mod policy;
 
 pub use annotations::{MAX_ANNOTATION_BYTES, annotation_bytes};
 pub use binding::{
@@ -15,6 +17,7 @@ pub use binding::{
     TargetGroupBinding, TargetGroupBindingNetworking, TargetGroupBindingSpec, TargetGroupBindingStatus,
     target_group_name, targets_config_map,
 };
+pub use defaults::{IngressDefaults, IngressDefaultsSpec, PolicyStatus};
 pub use endpoints::{Endpoint, EndpointPort, Endpoints};
 pub use group::{
     Applied, IngressGroup, IngressGroupSpec, IngressGroupStatus, LastGood, LoadBalancerStatus, MemberFinding,
@@ -27,6 +30,9 @@ pub use params::{
     SubnetSelector, Tag,
 };
 pub use pod::{GateCondition, Pod, TARGET_HEALTH, TargetHealthGate, readiness_gate};
+pub use policy::{IngressPolicy, IngressPolicySpec, PolicyAction, SettingRule, TargetGroupRule};
+
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use crate::finding::ObjectRef;
 

@@ -119,7 +119,7 @@ pub struct Manifests {
 }
 
 impl Manifests {
-    /// Reads the objects that the engine uses: Ingresses, their classes, parameters, Services, namespaces and Secrets.
+    /// Reads the objects that the engine uses: Ingresses, their classes, parameters, defaults, policies, Services, namespaces and Secrets.
     /// Objects without a namespace are in `namespace`.
     #[must_use]
     pub fn read(sources: Vec<Source>, settings: &Settings, namespace: &str) -> Self {
@@ -174,6 +174,8 @@ impl Manifests {
         let has = match &object {
             Object::IngressClass(_) => self.has("IngressClass", &key),
             Object::IngressClassParams(_) => self.has("IngressClassParams", &key),
+            Object::Defaults(_) => self.has("IngressDefaults", &key),
+            Object::Policy(_) => self.has("IngressPolicy", &key),
             Object::Service(_) => self.has("Service", &key),
             Object::Namespace { .. } => self.has("Namespace", &key),
             _ => false,

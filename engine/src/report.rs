@@ -1,6 +1,7 @@
 //! The report of a pass, as data: events for members, and the status of the ledger.
 
 mod conditions;
+mod policies;
 mod size;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ use crate::stack::{Desired, ResourceId};
 use crate::world::View;
 
 use conditions::CONVERGING;
+
+pub use policies::policy_status;
 
 /// An event on a member.
 #[derive(Debug, Clone, PartialEq, Eq)]

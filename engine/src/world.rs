@@ -5,6 +5,7 @@ mod edges;
 mod membership;
 mod object;
 mod pods;
+mod policies;
 mod unbound;
 mod view;
 
@@ -14,7 +15,9 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 
-use crate::kinds::{Endpoints, IngressClassParams, IngressGroup, Key, Node, Pod, TargetGroupBinding};
+use crate::kinds::{
+    Endpoints, IngressClassParams, IngressDefaults, IngressGroup, IngressPolicy, Key, Node, Pod, TargetGroupBinding,
+};
 use crate::settings::Settings;
 use crate::stack::GroupId;
 
@@ -23,6 +26,7 @@ pub use edges::{secret_refs, service_refs};
 pub use membership::{Membership, is_group_name};
 pub use object::{Kind, Object, SecretKeys};
 use pods::Pods;
+pub use policies::{Matched, class_name};
 pub use view::{ClassifiedMember, Leaving, Overlay, View};
 
 /// A unit of work that a change affects.
@@ -57,6 +61,8 @@ pub struct World {
     nodes: BTreeMap<String, Arc<Node>>,
     bindings: BTreeMap<Key, Arc<TargetGroupBinding>>,
     groups: BTreeMap<String, Arc<IngressGroup>>,
+    defaults: BTreeMap<String, Arc<IngressDefaults>>,
+    policies: BTreeMap<String, Arc<IngressPolicy>>,
     /// Group → members and leavers, kept as Ingresses change.
     members: BTreeMap<GroupId, BTreeSet<Key>>,
     /// Which group each Ingress belongs to, as last computed.
@@ -157,6 +163,13 @@ impl World {
             Object::Node(node) => self.apply_node(*node, &mut changes),
             Object::Binding(binding) => self.apply_binding(*binding, &mut changes),
             Object::Group(group) => self.apply_ledger(*group, &mut changes),
+            // Admission alone uses these: no group changes.
+            Object::Defaults(defaults) => {
+                self.defaults.insert(defaults.metadata.name.clone().unwrap_or_default(), Arc::new(*defaults));
+            }
+            Object::Policy(policy) => {
+                self.policies.insert(policy.metadata.name.clone().unwrap_or_default(), Arc::new(*policy));
+            }
         }
         changes
     }
@@ -214,6 +227,12 @@ impl World {
                 changes.insert(Unit::BackendGroup);
                 self.reindex_claims(&key.name, &mut changes);
             }
+            Kind::Defaults => {
+                self.defaults.remove(&key.name);
+            }
+            Kind::Policy => {
+                self.policies.remove(&key.name);
+            }
         }
         changes
     }
@@ -248,6 +267,8 @@ impl World {
             Kind::Node => named(self.nodes.keys().collect()),
             Kind::Binding => self.bindings.keys().cloned().collect(),
             Kind::Group => named(self.groups.keys().collect()),
+            Kind::Defaults => named(self.defaults.keys().collect()),
+            Kind::Policy => named(self.policies.keys().collect()),
         }
     }
 

@@ -16,7 +16,7 @@ use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy,
 use albedo_engine::annotation::PREFIX;
 use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact};
 use albedo_engine::finding::{CODES, Certainty};
-use albedo_engine::kinds::{IngressClassParams, TargetGroupBinding};
+use albedo_engine::kinds::{IngressClassParams, IngressPolicy, TargetGroupBinding};
 use albedo_engine::settings::Settings;
 use albedo_engine::stack::TargetGroupTraits;
 use albedo_engine::world::{Kind, Object, World};
@@ -136,6 +136,10 @@ fn world(example: &Value) -> World {
                 let binding: TargetGroupBinding = serde_json::from_value(object).expect("a TargetGroupBinding");
                 world.apply(Object::Binding(Box::new(binding)));
             }
+            Some("IngressPolicy") => {
+                let policy: IngressPolicy = serde_json::from_value(object).expect("an IngressPolicy");
+                world.apply(Object::Policy(Box::new(policy)));
+            }
             other => panic!("no such kind in examples: {other:?}"),
         }
     }
@@ -168,6 +172,9 @@ fn review(example: &str) -> (String, bool) {
     let context = Context { world: &world, facts: &facts, settings: &settings, policy: &policy, now: now() };
     if let Some(spec) = example.get("binding") {
         return review_binding(spec, example.get("before"), context);
+    }
+    if let Some(object) = example.get("configuration") {
+        return review_configuration(object, context);
     }
     let mut candidate = plain(&example["annotations"], &example["spec"], "web");
     if let (Some(count), Some(spec)) = (example["paths"].as_u64(), &mut candidate.spec) {
@@ -207,6 +214,30 @@ fn review_binding(spec: &Value, before: Option<&Value>, context: Context<'_>) ->
         user: "somebody".to_owned(),
         object: Some(object(spec)),
         old_object: before.map(object),
+    };
+    let answer = admit::review(&request, context);
+    (format!("{} {}", answer.message, answer.warnings.join(" ")), answer.allowed)
+}
+
+/// The same of an object that decides about Ingresses.
+fn review_configuration(object: &Value, context: Context<'_>) -> (String, bool) {
+    let mut object = object.clone();
+    object["apiVersion"] = json!("albedo.dev/v1alpha1");
+    object["metadata"] = json!({"name": "web"});
+    let resource = match object["kind"].as_str() {
+        Some("IngressDefaults") => "ingressdefaults",
+        Some("IngressPolicy") => "ingresspolicies",
+        other => panic!("no such kind in examples: {other:?}"),
+    };
+    let request = Request {
+        row: ROWS.iter().find(|row| row.resource == resource).expect("a row"),
+        operation: Operation::Create,
+        namespace: String::new(),
+        name: "web".to_owned(),
+        dry_run: false,
+        user: "somebody".to_owned(),
+        object: Some(Reviewed::Other(object)),
+        old_object: None,
     };
     let answer = admit::review(&request, context);
     (format!("{} {}", answer.message, answer.warnings.join(" ")), answer.allowed)

@@ -36,13 +36,16 @@ pub struct Check {
     /// Facts of the AWS account: a file from `albedo facts`
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
+    /// Files or folders with IngressPolicy and IngressDefaults objects that apply, too; those among the manifests apply anyway
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    policy: Vec<PathBuf>,
     /// Name of the cluster; if it is set, subnets that are tagged for other clusters are not discovered
     #[arg(long)]
     cluster_name: Option<String>,
     /// Region of the load balancers, to check certificates against
     #[arg(long)]
     aws_region: Option<String>,
-    /// Read Services, classes, parameters and namespaces that the files lack from the cluster of the current kubeconfig
+    /// Read Services, classes, parameters, defaults, policies and namespaces that the files lack from the cluster of the current kubeconfig
     #[arg(long)]
     cluster: bool,
     /// Keys of attributes that are newer than this version, as in albedo run --extra-attributes: a list
@@ -77,7 +80,8 @@ impl Check {
             tolerate_missing_action: self.tolerate_non_existent_backend_action,
             ..facts::settings(self.cluster_name.as_deref(), "")
         };
-        let sources = files::sources(&self.paths, !self.skip_others)?;
+        let paths: Vec<PathBuf> = self.paths.into_iter().chain(self.policy).collect();
+        let sources = files::sources(&paths, !self.skip_others)?;
         let manifests =
             if self.cluster { neighbours::read(sources, &settings)? } else { files::manifests(sources, &settings) };
         let facts = facts::read(self.facts.as_deref())?;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use albedo_engine::admit::write_defaults;
 use albedo_engine::manifest::{LARGEST, Manifests, Source};
 use albedo_engine::settings::Settings;
 use anyhow::{Context as _, bail};
@@ -81,9 +82,17 @@ pub fn read(paths: &[PathBuf], settings: &Settings) -> anyhow::Result<Manifests>
     Ok(manifests(sources(paths, true)?, settings))
 }
 
-/// Sources as a world.
+/// Sources as a world, with the defaults of their `IngressDefaults` written into their Ingresses.
 #[must_use]
 pub fn manifests(sources: Vec<Source>, settings: &Settings) -> Manifests {
+    let mut manifests = as_written(sources, settings);
+    write_defaults(&mut manifests.world, settings);
+    manifests
+}
+
+/// Sources as a world, without defaults.
+#[must_use]
+pub fn as_written(sources: Vec<Source>, settings: &Settings) -> Manifests {
     let mut manifests = Manifests::read(sources, settings, "default");
     manifests.assume_classes();
     manifests

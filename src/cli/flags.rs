@@ -364,19 +364,28 @@ impl Run {
     pub fn policy(&self, settings: &Settings) -> anyhow::Result<Policy> {
         let mode = Mode::parse(&self.admission_mode)
             .with_context(|| format!("--admission-mode {}: {}", self.admission_mode, Mode::ALL.join(", ")))?;
-        let mut defaults = Defaults::default();
-        for key in self.admission_defaults.split(',').map(str::trim).filter(|key| !key.is_empty() && *key != "none") {
-            match key {
-                "scheme" => defaults.scheme = Some(settings.default_scheme),
-                "target-type" => defaults.target_type = Some(settings.default_target_type),
-                "ip-address-type" => defaults.ip_address_type = Some(IpAddressType::Ipv4),
-                other => bail!(
-                    "--admission-defaults: unknown value {other}; write scheme, target-type, ip-address-type or none"
-                ),
-            }
-        }
+        let defaults = default_values(&self.admission_defaults, settings)?;
         Ok(Policy { mode, strict: self.admission_strict, defaults, ..Policy::default() })
     }
+}
+
+/// What `--admission-defaults` writes.
+///
+/// # Errors
+/// If it names another setting than those that have a built-in default.
+pub fn default_values(list: &str, settings: &Settings) -> anyhow::Result<Defaults> {
+    let mut defaults = Defaults::default();
+    for key in list.split(',').map(str::trim).filter(|key| !key.is_empty() && *key != "none") {
+        match key {
+            "scheme" => defaults.scheme = Some(settings.default_scheme),
+            "target-type" => defaults.target_type = Some(settings.default_target_type),
+            "ip-address-type" => defaults.ip_address_type = Some(IpAddressType::Ipv4),
+            other => {
+                bail!("--admission-defaults: unknown value {other}; write scheme, target-type, ip-address-type or none")
+            }
+        }
+    }
+    Ok(defaults)
 }
 
 /// The settings that these arguments of `albedo run` give.

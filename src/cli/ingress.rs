@@ -80,6 +80,26 @@ pub fn named(words: &[String]) -> anyhow::Result<Option<(Option<String>, String)
 }
 
 impl Reading {
+    /// The settings of the controller by the flags that are given here.
+    ///
+    /// # Errors
+    /// If a flag has another value than it can have.
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        let settings = Settings {
+            default_scheme: Scheme::parse(&self.default_load_balancer_scheme)
+                .context("--default-load-balancer-scheme: internal or internet-facing")?,
+            ..facts::settings(None, "")
+        };
+        let target_type = self
+            .default_target_type
+            .as_deref()
+            .map(|word| TargetType::parse(word).context("--default-target-type: instance or ip"));
+        Ok(Settings {
+            default_target_type: target_type.transpose()?.unwrap_or(settings.default_target_type),
+            ..settings
+        })
+    }
+
     /// The exit code is 0 if the Ingress is served or being provisioned, 1 if somebody must act.
     pub(super) fn explain(&self, namespace: Option<String>, name: &str) -> anyhow::Result<ExitCode> {
         run::cryptography()?;

@@ -1,8 +1,10 @@
 //! Objects that files lack, from the cluster of the current kubeconfig: read once; nothing is written.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 
-use albedo_engine::kinds::IngressClassParams;
+use albedo_engine::admit::write_defaults;
+use albedo_engine::kinds::{IngressClassParams, IngressDefaults, IngressPolicy};
 use albedo_engine::manifest::{Manifests, Source};
 use albedo_engine::settings::Settings;
 use albedo_engine::world::Object;
@@ -10,7 +12,8 @@ use anyhow::Context;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::networking::v1::IngressClass;
 use kube::api::ListParams;
-use kube::{Api, Client, Config};
+use kube::{Api, Client, Config, Resource};
+use serde::de::DeserializeOwned;
 
 use super::{files, run};
 
@@ -31,24 +34,24 @@ pub fn read(sources: Vec<Source>, settings: &Settings) -> anyhow::Result<Manifes
         for object in found {
             manifests.add(object);
         }
+        write_defaults(&mut manifests.world, settings);
         Ok(manifests)
     })
 }
 
-/// Classes and their parameters, and the labels and Services of the Ingresses' namespaces.
+/// Classes and their parameters, defaults and policies, and the labels and Services of the Ingresses' namespaces.
 async fn all(client: &Client, manifests: &Manifests) -> anyhow::Result<Vec<Object>> {
     let everything = ListParams::default();
     let classes: Api<IngressClass> = Api::all(client.clone());
     let classes = classes.list(&everything).await.context("list IngressClasses")?;
     let mut found: Vec<Object> = classes.into_iter().map(|class| Object::IngressClass(Box::new(class))).collect();
 
-    let params: Api<IngressClassParams> = Api::all(client.clone());
-    match params.list(&everything).await {
-        Ok(params) => found.extend(params.into_iter().map(|params| Object::IngressClassParams(Box::new(params)))),
-        // A cluster without the CRD has no parameters.
-        Err(kube::Error::Api(status)) if status.code == 404 => {}
-        Err(error) => return Err(error).context("list IngressClassParams"),
-    }
+    let params = listed::<IngressClassParams>(client).await?.into_iter();
+    found.extend(params.map(|params| Object::IngressClassParams(Box::new(params))));
+    let defaults = listed::<IngressDefaults>(client).await?.into_iter();
+    found.extend(defaults.map(|defaults| Object::Defaults(Box::new(defaults))));
+    let policies = listed::<IngressPolicy>(client).await?.into_iter();
+    found.extend(policies.map(|policy| Object::Policy(Box::new(policy))));
 
     let namespaces: BTreeSet<String> = manifests.ingresses().into_iter().map(|key| key.namespace).collect();
     let api: Api<Namespace> = Api::all(client.clone());
@@ -62,4 +65,17 @@ async fn all(client: &Client, manifests: &Manifests) -> anyhow::Result<Vec<Objec
         found.extend(services.into_iter().map(|service| Object::Service(Box::new(service))));
     }
     Ok(found)
+}
+
+/// All objects of a kind; a cluster without its CRD has none.
+async fn listed<K>(client: &Client) -> anyhow::Result<Vec<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let api: Api<K> = Api::all(client.clone());
+    match api.list(&ListParams::default()).await {
+        Ok(list) => Ok(list.items),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("list {}", K::plural(&()))),
+    }
 }

@@ -17,7 +17,7 @@ use super::{CALL_TIMEOUT, FIELD_MANAGER, LeaseProof, WriteError};
 const ATTEMPTS: usize = 5;
 
 /// A kind that is written.
-pub(super) trait Stored: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync {}
+pub trait Stored: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync {}
 
 impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync> Stored for K {}
 

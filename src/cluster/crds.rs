@@ -1,10 +1,5 @@
 //! The CRDs: the shipped ones, those that the cluster lacks, and tests that compare files with types.
 
-#[cfg(test)]
-use albedo_engine::kinds::IngressGroup;
-#[cfg(test)]
-use kube::CustomResourceExt;
-
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 
@@ -13,29 +8,27 @@ use super::{Cluster, ReadError};
 
 /// Every CRD that Albedo needs: its name, and its YAML as it is shipped.
 ///
-/// The first two are kinds of LBC, written by hand so that stored objects stay valid; the third is derived
-/// from its type.
-pub const CRDS: [(&str, &str); 3] = [
+/// The first two are kinds of LBC, written by hand so that stored objects stay valid; the others are derived
+/// from their types.
+pub const CRDS: [(&str, &str); 5] = [
     ("targetgroupbindings.elbv2.k8s.aws", include_str!("../../deploy/crds/elbv2.k8s.aws_targetgroupbindings.yaml")),
     ("ingressclassparams.elbv2.k8s.aws", include_str!("../../deploy/crds/elbv2.k8s.aws_ingressclassparams.yaml")),
     ("ingressgroups.albedo.dev", include_str!("../../deploy/crds/albedo.dev_ingressgroups.yaml")),
+    ("ingressdefaults.albedo.dev", include_str!("../../deploy/crds/albedo.dev_ingressdefaults.yaml")),
+    ("ingresspolicies.albedo.dev", include_str!("../../deploy/crds/albedo.dev_ingresspolicies.yaml")),
 ];
 
 /// Group, version and plural, in the order of [`CRDS`].
-const SERVED: [(&str, &str); 3] = [
+const SERVED: [(&str, &str); 5] = [
     ("elbv2.k8s.aws/v1beta1", "targetgroupbindings"),
     ("elbv2.k8s.aws/v1beta1", "ingressclassparams"),
     ("albedo.dev/v1alpha1", "ingressgroups"),
+    ("albedo.dev/v1alpha1", "ingressdefaults"),
+    ("albedo.dev/v1alpha1", "ingresspolicies"),
 ];
 
 /// Discovery does not list this verb for a kind whose CRD is being deleted.
 const CREATE: &str = "create";
-
-#[cfg(test)]
-const INGRESS_GROUP_HEAD: &str = "\
-# IngressGroup: what Albedo remembers of each group of Ingresses that shares a load balancer. Albedo writes it, people read it.
-# Generated from the type in engine/src/kinds/group.rs; UPDATE=1 cargo test ingress_group writes it anew.
-";
 
 impl Cluster {
     /// Names of the CRDs that the API server does not serve in the required version.
@@ -86,22 +79,15 @@ impl Cluster {
     }
 }
 
-/// The CRD of [`IngressGroup`] as its type generates it, in YAML.
-///
-/// # Errors
-/// If it cannot be written as YAML; a test rules this out.
-#[cfg(test)]
-fn ingress_group_crd_yaml() -> Result<String, serde_saphyr::ser_error::Error> {
-    Ok(format!("{INGRESS_GROUP_HEAD}{}", serde_saphyr::to_string(&IngressGroup::crd())?))
-}
-
 #[cfg(test)]
 mod tests {
-    use albedo_engine::kinds::{IngressClassParams, TargetGroupBinding};
+    use albedo_engine::annotation::schema_rules::{self, SchemaRule};
+    use albedo_engine::kinds::{IngressClassParams, IngressDefaults, IngressGroup, IngressPolicy, TargetGroupBinding};
     use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-        CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps,
+        CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps, JSONSchemaPropsOrBool,
+        ValidationRule,
     };
-    use kube::Resource;
+    use kube::{CustomResourceExt, Resource};
     use serde::Serialize;
     use serde::de::DeserializeOwned;
     use serde_json::{Map, Value, json};
@@ -126,6 +112,8 @@ mod tests {
         typed::<TargetGroupBinding>("targetgroupbindings.elbv2.k8s.aws");
         typed::<IngressClassParams>("ingressclassparams.elbv2.k8s.aws");
         typed::<IngressGroup>("ingressgroups.albedo.dev");
+        typed::<IngressDefaults>("ingressdefaults.albedo.dev");
+        typed::<IngressPolicy>("ingresspolicies.albedo.dev");
     }
 
     fn typed<K: Resource<DynamicType = ()>>(name: &str) {
@@ -135,19 +123,64 @@ mod tests {
         assert_eq!(stored.name, K::version(&()));
     }
 
-    /// `UPDATE=1` writes the file instead of comparing it.
-    #[test]
-    fn ingress_group_file_is_what_its_type_generates() {
-        let generated = ingress_group_crd_yaml().unwrap();
-        if std::env::var_os("UPDATE").is_some() {
-            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/crds/albedo.dev_ingressgroups.yaml");
-            std::fs::write(file, generated).unwrap();
-            return;
+    /// The CRDs of our own kinds as their types generate them: the name, the file, its head, and the CRD.
+    fn generated() -> [(&'static str, &'static str, CustomResourceDefinition); 3] {
+        [
+            (
+                "albedo.dev_ingressgroups.yaml",
+                "# IngressGroup: what Albedo remembers of each group of Ingresses that shares a load balancer. Albedo writes it, people read it.\n\
+                 # Generated from the type in engine/src/kinds/group.rs; UPDATE=1 cargo test crds writes it anew.\n",
+                IngressGroup::crd(),
+            ),
+            (
+                "albedo.dev_ingressdefaults.yaml",
+                "# IngressDefaults: values that admission writes into new Ingresses which lack them.\n\
+                 # Generated from the type in engine/src/kinds/defaults.rs and the catalogue; UPDATE=1 cargo test crds writes it anew.\n",
+                with_rules(IngressDefaults::crd()),
+            ),
+            (
+                "albedo.dev_ingresspolicies.yaml",
+                "# IngressPolicy: the values that Ingresses may have, as a platform team decides.\n\
+                 # Generated from the type in engine/src/kinds/policy.rs; UPDATE=1 cargo test crds writes it anew.\n",
+                IngressPolicy::crd(),
+            ),
+        ]
+    }
+
+    /// With the rules of the catalogue about the values of settings.
+    fn with_rules(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+        let rule = |one: SchemaRule| ValidationRule {
+            message: Some(one.message),
+            rule: one.rule,
+            ..ValidationRule::default()
+        };
+        for version in &mut crd.spec.versions {
+            let schema = version.schema.as_mut().unwrap().open_api_v3_schema.as_mut().unwrap();
+            let spec = schema.properties.as_mut().unwrap().get_mut("spec").unwrap();
+            let settings = spec.properties.as_mut().unwrap().get_mut("settings").unwrap();
+            settings.max_properties = Some(schema_rules::MOST_SETTINGS);
+            if let Some(JSONSchemaPropsOrBool::Schema(value)) = &mut settings.additional_properties {
+                value.max_length = Some(schema_rules::LONGEST_VALUE);
+            }
+            settings.x_kubernetes_validations = Some(schema_rules::of_defaults().into_iter().map(rule).collect());
         }
-        let crd = serde_json::to_value(IngressGroup::crd()).unwrap();
-        assert_eq!(serde_json::to_value(parsed("ingressgroups.albedo.dev")).unwrap(), crd);
-        let (_, shipped) = CRDS[2];
-        assert!(shipped == generated, "UPDATE=1 cargo test ingress_group writes the file");
+        crd
+    }
+
+    /// `UPDATE=1` writes the files instead of comparing them.
+    #[test]
+    fn files_of_our_own_kinds_are_what_their_types_generate() {
+        for (file, head, crd) in generated() {
+            let yaml = format!("{head}{}", serde_saphyr::to_string(&crd).unwrap());
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(format!("{}/deploy/crds/{file}", env!("CARGO_MANIFEST_DIR")), yaml).unwrap();
+                continue;
+            }
+            let name = crd.metadata.name.clone().unwrap();
+            assert_eq!(serde_json::to_value(parsed(&name)).unwrap(), serde_json::to_value(crd).unwrap(), "{file}");
+            let (_, shipped) = CRDS.into_iter().find(|(crd, _)| *crd == name).unwrap();
+            assert!(shipped == yaml, "UPDATE=1 cargo test crds writes {file}");
+        }
     }
 
     /// An object with every property that a schema knows.
@@ -211,6 +244,8 @@ mod tests {
         comes_back::<TargetGroupBinding>("targetgroupbindings.elbv2.k8s.aws");
         comes_back::<IngressClassParams>("ingressclassparams.elbv2.k8s.aws");
         comes_back::<IngressGroup>("ingressgroups.albedo.dev");
+        comes_back::<IngressDefaults>("ingressdefaults.albedo.dev");
+        comes_back::<IngressPolicy>("ingresspolicies.albedo.dev");
     }
 
     /// The reverse: a type writes no property that the API server would drop.

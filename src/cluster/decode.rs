@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use albedo_engine::kinds::{IngressClassParams, IngressGroup, Key, TargetGroupBinding};
+use albedo_engine::kinds::{IngressClassParams, IngressDefaults, IngressGroup, IngressPolicy, Key, TargetGroupBinding};
 use albedo_engine::world::{Kind, Object};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -102,6 +102,22 @@ impl Source for IngressGroup {
     fn project(mut self) -> Object {
         prune(&mut self.metadata);
         Object::Group(Box::new(self))
+    }
+}
+
+impl Source for IngressDefaults {
+    const KIND: Kind = Kind::Defaults;
+    fn project(mut self) -> Object {
+        prune(&mut self.metadata);
+        Object::Defaults(Box::new(self))
+    }
+}
+
+impl Source for IngressPolicy {
+    const KIND: Kind = Kind::Policy;
+    fn project(mut self) -> Object {
+        prune(&mut self.metadata);
+        Object::Policy(Box::new(self))
     }
 }
 

@@ -37,6 +37,8 @@ pub fn resource(kind: Kind) -> &'static str {
         Kind::Node => "nodes",
         Kind::Binding => "targetgroupbindings.elbv2.k8s.aws",
         Kind::Group => "ingressgroups.albedo.dev",
+        Kind::Defaults => "ingressdefaults.albedo.dev",
+        Kind::Policy => "ingresspolicies.albedo.dev",
     }
 }
 

@@ -5,8 +5,8 @@ use std::future::poll_fn;
 use std::hash::BuildHasher;
 use std::time::{Duration, Instant};
 
-use albedo_engine::kinds::{IngressClassParams, IngressGroup, TargetGroupBinding};
-use albedo_engine::world::{Object, World};
+use albedo_engine::kinds::{IngressClassParams, IngressDefaults, IngressGroup, IngressPolicy, TargetGroupBinding};
+use albedo_engine::world::{Kind, Object, World};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -71,6 +71,8 @@ impl Cluster {
         watches.spawn(self.everywhere::<Node>());
         watches.spawn(self.namespaced::<TargetGroupBinding>(namespace));
         watches.spawn(self.everywhere::<IngressGroup>());
+        watches.spawn(self.everywhere::<IngressDefaults>());
+        watches.spawn(self.everywhere::<IngressPolicy>());
         let mut tasks = watches.tasks;
         let mut outcome = Ok(());
         while let Some(ended) = tasks.join_next().await {
@@ -183,13 +185,19 @@ impl Follower {
         self.works::<S>();
         let objects = std::mem::take(&mut self.listed);
         let (count, kind) = (objects.len(), S::KIND);
-        self.cluster.tell(|world| world.reset(kind, objects));
+        self.take_list(kind, objects);
         let shared = &self.cluster.shared;
         shared.metrics.listed(resource(kind), count);
         let unreadable = shared.troubles.unreadable().iter().filter(|object| object.kind == kind).count();
         shared.metrics.unreadable(resource(kind), unreadable);
         let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(resource = resource(kind), count, millis, "listed");
+    }
+
+    /// All objects of a kind.
+    fn take_list(&self, kind: Kind, objects: Vec<Object>) {
+        self.cluster.tell(|world| world.reset(kind, objects));
+        let shared = &self.cluster.shared;
         let ready = shared
             .world
             .read()
@@ -233,6 +241,12 @@ impl Follower {
         let (trouble, news) = self.cluster.shared.troubles.note(S::KIND, cause, said(error));
         if news {
             tracing::warn!(resource = resource(S::KIND), "{trouble}");
+        }
+        // Helm does not add CRDs when a release is upgraded. Without this one there are no objects of the kind, and everything else works. What was listed
+        // once is kept: the API server answers so, too, while a CRD is stored anew.
+        let was_listed = !self.cluster.missing().contains(&S::KIND);
+        if cause == Cause::Absent && S::KIND.is_optional() && !was_listed {
+            self.take_list(S::KIND, Vec::new());
         }
     }
 }

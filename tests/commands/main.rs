@@ -168,3 +168,47 @@ fn preflight_reads_files() {
     let (out, err, code) = albedo(&["preflight", "-f", "nowhere.yaml"], "");
     assert!(code == 2 && err.contains("nowhere.yaml does not exist"), "{code} {out}{err}");
 }
+
+/// Defaults are written into Ingresses of files, and policies judge what is in effect then.
+#[test]
+fn defaults_and_policies_apply_to_files() {
+    let object = |kind: &str, spec: &str| {
+        format!("---\napiVersion: albedo.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: team}}\nspec: {spec}\n")
+    };
+    let web = ingress("web", "alb", "", "/");
+    let public = object("IngressDefaults", "{settings: {scheme: internet-facing}}");
+    let (out, err, code) = albedo(&["plan", "-"], &format!("{web}{public}"));
+    assert!(code == 0 && out.contains("internet-facing"), "{code} {out}{err}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("policy.yaml");
+    std::fs::write(&file, object("IngressPolicy", "{settings: {scheme: {allowed: [internal]}}}")).expect("a file");
+    let policy = format!("--policy={}", file.display());
+    let (out, err, code) = albedo(&["check", "-", &policy], &web);
+    assert_eq!(code, 0, "{out}{err}");
+    let (out, err, code) = albedo(&["check", "-", &policy], &format!("{web}{public}"));
+    assert!(code == 1 && out.contains("error[ALB115]: scheme is internet-facing"), "{code} {out}{err}");
+    assert!(out.contains("IngressPolicy team allows internal"), "{out}");
+
+    // What is wrong with the objects themselves has its place.
+    let bad = object("IngressDefaults", "{settings: {sslPolicy: x}}");
+    let (out, _, code) = albedo(&["check", "-"], &bad);
+    assert!(
+        code == 1 && out.contains("error[ALB048]: unknown setting sslPolicy") && out.contains(":5:"),
+        "{code} {out}"
+    );
+    let odd = object("IngressDefaults", "{settings: {scheme: [a]}}");
+    let (out, _, code) = albedo(&["check", "-"], &odd);
+    assert!(code == 1 && out.contains("error[malformed]"), "{code} {out}");
+
+    let (out, err, code) = albedo(&["explain", "defaults", "-f", "-"], &format!("{web}{public}"));
+    assert_eq!(code, 0, "{out}{err}");
+    for words in ["Ingress ns/web: class alb", "IngressDefaults team, priority 0  in effect, written when", "built-in"]
+    {
+        assert!(out.contains(words), "{out}");
+    }
+    let (_, err, code) = albedo(&["explain", "defaults"], "");
+    assert!(code == 2 && err.contains("name files with -f"), "{code} {err}");
+    let (_, err, code) = albedo(&["explain", "scheme", "-f", "x.yaml"], "");
+    assert!(code == 2 && err.contains("albedo explain defaults"), "{code} {err}");
+}

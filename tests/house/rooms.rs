@@ -58,7 +58,7 @@ pub const ENGINE: &[RoomRow] = rows! {
     targets:    ["finding", "stack", "settings", "kinds"] [TYPES];
     plan:       ["finding", "stack", "settings", "traffic", "ledger"] [];
     describe:   ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "ledger", "link", "plan"] [TYPES];
-    admit:      ["clean", "finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets", "plan"] [TYPES];
+    admit:      ["clean", "finding", "glob", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets", "plan"] [TYPES];
     check:      ["clean", "finding", "world", "admit", "manifest"] [];
     preflight:  ["clean", "finding", "stack", "kinds", "facts", "settings", "annotation", "lbc", "world", "targets", "admit", "manifest", "check"] [TYPES];
     report:     ["clean", "finding", "stack", "settings", "kinds", "world", "ledger", "link", "plan"] [TYPES];
@@ -70,7 +70,7 @@ pub const EDGE: &[RoomRow] = rows! {
     liveness:  [] [];
     metrics:   [] [];
     version:   [] [];
-    cluster:   ["clean", "settings", "kinds", "world", "ledger", "liveness", "metrics"] [TYPES, KUBE];
+    cluster:   ["clean", "settings", "annotation::schema_rules", "kinds", "world", "ledger", "liveness", "metrics"] [TYPES, KUBE];
     cloud:     ["settings", "stack", "facts", "plan::operation", "liveness", "metrics"] [AWS];
     reconcile: ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets",
                 "plan", "report", "liveness", "metrics", "cluster", "cloud"] [TYPES, KUBE];

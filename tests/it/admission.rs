@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod defaults;
+pub mod platform;
 pub mod policy;
 pub mod renderings;
 

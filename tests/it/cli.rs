@@ -185,7 +185,7 @@ pub async fn generated_manifests_are_up_to_date(_: Arc<Base>) -> Result<()> {
     let folder = std::fs::read_dir(root.join("deploy/crds"))?;
     let mut names: Vec<String> = folder.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
     names.sort();
-    ensure!(names.len() == 3, "{names:?}");
+    ensure!(names.len() == 5, "{names:?}");
     for name in names {
         let text = file(&format!("deploy/crds/{name}"))?;
         ensure!(

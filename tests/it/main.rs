@@ -69,7 +69,7 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use admission::{cases, defaults, policy, renderings};
+use admission::{cases, defaults, platform, policy, renderings};
 use base::{Base, Lazy};
 
 type Test = fn(Arc<Base>) -> LocalBoxFuture<'static, Result<()>>;
@@ -96,6 +96,8 @@ const TESTS: &[(&str, Test)] = tests![
     defaults::a_default_can_be_taken_over,
     defaults::a_dry_run_shows_the_plan,
     defaults::what_parameters_enforce_is_not_written,
+    platform::defaults_are_layers,
+    platform::policies_refuse,
     policy::warn_warns_and_off_is_silent,
     policy::a_namespace_can_have_its_own_mode,
     policy::strict_refuses_what_is_absent,

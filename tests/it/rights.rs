@@ -25,6 +25,8 @@ const OIDC: &str = "operators grant it where an OIDC annotation names a Secret";
 const UNREACHED: Reviewed<'_> = &[
     ("get targetgroupbindings.elbv2.k8s.aws", ANEW),
     ("get ingressgroups.albedo.dev", ANEW),
+    ("get ingressdefaults.albedo.dev", ANEW),
+    ("get ingresspolicies.albedo.dev", ANEW),
     ("create validatingwebhookconfigurations.admissionregistration.k8s.io", APPLIED),
     ("create mutatingwebhookconfigurations.admissionregistration.k8s.io", APPLIED),
     ("create configmaps", APPLIED),

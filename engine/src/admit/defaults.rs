@@ -1,57 +1,68 @@
 //! Writes defaults into an Ingress when it becomes ours: only absent keys, in a fixed order, and records which ones.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, json};
 
-use super::{Context, PatchOp, ReviewAnswer};
-use crate::annotation::catalogue::{IP_ADDRESS_TYPE, SCHEME, TARGET_TYPE};
-use crate::annotation::{DEFAULTED, PREFIX, SettingRow};
-use crate::stack::{GroupId, IpAddressType, Scheme, TargetType};
-use crate::world::{Class, Membership};
+use super::layers::{Outcome, Sources, Subject, layers};
+use super::{Context, Defaults, PatchOp, ReviewAnswer};
+use crate::annotation::{DEFAULTED, PREFIX};
+use crate::settings::Settings;
+use crate::world::{Kind, Membership, Object, World};
 
 type Annotations = BTreeMap<String, String>;
 
 /// The patch that writes the defaults.
 pub(super) fn mutate(candidate: &Ingress, old: Option<&Ingress>, context: Context<'_>) -> ReviewAnswer {
-    let Membership::Member(group, class) = context.world.membership(candidate) else { return ReviewAnswer::allow() };
+    let Some(wanted) = wanted(candidate, old, context.into()) else { return ReviewAnswer::allow() };
     let given = candidate.metadata.annotations.clone().unwrap_or_default();
-    let becomes_ours = old.is_none_or(|old| !matches!(context.world.membership(old), Membership::Member(..)));
-    let wanted = if becomes_ours {
-        defaults(&group, &class, &given, context)
-    } else {
-        old.map(|old| vanished(old, &given)).unwrap_or_default()
-    };
     let mut answer = ReviewAnswer::allow();
     answer.patch = patch(candidate, old, &given, &wanted);
     answer
 }
 
-/// The defaults that an Ingress lacks. In a shared group, an absent setting means that the member accepts any value.
-fn defaults(group: &GroupId, class: &Class, given: &Annotations, context: Context<'_>) -> Annotations {
-    let defaults = context.policy.defaults;
-    let params = class.params.as_ref().map(|params| &params.spec);
-    let alone = !group.is_explicit();
-    let rows: [(&SettingRow, Option<&str>, bool); 3] = [
-        (&IP_ADDRESS_TYPE.row, defaults.ip_address_type.map(IpAddressType::as_str), alone),
-        (&SCHEME.row, defaults.scheme.map(Scheme::as_str), alone),
-        (&TARGET_TYPE.row, defaults.target_type.map(TargetType::as_str), true),
-    ];
-    let enforced = |row: &SettingRow| params.is_some_and(|params| row.of_class(params, row.key).is_some());
-    rows.into_iter()
-        .filter(|(row, _, applies)| *applies && !enforced(row) && !given.contains_key(&row.full_key()))
-        .filter_map(|(row, value, _)| Some((row.key.to_owned(), value?.to_owned())))
-        .collect()
+/// What is written into an Ingress, by keys without their prefix; `None` if it is not ours.
+fn wanted(candidate: &Ingress, old: Option<&Ingress>, sources: Sources<'_>) -> Option<Annotations> {
+    let Membership::Member(group, class) = sources.world.membership(candidate) else { return None };
+    if let Some(old) = old.filter(|old| matches!(sources.world.membership(old), Membership::Member(..))) {
+        return Some(vanished(old, candidate));
+    }
+    let values = layers(Subject { ingress: candidate, group: &group, class: &class }, sources).into_iter();
+    let written = values.filter(|one| one.outcome == Outcome::Written);
+    Some(written.map(|one| (one.key, one.value)).collect())
 }
 
-/// Keys that were written before, and that would be lost when the manifest is applied again, with their values.
-fn vanished(old: &Ingress, given: &Annotations) -> Annotations {
+/// Writes `IngressDefaults` into the Ingresses of a world, as if each was created now: for files. Built-in defaults are left out, because an Ingress
+/// without them has the same values.
+pub fn write_defaults(world: &mut World, settings: &Settings) {
+    for key in world.keys(Kind::Ingress) {
+        let Some(ingress) = world.ingress(&key).cloned() else { continue };
+        let sources = Sources { world, extra_attributes: &settings.extra_attributes, built_in: Defaults::default() };
+        let wanted = wanted(&ingress, None, sources).unwrap_or_default();
+        if wanted.is_empty() {
+            continue;
+        }
+        let mut ingress = Arc::unwrap_or_clone(ingress);
+        let annotations = ingress.metadata.annotations.get_or_insert_default();
+        let keys: BTreeSet<&str> = wanted.keys().map(String::as_str).collect();
+        annotations.insert(DEFAULTED.to_owned(), keys.into_iter().collect::<Vec<_>>().join(","));
+        annotations.extend(wanted.iter().map(|(key, value)| (format!("{PREFIX}{key}"), value.clone())));
+        world.apply(Object::Ingress(Box::new(ingress)));
+    }
+}
+
+/// Keys that were written before, and that would be lost when the manifest is applied again, with their values. What a user had made his own may go.
+fn vanished(old: &Ingress, candidate: &Ingress) -> Annotations {
     let stored = old.metadata.annotations.clone().unwrap_or_default();
+    let given = candidate.metadata.annotations.clone().unwrap_or_default();
     let written = stored.get(DEFAULTED).map(|list| keys(list)).unwrap_or_default();
+    let owned = owned(old);
+    let is_lost = |key: &String| !given.contains_key(key) && !owned.contains(key.as_str());
     written
         .into_iter()
-        .filter(|key| !given.contains_key(&format!("{PREFIX}{key}")))
+        .filter(|key| is_lost(&format!("{PREFIX}{key}")))
         .filter_map(|key| Some((key.clone(), stored.get(&format!("{PREFIX}{key}"))?.clone())))
         .collect()
 }
@@ -60,14 +71,28 @@ fn keys(list: &str) -> BTreeSet<String> {
     list.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect()
 }
 
+/// Annotations that a field manager set: their values are its user's, even if they equal the defaults. The API server notes managers before webhooks are
+/// called, so what admission writes has none. A manager that also sets the list of defaults (a restored backup) does not make them its own.
+fn owned(ingress: &Ingress) -> BTreeSet<&str> {
+    let managers = ingress.metadata.managed_fields.iter().flatten();
+    let fields = managers
+        .filter_map(|manager| manager.fields_v1.as_ref()?.0.get("f:metadata")?.get("f:annotations")?.as_object());
+    let fields = fields.filter(|fields| !fields.contains_key(&format!("f:{DEFAULTED}")));
+    fields.flat_map(|fields| fields.keys()).filter_map(|field| field.strip_prefix("f:")).collect()
+}
+
 fn patch(candidate: &Ingress, old: Option<&Ingress>, given: &Annotations, wanted: &Annotations) -> Vec<PatchOp> {
     let stored = old.and_then(|old| old.metadata.annotations.clone()).unwrap_or_default();
+    let (owned, owned_before) = (owned(candidate), old.map(owned).unwrap_or_default());
     let mut listed: BTreeSet<String> =
         given.get(DEFAULTED).or(stored.get(DEFAULTED)).map(|list| keys(list)).unwrap_or_default();
-    // If the user changed a value, it is no longer a default.
+    // If the user set a value, it is no longer a default.
     listed.retain(|key| {
         let key = format!("{PREFIX}{key}");
-        given.get(&key).is_none_or(|value| stored.is_empty() || stored.get(&key) == Some(value))
+        match given.get(&key) {
+            Some(value) => !owned.contains(key.as_str()) && (stored.is_empty() || stored.get(&key) == Some(value)),
+            None => !owned_before.contains(key.as_str()),
+        }
     });
     listed.extend(wanted.keys().cloned());
     let list = listed.into_iter().collect::<Vec<_>>().join(",");

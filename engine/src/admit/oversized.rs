@@ -2,18 +2,18 @@
 
 use super::registration::Kind;
 use super::verdict::{answer_about, policy_for};
-use super::{Context, Details, Mode, Object, Operation, Request, ReviewAnswer, VALUES};
+use super::{Context, Details, Mode, Object, Operation, Request, ReviewAnswer, VALUES, configuration};
 use crate::compile::PATHS;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 
 /// Refuses a new object. A stored object that was too large before can be edited: the fault is not new, and it is not built.
 pub(super) fn answer(request: &Request, values: usize, context: Context<'_>) -> ReviewAnswer {
-    let kind = match request.row.resource {
-        "ingresses" => "Ingress",
-        "ingressclassparams" => "IngressClassParams",
-        "targetgroupbindings" => "TargetGroupBinding",
+    let kind = match (request.row.resource, configuration::row(request.row.resource)) {
+        ("ingresses", _) => "Ingress",
+        ("targetgroupbindings", _) => "TargetGroupBinding",
+        (_, Some(row)) => row.kind,
         // Other objects are never decoded.
-        _ => return ReviewAnswer::allow(),
+        (_, None) => return ReviewAnswer::allow(),
     };
     let policy = policy_for(&request.namespace, context);
     if request.operation == Operation::Delete || request.row.kind == Kind::Mutating || policy.mode == Mode::Off {

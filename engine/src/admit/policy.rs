@@ -73,6 +73,7 @@ impl Policy {
             Certainty::Advice => false,
         };
         self.mode == Mode::Enforce
+            && !finding.lenient
             && match row.tier {
                 Tier::Static | Tier::Cluster => is_certain,
                 Tier::Aws => is_certain && finding.age.is_none_or(|age| age <= self.fresh),

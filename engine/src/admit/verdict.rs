@@ -7,7 +7,7 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::Ingress;
 
 use super::consequence::{IngressEdit, acknowledged};
-use super::{Cause, Context, Details, Mode, Policy, Request, ReviewAnswer, preview};
+use super::{Cause, Context, Details, Mode, Policy, Request, ReviewAnswer, policies, preview};
 use crate::annotation::parse::shown;
 use crate::annotation::{LEGACY_CLASS, PREFIX};
 use crate::clean::clean;
@@ -49,11 +49,18 @@ pub(super) fn validate(
         Membership::Member(group, _) => cache.reviewing(&key, context.world.ingress(&key), |cache| {
             let overlay = old.map_or(Overlay::Delete(key.clone()), |old| Overlay::Put(as_stored(&key, old, context)));
             let before = linked(&group, &overlay, context, cache);
-            let after = linked(&group, &Overlay::Put(Arc::new(candidate.clone())), context, cache);
+            let edited = Overlay::Put(Arc::new(candidate.clone()));
+            let after = linked(&group, &edited, context, cache);
             let left = old.and_then(|old| left(old, &group, context));
-            let there = left.map(|left| linked(&left, &overlay, context, cache));
-            let mut found = new_findings(&before, there.as_ref(), &after, &subject);
+            let there = left.map(|left| (linked(&left, &overlay, context, cache), left));
+            let mut found = new_findings(&before, there.as_ref().map(|(there, _)| there), &after, &subject);
             forbid_takeovers(&mut found, &subject, context.world);
+            let broken = policies::violations(candidate, &group, &edited, &after, context, cache);
+            if !broken.is_empty() {
+                let (was, stored) = there.as_ref().map_or((&before, &group), |(there, left)| (there, left));
+                let known = old.map(|old| policies::violations(old, stored, &overlay, was, context, cache));
+                found.extend(as_known(broken, &known.unwrap_or_default()));
+            }
             let (group, subject, before, after) = (&group, &subject, &before, &after);
             let change = IngressEdit { group, subject, candidate, old, before, after, context };
             found.extend(change.consequences(cache));
@@ -73,7 +80,12 @@ pub(super) fn survey(context: Context<'_>) -> Vec<Finding> {
     }
     let mut cache = Cache::default();
     for group in context.world.group_ids() {
-        findings.extend(linked(&group, &Overlay::None, context, &mut cache).findings().cloned());
+        let linked = linked(&group, &Overlay::None, context, &mut cache);
+        findings.extend(linked.findings().cloned());
+        for member in &linked.members {
+            let Some(ingress) = context.world.ingress(&member.key) else { continue };
+            findings.extend(policies::violations(ingress, &group, &Overlay::None, &linked, context, &mut cache));
+        }
     }
     findings
 }
@@ -139,6 +151,14 @@ fn new_findings(before: &Linked, there: Option<&Linked>, after: &Linked, candida
         known.contains(&identity(later)) || is_total(later) && before.findings().any(|one| not_worse(one, later))
     };
     after.findings().filter(|finding| names(finding) && !is_known(finding)).cloned().collect()
+}
+
+/// Violations of policies; those that the stored object has already only warn, because a policy may be younger than it.
+fn as_known(violations: Vec<Finding>, known: &[Finding]) -> impl Iterator<Item = Finding> {
+    violations.into_iter().map(|one| {
+        let is_known = known.iter().any(|other| identity(other) == identity(&one));
+        if is_known { one.lenient() } else { one }
+    })
 }
 
 /// Refuses an Ingress that takes requests of a namespace that forbids it.

@@ -15,7 +15,7 @@ use super::tags;
 use super::value::Value;
 use crate::kinds::IngressClassParamsSpec;
 
-/// One thing that is wrong with a field.
+/// One thing that is wrong with a field of an object of ours or of LBC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Path of the field: `spec.inboundCIDRs[0]`.
@@ -26,6 +26,13 @@ pub struct Fault {
     pub grave: bool,
     /// LBC's webhook refuses the object for it, although what is stored with it works.
     pub refused: bool,
+}
+
+impl Fault {
+    /// A fault that LBC has no part in.
+    pub(super) fn new(path: impl Into<String>, error: ParseError) -> Self {
+        Self { path: path.into(), error, grave: false, refused: false }
+    }
 }
 
 /// Everything that is wrong, in the order of the fields.
@@ -45,7 +52,7 @@ struct Found(Vec<Fault>);
 
 impl Found {
     fn add(&mut self, path: impl Into<String>, error: ParseError) {
-        self.0.push(Fault { path: path.into(), error, grave: false, refused: false });
+        self.0.push(Fault::new(path, error));
     }
 
     fn add_grave(&mut self, path: impl Into<String>, error: ParseError) {

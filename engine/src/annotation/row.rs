@@ -179,6 +179,15 @@ pub enum Merge {
     JoinPerPort,
 }
 
+impl Merge {
+    /// Whether a value of one member can be in conflict with those of the other members of its group. In a shared group, a member without the
+    /// setting accepts any value, so admission writes no default there.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        !matches!(self, Self::Own | Self::JoinPerPort)
+    }
+}
+
 impl SettingRow {
     /// The whole key, or the beginning of a family's keys.
     #[must_use]

@@ -234,6 +234,12 @@ impl Values {
         self.0.get(&setting.row)?.typed()
     }
 
+    /// The value of a row with its source.
+    #[must_use]
+    pub fn of_row(&self, row: &'static SettingRow) -> Option<&Resolved<Value>> {
+        self.0.get(row)
+    }
+
     /// Takes a value out.
     pub fn remove<T>(&mut self, setting: &'static Setting<T>) -> Option<Resolved<Value>> {
         self.0.remove(&setting.row)

@@ -58,6 +58,34 @@ pub const POLICIES: &[&str] = &[
     "ELBSecurityPolicy-2015-05",
 ];
 
+/// A version of TLS, 1.0 to 1.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TlsVersion(u8);
+
+impl std::fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "1.{}", self.0)
+    }
+}
+
+impl TlsVersion {
+    /// From `1.2`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let minor = text.strip_prefix("1.")?.parse().ok()?;
+        (minor <= 3 && text.len() == 3).then_some(Self(minor))
+    }
+
+    /// The lowest version that a policy accepts, as its name says. The policies whose names say nothing accept 1.0. `None`: an unknown policy without it.
+    #[must_use]
+    pub fn lowest_of(policy: &str) -> Option<Self> {
+        let rest = policy.strip_prefix(FAMILY)?;
+        let named = ["TLS13-", "TLS-", "FS-"].iter().find_map(|start| rest.strip_prefix(start));
+        let minor = named.and_then(|rest| rest.strip_prefix("1-")?.split('-').next()?.parse().ok());
+        minor.filter(|minor| *minor <= 3).or_else(|| POLICIES.contains(&policy).then_some(0)).map(Self)
+    }
+}
+
 /// What is wrong with a policy's name; one of the family that isn't in the list is only doubted.
 #[must_use]
 pub fn fault(name: &str) -> Option<ParseError> {
@@ -87,6 +115,27 @@ pub fn fault(name: &str) -> Option<ParseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lowest_versions() {
+        for (name, version) in [
+            ("ELBSecurityPolicy-TLS13-1-3-2021-06", Some("1.3")),
+            ("ELBSecurityPolicy-TLS13-1-2-Ext2-FIPS-PQ-2025-09", Some("1.2")),
+            ("ELBSecurityPolicy-TLS-1-2-2017-01", Some("1.2")),
+            ("ELBSecurityPolicy-FS-1-1-2019-08", Some("1.1")),
+            ("ELBSecurityPolicy-FS-2018-06", Some("1.0")),
+            ("ELBSecurityPolicy-2016-08", Some("1.0")),
+            ("ELBSecurityPolicy-TLS13-1-2-Later-2031-06", Some("1.2")),
+            ("ELBSecurityPolicy-Later-2031-06", None),
+            ("other", None),
+        ] {
+            assert_eq!(TlsVersion::lowest_of(name), version.and_then(TlsVersion::parse), "{name}");
+        }
+        for odd in ["1.4", "1.", "2.0", "1.+2", "1.02", ""] {
+            assert_eq!(TlsVersion::parse(odd), None, "{odd}");
+        }
+        assert!(POLICIES.iter().all(|policy| TlsVersion::lowest_of(policy).is_some()));
+    }
 
     #[test]
     fn policies() {

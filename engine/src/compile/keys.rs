@@ -50,6 +50,10 @@ impl Compiler<'_> {
         let Some(parameter) = row.parameter else { return false };
         let Some(of_class) = self.of_class(row, suffix) else { return false };
         let field = parameter.field;
+        // What admission wrote before the class had the parameter is no mistake of the author of the Ingress.
+        if self.reader.is_default(suffix) {
+            return !parameter.wins.by_key();
+        }
         if !parameter.wins.by_key() {
             let message = format!("spec.{field} of the class's IngressClassParams wins over this annotation");
             self.reader.refuse(Code::Overridden, suffix, value, message);

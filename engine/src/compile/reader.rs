@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::bounds::FINDINGS;
 use crate::annotation::parse::{self, ParseError};
-use crate::annotation::{DEFAULTED, PREFIX, Pointer, Scope, SettingRow, Value, place, row};
+use crate::annotation::{DEFAULTED, PREFIX, Pointer, SettingRow, Value, place, row};
 use crate::finding::{Code, Effect, FieldPath, Finding, ObjectRef, Place};
 use crate::kinds::Key;
 use k8s_openapi::api::core::v1::Service;
@@ -66,8 +66,8 @@ impl<'a> Reader<'a> {
         extra_attributes: &'a [String],
     ) -> Self {
         let written = annotations.and_then(|map| map.get(DEFAULTED)).filter(|_| in_group);
-        let exclusive = |suffix: &&str| row(suffix).is_some_and(|row| row.scope == Scope::GroupExclusive);
-        let no_opinion = written.into_iter().flat_map(|list| list.split(',')).filter(exclusive).collect();
+        let is_shared = |suffix: &&str| row(suffix).is_some_and(|row| row.merge.is_shared());
+        let no_opinion = written.into_iter().flat_map(|list| list.split(',')).filter(is_shared).collect();
         let own = annotations.into_iter().flatten();
         let own = own.filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, value.as_str())));
         Self {

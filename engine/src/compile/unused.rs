@@ -27,6 +27,12 @@ impl Compiler<'_> {
 
     /// An annotation that is there and does nothing. What is wrong with it already is enough.
     pub(super) fn unused(&mut self, suffix: &str, why: impl Into<String>) -> Option<&mut Finding> {
+        // A default that this Ingress does not use is no mistake of its author.
+        if self.reader.is_default(suffix) { None } else { self.unused_by_whomever(suffix, why) }
+    }
+
+    /// The same, also of what admission wrote.
+    fn unused_by_whomever(&mut self, suffix: &str, why: impl Into<String>) -> Option<&mut Finding> {
         let raw = self.reader.raw(suffix)?;
         let path = FieldPath::annotation(&format!("{PREFIX}{suffix}"));
         if self.reader.findings.iter().any(|finding| finding.path == path && finding.code != Code::WithoutEffect) {
@@ -126,7 +132,7 @@ impl Compiler<'_> {
 
     fn open_to_all(&mut self, suffix: &str) {
         let why = "nobody has to log in: authentication counts on HTTPS listeners, and this Ingress has none";
-        if let Some(finding) = self.unused(suffix, why) {
+        if let Some(finding) = self.unused_by_whomever(suffix, why) {
             finding.fix = "add an HTTPS port to listen-ports, with a certificate".to_owned();
         }
     }

@@ -282,6 +282,11 @@ codes! {
         "split the Ingress into several, each with fewer paths",
         accepts: "{}",
         refuses: "paths: 2001 # its path, so many times";
+    InvalidPolicy = "ALB048", Static, certain, Nothing, "default or policy that cannot be used",
+        "IngressDefaults and IngressPolicy objects name settings by the keys of their annotations, with values that the settings can have. What cannot be used has no effect.",
+        "correct the field; `albedo explain` lists all settings",
+        accepts: "configuration: {kind: IngressDefaults, spec: {settings: {scheme: internal}}}",
+        refuses: "configuration: {kind: IngressDefaults, spec: {settings: {schema: internal}}}";
     MissingService = "ALB101", Cluster, absence, Nothing, "Service that does not exist",
         "While the Service does not exist, the answer to requests is 503.",
         "create the Service, or correct its name",
@@ -352,6 +357,11 @@ codes! {
         "split the Ingress into several, each with fewer paths or shorter annotations",
         accepts: "{}",
         refuses: "paths: 2000 # its path, so many times";
+    PolicyViolated = "ALB115", Cluster, certain, Nothing, "value that a policy does not allow",
+        "An IngressPolicy of the platform team says which values Ingresses of this namespace and class may have. The value that is in effect counts, wherever it comes from.",
+        "use a value that the policy allows, or have the IngressPolicy changed",
+        accepts: "annotations: {'{p}scheme': internal}\nobjects: [{apiVersion: albedo.dev/v1alpha1, kind: IngressPolicy, metadata: {name: private}, spec: {settings: {scheme: {allowed: [internal]}}}}]",
+        refuses: "annotations: {'{p}scheme': internet-facing}\nobjects: [{apiVersion: albedo.dev/v1alpha1, kind: IngressPolicy, metadata: {name: private}, spec: {settings: {scheme: {allowed: [internal]}}}}]";
     TargetGroupBound = "ALB120", Cluster, certain, Nothing, "target group that is bound already",
         "Two bindings of one target group would deregister each other's targets. Only the older one is used.",
         "bind a target group of your own, or delete the other TargetGroupBinding",

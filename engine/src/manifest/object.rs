@@ -9,7 +9,7 @@ use super::decode::decode;
 use super::node::{Node, get, text};
 use super::schema::Misfit;
 use crate::finding::ObjectRef;
-use crate::kinds::{IngressClassParams, Key};
+use crate::kinds::{IngressClassParams, IngressDefaults, IngressPolicy, Key};
 use crate::stack::UNALLOCATED_NODE_PORT;
 use crate::world::{Object, SecretKeys};
 
@@ -35,6 +35,8 @@ static ROWS: &[KindRow] = rows! {
     "Service", "v1", &[], true, service;
     "IngressClass", "networking.k8s.io/v1", &[], false, |node, _| Ok(Object::IngressClass(Box::new(read::<IngressClass>(node)?)));
     "IngressClassParams", "elbv2.k8s.aws/v1beta1", &[], false, |node, _| Ok(Object::IngressClassParams(Box::new(read::<IngressClassParams>(node)?)));
+    "IngressDefaults", "albedo.dev/v1alpha1", &[], false, |node, _| Ok(Object::Defaults(Box::new(read::<IngressDefaults>(node)?)));
+    "IngressPolicy", "albedo.dev/v1alpha1", &[], false, |node, _| Ok(Object::Policy(Box::new(read::<IngressPolicy>(node)?)));
     "Namespace", "v1", &[], false, namespace;
     "Secret", "v1", &[], true, secret;
 };

@@ -1,5 +1,6 @@
 //! Which controller an Ingress belongs to: by the legacy annotation, its class, the default class, and the parameters of the class.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
@@ -139,12 +140,17 @@ impl World {
         params.cloned().map(Some).ok_or_else(|| ClassError::ParametersNotFound(reference.name.clone()))
     }
 
-    fn check_namespace(&self, params: &IngressClassParams, namespace: &str) -> Result<(), ClassError> {
-        let Some(selector) = &params.spec.namespace_selector else { return Ok(()) };
+    /// The labels of a namespace that selectors see.
+    pub(super) fn labels_in(&self, namespace: &str) -> BTreeMap<String, String> {
         let mut labels = self.namespaces.get(namespace).map(|labels| (**labels).clone()).unwrap_or_default();
         // The API server adds this label to every namespace. A namespace from a file, or one that is not in the files, lacks it.
         labels.insert("kubernetes.io/metadata.name".to_owned(), namespace.to_owned());
-        if selects(selector, &labels) {
+        labels
+    }
+
+    fn check_namespace(&self, params: &IngressClassParams, namespace: &str) -> Result<(), ClassError> {
+        let Some(selector) = &params.spec.namespace_selector else { return Ok(()) };
+        if selects(selector, &self.labels_in(namespace)) {
             Ok(())
         } else {
             Err(ClassError::NamespaceNotSelected(params.metadata.name.clone().unwrap_or_default()))
@@ -155,7 +161,7 @@ impl World {
 /// Whether a label selector matches labels. An invalid selector matches nothing:
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors>.
 #[must_use]
-pub fn selects(selector: &LabelSelector, labels: &std::collections::BTreeMap<String, String>) -> bool {
+pub fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
     let equal = selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
     let expressions = selector.match_expressions.iter().flatten().all(|expression| {
         let value = labels.get(&expression.key);

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 
-use crate::kinds::{Endpoints, IngressClassParams, IngressGroup, Key, Node, Pod, TargetGroupBinding};
+use crate::kinds::{
+    Endpoints, IngressClassParams, IngressDefaults, IngressGroup, IngressPolicy, Key, Node, Pod, TargetGroupBinding,
+};
 
 /// The kinds that the world holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,12 +34,16 @@ pub enum Kind {
     Binding,
     /// `albedo.dev/v1alpha1`.
     Group,
+    /// `albedo.dev/v1alpha1`.
+    Defaults,
+    /// `albedo.dev/v1alpha1`.
+    Policy,
 }
 
 impl Kind {
     /// Every kind that must be listed before the world is ready. Secrets are read one by one, when an Ingress
     /// names one, because Albedo has no permission to list them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Ingress,
         Self::IngressClass,
         Self::IngressClassParams,
@@ -48,7 +54,15 @@ impl Kind {
         Self::Node,
         Self::Binding,
         Self::Group,
+        Self::Defaults,
+        Self::Policy,
     ];
+
+    /// Whether a cluster without the CRD of this kind works: it has no objects of the kind then.
+    #[must_use]
+    pub fn is_optional(self) -> bool {
+        matches!(self, Self::Defaults | Self::Policy)
+    }
 }
 
 /// What is kept of a Secret: its keys and labels, never any of its values.
@@ -105,6 +119,10 @@ pub enum Object {
     Binding(Box<TargetGroupBinding>),
     /// A ledger object.
     Group(Box<IngressGroup>),
+    /// Defaults of Ingresses.
+    Defaults(Box<IngressDefaults>),
+    /// A policy of Ingresses.
+    Policy(Box<IngressPolicy>),
 }
 
 impl Object {
@@ -123,6 +141,8 @@ impl Object {
             Self::Node(object) => Key::new("", &object.name),
             Self::Binding(object) => Key::of(&object.metadata),
             Self::Group(object) => Key::of(&object.metadata),
+            Self::Defaults(object) => Key::of(&object.metadata),
+            Self::Policy(object) => Key::of(&object.metadata),
         }
     }
 }

@@ -7,5 +7,6 @@ mod cases;
 mod consequences;
 mod fixture;
 mod merge;
+mod policies;
 mod seniority;
 mod takeover;

@@ -56,6 +56,23 @@ async fn a_refusal_is_no_emptiness() {
     task.await.unwrap().unwrap();
 }
 
+/// Helm does not add CRDs on an upgrade: without those of defaults and policies the rest works, and there are none.
+#[tokio::test]
+async fn a_kind_that_is_not_served_yet_delays_nothing() {
+    let (cluster, _) = cluster(|call| match call.path.as_str() {
+        "/apis/albedo.dev/v1alpha1/ingressdefaults" => Some((404, json!("404 page not found"))),
+        "/apis/albedo.dev/v1alpha1/ingresspolicies" => Some(refusal(403, "Forbidden", "ingresspolicies")),
+        _ => empty(call),
+    });
+    let (stop, task) = watching(&cluster, None);
+    until("one kind is left", || cluster.missing() == [Kind::Policy] && cluster.troubles().len() == 2).await;
+    assert!(!cluster.is_ready(), "what may not be read may be there");
+    let troubles: Vec<String> = cluster.troubles().iter().map(ToString::to_string).collect();
+    assert!(troubles[0].contains("install the CRD ingressdefaults.albedo.dev"), "{troubles:?}");
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn what_is_known_outlives_a_watch_that_fails() {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -138,7 +155,9 @@ async fn one_namespace_is_asked_for_alone() {
             "/api/v1/namespaces/shop/pods",
             "/api/v1/namespaces/shop/services",
             "/api/v1/nodes",
+            "/apis/albedo.dev/v1alpha1/ingressdefaults",
             "/apis/albedo.dev/v1alpha1/ingressgroups",
+            "/apis/albedo.dev/v1alpha1/ingresspolicies",
             "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices",
             PARAMS,
             "/apis/elbv2.k8s.aws/v1beta1/namespaces/shop/targetgroupbindings",

@@ -85,7 +85,7 @@ async fn gone_and_not_served_are_two_things() {
     assert!(cluster.live_ingress(&Key::new("shop", "web")).await.unwrap().is_none());
     let error = cluster.delete_binding(&LeaseProof::forever(), &binding("1", &json!({}))).await.unwrap_err();
     assert!(matches!(error, WriteError::Other { .. }), "{error:?}");
-    assert_eq!(cluster.missing_crds().await.unwrap().len(), 3);
+    assert_eq!(cluster.missing_crds().await.unwrap().len(), 5);
 }
 
 #[tokio::test]

@@ -50,7 +50,13 @@ fn those_of_ingresses_bindings_and_pods_are_registered() {
     };
     assert_eq!(
         names(&validating),
-        ["vingress.albedo.dev", "vingress-others.albedo.dev", "vtargetgroupbinding.albedo.dev"]
+        [
+            "vingress.albedo.dev",
+            "vingress-others.albedo.dev",
+            "vtargetgroupbinding.albedo.dev",
+            "vingressdefaults.albedo.dev",
+            "vingresspolicy.albedo.dev"
+        ]
     );
     assert_eq!(
         names(&mutating),
