@@ -149,7 +149,7 @@ impl Review<'_> {
             };
         }
         match row.scope {
-            Scope::GroupExclusive | Scope::GroupMergeable | Scope::Listener | Scope::FrontendNlb => {
+            Scope::GroupExclusive | Scope::GroupMergeable | Scope::Listener | Scope::NetworkLoadBalancer => {
                 self.of_load_balancer(row, key)
             }
             Scope::TargetGroup if !row.family => self.of_target_groups(row),
@@ -214,8 +214,10 @@ impl Review<'_> {
             }
             When::ManagedSecurityGroup => !values.has(&SECURITY_GROUPS),
             When::OwnSecurityGroups => values.has(&SECURITY_GROUPS),
-            When::FrontendNlb => *row == ENABLE_FRONTEND_NLB.row || values.get(&ENABLE_FRONTEND_NLB) == Some(true),
-            When::Always | When::Elsewhere | When::NoWebAclByName | When::Backend | When::BackendAsks => true,
+            When::NetworkLoadBalancer => {
+                *row == ENABLE_FRONTEND_NLB.row || values.get(&ENABLE_FRONTEND_NLB) == Some(true)
+            }
+            When::Always | When::Elsewhere | When::Without(..) | When::Backend | When::BackendAsks => true,
         }
     }
 
