@@ -107,7 +107,8 @@ fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Res
     let mut all = Vec::new();
     for group in files.world.group_ids() {
         let view = files.world.view(&group, &Overlay::None);
-        let linked = link::link(link::Input { settings, view: &view, facts, existing: None, now: Timestamp::now() });
+        let input = link::Input { settings, view: &view, facts, existing: None, now: Timestamp::now() };
+        let linked = link::link(input);
         for member in linked.members.iter().filter(|member| member.state != MemberState::Linked) {
             whole = false;
             for finding in causes(&member.findings, Effect::MemberQuarantined) {
@@ -122,6 +123,9 @@ fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Res
         }
         for finding in linked.findings().filter(|finding| finding.code == Code::UnreachedRule) {
             printing::say(&format!("note: {}: {finding}", finding.subject));
+        }
+        for look in link::looks_of(input) {
+            printing::say(&format!("note: discovery for group {group}: {look}"));
         }
         all.extend(linked.desired.map(|desired| without_guesses(desired, &view)));
     }

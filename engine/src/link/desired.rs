@@ -11,7 +11,7 @@ use super::{Input, addons, frontend_nlb, protection};
 use crate::annotation::catalogue::{
     CUSTOMER_OWNED_IPV4_POOL, FRONTEND_NLB_ATTRIBUTES, IPAM_IPV4_POOL_ID, LOAD_BALANCER_ATTRIBUTES, LOAD_BALANCER_NAME,
 };
-use crate::stack::{Desired, Listener, LoadBalancer, ResourceId, load_balancer_name};
+use crate::stack::{Desired, Listener, LoadBalancer, ResourceId, Scheme, load_balancer_name};
 
 /// What should exist of a group.
 pub(super) fn desired(
@@ -32,7 +32,7 @@ pub(super) fn desired(
         subnets: placement.subnets,
         security_groups: groups.of_load_balancer,
         customer_owned_ipv4_pool: group.merged(&CUSTOMER_OWNED_IPV4_POOL),
-        ipv4_ipam_pool_id: group.merged(&IPAM_IPV4_POOL_ID),
+        ipv4_ipam_pool_id: group.merged(&IPAM_IPV4_POOL_ID).filter(|_| placement.scheme == Scheme::InternetFacing),
         attributes: group.united(&LOAD_BALANCER_ATTRIBUTES),
         tags: group.tags(&ResourceId::load_balancer(), group.fragments()),
     };

@@ -2,11 +2,14 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 
+mod api_server;
 mod bad_input;
 mod clean;
 mod combined;
 mod corpus;
 mod files;
+#[path = "../../../tests/apiserver/objects.rs"]
+mod objects;
 mod outputs;
 mod places;
 
