@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use regex::Regex;
 use serde_json::{Map, Value, json};
 
 /// Where the table is, from the root of the repository.
@@ -24,12 +23,10 @@ pub struct Row {
 /// All rows.
 pub fn rows(root: &Path) -> Vec<Row> {
     let table = fs::read_to_string(root.join(TABLE)).expect("the table");
-    let repeated = Regex::new(r"\{(.) (\d+)\}").expect("a pattern");
-    let repeat = |hit: &regex::Captures<'_>| hit[1].repeat(hit[2].parse().expect("a number"));
     let row = |line: &str| {
         let (text, verdict) = line.rsplit_once('\t').expect("a verdict");
         let (kind, changes) = text.split_once('\t').expect("changes");
-        let changes: Map<String, Value> = serde_json::from_str(&repeated.replace_all(changes, repeat)).expect(text);
+        let changes: Map<String, Value> = serde_json::from_str(&whole(changes)).expect(text);
         let mut object = plain(kind);
         for (pointer, value) in changes {
             set(&mut object, &pointer, value);
@@ -41,6 +38,23 @@ pub fn rows(root: &Path) -> Vec<Row> {
         Row { text: text.to_owned(), object, verdict: verdict.to_owned(), is_of_server }
     };
     table.lines().filter(|line| !line.starts_with('#')).map(row).collect()
+}
+
+/// Writes `{a 64}` out.
+fn whole(text: &str) -> String {
+    let mut parts = text.split('{');
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let repeated = part.split_once('}').and_then(|(inside, rest)| {
+            let (what, count) = inside.split_once(' ').filter(|(what, _)| what.chars().count() == 1)?;
+            Some((what.repeat(count.parse().ok()?), rest))
+        });
+        match repeated {
+            Some((written, rest)) => whole.extend([written.as_str(), rest]),
+            None => whole.extend(["{", part]),
+        }
+    }
+    whole
 }
 
 fn plain(kind: &str) -> Value {

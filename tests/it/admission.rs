@@ -14,7 +14,7 @@ use crate::fixture::Fixture;
 use crate::objects::{rule, service};
 
 /// Everything that kubectl printed.
-fn said(out: &Output) -> String {
+pub fn said(out: &Output) -> String {
     [&out.stderr, &out.stdout].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
 }
 
@@ -46,7 +46,7 @@ fn silent(what: &str, out: &Output) -> Result<()> {
 }
 
 /// One rule, `/` to the Service web.
-fn plain() -> Value {
+pub fn plain() -> Value {
     json!([rule(None, &[("/", "Prefix", "web", 80)])])
 }
 

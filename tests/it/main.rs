@@ -10,6 +10,7 @@ mod absence;
 mod addons;
 mod admission;
 mod adoption;
+mod api_server;
 mod aws_troubles;
 mod base;
 mod beside;
@@ -39,7 +40,10 @@ mod liveness;
 mod load;
 mod metrics;
 mod names;
+mod net;
 mod objects;
+#[path = "../apiserver/objects.rs"]
+mod objects_table;
 mod older;
 mod permissions;
 mod preflight;
@@ -102,6 +106,8 @@ const TESTS: &[(&str, Test)] = tests![
     policy::others_are_left_alone,
     policy::odd_shapes_are_answered,
     policy::while_albedo_is_down,
+    api_server::it_says_what_the_table_says,
+    net::the_policy_refuses_nothing_that_admission_admits,
     renderings::refusals_read_well,
     lifecycle::an_ingress_becomes_a_load_balancer,
     lifecycle::edits_write_only_what_they_must,
