@@ -26,6 +26,7 @@ mod logs;
 mod members;
 mod merge;
 mod named;
+mod namesakes;
 mod optimiser;
 mod placement;
 mod prefix_lists;
@@ -173,6 +174,7 @@ fn build(
     security_group_total::warn_of_unweighed_lists(group, &desired, findings);
     discovery::warn_of_zones(group, &desired, findings);
     logs::check(group, &desired, findings);
+    namesakes::check(group, findings);
     prefix_lists::check(group, &desired, findings);
     protocol_versions::check(group, redirected, findings);
     unremembered::report(input.view, findings);

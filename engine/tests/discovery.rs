@@ -72,14 +72,11 @@ fn each_subnet_has_its_reason() {
     // Where no subnet has the tag, routes decide.
     let routes = [Some(true), Some(false), None];
     let by_routes = routes.into_iter().enumerate();
-    let by_routes = by_routes.map(|(n, public)| Subnet { public, ..subnet(&format!("subnet-{n}"), &n.to_string(), &[]) });
+    let by_routes =
+        by_routes.map(|(n, public)| Subnet { public, ..subnet(&format!("subnet-{n}"), &n.to_string(), &[]) });
     assert_eq!(
         looks(by_routes.collect(), IpAddressType::Ipv4),
-        [
-            "subnet-0 (0): chosen",
-            "subnet-1 (1): its routes make it private",
-            "subnet-2 (2): its routes are not known"
-        ]
+        ["subnet-0 (0): chosen", "subnet-1 (1): its routes make it private", "subnet-2 (2): its routes are not known"]
     );
 }
 
@@ -99,7 +96,8 @@ fn told(subnets: Vec<Subnet>) -> (MemberState, String, Vec<String>, String) {
     let linked = link::link(input);
     let texts: Vec<String> = linked.findings().map(|finding| finding.text()).collect();
     let member = linked.members.first().expect("a member");
-    let described = describe::Input { world: &world, settings: &settings, facts: &facts, events: &[], unread: &[], now: now() };
+    let described =
+        describe::Input { world: &world, settings: &settings, facts: &facts, events: &[], unread: &[], now: now() };
     let described = describe(&Key::new("shop", "web"), described).expect("an Ingress").text(now());
     (member.state, texts.join("\n"), link::looks_of(input), described)
 }
@@ -109,7 +107,12 @@ fn where_discovery_fails_the_reasons_are_told_at_apply() {
     let few = every_kind().into_iter().filter(|subnet| subnet.zone != "a").collect();
     let (state, findings, plan, described) = told(few);
     assert_eq!(state, MemberState::Quarantined);
-    for reason in ["ALB203", "subnet-0d (b): 7 free addresses", "subnet-0e (b): it belongs to another cluster", "subnet-10 (c): no tag"] {
+    for reason in [
+        "ALB203",
+        "subnet-0d (b): 7 free addresses",
+        "subnet-0e (b): it belongs to another cluster",
+        "subnet-10 (c): no tag",
+    ] {
         assert!(findings.contains(reason), "{reason}: {findings}");
     }
     assert_eq!(plan.len(), 5);
@@ -134,7 +137,8 @@ fn a_zone_that_is_left_out_is_warned_of() {
     let full = Subnet { free_addresses: 3, ..subnet("subnet-0c", "c", &[ROLE]) };
     let (state, findings, ..) = told(with(full));
     assert_eq!(state, MemberState::Linked);
-    let expected = "ALB212: the load balancer gets subnets in a, b, and none in c. subnet-0c (c): 3 free addresses, 8 are needed";
+    let expected =
+        "ALB212: the load balancer gets subnets in a, b, and none in c. subnet-0c (c): 3 free addresses, 8 are needed";
     assert!(findings.contains(expected), "{findings}");
     // A zone in which nothing is tagged is left out on purpose, and so is a second subnet of a zone.
     for quiet in [subnet("subnet-0c", "c", &[]), Subnet { free_addresses: 3, ..subnet("subnet-0c", "b", &[ROLE]) }] {

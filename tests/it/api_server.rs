@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use albedo_apiserver_objects::{Row, TABLE, rows};
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::Client;
 use serde_json::Value;
 
 use crate::base::Base;
-use crate::objects_table::{Row, TABLE, rows};
 
 /// Requests at a time.
 const AT_ONCE: usize = 8;

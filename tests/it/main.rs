@@ -42,8 +42,6 @@ mod metrics;
 mod names;
 mod net;
 mod objects;
-#[path = "../apiserver/objects.rs"]
-mod objects_table;
 mod older;
 mod permissions;
 mod preflight;

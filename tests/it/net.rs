@@ -29,9 +29,40 @@ use crate::fixture::{Fixture, SOON};
 const AT_ONCE: usize = 8;
 /// Values that are wrong for most annotations, and right for some.
 const VALUES: [&str; 34] = [
-    "", " ", ",", "x y", "yes", "true", "T", "-1", "+5", "5", "007", "300", "99999", "999999999999999999999", "a", "A", "a=b", "a=b,c", "=b", "none",
-    "null", "[]", "{}", "[{}]", " {\"type\": \"x\"}", "10.0.0.0/8", "10.0.0.1, 10.0.0.0/8", "subnet-0a, name", "subnet-x", "sg-0a",
-    "/a", "arn:aws:acm:eu-west-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab", "200-299,301", "traffic-port",
+    "",
+    " ",
+    ",",
+    "x y",
+    "yes",
+    "true",
+    "T",
+    "-1",
+    "+5",
+    "5",
+    "007",
+    "300",
+    "99999",
+    "999999999999999999999",
+    "a",
+    "A",
+    "a=b",
+    "a=b,c",
+    "=b",
+    "none",
+    "null",
+    "[]",
+    "{}",
+    "[{}]",
+    " {\"type\": \"x\"}",
+    "10.0.0.0/8",
+    "10.0.0.1, 10.0.0.0/8",
+    "subnet-0a, name",
+    "subnet-x",
+    "sg-0a",
+    "/a",
+    "arn:aws:acm:eu-west-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab",
+    "200-299,301",
+    "traffic-port",
 ];
 const CERTIFICATE: &str = "arn:aws:acm:eu-west-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab";
 
@@ -91,11 +122,17 @@ fn generated(class: &str) -> Result<Vec<Case>> {
                 cases.push(Case { ingress: ingress(class, &annotations)?, params: None });
             }
             let annotations = BTreeMap::from([(key(row), value.to_owned())]);
-            cases.push(Case { ingress: ingress(&with_parameters(class), &annotations)?, params: Some(enforced.clone()) });
+            cases.push(Case {
+                ingress: ingress(&with_parameters(class), &annotations)?,
+                params: Some(enforced.clone()),
+            });
         }
     }
     for odd in ["schema", "listenPorts", "actions.", "actions", "conditions", "listener-attributes", "targetgroup.x"] {
-        cases.push(Case { ingress: ingress(class, &BTreeMap::from([(format!("{PREFIX}{odd}"), "x".to_owned())]))?, params: None });
+        cases.push(Case {
+            ingress: ingress(class, &BTreeMap::from([(format!("{PREFIX}{odd}"), "x".to_owned())]))?,
+            params: None,
+        });
     }
     Ok(cases)
 }
@@ -142,10 +179,12 @@ fn admission(case: &Case) -> Result<(bool, String)> {
     for kind in Kind::ALL {
         world.reset(kind, Vec::new());
     }
-    let parameters = case.params.as_ref().map(|_| json!({"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": "own"}));
+    let parameters =
+        case.params.as_ref().map(|_| json!({"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": "own"}));
     let spec = json!({"controller": CONTROLLER, "parameters": parameters});
     let of_class: IngressClass = serde_json::from_value(json!({"metadata": {"name": class}, "spec": spec}))?;
-    let service: Service = serde_json::from_value(json!({"metadata": {"name": "app", "namespace": "shop", "uid": "u"},
+    let service: Service =
+        serde_json::from_value(json!({"metadata": {"name": "app", "namespace": "shop", "uid": "u"},
         "spec": {"type": "NodePort", "ports": [{"port": 80, "targetPort": 8080, "nodePort": 30080}]}}))?;
     world.apply(Object::IngressClass(Box::new(of_class)));
     world.apply(Object::Service(Box::new(service)));
@@ -197,7 +236,10 @@ pub async fn the_policy_refuses_nothing_that_admission_admits(base: Arc<Base>) -
     fixture.kubectl(&["apply", "-f", &file.display().to_string()]).await?;
     let api: Api<Ingress> = fixture.scope.api();
     let bad = ingress(&class, &BTreeMap::from([(format!("{PREFIX}scheme"), "public".to_owned())]))?;
-    eventually("the policy is in effect", SOON, async || Ok(server(&api, &bad).await?.filter(|said| said.contains("ALB002")))).await?;
+    eventually("the policy is in effect", SOON, async || {
+        Ok(server(&api, &bad).await?.filter(|said| said.contains("ALB002")))
+    })
+    .await?;
 
     let cases: Vec<Case> = [examples(&class)?, golden(&class)?, generated(&class)?].into_iter().flatten().collect();
     let said = futures::stream::iter(&cases).map(|case| server(&api, &case.ingress));
@@ -213,7 +255,8 @@ pub async fn the_policy_refuses_nothing_that_admission_admits(base: Arc<Base>) -
         if admitted {
             faults.push(format!("{:?}: {said}", case.ingress.metadata.annotations));
         } else if !said.split(['"', ':', ' ', ',']).any(|word| word.starts_with("ALB") && message.contains(word)) {
-            faults.push(format!("{:?}: the policy says {said}, admission {message}", case.ingress.metadata.annotations));
+            faults
+                .push(format!("{:?}: the policy says {said}, admission {message}", case.ingress.metadata.annotations));
         }
     }
     println!(
@@ -237,10 +280,15 @@ pub async fn the_policy_refuses_nothing_that_admission_admits(base: Arc<Base>) -
     fixture.kubectl(&["label", "ingress", "old", "team=shop"]).await?;
     fixture.kubectl(&["annotate", "ingress", "old", "alb.ingress.kubernetes.io/scheme=internal"]).await?;
     let out = fixture.try_apply(&[faulty("node")], &[]).await?;
-    ensure!(!out.status.success() && crate::admission::said(&out).contains("ALB003"), "{}", crate::admission::said(&out));
+    ensure!(
+        !out.status.success() && crate::admission::said(&out).contains("ALB003"),
+        "{}",
+        crate::admission::said(&out)
+    );
     // The label that switches admission off for a namespace switches the net off.
     fixture.kubectl(&["label", "namespace", &fixture.scope.namespace, "albedo.dev/admission=off"]).await?;
-    eventually("the namespace is left alone", SOON, async || Ok(server(&api, &bad).await?.is_none().then_some(()))).await?;
+    eventually("the namespace is left alone", SOON, async || Ok(server(&api, &bad).await?.is_none().then_some(())))
+        .await?;
     fixture.kubectl(&["delete", "-f", &file.display().to_string()]).await?;
     fixture.kubectl(&["delete", "ingressclass", &own]).await?;
     fixture.close_unregistered().await

@@ -227,7 +227,10 @@ mod tests {
                 Owner::TargetGroup,
                 "load_balancing.algorithm.type=weighted_random,load_balancing.algorithm.anomaly_mitigation=on",
             ),
-            (Owner::TargetGroup, "stickiness.enabled=true,stickiness.type=app_cookie,stickiness.app_cookie.cookie_name=SID"),
+            (
+                Owner::TargetGroup,
+                "stickiness.enabled=true,stickiness.type=app_cookie,stickiness.app_cookie.cookie_name=SID",
+            ),
             // What AWS has from an earlier time cannot be seen here.
             (Owner::TargetGroup, "stickiness.type=app_cookie"),
             (Owner::Listener, "routing.http.response.server.enabled=false"),

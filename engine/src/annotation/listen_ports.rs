@@ -111,7 +111,10 @@ mod tests {
     #[test]
     fn a_port_has_one_listener() {
         for (raw, expected) in [
-            (r#"[{"HTTP":80},{"HTTPS":80}]"#, &["port 80 is there for HTTP already: it becomes HTTPS, and HTTP has no listener on it"][..]),
+            (
+                r#"[{"HTTP":80},{"HTTPS":80}]"#,
+                &["port 80 is there for HTTP already: it becomes HTTPS, and HTTP has no listener on it"][..],
+            ),
             (r#"[{"HTTP":80},{"HTTPS":443},{"HTTP":80}]"#, &[]),
         ] {
             assert_eq!(read(raw).doubts(), expected, "{raw}");

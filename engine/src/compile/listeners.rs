@@ -35,7 +35,9 @@ impl Compiler<'_> {
             return;
         }
         // Of certificates that cannot be listed nothing is known, and of an ARN that is none something else is told.
-        let Some(known) = facts.certificates.as_ref().filter(|_| AcmCertificateArn::parse(given).is_ok()) else { return };
+        let Some(known) = facts.certificates.as_ref().filter(|_| AcmCertificateArn::parse(given).is_ok()) else {
+            return;
+        };
         if known.value.iter().any(|certificate| certificate.arn == given) {
             return;
         }

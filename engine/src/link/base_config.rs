@@ -75,7 +75,8 @@ fn faults_of_scheme(group: Group<'_>, placement: &Placement) -> Vec<Fault> {
     }
     let without_public = IpAddressType::DualstackWithoutPublicIpv4;
     let asked = group.merged(&IP_ADDRESS_TYPE).filter(|asked| *asked == without_public);
-    let asked = asked.map(|asked| (SettingKey::of(&IP_ADDRESS_TYPE), asked.as_str().to_owned(), "it has no public addresses"));
+    let asked =
+        asked.map(|asked| (SettingKey::of(&IP_ADDRESS_TYPE), asked.as_str().to_owned(), "it has no public addresses"));
     let pool = group.merged(&IPAM_IPV4_POOL_ID).filter(|pool| !pool.is_empty());
     let pool = pool.map(|pool| (SettingKey::of(&IPAM_IPV4_POOL_ID), pool, "it takes no public address from a pool"));
     let fault = |(key, value, why): (SettingKey, String, &str)| {

@@ -73,10 +73,7 @@ pub enum Standing<'a> {
 impl Standing<'_> {
     /// Whether it has the tags or routes that are looked for.
     fn is_candidate(&self) -> bool {
-        matches!(
-            self,
-            Self::Chosen | Self::Full(_) | Self::OtherCluster(_) | Self::WithoutIpv6 | Self::ZoneTaken(_)
-        )
+        matches!(self, Self::Chosen | Self::Full(_) | Self::OtherCluster(_) | Self::WithoutIpv6 | Self::ZoneTaken(_))
     }
 }
 
@@ -213,7 +210,9 @@ pub fn looks_of(input: Input<'_>) -> Vec<String> {
 
 /// The subnets that are not chosen, nearest first, as many as a message has room for.
 pub(super) fn told(looks: &[Look<'_>]) -> String {
-    let mut others: Vec<&Look<'_>> = looks.iter().filter(|look| look.standing != Standing::Chosen).collect();
+    // Subnets of other VPCs are known because somebody names them.
+    let is_told = |look: &&Look<'_>| !matches!(look.standing, Standing::Chosen | Standing::OtherVpc(_));
+    let mut others: Vec<&Look<'_>> = looks.iter().filter(is_told).collect();
     others.sort_by_key(|look| &look.standing);
     let named: Vec<String> = others.iter().take(NAMED).map(ToString::to_string).collect();
     let more = match others.len().saturating_sub(NAMED) {
@@ -227,15 +226,12 @@ pub(super) fn told(looks: &[Look<'_>]) -> String {
 pub(super) fn warn_of_zones(group: Group<'_>, desired: &Desired, findings: &mut Findings) {
     let is_new = group.input.existing.is_none() && group.merged(&SUBNETS).is_none();
     let known = group.input.facts.subnets.as_ref().filter(|_| is_new);
-    let (Some(known), Some(balancer), Some(first)) = (known, &desired.load_balancer, group.fragments().next()) else { return };
-    let (scheme, ip_address_type) = (balancer.scheme, balancer.ip_address_type);
-    let discovery = Discovery {
-        settings: group.input.settings,
-        facts: group.input.facts,
-        scheme,
-        ip_address_type,
-        tags: None,
+    let (Some(known), Some(balancer), Some(first)) = (known, &desired.load_balancer, group.fragments().next()) else {
+        return;
     };
+    let (scheme, ip_address_type) = (balancer.scheme, balancer.ip_address_type);
+    let discovery =
+        Discovery { settings: group.input.settings, facts: group.input.facts, scheme, ip_address_type, tags: None };
     let looks = discovery.looks();
     let zones = |is: &dyn Fn(&Standing<'_>) -> bool| -> BTreeSet<&str> {
         looks.iter().filter(|look| is(&look.standing)).map(|look| look.subnet.zone.as_str()).collect()
@@ -245,7 +241,8 @@ pub(super) fn warn_of_zones(group: Group<'_>, desired: &Desired, findings: &mut 
     if left.is_empty() || chosen.is_empty() {
         return;
     }
-    let of_zones: Vec<Look<'_>> = looks.iter().filter(|look| left.contains(look.subnet.zone.as_str())).cloned().collect();
+    let of_zones: Vec<Look<'_>> =
+        looks.iter().filter(|look| left.contains(look.subnet.zone.as_str())).cloned().collect();
     let list = |zones: &BTreeSet<&str>| zones.iter().copied().collect::<Vec<_>>().join(", ");
     let message =
         format!("the load balancer gets subnets in {}, and none in {}{}", list(&chosen), list(&left), told(&of_zones));

@@ -17,7 +17,8 @@ use crate::stack::{Protocol, ProtocolVersion};
 pub(super) fn check(group: Group<'_>, redirected: bool, findings: &mut Findings) {
     for fragment in group.fragments().filter(|_| !redirected) {
         let Some(port) = http_port(fragment) else { continue };
-        let newer = fragment.target_groups.values().filter(|spec| spec.target_group.protocol_version != ProtocolVersion::Http1);
+        let newer =
+            fragment.target_groups.values().filter(|spec| spec.target_group.protocol_version != ProtocolVersion::Http1);
         let services: BTreeMap<&str, ProtocolVersion> =
             newer.map(|spec| (spec.service.as_str(), spec.target_group.protocol_version)).collect();
         for (service, version) in services {

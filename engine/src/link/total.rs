@@ -73,10 +73,7 @@ fn fix(quota: Quota) -> String {
     };
     // What one rule asks for is the same in every group.
     let elsewhere = match quota {
-        Quota::ConditionWildcards
-        | Quota::ConditionValues
-        | Quota::TargetGroupsPerAction
-        | Quota::SecurityGroups => "",
+        Quota::ConditionWildcards | Quota::ConditionValues | Quota::TargetGroupsPerAction | Quota::SecurityGroups => "",
         _ => ", use another group.name",
     };
     match quota {

@@ -9,7 +9,9 @@ use super::quarantined::ToQuarantine;
 use super::rules::Origins;
 use super::security_group_total;
 use super::total::{Total, parts};
-use crate::annotation::catalogue::{CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING, LISTEN_PORTS, SECURITY_GROUPS};
+use crate::annotation::catalogue::{
+    CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING, LISTEN_PORTS, SECURITY_GROUPS,
+};
 use crate::compile::CertificatesSpec;
 use crate::facts::Quota;
 use crate::finding::{Code, FieldPath};

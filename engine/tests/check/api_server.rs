@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use albedo_apiserver_objects::{Row, rows};
 use albedo_engine::check::Rule;
 use albedo_engine::manifest::FaultKind;
 
-use super::objects::{Row, rows};
 use super::{read, report};
 
 /// What is said of an object that the API server refuses.

@@ -8,8 +8,6 @@ mod clean;
 mod combined;
 mod corpus;
 mod files;
-#[path = "../../../tests/apiserver/objects.rs"]
-mod objects;
 mod outputs;
 mod places;
 

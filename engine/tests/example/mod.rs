@@ -204,4 +204,3 @@ fn review_binding(spec: &Value, before: Option<&Value>, context: Context<'_>) ->
     let answer = admit::review(&request, context);
     (format!("{} {}", answer.message, answer.warnings.join(" ")), answer.allowed)
 }
-

@@ -25,7 +25,8 @@ pub(super) fn condition(row: &SettingRow) -> Option<Condition> {
         Grammar::Int64 { min, max } => number(min, max),
         Grammar::OneOf(words) if !row.passed_on => (one_of(words), words.join(" or ")),
         Grammar::LoadBalancerName => (
-            r"v.matches('^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$') && v.size() <= 32 && !v.startsWith('internal-')".to_owned(),
+            r"v.matches('^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$') && v.size() <= 32 && !v.startsWith('internal-')"
+                .to_owned(),
             "at most 32 letters, digits and hyphens, no hyphen at either end, not beginning with internal-".to_owned(),
         ),
         Grammar::GroupName => (
@@ -38,9 +39,10 @@ pub(super) fn condition(row: &SettingRow) -> Option<Condition> {
         ),
         Grammar::CookieName => ("v.size() > 0 && !v.contains(' ')".to_owned(), "the name of a cookie".to_owned()),
         Grammar::Path => ("v.startsWith('/')".to_owned(), "a path that begins with a slash".to_owned()),
-        Grammar::SslPolicy => {
-            ("v.startsWith('ELBSecurityPolicy-')".to_owned(), "the name of a TLS policy: ELBSecurityPolicy-…".to_owned())
-        }
+        Grammar::SslPolicy => (
+            "v.startsWith('ELBSecurityPolicy-')".to_owned(),
+            "the name of a TLS policy: ELBSecurityPolicy-…".to_owned(),
+        ),
         Grammar::Cidrs => (each("i.contains('/')"), "CIDR blocks, separated by commas: 203.0.113.0/24".to_owned()),
         Grammar::Ids(prefix) => {
             (each(&format!("i.trim().startsWith({})", quoted(prefix))), format!("ids that begin with {prefix}"))

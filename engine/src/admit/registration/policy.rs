@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::admissionregistration::v1::MatchCondition;
 use k8s_openapi::api::admissionregistration::v1::{
     MatchResources, NamedRuleWithOperations, ParamKind, ParamRef, ValidatingAdmissionPolicy,
     ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec, ValidatingAdmissionPolicySpec, Validation,
     Variable,
 };
-use k8s_openapi::api::admissionregistration::v1::MatchCondition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
 use super::cel;
@@ -24,7 +24,11 @@ use crate::settings::{ALBEDO_CONTROLLER, CONTROLLER};
 
 /// The policy, and its binding for each class. `warns`: it warns instead of refusing.
 #[must_use]
-pub fn policy(name: &str, classes: &[String], warns: bool) -> (ValidatingAdmissionPolicy, Vec<ValidatingAdmissionPolicyBinding>) {
+pub fn policy(
+    name: &str,
+    classes: &[String],
+    warns: bool,
+) -> (ValidatingAdmissionPolicy, Vec<ValidatingAdmissionPolicyBinding>) {
     let metadata = |name: String| ObjectMeta { name: Some(name), ..ObjectMeta::default() };
     let rule = NamedRuleWithOperations {
         api_groups: Some(vec!["networking.k8s.io".to_owned()]),
@@ -63,7 +67,10 @@ pub fn policy(name: &str, classes: &[String], warns: bool) -> (ValidatingAdmissi
     let binding = |class: &String| ValidatingAdmissionPolicyBinding {
         metadata: metadata(format!("{name}-{class}")),
         spec: Some(ValidatingAdmissionPolicyBindingSpec {
-            match_resources: Some(MatchResources { namespace_selector: Some(selector.clone()), ..MatchResources::default() }),
+            match_resources: Some(MatchResources {
+                namespace_selector: Some(selector.clone()),
+                ..MatchResources::default()
+            }),
             param_ref: Some(ParamRef {
                 name: Some(class.clone()),
                 parameter_not_found_action: Some("Allow".to_owned()),

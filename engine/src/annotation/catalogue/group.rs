@@ -31,7 +31,7 @@ settings! { GROUP_ROWS:
          is made from the group's or the Ingress'. See the ELBv2 API, CreateLoadBalancer.",
     )
     .code(Code::InvalidName)
-    .also(&[Code::GroupConflict, Code::Overridden, Code::KeepsItsName])
+    .also(&[Code::GroupConflict, Code::NameInUse, Code::Overridden, Code::KeepsItsName])
     .params("loadBalancerName", Wins::OverEach, |spec, _| text(spec.load_balancer_name.as_ref()))
     .strict();
     SCHEME: Scheme = Setting::new(

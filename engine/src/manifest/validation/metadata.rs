@@ -4,11 +4,11 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::super::schema::Misfit;
 use super::{Found, is_label};
 use crate::annotation::names;
 use crate::annotation::parse::shown;
 use crate::kinds::{MAX_ANNOTATION_BYTES, annotation_bytes};
-use super::super::schema::Misfit;
 
 /// Finalizers without a domain.
 const STANDARD: [&str; 3] = ["foregroundDeletion", "orphan", "kubernetes"];

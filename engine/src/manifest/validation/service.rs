@@ -85,7 +85,11 @@ impl Found {
             self.target_port(port, &at);
             if let Some(name) = port.app_protocol.as_deref().filter(|name| names::label_key(name).is_some()) {
                 let message = format!("`{}` can't be an application's protocol", shown(name));
-                self.add(format!("{at}.appProtocol"), message, "write a name such as kubernetes.io/h2c, or leave it out");
+                self.add(
+                    format!("{at}.appProtocol"),
+                    message,
+                    "write a name such as kubernetes.io/h2c, or leave it out",
+                );
             }
             // The placeholder stands for a number that nobody wrote.
             let node_port = port.node_port.filter(|number| *number != i32::from(UNALLOCATED_NODE_PORT) && *number != 0);
@@ -167,9 +171,17 @@ impl Found {
         let words: [Words<'_>; 5] = [
             ("externalTrafficPolicy", spec.external_traffic_policy.as_deref(), policies),
             ("internalTrafficPolicy", spec.internal_traffic_policy.as_deref(), policies),
-            ("ipFamilyPolicy", spec.ip_family_policy.as_deref(), &["SingleStack", "PreferDualStack", "RequireDualStack"]),
+            (
+                "ipFamilyPolicy",
+                spec.ip_family_policy.as_deref(),
+                &["SingleStack", "PreferDualStack", "RequireDualStack"],
+            ),
             ("sessionAffinity", spec.session_affinity.as_deref(), &["None", "ClientIP"]),
-            ("trafficDistribution", spec.traffic_distribution.as_deref(), &["PreferClose", "PreferSameZone", "PreferSameNode"]),
+            (
+                "trafficDistribution",
+                spec.traffic_distribution.as_deref(),
+                &["PreferClose", "PreferSameZone", "PreferSameNode"],
+            ),
         ];
         for (field, value, known) in words {
             if let Some(value) = value.filter(|value| !value.is_empty() && !known.contains(value)) {
@@ -177,12 +189,14 @@ impl Found {
                 self.add(format!("spec.{field}"), message, format!("write {}", known.join(" or ")));
             }
         }
-        let has_external = matches!(kind, "NodePort" | "LoadBalancer") || spec.external_ips.as_ref().is_some_and(|ips| !ips.is_empty());
+        let has_external = matches!(kind, "NodePort" | "LoadBalancer")
+            || spec.external_ips.as_ref().is_some_and(|ips| !ips.is_empty());
         if !has_external && spec.external_traffic_policy.as_deref().is_some_and(|policy| policies.contains(&policy)) {
             let message = format!("a Service of type {kind} has no requests from outside");
             self.add("spec.externalTrafficPolicy", message, "remove it, or write type: NodePort");
         }
-        let timeout = spec.session_affinity_config.as_ref().and_then(|config| config.client_ip.as_ref()?.timeout_seconds);
+        let timeout =
+            spec.session_affinity_config.as_ref().and_then(|config| config.client_ip.as_ref()?.timeout_seconds);
         let is_sticky = spec.session_affinity.as_deref() == Some("ClientIP");
         if let Some(seconds) = timeout.filter(|seconds| is_sticky && !(1..=86_400).contains(seconds)) {
             let at = "spec.sessionAffinityConfig.clientIP.timeoutSeconds";
@@ -196,7 +210,11 @@ impl Found {
         let remove = "remove it, or write type: LoadBalancer";
         let ranges = spec.load_balancer_source_ranges.as_deref().unwrap_or_default();
         if !is_one && !ranges.is_empty() {
-            self.add("spec.loadBalancerSourceRanges", format!("loadBalancerSourceRanges is for type LoadBalancer, not {kind}"), remove);
+            self.add(
+                "spec.loadBalancerSourceRanges",
+                format!("loadBalancerSourceRanges is for type LoadBalancer, not {kind}"),
+                remove,
+            );
         }
         for (index, range) in ranges.iter().enumerate().filter(|(_, range)| range.trim().parse::<IpNet>().is_err()) {
             let message = format!("`{}` is no block of addresses", shown(range));
@@ -204,7 +222,11 @@ impl Found {
         }
         if let Some(class) = spec.load_balancer_class.as_deref() {
             if !is_one {
-                self.add("spec.loadBalancerClass", format!("loadBalancerClass is for type LoadBalancer, not {kind}"), remove);
+                self.add(
+                    "spec.loadBalancerClass",
+                    format!("loadBalancerClass is for type LoadBalancer, not {kind}"),
+                    remove,
+                );
             } else if names::label_key(class).is_some() {
                 let message = format!("`{}` can't be the class of a load balancer", shown(class));
                 self.add("spec.loadBalancerClass", message, "write the name of a class, or leave it out");

@@ -1,4 +1,14 @@
 //! The table of objects and of what a real API server says of each, for the tests of `albedo check` and of the API server.
+//!
+//! A crate of its own, because the engine's tests use it and must not build what other tests do.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "for tests"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -72,7 +82,8 @@ fn plain(kind: &str) -> Value {
 /// Sets what a JSON pointer names, and what is missing on the way.
 fn set(object: &mut Value, pointer: &str, value: Value) {
     let mut at = object;
-    let tokens: Vec<String> = pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
+    let tokens: Vec<String> =
+        pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
     for (number, token) in tokens.iter().enumerate() {
         let is_list = tokens.get(number + 1).is_some_and(|next| next.parse::<usize>().is_ok());
         if let Value::Array(items) = at {
