@@ -6,6 +6,7 @@ mod subnet;
 
 use albedo_engine::describe::{self, describe};
 use albedo_engine::facts::{Aged, Facts, Subnet};
+use albedo_engine::finding::Finding;
 use albedo_engine::kinds::Key;
 use albedo_engine::link::{self, Discovery, Input, MemberState};
 use albedo_engine::settings::{CONTROLLER, Settings};
@@ -94,7 +95,7 @@ fn told(subnets: Vec<Subnet>) -> (MemberState, String, Vec<String>, String) {
     let view = world.view(&group, &Overlay::None);
     let input = Input { settings: &settings, view: &view, facts: &facts, existing: None, now: now() };
     let linked = link::link(input);
-    let texts: Vec<String> = linked.findings().map(|finding| finding.text()).collect();
+    let texts: Vec<String> = linked.findings().map(Finding::text).collect();
     let member = linked.members.first().expect("a member");
     let described =
         describe::Input { world: &world, settings: &settings, facts: &facts, events: &[], unread: &[], now: now() };

@@ -25,7 +25,7 @@ struct Policy {
     /// Name of the policy; the bindings are NAME-CLASS
     #[arg(long, default_value = "albedo-annotations")]
     name: String,
-    /// Names of the IngressClasses that are Albedo's
+    /// Names of the classes that are Albedo's
     #[arg(long = "class", default_value = "alb")]
     classes: Vec<String>,
     /// Warn instead of refusing

@@ -40,15 +40,15 @@ pub(super) fn choose(input: Input<'_>, wanted: &Wanted<'_>) -> Result<Vec<String
     let subnets = &known.value;
     let (settings, facts) = (input.settings, input.facts);
     let (scheme, ip_address_type) = (wanted.scheme, wanted.ip_address_type);
-    let discovery = |tags| Discovery { settings, facts, scheme, ip_address_type, tags };
+    let with_tags = |tags| Discovery { settings, facts, scheme, ip_address_type, tags };
     let chosen = match (&wanted.ask, wanted.existing) {
         (Some(Subnets::Named(list)), _) => {
             let found = named(input, list, subnets).and_then(|found| check(&found, wanted).map(|()| found));
             found.map(|found| found.into_iter().map(|subnet| subnet.id.clone()).collect())
         }
-        (Some(Subnets::Tagged(tags)), _) => discovered(discovery(Some(tags)), wanted),
+        (Some(Subnets::Tagged(tags)), _) => discovered(with_tags(Some(tags)), wanted),
         (None, Some(existing)) => Ok(existing.to_vec()),
-        (None, None) => discovered(discovery(None), wanted).map_err(|unusable| {
+        (None, None) => discovered(with_tags(None), wanted).map_err(|unusable| {
             let message = format!("couldn't auto-discover subnets: {}", unusable.message);
             Unusable { code: Code::NoSubnets, message, ..unusable }
         }),

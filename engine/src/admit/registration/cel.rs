@@ -24,6 +24,28 @@ pub(super) fn condition(row: &SettingRow) -> Option<Condition> {
         Grammar::Int32 { min, max } => number(min.into(), max.into()),
         Grammar::Int64 { min, max } => number(min, max),
         Grammar::OneOf(words) if !row.passed_on => (one_of(words), words.join(" or ")),
+        Grammar::StatusCodes(_) => (
+            "v.matches('^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$')".to_owned(),
+            "status codes and ranges, separated by commas: 200,301-302".to_owned(),
+        ),
+        Grammar::HealthCheckPort => {
+            let (port, _) = number(1, 65_535);
+            let cel = format!("v.size() > 0 && (!v.matches('^[+-]?[0-9]+$') || ({port}))");
+            (cel, "a port from 1 to 65535, traffic-port, or the name of a Service's port".to_owned())
+        }
+        Grammar::TrafficPort => {
+            let (port, _) = number(1, 65_535);
+            (format!("v == 'traffic-port' || ({port})"), "traffic-port, or a port from 1 to 65535".to_owned())
+        }
+        Grammar::OneOf(_) => return None,
+        other => return structured(other).or_else(|| text(other)),
+    };
+    Some(Condition { cel, words })
+}
+
+/// Texts of one piece.
+fn text(grammar: Grammar) -> Option<Condition> {
+    let (cel, words) = match grammar {
         Grammar::LoadBalancerName => (
             r"v.matches('^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$') && v.size() <= 32 && !v.startsWith('internal-')"
                 .to_owned(),
@@ -43,6 +65,15 @@ pub(super) fn condition(row: &SettingRow) -> Option<Condition> {
             "v.startsWith('ELBSecurityPolicy-')".to_owned(),
             "the name of a TLS policy: ELBSecurityPolicy-…".to_owned(),
         ),
+        // Any text, doubts, and words that AWS may know.
+        _ => return None,
+    };
+    Some(Condition { cel, words })
+}
+
+/// Lists, pairs, JSON and ARNs.
+fn structured(grammar: Grammar) -> Option<Condition> {
+    let (cel, words) = match grammar {
         Grammar::Cidrs => (each("i.contains('/')"), "CIDR blocks, separated by commas: 203.0.113.0/24".to_owned()),
         Grammar::Ids(prefix) => {
             (each(&format!("i.trim().startsWith({})", quoted(prefix))), format!("ids that begin with {prefix}"))
@@ -71,21 +102,7 @@ pub(super) fn condition(row: &SettingRow) -> Option<Condition> {
             "v in ['', 'none'] || v.matches('^arn:[a-z-]+:wafv2:')".to_owned(),
             "the ARN of a regional web ACL, or none".to_owned(),
         ),
-        Grammar::StatusCodes(_) => (
-            "v.matches('^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$')".to_owned(),
-            "status codes and ranges, separated by commas: 200,301-302".to_owned(),
-        ),
-        Grammar::HealthCheckPort => {
-            let (port, _) = number(1, 65_535);
-            let cel = format!("v.size() > 0 && (!v.matches('^[+-]?[0-9]+$') || ({port}))");
-            (cel, "a port from 1 to 65535, traffic-port, or the name of a Service's port".to_owned())
-        }
-        Grammar::TrafficPort => {
-            let (port, _) = number(1, 65_535);
-            (format!("v == 'traffic-port' || ({port})"), "traffic-port, or a port from 1 to 65535".to_owned())
-        }
-        // Any text, doubts, and words that AWS may know.
-        Grammar::Text | Grammar::Id(_) | Grammar::OneOf(_) => return None,
+        _ => return None,
     };
     Some(Condition { cel, words })
 }
