@@ -1,6 +1,7 @@
 //! What `kubectl apply` answers: a real API server asks this Albedo, a real kubectl prints what it says.
 
 pub mod cases;
+pub mod codes;
 pub mod defaults;
 pub mod policy;
 pub mod renderings;

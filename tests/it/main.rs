@@ -70,7 +70,7 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use admission::{cases, defaults, policy, renderings};
+use admission::{cases, codes, defaults, policy, renderings};
 use base::{Base, Lazy};
 
 type Test = fn(Arc<Base>) -> LocalBoxFuture<'static, Result<()>>;
@@ -107,6 +107,7 @@ const TESTS: &[(&str, Test)] = tests![
     api_server::it_says_what_the_table_says,
     net::the_policy_refuses_nothing_that_admission_admits,
     renderings::refusals_read_well,
+    codes::every_code_through_kubectl,
     lifecycle::an_ingress_becomes_a_load_balancer,
     lifecycle::edits_write_only_what_they_must,
     lifecycle::pods_come_and_go,
