@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod export;
 mod facts;
 mod files;
 mod flags;
@@ -58,6 +59,8 @@ enum Command {
     IamPolicy(iam::IamPolicy),
     /// Print the webhook configurations.
     WebhookConfig(manifests::WebhookConfig),
+    /// Print objects that check Ingresses while no replica is up.
+    Export(export::Export),
 }
 
 /// Runs the command line. The exit code is 0 on success, 1 if findings refuse something, 2 if the command could not run.
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Crds => manifests::crds(),
         Command::IamPolicy(options) => options.run(),
         Command::WebhookConfig(options) => options.run(),
+        Command::Export(export) => export.run(),
     };
     outcome.unwrap_or_else(|error| {
         printing::say(&format!("albedo: {error:#}"));

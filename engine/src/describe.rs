@@ -114,6 +114,8 @@ pub struct Description {
     pub waits: Vec<String>,
     /// What is wrong with it, or blocks its group.
     pub faults: Vec<Fault>,
+    /// What becomes of each subnet of the account, if subnets are discovered for its load balancer.
+    pub subnets: Vec<String>,
     /// Events, the latest first.
     pub events: Vec<Event>,
     /// What could not be read.
@@ -142,12 +144,14 @@ pub fn describe(key: &Key, input: Input<'_>) -> Option<Description> {
         groups: Vec::new(),
         waits: Vec::new(),
         faults: Vec::new(),
+        subnets: Vec::new(),
         events: input.events.to_vec(),
         unread: input.unread.to_vec(),
     };
     for part in parts {
         description.waits.extend(part.waits);
         description.faults.extend(part.faults);
+        description.subnets.extend(part.subnets);
         description.groups.push(part.group);
     }
     if let Some(hosts) = description.groups.iter().find(|group| !group.is_leaving).and_then(Group::host) {

@@ -11,6 +11,7 @@ mod certificates;
 mod conflict;
 mod desired;
 mod discovered;
+mod discovery;
 mod existing;
 mod faults;
 mod findings;
@@ -24,10 +25,13 @@ mod logs;
 mod members;
 mod merge;
 mod named;
+mod namesakes;
 mod nlb;
 mod optimiser;
 mod placement;
+mod prefix_lists;
 mod protection;
+mod protocol_versions;
 mod quarantined;
 mod rules;
 mod security_group_total;
@@ -51,6 +55,7 @@ use crate::stack::Desired;
 
 pub use crate::compile::Origin;
 pub use candidate::{Candidate, candidates};
+pub use discovery::{Discovery, Look, Standing, looks_of};
 pub use existing::{Existing, ExistingNlb};
 use findings::Findings;
 use group::Group;
@@ -167,7 +172,11 @@ fn build(
     unless_any(totals::victims(group, members, &totals))?;
     totals::warn(group, members, &totals, findings);
     security_group_total::warn_of_unweighed_lists(group, &desired, findings);
+    discovery::warn_of_zones(group, &desired, findings);
     logs::check(group, &desired, findings);
+    namesakes::check(group, findings);
+    prefix_lists::check(group, &desired, findings);
+    protocol_versions::check(group, redirected, findings);
     unremembered::report(input.view, findings);
     Ok(Built { desired: Some(desired).filter(|_| goes_on), origins: routing.origins, fragments })
 }

@@ -280,9 +280,7 @@ impl Manifests {
             kind = FaultKind::GoneApi;
             misfits.push(gone);
         } else {
-            if row.kind == "Ingress" {
-                misfits.extend(schema::unknown_fields(&node));
-            }
+            misfits.extend(schema::unknown_fields(row.kind, &node));
             match (row.read)(&node, &subject) {
                 Ok(object) => {
                     // A misspelt field is reported once, as misspelt.

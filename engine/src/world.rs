@@ -73,6 +73,10 @@ pub struct World {
     claims: BTreeMap<GroupId, BTreeSet<Key>>,
     /// Ingress → groups whose finalizers it has, the reverse of `claims`.
     claims_of: BTreeMap<Key, BTreeSet<GroupId>>,
+    /// `load-balancer-name` → members that have it.
+    balancer_names: BTreeMap<String, BTreeSet<Key>>,
+    /// Member → its `load-balancer-name`, the reverse of `balancer_names`.
+    balancer_name_of: BTreeMap<Key, String>,
     /// Service → Ingresses that refer to it.
     service_users: BTreeMap<Key, BTreeSet<Key>>,
     /// Ingress → Services that it refers to, the reverse of `service_users`.

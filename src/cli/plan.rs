@@ -67,7 +67,7 @@ impl Show {
         };
         let facts = facts::read(self.facts.as_deref())?;
         let paths: Vec<PathBuf> = self.paths.into_iter().chain(self.filename).collect();
-        let (plans, mut whole) = desired(&paths, &settings, &facts)?;
+        let (plans, mut whole) = desired(&paths, &settings, &facts, !json && self.diff.is_empty())?;
         if self.diff.is_empty() {
             if json {
                 printing::put(
@@ -79,7 +79,7 @@ impl Show {
                 }
             }
         } else {
-            let (before, sound) = desired(&self.diff, &settings, &facts)?;
+            let (before, sound) = desired(&self.diff, &settings, &facts, false)?;
             whole &= sound;
             let changes = plan::compare(&before, &plans);
             if json {
@@ -94,8 +94,13 @@ impl Show {
     }
 }
 
-/// The desired state of each group in the files, and whether it includes all Ingresses.
-fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Result<(Vec<Desired>, bool)> {
+/// The desired state of each group in the files, and whether it includes all Ingresses. `explains`: what becomes of each subnet is noted.
+fn desired(
+    paths: &[PathBuf],
+    settings: &Settings,
+    facts: &Facts,
+    explains: bool,
+) -> anyhow::Result<(Vec<Desired>, bool)> {
     let files = files::read(paths, settings)?;
     let mut whole = files.faults.is_empty();
     for fault in &files.faults {
@@ -107,7 +112,8 @@ fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Res
     let mut all = Vec::new();
     for group in files.world.group_ids() {
         let view = files.world.view(&group, &Overlay::None);
-        let linked = link::link(link::Input { settings, view: &view, facts, existing: None, now: Timestamp::now() });
+        let input = link::Input { settings, view: &view, facts, existing: None, now: Timestamp::now() };
+        let linked = link::link(input);
         for member in linked.members.iter().filter(|member| member.state != MemberState::Linked) {
             whole = false;
             for finding in causes(&member.findings, Effect::MemberQuarantined) {
@@ -122,6 +128,9 @@ fn desired(paths: &[PathBuf], settings: &Settings, facts: &Facts) -> anyhow::Res
         }
         for finding in linked.findings().filter(|finding| finding.code == Code::UnreachedRule) {
             printing::say(&format!("note: {}: {finding}", finding.subject));
+        }
+        for look in link::looks_of(input).into_iter().filter(|_| explains) {
+            printing::say(&format!("note: discovery for group {group}: {look}"));
         }
         all.extend(linked.desired.map(|desired| without_guesses(desired, &view)));
     }

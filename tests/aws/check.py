@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Holds the emulator to what its README says of time and faults, through calls of a real SDK.  check.py PORT [TEST …]"""
 import json
+import pathlib
+import re
 import sys
 import threading
 import time
@@ -8,6 +10,8 @@ import unittest
 import urllib.request
 
 import boto3
+import botocore.session
+import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
@@ -717,6 +721,58 @@ class Policies(Case):
         with self.assertRaises(ClientError) as caught:
             self.elb.describe_load_balancers()
         self.assertEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], 500)
+
+
+class Combinations(Case):
+    """What AWS refuses in combination and moto takes."""
+
+    def test_versions_of_http_need_https(self):
+        tg = self.elb.create_target_group(Name="h2", Protocol="HTTP", ProtocolVersion="HTTP2", Port=80, VpcId=self.world["vpcId"], TargetType="ip")["TargetGroups"][0]["TargetGroupArn"]
+        lb, forward = self.balancer(), [{"Type": "forward", "TargetGroupArn": tg}]
+        self.refused("InvalidLoadBalancerAction", self.elb.create_listener, LoadBalancerArn=lb["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=forward)
+        listener = self.listener(lb, self.group())
+        condition = [{"Field": "path-pattern", "Values": ["/a"]}]
+        self.refused("InvalidLoadBalancerAction", self.elb.create_rule, ListenerArn=listener, Priority=1, Conditions=condition, Actions=forward)
+        self.refused("InvalidLoadBalancerAction", self.elb.modify_listener, ListenerArn=listener, DefaultActions=forward)
+        control("seed", self.region, [{"kind": "certificate", "domains": ["a.example.com"]}])
+        acm = self.client("acm").list_certificates()["CertificateSummaryList"][0]["CertificateArn"]
+        self.elb.create_listener(LoadBalancerArn=lb["LoadBalancerArn"], Protocol="HTTPS", Port=443, Certificates=[{"CertificateArn": acm}], DefaultActions=forward)
+
+    def test_only_internet_facing_ones_have_public_addresses(self):
+        subnets = [s["id"] for s in self.world["subnets"] if s["public"]]
+        pools, kind = {"Ipv4IpamPoolId": "ipam-pool-0a"}, "dualstack-without-public-ipv4"
+        self.refused("InvalidConfigurationRequest", self.elb.create_load_balancer, Name="a", Subnets=subnets, Scheme="internal", IpAddressType=kind)
+        self.refused("InvalidConfigurationRequest", self.elb.create_load_balancer, Name="a", Subnets=subnets, Scheme="internal", IpamPools=pools)
+        made = self.elb.create_load_balancer(Name="a", Subnets=subnets, Scheme="internal")["LoadBalancers"][0]["LoadBalancerArn"]
+        self.refused("InvalidConfigurationRequest", self.elb.set_ip_address_type, LoadBalancerArn=made, IpAddressType=kind)
+        self.refused("InvalidConfigurationRequest", self.elb.modify_ip_pools, LoadBalancerArn=made, IpamPools=pools)
+        self.elb.create_load_balancer(Name="b", Subnets=subnets, Scheme="internet-facing", IpamPools=pools)
+
+    def test_five_security_groups_are_the_most(self):
+        groups = [self.ec2.create_security_group(GroupName=f"g{n}", Description="x", VpcId=self.world["vpcId"])["GroupId"] for n in range(6)]
+        lb = self.balancer()["LoadBalancerArn"]
+        self.refused("InvalidConfigurationRequest", self.elb.set_security_groups, LoadBalancerArn=lb, SecurityGroups=groups)
+        self.elb.set_security_groups(LoadBalancerArn=lb, SecurityGroups=groups[:5])
+
+    def test_an_application_cookie_needs_its_name(self):
+        sticky = [{"Key": "stickiness.enabled", "Value": "true"}, {"Key": "stickiness.type", "Value": "app_cookie"}]
+        tg = self.group()
+        self.refused("InvalidConfigurationRequest", self.elb.modify_target_group_attributes, TargetGroupArn=tg, Attributes=sticky)
+        self.elb.modify_target_group_attributes(TargetGroupArn=tg, Attributes=[*sticky, {"Key": "stickiness.app_cookie.cookie_name", "Value": "SID"}])
+
+
+class Refusals(unittest.TestCase):
+    def test_every_error_code_of_the_operations_in_use_is_in_the_table(self):
+        here = pathlib.Path(__file__).parent
+        used = re.findall(r'row\((?:\w+::)*(\w+), "(\w+)"', (here / "../../engine/src/plan/operation/describe.rs").read_text())
+        services = {"Ec2": "ec2", "Elbv2": "elbv2", "WafV2": "wafv2", "WafRegional": "waf-regional", "Shield": "shield"}
+        listed = {code for row in yaml.safe_load((here / "refusals.yaml").read_text()) for code in row.get("aws", [])}
+        session, missing = botocore.session.get_session(), set()
+        for service, operation in sorted(set(used)):
+            shapes = session.get_service_model(services[service]).operation_model(operation).error_shapes
+            missing |= {code for s in shapes if (code := s.metadata.get("error", {}).get("code", s.name)) not in listed}
+        self.assertGreater(len(set(used)), 36)
+        self.assertEqual(missing, set(), "error codes that no row of refusals.yaml has")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
-"""Combinations and values that AWS refuses and moto takes: sticky targets behind a forward that is not sticky, hosts, values of attributes.
+"""Combinations and values that AWS refuses and moto takes: sticky targets behind a forward that is not sticky, hosts, values of attributes,
+versions of HTTP behind HTTP listeners, public addresses of internal load balancers, too many security groups.
 
-Sources: <https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/2734> for the words of stickiness, and of the API reference
-API_HostHeaderConditionConfig, API_LoadBalancerAttribute and API_TargetGroupAttribute.
+Sources: <https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/2734> for the words of stickiness, and
+<https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/4497> for those of versions; <https://github.com/boto/boto3/issues/177> for security
+groups; <https://github.com/terraform-aws-modules/terraform-aws-alb/issues/242> for the cookie; of the API reference API_HostHeaderConditionConfig,
+API_LoadBalancerAttribute and API_TargetGroupAttribute. What AWS says of addresses is not known; the guide says that only internet-facing ones have them.
 """
 import re
 
 from moto.elbv2.models import ELBv2Backend as B
 from moto.elbv2.responses import ELBV2Response as R
 
-from strict import E, patch
+from strict import E, patch, target_groups_in
 
 BOOL = ("true", "false")
 WEEK = 604_800
@@ -28,10 +31,16 @@ VALUES = {
 LOGS = ("access_logs", "connection_logs", "health_check_logs")
 
 
+MOST_SECURITY_GROUPS = 5  # of a network interface
+
+
 def install():
     _stickiness()
     _hosts()
     _attributes()
+    _versions()
+    _addresses()
+    _security_groups()
 
 
 # ------------------------------------------------------------------------------------------------- stickiness
@@ -118,5 +127,62 @@ def _attributes():
 
     @patch(R, "modify_target_group_attributes")
     def _(old, self):
-        _check_values(self._get_params().get("Attributes") or [])
+        p = self._get_params()
+        given = {a["Key"]: str(a.get("Value", "")) for a in p.get("Attributes") or []}
+        _check_values(p.get("Attributes") or [])
+        tg = self.elbv2_backend.target_groups.get(p.get("TargetGroupArn"))
+        has = {**(tg.attributes if tg else {}), **given}
+        if (has.get("stickiness.enabled"), has.get("stickiness.type")) == ("true", "app_cookie") and not has.get("stickiness.app_cookie.cookie_name"):
+            raise E("InvalidConfigurationRequest", "You must set an application cookie name to enable stickiness of type 'app_cookie'")
         return old(self)
+
+
+# ------------------------------------------------------------------------------------------------- versions of HTTP
+def _versions():
+    def check(backend, protocol, actions):
+        for arn in target_groups_in(actions):
+            tg = backend.target_groups.get(arn)
+            version = getattr(tg, "protocol_version", None) or "HTTP1"
+            if protocol == "HTTP" and version != "HTTP1":
+                raise E("InvalidLoadBalancerAction", f"Listener protocol 'HTTP' is not supported with a target group with the protocol-version '{version}'")
+
+    for name in ("create_listener", "modify_listener", "create_rule", "modify_rule"):
+        @patch(R, name)
+        def _(old, self):
+            p, backend = self._get_params(), self.elbv2_backend
+            listeners = [li for lb in backend.load_balancers.values() for li in lb.listeners.values()]
+            hit = next((li for li in listeners if li.arn == p.get("ListenerArn") or p.get("RuleArn") in li.rules), None)
+            check(backend, p.get("Protocol") or (hit.protocol if hit else None), (p.get("Actions") or []) + (p.get("DefaultActions") or []))
+            return old(self)
+
+
+# ------------------------------------------------------------------------------------------------- load balancers
+def _addresses():
+    def check(scheme, kind, pools):
+        if scheme == "internal" and kind == "dualstack-without-public-ipv4":
+            raise E("InvalidConfigurationRequest", "IP address type 'dualstack-without-public-ipv4' is for internet-facing load balancers only")
+        if scheme == "internal" and pools:
+            raise E("InvalidConfigurationRequest", "IPAM pools are for internet-facing load balancers only")
+
+    @patch(R, "create_load_balancer")
+    def _(old, self):
+        p = self._get_params()
+        check(p.get("Scheme"), p.get("IpAddressType"), p.get("IpamPools"))
+        return old(self)
+
+    for name in ("set_ip_address_type", "modify_ip_pools"):
+        @patch(R, name)
+        def _(old, self):
+            p = self._get_params()
+            lb = self.elbv2_backend.load_balancers.get(p.get("LoadBalancerArn"))
+            check(lb.scheme if lb else None, p.get("IpAddressType"), p.get("IpamPools"))
+            return old(self)
+
+
+def _security_groups():
+    for name in ("create_load_balancer", "set_security_groups"):
+        @patch(R, name)
+        def _(old, self):
+            if len(self._get_params().get("SecurityGroups") or []) > MOST_SECURITY_GROUPS:
+                raise E("InvalidConfigurationRequest", "The maximum number of security groups per load balancer has been reached")
+            return old(self)

@@ -60,7 +60,7 @@ pub const ENGINE: &[RoomRow] = rows! {
     describe:   ["finding", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "ledger", "link", "plan"] [TYPES];
     admit:      ["clean", "finding", "glob", "stack", "kinds", "facts", "settings", "annotation", "world", "compile", "traffic", "ledger", "link", "targets", "plan"] [TYPES];
     check:      ["clean", "finding", "world", "admit", "manifest"] [];
-    preflight:  ["clean", "finding", "stack", "kinds", "facts", "settings", "annotation", "lbc", "world", "targets", "admit", "manifest", "check"] [TYPES];
+    preflight:  ["clean", "finding", "stack", "kinds", "facts", "settings", "annotation", "lbc", "world", "link", "targets", "admit", "manifest", "check"] [TYPES];
     report:     ["clean", "finding", "stack", "settings", "kinds", "world", "ledger", "link", "plan"] [TYPES];
 };
 

@@ -1,6 +1,7 @@
 //! What `kubectl apply` answers: a real API server asks this Albedo, a real kubectl prints what it says.
 
 pub mod cases;
+pub mod codes;
 pub mod defaults;
 pub mod platform;
 pub mod policy;
@@ -15,7 +16,7 @@ use crate::fixture::Fixture;
 use crate::objects::{rule, service};
 
 /// Everything that kubectl printed.
-fn said(out: &Output) -> String {
+pub fn said(out: &Output) -> String {
     [&out.stderr, &out.stdout].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
 }
 
@@ -47,7 +48,7 @@ fn silent(what: &str, out: &Output) -> Result<()> {
 }
 
 /// One rule, `/` to the Service web.
-fn plain() -> Value {
+pub fn plain() -> Value {
     json!([rule(None, &[("/", "Prefix", "web", 80)])])
 }
 

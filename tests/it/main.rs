@@ -10,6 +10,7 @@ mod absence;
 mod addons;
 mod admission;
 mod adoption;
+mod api_server;
 mod aws_troubles;
 mod base;
 mod beside;
@@ -39,6 +40,7 @@ mod liveness;
 mod load;
 mod metrics;
 mod names;
+mod net;
 mod objects;
 mod older;
 mod permissions;
@@ -69,7 +71,7 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use admission::{cases, defaults, platform, policy, renderings};
+use admission::{cases, codes, defaults, platform, policy, renderings};
 use base::{Base, Lazy};
 
 type Test = fn(Arc<Base>) -> LocalBoxFuture<'static, Result<()>>;
@@ -105,7 +107,10 @@ const TESTS: &[(&str, Test)] = tests![
     policy::others_are_left_alone,
     policy::odd_shapes_are_answered,
     policy::while_albedo_is_down,
+    api_server::it_says_what_the_table_says,
+    net::the_policy_refuses_nothing_that_admission_admits,
     renderings::refusals_read_well,
+    codes::every_code_through_kubectl,
     lifecycle::an_ingress_becomes_a_load_balancer,
     lifecycle::edits_write_only_what_they_must,
     lifecycle::pods_come_and_go,

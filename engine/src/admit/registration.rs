@@ -9,9 +9,12 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
+mod cel;
 mod conditions;
+mod policy;
 mod rows;
 
+pub use policy::policy;
 pub use rows::{GATES, GATES_PATH, PRE_STOP, PRE_STOP_PATH, ROWS};
 
 /// The label, and its value, of what the chart makes.

@@ -23,7 +23,7 @@ const CAUSES: usize = 100;
 /// The most characters of one cause, which may quote a value of any length.
 const TEXT: usize = 2_000;
 /// The label that sets the mode of a namespace.
-const MODE_LABEL: &str = "albedo.dev/admission";
+pub(super) const MODE_LABEL: &str = "albedo.dev/admission";
 /// The label of a namespace that decides about Ingresses of other namespaces that take its requests, and the value that refuses them.
 const TAKEOVER_LABEL: &str = "albedo.dev/takeover";
 const FORBID: &str = "forbid";

@@ -127,6 +127,12 @@ impl Kind {
         }
     }
 
+    /// The service in its ARNs.
+    #[must_use]
+    pub const fn service(self) -> &'static str {
+        self.form().0
+    }
+
     /// The form of its ARNs.
     #[must_use]
     pub const fn shape(self) -> &'static str {

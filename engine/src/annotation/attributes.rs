@@ -156,11 +156,22 @@ fn by_prefix(key: &str, owner: Owner) -> Option<&'static str> {
     })
 }
 
-/// Attributes of one value that exclude each other. What stands in AWS already can't be seen here.
+/// Attributes of one value that exclude or need each other. What stands in AWS already can't be seen here. The words of AWS on cookies:
+/// <https://github.com/terraform-aws-modules/terraform-aws-alb/issues/242>.
 fn conflicts(pairs: &[Pair]) -> Vec<ParseError> {
     let get = |key: &str| pairs.iter().rev().find(|pair| pair.key == key);
-    let Some(algorithm) = get("load_balancing.algorithm.type") else { return Vec::new() };
+    let is = |key: &str, value: &str| get(key).is_some_and(|pair| pair.value == value);
     let mut found = Vec::new();
+    let cookie = get("stickiness.app_cookie.cookie_name").filter(|pair| !pair.value.is_empty());
+    if let Some(pair) = get("stickiness.type").filter(|pair| pair.value == "app_cookie")
+        && is("stickiness.enabled", "true")
+        && cookie.is_none()
+    {
+        let message = "stickiness.type=app_cookie needs the name of the application's cookie";
+        let error = ParseError::at_place(message, pair.place.clone());
+        found.push(error.help("add stickiness.app_cookie.cookie_name=NAME, or write stickiness.type=lb_cookie"));
+    }
+    let Some(algorithm) = get("load_balancing.algorithm.type") else { return found };
     if let Some(pair) = get("load_balancing.algorithm.anomaly_mitigation")
         && pair.value == "on"
         && algorithm.value != "weighted_random"
@@ -219,6 +230,12 @@ mod tests {
                 Owner::TargetGroup,
                 "load_balancing.algorithm.type=weighted_random,load_balancing.algorithm.anomaly_mitigation=on",
             ),
+            (
+                Owner::TargetGroup,
+                "stickiness.enabled=true,stickiness.type=app_cookie,stickiness.app_cookie.cookie_name=SID",
+            ),
+            // What AWS has from an earlier time cannot be seen here.
+            (Owner::TargetGroup, "stickiness.type=app_cookie"),
             (Owner::Listener, "routing.http.response.server.enabled=false"),
             (Owner::Listener, "routing.http.response.access_control_allow_methods.header_value=GET\\,POST"),
             (Owner::NetworkLoadBalancer, "dns_record.client_routing_policy=any_availability_zone"),
@@ -289,6 +306,12 @@ mod tests {
             Owner::TargetGroup,
             "slow_start.duration_seconds=30,load_balancing.algorithm.type=least_outstanding_requests",
             "slow_start.duration_seconds needs round_robin",
+            false,
+        ),
+        (
+            Owner::TargetGroup,
+            "stickiness.enabled=true,stickiness.type=app_cookie",
+            "stickiness.type=app_cookie needs the name of the application's cookie",
             false,
         ),
         (Owner::Listener, "tcp.idle_timeout.seconds=60", "a Network Load Balancer's listener has it", false),

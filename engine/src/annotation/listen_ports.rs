@@ -30,20 +30,33 @@ pub fn read(raw: &str) -> Decoded<Vec<(Protocol, u16)>> {
     if entries.is_empty() {
         return refuse(ParseError::new(format!("empty listen-ports configuration: `{}`", shown(raw))));
     }
-    let (mut pairs, mut refused) = (Vec::new(), Vec::new());
+    let (mut pairs, mut refused, mut doubtful) = (Vec::<(Protocol, u16)>::new(), Vec::new(), Vec::new());
     for (index, entry) in entries.iter().enumerate() {
         for (name, port) in entry {
+            let pointer = || {
+                let mut pointer = format!("/{index}");
+                push_token(&mut pointer, name);
+                pointer
+            };
             match pair(name, *port) {
-                Ok(pair) => pairs.push(pair),
+                Ok(pair) => {
+                    doubtful.extend(taken(&pairs, pair).map(|message| ParseError::at_json(message, pointer()).doubt()));
+                    pairs.push(pair);
+                }
                 Err(messages) => {
-                    let mut pointer = format!("/{index}");
-                    push_token(&mut pointer, name);
+                    let pointer = pointer();
                     refused.extend(messages.into_iter().map(|message| ParseError::at_json(message, &pointer)));
                 }
             }
         }
     }
-    Decoded { value: refused.is_empty().then_some(pairs), refused, doubtful: Vec::new() }
+    Decoded { value: refused.is_empty().then_some(pairs), refused, doubtful }
+}
+
+/// A port has one listener: what is said of a pair whose port is there already with the other protocol.
+fn taken(pairs: &[(Protocol, u16)], (protocol, port): (Protocol, u16)) -> Option<String> {
+    let (other, _) = pairs.iter().rev().find(|(_, before)| *before == port).filter(|(other, _)| *other != protocol)?;
+    Some(format!("port {port} is there for {other} already: it becomes {protocol}, and {other} has no listener on it"))
 }
 
 fn pair(name: &str, port: i32) -> Result<(Protocol, u16), Vec<String>> {
@@ -92,6 +105,19 @@ mod tests {
         ];
         for (raw, expected) in table {
             assert_eq!(read(raw).accepted().as_deref(), Ok(expected), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_port_has_one_listener() {
+        for (raw, expected) in [
+            (
+                r#"[{"HTTP":80},{"HTTPS":80}]"#,
+                &["port 80 is there for HTTP already: it becomes HTTPS, and HTTP has no listener on it"][..],
+            ),
+            (r#"[{"HTTP":80},{"HTTPS":443},{"HTTP":80}]"#, &[]),
+        ] {
+            assert_eq!(read(raw).doubts(), expected, "{raw}");
         }
     }
 

@@ -6,8 +6,8 @@ use super::{CertificatesSpec, Compiler, Fragment, ListenerSpec};
 use crate::annotation::catalogue::{
     CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING as MAPPING, LISTEN_PORTS, LISTENER_ATTRIBUTES,
 };
-use crate::annotation::{Resolved, SettingRow, Source, Value, Values, arn};
-use crate::finding::Code;
+use crate::annotation::{AcmCertificateArn, Resolved, SettingRow, Source, Value, Values, arn};
+use crate::finding::{Code, Effect};
 use crate::stack::Protocol;
 
 const CERTIFICATES: &SettingRow = &CERTIFICATE_ARN.row;
@@ -30,13 +30,31 @@ impl Compiler<'_> {
         }
     }
 
-    fn check_region(&mut self, given: &str) {
-        let Some((arn, region)) = arn::Arn::parse(given).ok().zip(self.context.facts.region.as_ref()) else { return };
-        if !arn.region.is_empty() && arn.region != *region {
+    /// What is known not to be there: a certificate of another region, or one that ACM does not list among those of the account.
+    fn check_certificate(&mut self, given: &str) {
+        let facts = self.context.facts;
+        let Some((arn, region)) = arn::Arn::parse(given).ok().zip(facts.region.as_ref()) else { return };
+        if arn.region.is_empty() {
+            return;
+        }
+        if arn.region != *region {
             let message = format!("the certificate is in region {}, the load balancer will be in {region}", arn.region);
             let fix = format!("use a certificate of region {region}");
             self.reader.refuse(Code::CertificateElsewhere, CERTIFICATES.key, given, message).fix = fix;
+            return;
         }
+        // Of certificates that cannot be listed nothing is known, and of an ARN that is none something else is told.
+        let Some(known) = facts.certificates.as_ref().filter(|_| AcmCertificateArn::parse(given).is_ok()) else {
+            return;
+        };
+        if known.value.iter().any(|certificate| certificate.arn == given) {
+            return;
+        }
+        let message = format!("couldn't find certificate {given} among the issued ones of this account and region");
+        let finding = self.reader.refuse(Code::CertificateNotFound, CERTIFICATES.key, given, message);
+        finding.fix = "name a certificate that ACM has issued in this account and region".to_owned();
+        // It may be issued before its listener is made: AWS has the last word.
+        finding.effect = Effect::Nothing;
     }
 
     fn hosts(&self) -> Vec<String> {
@@ -79,7 +97,7 @@ impl Compiler<'_> {
         }
         let named = values.resolved(&CERTIFICATE_ARN).filter(|named| self.tls && named.source != Source::Class);
         for given in named.into_iter().flat_map(|named| named.value) {
-            self.check_region(&given);
+            self.check_certificate(&given);
         }
         self.find_trust_stores(values, &ports);
         let mut listeners = BTreeMap::new();

@@ -141,18 +141,21 @@ pub(super) struct Part {
     pub(super) summary: String,
     pub(super) waits: Vec<String>,
     pub(super) faults: Vec<Fault>,
+    pub(super) subnets: Vec<String>,
 }
 
 /// Describes a group of an Ingress.
 pub(super) fn part(key: &Key, view: &View, input: Input<'_>) -> Part {
     let existing = link::Existing::remembered(view.ledger.as_deref());
     let (settings, facts, existing) = (input.settings, input.facts, existing.as_ref());
-    let linked = link::link(link::Input { settings, view, facts, existing, now: input.now });
+    let of_link = link::Input { settings, view, facts, existing, now: input.now };
+    let linked = link::link(of_link);
     let status = view.ledger.as_deref().and_then(|ledger| ledger.status.as_ref());
     let leaving = left(key, view);
     let group = group(key, view, &linked, status, input);
     let faults = faults(key, view, &linked, status, input);
-    let mut part = Part { group, state: State::UnderWay, summary: String::new(), waits: Vec::new(), faults };
+    let subnets = link::looks_of(of_link);
+    let mut part = Part { group, state: State::UnderWay, summary: String::new(), waits: Vec::new(), faults, subnets };
     match leaving {
         Some(leaving) => part.leaves(leaving, view, status),
         None => part.stays(key, view, status, input),

@@ -21,6 +21,7 @@ pub(super) fn text(of: &Description, now: Timestamp) -> String {
     }
     lines.list("waits for", of.waits.iter().cloned());
     lines.list("findings", of.faults.iter().map(fault));
+    lines.list("subnets by discovery", of.subnets.iter().cloned());
     lines.list("could not be read, so there may be more findings", of.unread.iter().cloned());
     let more = of.events.len().saturating_sub(EVENTS);
     let shown = of.events.iter().take(EVENTS).map(|one| event(one, now));

@@ -75,7 +75,7 @@ pub fn findings_page() -> String {
     page.push_str(
         "The codes of findings in `albedo check`, admission and the events of an Ingress. A code never changes. In the examples an \
          Ingress `web` of class `alb` leads to the Service `app`, which is of type NodePort and has port 80; `siblings` are other \
-         members of its group by their annotations, `before` is what it was before an update. `albedo explain CODE` says the same.\n",
+         members of its group by their annotations, `before` is what it was before an update, `subnets` are further subnets of the account. `albedo explain CODE` says the same.\n",
     );
     for (tier, title) in [
         (Tier::Static, "The object alone"),

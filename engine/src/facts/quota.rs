@@ -24,8 +24,8 @@ macro_rules! quotas {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$quota,)+];
 
-            /// Its name in `DescribeAccountLimits`. The quota of security groups is not there: it has its
-            /// code in Service Quotas.
+            /// Its name in `DescribeAccountLimits`. Quotas of security groups are not there: they have their
+            /// codes in Service Quotas.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$quota => $name,)+ }
@@ -41,6 +41,12 @@ macro_rules! quotas {
             #[must_use]
             pub fn is_adjustable(self) -> bool {
                 match self { $(Self::$quota => $adjustable,)+ }
+            }
+
+            /// Whether `DescribeAccountLimits` tells it.
+            #[must_use]
+            pub fn is_told_with_limits(self) -> bool {
+                !self.name().starts_with("L-")
             }
 
             /// Whether Ingresses use it up. Targets come and go independently of Ingresses, so no Ingress is left out for them.
@@ -69,6 +75,7 @@ quotas! {
     // Documented as fixed, but some accounts have more: only the limit that AWS reports for the account counts.
     ConditionWildcards = "condition-wildcards-per-alb-rule", 6, true, "wildcards of a rule";
     SecurityGroupRules = "L-0EA8095F", 60, true, "inbound rules of a security group";
+    SecurityGroups = "L-2AFB9258", 5, true, "security groups on a load balancer";
     // https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-limits.html
     FrontendListeners = "listeners-per-network-load-balancer", 50, true, "listeners on the frontend NLB";
 }

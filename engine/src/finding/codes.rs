@@ -267,6 +267,11 @@ codes! {
         "write the full name of the host, without protocol and port",
         accepts: "spec: {rules: [{host: '*.example.com', http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}",
         refuses: "spec: {rules: [{host: app, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}]}";
+    AddressesOfInternal = "ALB036", Static, certain, MemberQuarantined, "addresses that an internal load balancer does not have",
+        "Only an internet-facing load balancer has public addresses. So dualstack-without-public-ipv4 and an IPAM pool for them need this scheme, and AWS refuses them for an internal one.",
+        "set scheme: internet-facing, or remove the annotation",
+        accepts: "annotations: {'{p}scheme': internet-facing, '{p}ipam-ipv4-pool-id': ipam-pool-0a1b2c3d4e5f60718}",
+        refuses: "annotations: {'{p}scheme': internal, '{p}ipam-ipv4-pool-id': ipam-pool-0a1b2c3d4e5f60718}";
     InvalidBinding = "ALB040", Static, certain, Nothing, "binding that cannot be used",
         "A TargetGroupBinding registers pods or nodes as targets of a target group; with this value of the field it cannot register any.",
         "correct the field of the TargetGroupBinding",
@@ -362,6 +367,16 @@ codes! {
         "use a value that the policy allows, or have the IngressPolicy changed",
         accepts: "annotations: {'{p}scheme': internal}\nobjects: [{apiVersion: albedo.dev/v1alpha1, kind: IngressPolicy, metadata: {name: private}, spec: {settings: {scheme: {allowed: [internal]}}}}]",
         refuses: "annotations: {'{p}scheme': internet-facing}\nobjects: [{apiVersion: albedo.dev/v1alpha1, kind: IngressPolicy, metadata: {name: private}, spec: {settings: {scheme: {allowed: [internal]}}}}]";
+    ProtocolVersionNeedsHttps = "ALB117", Cluster, certain, Nothing, "protocol version that needs HTTPS",
+        "AWS refuses a target group of version HTTP2 or GRPC behind an HTTP listener: Listener protocol 'HTTP' is not supported with a target group with the protocol-version 'HTTP2'.",
+        "listen on HTTPS alone, set ssl-redirect, or remove backend-protocol-version",
+        accepts: "annotations: {'{p}backend-protocol-version': HTTP2, '{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}",
+        refuses: "annotations: {'{p}backend-protocol-version': HTTP2}";
+    NameInUse = "ALB116", Cluster, certain, Nothing, "name of another load balancer",
+        "Names of load balancers are unique in an account and region. If two groups give theirs one name, AWS refuses the second one, or both change the same load balancer.",
+        "write another load-balancer-name, leave it out, or put the Ingresses into one group",
+        accepts: "annotations: {'{p}load-balancer-name': two}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: first, namespace: shop, annotations: {'{p}load-balancer-name': one}}, spec: {ingressClassName: alb, defaultBackend: {service: {name: app, port: {number: 80}}}}}]",
+        refuses: "annotations: {'{p}load-balancer-name': one}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: first, namespace: shop, annotations: {'{p}load-balancer-name': one}}, spec: {ingressClassName: alb, defaultBackend: {service: {name: app, port: {number: 80}}}}}]";
     TargetGroupBound = "ALB120", Cluster, certain, Nothing, "target group that is bound already",
         "Two bindings of one target group would deregister each other's targets. Only the older one is used.",
         "bind a target group of your own, or delete the other TargetGroupBinding",
@@ -392,8 +407,8 @@ codes! {
         "tag subnets in two zones with kubernetes.io/role/elb=1 (internet-facing) or kubernetes.io/role/internal-elb=1 (internal)",
         accepts: "{}",
         refuses: "annotations: {'{p}ip-address-type': dualstack}";
-    CertificateNotFound = "ALB204", Aws, certain, MemberQuarantined, "no certificate for a host",
-        "An HTTPS Ingress without certificate-arn uses the issued ACM certificates for its hosts, and one host has no certificate.",
+    CertificateNotFound = "ALB204", Aws, certain, MemberQuarantined, "certificate that does not exist",
+        "An HTTPS Ingress uses the certificates of certificate-arn, or without it the issued ACM certificates for its hosts. A certificate has to be issued, in this account and region.",
         "have ACM issue a certificate for the host, or name one in certificate-arn",
         accepts: "annotations: {'{p}listen-ports': '[{\"HTTPS\": 443}]'}\nspec: {tls: [{hosts: [www.example.com]}]}",
         refuses: "annotations: {'{p}listen-ports': '[{\"HTTPS\": 443}]'}\nspec: {tls: [{hosts: [nobody.example.org]}]}";
@@ -427,6 +442,16 @@ codes! {
         "subscribe the account to Shield Advanced, or remove the annotation",
         accepts: "annotations: {'{p}shield-advanced-protection': 'false'}",
         refuses: "annotations: {'{p}shield-advanced-protection': 'true'}";
+    PrefixListNotFound = "ALB211", Aws, certain, Nothing, "prefix list that does not exist",
+        "The security group of the load balancer lets in the addresses of a prefix list, and this one does not exist in the account and region.",
+        "correct the id, or have the prefix list shared with the account",
+        accepts: "annotations: {'{p}security-group-prefix-lists': pl-0a11}",
+        refuses: "annotations: {'{p}security-group-prefix-lists': pl-0fff}";
+    ZonesWithoutSubnet = "ALB212", Aws, absence, Nothing, "zones in which no subnet can be used",
+        "A load balancer gets one subnet in each zone. In some zones there are subnets with the right tags, and none of them can be used, so clients and targets there depend on other zones.",
+        "correct what the message says of the subnets, or name the subnets in the annotation subnets",
+        accepts: "subnets: [{id: subnet-0c33, zone: eu-central-1c, free: 100}]",
+        refuses: "subnets: [{id: subnet-0c33, zone: eu-central-1c, free: 3}]";
     QuotaExceeded = "ALB231", Aws, certain, MemberQuarantined, "quota that is exceeded",
         "AWS limits the rules, certificates and target groups of a load balancer, and refuses more; the youngest member that needs more is left out.",
         "use another group.name, or have AWS raise the quota",

@@ -8,10 +8,10 @@ use super::members::Members;
 use super::nlb::{self, Frontend};
 use super::placement::{Placement, placement};
 use super::security_groups::{SecurityGroups, security_groups};
-use crate::annotation::catalogue::{self, IP_ADDRESS_TYPE, LISTEN_PORTS, SSL_REDIRECT};
+use crate::annotation::catalogue::{self, IP_ADDRESS_TYPE, IPAM_IPV4_POOL_ID, LISTEN_PORTS, SCHEME, SSL_REDIRECT};
 use crate::compile::{Fragment, SettingKey};
 use crate::finding::Code;
-use crate::stack::{IpAddressType, Protocol};
+use crate::stack::{IpAddressType, Protocol, Scheme};
 
 /// What the listeners of a group stand on.
 pub(super) struct BaseConfig {
@@ -30,8 +30,16 @@ pub(super) fn base_config(group: Group<'_>, members: &Members<'_>) -> (BaseConfi
     // Behind what AWS has they may stand.
     let had = group.input.existing.and_then(dualstack).filter(|_| !of_backends.is_empty());
     let ip_address_type = had.unwrap_or(placement.ip_address_type);
+    let of_scheme = faults_of_scheme(group, &placement);
+    // What an internal load balancer cannot have, it does not have yet.
+    let without_public = ip_address_type == IpAddressType::DualstackWithoutPublicIpv4 && !of_scheme.is_empty();
+    let ip_address_type = match group.input.existing.and_then(|existing| existing.ip_address_type) {
+        Some(has) if without_public => has,
+        _ => ip_address_type,
+    };
     let (groups, of_groups) = security_groups(group, ip_address_type);
     let (frontend, of_frontend) = nlb::frontend(group, ip_address_type);
+    let of_placement = of_placement.into_iter().chain(of_scheme);
     let faults = of_redirect.into_iter().chain(of_placement).chain(of_backends).chain(of_groups).chain(of_frontend);
     let placement = Placement { ip_address_type, ..placement };
     (BaseConfig { placement, groups, redirect, frontend }, faults.collect())
@@ -56,6 +64,27 @@ fn redirect(group: Group<'_>, members: &Members<'_>) -> (Option<u16>, Option<Fau
     let existing = group.input.existing;
     let fault = Fault::new(Code::InvalidSslRedirect, by, message).value(port.to_string()).stays(existing.is_some());
     (existing.and_then(|existing| existing.ssl_redirect), Some(fault))
+}
+
+/// Addresses that only an internet-facing load balancer has, and that an internal one is to have.
+///
+/// Sources: <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#ip-address-type> and `#ip-pools`.
+fn faults_of_scheme(group: Group<'_>, placement: &Placement) -> Vec<Fault> {
+    if placement.scheme == Scheme::InternetFacing {
+        return Vec::new();
+    }
+    let without_public = IpAddressType::DualstackWithoutPublicIpv4;
+    let asked = group.merged(&IP_ADDRESS_TYPE).filter(|asked| *asked == without_public);
+    let asked =
+        asked.map(|asked| (SettingKey::of(&IP_ADDRESS_TYPE), asked.as_str().to_owned(), "it has no public addresses"));
+    let pool = group.merged(&IPAM_IPV4_POOL_ID).filter(|pool| !pool.is_empty());
+    let pool = pool.map(|pool| (SettingKey::of(&IPAM_IPV4_POOL_ID), pool, "it takes no public address from a pool"));
+    let fault = |(key, value, why): (SettingKey, String, &str)| {
+        let message = format!("the load balancer is internal: {why}, and AWS refuses {value}");
+        let by = vec![key, SettingKey::of(&SCHEME)];
+        Fault::new(Code::AddressesOfInternal, by, message).value(value).stays(group.input.existing.is_some())
+    };
+    asked.into_iter().chain(pool).map(fault).collect()
 }
 
 /// The addresses of the load balancer that exists, if it has IPv6 ones.

@@ -11,7 +11,9 @@ use super::{Input, addons, nlb, protection};
 use crate::annotation::catalogue::{
     CUSTOMER_OWNED_IPV4_POOL, IPAM_IPV4_POOL_ID, LOAD_BALANCER_ATTRIBUTES, LOAD_BALANCER_NAME,
 };
-use crate::stack::{AddressPools, Desired, Listener, LoadBalancer, LoadBalancerKind, ResourceId, load_balancer_name};
+use crate::stack::{
+    AddressPools, Desired, Listener, LoadBalancer, LoadBalancerKind, ResourceId, Scheme, load_balancer_name,
+};
 
 /// What should exist of a group.
 pub(super) fn desired(
@@ -35,7 +37,7 @@ pub(super) fn desired(
         security_groups: groups.of_load_balancer,
         pools: AddressPools {
             customer_owned: group.merged(&CUSTOMER_OWNED_IPV4_POOL),
-            public: group.merged(&IPAM_IPV4_POOL_ID),
+            public: group.merged(&IPAM_IPV4_POOL_ID).filter(|_| placement.scheme == Scheme::InternetFacing),
         },
         attributes: group.united(&LOAD_BALANCER_ATTRIBUTES),
         tags: group.tags(&ResourceId::load_balancer(), group.fragments()),

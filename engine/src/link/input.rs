@@ -33,6 +33,7 @@ impl Input<'_> {
     pub(super) fn aged(&self, finding: Finding) -> Finding {
         let facts = self.facts;
         let read_at = match finding.code {
+            Code::CertificateNotFound => facts.certificates.as_ref().map(|known| known.read_at),
             Code::WebAclNotFound => facts.web_acls.as_ref().map(|known| known.read_at),
             Code::TrustStoreNotFound => facts.trust_stores.as_ref().map(|known| known.read_at),
             Code::TargetGroupNotFound => facts.target_group_names.as_ref().map(|known| known.read_at),

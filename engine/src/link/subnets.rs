@@ -3,18 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
+use super::discovery::{self, Discovery, Standing};
 use super::faults::Fault;
 use crate::annotation::Subnets;
 use crate::annotation::catalogue::IP_ADDRESS_TYPE;
 use crate::compile::SettingKey;
-use crate::facts::{self, Subnet};
+use crate::facts::Subnet;
 use crate::finding::Code;
-use crate::settings::Gate;
 use crate::stack::{IpAddressType, Scheme};
-
-/// Addresses that a load balancer needs free in a subnet:
-/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer>.
-const FREE_ADDRESSES: i64 = 8;
 
 /// Subnets that are wanted for one load balancer.
 pub(super) struct Wanted<'w> {
@@ -42,17 +38,17 @@ pub(super) fn choose(input: Input<'_>, wanted: &Wanted<'_>) -> Result<Vec<String
         });
     };
     let subnets = &known.value;
+    let (settings, facts) = (input.settings, input.facts);
+    let (scheme, ip_address_type) = (wanted.scheme, wanted.ip_address_type);
+    let with_tags = |tags| Discovery { settings, facts, scheme, ip_address_type, tags };
     let chosen = match (&wanted.ask, wanted.existing) {
         (Some(Subnets::Named(list)), _) => {
             let found = named(input, list, subnets).and_then(|found| check(&found, wanted).map(|()| found));
             found.map(|found| found.into_iter().map(|subnet| subnet.id.clone()).collect())
         }
-        (Some(Subnets::Tagged(tags)), _) => {
-            let matching = subnets.iter().filter(|subnet| in_vpc(input, subnet) && has_tags(subnet, tags)).collect();
-            one_a_zone(input, matching, wanted)
-        }
+        (Some(Subnets::Tagged(tags)), _) => discovered(with_tags(Some(tags)), wanted),
         (None, Some(existing)) => Ok(existing.to_vec()),
-        (None, None) => one_a_zone(input, candidates(input, subnets, wanted.scheme), wanted).map_err(|unusable| {
+        (None, None) => discovered(with_tags(None), wanted).map_err(|unusable| {
             let message = format!("couldn't auto-discover subnets: {}", unusable.message);
             Unusable { code: Code::NoSubnets, message, ..unusable }
         }),
@@ -100,61 +96,33 @@ pub(super) fn named<'s>(input: Input<'_>, list: &[String], subnets: &'s [Subnet]
     Err(Unusable { code: Code::SubnetsNotFound, message, value, for_ipv6: false })
 }
 
-/// Subnets with the scheme's role tag, or, when no subnet has it, those that are public or private by their routes.
-fn candidates<'s>(input: Input<'_>, subnets: &'s [Subnet], scheme: Scheme) -> Vec<&'s Subnet> {
-    let (role, public) = match scheme {
-        Scheme::InternetFacing => ("kubernetes.io/role/elb", true),
-        Scheme::Internal => ("kubernetes.io/role/internal-elb", false),
-    };
-    let own = || subnets.iter().filter(|subnet| in_vpc(input, subnet));
-    let tagged: Vec<&Subnet> =
-        own().filter(|subnet| subnet.tags.get(role).is_some_and(|value| value.is_empty() || value == "1")).collect();
-    if !tagged.is_empty() || !input.settings.gate(Gate::SubnetDiscoveryByReachability) {
-        return tagged;
-    }
-    own().filter(|subnet| subnet.public == Some(public)).collect()
-}
-
-/// One eligible subnet a zone: this cluster's before others', then the lowest id; sorted by id.
-fn one_a_zone(input: Input<'_>, candidates: Vec<&Subnet>, wanted: &Wanted<'_>) -> Result<Vec<String>, Unusable> {
-    let own_tag = format!("kubernetes.io/cluster/{}", input.settings.cluster_name);
-    let (mut foreign, mut full, mut without_ipv6) = (0, 0, 0);
-    let evaluated = candidates.len();
-    let mut by_zone: BTreeMap<&str, Vec<&Subnet>> = BTreeMap::new();
-    for subnet in candidates {
-        let tagged = subnet.tags.keys().any(|key| key.starts_with("kubernetes.io/cluster"));
-        if input.settings.gate(Gate::SubnetsClusterTagCheck) && tagged && !subnet.tags.contains_key(&own_tag) {
-            foreign += 1;
-        } else if subnet.free_addresses < FREE_ADDRESSES {
-            full += 1;
-        } else if wanted.ip_address_type.is_dualstack() && !subnet.ipv6 {
-            without_ipv6 += 1;
-        } else {
-            by_zone.entry(&subnet.zone).or_default().push(subnet);
-        }
-    }
-    let mut chosen: Vec<&Subnet> = by_zone
-        .into_values()
-        .filter_map(|subnets| {
-            subnets.into_iter().min_by_key(|subnet| (!subnet.tags.contains_key(&own_tag), subnet.id.clone()))
-        })
-        .collect();
+/// One eligible subnet a zone, sorted by id; or why not, with what becomes of each subnet.
+fn discovered(discovery: Discovery<'_>, wanted: &Wanted<'_>) -> Result<Vec<String>, Unusable> {
+    let looks = discovery.looks();
+    let explained = |unusable: Unusable| Unusable { message: unusable.message + &discovery::told(&looks), ..unusable };
+    let count = |is: fn(&Standing<'_>) -> bool| looks.iter().filter(|look| is(&look.standing)).count();
+    let mut chosen: Vec<&Subnet> =
+        looks.iter().filter(|look| look.standing == Standing::Chosen).map(|look| look.subnet).collect();
     chosen.sort_by(|a, b| a.id.cmp(&b.id));
-    if chosen.is_empty() {
-        let mut message = format!(
-            "unable to resolve at least one subnet. Evaluated {evaluated} subnets: {foreign} are tagged for other \
-             clusters, and {full} have insufficient available IP addresses"
-        );
-        if wanted.ip_address_type.is_dualstack() {
-            message.push_str(&format!(
-                ", and {without_ipv6} don't have an associated IPv6 CIDR block, which is required for dualstack load balancers"
-            ));
-        }
-        let for_ipv6 = without_ipv6 > 0;
-        return Err(Unusable { code: Code::NoSubnets, message, value: String::new(), for_ipv6 });
+    if !chosen.is_empty() {
+        check(&chosen, wanted).map_err(explained)?;
+        return Ok(chosen.into_iter().map(|subnet| subnet.id.clone()).collect());
     }
-    check(&chosen, wanted)?;
-    Ok(chosen.into_iter().map(|subnet| subnet.id.clone()).collect())
+    let foreign = count(|standing| matches!(standing, Standing::OtherCluster(_)));
+    let full = count(|standing| matches!(standing, Standing::Full(_)));
+    let without_ipv6 = count(|standing| *standing == Standing::WithoutIpv6);
+    let evaluated = foreign + full + without_ipv6;
+    let mut message = format!(
+        "unable to resolve at least one subnet. Evaluated {evaluated} subnets: {foreign} are tagged for other clusters, and {full} have \
+         insufficient available IP addresses"
+    );
+    if wanted.ip_address_type.is_dualstack() {
+        message.push_str(&format!(
+            ", and {without_ipv6} don't have an associated IPv6 CIDR block, which is required for dualstack load balancers"
+        ));
+    }
+    let for_ipv6 = without_ipv6 > 0;
+    Err(explained(Unusable { code: Code::NoSubnets, message, value: String::new(), for_ipv6 }))
 }
 
 /// The rules that AWS has for the subnets of one load balancer.
@@ -195,13 +163,6 @@ fn check(chosen: &[&Subnet], wanted: &Wanted<'_>) -> Result<(), Unusable> {
         return Err(Unusable { for_ipv6: true, ..fault(message, ids(&without)) });
     }
     Ok(())
-}
-
-fn has_tags(subnet: &Subnet, tags: &BTreeMap<String, Vec<String>>) -> bool {
-    let has = |key, values: &Vec<String>| {
-        subnet.tags.get(key).is_some_and(|value| values.iter().any(|filter| facts::passes(filter, value)))
-    };
-    tags.iter().all(|(key, values)| has(key, values))
 }
 
 /// Why subnets cannot be used.

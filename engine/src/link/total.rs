@@ -66,13 +66,14 @@ fn fix(quota: Quota) -> String {
         Quota::SecurityGroupRules => {
             "open fewer ports, name fewer blocks and prefix lists, or name security-groups of your own"
         }
+        Quota::SecurityGroups => "name fewer security-groups",
         Quota::ConditionWildcards => "write fewer wildcards in the rule's hosts, paths and conditions",
         Quota::ConditionValues => "write fewer hosts, paths or values for the rule",
         Quota::Targets => "run fewer targets, or use target-type: ip",
     };
     // What one rule asks for is the same in every group.
     let elsewhere = match quota {
-        Quota::ConditionWildcards | Quota::ConditionValues | Quota::TargetGroupsPerAction => "",
+        Quota::ConditionWildcards | Quota::ConditionValues | Quota::TargetGroupsPerAction | Quota::SecurityGroups => "",
         _ => ", use another group.name",
     };
     match quota {

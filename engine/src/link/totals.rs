@@ -9,7 +9,9 @@ use super::quarantined::ToQuarantine;
 use super::rules::Origins;
 use super::security_group_total;
 use super::total::{Total, parts};
-use crate::annotation::catalogue::{CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING, LISTEN_PORTS};
+use crate::annotation::catalogue::{
+    CERTIFICATE_ARN, FRONTEND_NLB_LISTENER_PORT_MAPPING, LISTEN_PORTS, SECURITY_GROUPS,
+};
 use crate::compile::CertificatesSpec;
 use crate::facts::Quota;
 use crate::finding::{Code, FieldPath};
@@ -98,6 +100,13 @@ pub(super) fn totals(group: Group<'_>, desired: &Desired, origins: &Origins) -> 
                 BTreeMap::from([(origin.key.clone(), count as u64)])
             });
         }
+    }
+    // The shared backend group is one of them. Few is as good as many until it is over.
+    let count = desired.load_balancer.as_ref().map_or(0, |balancer| balancer.security_groups.len());
+    if count as u64 > group.input.facts.limit(Quota::SecurityGroups, group.input.now).max {
+        add(Quota::SecurityGroups, count, &|| SECURITY_GROUPS.row.path(), &|| {
+            parts(group, |fragment| fragment.values.get(&SECURITY_GROUPS).unwrap_or_default().len())
+        });
     }
     totals.extend(security_group_total::total(group, desired));
     totals

@@ -33,11 +33,28 @@ const BACKEND: Field = Fields(&[
 const PATH: Field = Fields(&[("path", Open), ("pathType", Open), ("backend", BACKEND)]);
 const RULE: Field = Fields(&[("host", Open), ("http", Fields(&[("paths", Items(&PATH))]))]);
 const TLS: Field = Fields(&[("hosts", Open), ("secretName", Open)]);
+const METADATA: Field = Fields(&[
+    ("annotations", Open),
+    ("creationTimestamp", Open),
+    ("deletionGracePeriodSeconds", Open),
+    ("deletionTimestamp", Open),
+    ("finalizers", Open),
+    ("generateName", Open),
+    ("generation", Open),
+    ("labels", Open),
+    ("managedFields", Open),
+    ("name", Open),
+    ("namespace", Open),
+    ("ownerReferences", Open),
+    ("resourceVersion", Open),
+    ("selfLink", Open),
+    ("uid", Open),
+]);
 const INGRESS: Field = Fields(&[
     ("apiVersion", Open),
     ("kind", Open),
-    ("metadata", Open),
-    ("status", Open),
+    ("metadata", METADATA),
+    ("status", Fields(&[("loadBalancer", Open)])),
     (
         "spec",
         Fields(&[
@@ -45,6 +62,61 @@ const INGRESS: Field = Fields(&[
             ("ingressClassName", Open),
             ("rules", Items(&RULE)),
             ("tls", Items(&TLS)),
+        ]),
+    ),
+]);
+
+const CLASS: Field = Fields(&[
+    ("apiVersion", Open),
+    ("kind", Open),
+    ("metadata", METADATA),
+    (
+        "spec",
+        Fields(&[
+            ("controller", Open),
+            (
+                "parameters",
+                Fields(&[("apiGroup", Open), ("kind", Open), ("name", Open), ("namespace", Open), ("scope", Open)]),
+            ),
+        ]),
+    ),
+]);
+const SERVICE_PORT: Field = Fields(&[
+    ("appProtocol", Open),
+    ("name", Open),
+    ("nodePort", Open),
+    ("port", Open),
+    ("protocol", Open),
+    ("targetPort", Open),
+]);
+const SERVICE: Field = Fields(&[
+    ("apiVersion", Open),
+    ("kind", Open),
+    ("metadata", METADATA),
+    ("status", Open),
+    (
+        "spec",
+        Fields(&[
+            ("allocateLoadBalancerNodePorts", Open),
+            ("clusterIP", Open),
+            ("clusterIPs", Open),
+            ("externalIPs", Open),
+            ("externalName", Open),
+            ("externalTrafficPolicy", Open),
+            ("healthCheckNodePort", Open),
+            ("internalTrafficPolicy", Open),
+            ("ipFamilies", Open),
+            ("ipFamilyPolicy", Open),
+            ("loadBalancerClass", Open),
+            ("loadBalancerIP", Open),
+            ("loadBalancerSourceRanges", Open),
+            ("ports", Items(&SERVICE_PORT)),
+            ("publishNotReadyAddresses", Open),
+            ("selector", Open),
+            ("sessionAffinity", Open),
+            ("sessionAffinityConfig", Open),
+            ("trafficDistribution", Open),
+            ("type", Open),
         ]),
     ),
 ]);
@@ -58,10 +130,16 @@ const MOVED: &[(&str, &str)] = &[
     ("annotations", "annotations belong under metadata"),
 ];
 
-/// Fields that no Ingress has: kubectl refuses them, and a server that does not drops them.
-pub(super) fn unknown_fields(ingress: &Node) -> Vec<Misfit> {
+/// Fields that no object of the kind has: kubectl refuses them, and a server that does not drops them.
+pub(super) fn unknown_fields(kind: &str, object: &Node) -> Vec<Misfit> {
+    let fields = match kind {
+        "Ingress" => &INGRESS,
+        "IngressClass" => &CLASS,
+        "Service" => &SERVICE,
+        _ => return Vec::new(),
+    };
     let mut found = Vec::new();
-    walk(ingress, &INGRESS, "", &mut found);
+    walk(object, fields, "", &mut found);
     found
 }
 

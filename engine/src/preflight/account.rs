@@ -9,8 +9,9 @@ use crate::admit::{self, Policy};
 use crate::annotation::PREFIX;
 use crate::facts::Quota;
 use crate::finding::{Code, Finding};
+use crate::link::Discovery;
 use crate::settings::{CONTROLLER, Gate, Settings};
-use crate::stack::Scheme;
+use crate::stack::{IpAddressType, Scheme};
 use crate::targets::{EndpointGroups, Interface, endpoint_group};
 use crate::world::{Object, World};
 
@@ -97,16 +98,26 @@ pub(super) fn subnets(input: &Input<'_>, lines: &mut Lines<'_>) {
     let Some(known) = &input.facts.subnets else { return };
     for scheme in [Scheme::Internal, Scheme::InternetFacing] {
         let place = format!("scheme {}", scheme.as_str());
-        match probe(input, scheme).into_iter().find(|finding| finding.code == Code::NoSubnets) {
-            Some(Finding { message, .. }) => lines.warns(
-                place,
+        let is_of_discovery = |code| matches!(code, Code::NoSubnets | Code::ZonesWithoutSubnet);
+        let found = probe(input, scheme).into_iter().find(|finding| is_of_discovery(finding.code));
+        match found {
+            Some(Finding { code: Code::NoSubnets, message, .. }) => lines.warns(
+                place.as_str(),
                 format!("{message}; load balancers that exist keep theirs"),
                 "tag subnets (kubernetes.io/role/elb or internal-elb), or name them in the annotation subnets",
             ),
+            Some(Finding { message, fix, .. }) => {
+                lines.warns(place.as_str(), format!("{message}; load balancers that exist keep theirs"), fix);
+            }
             None => lines.fine(
-                place,
+                place.as_str(),
                 format!("discovery finds subnets ({} in the account's view)", count(known.value.len(), "subnet")),
             ),
+        }
+        let (settings, facts, tags) = (input.settings, input.facts, None);
+        let discovery = Discovery { settings, facts, scheme, ip_address_type: IpAddressType::Ipv4, tags };
+        for look in discovery.looks() {
+            lines.fine(place.as_str(), look.to_string());
         }
     }
 }

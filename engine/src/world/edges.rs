@@ -6,14 +6,21 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
 
-use super::{Changes, Kind, Unit, World};
+use super::{Changes, Kind, Membership, Unit, World};
 use crate::annotation::PREFIX;
 use crate::annotation::action::{self, ForwardTarget};
 use crate::annotation::auth;
+use crate::annotation::catalogue::LOAD_BALANCER_NAME;
 use crate::kinds::{Endpoints, IngressGroup, Key, Node, Pod, TargetGroupBinding};
 use crate::stack::{Action, GroupId};
 
 const OIDC: &str = "alb.ingress.kubernetes.io/auth-idp-oidc";
+
+/// The name that an Ingress gives its load balancer.
+pub(super) fn balancer_name(ingress: &Ingress) -> Option<&str> {
+    let name = ingress.metadata.annotations.as_ref()?.get(&LOAD_BALANCER_NAME.row.full_key())?;
+    Some(name.as_str()).filter(|name| !name.is_empty())
+}
 
 impl World {
     pub(super) fn apply_ingress(&mut self, ingress: Ingress, changes: &mut Changes) {
@@ -43,9 +50,17 @@ impl World {
         for group in self.claims_of.remove(key).unwrap_or_default() {
             remove_from(&mut self.claims, &group, key);
         }
+        if let Some(name) = self.balancer_name_of.remove(key) {
+            remove_from(&mut self.balancer_names, &name, key);
+        }
         self.memberships.remove(key);
         let Some(ingress) = self.ingresses.get(key).cloned() else { return };
-        self.memberships.insert(key.clone(), self.membership(&ingress));
+        let membership = self.membership(&ingress);
+        if let (Membership::Member(..), Some(name)) = (&membership, balancer_name(&ingress)) {
+            self.balancer_names.entry(name.to_owned()).or_default().insert(key.clone());
+            self.balancer_name_of.insert(key.clone(), name.to_owned());
+        }
+        self.memberships.insert(key.clone(), membership);
         let groups = self.groups_for(&ingress);
         for group in &groups {
             self.members.entry(group.clone()).or_default().insert(key.clone());
@@ -120,7 +135,7 @@ impl World {
     fn may_name_secrets(&self, key: &Key, ingress: &Ingress) -> bool {
         let has = |notes: Option<&BTreeMap<String, String>>| notes.is_some_and(|notes| notes.contains_key(OIDC));
         let mut services = self.services_of.get(key).into_iter().flatten().filter_map(|one| self.services.get(one));
-        matches!(self.memberships.get(key), Some(super::Membership::Member(..)))
+        matches!(self.memberships.get(key), Some(Membership::Member(..)))
             && (has(ingress.metadata.annotations.as_ref())
                 || services.any(|service| has(service.metadata.annotations.as_ref())))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::Ingress;
 
-use super::edges::is_elsewheres;
+use super::edges::{balancer_name, is_elsewheres};
 use super::{Class, ClassError, Membership, SecretKeys, World, service_refs};
 use crate::kinds::{Endpoints, IngressGroup, Key, TargetGroupBinding};
 use crate::stack::{GroupId, Observed, resource_of};
@@ -79,6 +79,8 @@ pub struct View {
     pub service_names: Vec<Key>,
     /// The Secrets that members refer to, those that are known.
     pub secrets: BTreeMap<Key, Arc<SecretKeys>>,
+    /// Member → a member of another group that gives its load balancer the same name and came first.
+    pub namesakes: BTreeMap<Key, Key>,
     /// Bindings with the group's labels, in namespaces of members.
     pub bindings: Vec<Arc<TargetGroupBinding>>,
     /// The ledger's object.
@@ -151,6 +153,7 @@ impl World {
             nodes: self.nodes.len(),
             service_names: Vec::new(),
             secrets: BTreeMap::new(),
+            namesakes: BTreeMap::new(),
             bindings: Vec::new(),
             ledger: self.group_object(group).cloned(),
         };
@@ -180,12 +183,35 @@ impl World {
                 for (secret, keys) in of_namespace.take_while(|(secret, _)| secret.namespace == key.namespace) {
                     view.secrets.insert(secret.clone(), keys.clone());
                 }
+                view.namesakes.extend(self.namesake(view, key, &ingress).map(|other| (key.clone(), other)));
                 view.members.push(ClassifiedMember { ingress, class });
             }
             Membership::Unknown(error) if holds => view.leaving.push(Leaving::Unknown(ingress, error)),
             _ if holds => view.leaving.push(Leaving::Left(ingress)),
             _ => {}
         }
+    }
+
+    /// The oldest member of another group with the same `load-balancer-name`, if it is older than this one. One whose load balancer exists under
+    /// another name does not count: it keeps that.
+    fn namesake(&self, view: &View, key: &Key, ingress: &Ingress) -> Option<Key> {
+        let name = balancer_name(ingress)?;
+        // Under review an Ingress may have no time of creation yet: then it is the youngest.
+        let age = |key: &Key, ingress: &Ingress| {
+            let created = ingress.metadata.creation_timestamp.as_ref().map(|time| time.0);
+            (created.is_none(), created, key.clone())
+        };
+        let others = self.balancer_names.get(name)?.iter().filter(|other| *other != key);
+        let others = others.filter_map(|other| Some((other, self.ingresses.get(other)?)));
+        let elsewhere = others.filter(|(other, _)| match self.memberships.get(*other) {
+            Some(Membership::Member(group, _)) if *group != view.group => {
+                let status = self.group_object(group).and_then(|ledger| ledger.status.as_ref()?.load_balancer.as_ref());
+                status.is_none_or(|balancer| balancer.name == name)
+            }
+            _ => false,
+        });
+        let oldest = elsewhere.map(|(other, ingress)| age(other, ingress)).min()?;
+        (oldest < age(key, ingress)).then_some(oldest.2)
     }
 
     fn services_in(&self, namespace: &str) -> Vec<Key> {

@@ -31,7 +31,10 @@ fn rows() -> Vec<Row> {
         row("subnets", "subnet-0a11,subnet-0b22", "subnet-0b22,subnet-0a11", "subnet-0a12,subnet-0b23"),
         row("security-groups", "sg-0a11,sg-0b22", "sg-0a11, sg-0b22", "sg-0b22,sg-0a11"),
         row("customer-owned-ipv4-pool", "pool-1", "pool-1", "pool-2"),
-        row("ipam-ipv4-pool-id", "ipam-pool-1", "ipam-pool-1", "ipam-pool-2"),
+        Row {
+            both: json!({"scheme": "internet-facing"}),
+            ..row("ipam-ipv4-pool-id", "ipam-pool-1", "ipam-pool-1", "ipam-pool-2")
+        },
         row(
             "load-balancer-attributes",
             "idle_timeout.timeout_seconds=60",

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 
+mod api_server;
 mod bad_input;
 mod clean;
 mod combined;

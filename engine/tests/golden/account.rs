@@ -55,7 +55,7 @@ pub fn facts(items: &Value, now: Timestamp) -> Facts {
 
 /// `DescribeAccountLimits` of an account that never asked for more. Rules of security groups are not in it.
 fn limits() -> BTreeMap<String, i64> {
-    let told = Quota::ALL.iter().filter(|quota| **quota != Quota::SecurityGroupRules);
+    let told = Quota::ALL.iter().filter(|quota| quota.is_told_with_limits());
     told.map(|quota| (quota.name().to_owned(), i64::try_from(quota.default()).unwrap_or(i64::MAX))).collect()
 }
 

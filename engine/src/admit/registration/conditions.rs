@@ -61,7 +61,7 @@ fn class_of(o: &str) -> String {
 }
 
 /// A CEL string literal.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 2);
     literal.push('\'');
     for c in text.chars() {

@@ -31,7 +31,7 @@ settings! { GROUP_ROWS:
          is made from the group's or the Ingress'. See the ELBv2 API, CreateLoadBalancer.",
     )
     .code(Code::InvalidName)
-    .also(&[Code::GroupConflict, Code::Overridden, Code::KeepsItsName])
+    .also(&[Code::GroupConflict, Code::NameInUse, Code::Overridden, Code::KeepsItsName])
     .params("loadBalancerName", Wins::OverEach, |spec, _| text(spec.load_balancer_name.as_ref()))
     .strict();
     SCHEME: Scheme = Setting::new(
@@ -50,7 +50,7 @@ settings! { GROUP_ROWS:
         Grammar::OneOf(&["ipv4", "dualstack", "dualstack-without-public-ipv4"]), Merge::Same, "dualstack",
         "The kinds of addresses that clients can use. Dualstack needs subnets with IPv6 ranges.",
     )
-    .also(&[Code::GroupConflict, Code::NoSubnets, Code::Overridden])
+    .also(&[Code::GroupConflict, Code::NoSubnets, Code::AddressesOfInternal, Code::Overridden])
     .default("ipv4")
     .params("ipAddressType", Wins::OverEach, |spec, _| text(spec.ip_address_type.as_ref()));
     SUBNETS: Subnets = Setting::new(
@@ -88,9 +88,9 @@ settings! { GROUP_ROWS:
     IPAM_IPV4_POOL_ID: String = Setting::new(
         "ipam-ipv4-pool-id", GroupExclusive, Grammar::Id("ipam-pool-"), Merge::SameNonEmpty,
         "ipam-pool-0a1b2c3d4e5f60718",
-        "IPAM pool from which an internet-facing ALB takes its public IPv4 addresses.",
+        "IPAM pool from which an internet-facing ALB takes its public IPv4 addresses; an internal one has none.",
     )
-    .also(&[Code::GroupConflict, Code::UnfamiliarValue, Code::Overridden])
+    .also(&[Code::GroupConflict, Code::UnfamiliarValue, Code::AddressesOfInternal, Code::Overridden])
     .params("ipamConfiguration.ipv4IPAMPoolId", Wins::AsFirst, |spec, _| {
         text(spec.ipam_configuration.as_ref()?.ipv4_ipam_pool_id.as_ref())
     });

@@ -24,7 +24,7 @@ settings! { LISTENER_ROWS:
          HTTPS on 443 when the Ingress has certificates of its own, HTTP on 80 otherwise.",
     )
     .code(Code::InvalidListenPorts)
-    .also(&[Code::ListenerConflict])
+    .also(&[Code::ListenerConflict, Code::UnfamiliarValue])
     .default(r#"[{"HTTP":80}]"#);
     SSL_REDIRECT: u16 = Setting::new(
         "ssl-redirect", Listener, Grammar::Int32 { min: 1, max: 65535 }, Merge::Same, "443",
@@ -54,7 +54,7 @@ settings! { LISTENER_ROWS:
         "pl-0a1b2c3d4e5f60718",
         "Managed prefix lists, by id, that the managed security group lets in.",
     )
-    .also(&[Code::ListenerConflict, Code::Overridden])
+    .also(&[Code::ListenerConflict, Code::PrefixListNotFound, Code::Overridden])
     .params("prefixListsIDs", Wins::OverEach, |spec, _| {
         list(spec.prefix_lists_ids.as_ref()).or_else(|| list(spec.legacy_prefix_lists_ids.as_ref()))
     })

@@ -35,8 +35,9 @@ settings! { TARGET_GROUP_ROWS:
     BACKEND_PROTOCOL_VERSION: ProtocolVersion = Setting::new(
         "backend-protocol-version", TargetGroup, Grammar::OneOf(&["HTTP1", "HTTP2", "GRPC"]), Merge::Own,
         "GRPC",
-        "The version of HTTP towards targets. HTTP2 and GRPC need an HTTPS listener.",
+        "The version of HTTP towards targets. HTTP2 and GRPC need HTTPS listeners: AWS refuses them behind an HTTP one.",
     )
+    .also(&[Code::ProtocolVersionNeedsHttps])
     .default("HTTP1")
     .on_service(OnService::Replaces);
     TARGET_GROUP_ATTRIBUTES: Attributes = Setting::new(
