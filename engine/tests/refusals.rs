@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use albedo_engine::finding::{CODES, Code};
+use albedo_engine::finding::{CODES, Certainty, Code};
 use example::review;
 use regex::Regex;
 use serde::Deserialize;

@@ -300,3 +300,25 @@ pub async fn the_shared_security_group_goes_with_its_last_user(base: Arc<Base>) 
     ensure!(!events.iter().any(|(reason, _)| reason == "FailedDeployModel"), "{events:?}");
     fixture.close().await
 }
+
+/// A certificate that is listed and cannot be described is issued all the same: whoever names it is not refused.
+pub async fn a_certificate_that_cannot_be_described_is_not_missing(base: Arc<Base>) -> Result<()> {
+    let mut fixture = Fixture::open(&base, "undescribed").await?;
+    let (test_env, region) = (base.test_env.clone(), fixture.scope.region.clone());
+    let emulator = test_env.emulator();
+    let certificate = emulator.certificate(&region, &["a.example.com"]).await?;
+    emulator.certificate(&region, &["b.example.com"]).await?;
+    let id = certificate.rsplit('/').next().context("no id")?;
+    let fault =
+        json!([{"service": "acm", "operation": "DescribeCertificate", "times": 0, "target": id, "kind": "internal"}]);
+    emulator.faults(&region, &fault).await?;
+    fixture.start().await?;
+    fixture.register().await?;
+    eventually("it was tried", SOON, async || Ok((emulator.struck(&region).await? > 0).then_some(()))).await?;
+    let ingress = shop_of(&fixture, &[("certificate-arn", &certificate)], "/");
+    let out = fixture.try_apply(&[ingress], &[]).await?;
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    ensure!(out.status.success() && !said.contains("ALB204"), "{said}");
+    fixture.hostname("shop").await?;
+    fixture.close().await
+}

@@ -367,16 +367,16 @@ codes! {
         "use a value that the policy allows, or have the IngressPolicy changed",
         accepts: "annotations: {'{p}scheme': internal}\nobjects: [{apiVersion: albedo.dev/v1alpha1, kind: IngressPolicy, metadata: {name: private}, spec: {settings: {scheme: {allowed: [internal]}}}}]",
         refuses: "annotations: {'{p}scheme': internet-facing}\nobjects: [{apiVersion: albedo.dev/v1alpha1, kind: IngressPolicy, metadata: {name: private}, spec: {settings: {scheme: {allowed: [internal]}}}}]";
-    ProtocolVersionNeedsHttps = "ALB117", Cluster, certain, Nothing, "protocol version that needs HTTPS",
-        "AWS refuses a target group of version HTTP2 or GRPC behind an HTTP listener: Listener protocol 'HTTP' is not supported with a target group with the protocol-version 'HTTP2'.",
-        "listen on HTTPS alone, set ssl-redirect, or remove backend-protocol-version",
-        accepts: "annotations: {'{p}backend-protocol-version': HTTP2, '{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}",
-        refuses: "annotations: {'{p}backend-protocol-version': HTTP2}";
     NameInUse = "ALB116", Cluster, certain, Nothing, "name of another load balancer",
         "Names of load balancers are unique in an account and region. If two groups give theirs one name, AWS refuses the second one, or both change the same load balancer.",
         "write another load-balancer-name, leave it out, or put the Ingresses into one group",
         accepts: "annotations: {'{p}load-balancer-name': two}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: first, namespace: shop, annotations: {'{p}load-balancer-name': one}}, spec: {ingressClassName: alb, defaultBackend: {service: {name: app, port: {number: 80}}}}}]",
         refuses: "annotations: {'{p}load-balancer-name': one}\nobjects: [{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: first, namespace: shop, annotations: {'{p}load-balancer-name': one}}, spec: {ingressClassName: alb, defaultBackend: {service: {name: app, port: {number: 80}}}}}]";
+    ProtocolVersionNeedsHttps = "ALB117", Cluster, certain, Nothing, "protocol version that needs HTTPS",
+        "AWS refuses a target group of version HTTP2 or GRPC behind an HTTP listener: Listener protocol 'HTTP' is not supported with a target group with the protocol-version 'HTTP2'.",
+        "listen on HTTPS alone, set ssl-redirect, or remove backend-protocol-version",
+        accepts: "annotations: {'{p}backend-protocol-version': HTTP2, '{p}certificate-arn': 'arn:aws:acm:eu-central-1:123456789012:certificate/0d1b6a9c-1234-4f5e-9abc-0123456789ab'}",
+        refuses: "annotations: {'{p}backend-protocol-version': HTTP2}";
     TargetGroupBound = "ALB120", Cluster, certain, Nothing, "target group that is bound already",
         "Two bindings of one target group would deregister each other's targets. Only the older one is used.",
         "bind a target group of your own, or delete the other TargetGroupBinding",

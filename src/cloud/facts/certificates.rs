@@ -45,23 +45,32 @@ impl Cloud {
             (arn, read)
         });
         // All at once but for the throttle, which is slower than any number of connections.
-        let mut failed = None;
+        let (mut failed, mut unread) = (None, Vec::new());
         for (arn, read) in join_all(described.collect::<Vec<_>>()).await {
             match read {
                 Ok(certificate) => drop(known.insert(arn, (certificate, now))),
                 // It went since it was listed.
                 Err(CloudError::NotFound(_)) => drop(known.remove(&arn)),
-                // It costs this one: what was known of it stays, and it is tried again.
+                // It costs this one: what was known of it stays, and it is tried again. It is issued, for whichever names.
                 Err(error) => {
                     tracing::warn!(arn, error = &error as &dyn std::error::Error, "a certificate cannot be described");
                     failed = Some(error);
+                    if !known.contains_key(&arn) {
+                        let status = CertificateStatus::Issued.as_str().to_owned();
+                        unread.push(Certificate { arn, status, domains: Vec::new(), certificate_authority: None });
+                    }
                 }
             }
         }
         // With none at all nothing is known of the account, which is not the same as that it has none.
         match failed {
             Some(error) if known.is_empty() => Err(error),
-            _ => Ok(known.values().map(|(certificate, _)| certificate.clone()).collect()),
+            _ => {
+                let mut all = unread;
+                all.extend(known.values().map(|(certificate, _)| certificate.clone()));
+                all.sort_by(|one, other| one.arn.cmp(&other.arn));
+                Ok(all)
+            }
         }
     }
 

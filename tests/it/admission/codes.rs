@@ -3,7 +3,7 @@
 use std::process::Output;
 use std::sync::Arc;
 
-use albedo_engine::finding::{CODES, CodeRow};
+use albedo_engine::finding::{CODES, Certainty, CodeRow};
 use albedo_testenv::eventually;
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -16,10 +16,10 @@ use crate::objects::{PREFIX, service};
 
 /// Codes at a time.
 const AT_ONCE: usize = 4;
-/// Examples that need another account, other flags or other namespaces than this test has, or a load balancer that exists.
-const ELSEWHERE: [&str; 16] = [
+/// Examples that need another account, other flags, other namespaces or policies of the cluster than this test has, or a load balancer that exists.
+const ELSEWHERE: [&str; 19] = [
     "ALB034", "ALB040", "ALB041", "ALB113", "ALB114", "ALB120", "ALB121", "ALB132", "ALB203", "ALB210", "ALB211",
-    "ALB212", "ALB231", "ALB303", "ALB304", "ALB047",
+    "ALB212", "ALB231", "ALB303", "ALB304", "ALB047", "ALB048", "ALB115", "ALB305",
 ];
 
 /// Codes of what counts only when a load balancer is created: an edit is no fault.
@@ -96,7 +96,7 @@ fn example(fixture: &Fixture, row: &'static CodeRow, text: &str) -> Result<Examp
     objects.extend(siblings.map(|(n, annotations)| make(format!("{id}-sibling-{n}"), annotations, &Value::Null)));
     let before = example.get("before").map(|before| make(format!("{id}-web"), &before["annotations"], &before["spec"]));
     let ingress = make(format!("{id}-web"), &example["annotations"], &example["spec"]);
-    Ok(Example { id: row.id, warns: row.absence, objects, before, ingress })
+    Ok(Example { id: row.id, warns: row.certainty != Certainty::Certain, objects, before, ingress })
 }
 
 /// The Ingress under another name.
