@@ -9,6 +9,7 @@ use std::time::Duration;
 use albedo_engine::admit::registration::Target;
 use albedo_engine::admit::{self, Policy, ReviewAnswer};
 use albedo_engine::compile::Cache;
+use albedo_engine::facts::Facts;
 use albedo_engine::settings::Settings;
 use albedo_engine::world::World;
 use anyhow::Context;
@@ -157,10 +158,8 @@ fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: A
             return ReviewAnswer::unavailable("albedo is starting and has not listed every kind yet; try again");
         }
         look_secrets_up(&cluster, &request);
-        let facts = account.get();
-        let review = |world: &World| {
-            let context =
-                admit::Context { world, facts: &facts, settings: &settings, policy: &policy, now: Timestamp::now() };
+        let review = |world: &World, facts: &Arc<Facts>| {
+            let context = admit::Context { world, facts, settings: &settings, policy: &policy, now: Timestamp::now() };
             // A cache is whole after a panic too: what is in it was compiled. Nobody waits for it: to compile anew is faster than
             // a review that began before.
             let shared = match (lane, cache.try_lock()) {
@@ -170,22 +169,34 @@ fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: A
             };
             match shared {
                 Some(mut cache) => {
-                    cache.know(&facts);
+                    cache.know(facts);
                     admit::review_with(&request, context, &mut cache)
                 }
                 None => admit::review_with(&request, context, &mut Cache::new(REMEMBERED)),
             }
         };
         // A long look would keep watches from writing, and they all other looks: a large review has a world of its own.
-        let answer = match lane {
-            Lane::Small => cluster.read(review),
-            Lane::Large => review(&cluster.read(World::clone)),
+        let answer = |facts: &Arc<Facts>| match lane {
+            Lane::Small => cluster.read(|world| review(world, facts)),
+            Lane::Large => review(&cluster.read(World::clone), facts),
         };
-        if answer.rests_on_facts {
-            account.doubt();
+        let known = account.get();
+        let first = answer(&known);
+        match first.rests_on_facts.then(|| look_again(&account, &known, first.allowed)).flatten() {
+            Some(newer) => answer(&newer),
+            None => first,
         }
-        answer
     })
+}
+
+/// What a refusal rests on may have been made a moment ago: newer facts, if they can be had at once. Others are read for the next try.
+fn look_again(account: &Account, known: &Arc<Facts>, allowed: bool) -> Option<Arc<Facts>> {
+    let runtime = Handle::try_current().ok()?;
+    if allowed || runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
+        account.doubt();
+        return None;
+    }
+    tokio::task::block_in_place(|| runtime.block_on(account.newer_than(known)))
 }
 
 /// Secrets that the Ingress names are known from its reconciliation, on one replica: for a new one they are looked up now, or it would be

@@ -21,7 +21,7 @@ pub struct IamPolicy {
     /// Allow security groups to be created and to get rules only in this VPC; default: in any
     #[arg(long)]
     aws_vpc_id: Option<String>,
-    /// ARN of a role that TargetGroupBindings name in iamRoleArnToAssume; may be given several times
+    /// ARN of a role that may be assumed for targets of another account; may be given several times
     #[arg(long = "assume-role", value_name = "ARN")]
     assume_roles: Vec<String>,
     /// Print the policy that also allows to tag what LBC left without tags, for as long as it is taken over

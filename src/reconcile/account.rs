@@ -3,7 +3,7 @@
 use futures::FutureExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use albedo_engine::facts::{Facts, Subnet};
 use jiff::Timestamp;
@@ -18,6 +18,8 @@ const EVERY: Duration = Duration::from_mins(2);
 const RETRY: Duration = Duration::from_secs(5);
 /// Facts younger than this are not read again because of a finding.
 const YOUNG: Duration = Duration::from_secs(5);
+/// How long a review may wait for them. The API server waits 5 s for its answer.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// The facts; a clone is another handle to the same.
 #[derive(Clone, Default)]
@@ -28,6 +30,9 @@ pub struct Account {
     /// Kinds that could not be read the last time, each with whether that may pass by itself.
     failing: Arc<SyncMutex<BTreeMap<FactKind, bool>>>,
     doubted: Arc<Notify>,
+    written: Arc<Notify>,
+    /// When somebody last began to wait for newer facts.
+    awaited: Arc<SyncMutex<Option<Instant>>>,
 }
 
 impl Account {
@@ -56,6 +61,40 @@ impl Account {
         self.doubted.notify_one();
     }
 
+    /// Facts that are newer than these, if they can be had at once: those that were read a moment ago are new enough, and while AWS does not
+    /// answer nobody waits again and again.
+    pub async fn newer_than(&self, known: &Arc<Facts>) -> Option<Arc<Facts>> {
+        self.doubt();
+        let until = self.patience()?;
+        let newer = async {
+            loop {
+                let mut written = std::pin::pin!(self.written.notified());
+                written.as_mut().enable();
+                let now = self.get();
+                if !Arc::ptr_eq(&now, known) {
+                    return now;
+                }
+                written.await;
+            }
+        };
+        tokio::time::timeout_at(until.into(), newer).await.ok()
+    }
+
+    /// Until when one may wait for newer facts; all who come at the same time wait until the same moment.
+    fn patience(&self) -> Option<Instant> {
+        if self.are_young() {
+            return None;
+        }
+        let (mut awaited, now) = (self.awaited.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let began = awaited.filter(|began| now.duration_since(*began) < YOUNG).unwrap_or(now);
+        *awaited = Some(began);
+        Some(began + PATIENCE).filter(|until| *until > now)
+    }
+
+    fn are_young(&self) -> bool {
+        self.get().subnets.as_ref().is_some_and(|known| known.age(Timestamp::now()) < YOUNG)
+    }
+
     /// Where we are was found out.
     pub fn settle(&self, region: &str, vpc_id: &str) {
         let known = (*self.get()).clone();
@@ -64,6 +103,7 @@ impl Account {
 
     fn put(&self, facts: Facts) {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
+        self.written.notify_waiters();
     }
 
     /// Whether a kind of facts could not be read the last time, for a reason that only a person can end.
@@ -84,8 +124,7 @@ impl Account {
     /// Reads all facts unless they are young. Whether they were read.
     pub async fn refresh_unless_young(&self, cloud: &Cloud) -> bool {
         let _one = self.refreshing.lock().await;
-        let now = Timestamp::now();
-        let young = self.get().subnets.as_ref().is_some_and(|known| known.age(now) < YOUNG);
+        let young = self.are_young();
         if !young {
             self.read(cloud, true).await;
         }

@@ -90,7 +90,7 @@ impl Course {
                 self.put(&slice(0, each, 0, |one| one != number || ready)).await?;
                 let operation = if ready { "RegisterTargets" } else { "DeregisterTargets" };
                 while !self.since(mark).await?.iter().any(|call| call.operation == operation) {
-                    ensure!(began.elapsed() < Duration::from_secs(60), "no {operation} within a minute");
+                    ensure!(began.elapsed() < Duration::from_mins(1), "no {operation} within a minute");
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
                 took.extend(ready.then(|| began.elapsed()));
@@ -104,7 +104,7 @@ impl Course {
 
     async fn put(&self, slice: &Value) -> Result<()> {
         let api: Api<EndpointSlice> = self.api();
-        let name = slice["metadata"]["name"].as_str().unwrap_or_default();
+        let name = slice.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         api.patch(name, &PatchParams::apply("bench").force(), &Patch::Apply(slice)).await?;
         Ok(())
     }

@@ -166,6 +166,7 @@ const TESTS: &[(&str, Test)] = tests![
     drift::drift_is_put_back,
     knowledge::a_target_group_deleted_by_hand_is_made_again,
     knowledge::a_certificate_that_cannot_be_described_is_not_missing,
+    knowledge::what_was_made_a_moment_ago_is_not_missing,
     knowledge::a_list_tells_what_was_deleted_by_hand,
     knowledge::a_group_is_not_ready_while_a_binding_fails,
     knowledge::a_load_balancer_deleted_by_hand_is_made_again,

@@ -25,7 +25,7 @@ pub(super) enum Place {
     Instance(String),
     /// This interface, which is the pod's own.
     Branch(String),
-    /// The interface with this address: one of the node's, or, where the node is no instance of the account (Fargate, HyperPod), any of the VPC.
+    /// The interface with this address: one of the node's, or, where the node is no instance of the account (as with Fargate), any of the VPC.
     Address {
         /// The address.
         address: String,

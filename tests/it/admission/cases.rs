@@ -158,9 +158,11 @@ pub async fn all_mistakes_at_once(base: Arc<Base>) -> Result<()> {
 
 /// Members of one load balancer that do not go together.
 pub async fn siblings_must_agree(base: Arc<Base>) -> Result<()> {
-    let fixture = Fixture::with_webhooks(&base, "siblings", &[]).await?;
-    services(&fixture).await?;
+    let mut fixture = Fixture::open(&base, "siblings").await?;
     let certificate = fixture.scope.emulator().certificate(&fixture.scope.region, &["*.example.com"]).await?;
+    fixture.start().await?;
+    fixture.register().await?;
+    services(&fixture).await?;
     let group = fixture.scope.group.as_str();
     let member = |name: &str, scheme: &str, policy: &str| {
         let annotations = [
