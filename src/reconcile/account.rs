@@ -3,11 +3,11 @@
 use futures::FutureExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use albedo_engine::facts::{Facts, Subnet};
 use jiff::Timestamp;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Cloud, FactKind};
@@ -17,12 +17,14 @@ const EVERY: Duration = Duration::from_mins(2);
 /// Pause before facts that could not be read are read again; it doubles up to [`EVERY`].
 const RETRY: Duration = Duration::from_secs(5);
 /// Facts younger than this are not read again because of a finding.
-const YOUNG: Duration = Duration::from_secs(5);
-/// How long a review may wait for them. The API server waits 5 s for its answer.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+const YOUNG: Duration = Duration::from_secs(2);
+/// How long a review may wait for newer ones. The API server waits 5 s for its answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How many reviews may wait for them at a time.
+const PLACES: usize = 4;
 
 /// The facts; a clone is another handle to the same.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Account {
     facts: Arc<RwLock<Arc<Facts>>>,
     /// One refresh at a time; those who wait for it take its result.
@@ -31,8 +33,21 @@ pub struct Account {
     failing: Arc<SyncMutex<BTreeMap<FactKind, bool>>>,
     doubted: Arc<Notify>,
     written: Arc<Notify>,
-    /// When somebody last began to wait for newer facts.
-    awaited: Arc<SyncMutex<Option<Instant>>>,
+    /// Places of those who wait for newer facts.
+    places: Arc<Semaphore>,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            facts: Arc::default(),
+            refreshing: Arc::default(),
+            failing: Arc::default(),
+            doubted: Arc::default(),
+            written: Arc::default(),
+            places: Arc::new(Semaphore::new(PLACES)),
+        }
+    }
 }
 
 impl Account {
@@ -61,38 +76,29 @@ impl Account {
         self.doubted.notify_one();
     }
 
-    /// Facts that are newer than these, if they can be had at once: those that were read a moment ago are new enough, and while AWS does not
-    /// answer nobody waits again and again.
-    pub async fn newer_than(&self, known: &Arc<Facts>) -> Option<Arc<Facts>> {
+    /// Facts that were read later than these, if AWS answers in time. Only a few reviews may wait for them at a time: the others would have to wait for
+    /// those, and are told what is known.
+    pub async fn newer_than(&self, known: &Facts) -> Option<Arc<Facts>> {
+        let read_at = |facts: &Facts| facts.subnets.as_ref().map(|subnets| subnets.read_at);
         self.doubt();
-        let until = self.patience()?;
+        let _place = self.places.try_acquire().ok().filter(|_| self.unread().is_empty())?;
         let newer = async {
             loop {
                 let mut written = std::pin::pin!(self.written.notified());
                 written.as_mut().enable();
                 let now = self.get();
-                if !Arc::ptr_eq(&now, known) {
+                if read_at(&now) > read_at(known) {
                     return now;
                 }
                 written.await;
             }
         };
-        tokio::time::timeout_at(until.into(), newer).await.ok()
+        tokio::time::timeout(PATIENCE, newer).await.ok()
     }
 
-    /// Until when one may wait for newer facts; all who come at the same time wait until the same moment.
-    fn patience(&self) -> Option<Instant> {
-        if self.are_young() {
-            return None;
-        }
-        let (mut awaited, now) = (self.awaited.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
-        let began = awaited.filter(|began| now.duration_since(*began) < YOUNG).unwrap_or(now);
-        *awaited = Some(began);
-        Some(began + PATIENCE).filter(|until| *until > now)
-    }
-
-    fn are_young(&self) -> bool {
-        self.get().subnets.as_ref().is_some_and(|known| known.age(Timestamp::now()) < YOUNG)
+    /// How long ago they were read.
+    fn age(&self) -> Duration {
+        self.get().subnets.as_ref().map_or(Duration::MAX, |known| known.age(Timestamp::now()))
     }
 
     /// Where we are was found out.
@@ -124,7 +130,7 @@ impl Account {
     /// Reads all facts unless they are young. Whether they were read.
     pub async fn refresh_unless_young(&self, cloud: &Cloud) -> bool {
         let _one = self.refreshing.lock().await;
-        let young = self.are_young();
+        let young = self.age() < YOUNG;
         if !young {
             self.read(cloud, true).await;
         }
@@ -176,7 +182,7 @@ impl Account {
                 () = self.doubted.notified() => while !self.refresh_unless_young(&cloud).await {
                     tokio::select! {
                         () = stop.cancelled() => return,
-                        () = tokio::time::sleep(YOUNG) => {}
+                        () = tokio::time::sleep(YOUNG.saturating_sub(self.age())) => {}
                     }
                 },
             }

@@ -764,7 +764,10 @@ class Combinations(Case):
 class Refusals(unittest.TestCase):
     def test_every_error_code_of_the_operations_in_use_is_in_the_table(self):
         here = pathlib.Path(__file__).parent
-        used = re.findall(r'row\((?:\w+::)*(\w+), "(\w+)"', (here / "../../engine/src/plan/operation/describe.rs").read_text())
+        sources = here / "../../engine/src/plan/operation"
+        used = re.findall(r'row\((?:\w+::)*(\w+), "(\w+)"', (sources / "describe.rs").read_text())
+        of_addons = re.findall(r'api: ApiService::(\w+), calls: \["(\w+)", "(\w+)"\]', (sources / "addons.rs").read_text())
+        used += [(service, call) for service, *calls in of_addons for call in calls]
         services = {"Ec2": "ec2", "Elbv2": "elbv2", "WafV2": "wafv2", "WafRegional": "waf-regional", "Shield": "shield"}
         listed = {code for row in yaml.safe_load((here / "refusals.yaml").read_text()) for code in row.get("aws", [])}
         session, missing = botocore.session.get_session(), set()

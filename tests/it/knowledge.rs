@@ -326,8 +326,6 @@ pub async fn a_certificate_that_cannot_be_described_is_not_missing(base: Arc<Bas
 /// What was made in AWS a moment ago is not missing: before a refusal the account is read again.
 pub async fn what_was_made_a_moment_ago_is_not_missing(base: Arc<Base>) -> Result<()> {
     let fixture = Fixture::with_webhooks(&base, "moment", &[]).await?;
-    // Facts that were read within the last five seconds are new enough.
-    tokio::time::sleep(Duration::from_secs(6)).await;
     let certificate = fixture.scope.emulator().certificate(&fixture.scope.region, &["a.example.com"]).await?;
     let out = fixture.try_apply(&[shop_of(&fixture, &[("certificate-arn", &certificate)], "/")], &[]).await?;
     ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));

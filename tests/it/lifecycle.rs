@@ -20,8 +20,10 @@ struct Shop {
 
 impl Shop {
     async fn open(base: &Arc<Base>, name: &str) -> Result<Self> {
-        let fixture = Fixture::with_webhooks(base, name, &[]).await?;
+        let mut fixture = Fixture::open(base, name).await?;
         let certificate = fixture.scope.emulator().certificate(&fixture.scope.region, &["*.example.com"]).await?;
+        fixture.start().await?;
+        fixture.register().await?;
         fixture.backends("ClusterIP").await?;
         let shop = Self { fixture, certificate };
         shop.fixture.apply(&[shop.ingress(&[], None)]).await?;
