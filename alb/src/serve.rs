@@ -82,7 +82,8 @@ impl Site {
         });
         self.snapshot.send_replace(snapshot.clone());
         for (arn, balancer) in snapshot.balancers.iter().filter(|(_, balancer)| balancer.is_active()) {
-            let address = self.places().get(arn).map(|place| place.address);
+            // Without an open port any address will do: somebody else may have taken the ports of the one that it had.
+            let address = self.places().get(arn).filter(|place| !place.open.is_empty()).map(|place| place.address);
             match address {
                 Some(address) => self.open_more(arn, address, balancer).await,
                 None => {
@@ -121,7 +122,8 @@ impl Site {
     /// The first address on which all ports of a load balancer are free.
     async fn settle(self: &Arc<Self>, arn: &str, balancer: &Balancer) -> Option<Place> {
         let (name, dns_name) = (balancer.is.name.clone(), balancer.dns_name.clone());
-        let taken: Vec<IpAddr> = self.places().values().map(|place| place.address).collect();
+        let others = |(other, place): (&String, &Place)| (other != arn).then_some(place.address);
+        let taken: Vec<IpAddr> = self.places().iter().filter_map(others).collect();
         for address in candidates(arn).filter(|address| !taken.contains(address)) {
             let mut open = BTreeMap::new();
             for listener in balancer.listeners.values() {

@@ -23,7 +23,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.get_or_init(|| Runtime::new().unwrap()).block_on(test)
 }
 
-async fn emulator() -> &'static Emulator {
+pub async fn emulator() -> &'static Emulator {
     let start = || async {
         let dir = tempfile::tempdir().unwrap().keep();
         Emulator::start(dir).await.unwrap()

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::client::get;
-use crate::stage::{SOON, Stage, address, forward, run};
+use crate::stage::{SOON, Stage, address, emulator, forward, run};
 use crate::target::Target;
 
 #[test]
@@ -123,31 +123,49 @@ fn a_grpc_target_is_judged_by_the_status_of_its_answer() {
 #[test]
 fn an_endpoint_that_tells_of_no_changes_is_read_again_and_again() {
     run(async {
-        let stage = Stage::new().await;
-        let endpoint = quiet(stage.emulator.endpoint()).await;
-        let config = albedo_alb::Config::new(endpoint, [stage.region.as_str()]);
-        let polling =
-            albedo_alb::Alb::start(albedo_alb::Config { second: Duration::from_millis(200), ..config }).await.unwrap();
-        let target = Target::start("one").await;
+        let endpoint = quiet(emulator().await.endpoint()).await;
+        let (stage, target) = (Stage::with(|config| config.endpoint = endpoint).await, Target::start("one").await);
         let balancer = stage.balancer("polled").await;
         let group = stage.group("polled").await;
         stage.register(&group, &target.at).await;
-        stage.listener(&balancer, 80, forward(&group)).await;
         let began = std::time::Instant::now();
+        // Before its listener it may have been served already.
+        stage.alb.serves("polled", 0, SOON).await.unwrap();
+        stage.listener(&balancer, 80, forward(&group)).await;
         let at = loop {
-            let served = polling.serves("polled", 0, SOON).await.unwrap();
-            if let Some((_, at)) = served.ports.first() {
+            if let Some((_, at)) = stage.alb.serves("polled", 0, SOON).await.unwrap().ports.first() {
                 break *at;
             }
-            assert!(began.elapsed() < SOON, "the listener is not served");
+            assert!(began.elapsed() < SOON * 2, "the listener is not served");
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         while get(at, "a", "/").await.status != 200 {
-            assert!(began.elapsed() < SOON);
+            assert!(began.elapsed() < SOON * 2);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert_eq!(get(at, "a", "/").await.target(), "one");
-        polling.stop().await;
+    });
+}
+
+#[test]
+fn two_programs_can_serve_one_load_balancer() {
+    run(async {
+        let stage = Stage::new().await;
+        let config = albedo_alb::Config::new(stage.emulator.endpoint(), [stage.region.as_str()]);
+        let second = albedo_alb::Alb::start(config).await.unwrap();
+        let balancer = stage.balancer("twice").await;
+        // Without a listener both have the same address.
+        stage.alb.serves("twice", 0, SOON).await.unwrap();
+        second.serves("twice", 0, SOON).await.unwrap();
+        stage.listener(&balancer, 80, crate::stage::fixed("200", "here")).await;
+        let one = stage.served("twice", 80).await;
+        let change = stage.emulator.change(&stage.region).await.unwrap();
+        let two = second.serves("twice", change, SOON).await.unwrap().ports[0].1;
+        assert_ne!(one, two);
+        for at in [one, two] {
+            assert_eq!(get(at, "a", "/").await.text(), "here");
+        }
+        second.stop().await;
     });
 }
 
