@@ -182,35 +182,34 @@ fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: A
         };
         let known = account.get();
         let first = answer(&known);
-        match first.rests_on_facts.then(|| look_again(&account, &known, first.allowed)).flatten() {
-            Some(newer) => answer(&newer),
-            None => first,
+        if !first.rests_on_facts {
+            return first;
         }
+        // They are read again for the next try, and for this one if it is refused: what is missing may have been made a moment ago.
+        account.doubt();
+        let newer = if first.allowed { None } else { waited(account.newer_than(&known)).flatten() };
+        newer.map_or(first, |newer| answer(&newer))
     })
 }
 
-/// What a refusal rests on may have been made a moment ago: newer facts, if they can be had at once. Others are read for the next try.
-fn look_again(account: &Account, known: &Arc<Facts>, allowed: bool) -> Option<Arc<Facts>> {
+/// Waits on this thread; `None` if it is not one of a runtime with others.
+fn waited<F: Future>(future: F) -> Option<F::Output> {
     let runtime = Handle::try_current().ok()?;
-    if allowed || runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
-        account.doubt();
-        return None;
-    }
-    tokio::task::block_in_place(|| runtime.block_on(account.newer_than(known)))
+    let may_wait = runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
+    may_wait.then(|| tokio::task::block_in_place(|| runtime.block_on(future)))
 }
 
 /// Secrets that the Ingress names are known from its reconciliation, on one replica: for a new one they are looked up now, or it would be
 /// told that they do not exist.
 fn look_secrets_up(cluster: &Cluster, request: &admit::Request) {
     let Some(admit::Object::Ingress(ingress)) = &request.object else { return };
-    let Ok(runtime) = Handle::try_current() else { return };
     let mut unknown = cluster.read(|world| world.unknown_secrets(&request.namespace, ingress));
     unknown.truncate(SECRETS);
-    if unknown.is_empty() || runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
+    if unknown.is_empty() {
         return;
     }
-    let learnt = tokio::time::timeout(LOOK_UP, cluster.learn_secrets(&unknown));
-    if tokio::task::block_in_place(|| runtime.block_on(learnt)).is_err() {
+    let learnt = waited(async { tokio::time::timeout(LOOK_UP, cluster.learn_secrets(&unknown)).await });
+    if learnt.is_some_and(|learnt| learnt.is_err()) {
         tracing::debug!(namespace = request.namespace, "Secrets that an Ingress names were not read in time");
     }
 }

@@ -68,7 +68,7 @@ impl Site {
     /// Opens and closes ports as a snapshot has it, then serves by it.
     pub(crate) async fn follow(self: &Arc<Self>, snapshot: Arc<Snapshot>) {
         self.backends.follow(&snapshot);
-        // Ports that go are closed while the old snapshot knows them, so that nobody comes to a listener that is not there. Those that stay are
+        // Ports that go are closed while the old snapshot knows them, so that no connection comes to a listener that is gone. Those that stay are
         // served by the new snapshot before new ones are opened, and never by none.
         self.places().retain(|arn, place| {
             let balancer = snapshot.balancers.get(arn).filter(|balancer| balancer.is_active());

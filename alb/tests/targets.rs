@@ -34,7 +34,7 @@ fn an_instance_is_asked_at_its_private_address() {
     });
 }
 
-/// A target that speaks TLS, with a certificate that nobody knows.
+/// A target that speaks TLS, with a certificate of an authority of its own.
 async fn secure() -> SocketAddr {
     let (certificate, key) = albedo_alb::Authority::new().unwrap().client("target").unwrap();
     let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();

@@ -8,23 +8,24 @@
     reason = "a panic is what a test has for a fault, and a table of the test is indexed by its own generator"
 )]
 
+mod aged;
 mod subnet;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aged::{aged, now};
 use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
 use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request};
 use albedo_engine::annotation::{PREFIX, catalogue};
 use albedo_engine::compile::Cache;
-use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact, Subnet};
+use albedo_engine::facts::{Certificate, Facts, SecurityGroupFact, Subnet};
 use albedo_engine::finding::{Finding, ObjectRef};
 use albedo_engine::link::{Input, Linked, MemberState, link, relink};
 use albedo_engine::settings::{CONTROLLER, Settings};
 use albedo_engine::stack::{Action, Desired, Ref};
 use albedo_engine::world::{Kind, Membership, Object, Overlay, SecretKeys, World};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use proptest::prelude::*;
@@ -33,15 +34,6 @@ use serde_json::{Value, json};
 use subnet::subnet;
 
 const CERTIFICATE: &str = "arn:aws:acm:eu-west-1:123456789012:certificate/2a4e6f80-1234-4abc-9def-0123456789ab";
-
-fn now() -> Timestamp {
-    Timestamp::from_second(1_800_000_000).expect("a time")
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "as the fields of facts are")]
-fn aged<T>(value: T) -> Option<Aged<T>> {
-    Some(Aged { value, read_at: now() })
-}
 
 fn named(name: &str, arn: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(name.to_owned(), arn.to_owned())])

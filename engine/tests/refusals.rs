@@ -7,6 +7,7 @@
     reason = "a panic is what a test has for a fault"
 )]
 
+mod aged;
 mod example;
 mod subnet;
 

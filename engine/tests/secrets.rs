@@ -3,21 +3,22 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic is what a test has for a fault")]
 
+mod aged;
 mod subnet;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use aged::{aged, now};
 use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
 use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request, ReviewAnswer};
 use albedo_engine::annotation::PREFIX;
-use albedo_engine::facts::{Aged, Facts, SecurityGroupFact, Subnet};
+use albedo_engine::facts::{Facts, SecurityGroupFact, Subnet};
 use albedo_engine::link::{Existing, Input, link};
 use albedo_engine::report::{self, Outcome, Reached};
 use albedo_engine::settings::{CONTROLLER, Settings};
 use albedo_engine::stack::{GroupId, Scheme};
 use albedo_engine::world::{Kind, Object, Overlay, SecretKeys, World};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use proptest::prelude::*;
@@ -101,15 +102,6 @@ const PLAIN: &[(&str, &str)] = &[
     ("use-regex-path-match", "true"),
     ("shield-advanced-protection", "true"),
 ];
-
-fn now() -> Timestamp {
-    Timestamp::from_second(1_800_000_000).expect("a time")
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "as the fields of facts are")]
-fn aged<T>(value: T) -> Option<Aged<T>> {
-    Some(Aged { value, read_at: now() })
-}
 
 /// An account that knows the subnets of one side, without IPv6, so that others can break what they are good for.
 fn facts(marks: &[u16]) -> Facts {
@@ -315,7 +307,7 @@ fn leaks(a: &[Seed], b: &[Seed; 2], seen: &RefCell<BTreeSet<&'static str>>) -> V
         .collect()
 }
 
-/// Which subnets the account has is nobody's secret, only which of them a namespace names.
+/// Which subnets the account has is not secret, only which of them a namespace names.
 fn without_subnets_of_the_account(text: &str) -> String {
     text.replace("subnet-0a9dea1 (eu-west", "(eu-west").replace("subnet-0a9dea2 (eu-west", "(eu-west")
 }

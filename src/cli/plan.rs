@@ -129,8 +129,10 @@ fn desired(
         for finding in linked.findings().filter(|finding| finding.code == Code::UnreachedRule) {
             printing::say(&format!("note: {}: {finding}", finding.subject));
         }
-        for look in link::looks_of(input).into_iter().filter(|_| explains) {
-            printing::say(&format!("note: discovery for group {group}: {look}"));
+        if explains {
+            for look in link::looks_of(input) {
+                printing::say(&format!("note: discovery for group {group}: {look}"));
+            }
         }
         all.extend(linked.desired.map(|desired| without_guesses(desired, &view)));
     }

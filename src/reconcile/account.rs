@@ -76,11 +76,10 @@ impl Account {
         self.doubted.notify_one();
     }
 
-    /// Facts that were read later than these, if AWS answers in time. Only a few reviews may wait for them at a time: the others would have to wait for
+    /// Facts that were read later than these, once they were doubted, if AWS answers in time. Only a few reviews may wait for them at a time: the others would have to wait for
     /// those, and are told what is known.
     pub async fn newer_than(&self, known: &Facts) -> Option<Arc<Facts>> {
         let read_at = |facts: &Facts| facts.subnets.as_ref().map(|subnets| subnets.read_at);
-        self.doubt();
         let _place = self.places.try_acquire().ok().filter(|_| self.unread().is_empty())?;
         let newer = async {
             loop {

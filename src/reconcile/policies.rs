@@ -1,7 +1,7 @@
 //! The status of `IngressDefaults` and `IngressPolicy` objects: how many Ingresses each matches. It is counted on a clock, so that a rollout of many
 //! Ingresses costs one write for each object and interval.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ type Told = BTreeSet<String>;
 
 fn counted(world: &World) -> (Counts<IngressDefaults>, Counts<IngressPolicy>) {
     let matched = world.matched();
-    let of = |name: &Option<String>, counts: &std::collections::BTreeMap<String, i64>| {
+    let of = |name: &Option<String>, counts: &BTreeMap<String, i64>| {
         name.as_ref().and_then(|name| counts.get(name)).copied().unwrap_or_default()
     };
     let defaults = world.all_defaults().map(|one| (one.clone(), of(&one.metadata.name, &matched.defaults)));

@@ -12,7 +12,7 @@ use std::process::Output;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, GATES};
 use crate::objects::{rule, service};
 
 /// Everything that kubectl printed.
@@ -55,7 +55,6 @@ pub fn plain() -> Value {
 /// Services that the cases refer to: `web` can be reached by node port, `inner` cannot. Pods of the namespace get readiness gates, so that
 /// nothing has to be said of rollouts.
 async fn services(fixture: &Fixture) -> Result<()> {
-    let label = "elbv2.k8s.aws/pod-readiness-gate-inject=enabled";
-    fixture.kubectl(&["label", "namespace", &fixture.scope.namespace, label]).await?;
+    fixture.label_namespace(&[GATES]).await?;
     fixture.apply(&[service("web", "NodePort", 80, 8080), service("inner", "ClusterIP", 80, 8080)]).await
 }

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use crate::base::{ALBEDO, Base, albedo};
 use crate::objects::{deployment, service};
 
+/// With this label on a namespace its new Pods get readiness gates.
+pub const GATES: &str = "elbv2.k8s.aws/pod-readiness-gate-inject=enabled";
+
 /// For whatever has to become true: generous, because it costs only what is needed.
 pub const SOON: Duration = Duration::from_mins(1);
 
@@ -206,6 +209,11 @@ impl Fixture {
         let path = dir.join(name);
         std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         Ok(path)
+    }
+
+    /// Puts labels on the test's namespace.
+    pub async fn label_namespace(&self, labels: &[&str]) -> Result<()> {
+        self.kubectl(&[&["label", "namespace", &self.scope.namespace], labels].concat()).await.map(drop)
     }
 
     /// kubectl in the test's namespace; insists on success.

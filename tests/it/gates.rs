@@ -10,7 +10,7 @@ use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::base::Base;
-use crate::fixture::{Fixture, SOON, tail};
+use crate::fixture::{Fixture, GATES, SOON, tail};
 use crate::objects::rule;
 
 const GATE: &str = "target-health.elbv2.k8s.aws/";
@@ -61,12 +61,6 @@ async fn initial(fixture: &Fixture, seconds: u32) -> Result<()> {
     fixture.scope.emulator().life(&fixture.scope.region, &life).await
 }
 
-async fn label(fixture: &Fixture) -> Result<()> {
-    let namespace = &fixture.scope.namespace;
-    let label = "elbv2.k8s.aws/pod-readiness-gate-inject=enabled";
-    fixture.kubectl(&["label", "namespace", namespace, label]).await.map(drop)
-}
-
 /// An Ingress for web, whose pods are the targets.
 async fn ingress(fixture: &Fixture) -> Result<()> {
     let rules = json!([rule(None, &[("/", "Prefix", "web", 80)])]);
@@ -84,7 +78,7 @@ pub async fn a_rollout_waits_until_targets_are_healthy(base: Arc<Base>) -> Resul
     let flags = ["--targetgroupbinding-requeue-duration=1s"];
     let mut fixture = Fixture::with_webhooks(&base, "gates", &flags).await?;
     fixture.backends("ClusterIP").await?;
-    label(&fixture).await?;
+    fixture.label_namespace(&[GATES]).await?;
     ingress(&fixture).await?;
     let gate = format!("{GATE}{}", binding(&fixture).await?);
     let old: Vec<String> = pods(&fixture).await?.iter().map(ResourceExt::name_any).collect();
@@ -144,7 +138,7 @@ pub async fn a_waiting_pod_survives_a_change_of_leaders(base: Arc<Base>) -> Resu
     fixture.start().await?;
     fixture.register().await?;
     fixture.backends("ClusterIP").await?;
-    label(&fixture).await?;
+    fixture.label_namespace(&[GATES]).await?;
     ingress(&fixture).await?;
     let gate = format!("{GATE}{}", binding(&fixture).await?);
     let mut heir = heir.start().await?;

@@ -51,6 +51,7 @@ mod rights;
 mod rollout;
 mod rollouts;
 mod service;
+mod serving;
 mod settles;
 mod story;
 mod throttles;

@@ -283,7 +283,7 @@ pub async fn the_policy_refuses_nothing_that_admission_admits(base: Arc<Base>) -
     compare(&api, &class, &name).await?;
     judge_large(&api, &class).await?;
 
-    // A fault that is stored already is nobody's news; a new one is refused, and so is it in an update.
+    // A fault that is stored already is not new; a new one is refused, and so is it in an update.
     fixture.kubectl(&["label", "ingress", "old", "team=shop"]).await?;
     fixture.kubectl(&["annotate", "ingress", "old", "alb.ingress.kubernetes.io/scheme=internal"]).await?;
     let out = fixture.try_apply(&[faulty("node")], &[]).await?;

@@ -4,26 +4,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use albedo_alb::{Alb, Config};
-use albedo_testenv::{Answer, Asked, Connector, ECHO_EXITS, Load, NodePorts, NodeSpec, Tally, eventually, trusting};
+use albedo_testenv::{Answer, Asked, ECHO_EXITS, Load, NodeSpec, Tally, eventually};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
 use crate::base::{Base, is_exhaustive};
-use crate::fixture::{Fixture, SOON, tail};
+use crate::fixture::{Fixture, GATES, SOON, tail};
 use crate::objects::{deployment, rule, service};
+use crate::serving::Serving;
 
-/// Requests a second.
-const RATE: u32 = 200;
 /// The longest that a row may take.
 const MOST: Duration = Duration::from_mins(12);
 /// How long requests go on before a change and after it.
 const AROUND: Duration = Duration::from_secs(1);
-/// What a second of the load balancer's settings takes.
-const SECOND: Duration = Duration::from_millis(200);
 /// The pause before containers stop. Until it is over, everybody has heard that a Pod goes.
 const PAUSE: &str = "albedo.dev/pre-stop-sleep=5";
-const GATES: &str = "elbv2.k8s.aws/pod-readiness-gate-inject=enabled";
 /// How soon a new target is healthy, and how long an old one drains.
 const CHECKS: [(&str, &str); 5] = [
     ("healthcheck-path", "/health"),
@@ -35,9 +30,7 @@ const CHECKS: [(&str, &str); 5] = [
 
 struct Shop {
     fixture: Fixture,
-    alb: Alb,
-    connector: Connector,
-    _node_ports: NodePorts,
+    serving: Serving,
     /// The label that the nodes of this test have, which its Pods select.
     pool: String,
     nodes: Vec<String>,
@@ -47,13 +40,8 @@ impl Shop {
     /// Three nodes of its own, four Pods on them behind `web`, and a load balancer for each type of target.
     async fn open(base: &Arc<Base>) -> Result<Self> {
         let fixture = Fixture::with_webhooks(base, "rollouts", &["--targetgroupbinding-requeue-duration=1s"]).await?;
-        let scope = &fixture.scope;
-        let alb =
-            Alb::start(Config { second: SECOND, ..Config::new(scope.emulator().endpoint(), [&scope.region]) }).await?;
-        let connector = trusting(&alb.authority().pem())?;
-        let node_ports = NodePorts::open(&scope.client(), &scope.namespace);
-        let pool = scope.id.clone();
-        let mut shop = Self { fixture, alb, connector, _node_ports: node_ports, pool, nodes: Vec::new() };
+        let (serving, pool) = (Serving::open(&fixture).await?, fixture.scope.id.clone());
+        let mut shop = Self { fixture, serving, pool, nodes: Vec::new() };
         for number in 1..=3 {
             shop.add_node(number).await?;
         }
@@ -134,7 +122,7 @@ impl Shop {
     /// A request to the load balancer of an Ingress.
     async fn asked(&self, ingress: &str, right: &[Answer]) -> Result<Asked> {
         let dns_name = self.fixture.hostname(ingress).await?;
-        let at = self.alb.at(&dns_name, 80).with_context(|| format!("{dns_name} is not served"))?;
+        let at = self.serving.at(&dns_name, 80).with_context(|| format!("{dns_name} is not served"))?;
         Ok(Asked { at, tls: None, host: "shop.example.com".into(), path: "/".into(), right: right.to_vec() })
     }
 
@@ -144,7 +132,7 @@ impl Shop {
 
     async fn answers(&self, ingress: &str, right: &Answer) -> Result<()> {
         eventually(&format!("{ingress} answers {right:?}"), SOON, async || {
-            self.asked(ingress, std::slice::from_ref(right)).await?.check(&self.connector).await?;
+            self.serving.check(&[self.asked(ingress, std::slice::from_ref(right)).await?]).await?;
             Ok(Some(()))
         })
         .await
@@ -156,13 +144,13 @@ impl Shop {
         for ingress in ingresses {
             asked.push(self.asked(ingress, &[Answer::service("web")]).await?);
         }
-        let load = Load::begin(asked, RATE, MOST, Arc::clone(&self.connector));
+        let load = self.serving.load(asked, MOST);
         tokio::time::sleep(AROUND).await;
         Ok(load)
     }
 
     async fn close(self) -> Result<()> {
-        self.alb.stop().await;
+        self.serving.stop().await;
         for node in &self.nodes {
             self.fixture.base().test_env.kubelet().remove_node(node).await?;
         }
@@ -187,14 +175,13 @@ fn none_failed(what: &str, tally: &Tally, shop: &Shop) -> Result<()> {
 /// With readiness gates and the pause nothing is lost; without them a rollout loses requests, or nothing would be shown.
 pub async fn lose_no_request(base: Arc<Base>) -> Result<()> {
     let mut shop = Shop::open(&base).await?;
-    let namespace = shop.fixture.scope.namespace.clone();
 
     let (begun, load) = (Instant::now(), shop.load(&["pods"]).await?);
     shop.restart().await?;
     let lost = tally("a rollout without gates and pause", begun, load).await?;
     ensure!(lost.failures() > 0, "Pods end at once, and no request was lost: a loss would not be seen ({lost})");
 
-    shop.fixture.kubectl(&["label", "namespace", &namespace, GATES, PAUSE]).await?;
+    shop.fixture.label_namespace(&[GATES, PAUSE]).await?;
     shop.restart().await?;
     shop.fixture.quiet().await?;
 

@@ -9,10 +9,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use albedo_alb::{Alb, Config};
-use albedo_testenv::{
-    Albedo, Answer, Asked, Connector, Gate, Launch, Load, NodePorts, Tally, Trip, eventually, trusting,
-};
+use albedo_testenv::{Albedo, Answer, Asked, Gate, Launch, Tally, Trip, eventually};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
@@ -20,10 +17,9 @@ use crate::base::{Base, is_exhaustive};
 use crate::crash::seed;
 use crate::fixture::{Fixture, SOON, tail};
 use crate::objects::{deployment, service};
+use crate::serving::Serving;
 use rows::{Meanwhile, Row, rows};
 
-/// Requests a second.
-const RATE: u32 = 200;
 /// How long requests go on before an edit and after it.
 const AROUND: Duration = Duration::from_millis(700);
 /// The longest that a row may take.
@@ -32,8 +28,6 @@ const MOST: Duration = Duration::from_mins(2);
 const WRITE_MS: u64 = 100;
 /// How long the load balancer may take to serve by a write.
 const SEEN_MS: u64 = 10_000;
-/// What a second of the load balancer's settings takes: checks of health come sooner.
-const SECOND: Duration = Duration::from_millis(200);
 /// The writes that change what requests meet.
 const WRITES: [&str; 14] = [
     "CreateListener",
@@ -61,9 +55,7 @@ pub struct Course {
     /// The Albedo that writes.
     active: Launch,
     standby: Option<(Launch, Albedo)>,
-    alb: Alb,
-    connector: Connector,
-    _node_ports: NodePorts,
+    serving: Serving,
 }
 
 /// Which answers are right.
@@ -84,13 +76,11 @@ impl Course {
         for certificate in &mut certificates {
             *certificate = emulator.certificate(&region, &["*.example.com"]).await?;
         }
-        let alb = Alb::start(Config { second: SECOND, ..Config::new(emulator.endpoint(), [&region]) }).await?;
-        let connector = trusting(&alb.authority().pem())?;
-        let node_ports = NodePorts::open(&fixture.scope.client(), &fixture.scope.namespace);
+        let serving = Serving::open(&fixture).await?;
         fixture.start().await?;
         let active = fixture.launch.clone();
         let standby = None;
-        let course = Self { fixture, certificates, gate, active, standby, alb, connector, _node_ports: node_ports };
+        let course = Self { fixture, certificates, gate, active, standby, serving };
         course.backends().await?;
         Ok(course)
     }
@@ -137,8 +127,7 @@ impl Course {
         let mut all = Vec::new();
         let state = self.fixture.state().await?;
         let balancer = state.load_balancers.first().context("no load balancer")?;
-        let served = self.alb.balancers().into_iter().find(|one| one.name == balancer.name);
-        let served = served.with_context(|| format!("{} is not served", balancer.name))?;
+        let served = self.serving.named(&balancer.name)?;
         for (url, before, after) in &row.asks {
             let parsed: hyper::Uri = url.parse()?;
             let secure = parsed.scheme_str() == Some("https");
@@ -156,7 +145,7 @@ impl Course {
                 right.push(Answer::Status(503));
             }
             all.push(Asked {
-                at: self.alb.at(&served.dns_name, port).unwrap_or_else(|| (served.address, port).into()),
+                at: self.serving.at(&served.dns_name, port).unwrap_or_else(|| (served.address, port).into()),
                 tls: secure.then(|| host.clone()),
                 host,
                 path: parsed.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
@@ -170,9 +159,7 @@ impl Course {
     async fn answers(&self, row: &Row, when: When) -> Result<Vec<Asked>> {
         eventually(&format!("{when:?}: every answer is right"), SOON, async || {
             let asked = self.asked(row, when).await?;
-            for one in &asked {
-                one.check(&self.connector).await?;
-            }
+            self.serving.check(&asked).await?;
             Ok(Some(asked))
         })
         .await
@@ -189,7 +176,7 @@ impl Course {
         self.quiet().await?;
         let before = self.answers(row, When::Before).await?;
         let meanwhile = self.asked(row, When::Meanwhile).await?;
-        let load = Load::begin(before, RATE, MOST, Arc::clone(&self.connector));
+        let load = self.serving.load(before, MOST);
         tokio::time::sleep(AROUND).await;
         load.expect(meanwhile);
         let edited = self.edit(row).await;
@@ -257,7 +244,7 @@ impl Course {
             self.gate.reset();
             ensure!(standby.stop().await?.success(), "the other replica did not end well");
         }
-        self.alb.stop().await;
+        self.serving.stop().await;
         self.fixture.close().await
     }
 }

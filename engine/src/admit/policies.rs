@@ -1,6 +1,6 @@
 //! What `IngressPolicy` objects say of an Ingress: the values that are in effect, wherever they come from, against what is allowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::Ingress;
@@ -221,7 +221,7 @@ impl Review<'_> {
         }
     }
 
-    /// Whether the built-in default of a setting is in effect if nobody sets it: everybody is let in only if no prefix list says who is.
+    /// Whether the built-in default of a setting is in effect if nobody sets it: all addresses are let in only if no prefix list is given.
     fn has_default(&self, row: &SettingRow) -> bool {
         row.when != When::ManagedSecurityGroup || !self.asked.values.has(&SECURITY_GROUP_PREFIX_LISTS)
     }
@@ -258,13 +258,13 @@ impl Review<'_> {
             from: self.words(row, Source::Ingress, ""),
             of_other: None,
         }));
-        for (service, object) in self.view.services.iter().filter(|_| row.on_service.is_read()) {
-            let raw = object.metadata.annotations.as_ref().and_then(|map| map.get(&full));
-            let is_own = service.namespace == self.member.key().namespace
-                && service_refs(&self.member.ingress).contains(&service.name);
-            found.extend(raw.filter(|_| is_own).and_then(read).map(|value| Effective {
+        let services = if row.on_service.is_read() { service_refs(&self.member.ingress) } else { BTreeSet::new() };
+        for name in services {
+            let service = self.view.services.get(&Key::new(&self.member.key().namespace, &name));
+            let raw = service.and_then(|service| service.metadata.annotations.as_ref()?.get(&full));
+            found.extend(raw.and_then(read).map(|value| Effective {
                 value,
-                from: self.words(row, Source::Service, &service.name),
+                from: self.words(row, Source::Service, &name),
                 of_other: None,
             }));
         }

@@ -190,11 +190,10 @@ impl Kind {
 pub fn is_role(arn: &str) -> bool {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let [_, _, service, region, account, name] = parts.as_slice() else { return false };
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     let is_clean = !arn.chars().any(|c| c.is_whitespace() || c.is_control());
     arn.starts_with("arn:aws")
         && (*service, *region) == ("iam", "")
-        && is_account
+        && is_account(account)
         && name.starts_with("role/")
         && is_clean
 }
@@ -226,7 +225,8 @@ fn is_region(text: &str) -> bool {
     }
 }
 
-fn is_account(text: &str) -> bool {
+/// Whether it is the id of an account.
+pub(super) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 

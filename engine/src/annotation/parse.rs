@@ -120,14 +120,19 @@ impl ParseError {
     }
 }
 
-/// Reads what `strconv.ParseBool` reads: `1 t T TRUE true True 0 f F FALSE false False`.
+/// What `strconv.ParseBool` reads as true: <https://pkg.go.dev/strconv#ParseBool>.
+pub const GO_TRUE: [&str; 6] = ["1", "t", "T", "TRUE", "true", "True"];
+/// What it reads as false.
+pub const GO_FALSE: [&str; 6] = ["0", "f", "F", "FALSE", "false", "False"];
+
+/// Reads what `strconv.ParseBool` reads: [`GO_TRUE`] and [`GO_FALSE`].
 ///
 /// # Errors
 /// For every other text, surrounding spaces included.
 pub fn go_bool(raw: &str) -> Result<bool, ParseError> {
-    match raw {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+    match (GO_TRUE.contains(&raw), GO_FALSE.contains(&raw)) {
+        (true, _) => Ok(true),
+        (_, true) => Ok(false),
         _ => Err(strconv_error("ParseBool", raw, "invalid syntax")),
     }
 }

@@ -1,5 +1,6 @@
 //! What an `IngressPolicy` object says: which rules a setting can have, and the values in them, read by the rows of the catalogue.
 
+use super::arn::is_account;
 use super::catalogue::{LISTEN_PORTS, row};
 use super::cidr::Cidr;
 use super::defaults::unknown;
@@ -154,7 +155,7 @@ fn of_limits(path: &str, rule: &SettingRule) -> Vec<Fault> {
         found.extend(Cidr::parse(block).err().map(|error| Fault::new(format!("{path}.within[{index}]"), error)));
     }
     for (index, account) in rule.accounts.iter().flatten().enumerate() {
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_account(account) {
             let error = ParseError::new(format!("account `{}` must have 12 digits", shown(account)));
             let help = "write the id in quotes, so that YAML keeps its zeros";
             found.push(Fault::new(format!("{path}.accounts[{index}]"), error.help(help)));

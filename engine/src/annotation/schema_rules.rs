@@ -6,6 +6,7 @@
 
 use super::catalogue::rows;
 use super::defaults::without_default;
+use super::parse::{GO_FALSE, GO_TRUE};
 use super::row::{Grammar, SettingRow};
 
 /// The most settings of an object: there are fewer keys than that without those of families.
@@ -39,10 +40,7 @@ fn rule(row: &'static SettingRow) -> Option<SchemaRule> {
     let value = format!("self['{key}']");
     let (holds, message) = match row.grammar {
         Grammar::OneOf(words) => (one_of(&value, words), format!("{key}: write {}", words.join(" or "))),
-        Grammar::Bool => (
-            one_of(&value, &["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"]),
-            format!("{key}: write true or false"),
-        ),
+        Grammar::Bool => (one_of(&value, &[GO_TRUE, GO_FALSE].concat()), format!("{key}: write true or false")),
         Grammar::Int32 { min, max } => number(key, &value, min.into(), max.into()),
         Grammar::Int64 { min, max } => number(key, &value, min, max),
         Grammar::SslPolicy => (
@@ -54,7 +52,8 @@ fn rule(row: &'static SettingRow) -> Option<SchemaRule> {
     Some(SchemaRule { rule: format!("!('{key}' in self) || {holds}"), message })
 }
 
-fn one_of(value: &str, words: &[&str]) -> String {
+/// The condition that an expression is one of these words, which have no quotes.
+pub(crate) fn one_of(value: &str, words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     format!("{value} in [{}]", words.join(", "))
 }

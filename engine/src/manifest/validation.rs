@@ -82,7 +82,7 @@ impl Found {
         for (number, tls) in spec.tls.iter().flatten().enumerate() {
             let at = format!("spec.tls[{number}]");
             for (index, host) in tls.hosts.iter().flatten().enumerate() {
-                // Of an address nobody is told here.
+                // An address is no fault here.
                 if host.parse::<std::net::Ipv4Addr>().is_err() {
                     self.host(host, &format!("{at}.hosts[{index}]"));
                 }

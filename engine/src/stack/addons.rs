@@ -38,7 +38,7 @@ impl Addon {
     }
 }
 
-/// The attachments of a load balancer. Desired: an add-on that nobody says anything of is absent, and stays as it is. Observed: one that
+/// The attachments of a load balancer. Desired: an add-on for which no setting is given is absent, and stays as it is. Observed: one that
 /// was not read is absent.
 pub type Addons = BTreeMap<Addon, Attachment>;
 

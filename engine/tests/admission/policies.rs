@@ -213,7 +213,7 @@ fn applying_again_changes_nothing() {
     let manifest = plain(&json!({"group.order": "1"}));
     let stored = fixture.mutated(&manifest, None);
     assert_eq!(list(&stored), "scheme,target-type");
-    // Server-side: the object keeps what nobody owns. Client-side: neither does a patch remove it.
+    // Server-side: the object keeps fields without an owner. Client-side: neither does a patch remove it.
     assert!(fixture.patch(&stored, Some(&stored)).is_empty());
     // `kubectl replace` drops it, and it comes back.
     assert_eq!(fixture.mutated(&manifest, Some(&stored)), stored);

@@ -5,28 +5,19 @@ use std::collections::BTreeMap;
 use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS, WebhookRow};
 use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request};
 use albedo_engine::annotation::PREFIX;
-use albedo_engine::facts::{Aged, Certificate, Facts, SecurityGroupFact, Subnet};
+use albedo_engine::facts::{Certificate, Facts, SecurityGroupFact, Subnet};
 use albedo_engine::kinds::{IngressClassParams, IngressPolicy, TargetGroupBinding};
 use albedo_engine::settings::Settings;
 use albedo_engine::stack::TargetGroupTraits;
 use albedo_engine::world::{Kind, Object, World};
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::{Value, json};
 
+use crate::aged::{aged, now};
 use crate::subnet::subnet;
 
 const LEGACY: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/legacy/1";
-
-fn now() -> Timestamp {
-    Timestamp::from_second(1_800_000_000).expect("a time")
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "as the fields of facts are")]
-fn aged<T>(value: T) -> Option<Aged<T>> {
-    Some(Aged { value, read_at: now() })
-}
 
 fn named(name: &str, arn: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(name.to_owned(), arn.to_owned())])

@@ -177,7 +177,7 @@ impl Emulator {
         self.counted(region, "struck").await
     }
 
-    /// How often nobody acted on a change in the time that a fault (`seenMs`) gave.
+    /// How often no follower acted on a change in the time that a fault (`seenMs`) gave.
     pub async fn missed(&self, region: &str) -> Result<u64> {
         self.counted(region, "missed").await
     }

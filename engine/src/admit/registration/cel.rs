@@ -3,6 +3,8 @@
 //! It is weaker than [`SettingRow::read`](crate::annotation::SettingRow::read) on purpose: where the two could differ, it holds.
 
 use super::conditions::quoted;
+use crate::annotation::parse::{GO_FALSE, GO_TRUE};
+use crate::annotation::schema_rules::one_of;
 use crate::annotation::{Grammar, SettingRow};
 
 /// A condition on the value `v`, and what the value has to be.
@@ -17,13 +19,10 @@ pub(super) struct Condition {
 /// The condition on the values of a setting; `None`: CEL can tell nothing of them.
 pub(super) fn condition(row: &SettingRow) -> Option<Condition> {
     let (cel, words) = match row.grammar {
-        Grammar::Bool => {
-            let words = ["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"];
-            (one_of(&words), "true or false".to_owned())
-        }
+        Grammar::Bool => (one_of("v", &[GO_TRUE, GO_FALSE].concat()), "true or false".to_owned()),
         Grammar::Int32 { min, max } => number(min.into(), max.into()),
         Grammar::Int64 { min, max } => number(min, max),
-        Grammar::OneOf(words) if !row.passed_on => (one_of(words), words.join(" or ")),
+        Grammar::OneOf(words) if !row.passed_on => (one_of("v", words), words.join(" or ")),
         Grammar::StatusCodes(_) => (
             "v.matches('^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$')".to_owned(),
             "status codes and ranges, separated by commas: 200,301-302".to_owned(),
@@ -105,11 +104,6 @@ fn structured(grammar: Grammar) -> Option<Condition> {
         _ => return None,
     };
     Some(Condition { cel, words })
-}
-
-fn one_of(words: &[&str]) -> String {
-    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    format!("v in [{}]", words.join(", "))
 }
 
 /// A whole number; one of so many digits that CEL might not hold it passes.

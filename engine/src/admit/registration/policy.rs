@@ -18,6 +18,8 @@ use super::cel;
 use super::conditions::{not_deleting, quoted};
 use crate::admit::verdict::MODE_LABEL;
 use crate::annotation::catalogue::{CERTIFICATE_ARN, ENABLE_FRONTEND_NLB, LISTEN_PORTS};
+use crate::annotation::parse::GO_TRUE;
+use crate::annotation::schema_rules::one_of;
 use crate::annotation::{LEGACY_CLASS, PREFIX, SettingRow, When, rows};
 use crate::finding::Code;
 use crate::settings::{ALBEDO_CONTROLLER, CONTROLLER};
@@ -117,9 +119,7 @@ fn guard(row: &SettingRow) -> Option<String> {
         format!("({key} in variables.now ? variables.now[{key}] : '')")
     };
     let needs = match row.when {
-        When::NetworkLoadBalancer => {
-            format!("{} in ['1', 't', 'T', 'TRUE', 'true', 'True']", value(&ENABLE_FRONTEND_NLB.row))
-        }
+        When::NetworkLoadBalancer => one_of(&value(&ENABLE_FRONTEND_NLB.row), &GO_TRUE),
         // The port is 443 then.
         When::Https => format!(
             "!({} in variables.now) && {}.matches('[^\\\\s,]')",

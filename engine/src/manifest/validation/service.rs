@@ -91,7 +91,7 @@ impl Found {
                     "write a name such as kubernetes.io/h2c, or leave it out",
                 );
             }
-            // The placeholder stands for a number that nobody wrote.
+            // The placeholder stands for a number that is not in the manifest.
             let node_port = port.node_port.filter(|number| *number != i32::from(UNALLOCATED_NODE_PORT) && *number != 0);
             if node_port.is_some_and(|number| !node_ports.insert((number, protocol))) {
                 let message = format!("two ports have the node port {} of {protocol}", node_port.unwrap_or_default());
