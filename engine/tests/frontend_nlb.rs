@@ -126,13 +126,18 @@ fn what_members_say_is_put_together() {
             ("frontend-nlb-listener-port-mapping", "80=80, 9000=8080, 7000=7001"),
             ("frontend-nlb-healthcheck-interval-seconds", "20"),
         ],
-        &[("frontend-nlb-tags", "N=1"), ("frontend-nlb-attributes", "load_balancing.cross_zone.enabled=true")],
+        &[
+            ("frontend-nlb-tags", "N=1"),
+            ("frontend-nlb-attributes", "load_balancing.cross_zone.enabled=true"),
+            ("frontend-nlb-listener-attributes", "tcp.idle_timeout.seconds=600"),
+        ],
     ]);
     assert_eq!(ports(&nlb), [(80, 80), (9000, 8080)]);
     let check = &nlb.listeners[&80].target_group.health_check;
     assert_eq!((check.path.as_str(), check.interval_seconds), ("/up", 20));
     assert_eq!(nlb.listeners[&9000].target_group.health_check.path, "/");
     assert_eq!(nlb.is.attributes["load_balancing.cross_zone.enabled"], "true");
+    assert!(nlb.listeners.values().all(|listener| listener.attributes["tcp.idle_timeout.seconds"] == "600"));
     assert_eq!((nlb.is.tags.get("N").map(String::as_str), nlb.is.tags.get("default")), (Some("1"), None));
 }
 
@@ -145,6 +150,7 @@ fn conflicts_quarantine_the_younger() {
         ("frontend-nlb-security-groups", "sg-1,sg-2", "sg-2,sg-1", Code::GroupConflict),
         ("frontend-nlb-eip-allocations", "eipalloc-1, eipalloc-2", "eipalloc-3, eipalloc-4", Code::GroupConflict),
         ("frontend-nlb-attributes", "a=1", "a=2", Code::GroupConflict),
+        ("frontend-nlb-listener-attributes", "a=1", "a=2", Code::GroupConflict),
         ("frontend-nlb-tags", "a=1", "a=2", Code::GroupConflict),
         ("frontend-nlb-listener-port-mapping", "90=80", "90=81", Code::ListenerConflict),
         ("frontend-nlb-healthcheck-port", "80", "traffic-port", Code::ListenerConflict),
@@ -241,6 +247,7 @@ fn unreadable_values_count_for_who_asks_for_an_nlb() {
         ("frontend-nlb-healthcheck-interval-seconds", "15s"),
         ("frontend-nlb-healthcheck-timeout-seconds", "1"),
         ("frontend-nlb-attributes", "a"),
+        ("frontend-nlb-listener-attributes", "a"),
         ("frontend-nlb-tags", "a"),
     ];
     for bad in cases {

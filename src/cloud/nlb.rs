@@ -1,6 +1,8 @@
 //! What AWS holds of the NLB in front of a group's load balancer.
 
-use albedo_engine::stack::{ObservedNlb, ObservedNlbListener, ObservedNlbTargetGroup};
+use std::collections::BTreeMap;
+
+use albedo_engine::stack::{Attributes, ObservedNlb, ObservedNlbListener, ObservedNlbTargetGroup};
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 use futures::future::{try_join, try_join_all};
 
@@ -32,14 +34,17 @@ impl Cloud {
 
     async fn observe_nlb_listeners(&self, arn: &str) -> Result<Vec<ObservedNlbListener>, CloudError> {
         let listeners = self.listeners(arn).await?;
-        let tagged = self.config().tag_listeners_and_rules;
-        let arns = listeners.iter().filter(|_| tagged).filter_map(|listener| listener.listener_arn.clone());
-        let mut tags = self.tags_of(arns.collect()).await?;
-        let with_tags = |listener: &sdk::Listener| {
-            let tags = listener.listener_arn().and_then(|arn| tags.remove(arn)).unwrap_or_default();
-            nlb::listener(listener, tags)
+        let arns: Vec<String> = listeners.iter().filter_map(|listener| listener.listener_arn.clone()).collect();
+        let attributes = try_join_all(arns.iter().map(|arn| self.listener_attributes(arn))).await?;
+        let mut attributes: BTreeMap<&String, Attributes> = arns.iter().zip(attributes).collect();
+        let tagged = if self.config().tag_listeners_and_rules { arns.clone() } else { Vec::new() };
+        let mut tags = self.tags_of(tagged).await?;
+        let complete = |listener: &sdk::Listener| {
+            let arn = listener.listener_arn.clone().unwrap_or_default();
+            let (attributes, tags) = (attributes.remove(&arn), tags.remove(&arn));
+            nlb::listener(listener, attributes.unwrap_or_default(), tags.unwrap_or_default())
         };
-        listeners.iter().map(with_tags).collect()
+        listeners.iter().map(complete).collect()
     }
 
     async fn observe_alb_target_group(

@@ -208,7 +208,7 @@ impl Cloud {
         Ok(answer.attributes.into_iter().flatten().filter_map(|one| one.key.zip(one.value)).collect())
     }
 
-    async fn listener_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
+    pub(super) async fn listener_attributes(&self, arn: &str) -> Result<Attributes, CloudError> {
         let request = self.read().elbv2.describe_listener_attributes().listener_arn(arn);
         let answer = self.call(ApiService::Elbv2.call("DescribeListenerAttributes"), request.send()).await?;
         Ok(answer.attributes.into_iter().flatten().filter_map(|one| one.key.zip(one.value)).collect())

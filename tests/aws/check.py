@@ -416,6 +416,21 @@ class Refused(Case):
                                ("ValidationError", self.elb.modify_listener_attributes, {"ListenerArn": self.li})):
             self.refused(code, call, Attributes=odd, **of)
 
+    def test_attributes_of_a_tcp_listener(self):
+        subnets = [s["SubnetId"] for s in self.ec2.describe_subnets()["Subnets"][:1]]
+        nlb = self.elb.create_load_balancer(Name="front", Type="network", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+        vpc = self.ec2.describe_subnets(SubnetIds=subnets)["Subnets"][0]["VpcId"]
+        group = self.elb.create_target_group(Name="tcp", Protocol="TCP", Port=80, VpcId=vpc)["TargetGroups"][0]["TargetGroupArn"]
+        tcp = self.elb.create_listener(LoadBalancerArn=nlb, Protocol="TCP", Port=80, DefaultActions=[
+            {"Type": "forward", "TargetGroupArn": group}])["Listeners"][0]["ListenerArn"]
+        idle = lambda value: [{"Key": "tcp.idle_timeout.seconds", "Value": value}]
+        self.assertEqual(self.elb.describe_listener_attributes(ListenerArn=tcp)["Attributes"], idle("350"))
+        for value in ("59", "6001", "1m"):
+            self.refused("ValidationError", self.elb.modify_listener_attributes, ListenerArn=tcp, Attributes=idle(value))
+        self.refused("InvalidConfigurationRequest", self.elb.modify_listener_attributes, ListenerArn=self.li, Attributes=idle("60"))
+        self.elb.modify_listener_attributes(ListenerArn=tcp, Attributes=idle("6000"))
+        self.assertEqual(self.elb.describe_listener_attributes(ListenerArn=tcp)["Attributes"], idle("6000"))
+
     def test_logs_need_a_bucket(self):
         lb = self.lb["LoadBalancerArn"]
         on, bucket = {"Key": "access_logs.s3.enabled", "Value": "true"}, {"Key": "access_logs.s3.bucket", "Value": "logs"}

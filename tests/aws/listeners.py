@@ -12,7 +12,8 @@ from moto.elbv2.ssl_policies import SSL_POLICIES
 import world
 from strict import E, patch, refuse_second_user
 
-ATTRIBUTES = {"tcp.idle_timeout.seconds", "routing.http.response.server.enabled"} | {f"routing.http.request.{h}.header_name" for h in (
+IDLE = "tcp.idle_timeout.seconds"
+ATTRIBUTES = {IDLE, "routing.http.response.server.enabled"} | {f"routing.http.request.{h}.header_name" for h in (
     "x_amzn_mtls_clientcert_serial_number", "x_amzn_mtls_clientcert_issuer", "x_amzn_mtls_clientcert_subject", "x_amzn_mtls_clientcert_validity",
     "x_amzn_mtls_clientcert_leaf", "x_amzn_mtls_clientcert", "x_amzn_tls_version", "x_amzn_tls_cipher_suite")} | {
     f"routing.http.response.{h}.header_value" for h in (
@@ -79,13 +80,22 @@ def _create():
             li.ssl_policy = None
         if li.protocol in ("HTTP", "HTTPS"):
             li.attributes = {"routing.http.response.server.enabled": "true"}
+        elif li.protocol == "TCP":
+            li.attributes = {IDLE: "350"}
         return out
 
     @patch(R, "modify_listener_attributes")
     def _(old, self):
-        for a in self._get_params()["Attributes"]:
+        p = self._get_params()
+        hit = self.elbv2_backend.describe_listeners(None, [p["ListenerArn"]])
+        tcp = hit and hit[0].protocol == "TCP"
+        for a in p["Attributes"]:
             if a["Key"] not in ATTRIBUTES:
                 raise E("ValidationError", f"Listener attribute key '{a['Key']}' is not recognized")
+            if (a["Key"] == IDLE) != bool(tcp):
+                raise E("InvalidConfigurationRequest", f"Listener attribute key '{a['Key']}' is not supported on this listener")
+            if tcp and not (a["Value"].isdigit() and 60 <= int(a["Value"]) <= 6000):
+                raise E("ValidationError", f"'{IDLE}' must be between 60 and 6000")
         return old(self)
 
 

@@ -117,6 +117,14 @@ pub async fn it_leads_to_the_load_balancer(base: Arc<Base>) -> Result<()> {
     ensure!(names(&calls) == ["DeregisterTargets", "RegisterTargets"], "another port: {:?}", names(&calls));
     ensure!(ports(&fixture.state().await?)? == BTreeMap::from([(8080, 8080), (9000, 8080)]));
 
+    const IDLE: (&str, &str) = ("frontend-nlb-listener-attributes", "tcp.idle_timeout.seconds=4000");
+    let calls = edit(&fixture, &[ON, IDLE, ("frontend-nlb-listener-port-mapping", "9000=8080,8080=8080")], 2).await?;
+    ensure!(names(&calls) == ["ModifyListenerAttributes"; 2], "idle connections: {:?}", names(&calls));
+    let state = fixture.state().await?;
+    for listener in &of_type(&state, "network")?.listeners {
+        ensure!(listener.attributes["tcp.idle_timeout.seconds"] == "4000", "{listener:?}");
+    }
+
     let calls = edit(&fixture, &[], 1).await?;
     let wanted =
         ["DeregisterTargets", "DeregisterTargets", "DeleteLoadBalancer", "DeleteTargetGroup", "DeleteTargetGroup"];

@@ -27,6 +27,8 @@ pub enum Owner {
     TargetGroup,
     /// A listener of an Application Load Balancer
     Listener,
+    /// A TCP listener of the Network Load Balancer
+    NetworkListener,
 }
 
 /// One attribute.
@@ -40,7 +42,8 @@ pub struct Attribute {
 
 impl Owner {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::LoadBalancer, Self::TargetGroup, Self::Listener, Self::NetworkLoadBalancer];
+    pub const ALL: [Self; 5] =
+        [Self::LoadBalancer, Self::TargetGroup, Self::Listener, Self::NetworkLoadBalancer, Self::NetworkListener];
 
     /// Every attribute that the resource has.
     #[must_use]
@@ -50,6 +53,7 @@ impl Owner {
             Self::NetworkLoadBalancer => tables::NETWORK_LOAD_BALANCER,
             Self::TargetGroup => tables::TARGET_GROUP,
             Self::Listener => tables::LISTENER,
+            Self::NetworkListener => tables::NETWORK_LISTENER,
         }
     }
 
@@ -61,6 +65,7 @@ impl Owner {
             Self::NetworkLoadBalancer => "a Network Load Balancer",
             Self::TargetGroup => "a target group of an Application Load Balancer",
             Self::Listener => "a listener of an Application Load Balancer",
+            Self::NetworkListener => "a listener of a Network Load Balancer",
         }
     }
 
@@ -72,6 +77,7 @@ impl Owner {
             Self::NetworkLoadBalancer => "frontend-nlb-attributes",
             Self::TargetGroup => "target-group-attributes",
             Self::Listener => "listener-attributes.<PROTOCOL>-<PORT>",
+            Self::NetworkListener => "frontend-nlb-listener-attributes",
         }
     }
 
@@ -81,7 +87,7 @@ impl Owner {
             Self::LoadBalancer => tables::NOT_OF_LOAD_BALANCERS,
             Self::TargetGroup => tables::NOT_OF_TARGET_GROUPS,
             Self::Listener => tables::NOT_OF_LISTENERS,
-            Self::NetworkLoadBalancer => &[],
+            Self::NetworkLoadBalancer | Self::NetworkListener => &[],
         }
     }
 }
@@ -207,7 +213,7 @@ mod tests {
 
     #[test]
     fn keys_are_unique() {
-        for owner in [Owner::LoadBalancer, Owner::NetworkLoadBalancer, Owner::TargetGroup, Owner::Listener] {
+        for owner in Owner::ALL {
             let mut keys: Vec<_> = owner.attributes().iter().map(|attribute| attribute.key).collect();
             assert!(keys.is_sorted(), "{owner:?}");
             keys.dedup();
@@ -239,6 +245,7 @@ mod tests {
             (Owner::Listener, "routing.http.response.server.enabled=false"),
             (Owner::Listener, "routing.http.response.access_control_allow_methods.header_value=GET\\,POST"),
             (Owner::NetworkLoadBalancer, "dns_record.client_routing_policy=any_availability_zone"),
+            (Owner::NetworkListener, "tcp.idle_timeout.seconds=6000"),
         ] {
             assert_eq!(messages(owner, raw), Vec::<String>::new(), "{raw}");
         }

@@ -171,6 +171,7 @@ fn frontend_listeners(group: Group<'_>, own_tags: Option<&Tags>) -> BTreeMap<u16
         }
     }
     let tagged = group.tags_listeners();
+    let attributes = group.merged(&settings::FRONTEND_NLB_LISTENER_ATTRIBUTES).unwrap_or_default();
     let listener = |(port, (target_port, members)): (u16, (u16, Vec<&Fragment>))| {
         let health_check = health_check(&members, group.input.settings)?;
         let cluster = &group.input.settings.cluster_name;
@@ -183,7 +184,7 @@ fn frontend_listeners(group: Group<'_>, own_tags: Option<&Tags>) -> BTreeMap<u16
         };
         let id = ResourceId::nlb_listener(port);
         let tags = if tagged { frontend_tags(group, &id, own_tags) } else { Tags::new() };
-        Some((port, NlbListener { tags, target_group }))
+        Some((port, NlbListener { attributes: attributes.clone(), tags, target_group }))
     };
     ports.into_iter().filter_map(listener).collect()
 }

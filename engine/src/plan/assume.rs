@@ -82,6 +82,7 @@ fn nlb(nlb: &Nlb) -> ObservedNlb<ResourceId> {
         arn: ResourceId::nlb_listener(*port),
         port: *port,
         forwards_to: vec![ResourceId::nlb_target_group(*port)],
+        attributes: listener.attributes.clone(),
         tags: listener.tags.clone(),
     };
     load_balancer(&nlb.is, Addons::new(), nlb.listeners.iter().map(listener).collect())

@@ -113,6 +113,7 @@ fn nlb_lines(nlb: &Nlb, put: &mut impl FnMut(usize, String)) {
         let (group, check) = (&listener.target_group, &listener.target_group.health_check);
         put(2, format!("listener TCP {port} -> port {} of the load balancer, by {}", group.target_port, group.name));
         put(3, format!("health check {} {} on {}", check.protocol, check.path, check.port));
+        attribute_lines(&listener.attributes, &mut |level, line| put(level + 1, line));
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HealthCheck, LoadBalancer, Tags};
+use super::{Attributes, HealthCheck, LoadBalancer, Tags};
 
 /// The NLB in front of a load balancer, with its listeners.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct Nlb {
 /// A TCP listener and the target group that it forwards to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NlbListener {
+    /// Those that are asked for.
+    pub attributes: Attributes,
     /// Tags, tracking ones included.
     pub tags: Tags,
     /// Its own target group, of type `alb`.

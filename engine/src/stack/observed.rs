@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Addons, Listener, LoadBalancer, LoadBalancerState, NlbTargetGroup, Ref, ResourceId, Rule, SecurityGroup,
-    Tags, Target, TargetGroup,
+    Action, Addons, Attributes, Listener, LoadBalancer, LoadBalancerState, NlbTargetGroup, Ref, ResourceId, Rule,
+    SecurityGroup, Tags, Target, TargetGroup,
 };
 
 /// A resource that AWS holds: its ARN (or id) and what it is. `R` is how it is referred to, as in [`Observed`].
@@ -59,6 +59,8 @@ pub struct ObservedNlbListener<R = String> {
     pub port: u16,
     /// ARNs of the target groups that it forwards to.
     pub forwards_to: Vec<R>,
+    /// Attributes, all of them.
+    pub attributes: Attributes,
     /// Tags.
     pub tags: Tags,
 }
@@ -185,9 +187,9 @@ impl Names<'_> {
     }
 
     fn nlb_listener(&self, found: ObservedNlbListener<ResourceId>) -> Option<ObservedNlbListener> {
-        let ObservedNlbListener { arn, port, forwards_to, tags } = found;
+        let ObservedNlbListener { arn, port, forwards_to, attributes, tags } = found;
         let forwards_to = all(forwards_to, |group| (self.arn)(&group))?;
-        Some(ObservedNlbListener { arn: (self.arn)(&arn)?, port, forwards_to, tags })
+        Some(ObservedNlbListener { arn: (self.arn)(&arn)?, port, forwards_to, attributes, tags })
     }
 
     fn nlb_target_group(&self, found: ObservedNlbTargetGroup<ResourceId>) -> Option<ObservedNlbTargetGroup> {

@@ -1,6 +1,6 @@
 //! Listeners and target groups of an NLB as AWS tells of them, in the stack's types.
 
-use albedo_engine::stack::{NlbTargetGroup, ObservedNlbListener, Tags};
+use albedo_engine::stack::{Attributes, NlbTargetGroup, ObservedNlbListener, Tags};
 use aws_sdk_elasticloadbalancingv2::types as sdk;
 
 use crate::cloud::error::{CloudError, need};
@@ -8,7 +8,11 @@ use crate::cloud::error::{CloudError, need};
 const TARGET_GROUPS: &str = "DescribeTargetGroups";
 const LISTENERS: &str = "DescribeListeners";
 
-pub(in crate::cloud) fn listener(from: &sdk::Listener, tags: Tags) -> Result<ObservedNlbListener, CloudError> {
+pub(in crate::cloud) fn listener(
+    from: &sdk::Listener,
+    attributes: Attributes,
+    tags: Tags,
+) -> Result<ObservedNlbListener, CloudError> {
     // AWS tells of a lone target group twice: in the action itself and in its forward configuration.
     let of_action = |action: &sdk::Action| {
         let tuples = action.forward_config().map(sdk::ForwardActionConfig::target_groups).unwrap_or_default();
@@ -19,6 +23,7 @@ pub(in crate::cloud) fn listener(from: &sdk::Listener, tags: Tags) -> Result<Obs
         arn: need(LISTENERS, "ListenerArn", from.listener_arn.clone())?,
         port: need(LISTENERS, "Port", from.port().and_then(|port| u16::try_from(port).ok()))?,
         forwards_to: from.default_actions().iter().flat_map(of_action).collect(),
+        attributes,
         tags,
     })
 }

@@ -52,6 +52,9 @@ pub(super) const NETWORK_LOAD_BALANCER: &[Attribute] = &[
     of("zonal_shift.config.enabled", Bool),
 ];
 
+// Of a TCP listener; there are no others here.
+pub(super) const NETWORK_LISTENER: &[Attribute] = &[of("tcp.idle_timeout.seconds", Number(60, 6000))];
+
 #[rustfmt::skip]
 pub(super) const NOT_OF_LOAD_BALANCERS: &[(&str, &str)] = &[
     ("dns_record.client_routing_policy", "a Network Load Balancer"),

@@ -114,6 +114,15 @@ settings! { FRONTEND_NLB_ROWS:
     )
     .code(Code::InvalidAttribute)
     .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff, Code::UnfamiliarValue]);
+    FRONTEND_NLB_LISTENER_ATTRIBUTES: Attributes = Setting::new(
+        "frontend-nlb-listener-attributes", NetworkLoadBalancer, Grammar::Attributes(Owner::NetworkListener),
+        Merge::Identical, "tcp.idle_timeout.seconds=4000",
+        "Attributes of every listener of the NLB, named as in the ELBv2 API's ListenerAttribute. The NLB forgets a connection that \
+         is idle for 350 seconds: give it the ALB's idle_timeout.timeout_seconds if that is longer. The AWS Load Balancer \
+         Controller does not know this key.",
+    )
+    .code(Code::InvalidAttribute)
+    .also(&[Code::GroupConflict, Code::InvalidFrontendNlb, Code::FrontendNlbOff, Code::UnfamiliarValue]);
     FRONTEND_NLB_TAGS: Tags = Setting::new(
         "frontend-nlb-tags", NetworkLoadBalancer, Grammar::Tags, Merge::Same, "team=web",
         "AWS tags of the NLB, its listeners and target groups, in place of all that the ALB has, default tags included.",

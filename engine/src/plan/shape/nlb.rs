@@ -28,6 +28,7 @@ fn listener((port, from): (&u16, &NlbListener)) -> Value {
         ("Port", json!(port)),
         ("Protocol", json!("TCP")),
         ("DefaultActions", json!([{"Type": "forward", "Order": 1, "ForwardConfig": forward}])),
+        ("Attributes", attributes(&from.attributes)),
         ("Tags", tags(&from.tags)),
     ])
 }
