@@ -210,6 +210,7 @@ pub async fn a_chart_renders_what_is_kept(_: Arc<Base>) -> Result<()> {
         ("cert-manager", &["--values", "tests/it/chart/cert-manager.yaml"]),
         ("everything", &["--values", "tests/it/chart/everything.yaml"]),
         ("beside", &["--values", "tests/it/chart/beside.yaml"]),
+        ("separate", &["--values", "tests/it/chart/separate.yaml"]),
     ] {
         golden::holds(&format!("chart-{name}.yaml"), &rendered("albedo-system", values).await?)?;
     }
