@@ -232,3 +232,37 @@ impl Account {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_was_read_after_a_question_answers_it() {
+        let account = Account::default();
+        account.answer(account.doubt());
+        let mut asking = std::pin::pin!(account.read_anew());
+        assert!(asking.as_mut().now_or_never().is_none());
+        assert_eq!(account.doubted().await, 2);
+        account.answer(1);
+        assert!(asking.as_mut().now_or_never().is_none(), "answered by what was read before");
+        account.take(Facts { region: Some("eu-central-1".to_owned()), ..Facts::default() }, []);
+        account.answer(2);
+        let facts = asking.await.unwrap();
+        assert_eq!(facts.region.as_deref(), Some("eu-central-1"));
+        // Who answers an older question later takes nothing back.
+        account.answer(1);
+        assert_eq!(*account.answers().borrow(), 2);
+    }
+
+    #[tokio::test]
+    async fn few_wait_and_nobody_for_what_cannot_be_read() {
+        let account = Account::default();
+        let mut waiting: Vec<_> = (0..PLACES).map(|_| Box::pin(account.read_anew())).collect();
+        assert!(waiting.iter_mut().all(|one| one.as_mut().now_or_never().is_none()));
+        assert_eq!(account.read_anew().now_or_never(), Some(None), "there is no place");
+        waiting.clear();
+        account.take(Facts::default(), [FactKind::Subnets]);
+        assert_eq!(account.read_anew().now_or_never(), Some(None), "AWS was not read the last time");
+    }
+}

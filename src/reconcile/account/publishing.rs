@@ -58,7 +58,7 @@ impl Publisher {
         let mut requests = pin!(self.cluster.facts_requests(&self.place));
         // Revisions of requests by the number of the question that they became.
         let mut pending: BTreeMap<u64, u64> = BTreeMap::new();
-        let mut said = String::new();
+        let (mut said, mut unwatched) = (String::new(), String::new());
         // When to try without a reason: at the start, and after a failure.
         let mut due = Some(Instant::now());
         loop {
@@ -72,7 +72,11 @@ impl Publisher {
                     }
                     Some(Ok(None)) => continue,
                     Some(Err(error)) => {
-                        tracing::debug!(error = with_sources(&error), "requests for facts cannot be watched");
+                        let text = with_sources(&error);
+                        if text != unwatched {
+                            tracing::warn!(error = text, "requests for facts cannot be watched; it is tried again");
+                            unwatched = text;
+                        }
                         tokio::time::sleep(Duration::from_millis(500)).await;
                         continue;
                     }
