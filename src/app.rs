@@ -1,43 +1,31 @@
 //! Wiring and the order of the end: webhooks drain while the watches still run, then the reconciler ends its passes.
 
+mod controller;
+mod reviews;
 mod upkeep;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use albedo_engine::admit::registration::Target;
-use albedo_engine::admit::{self, Policy, ReviewAnswer};
-use albedo_engine::compile::Cache;
-use albedo_engine::facts::Facts;
-use albedo_engine::settings::Settings;
 use albedo_engine::world::World;
 use anyhow::Context;
-use futures::TryFutureExt as _;
-use jiff::Timestamp;
+use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use prometheus_client::registry::Registry;
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Certificates, Run};
-use crate::cloud::{Asked, Cloud, CloudConfig, NodePlace, Throttle, identify};
-use crate::cluster::{Cluster, Events, LeaseProof, resource};
+use crate::cli::{Certificates, Role, Run};
+use crate::cluster::{Cluster, Watching, resource};
 use crate::liveness::Liveness;
-use crate::reconcile::{Account, Measured, Metrics, Parts, Reconciler};
-use crate::serve::{Config, Decide, Lane, Limits, Made, PairSource, Readiness, Serve, SharedRegistry, Source, Webhook};
+use crate::reconcile::{Account, Follower, Measured, Metrics};
+use crate::serve::{Config, Limits, Made, PairSource, Readiness, Serve, SharedRegistry, Source, Webhook};
+use controller::Known;
 use upkeep::{Upkeep, Wanted};
 
-/// Pause between two attempts to find out where we are.
-const WHERE: Duration = Duration::from_secs(10);
 /// How often it is said what the world still lacks.
 const SAY_MISSING: Duration = Duration::from_secs(15);
-/// Longest that a review waits for Secrets: the API server waits 5 s for it.
-const LOOK_UP: Duration = Duration::from_secs(1);
-/// So many Secrets are looked up for one review.
-const SECRETS: usize = 4;
-/// Bytes of compiled Ingresses that admission remembers, of twice as many for a while.
-const REMEMBERED: usize = 16 << 20;
 /// Longest that the end may take once webhooks have drained: Kubernetes grants 30 s in all.
 const END: Duration = Duration::from_secs(15);
 
@@ -63,32 +51,47 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
     tokio::spawn(liveness.clone().tick());
 
     let (stop, end) = (CancellationToken::new(), CancellationToken::new());
-    let decide = decide(cluster.clone(), account.clone(), settings.clone(), policy);
+    let decide = reviews::decide(cluster.clone(), account.clone(), settings.clone(), policy);
     let made = (flags.certificates == Certificates::Own).then(Made::default);
     let config = listeners(&flags, made.clone())?;
-    let upkeep = Upkeep::new(cluster.clone(), wanted(&flags, &cluster)?, readiness.clone(), made);
+    // Made before anything is served: it adds a condition of readiness.
+    let upkeep = match flags.role {
+        Role::All | Role::Admission => Some(Upkeep::new(cluster.clone(), wanted(&flags, &cluster)?, readiness.clone(), made)),
+        Role::Controller => None,
+    };
     let server =
         Serve::start(config, decide, readiness.clone(), liveness.clone(), registry.clone(), stop.clone()).await?;
     let bound = server.bound();
-    tracing::info!(webhook = ?bound.webhook, probes = ?bound.probes, metrics = ?bound.metrics, "listening");
+    tracing::info!(role = ?flags.role, webhook = ?bound.webhook, probes = ?bound.probes, metrics = ?bound.metrics, "listening");
     let (events, writer) = cluster.events();
     let writer = tokio::spawn(liveness.clone().keep("the writer of events", end.clone(), writer.run(end.clone())));
     let namespace = Some(flags.watch_namespace.clone()).filter(|namespace| !namespace.is_empty());
+    let watching = if flags.role == Role::Admission { Watching::Reviews } else { Watching::Everything };
     let watches = tokio::spawn({
         let (cluster, liveness, end) = (cluster.clone(), liveness.clone(), end.clone());
-        async move { cluster.watch(namespace.as_deref(), &liveness, end).await }
+        async move { cluster.watch(namespace.as_deref(), watching, &liveness, end).await }
     });
     tokio::spawn(when_ready(cluster.clone(), readiness));
     tokio::spawn(cluster.clone().learn_version());
-    tokio::spawn(liveness.clone().keep(
-        "the upkeep of certificates and webhooks",
-        stop.clone(),
-        upkeep.run(stop.clone()),
-    ));
-    let parts = Known { cluster, account, settings, events, metrics, measured, liveness: liveness.clone() };
-    let work = reconcile(flags, asked, parts, registry, stop.clone());
-    let work = work.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "nothing is reconciled"));
-    let work = tokio::spawn(liveness.keep("the reconciler", stop.clone(), work));
+    if let Some(upkeep) = upkeep {
+        let upkeep = upkeep.run(stop.clone());
+        tokio::spawn(liveness.clone().keep("the upkeep of certificates and webhooks", stop.clone(), upkeep));
+    }
+    let (name, work): (_, BoxFuture<'static, anyhow::Result<()>>) = match flags.role {
+        // Nothing in it knows AWS, or looks for credentials.
+        Role::Admission => {
+            let place = controller::facts_place(&flags, &cluster);
+            let following = Follower::new(cluster, account, place).run(stop.clone());
+            ("the follower of published facts", following.map(Ok).boxed())
+        }
+        Role::All | Role::Controller => {
+            let parts = Known { cluster, account, settings, events, metrics, measured, liveness: liveness.clone() };
+            let work = controller::reconcile(flags, asked, parts, registry, stop.clone());
+            let work = work.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "nothing is reconciled"));
+            ("the reconciler", work.boxed())
+        }
+    };
+    let work = tokio::spawn(liveness.keep(name, stop.clone(), work));
 
     let outcome = until_the_end(&stop, watches, &end).await;
     stop.cancel();
@@ -149,176 +152,6 @@ fn with(registry: &SharedRegistry, register: impl FnOnce(&mut Registry)) {
     register(&mut registry.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
-/// What admission answers, from what is known at this moment.
-fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, policy: Arc<Policy>) -> Decide {
-    let cache = Mutex::new(Cache::new(REMEMBERED));
-    Arc::new(move |request, lane| {
-        if request.row.registered() && !cluster.is_ready() {
-            // Nothing may be concluded from what has not been listed: the API server's failure policy decides.
-            return ReviewAnswer::unavailable("albedo is starting and has not listed every kind yet; try again");
-        }
-        look_secrets_up(&cluster, &request);
-        let review = |world: &World, facts: &Arc<Facts>| {
-            let context = admit::Context { world, facts, settings: &settings, policy: &policy, now: Timestamp::now() };
-            // A cache is whole after a panic too: what is in it was compiled. Nobody waits for it: to compile anew is faster than
-            // a review that began before.
-            let shared = match (lane, cache.try_lock()) {
-                (Lane::Small, Ok(cache)) => Some(cache),
-                (Lane::Small, Err(TryLockError::Poisoned(poisoned))) => Some(poisoned.into_inner()),
-                (Lane::Large, _) | (_, Err(TryLockError::WouldBlock)) => None,
-            };
-            match shared {
-                Some(mut cache) => {
-                    cache.know(facts);
-                    admit::review_with(&request, context, &mut cache)
-                }
-                None => admit::review_with(&request, context, &mut Cache::new(REMEMBERED)),
-            }
-        };
-        // A long look would keep watches from writing, and they all other looks: a large review has a world of its own.
-        let answer = |facts: &Arc<Facts>| match lane {
-            Lane::Small => cluster.read(|world| review(world, facts)),
-            Lane::Large => review(&cluster.read(World::clone), facts),
-        };
-        let known = account.get();
-        let first = answer(&known);
-        if !first.rests_on_facts {
-            return first;
-        }
-        // They are read again for the next try, and for this one if it is refused: what is missing may have been made a moment ago.
-        account.doubt();
-        let newer = if first.allowed { None } else { waited(account.newer_than(&known)).flatten() };
-        newer.map_or(first, |newer| answer(&newer))
-    })
-}
-
-/// Waits on this thread; `None` if it is not one of a runtime with others.
-fn waited<F: Future>(future: F) -> Option<F::Output> {
-    let runtime = Handle::try_current().ok()?;
-    let may_wait = runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
-    may_wait.then(|| tokio::task::block_in_place(|| runtime.block_on(future)))
-}
-
-/// Secrets that the Ingress names are known from its reconciliation, on one replica: for a new one they are looked up now, or it would be
-/// told that they do not exist.
-fn look_secrets_up(cluster: &Cluster, request: &admit::Request) {
-    let Some(admit::Object::Ingress(ingress)) = &request.object else { return };
-    let mut unknown = cluster.read(|world| world.unknown_secrets(&request.namespace, ingress));
-    unknown.truncate(SECRETS);
-    if unknown.is_empty() {
-        return;
-    }
-    let learnt = waited(async { tokio::time::timeout(LOOK_UP, cluster.learn_secrets(&unknown)).await });
-    if learnt.is_some_and(|learnt| learnt.is_err()) {
-        tracing::debug!(namespace = request.namespace, "Secrets that an Ingress names were not read in time");
-    }
-}
-
-/// What the reconciler works with and is there before it is known where we are.
-struct Known {
-    cluster: Cluster,
-    account: Account,
-    settings: Arc<Settings>,
-    events: Events,
-    metrics: Metrics,
-    measured: Measured,
-    liveness: Liveness,
-}
-
-/// Finds out where we are, then reconciles while this replica may, until `stop`. Admission goes on all the while.
-async fn reconcile(
-    flags: Run,
-    asked: Asked,
-    known: Known,
-    registry: SharedRegistry,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let Known { cluster, account, settings, events, metrics, measured, liveness } = known;
-    tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        () = cluster.ready() => {}
-    }
-    let identity = loop {
-        let places: Vec<NodePlace> =
-            cluster.read(|world| world.nodes().filter_map(|node| NodePlace::parse(&node.provider_id)).collect());
-        match identify(&asked, &places).await {
-            Ok(identity) => break identity,
-            Err(error) => tracing::error!(%error, "nothing can be provisioned yet"),
-        }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(WHERE) => {}
-        }
-    };
-    tracing::info!(region = identity.region, vpc = identity.vpc_id, "this is where load balancers will be");
-    account.settle(&identity.region, &identity.vpc_id);
-    let mut config = CloudConfig::of(&identity, &settings);
-    config.endpoints = asked.endpoints;
-    config.max_attempts = flags.aws_max_retries.max(1);
-    if let Some(limits) = &flags.aws_api_throttle {
-        config.throttle = Throttle::parse(limits).context("--aws-api-throttle")?;
-    }
-    let cloud = Cloud::new(config).await;
-    with(&registry, |registry| cloud.metrics().register(registry));
-    // Every replica reads the facts: its admission rests on them.
-    account.refresh(&cloud).await;
-    let keeper = account.clone().keep(cloud.clone(), stop.clone());
-    let keeper = tokio::spawn(liveness.clone().keep("the keeper of facts", stop.clone(), keeper));
-    let stabilization = flags.lb_stabilization_monitor_interval;
-    // Nothing would be believed for less than a look takes, and AWS asked without a pause.
-    let sync_period = flags.sync_period.max(Duration::from_secs(1));
-    let workers = flags.ingress_max_concurrent_reconciles;
-    let gate_pause = flags.targetgroupbinding_requeue_duration;
-    let parts = Parts {
-        cluster,
-        cloud,
-        account,
-        settings,
-        events,
-        metrics,
-        measured,
-        liveness,
-        workers,
-        stabilization,
-        gate_pause,
-        sync_period,
-        whole_cluster: flags.watch_namespace.is_empty(),
-    };
-    write_while_allowed(&flags, parts, stop).await;
-    keeper.await.context("the keeper of facts failed")
-}
-
-/// Reconciles each time this replica gets the lease, until `stop`: then its passes end, and the lease is free.
-async fn write_while_allowed(flags: &Run, parts: Parts, stop: CancellationToken) {
-    if !flags.enable_leader_election {
-        parts.metrics.leads(true);
-        return Reconciler::new(parts, LeaseProof::forever()).run(stop).await;
-    }
-    let mut lease = parts.cluster.lease(&flags.leader_election_namespace, &flags.leader_election_id);
-    while let Some((held, lease_proof)) = lease.acquire(&stop).await {
-        parts.metrics.leads(true);
-        let (passes, done) = (stop.child_token(), CancellationToken::new());
-        let keeper = tokio::spawn(held.keep(done.clone()));
-        let watcher = tokio::spawn({
-            let (lease_proof, passes) = (lease_proof.clone(), passes.clone());
-            async move {
-                lease_proof.over().await;
-                passes.cancel();
-            }
-        });
-        Reconciler::new(parts.clone(), lease_proof).run(passes).await;
-        parts.metrics.leads(false);
-        done.cancel();
-        match tokio::join!(keeper, watcher) {
-            (Ok(back), Ok(())) => lease = back,
-            (Err(error), _) | (_, Err(error)) => {
-                tracing::error!(%error, "keeping the lease failed");
-                lease = parts.cluster.lease(&flags.leader_election_namespace, &flags.leader_election_id);
-            }
-        }
-    }
-}
-
 /// What is kept in the cluster so that the webhooks are called.
 fn wanted(flags: &Run, cluster: &Cluster) -> anyhow::Result<Wanted> {
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
@@ -342,6 +175,7 @@ fn wanted(flags: &Run, cluster: &Cluster) -> anyhow::Result<Wanted> {
         names,
         configurations: flags.registers().then(|| flags.webhook_configurations.clone()),
         owner: flags.webhook_configurations_owner.clone(),
+        controller_user: given(&flags.controller_user),
         inject_ca_from: given(&flags.inject_ca_from),
         authority: flags.webhook_cert_dir.join("ca.crt"),
         watched: given(&flags.watch_namespace),
@@ -359,7 +193,7 @@ fn listeners(flags: &Run, made: Option<Made>) -> anyhow::Result<Config> {
     source.client_ca.clone_from(&flags.kube_ca_pem_filepath);
     let linger = Duration::from_secs(flags.shutdown_linger_seconds);
     Ok(Config {
-        webhook: Some(Webhook {
+        webhook: (flags.role != Role::Controller).then(|| Webhook {
             address: SocketAddr::new(flags.bind_address, flags.webhook_bind_port),
             source,
             poll: Duration::from_secs(poll),

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub use flags::{Certificates, Run};
+pub use flags::{Certificates, Role, Run};
 
 use crate::version;
 

@@ -11,6 +11,7 @@ mod lease;
 mod metrics;
 mod objects;
 mod policies;
+mod published_facts;
 mod secrets;
 mod serving;
 mod status;
@@ -37,10 +38,11 @@ pub use feed::ChangeFeed;
 pub use lease::LeaseProof;
 pub use metrics::Metrics;
 pub use policies::WithPolicyStatus;
+pub use published_facts::{FactsIndex, FactsPlace, PART, PARTS, StoredIndex};
 pub use serving::{Registered, ServingSecret, ServingSecretPatch};
 pub use status::Host;
 pub use trouble::{Trouble, Unreadable, resource};
-pub use watch::WatchEnded;
+pub use watch::{WatchEnded, Watching};
 
 /// Longest wait for a connection to the API server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

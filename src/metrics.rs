@@ -76,7 +76,8 @@ chapters! {
             "How often this replica got the lease";
     }
     "Facts of the account" "Each replica reads subnets, certificates and the like every two minutes, or every hour what hardly changes (`account limits`, `prefix lists`, \
-        `the subscription to Shield Advanced`). `kind` has the words of the log. What a flag switches off has no age." {
+        `the subscription to Shield Advanced`). With `--role=admission` these are the facts that the controller published, and `albedo_facts_failing` is what the controller could \
+        not read. `kind` has the words of the log. What a flag switches off has no age." {
         FACTS_AGE: Gauge "albedo_facts_age_seconds" ["kind"]
             "Time since these facts were read; no sample before they were read once";
         FACTS_FAILING: Gauge "albedo_facts_failing" ["kind"]
@@ -124,6 +125,8 @@ chapters! {
             "Admission reviews that were answered";
         REVIEW_DURATION: Histogram "albedo_admission_review_duration_seconds" ["path"]
             "Time from the last byte of a review to its answer";
+        FINDINGS: Counter "albedo_admission_findings_total" ["code", "verdict"]
+            "Reviews with a finding of the code, by what it did: denied or warned";
         UNREADABLE_REVIEWS: Counter "albedo_admission_unreadable_total" ["path"]
             "Requests to a webhook that contained no admission review";
         CONNECTIONS: Gauge "albedo_connections" ["listener"]

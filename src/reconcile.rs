@@ -41,7 +41,7 @@ use crate::cloud::{Cloud, CloudError, on_behalf_of};
 use crate::cluster::{Cluster, Events, LeaseProof, ReadError, WriteError, with_sources};
 use crate::liveness::Liveness;
 
-pub use account::Account;
+pub use account::{Account, Follower, Publisher};
 pub use measured::Measured;
 pub use metrics::Metrics;
 use observation_cache::ObservationCache;

@@ -1,5 +1,6 @@
 //! Admission: from findings to the verdict on a review, and defaults.
 
+mod audit;
 mod binding;
 mod configuration;
 mod consequence;
@@ -27,6 +28,7 @@ use crate::finding::Finding;
 use crate::settings::Settings;
 use crate::world::World;
 
+pub use audit::Audit;
 pub use defaults::write_defaults;
 pub use explain::explain_defaults;
 pub use policy::{Defaults, Mode, Policy};
@@ -140,6 +142,8 @@ pub struct ReviewAnswer {
     pub patch: Vec<PatchOp>,
     /// The answer depends on facts of AWS, so these should be read again.
     pub rests_on_facts: bool,
+    /// For the audit log of the API server.
+    pub audit: Audit,
 }
 
 impl ReviewAnswer {
@@ -155,6 +159,7 @@ impl ReviewAnswer {
             warnings: Vec::new(),
             patch: Vec::new(),
             rests_on_facts: false,
+            audit: Audit::default(),
         }
     }
 }
@@ -205,6 +210,14 @@ pub fn review(request: &Request, context: Context<'_>) -> ReviewAnswer {
 /// Objects other than Ingresses, bindings, class parameters, defaults, policies and Pods are allowed: after a switch from LBC its webhook configurations may still exist.
 #[must_use]
 pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> ReviewAnswer {
+    let mut answer = decide(request, context, cache);
+    let known_since = context.facts.subnets.as_ref().map(|known| known.age(context.now));
+    answer.audit.mode = Some(verdict::mode_of(&request.namespace, context));
+    answer.audit.facts_age = answer.audit.facts_age.or(known_since);
+    answer
+}
+
+fn decide(request: &Request, context: Context<'_>, cache: &mut Cache) -> ReviewAnswer {
     let ingress = match &request.object {
         Some(Object::Ingress(ingress)) => ingress,
         Some(Object::Other(object)) => return review_other(request, object, context),

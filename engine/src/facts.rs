@@ -1,6 +1,7 @@
 //! Facts about the AWS account, each kind with the time when it was read.
 
 mod filter;
+mod published;
 mod quota;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::stack::{Tags, TargetGroupTraits};
 
 pub use filter::passes;
+pub use published::{FORM, Published};
 pub use quota::{Limit, Quota};
+
+/// Free addresses that a subnet of a load balancer needs:
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer>.
+pub const FREE_ADDRESSES: i64 = 8;
 
 /// Facts of one kind and the time when they were read. "Never read" is not the same as "none exist".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -55,6 +55,8 @@ pub struct Wanted {
     pub configurations: Option<String>,
     /// The `ClusterRole` that owns them.
     pub owner: String,
+    /// The user as whom the reconciler writes, whose writes are not reviewed. Without it, the user of this replica.
+    pub controller_user: Option<String>,
     /// `namespace/name` of the Certificate whose authority cert-manager injects.
     pub inject_ca_from: Option<String>,
     /// The file of the authority of a certificate that somebody else makes; it need not exist.
@@ -208,8 +210,11 @@ impl Upkeep {
         let (user, owner) = match &self.identity {
             Some(known) => known.clone(),
             None => {
-                let (user, owner) =
-                    (self.cluster.own_user().await?, self.cluster.cluster_role_as_owner(&self.wanted.owner).await?);
+                let user = match &self.wanted.controller_user {
+                    Some(user) => user.clone(),
+                    None => self.cluster.own_user().await?,
+                };
+                let owner = self.cluster.cluster_role_as_owner(&self.wanted.owner).await?;
                 self.identity.insert((user, owner)).clone()
             }
         };

@@ -16,6 +16,17 @@ use clap::{Args, Parser as _};
 use super::place::Place;
 use super::printing;
 
+/// What a replica does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    /// Answers reviews, and reconciles while it holds the lease
+    All,
+    /// Answers reviews alone, by facts of the account that a controller publishes; needs no permission in AWS
+    Admission,
+    /// Reconciles while it holds the lease, and publishes facts of the account; answers no reviews
+    Controller,
+}
+
 /// Where the serving certificate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Certificates {
@@ -33,6 +44,12 @@ pub struct Run {
     /// Name of the cluster: part of names and tags
     #[arg(long, env = "ALBEDO_CLUSTER_NAME")]
     pub cluster_name: String,
+    /// What this replica does: all, admission or controller
+    #[arg(long, env = "ALBEDO_ROLE", value_enum, default_value_t = Role::All)]
+    pub role: Role,
+    /// `ConfigMap` ([NAMESPACE/]NAME) in which a controller publishes facts of the account for the role admission; that of the Pod without a namespace
+    #[arg(long, env = "ALBEDO_FACTS_CONFIG_MAP", default_value = "albedo-facts")]
+    pub facts_config_map: String,
     /// Value of the legacy class annotation for this controller
     #[arg(long, env = "ALBEDO_INGRESS_CLASS", default_value = "alb")]
     pub ingress_class: String,
@@ -189,6 +206,9 @@ pub struct Run {
     /// Owner of the webhook configurations, a cluster role: Kubernetes deletes them with it
     #[arg(long, env = "ALBEDO_WEBHOOK_CONFIGURATIONS_OWNER", default_value = "albedo")]
     pub webhook_configurations_owner: String,
+    /// User as whom the controller writes, whose writes are not reviewed; the own one when it is empty, which is right for the role all
+    #[arg(long, env = "ALBEDO_CONTROLLER_USER", default_value = "")]
+    pub controller_user: String,
     /// Certificate (namespace/name) whose authority cert-manager injects into the webhook configurations
     #[arg(long, env = "ALBEDO_INJECT_CA_FROM", default_value = "")]
     pub inject_ca_from: String,

@@ -84,6 +84,12 @@ impl FactKind {
         }
     }
 
+    /// The kind that these words stand for.
+    #[must_use]
+    pub fn parse(words: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == words)
+    }
+
     /// The kind in words.
     #[must_use]
     pub fn as_str(self) -> &'static str {

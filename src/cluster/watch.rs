@@ -36,6 +36,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// After a watch worked for this long, pauses are short again.
 const PAUSE_FORGOTTEN: Duration = Duration::from_mins(1);
 
+/// Which kinds are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watching {
+    /// All of them.
+    Everything,
+    /// Those that reviews need: no Pods and no Nodes, which a cluster has the most of. The world has none of them then.
+    Reviews,
+}
+
 /// A watch ended unexpectedly. The world would become stale, so the process must end.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchEnded {
@@ -48,13 +57,14 @@ pub enum WatchEnded {
 }
 
 impl Cluster {
-    /// Watches every kind until `stop`, namespaced kinds only in `namespace` if it is set, and waits for the tasks.
+    /// Watches kinds until `stop`, namespaced ones only in `namespace` if it is set, and waits for the tasks.
     ///
     /// # Errors
     /// If a watch ends unexpectedly; then the others are stopped.
     pub async fn watch(
         &self,
         namespace: Option<&str>,
+        watching: Watching,
         liveness: &Liveness,
         stop: CancellationToken,
     ) -> Result<(), WatchEnded> {
@@ -67,8 +77,13 @@ impl Cluster {
         watches.spawn(self.namespaced::<Service>(namespace));
         watches.spawn(self.everywhere::<PartialObjectMeta<Namespace>>());
         watches.spawn(self.namespaced::<EndpointSlice>(namespace));
-        watches.spawn(self.namespaced::<Pod>(namespace));
-        watches.spawn(self.everywhere::<Node>());
+        match watching {
+            Watching::Everything => {
+                watches.spawn(self.namespaced::<Pod>(namespace));
+                watches.spawn(self.everywhere::<Node>());
+            }
+            Watching::Reviews => [Kind::Pod, Kind::Node].into_iter().for_each(|kind| self.take_list(kind, Vec::new())),
+        }
         watches.spawn(self.namespaced::<TargetGroupBinding>(namespace));
         watches.spawn(self.everywhere::<IngressGroup>());
         watches.spawn(self.everywhere::<IngressDefaults>());
@@ -83,6 +98,18 @@ impl Cluster {
             }
         }
         outcome
+    }
+
+    /// All objects of a kind.
+    fn take_list(&self, kind: Kind, objects: Vec<Object>) {
+        self.tell(|world| world.reset(kind, objects));
+        let shared = &self.shared;
+        let ready = shared
+            .world
+            .read()
+            .map_or_else(|poisoned| poisoned.into_inner().is_ready(), |world| World::is_ready(&world));
+        // Never back to false: the list of another kind may have become complete since.
+        shared.ready.send_if_modified(|before| ready && !std::mem::replace(before, true));
     }
 
     fn everywhere<S: Source<Scope = ClusterResourceScope>>(&self) -> Api<Watched<S>> {
@@ -185,25 +212,13 @@ impl Follower {
         self.works::<S>();
         let objects = std::mem::take(&mut self.listed);
         let (count, kind) = (objects.len(), S::KIND);
-        self.take_list(kind, objects);
+        self.cluster.take_list(kind, objects);
         let shared = &self.cluster.shared;
         shared.metrics.listed(resource(kind), count);
         let unreadable = shared.troubles.unreadable().iter().filter(|object| object.kind == kind).count();
         shared.metrics.unreadable(resource(kind), unreadable);
         let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(resource = resource(kind), count, millis, "listed");
-    }
-
-    /// All objects of a kind.
-    fn take_list(&self, kind: Kind, objects: Vec<Object>) {
-        self.cluster.tell(|world| world.reset(kind, objects));
-        let shared = &self.cluster.shared;
-        let ready = shared
-            .world
-            .read()
-            .map_or_else(|poisoned| poisoned.into_inner().is_ready(), |world| World::is_ready(&world));
-        // Never back to false: the list of another kind may have become complete since.
-        shared.ready.send_if_modified(|before| ready && !std::mem::replace(before, true));
     }
 
     fn readable<S: Source>(&self, watched: Watched<S>) -> Option<Object> {
@@ -246,7 +261,7 @@ impl Follower {
         // once is kept: the API server answers so, too, while a CRD is stored anew.
         let was_listed = !self.cluster.missing().contains(&S::KIND);
         if cause == Cause::Absent && S::KIND.is_optional() && !was_listed {
-            self.take_list(S::KIND, Vec::new());
+            self.cluster.take_list(S::KIND, Vec::new());
         }
     }
 }

@@ -1,16 +1,24 @@
 //! Facts of the account, kept fresh on a clock and read again when a finding rests on them.
 
+mod following;
+mod packed;
+mod publishing;
+
 use futures::FutureExt as _;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use albedo_engine::facts::{Facts, Subnet};
 use jiff::Timestamp;
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::cloud::{Cloud, FactKind};
+
+pub use following::Follower;
+pub use publishing::Publisher;
 
 /// How often facts are read anew.
 const EVERY: Duration = Duration::from_mins(2);
@@ -32,7 +40,12 @@ pub struct Account {
     /// Kinds that could not be read the last time, each with whether that may pass by itself.
     failing: Arc<SyncMutex<BTreeMap<FactKind, bool>>>,
     doubted: Arc<Notify>,
-    written: Arc<Notify>,
+    /// How often somebody has asked that they be read again.
+    asked: Arc<AtomicU64>,
+    /// The last of these that was there before they were read.
+    answered: watch::Sender<u64>,
+    /// Grows each time that they, or what could not be read, have changed.
+    written: watch::Sender<u64>,
     /// Places of those who wait for newer facts.
     places: Arc<Semaphore>,
 }
@@ -44,7 +57,9 @@ impl Default for Account {
             refreshing: Arc::default(),
             failing: Arc::default(),
             doubted: Arc::default(),
-            written: Arc::default(),
+            asked: Arc::default(),
+            answered: watch::Sender::default(),
+            written: watch::Sender::default(),
             places: Arc::new(Semaphore::new(PLACES)),
         }
     }
@@ -71,28 +86,54 @@ impl Account {
         self.failing().keys().copied().collect()
     }
 
-    /// Somebody was answered by facts that may have changed since: they are read again soon, for the next try.
-    pub fn doubt(&self) {
+    /// Somebody was answered by facts that may have changed since: they are read again soon, for the next try. The number is that of this question.
+    pub fn doubt(&self) -> u64 {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         self.doubted.notify_one();
+        number
     }
 
-    /// Facts that were read later than these, once they were doubted, if AWS answers in time. Only a few reviews may wait for them at a time: the others would have to wait for
-    /// those, and are told what is known.
-    pub async fn newer_than(&self, known: &Facts) -> Option<Arc<Facts>> {
-        let read_at = |facts: &Facts| facts.subnets.as_ref().map(|subnets| subnets.read_at);
+    /// Facts whose reading began after this call, if that is possible in time. Only a few reviews may wait for them at a time: the others would have to wait for those,
+    /// and are told what is known.
+    pub async fn read_anew(&self) -> Option<Arc<Facts>> {
+        let number = self.doubt();
         let _place = self.places.try_acquire().ok().filter(|_| self.unread().is_empty())?;
-        let newer = async {
-            loop {
-                let mut written = std::pin::pin!(self.written.notified());
-                written.as_mut().enable();
-                let now = self.get();
-                if read_at(&now) > read_at(known) {
-                    return now;
-                }
-                written.await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, newer).await.ok()
+        let mut answered = self.answered.subscribe();
+        let newer = tokio::time::timeout(PATIENCE, answered.wait_for(|last| *last >= number)).await;
+        newer.ok()?.ok()?;
+        Some(self.get())
+    }
+
+    /// Waits until somebody has doubted them since the last time, and returns the number of the last question.
+    pub(super) async fn doubted(&self) -> u64 {
+        self.doubted.notified().await;
+        self.asked()
+    }
+
+    /// The number of the last question.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Answers the questions up to this number: what is known was read after them.
+    pub(super) fn answer(&self, number: u64) {
+        self.answered.send_if_modified(|last| number > std::mem::replace(last, number.max(*last)));
+    }
+
+    /// The last question that is answered, now and after each change.
+    pub(super) fn answers(&self) -> watch::Receiver<u64> {
+        self.answered.subscribe()
+    }
+
+    /// Tells each change of the facts.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.written.subscribe()
+    }
+
+    /// Takes facts that another replica has read, and what it could not read.
+    pub(super) fn take(&self, facts: Facts, failing: impl IntoIterator<Item = FactKind>) {
+        *self.failing() = failing.into_iter().map(|kind| (kind, true)).collect();
+        self.put(facts);
     }
 
     /// How long ago they were read.
@@ -108,7 +149,7 @@ impl Account {
 
     fn put(&self, facts: Facts) {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
-        self.written.notify_waiters();
+        self.written.send_modify(|count| *count += 1);
     }
 
     /// Whether a kind of facts could not be read the last time, for a reason that only a person can end.
@@ -137,15 +178,18 @@ impl Account {
     }
 
     async fn read(&self, cloud: &Cloud, all: bool) {
+        let asked = self.asked();
         let mut facts = (*self.get()).clone();
         let failed = cloud.refresh(&mut facts, Timestamp::now(), all).boxed().await;
-        self.put(facts);
         let mut failing = self.failing();
         // Said once: a permission that is missing is missing every two minutes.
         for (kind, error) in failed.iter().filter(|(kind, _)| !failing.contains_key(kind)) {
             tracing::warn!(%kind, %error, "facts of the account cannot be read; what was known stays");
         }
         *failing = failed.into_iter().map(|(kind, error)| (kind, error.may_pass())).collect();
+        drop(failing);
+        self.put(facts);
+        self.answer(asked);
     }
 
     /// Subnets of other VPCs, which no list of this VPC's has, are learnt when somebody names them.
@@ -186,5 +230,39 @@ impl Account {
                 },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_was_read_after_a_question_answers_it() {
+        let account = Account::default();
+        account.answer(account.doubt());
+        let mut asking = std::pin::pin!(account.read_anew());
+        assert!(asking.as_mut().now_or_never().is_none());
+        assert_eq!(account.doubted().await, 2);
+        account.answer(1);
+        assert!(asking.as_mut().now_or_never().is_none(), "answered by what was read before");
+        account.take(Facts { region: Some("eu-central-1".to_owned()), ..Facts::default() }, []);
+        account.answer(2);
+        let facts = asking.await.unwrap();
+        assert_eq!(facts.region.as_deref(), Some("eu-central-1"));
+        // Who answers an older question later takes nothing back.
+        account.answer(1);
+        assert_eq!(*account.answers().borrow(), 2);
+    }
+
+    #[tokio::test]
+    async fn few_wait_and_nobody_for_what_cannot_be_read() {
+        let account = Account::default();
+        let mut waiting: Vec<_> = (0..PLACES).map(|_| Box::pin(account.read_anew())).collect();
+        assert!(waiting.iter_mut().all(|one| one.as_mut().now_or_never().is_none()));
+        assert_eq!(account.read_anew().now_or_never(), Some(None), "there is no place");
+        waiting.clear();
+        account.take(Facts::default(), [FactKind::Subnets]);
+        assert_eq!(account.read_anew().now_or_never(), Some(None), "AWS was not read the last time");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use albedo_engine::admit::Audit;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -35,6 +36,12 @@ struct ReviewLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FindingLabels {
+    code: &'static str,
+    verdict: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PathLabels {
     path: &'static str,
 }
@@ -54,6 +61,7 @@ struct HandshakeLabels {
 pub struct Metrics {
     reviews: Family<ReviewLabels, Counter>,
     durations: Family<PathLabels, Histogram, fn() -> Histogram>,
+    findings: Family<FindingLabels, Counter>,
     unreadable: Family<PathLabels, Counter>,
     connections: Family<ListenerLabels, Gauge>,
     accepted: Family<ListenerLabels, Counter>,
@@ -71,6 +79,7 @@ impl Metrics {
         let metrics = Self {
             reviews: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(REVIEW_BUCKETS)),
+            findings: Family::default(),
             unreadable: Family::default(),
             connections: Family::default(),
             accepted: Family::default(),
@@ -88,6 +97,7 @@ impl Metrics {
         let mut registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
         rows::REVIEWS.register(&mut registry, self.reviews.clone());
         rows::REVIEW_DURATION.register(&mut registry, self.durations.clone());
+        rows::FINDINGS.register(&mut registry, self.findings.clone());
         rows::UNREADABLE_REVIEWS.register(&mut registry, self.unreadable.clone());
         rows::CONNECTIONS.register(&mut registry, self.connections.clone());
         rows::CONNECTIONS_ACCEPTED.register(&mut registry, self.accepted.clone());
@@ -103,6 +113,14 @@ impl Metrics {
         let allowed = if allowed { "true" } else { "false" };
         self.reviews.get_or_create(&ReviewLabels { path, allowed }).inc();
         self.durations.get_or_create(&PathLabels { path }).observe(took.as_secs_f64());
+    }
+
+    pub(super) fn findings(&self, audit: &Audit) {
+        for (verdict, codes) in [("denied", &audit.denied), ("warned", &audit.warned)] {
+            for code in codes {
+                self.findings.get_or_create(&FindingLabels { code: code.row().id, verdict }).inc();
+            }
+        }
     }
 
     pub(super) fn unreadable(&self, path: &'static str) {

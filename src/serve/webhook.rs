@@ -143,7 +143,8 @@ impl Endpoint {
             Err(error) => return (self.unreadable(StatusCode::BAD_REQUEST, &error), false),
         };
         let answer = self.review(&envelope, lane);
-        let response = match wire::encode(&envelope.uid, &answer) {
+        self.metrics.findings(&answer.audit);
+        let response = match wire::encode(&envelope.uid, &answer, start.elapsed()) {
             Ok(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
         };

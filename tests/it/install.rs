@@ -73,10 +73,13 @@ fn of_kind<'o>(objects: &'o [Value], kind: &str) -> Vec<&'o Value> {
     objects.iter().filter(|one| one["kind"] == json!(kind)).collect()
 }
 
-/// Arguments of the container.
-fn arguments(objects: &[Value]) -> Result<Vec<String>> {
-    let deployment = of_kind(objects, "Deployment").into_iter().next().context("no Deployment")?;
-    Ok(serde_json::from_value(deployment["spec"]["template"]["spec"]["containers"][0]["args"].clone())?)
+/// Arguments of the container of each Deployment.
+fn arguments(objects: &[Value]) -> Result<Vec<Vec<String>>> {
+    let deployments = of_kind(objects, "Deployment").into_iter();
+    let arguments = deployments.map(|one| one["spec"]["template"]["spec"]["containers"][0]["args"].clone());
+    let all: Vec<Vec<String>> = arguments.map(serde_json::from_value).collect::<Result<_, _>>()?;
+    ensure!(!all.is_empty(), "no Deployment");
+    Ok(all)
 }
 
 /// A life of the chart, beside a class that somebody else made.
@@ -179,14 +182,18 @@ pub async fn a_chart_gives_what_is_known(base: Arc<Base>) -> Result<()> {
         "clusterSecretsPermissions.allowAllSecrets=true",
     ];
     let all: Vec<&str> = all.iter().flat_map(|value| ["--set", value]).collect();
-    for values in [&[][..], &["--set", "certificates=cert-manager"], &["--set", "enableCertManager=true"], &all] {
+    let separate = ["--set", "admission.separate=true", "--set", "certificates=cert-manager"];
+    let refused = helm.objects(&["--set", "admission.separate=true", "--set", "hostNetwork=true"]).await;
+    ensure!(refused.is_err_and(|error| format!("{error:#}").contains("does not go with hostNetwork")));
+    for values in [&[][..], &["--set", "certificates=cert-manager"], &["--set", "enableCertManager=true"], &all, &separate] {
         let objects = helm.objects(values).await?;
-        let flags = arguments(&objects)?;
-        let mut command = Command::new(ALBEDO);
-        // It reads its flags, and ends because there is no such file.
-        let out = command.args(&flags).arg("--kubeconfig=/nonexistent/config").output().await?;
-        let said = String::from_utf8_lossy(&out.stderr).into_owned();
-        ensure!(said.contains("cannot use the kubeconfig"), "{flags:?}: {said}");
+        for flags in arguments(&objects)? {
+            let mut command = Command::new(ALBEDO);
+            // It reads its flags, and ends because there is no such file.
+            let out = command.args(&flags).arg("--kubeconfig=/nonexistent/config").output().await?;
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            ensure!(said.contains("cannot use the kubeconfig"), "{flags:?}: {said}");
+        }
         let known: Vec<Value> =
             objects.into_iter().filter(|one| one["apiVersion"] != json!("cert-manager.io/v1")).collect();
         for object in known {
@@ -210,6 +217,7 @@ pub async fn a_chart_renders_what_is_kept(_: Arc<Base>) -> Result<()> {
         ("cert-manager", &["--values", "tests/it/chart/cert-manager.yaml"]),
         ("everything", &["--values", "tests/it/chart/everything.yaml"]),
         ("beside", &["--values", "tests/it/chart/beside.yaml"]),
+        ("separate", &["--values", "tests/it/chart/separate.yaml"]),
     ] {
         golden::holds(&format!("chart-{name}.yaml"), &rendered("albedo-system", values).await?)?;
     }

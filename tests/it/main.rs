@@ -48,6 +48,7 @@ mod preflight;
 mod protection;
 mod replicas;
 mod rights;
+mod roles;
 mod rollout;
 mod rollouts;
 mod service;
@@ -188,6 +189,10 @@ const TESTS: &[(&str, Test)] = tests![
     replicas::one_writes_at_a_time,
     replicas::who_stands_still_in_a_pass_writes_no_more,
     replicas::a_clock_that_jumps_changes_nothing,
+    roles::a_replica_without_aws_lives_by_published_facts,
+    roles::damaged_facts_are_not_believed,
+    roles::an_hour_without_aws,
+    roles::the_audit_log_tells_what_decided,
     beside::neither_undoes_the_other,
     upkeep::it_looks_after_itself,
     install::a_chart_comes_and_goes,

@@ -65,7 +65,10 @@ impl Client {
         let answer: Value = serde_json::from_str(&body).with_context(|| body.clone())?;
         let kind = (answer.get("apiVersion").and_then(Value::as_str), answer.get("kind").and_then(Value::as_str));
         ensure!(kind == (Some("admission.k8s.io/v1"), Some("AdmissionReview")), "{body}");
-        let response = answer.get("response").cloned().with_context(|| body.clone())?;
+        let mut response = answer.get("response").cloned().with_context(|| body.clone())?;
+        // Every answer has something for the audit log.
+        let audited = response.as_object_mut().and_then(|response| response.remove("auditAnnotations"));
+        ensure!(audited.is_some_and(|audited| audited.get("milliseconds").is_some()), "nothing for the audit log: {body}");
         ensure!(response.get("uid") == review.pointer("/request/uid"), "another uid: {body}");
         Ok(response)
     }

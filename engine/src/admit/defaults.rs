@@ -20,6 +20,7 @@ pub(super) fn mutate(candidate: &Ingress, old: Option<&Ingress>, context: Contex
     let given = candidate.metadata.annotations.clone().unwrap_or_default();
     let mut answer = ReviewAnswer::allow();
     answer.patch = patch(candidate, old, &given, &wanted);
+    answer.audit.defaults = wanted.into_keys().collect();
     answer
 }
 

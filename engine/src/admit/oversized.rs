@@ -2,7 +2,7 @@
 
 use super::registration::Kind;
 use super::verdict::{answer_about, policy_for};
-use super::{Context, Details, Mode, Object, Operation, Request, ReviewAnswer, VALUES, configuration};
+use super::{Audit, Context, Details, Mode, Object, Operation, Request, ReviewAnswer, VALUES, configuration};
 use crate::compile::PATHS;
 use crate::finding::{Code, FieldPath, Finding, ObjectRef};
 
@@ -35,7 +35,8 @@ pub(super) fn answer(request: &Request, values: usize, context: Context<'_>) -> 
     };
     let mut answer = answer_about(about, &request.namespace, &[finding], &[], &policy, false);
     if matches!(request.old_object, Some(Object::Oversized(_))) && !answer.allowed {
-        answer = ReviewAnswer { warnings: vec![answer.message], ..ReviewAnswer::allow() };
+        let warned = Audit { warned: std::mem::take(&mut answer.audit.denied), ..answer.audit };
+        answer = ReviewAnswer { warnings: vec![answer.message], audit: warned, ..ReviewAnswer::allow() };
     }
     answer
 }

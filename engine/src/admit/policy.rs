@@ -20,6 +20,16 @@ impl Mode {
     /// All, as the flag has them.
     pub const ALL: [&'static str; 3] = ["enforce", "warn", "off"];
 
+    /// As the flag has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Warn => "warn",
+            Self::Off => "off",
+        }
+    }
+
     /// From the value of the flag or of the label on a namespace.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

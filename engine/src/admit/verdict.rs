@@ -106,9 +106,13 @@ pub fn outside(world: &World, ingress: &Ingress) -> Option<Finding> {
 
 /// The policy, with the mode of the namespace.
 pub(super) fn policy_for(namespace: &str, context: Context<'_>) -> Policy {
-    let label = context.world.namespace_labels(namespace).and_then(|labels| labels.get(MODE_LABEL).cloned());
-    let mode = label.and_then(|word| Mode::parse(&word)).unwrap_or(context.policy.mode);
-    Policy { mode, ..context.policy.clone() }
+    Policy { mode: mode_of(namespace, context), ..context.policy.clone() }
+}
+
+/// The mode of the namespace.
+pub(super) fn mode_of(namespace: &str, context: Context<'_>) -> Mode {
+    let label = context.world.namespace_labels(namespace).and_then(|labels| labels.get(MODE_LABEL));
+    label.and_then(|word| Mode::parse(word)).unwrap_or(context.policy.mode)
 }
 
 fn means_the_same(old: &Ingress, new: &Ingress) -> bool {
@@ -269,6 +273,7 @@ fn answer_in_full(
         findings.iter().partition(|finding| policy.denies(finding, acknowledged));
     let mut answer = ReviewAnswer::allow();
     answer.rests_on_facts = findings.iter().any(|finding| finding.age.is_some());
+    answer.audit.note(&denying, &warning);
     answer.warnings = warning.iter().map(|finding| brief(finding)).collect();
     if denying.is_empty() {
         answer.warnings.extend(plan.iter().cloned());

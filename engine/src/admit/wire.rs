@@ -1,5 +1,8 @@
 //! An `AdmissionReview` as bytes: read tolerantly, the uid first, and answered in a form that kubectl prints well.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use k8s_openapi::ByteString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -217,9 +220,7 @@ fn malformed(row: &WebhookRow, name: &str, root: &str, path: &str, error: &serde
             group: row.group.to_owned(),
             causes: vec![Cause { reason: "FieldValueInvalid".to_owned(), message, field }],
         }),
-        warnings: Vec::new(),
-        patch: Vec::new(),
-        rests_on_facts: false,
+        ..ReviewAnswer::allow()
     }
 }
 
@@ -231,10 +232,7 @@ pub fn broken(row: &WebhookRow, uid: &str) -> ReviewAnswer {
         code: 500,
         reason: "InternalError".to_owned(),
         message: format!("albedo failed while it reviewed this request, which is a bug; path {}, uid {uid}", row.path),
-        details: None,
-        warnings: Vec::new(),
-        patch: Vec::new(),
-        rests_on_facts: false,
+        ..ReviewAnswer::allow()
     }
 }
 
@@ -259,6 +257,7 @@ struct Response<'a> {
     patch: Option<ByteString>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
+    audit_annotations: BTreeMap<&'static str, String>,
 }
 
 #[derive(Serialize)]
@@ -287,12 +286,12 @@ struct StatusCause<'a> {
     field: &'a str,
 }
 
-/// The answer as an `AdmissionReview`.
+/// The answer as an `AdmissionReview`; it took so long.
 ///
 /// # Errors
 ///
 /// If a value of the patch cannot be written as JSON.
-pub fn encode(uid: &str, answer: &ReviewAnswer) -> Result<Vec<u8>, serde_json::Error> {
+pub fn encode(uid: &str, answer: &ReviewAnswer, took: Duration) -> Result<Vec<u8>, serde_json::Error> {
     let patch = if answer.allowed { patch(&answer.patch)? } else { None };
     let response = Response {
         uid,
@@ -301,6 +300,7 @@ pub fn encode(uid: &str, answer: &ReviewAnswer) -> Result<Vec<u8>, serde_json::E
         patch_type: patch.is_some().then_some("JSONPatch"),
         patch,
         warnings: warnings(&answer.warnings),
+        audit_annotations: answer.audit.annotations(took),
     };
     serde_json::to_vec(&Review { api_version: API_VERSION, kind: KIND, response })
 }

@@ -10,14 +10,11 @@ use super::{Input, candidates};
 use crate::annotation::Subnets;
 use crate::annotation::catalogue::{IP_ADDRESS_TYPE, SCHEME, SUBNETS};
 use crate::compile::{Cache, Fragment};
-use crate::facts::{self, Facts, Subnet};
+use crate::facts::{self, FREE_ADDRESSES, Facts, Subnet};
 use crate::finding::{Code, Finding};
 use crate::settings::{Gate, Settings};
 use crate::stack::{Desired, IpAddressType, Scheme};
 
-/// Addresses that a load balancer needs free in a subnet:
-/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html#subnets-load-balancer>.
-const FREE_ADDRESSES: i64 = 8;
 /// Messages name at most so many subnets that are not chosen.
 const NAMED: usize = 6;
 

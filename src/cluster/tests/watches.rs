@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::api::{Call, cluster, list, refusal, until};
-use crate::cluster::{Cluster, WatchEnded};
+use crate::cluster::{Cluster, WatchEnded, Watching};
 use crate::liveness::Liveness;
 
 type Ended = JoinHandle<Result<(), WatchEnded>>;
@@ -22,7 +22,7 @@ fn watched_by(liveness: &Liveness, cluster: &Cluster, namespace: Option<&'static
     let (cluster, liveness, stop) = (cluster.clone(), liveness.clone(), CancellationToken::new());
     let task = tokio::spawn({
         let stop = stop.clone();
-        async move { cluster.watch(namespace, &liveness, stop).await }
+        async move { cluster.watch(namespace, Watching::Everything, &liveness, stop).await }
     });
     (stop, task)
 }

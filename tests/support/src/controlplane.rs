@@ -19,6 +19,8 @@ const ATTEMPTS: usize = 3;
 pub const AUDIT: &str = "audit.log";
 /// A user whose requests are in the audit log beside Albedo's, so that a test sees that a command only reads.
 pub const OBSERVED_USER: &str = "preflight";
+/// An author of Ingresses whose requests are in the audit log, with what webhooks tell of them.
+pub const AUDITED_USER: &str = "author";
 
 /// Everything that workloads, Services and namespaces need. Not node-lifecycle: nobody sends heartbeats for the nodes here.
 const CONTROLLERS: &str = "deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,job-controller,\
@@ -317,7 +319,7 @@ fn apiserver_command(bin: &Path, dir: &Path, authority: &Authority, port: u16, s
     ]);
     // What Albedo asks for, and whether it may: tests/it/rights.rs holds deploy/albedo.yaml to it. What a command asks for, too.
     let policy = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
-        "rules": [{"level": "Metadata", "users": [ACCOUNT, OBSERVED_USER]}, {"level": "None"}]});
+        "rules": [{"level": "Metadata", "users": [ACCOUNT, OBSERVED_USER, AUDITED_USER]}, {"level": "None"}]});
     let file = dir.join("audit-policy.json");
     std::fs::write(&file, policy.to_string()).with_context(|| format!("writing {}", file.display()))?;
     c.arg("--audit-policy-file").arg(file).arg("--audit-log-path").arg(dir.join(AUDIT));

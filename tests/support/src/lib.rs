@@ -66,7 +66,7 @@ pub use binaries::Binaries;
 pub use certmanager::CertManager;
 pub use clock::Clock;
 pub use cluster_ips::ClusterIps;
-pub use controlplane::{AUDIT, ControlPlane, ControlPlaneBuilder, OBSERVED_USER};
+pub use controlplane::{AUDIT, AUDITED_USER, ControlPlane, ControlPlaneBuilder, OBSERVED_USER};
 pub use emulator::{CALLS, Emulator};
 pub use frozen::{Counts, Frozen, Label};
 pub use gate::{Cutter, Gate, Trip};

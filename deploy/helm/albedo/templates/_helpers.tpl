@@ -16,14 +16,59 @@ app.kubernetes.io/name: {{ include "albedo.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- /* The same for the Pods of a role: those of the role admission have another name, so that no selector takes them for the others. */}}
+{{- define "albedo.roleSelector" -}}
+app.kubernetes.io/name: {{ include "albedo.name" .root }}{{ if eq .role "admission" }}-admission{{ end }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
 {{- define "albedo.labels" -}}
-{{ include "albedo.selector" . }}
+{{ include "albedo.roleLabels" (dict "root" . "role" "all") }}
+{{- end }}
+
+{{- define "albedo.roleLabels" -}}
+{{- $selector := include "albedo.roleSelector" . }}
+{{- with .root -}}
+{{ $selector }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- with .Values.additionalLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* all, or the two roles that share its work. */}}
+{{- define "albedo.roles" -}}
+{{- if .Values.admission.separate }}
+{{- if .Values.hostNetwork }}{{ fail "admission.separate does not go with hostNetwork: Pods of both roles would listen on the same ports of a node" }}{{ end -}}
+controller admission
+{{- else -}}
+all
+{{- end }}
+{{- end }}
+
+{{- /* The full name of what belongs to a role. */}}
+{{- define "albedo.roleName" -}}
+{{ include "albedo.fullname" .root }}{{ if eq .role "admission" }}-admission{{ end }}
+{{- end }}
+
+{{- define "albedo.roleServiceAccount" -}}
+{{- if eq .role "admission" }}
+{{- with .root.Values.admission.serviceAccount }}
+{{- if .create }}{{ default (include "albedo.roleName" $) .name }}{{ else }}{{ required "admission.serviceAccount.name is needed when admission.serviceAccount.create is false" .name }}{{ end }}
+{{- end }}
+{{- else }}{{ include "albedo.serviceAccount" .root }}
+{{- end }}
+{{- end }}
+
+{{- /* Who answers reviews: the account, as the subject of a binding. */}}
+{{- define "albedo.reviewer" -}}
+{{- $role := ternary "admission" "all" .Values.admission.separate -}}
+kind: ServiceAccount
+name: {{ include "albedo.roleServiceAccount" (dict "root" . "role" $role) }}
+namespace: {{ .Release.Namespace }}
 {{- end }}
 
 {{- define "albedo.serviceAccount" -}}
@@ -32,6 +77,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "albedo.usesCertManager" -}}
 {{- if or .Values.enableCertManager (eq .Values.certificates "cert-manager") }}true{{ end }}
+{{- end }}
+
+{{- /* The arguments of a role. */}}
+{{- define "albedo.roleArgs" -}}
+{{ include "albedo.args" .root }}
+{{- if ne .role "all" }}
+- --role={{ .role }}
+- --facts-config-map={{ include "albedo.fullname" .root }}-facts
+{{- end }}
+{{- if eq .role "admission" }}
+- --controller-user=system:serviceaccount:{{ .root.Release.Namespace }}:{{ include "albedo.serviceAccount" .root }}
+{{- end }}
 {{- end }}
 
 {{- /* --flag=value for each value that is given. */}}

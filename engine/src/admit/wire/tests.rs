@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::super::registration::ROWS;
 use super::*;
 
+const TOOK: Duration = Duration::from_millis(2);
+
 fn row(path: &str) -> &'static WebhookRow {
     ROWS.iter().find(|row| row.path == path).unwrap()
 }
@@ -32,7 +34,7 @@ fn ingress(spec: &Value) -> Value {
 fn answer(body: &[u8]) -> Value {
     let envelope = Envelope::read(body).unwrap();
     let answer = *envelope.open(ingress_row()).unwrap_err();
-    serde_json::from_slice(&encode(&envelope.uid, &answer).unwrap()).unwrap()
+    serde_json::from_slice(&encode(&envelope.uid, &answer, TOOK).unwrap()).unwrap()
 }
 
 #[test]
@@ -115,7 +117,7 @@ fn what_the_path_does_not_review_is_allowed() {
     assert_eq!(answered["response"]["warnings"], json!(["/validate-networking-v1-ingress does not review pods of v1"]));
     let mut status = request(&json!(7));
     status["subResource"] = json!("status");
-    assert_eq!(answer(&review(&status))["response"], json!({"uid": "u-1", "allowed": true}));
+    assert_eq!(answer(&review(&status))["response"], json!({"uid": "u-1", "allowed": true, "auditAnnotations": {"milliseconds": "2"}}));
 }
 
 #[test]
@@ -169,13 +171,13 @@ fn a_denial_has_the_shape_that_kubectl_prints() {
         }),
         warnings: vec!["look".to_owned()],
         patch: vec![PatchOp { op: "add", path: "/a".to_owned(), value: Some(json!("b")) }],
-        rests_on_facts: false,
+        ..ReviewAnswer::allow()
     };
-    let encoded: Value = serde_json::from_slice(&encode("u", &denial).unwrap()).unwrap();
+    let encoded: Value = serde_json::from_slice(&encode("u", &denial, TOOK).unwrap()).unwrap();
     assert_eq!(
         encoded,
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": {
-            "uid": "u", "allowed": false, "warnings": ["look"],
+            "uid": "u", "allowed": false, "warnings": ["look"], "auditAnnotations": {"milliseconds": "2"},
             "status": {
                 "status": "Failure", "code": 422, "reason": "Invalid", "message": "two problems",
                 "details": {
@@ -193,10 +195,14 @@ fn a_denial_has_the_shape_that_kubectl_prints() {
 fn a_patch_is_base64_of_json_patch() {
     let mut answer = ReviewAnswer::allow();
     answer.patch = vec![PatchOp { op: "add", path: "/a~1b".to_owned(), value: Some(json!("c")) }];
-    let encoded: Value = serde_json::from_slice(&encode("u", &answer).unwrap()).unwrap();
+    let encoded: Value = serde_json::from_slice(&encode("u", &answer, TOOK).unwrap()).unwrap();
     // echo -n '[{"op":"add","path":"/a~1b","value":"c"}]' | base64
     let patch = "W3sib3AiOiJhZGQiLCJwYXRoIjoiL2F+MWIiLCJ2YWx1ZSI6ImMifV0=";
-    assert_eq!(encoded["response"], json!({"uid": "u", "allowed": true, "patchType": "JSONPatch", "patch": patch}));
+    let audited = json!({"milliseconds": "2"});
+    assert_eq!(
+        encoded["response"],
+        json!({"uid": "u", "allowed": true, "patchType": "JSONPatch", "patch": patch, "auditAnnotations": audited})
+    );
 }
 
 #[test]
