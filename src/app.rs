@@ -346,6 +346,7 @@ fn wanted(flags: &Run, cluster: &Cluster) -> anyhow::Result<Wanted> {
         authority: flags.webhook_cert_dir.join("ca.crt"),
         watched: given(&flags.watch_namespace),
         gates: flags.enable_pod_readiness_gate_inject && !flags.beside_lbc,
+        overrides: flags.webhook_overrides.clone(),
         class: (!flags.beside_lbc).then(|| flags.ingress_class.clone()),
     })
 }

@@ -17,6 +17,11 @@ helm_albedo() { # command, more arguments
     run helm "$command" albedo "$CHART" --namespace "$NAMESPACE" --values "$VALUES" "$@" >/dev/null
 }
 rolled_out() { run kubectl -n "$NAMESPACE" rollout status deployment/albedo --timeout=120s; }
+registered() { # webhook, failure policy
+    local said
+    said=$(kubectl get mutatingwebhookconfiguration albedo-webhook --output "jsonpath={.webhooks[?(@.name=='$1')].failurePolicy}") || return 1
+    [[ $said == "$2" ]]
+}
 refuses() {
     local said
     ! said=$(kubectl apply -f "$HERE/wrong.yaml" 2>&1) || fail "a wrong Ingress was taken"
@@ -40,15 +45,17 @@ run kubectl -n game-2048 get ingress
 
 step "Upgraded with other values, while people apply"
 applying 4
-helm_albedo upgrade --set replicaCount=3 --set logLevel=debug
+helm_albedo upgrade --set replicaCount=3 --set logLevel=debug --set podMutatorWebhookConfig.failurePolicy=Fail
 rolled_out
 applied
+eventually 60 registered mpod.albedo.dev Fail
 
 step "Rolled back"
 applying 4
 run helm rollback albedo 1 --namespace "$NAMESPACE"
 rolled_out
 applied
+eventually 60 registered mpod.albedo.dev Ignore
 
 step "Certificates from cert-manager from now on"
 applying 4
