@@ -12,6 +12,7 @@ mod admission;
 mod adoption;
 mod api_server;
 mod aws_troubles;
+mod back;
 mod base;
 mod beside;
 mod bindings;
@@ -188,6 +189,7 @@ const TESTS: &[(&str, Test)] = tests![
     replicas::one_writes_at_a_time,
     replicas::who_stands_still_in_a_pass_writes_no_more,
     replicas::a_clock_that_jumps_changes_nothing,
+    back::the_predecessor_finds_all_as_it_left_it,
     beside::neither_undoes_the_other,
     upkeep::it_looks_after_itself,
     install::a_chart_comes_and_goes,
