@@ -72,7 +72,8 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
     let bound = server.bound();
     tracing::info!(webhook = ?bound.webhook, probes = ?bound.probes, metrics = ?bound.metrics, "listening");
     let (events, writer) = cluster.events();
-    let writer = tokio::spawn(liveness.clone().keep("the writer of events", end.clone(), writer.run(end.clone())));
+    // It may end as soon as `stop` says so: by itself, after the last of those who tell events.
+    let writer = tokio::spawn(liveness.clone().keep("the writer of events", stop.clone(), writer.run(end.clone())));
     let namespace = Some(flags.watch_namespace.clone()).filter(|namespace| !namespace.is_empty());
     let watches = tokio::spawn({
         let (cluster, liveness, end) = (cluster.clone(), liveness.clone(), end.clone());

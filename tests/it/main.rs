@@ -247,6 +247,8 @@ const EXHAUSTIVE: &[(&str, Test)] = tests![
     churn::hostile_authors_and_kills,
     churn::hostile_authors_and_kills_for_long,
     upkeep::twenty_renewals_fail_nobody,
+    story::strangers_upgrade_it_often,
+    story::strangers_switch_elsewhere,
     rollout::certificates_change_their_origin_under_load,
     rollout::twenty_upgrades_and_renewals_fail_nobody,
 ];
