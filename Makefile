@@ -52,6 +52,21 @@ golden: environment build ## replays what LBC made of each golden case; ID="f001
 	"$$aws/python" tests/golden/golden.py --environment $(TARGET)/debug/examples/testenv --albedo $(TARGET)/debug/albedo \
 		--kubectl "$$controlplane/kubectl" $(if $(VERDICT),--verdict $(if $(filter quick,$(VERDICT)),--without-solo)) $(foreach dir,$(CASES),--cases $(dir)) $(ID)
 
+# Debian's package `prometheus` has it. Unpacked instead of installed: a package starts Prometheus.
+PROMTOOL ?= $(or $(shell command -v promtool),$(wildcard $(CACHE)/promtool/usr/bin/promtool))
+
+.PHONY: alerts
+alerts: ## tries each alert of the chart with promtool; FETCH=1 gets it from Debian where it is missing
+	@promtool="$(PROMTOOL)"; \
+	if [[ -z "$$promtool" && -n "$(FETCH)" ]]; then \
+		made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; \
+		(cd "$$made" && apt-get update && apt-get download prometheus) >&2; \
+		mkdir -p $(CACHE) && dpkg-deb --extract "$$made"/prometheus_*.deb $(CACHE)/promtool; \
+		promtool=$(CACHE)/promtool/usr/bin/promtool; \
+	fi; \
+	if [[ -z "$$promtool" ]]; then echo "SKIPPED alerts: nothing was tested. It needs promtool (PROMTOOL=FILE, or FETCH=1 on Debian)" >&2; exit 0; fi; \
+	"$$promtool" check rules deploy/helm/albedo/rules/albedo.yaml && "$$promtool" test rules tests/alerts/alerts.yaml
+
 .PHONY: bench-aws
 bench-aws: environment build ## AWS calls, seconds, CPU and memory of creating, restarting, editing, deleting; ALBS=50,300 or PODS=50x1000
 	ALBEDO_BIN=$(TARGET)/debug/albedo $(if $(ALBS),ALBS=$(ALBS)) $(if $(PODS),PODS=$(PODS)) $(TARGET)/debug/examples/bench-aws

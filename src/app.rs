@@ -64,7 +64,8 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
     let bound = server.bound();
     tracing::info!(role = ?flags.role, webhook = ?bound.webhook, probes = ?bound.probes, metrics = ?bound.metrics, "listening");
     let (events, writer) = cluster.events();
-    let writer = tokio::spawn(liveness.clone().keep("the writer of events", end.clone(), writer.run(end.clone())));
+    // It may end as soon as `stop` says so: by itself, after the last of those who tell events.
+    let writer = tokio::spawn(liveness.clone().keep("the writer of events", stop.clone(), writer.run(end.clone())));
     let namespace = Some(flags.watch_namespace.clone()).filter(|namespace| !namespace.is_empty());
     let watching = if flags.role == Role::Admission { Watching::Reviews } else { Watching::Everything };
     let watches = tokio::spawn({
@@ -180,6 +181,7 @@ fn wanted(flags: &Run, cluster: &Cluster) -> anyhow::Result<Wanted> {
         authority: flags.webhook_cert_dir.join("ca.crt"),
         watched: given(&flags.watch_namespace),
         gates: flags.enable_pod_readiness_gate_inject && !flags.beside_lbc,
+        overrides: flags.webhook_overrides.clone(),
         class: (!flags.beside_lbc).then(|| flags.ingress_class.clone()),
     })
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use albedo_engine::admit::registration::{Options, Target, configurations};
+use albedo_engine::admit::registration::{Options, Overrides, Target, configurations};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, OwnerReference};
@@ -65,6 +65,8 @@ pub struct Wanted {
     pub watched: Option<String>,
     /// Whether Pods get readiness gates.
     pub gates: bool,
+    /// What the operator changes of the registration.
+    pub overrides: Overrides,
     /// Value of the class annotation that is ours.
     pub class: Option<String>,
 }
@@ -261,6 +263,7 @@ impl Upkeep {
             gates: self.wanted.gates,
             classes: classes.into_iter().collect(),
             namespace_selector: Some(LabelSelector { match_expressions: Some(vec![namespaces]), match_labels: None }),
+            overrides: self.wanted.overrides.clone(),
             controller_user: Some(user),
             inject_ca_from: self.wanted.inject_ca_from.clone(),
             ..Options::default()

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use albedo_engine::admit::registration::Overrides;
 use albedo_engine::admit::{Defaults, Mode, Policy};
 use albedo_engine::lbc;
 use albedo_engine::settings::{Gate, Settings};
@@ -209,6 +210,10 @@ pub struct Run {
     /// User as whom the controller writes, whose writes are not reviewed; the own one when it is empty, which is right for the role all
     #[arg(long, env = "ALBEDO_CONTROLLER_USER", default_value = "")]
     pub controller_user: String,
+    /// What is registered otherwise than by default, as JSON, for pods and for ingresses: {"pods": {"failurePolicy": "Fail"}};
+    /// also objectSelector and namespaceSelector, which add to Albedo's own
+    #[arg(long, env = "ALBEDO_WEBHOOK_OVERRIDES", default_value = "", value_parser = Overrides::parse)]
+    pub webhook_overrides: Overrides,
     /// Certificate (namespace/name) whose authority cert-manager injects into the webhook configurations
     #[arg(long, env = "ALBEDO_INJECT_CA_FROM", default_value = "")]
     pub inject_ca_from: String,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use albedo_engine::admit::registration::{Options, Target};
+use albedo_engine::admit::registration::{Options, Overrides, Target};
 use anyhow::{Context, bail};
 use clap::Args;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -57,6 +57,9 @@ pub struct WebhookConfig {
     /// Labels (key=value,…) of the namespaces that are reviewed
     #[arg(long, default_value = "")]
     namespace_selector: String,
+    /// What is registered otherwise than by default, as for `albedo run`
+    #[arg(long, default_value = "", value_parser = Overrides::parse)]
+    webhook_overrides: Overrides,
     /// User whose writes are not reviewed
     #[arg(long, default_value = "system:serviceaccount:albedo-system:albedo")]
     controller_user: String,
@@ -98,6 +101,7 @@ impl WebhookConfig {
                 .then_some(LabelSelector { match_labels: Some(labels), match_expressions: None }),
             controller_user: Some(self.controller_user).filter(|user| !user.is_empty()),
             inject_ca_from,
+            overrides: self.webhook_overrides,
             ..Options::default()
         };
         printing::put(&registration_yaml(&options)?)?;

@@ -33,6 +33,11 @@ pub fn minutes(variable: &str, usual: u64) -> Duration {
 /// The program under test.
 pub const ALBEDO: &str = env!("CARGO_BIN_EXE_albedo");
 
+/// The program that a fixture starts: that one, or another build of it in `ALBEDO_BIN`, such as a release under load.
+pub fn program() -> PathBuf {
+    std::env::var_os("ALBEDO_BIN").map_or_else(|| ALBEDO.into(), PathBuf::from)
+}
+
 /// What there is to stand on.
 pub struct Base {
     pub test_env: Arc<TestEnv>,

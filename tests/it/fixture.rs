@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use kube::Client;
 use serde_json::{Value, json};
 
-use crate::base::{ALBEDO, Base, albedo};
+use crate::base::{Base, albedo, program};
 use crate::objects::{deployment, service};
 
 /// With this label on a namespace its new Pods get readiness gates.
@@ -34,7 +34,7 @@ impl Fixture {
         let certificates = base.dir().join(format!("{}-serving", scope.id));
         base.authority.server(&["127.0.0.1"])?.write(&certificates, "tls")?;
         let mut launch = scope
-            .launch(ALBEDO, "one")?
+            .launch(program(), "one")?
             .arg("--bind-address=127.0.0.1")
             .arg(format!("--watch-namespace={}", scope.namespace))
             .arg(format!("--webhook-cert-dir={}", certificates.display()))
@@ -121,7 +121,7 @@ impl Fixture {
 
     /// Another Albedo beside this one, which calls AWS under a key id of its own: how to start it.
     pub fn replica(&self, name: &str) -> Result<Launch> {
-        let other = self.scope.launch(ALBEDO, name)?.env("AWS_ACCESS_KEY_ID", name);
+        let other = self.scope.launch(program(), name)?.env("AWS_ACCESS_KEY_ID", name);
         let own = ["--health-probe-bind-addr=", "--metrics-bind-addr=", "--webhook-bind-port="];
         let is_own = |arg: &std::ffi::OsString| own.iter().any(|flag| arg.to_string_lossy().starts_with(flag));
         let shared = self.launch.args.iter().filter(|arg| !is_own(arg)).cloned();

@@ -87,17 +87,18 @@ pub async fn a_chart_comes_and_goes(base: Arc<Base>) -> Result<()> {
     let fixture = Fixture::open(&base, "chart").await?;
     let helm = Helm::new(&fixture).await?;
     let (chart, own) = (helm.chart().into_owned(), format!("{}-own", fixture.scope.class));
-    let refused = helm.tried(&["install", "one", &chart]).await?;
-    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    ensure!(!refused.status.success() && said.contains("clusterName is required"), "{said}");
-    let typo = helm.tried(&["install", "one", &chart, "--set", "clusterName=test", "--set", "regoin=x"]).await?;
-    let said = String::from_utf8_lossy(&typo.stderr).into_owned();
-    ensure!(!typo.status.success() && said.contains("regoin"), "{said}");
-
-    let beside =
-        helm.tried(&["install", "one", &chart, "--set", "clusterName=test", "--set", "besideLbc=true"]).await?;
-    let said = String::from_utf8_lossy(&beside.stderr).into_owned();
-    ensure!(!beside.status.success() && said.contains("set ingressClass"), "{said}");
+    for (values, why) in [
+        (&[][..], "clusterName is required"),
+        (&["clusterName=test", "regoin=x"], "regoin"),
+        (&["clusterName=test", "objectSelector.matchLabel.a=b"], "matchLabel"),
+        (&["clusterName=test", "besideLbc=true"], "set ingressClass"),
+        (&["clusterName=test", "image.repository=example.com/eks/aws-load-balancer-controller"], "set it to where"),
+    ] {
+        let set = values.iter().flat_map(|value| ["--set", value]);
+        let refused = helm.tried(&["install", "one", &chart].into_iter().chain(set).collect::<Vec<_>>()).await?;
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        ensure!(!refused.status.success() && said.contains(why), "{values:?}: {said}");
+    }
 
     // The class of the test is there already, and not helm's.
     let params = json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "IngressClassParams", "metadata": {"name": fixture.scope.class}, "spec": {}});
@@ -177,6 +178,18 @@ pub async fn a_chart_gives_what_is_known(base: Arc<Base>) -> Result<()> {
         "hostNetwork=true",
         "besideLbc=true",
         "ingressClass=albedo",
+        "targetgroupbindingRequeueDuration=30s",
+        "lbStabilizationMonitorInterval=1m",
+        "maxTargetsPerTargetGroup=100",
+        "podMutatorWebhookConfig.failurePolicy=Fail",
+        "objectSelector.matchLabels.tier=web",
+        "webhookNamespaceSelectors[0].key=gates,webhookNamespaceSelectors[0].operator=Exists",
+        "webhookConfig.ingressValdationFailurePolicy=Ignore",
+        "webhookConfig.disableIngressValidation=true",
+        "autoscaling.enabled=true",
+        "envSecretName=aws",
+        "runtimeClassName=runc",
+        "creator=me",
         "serviceMonitor.enabled=false",
         "ingressClassParams.spec.scheme=internal",
         "clusterSecretsPermissions.allowAllSecrets=true",

@@ -12,6 +12,7 @@ mod admission;
 mod adoption;
 mod api_server;
 mod aws_troubles;
+mod back;
 mod base;
 mod beside;
 mod bindings;
@@ -193,6 +194,7 @@ const TESTS: &[(&str, Test)] = tests![
     roles::damaged_facts_are_not_believed,
     roles::an_hour_without_aws,
     roles::the_audit_log_tells_what_decided,
+    back::the_predecessor_finds_all_as_it_left_it,
     beside::neither_undoes_the_other,
     upkeep::it_looks_after_itself,
     install::a_chart_comes_and_goes,
@@ -250,6 +252,8 @@ const EXHAUSTIVE: &[(&str, Test)] = tests![
     churn::hostile_authors_and_kills,
     churn::hostile_authors_and_kills_for_long,
     upkeep::twenty_renewals_fail_nobody,
+    story::strangers_upgrade_it_often,
+    story::strangers_switch_elsewhere,
     rollout::certificates_change_their_origin_under_load,
     rollout::twenty_upgrades_and_renewals_fail_nobody,
 ];

@@ -258,7 +258,32 @@ pub async fn what_is_asked_for_is_there(base: Arc<Base>) -> Result<()> {
             "{name}: {annotations}"
         );
     }
+    tried_by_promtool(&named, &families)?;
     fixture.close().await
+}
+
+/// `make alerts` tries each alert, with series that there are: in a healthy cluster, before it fires, and when it fires.
+fn tried_by_promtool(named: &BTreeSet<&str>, families: &Families) -> Result<()> {
+    let tests = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alerts/alerts.yaml"))?;
+    let tests: Value = serde_saphyr::from_str(&tests)?;
+    let mut cases: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for test in tests["tests"].as_array().context("no tests")? {
+        for series in test["input_series"].as_array().context("no series")? {
+            let series = series["series"].as_str().context("no series")?;
+            let faults = if series == "up" { Vec::new() } else { faults(series, families) };
+            ensure!(faults.is_empty(), "tests/alerts: {series}: {faults:?}");
+        }
+        for case in test["alert_rule_test"].as_array().context("no cases")? {
+            let name = case["alertname"].as_str().and_then(|name| name.strip_prefix("Albedo")).context("no name")?;
+            let fires = case["exp_alerts"].as_array().is_some_and(|alerts| !alerts.is_empty());
+            cases.entry(name).or_default()[usize::from(fires)] += 1;
+        }
+    }
+    for name in named {
+        let [silent, fires] = cases.get(name).copied().unwrap_or_default();
+        ensure!(silent > 1 && fires > 0, "tests/alerts: Albedo{name} is silent in {silent} cases, fires in {fires}");
+    }
+    Ok(())
 }
 
 /// The check itself: a name or a label that no sample has is found, wherever it stands.

@@ -72,7 +72,7 @@ impl Stage {
             // Ingresses of the cluster that LBC left name Secrets, which it could read.
             "clusterSecretsPermissions": {"allowAllSecrets": true},
             "podAnnotations": {"testenv.albedo.dev/hold": "a process"},
-            "extraArgs": ["--shutdown-linger-seconds=2"],
+            "extraArgs": ["--shutdown-linger-seconds=4"],
             "env": {"AWS_ENDPOINT_URL": self.emulator.endpoint(), "AWS_ACCESS_KEY_ID": self.region, "AWS_SECRET_ACCESS_KEY": "testenv",
                 "AWS_EC2_METADATA_DISABLED": "true"},
         });
@@ -82,13 +82,14 @@ impl Stage {
     }
 
     /// Runs a script as somebody with this kubeconfig would; what it says is kept, and shown where it fails.
-    async fn run(&self, script: &str) -> Result<String> {
+    async fn run(&self, script: &str, args: &[&str]) -> Result<String> {
         let tools = Binaries::tools(&["helm"]).await?;
         let bins = [tools.as_path(), self.plane.bin(), Path::new(ALBEDO).parent().context("no folder")?];
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(bins.into_iter().map(Path::to_owned).chain(std::env::split_paths(&path)))?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/install").join(script);
         let out = Command::new(&script)
+            .args(args)
             .env("PATH", path)
             .env("KUBECONFIG", self.plane.kubeconfig())
             .env("KUBECACHEDIR", self.dir.join("kubectl-cache"))
@@ -138,19 +139,40 @@ async fn loopback_services(plane: &ControlPlane) -> Result<()> {
 }
 
 /// From an empty cluster to an empty cluster.
-pub async fn strangers_install_it(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::empty(base.dir().join("story")).await?;
+async fn installed(base: &Base, rounds: &str) -> Result<()> {
+    let stage = Stage::empty(base.dir().join(format!("story-{rounds}"))).await?;
     let mut cert_manager = CertManager::start(stage.plane.kubeconfig()).await?;
-    let said = stage.run("story.sh").await?;
+    let said = stage.run("story.sh", &[rounds]).await?;
     ensure!(said.contains("The end."), "{said}");
+    said.lines().filter(|line| line.contains("applies meanwhile")).for_each(|line| eprintln!("story: {line}"));
     cert_manager.stop().await?;
     stage.close().await
 }
 
-/// From LBC to Albedo, and back.
-pub async fn strangers_switch(base: Arc<Base>) -> Result<()> {
-    let stage = Stage::left("1", base.dir().join("switch")).await?;
-    let said = stage.run("switch.sh").await?;
+/// From LBC to Albedo, and back, in a recorded cluster.
+async fn switched(base: &Base, world: &str) -> Result<()> {
+    let stage = Stage::left(world, base.dir().join(format!("switch-{world}"))).await?;
+    let said = stage.run("switch.sh", &[]).await?;
     ensure!(said.contains("The end."), "{said}");
     stage.close().await
+}
+
+pub async fn strangers_install_it(base: Arc<Base>) -> Result<()> {
+    installed(&base, "1").await
+}
+
+/// Twenty upgrades by helm and twenty renewals.
+pub async fn strangers_upgrade_it_often(base: Arc<Base>) -> Result<()> {
+    installed(&base, "20").await
+}
+
+pub async fn strangers_switch(base: Arc<Base>) -> Result<()> {
+    switched(&base, "1").await
+}
+
+pub async fn strangers_switch_elsewhere(base: Arc<Base>) -> Result<()> {
+    for world in ["2", "3", "4", "5", "edited"] {
+        switched(&base, world).await?;
+    }
+    Ok(())
 }

@@ -337,5 +337,8 @@ async fn ends(fixture: &mut Fixture) -> Result<()> {
     let status = fixture.albedo()?.stop().await?;
     ensure!(status.code() == Some(0), "albedo ended with {status}:\n{}", tail(&fixture.log()));
     ensure!(began.elapsed() < END, "the end took {:?}:\n{}", began.elapsed(), tail(&fixture.log()));
+    let log = fixture.log();
+    let errors: Vec<&str> = log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
+    ensure!(errors.is_empty(), "who is told to end makes no mistake by that: {errors:?}");
     Ok(())
 }

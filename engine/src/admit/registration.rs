@@ -8,12 +8,15 @@ use k8s_openapi::api::admissionregistration::v1::{
     ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
+use serde::Deserialize;
 
 mod cel;
 mod conditions;
+mod overrides;
 mod policy;
 mod rows;
 
+pub use overrides::Overrides;
 pub use policy::policy;
 pub use rows::{GATES, GATES_PATH, PRE_STOP, PRE_STOP_PATH, ROWS};
 
@@ -31,7 +34,7 @@ pub enum Kind {
 }
 
 /// What the API server does when no replica answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 pub enum FailurePolicy {
     /// Refuses the request.
     Fail,
@@ -131,6 +134,8 @@ pub struct Options {
     pub classes: Vec<String>,
     /// Namespaces whose objects are reviewed; None is all.
     pub namespace_selector: Option<LabelSelector>,
+    /// What the operator changes.
+    pub overrides: Overrides,
     /// User name of the controller. Its own writes are not reviewed.
     pub controller_user: Option<String>,
     /// `namespace/name` of the cert-manager Certificate whose CA cert-manager injects.
@@ -153,6 +158,7 @@ impl Default for Options {
             gates: true,
             classes: vec!["alb".to_owned()],
             namespace_selector: None,
+            overrides: Overrides::default(),
             controller_user: Some("system:serviceaccount:albedo-system:albedo".to_owned()),
             inject_ca_from: None,
             timeout_seconds: 5,
@@ -195,12 +201,12 @@ fn validating(row: &WebhookRow, options: &Options) -> ValidatingWebhook {
     ValidatingWebhook {
         admission_review_versions: vec!["v1".to_owned()],
         client_config: client_config(row, options),
-        failure_policy: Some(row.failure_policy.word().to_owned()),
+        failure_policy: Some(options.overrides.failure_policy(row).word().to_owned()),
         match_conditions: Some(match_conditions(row, options)),
         match_policy: Some("Equivalent".to_owned()),
         name: row.webhook.to_owned(),
-        namespace_selector: options.namespace_selector.clone(),
-        object_selector: None,
+        namespace_selector: namespace_selector(row, options),
+        object_selector: object_selector(row, options),
         rules: Some(vec![rule(row)]),
         side_effects: "None".to_owned(),
         timeout_seconds: Some(options.timeout_seconds),
@@ -211,12 +217,12 @@ fn mutating(row: &WebhookRow, options: &Options) -> MutatingWebhook {
     MutatingWebhook {
         admission_review_versions: vec!["v1".to_owned()],
         client_config: client_config(row, options),
-        failure_policy: Some(row.failure_policy.word().to_owned()),
+        failure_policy: Some(options.overrides.failure_policy(row).word().to_owned()),
         match_conditions: Some(match_conditions(row, options)),
         match_policy: Some("Equivalent".to_owned()),
         name: row.webhook.to_owned(),
         namespace_selector: namespace_selector(row, options),
-        object_selector: object_selector(row),
+        object_selector: object_selector(row, options),
         // Defaults are computed once, from the object as its author sent it.
         reinvocation_policy: Some("Never".to_owned()),
         rules: Some(vec![rule(row)]),
@@ -225,30 +231,35 @@ fn mutating(row: &WebhookRow, options: &Options) -> MutatingWebhook {
     }
 }
 
-/// The namespaces of the options, and of these the labelled ones.
+/// The namespaces of the options, of these the labelled ones, and of these what the operator selects.
 fn namespace_selector(row: &WebhookRow, options: &Options) -> Option<LabelSelector> {
-    let Reach::Labelled(label, value) = row.reach else { return options.namespace_selector.clone() };
-    let mut selector = options.namespace_selector.clone().unwrap_or_default();
-    match value {
-        Some(value) => drop(selector.match_labels.get_or_insert_default().insert(label.to_owned(), value.to_owned())),
-        None => {
-            let exists =
-                LabelSelectorRequirement { key: label.to_owned(), operator: "Exists".to_owned(), values: None };
-            selector.match_expressions.get_or_insert_default().push(exists);
+    let mut selector = options.namespace_selector.clone();
+    if let Some((label, value)) = options.overrides.label_of(row) {
+        let labelled = selector.get_or_insert_default();
+        match value {
+            Some(value) => {
+                drop(labelled.match_labels.get_or_insert_default().insert(label.to_owned(), value.to_owned()));
+            }
+            None => {
+                let exists =
+                    LabelSelectorRequirement { key: label.to_owned(), operator: "Exists".to_owned(), values: None };
+                labelled.match_expressions.get_or_insert_default().push(exists);
+            }
         }
     }
-    Some(selector)
+    options.overrides.select_namespaces(row, selector)
 }
 
-/// Replicas of Albedo never wait for Albedo.
-fn object_selector(row: &WebhookRow) -> Option<LabelSelector> {
+/// Replicas of Albedo never wait for Albedo, and the operator may leave out more.
+fn object_selector(row: &WebhookRow, options: &Options) -> Option<LabelSelector> {
     let others = LabelSelectorRequirement {
         key: NAME_LABEL.to_owned(),
         operator: "NotIn".to_owned(),
         values: Some(vec![NAME.to_owned()]),
     };
     let is_labelled = matches!(row.reach, Reach::Labelled(..));
-    is_labelled.then(|| LabelSelector { match_expressions: Some(vec![others]), match_labels: None })
+    let selector = is_labelled.then(|| LabelSelector { match_expressions: Some(vec![others]), match_labels: None });
+    options.overrides.select_objects(row, selector)
 }
 
 fn rule(row: &WebhookRow) -> RuleWithOperations {

@@ -31,8 +31,10 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- with .root -}}
 {{ $selector }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- if eq (default "helm" .Values.creator) "helm" }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
 {{- with .Values.additionalLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -91,8 +93,45 @@ namespace: {{ .Release.Namespace }}
 {{- end }}
 {{- end }}
 
+{{- /* A copy of the other chart's values.yaml says nothing for these. */}}
+{{- define "albedo.webhookPort" -}}
+{{- default 9443 .Values.webhookBindPort }}
+{{- end }}
+{{- define "albedo.metricsAddress" -}}
+{{- default ":8080" .Values.metricsBindAddr }}
+{{- end }}
+
+{{- /* The Secret with a certificate that Albedo does not make; empty if it makes its own. */}}
+{{- define "albedo.mountedCertificate" -}}
+{{- if include "albedo.usesCertManager" . }}{{ include "albedo.fullname" . }}-serving-tls{{ else if (.Values.webhookTLS).cert }}{{ include "albedo.fullname" . }}-webhook-tls{{ end }}
+{{- end }}
+
+{{- /* What the values change of the registration of the webhooks, as JSON; empty if that is nothing. */}}
+{{- define "albedo.webhookOverrides" -}}
+{{- $config := default dict .Values.webhookConfig }}
+{{- $all := dict
+  "pods" (dict "failurePolicy" (.Values.podMutatorWebhookConfig).failurePolicy "objectSelector" .Values.objectSelector
+    "namespaceSelector" (dict "matchExpressions" .Values.webhookNamespaceSelectors))
+  "ingresses" (dict "failurePolicy" $config.ingressValdationFailurePolicy "objectSelector" $config.ingressValidationObjectSelector
+    "namespaceSelector" $config.ingressValidationNamespaceSelector) }}
+{{- $usual := dict "pods" "Ignore" "ingresses" "Fail" }}
+{{- $given := dict }}
+{{- range $objects, $change := $all }}
+{{- $of := dict }}
+{{- with $change.failurePolicy }}{{ if ne . (get $usual $objects) }}{{ $_ := set $of "failurePolicy" . }}{{ end }}{{ end }}
+{{- range $kind := list "objectSelector" "namespaceSelector" }}
+{{- $selector := dict }}
+{{- range $field, $value := default dict (get $change $kind) }}{{ with $value }}{{ $_ := set $selector $field . }}{{ end }}{{ end }}
+{{- with $selector }}{{ $_ := set $of $kind . }}{{ end }}
+{{- end }}
+{{- with $of }}{{ $_ := set $given $objects . }}{{ end }}
+{{- end }}
+{{- with $given }}{{ toJson . }}{{ end }}
+{{- end }}
+
 {{- /* --flag=value for each value that is given. */}}
 {{- define "albedo.args" -}}
+{{- if hasSuffix "aws-load-balancer-controller" .Values.image.repository }}{{ fail "image.repository is that of the AWS Load Balancer Controller: set it to where your image of Albedo is" }}{{ end -}}
 - run
 - --cluster-name={{ required "clusterName is required: the name of the cluster, part of every name and tag in AWS" .Values.clusterName }}
 {{- if .Values.besideLbc }}
@@ -100,19 +139,27 @@ namespace: {{ .Release.Namespace }}
 - --beside-lbc
 {{- end }}
 - --ingress-class={{ .Values.ingressClass }}
-- --log-level={{ .Values.logLevel }}
-- --webhook-bind-port={{ .Values.webhookBindPort }}
-- --metrics-bind-addr={{ .Values.metricsBindAddr }}
+- --log-level={{ default "info" .Values.logLevel }}
+- --webhook-bind-port={{ include "albedo.webhookPort" . }}
+- --metrics-bind-addr={{ include "albedo.metricsAddress" . }}
 - --webhook-service={{ include "albedo.fullname" . }}-webhook
 - --webhook-configurations={{ include "albedo.fullname" . }}-webhook
 - --webhook-configurations-owner={{ include "albedo.fullname" . }}
-{{- if include "albedo.usesCertManager" . }}
+{{- if include "albedo.mountedCertificate" . }}
 - --webhook-cert-dir=/var/run/albedo/serving-certs
 - --register-webhooks=true
+{{- if include "albedo.usesCertManager" . }}
 - --inject-ca-from={{ .Release.Namespace }}/{{ include "albedo.fullname" . }}-serving
+{{- end }}
 {{- else }}
 - --certificates=self
 - --certificates-secret={{ include "albedo.fullname" . }}-serving
+{{- end }}
+{{- with include "albedo.webhookOverrides" . }}
+- {{ print "--webhook-overrides=" . | quote }}
+{{- end }}
+{{- if (.Values.webhookConfig).disableIngressValidation }}
+- --admission-mode=off
 {{- end }}
 {{- $texts := dict
   "aws-region" .Values.region
@@ -120,6 +167,8 @@ namespace: {{ .Release.Namespace }}
   "aws-api-throttle" .Values.awsApiThrottle
   "watch-namespace" .Values.watchNamespace
   "sync-period" .Values.syncPeriod
+  "targetgroupbinding-requeue-duration" .Values.targetgroupbindingRequeueDuration
+  "lb-stabilization-monitor-interval" .Values.lbStabilizationMonitorInterval
   "default-target-type" .Values.defaultTargetType
   "default-load-balancer-scheme" .Values.defaultLoadBalancerScheme
   "default-ssl-policy" .Values.defaultSSLPolicy
@@ -132,6 +181,7 @@ namespace: {{ .Release.Namespace }}
 {{- end }}{{ end }}
 {{- $given := dict
   "aws-max-retries" .Values.awsMaxRetries
+  "max-targets-per-target-group" .Values.maxTargetsPerTargetGroup
   "ingress-max-concurrent-reconciles" .Values.ingressMaxConcurrentReconciles
   "enable-shield" .Values.enableShield
   "enable-waf" .Values.enableWaf
@@ -162,25 +212,18 @@ namespace: {{ .Release.Namespace }}
 
 {{- /* Values of the aws-load-balancer-controller chart that are taken and have no effect, with the reason. */}}
 {{- define "albedo.withoutEffect" -}}
-autoscaling: "replicas beyond the one that writes only answer reviews: set replicaCount"
-runtimeClassName: 'not supported'
 cluster: 'the certificate is for cluster.local; the API server asks for the .svc name alone'
-webhookConfig: 'Albedo registers its webhooks itself'
-webhookTLS: 'Albedo makes its certificate, or cert-manager does'
 keepTLSSecret: 'Albedo keeps its certificate itself'
-webhookNamespaceSelectors: 'all namespaces but kube-system and the own one are reviewed'
-objectSelector: 'all Ingresses of the classes are reviewed'
-podMutatorWebhookConfig: 'a Pod is created without a readiness gate if no replica answers'
 serviceMutatorWebhookConfig: 'Services are not changed'
 enableServiceMutatorWebhook: 'Services are not changed'
 enableEndpointSlices: 'EndpointSlices are always used'
 serviceMaxConcurrentReconciles: 'Services of type LoadBalancer are left to others'
 targetgroupbindingMaxConcurrentReconciles: 'ingressMaxConcurrentReconciles counts for bindings too'
 targetgroupbindingMaxExponentialBackoffDelay: 'pauses grow to five minutes'
+albGatewayMaxConcurrentReconciles: 'Gateways are left to others'
+nlbGatewayMaxConcurrentReconciles: 'Gateways are left to others'
+globalAcceleratorMaxConcurrentReconciles: 'Global Accelerator is left to others'
+globalAcceleratorMaxExponentialBackoffDelay: 'Global Accelerator is left to others'
 loadBalancerClass: 'Services of type LoadBalancer are left to others'
 certManagement: 'no certificates are requested from ACM'
-creator: 'a label without effect'
-livenessProbe: 'fixed'
-readinessProbe: 'fixed'
-envSecretName: 'use envFrom'
 {{- end }}

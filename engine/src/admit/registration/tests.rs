@@ -166,3 +166,74 @@ fn pods_are_reviewed_in_labelled_namespaces_alone() {
     assert_eq!(webhook["namespaceSelector"], json!({"matchLabels": labels}));
     assert_eq!(of_pods(&Options { gates: false, ..Options::default() }), [pre_stop], "a flag switches gates off");
 }
+
+fn webhooks(options: &Options) -> Vec<Value> {
+    let (validating, mutating) = json_of(options);
+    let all = [validating, mutating];
+    all.iter().flat_map(|one| one["webhooks"].as_array().unwrap().clone()).collect()
+}
+
+#[test]
+fn an_operator_changes_who_is_reviewed() {
+    let text = r#"{"pods": {"failurePolicy": "Fail", "objectSelector": {"matchLabels": {"tier": "web"}},
+            "namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]}},
+        "ingresses": {"failurePolicy": "Ignore", "objectSelector": {"matchExpressions": [{"key": "canary", "operator": "DoesNotExist"}]},
+            "namespaceSelector": {"matchExpressions": [{"key": "env", "operator": "In", "values": ["prod"]}]}}}"#;
+    let expression = |key: &str, operator: &str| LabelSelectorRequirement {
+        key: key.to_owned(),
+        operator: operator.to_owned(),
+        values: None,
+    };
+    let own = LabelSelector { match_expressions: Some(vec![expression("not-system", "Exists")]), match_labels: None };
+    let options =
+        Options { overrides: Overrides::parse(text).unwrap(), namespace_selector: Some(own), ..Options::default() };
+    let of = |name: &str| webhooks(&options).into_iter().find(|webhook| webhook["name"] == name).unwrap();
+    let system = json!({"key": "not-system", "operator": "Exists"});
+    let not_albedo = json!({"key": "app.kubernetes.io/name", "operator": "NotIn", "values": ["albedo"]});
+    let gates = of("mpod.albedo.dev");
+    assert_eq!(gates["failurePolicy"], "Fail");
+    let team = json!({"key": "team", "operator": "Exists"});
+    assert_eq!(gates["namespaceSelector"], json!({"matchExpressions": [system, team]}), "in place of LBC's label");
+    let web = json!({"key": "tier", "operator": "In", "values": ["web"]});
+    assert_eq!(gates["objectSelector"], json!({"matchExpressions": [not_albedo, web]}));
+    let sleeps = json!({"key": "albedo.dev/pre-stop-sleep", "operator": "Exists"});
+    let pre_stop = of("mpod-pre-stop.albedo.dev");
+    assert_eq!(
+        pre_stop["namespaceSelector"],
+        json!({"matchExpressions": [system, sleeps, team]}),
+        "seconds are in the label"
+    );
+    for name in
+        ["vingress.albedo.dev", "vingress-others.albedo.dev", "mingress.albedo.dev", "mingress-others.albedo.dev"]
+    {
+        let webhook = of(name);
+        assert_eq!(webhook["failurePolicy"], "Ignore", "{name}");
+        let canary = json!({"matchExpressions": [{"key": "canary", "operator": "DoesNotExist"}]});
+        assert_eq!(webhook["objectSelector"], canary, "{name}");
+        let prod = json!({"key": "env", "operator": "In", "values": ["prod"]});
+        assert_eq!(webhook["namespaceSelector"], json!({"matchExpressions": [system, prod]}), "{name}");
+    }
+    assert_eq!(of("vtargetgroupbinding.albedo.dev")["namespaceSelector"], json!({"matchExpressions": [system]}));
+}
+
+#[test]
+fn an_operator_never_closes_the_door_for_other_controllers() {
+    let overrides = Overrides::parse(r#"{"ingresses": {"failurePolicy": "Fail"}}"#).unwrap();
+    let all = webhooks(&Options { overrides, ..Options::default() });
+    assert_eq!(all, webhooks(&Options::default()));
+}
+
+#[test]
+fn a_misspelled_override_is_an_error() {
+    assert_eq!(Overrides::parse("").unwrap(), Overrides::default());
+    for wrong in [
+        "{",
+        r#"{"services": {}}"#,
+        r#"{"pods": {"failurepolicy": "Fail"}}"#,
+        r#"{"pods": {"failurePolicy": "fail"}}"#,
+        r#"{"pods": {"objectSelector": {"matchLabel": {"a": "b"}}}}"#,
+        r#"{"pods": {"objectSelector": {"matchExpressions": [{"key": "a", "operator": "in", "values": ["b"]}]}}}"#,
+    ] {
+        assert!(Overrides::parse(wrong).is_err(), "{wrong}");
+    }
+}
