@@ -56,7 +56,9 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
     let config = listeners(&flags, made.clone())?;
     // Made before anything is served: it adds a condition of readiness.
     let upkeep = match flags.role {
-        Role::All | Role::Admission => Some(Upkeep::new(cluster.clone(), wanted(&flags, &cluster)?, readiness.clone(), made)),
+        Role::All | Role::Admission => {
+            Some(Upkeep::new(cluster.clone(), wanted(&flags, &cluster)?, readiness.clone(), made))
+        }
         Role::Controller => None,
     };
     let server =

@@ -129,7 +129,9 @@ impl Cluster {
         for number in 1..=index.parts.min(PARTS) {
             let name = place.part(number);
             let found = read(&format!("read the ConfigMap {}/{name}", place.namespace), api.get(&name)).await?;
-            let Some(part) = found.filter(|part| part.data.as_ref().and_then(|data| data.get(DIGEST)) == Some(&index.digest)) else {
+            let Some(part) =
+                found.filter(|part| part.data.as_ref().and_then(|data| data.get(DIGEST)) == Some(&index.digest))
+            else {
                 return Ok(None);
             };
             let Some(ByteString(bytes)) = part.binary_data.and_then(|mut data| data.remove(CONTENT)) else {
@@ -270,7 +272,8 @@ mod tests {
         let stored = |data: serde_json::Value| {
             StoredIndex::of(Some(serde_json::from_value(json!({"metadata": {"name": "a"}, "data": data})).unwrap()))
         };
-        let index = FactsIndex { form: 1, digest: "d".to_owned(), parts: 1, answered: Some(7), ..FactsIndex::default() };
+        let index =
+            FactsIndex { form: 1, digest: "d".to_owned(), parts: 1, answered: Some(7), ..FactsIndex::default() };
         let text = serde_json::to_string(&index).unwrap();
         assert_eq!(stored(json!({INDEX: text})), StoredIndex::Found(Box::new(index)));
         assert_eq!(StoredIndex::of(None), StoredIndex::Absent);

@@ -198,7 +198,9 @@ pub async fn a_chart_gives_what_is_known(base: Arc<Base>) -> Result<()> {
     let separate = ["--set", "admission.separate=true", "--set", "certificates=cert-manager"];
     let refused = helm.objects(&["--set", "admission.separate=true", "--set", "hostNetwork=true"]).await;
     ensure!(refused.is_err_and(|error| format!("{error:#}").contains("does not go with hostNetwork")));
-    for values in [&[][..], &["--set", "certificates=cert-manager"], &["--set", "enableCertManager=true"], &all, &separate] {
+    for values in
+        [&[][..], &["--set", "certificates=cert-manager"], &["--set", "enableCertManager=true"], &all, &separate]
+    {
         let objects = helm.objects(values).await?;
         for flags in arguments(&objects)? {
             let mut command = Command::new(ALBEDO);

@@ -105,9 +105,11 @@ impl Roles {
     }
 
     async fn logs(&self, words: &str) -> Result<()> {
-        eventually(&format!("the log has {words:?}"), SOON, async || Ok(self.fixture.log().contains(words).then_some(())))
-            .await
-            .with_context(|| tail(&self.fixture.log()))
+        eventually(&format!("the log has {words:?}"), SOON, async || {
+            Ok(self.fixture.log().contains(words).then_some(()))
+        })
+        .await
+        .with_context(|| tail(&self.fixture.log()))
     }
 
     /// Waits until the replica has facts.
@@ -170,8 +172,7 @@ pub async fn a_replica_without_aws_lives_by_published_facts(base: Arc<Base>) -> 
 
     // Before anything is published nothing is refused for AWS, and mistakes are.
     roles.admission().await?;
-    let (stored, said) =
-        roles.said(roles.fixture.ingress("bad", &[("target-type", "pod")], &json!([]))).await?;
+    let (stored, said) = roles.said(roles.fixture.ingress("bad", &[("target-type", "pod")], &json!([]))).await?;
     ensure!(!stored && said.contains("ALB003"), "{said}");
     roles.fixture.apply(&[service("web", "NodePort", 80, 8080)]).await?;
     roles.is_admitted("early", &wrong).await?;
@@ -180,10 +181,7 @@ pub async fn a_replica_without_aws_lives_by_published_facts(base: Arc<Base>) -> 
 
     let mut leader = first.start().await?;
     let port = first.value("webhook-bind-port").context("no port")?;
-    ensure!(
-        tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await.is_err(),
-        "a controller answers reviews"
-    );
+    ensure!(tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await.is_err(), "a controller answers reviews");
     roles.has_facts().await?;
     roles.is_refused("wrong", &wrong).await?;
     roles.is_admitted("right", &right).await?;

@@ -68,7 +68,10 @@ impl Client {
         let mut response = answer.get("response").cloned().with_context(|| body.clone())?;
         // Every answer has something for the audit log.
         let audited = response.as_object_mut().and_then(|response| response.remove("auditAnnotations"));
-        ensure!(audited.is_some_and(|audited| audited.get("milliseconds").is_some()), "nothing for the audit log: {body}");
+        ensure!(
+            audited.is_some_and(|audited| audited.get("milliseconds").is_some()),
+            "nothing for the audit log: {body}"
+        );
         ensure!(response.get("uid") == review.pointer("/request/uid"), "another uid: {body}");
         Ok(response)
     }

@@ -46,7 +46,8 @@ impl Published {
         let Value::Object(members) = serde_json::to_value(&facts)? else { return Ok(None) };
         let (mut content, mut read_at) = (Map::new(), BTreeMap::new());
         for (name, mut member) in members {
-            let time = member.as_object_mut().and_then(|member| Some((member.remove("read_at")?, member.remove("value")?)));
+            let time =
+                member.as_object_mut().and_then(|member| Some((member.remove("read_at")?, member.remove("value")?)));
             match time {
                 Some((Value::String(time), value)) => {
                     read_at.insert(name.clone(), time);
@@ -65,7 +66,8 @@ impl Published {
     pub fn facts(&self, now: Timestamp) -> Result<Facts, serde_json::Error> {
         let mut members: Map<String, Value> = serde_json::from_str(&self.content)?;
         for (name, time) in &self.read_at {
-            let time: Timestamp = time.parse().map_err(|error| serde_json::Error::custom(format!("{name}: {error}")))?;
+            let time: Timestamp =
+                time.parse().map_err(|error| serde_json::Error::custom(format!("{name}: {error}")))?;
             if let Some(member) = members.get_mut(name) {
                 *member = json!({"value": member.take(), "read_at": time.min(now)});
             }
@@ -153,7 +155,10 @@ mod tests {
         let published = Published::of(&some(at(1000)), 0).unwrap().unwrap();
         let read = published.facts(at(2000)).unwrap();
         assert_eq!(read, needed(some(at(1000))));
-        assert_eq!(read.subnets.as_ref().unwrap().value.iter().map(|one| one.free_addresses).collect::<Vec<_>>(), [3, 8]);
+        assert_eq!(
+            read.subnets.as_ref().unwrap().value.iter().map(|one| one.free_addresses).collect::<Vec<_>>(),
+            [3, 8]
+        );
         assert_eq!(read.security_groups.unwrap().value[0].tags.len(), 1);
         assert_eq!((read.vpc_cidrs, read.web_acls), (None, None));
     }

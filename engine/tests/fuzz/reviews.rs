@@ -1,6 +1,7 @@
 //! `AdmissionReview` bodies, from bytes to bytes: nothing panics, and whatever has a uid gets a well-formed answer with that uid.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use albedo_chance::Chance;
 use albedo_engine::admit::registration::{ROWS, WebhookRow};
@@ -49,7 +50,7 @@ impl Reviewer {
             Ok(request) => admit::review_with(&request, context, cache),
             Err(answer) => *answer,
         };
-        let bytes = encode(&envelope.uid, &answer).expect("an answer is JSON");
+        let bytes = encode(&envelope.uid, &answer, Duration::ZERO).expect("an answer is JSON");
         Some((envelope.uid, bytes))
     }
 }
@@ -105,6 +106,9 @@ fn holds(uid: &str, body: &[u8], bytes: &[u8]) {
             assert!(cause["message"].as_str().is_some_and(|message| !message.is_empty()), "{cause}");
         }
     }
+    let audited = response["auditAnnotations"].as_object().expect("annotations for the audit log");
+    let is_bounded = |value: &Value| value.as_str().is_some_and(|text| text.len() < 4096);
+    assert!((1..=8).contains(&audited.len()) && audited.values().all(is_bounded), "{audited:?}");
     let warnings = response["warnings"].as_array().map_or(&[][..], |all| all);
     assert!(warnings.iter().all(|one| one.as_str().is_some_and(|one| one.chars().count() <= 120)), "{warnings:?}");
     if let Some(patch) = response["patch"].as_str() {

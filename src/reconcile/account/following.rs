@@ -66,7 +66,16 @@ impl Follower {
     pub fn new(cluster: Cluster, account: Account, place: FactsPlace) -> Self {
         let facts = account.get();
         let told = (facts.region.clone(), facts.vpc_id.clone());
-        Self { cluster, account, place, told, taken: None, pending: VecDeque::new(), asked_at: None, said: String::new() }
+        Self {
+            cluster,
+            account,
+            place,
+            told,
+            taken: None,
+            pending: VecDeque::new(),
+            asked_at: None,
+            said: String::new(),
+        }
     }
 
     /// Goes on until `stop`. What cannot be used is said once; the facts that were good last stay, and grow old.

@@ -24,7 +24,9 @@ pub enum PackError {
     #[error("the parts cannot be unpacked")]
     Gzip(#[from] io::Error),
     /// Larger than everything that may be left out.
-    #[error("facts are larger than {ROOM} bytes, even without certificates, security groups, subnets and target groups")]
+    #[error(
+        "facts are larger than {ROOM} bytes, even without certificates, security groups, subnets and target groups"
+    )]
     TooLarge,
     /// More bytes than facts can have.
     #[error("the parts have more than {UNPACKED} bytes when they are unpacked")]
@@ -119,7 +121,8 @@ mod tests {
             ip_address_type: "ipv4".to_owned(),
             vpc_id: "vpc-1".to_owned(),
         };
-        let groups = || (0..size).map(|number| (format!("k8s-shop-{}", &id(number)[..10]), arn("elb:targetgroup", number)));
+        let groups =
+            || (0..size).map(|number| (format!("k8s-shop-{}", &id(number)[..10]), arn("elb:targetgroup", number)));
         Facts {
             certificates: Some(Aged { value: (0..size).map(certificate).collect(), read_at }),
             security_groups: Some(Aged { value: (0..size).map(group).collect(), read_at }),

@@ -48,7 +48,16 @@ enum PublishError {
 
 impl Publisher {
     pub fn new(cluster: Cluster, account: Account, place: FactsPlace, lease_proof: LeaseProof) -> Self {
-        Self { cluster, account, place, lease_proof, stored: None, asserted: None, inherited: Facts::default(), left_out: 0 }
+        Self {
+            cluster,
+            account,
+            place,
+            lease_proof,
+            stored: None,
+            asserted: None,
+            inherited: Facts::default(),
+            left_out: 0,
+        }
     }
 
     /// Goes on until `stop`. What fails is said once and tried again.
@@ -123,7 +132,10 @@ impl Publisher {
         let packed = Packed::of(&facts)?;
         if packed.left_out != self.left_out {
             self.left_out = packed.left_out;
-            tracing::warn!(kinds = self.left_out, "facts are too large: kinds are left out, and admission does not check what rests on them");
+            tracing::warn!(
+                kinds = self.left_out,
+                "facts are too large: kinds are left out, and admission does not check what rests on them"
+            );
         }
         let Published { read_at, .. } = &packed.published;
         let mut next = FactsIndex {

@@ -117,7 +117,10 @@ fn what_the_path_does_not_review_is_allowed() {
     assert_eq!(answered["response"]["warnings"], json!(["/validate-networking-v1-ingress does not review pods of v1"]));
     let mut status = request(&json!(7));
     status["subResource"] = json!("status");
-    assert_eq!(answer(&review(&status))["response"], json!({"uid": "u-1", "allowed": true, "auditAnnotations": {"milliseconds": "2"}}));
+    assert_eq!(
+        answer(&review(&status))["response"],
+        json!({"uid": "u-1", "allowed": true, "auditAnnotations": {"milliseconds": "2"}})
+    );
 }
 
 #[test]
