@@ -18,6 +18,7 @@ import lag
 import policies
 import provisioning
 import quotas
+import refused
 import settling
 import targets
 import world
@@ -261,7 +262,11 @@ class Application:
         return {"salt": journal.JOURNAL["salt"], "entries": journal.JOURNAL["entries"][int(query.get("from", 0)):]}
 
     def do_thaw(self, _query, frozen):
-        odd = [o for n, e in enumerate(frozen["entries"]) for o in self.thaw(n, e, frozen["salt"])]
+        refused.thawing = True
+        try:
+            odd = [o for n, e in enumerate(frozen["entries"]) for o in self.thaw(n, e, frozen["salt"])]
+        finally:
+            refused.thawing = False
         if odd:
             raise ValueError("; ".join(odd))
         for region in world.WORLDS:

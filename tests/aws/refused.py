@@ -138,12 +138,16 @@ def _attributes():
 
 
 # ------------------------------------------------------------------------------------------------- versions of HTTP
+# While a recorded world is made again: the emulator of the recordings did not refuse such rules.
+thawing = False
+
+
 def _versions():
     def check(backend, protocol, actions):
         for arn in target_groups_in(actions):
             tg = backend.target_groups.get(arn)
             version = getattr(tg, "protocol_version", None) or "HTTP1"
-            if protocol == "HTTP" and version != "HTTP1":
+            if protocol == "HTTP" and version != "HTTP1" and not thawing:
                 raise E("InvalidLoadBalancerAction", f"Listener protocol 'HTTP' is not supported with a target group with the protocol-version '{version}'")
 
     for name in ("create_listener", "modify_listener", "create_rule", "modify_rule"):
