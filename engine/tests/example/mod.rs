@@ -212,8 +212,9 @@ fn review_binding(spec: &Value, before: Option<&Value>, context: Context<'_>) ->
 fn review_configuration(object: &Value, context: Context<'_>) -> (String, bool) {
     let mut object = object.clone();
     object["apiVersion"] = json!("albedo.dev/v1alpha1");
-    object["metadata"] = json!({"name": "web"});
+    object["metadata"]["name"] = json!("web");
     let resource = match object["kind"].as_str() {
+        Some("IngressClassParams") => "ingressclassparams",
         Some("IngressDefaults") => "ingressdefaults",
         Some("IngressPolicy") => "ingresspolicies",
         other => panic!("no such kind in examples: {other:?}"),
