@@ -72,7 +72,7 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use admission::{cases, codes, defaults, platform, policy, renderings};
+use admission::{cases, codes, defaults, dependents, platform, policy, renderings};
 use base::{Base, Lazy};
 
 type Test = fn(Arc<Base>) -> LocalBoxFuture<'static, Result<()>>;
@@ -99,6 +99,8 @@ const TESTS: &[(&str, Test)] = tests![
     defaults::a_default_can_be_taken_over,
     defaults::a_dry_run_shows_the_plan,
     defaults::what_parameters_enforce_is_not_written,
+    dependents::who_breaks_an_ingress_is_told,
+    dependents::parameters_that_break_ingresses_are_refused,
     platform::defaults_are_layers,
     platform::policies_refuse,
     policy::warn_warns_and_off_is_silent,

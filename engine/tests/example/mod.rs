@@ -23,7 +23,7 @@ fn named(name: &str, arn: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(name.to_owned(), arn.to_owned())])
 }
 
-fn facts(example: &Value) -> Facts {
+pub fn facts(example: &Value) -> Facts {
     let limits = example["limits"].as_object().into_iter().flatten();
     let limits = limits.filter_map(|(name, most)| Some((name.clone(), most.as_i64()?)));
     let mut account_limits = BTreeMap::from([("listeners-per-application-load-balancer".to_owned(), 3)]);
@@ -89,7 +89,7 @@ fn plain(annotations: &Value, spec: &Value, name: &str) -> Ingress {
     serde_json::from_value(whole).expect("an Ingress")
 }
 
-fn world(example: &Value) -> World {
+pub fn world(example: &Value) -> World {
     let mut world = World::new(Settings::new("test"));
     let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": "ingress.k8s.aws/alb"}});
     let class: IngressClass = serde_json::from_value(class).expect("a class");
