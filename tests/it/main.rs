@@ -59,6 +59,7 @@ mod tls;
 mod traffic;
 mod troubles;
 mod upkeep;
+mod verdicts;
 mod verify;
 mod walk;
 mod weather;
@@ -114,6 +115,7 @@ const TESTS: &[(&str, Test)] = tests![
     net::the_policy_refuses_nothing_that_admission_admits,
     renderings::refusals_read_well,
     codes::every_code_through_kubectl,
+    verdicts::what_is_admitted_is_taken,
     lifecycle::an_ingress_becomes_a_load_balancer,
     lifecycle::edits_write_only_what_they_must,
     lifecycle::pods_come_and_go,

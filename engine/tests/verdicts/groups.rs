@@ -5,12 +5,8 @@ use std::collections::BTreeMap;
 use albedo_chance::Chance;
 use albedo_engine::annotation::{PREFIX, rows};
 use albedo_engine::finding::CODES;
-use albedo_engine::world::{Object, World};
-use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, json};
-
-use crate::example;
 
 /// Values that are wrong for most settings, and right for some.
 const ODD: [&str; 12] = [
@@ -53,33 +49,12 @@ pub fn examples() -> Vec<Value> {
     texts.map(read).filter(|example| APART.iter().all(|part| example.get(part).is_none())).collect()
 }
 
-/// Ingresses that arrive one after another, and the cluster into which they come.
-pub struct Group {
-    pub world: World,
-    pub ingresses: Vec<Ingress>,
-}
+/// The Services that generated rules and settings name, beside `app` of the examples.
+pub const SERVICES: [(&str, &str); 2] = [("web", "NodePort"), ("inner", "ClusterIP")];
 
-pub fn group(chance: &mut Chance, examples: &[Value]) -> Group {
-    let mut world = example::world(&Value::Null);
-    for kind in albedo_engine::world::Kind::ALL {
-        if kind != albedo_engine::world::Kind::IngressClass && kind != albedo_engine::world::Kind::Service {
-            world.reset(kind, Vec::new());
-        }
-    }
-    services(&mut world);
-    let ingresses = (0..=chance.below(4)).map(|number| ingress(chance, examples, number)).collect();
-    Group { world, ingresses }
-}
-
-/// The Services that generated rules and catalogue examples name.
-fn services(world: &mut World) {
-    for (name, kind) in [("web", "NodePort"), ("inner", "ClusterIP")] {
-        let node_port = (kind == "NodePort").then_some(30_081);
-        let service = json!({"metadata": {"name": name, "namespace": "shop", "uid": name}, "spec": {"type": kind,
-            "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": node_port}]}});
-        let service: Service = serde_json::from_value(service).expect("a Service");
-        world.apply(Object::Service(Box::new(service)));
-    }
+/// Ingresses that arrive one after another. About half of them are in the group `team`.
+pub fn ingresses(chance: &mut Chance, examples: &[Value]) -> Vec<Ingress> {
+    (0..=chance.below(4)).map(|number| ingress(chance, examples, number)).collect()
 }
 
 fn ingress(chance: &mut Chance, examples: &[Value], number: usize) -> Ingress {

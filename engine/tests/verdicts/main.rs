@@ -32,15 +32,32 @@ use albedo_engine::facts::Facts;
 use albedo_engine::finding::{Code, Finding, ObjectRef};
 use albedo_engine::link::{Input, MemberState, link};
 use albedo_engine::settings::Settings;
-use albedo_engine::world::{Membership, Object, Overlay, World};
+use albedo_engine::world::{Kind, Membership, Object, Overlay, World};
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::Ingress;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use aged::now;
-use groups::{Group, examples, group};
+use groups::{SERVICES, examples, ingresses};
 
 /// Groups of a sample.
 const FEW: u64 = 500;
+
+/// A cluster in which the examples and the generated rules have their Services.
+fn cluster() -> World {
+    let mut world = example::world(&Value::Null);
+    for kind in Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::IngressClass | Kind::Service)) {
+        world.reset(kind, Vec::new());
+    }
+    for (name, kind) in SERVICES {
+        let node_port = (kind == "NodePort").then_some(30_081);
+        let service = json!({"metadata": {"name": name, "namespace": "shop", "uid": name}, "spec": {"type": kind,
+            "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": node_port}]}});
+        let service: Service = serde_json::from_value(service).expect("a Service");
+        world.apply(Object::Service(Box::new(service)));
+    }
+    world
+}
 
 /// How far the groups reached.
 #[derive(Default)]
@@ -94,18 +111,19 @@ impl Account {
     }
 
     /// One after another: what is admitted is stored and holds; what is refused is tried with admission off.
-    fn holds(&self, mut of: Group, reached: &mut Reached) -> Result<(), String> {
-        for ingress in &of.ingresses {
-            if self.admits(&of.world, ingress) {
+    fn holds(&self, ingresses: &[Ingress], reached: &mut Reached) -> Result<(), String> {
+        let mut world = cluster();
+        for ingress in ingresses {
+            if self.admits(&world, ingress) {
                 reached.admitted += 1;
-                of.world.apply(Object::Ingress(Box::new(ingress.clone())));
+                world.apply(Object::Ingress(Box::new(ingress.clone())));
             } else {
                 reached.refused += 1;
-                self.deserved(&of.world, ingress, reached)?;
+                self.deserved(&world, ingress, reached)?;
             }
         }
-        for group in of.world.group_ids() {
-            let view = of.world.view(&group, &Overlay::None);
+        for group in world.group_ids() {
+            let view = world.view(&group, &Overlay::None);
             let input = Input { settings: &self.settings, view: &view, facts: &self.facts, existing: None, now: now() };
             let linked = link(input);
             let out: Vec<_> = linked.members.iter().filter(|member| member.state != MemberState::Linked).collect();
@@ -164,8 +182,8 @@ fn what_is_admitted_is_taken_and_what_is_refused_is_not() {
     let (account, examples) = (Account::new(), examples());
     let (mut reached, mut faults) = (Reached::default(), BTreeMap::<String, (u64, u64)>::new());
     for run in albedo_chance::runs(FEW) {
-        let of = group(&mut Chance::of_run(run), &examples);
-        if let Err(fault) = account.holds(of, &mut reached) {
+        let of = ingresses(&mut Chance::of_run(run), &examples);
+        if let Err(fault) = account.holds(&of, &mut reached) {
             faults.entry(fault).or_insert((run, 0)).1 += 1;
         }
     }

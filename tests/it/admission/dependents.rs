@@ -51,9 +51,11 @@ pub async fn who_breaks_an_ingress_is_told(base: Arc<Base>) -> Result<()> {
     fixture.apply(&[service("web", "NodePort", 80, 8080)]).await?;
     fixture.apply(&class(&fixture, &name, &json!({}))).await?;
     fixture.kubectl(&["delete", "ingress", "--all", "--timeout=60s"]).await?;
-    // Nothing depends on them any more.
-    silent("a class without Ingresses", &fixture.try_kubectl(&["delete", "ingressclass", &name]).await?)?;
-    silent("parameters without Ingresses", &fixture.try_kubectl(&["delete", "ingressclassparams", &name]).await?)?;
+    // Nothing depends on them any more; kubectl itself warns whoever deletes in the whole cluster.
+    for kind in ["ingressclass", "ingressclassparams"] {
+        let out = fixture.try_kubectl(&["delete", kind, &name]).await?;
+        ensure!(out.status.success() && !said(&out).contains("ALB"), "{kind} without Ingresses: {}", said(&out));
+    }
     fixture.close().await
 }
 
