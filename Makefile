@@ -141,7 +141,7 @@ $(CYCLONEDX)/ready:
 	touch $@
 
 .PHONY: exhaustive
-exhaustive: environment gaps ## the engine's property tests with CASES=20000 cases each, `gaps`, a crash after every write, every fault in every step (hours); ALBEDO_TROUBLES_MINUTES=100, ALBEDO_CHURN_MINUTES=10
+exhaustive: environment gaps verdicts ## the engine's property tests with CASES=20000 cases each, `gaps`, `verdicts`, a crash after every write, every fault in every step (hours); ALBEDO_TROUBLES_MINUTES=100, ALBEDO_CHURN_MINUTES=10
 	PROPTEST_CASES=$(or $(CASES),20000) cargo test $(CARGO_FLAGS) -p albedo-engine
 	ALBEDO_EXHAUSTIVE=1 cargo test $(WORKSPACE) --test it
 
@@ -152,6 +152,15 @@ aws-smoke: ## REGION= VPC=: asks, then makes and deletes load balancers in YOUR 
 .PHONY: gaps
 gaps: ## PAIRS=1000000 generated edits of rules, each plan played call by call (quarter of an hour)
 	PAIRS=$(or $(PAIRS),1000000) cargo test $(CARGO_FLAGS) --release -p albedo-engine --test gaps -- --nocapture
+
+.PHONY: verdicts
+verdicts: ## GROUPS=100000 generated groups: AWS takes what is admitted, and what is refused is refused for a reason (minutes)
+	RUNS=$(or $(GROUPS),100000) cargo test $(CARGO_FLAGS) --release -p albedo-engine --test verdicts -- --nocapture
+
+# A review in a release build takes far less than 50 ms, and what all of them leave behind is bounded by the caches.
+.PHONY: reviews
+reviews: ## RUNS=1000000 reviews that are nearly right: each is answered in 50 ms of CPU at most, in 256 MiB of memory (minutes)
+	MOST_MS=50 MOST_MIB=256 RUNS=$(or $(RUNS),1000000) cargo test $(CARGO_FLAGS) --release -p albedo-engine --test fuzz reviews:: -- --nocapture --test-threads=1
 
 .PHONY: fuzz
 fuzz: ## inputs that are nearly right, RUNS=1000000 a target; requests and AWS's answers a hundredth of that (an hour)

@@ -243,7 +243,7 @@ pub struct Parts {
     /// How long what is known of AWS is believed.
     pub sync_period: Duration,
     /// All namespaces are watched.
-    pub whole_cluster: bool,
+    pub watched: String,
 }
 
 struct Shared {
@@ -255,7 +255,7 @@ struct Shared {
     /// The right to write, which every write takes.
     lease_proof: LeaseProof,
     /// All namespaces are watched.
-    whole_cluster: bool,
+    watched: String,
     queue: Queue,
     observations: ObservationCache,
     troubles: Troubles,
@@ -294,7 +294,7 @@ impl Reconciler {
             settings,
             events,
             lease_proof,
-            whole_cluster: parts.whole_cluster,
+            watched: parts.watched,
             queue: Queue::new(parts.workers),
             observations: ObservationCache::new(parts.sync_period),
             troubles: Troubles::default(),

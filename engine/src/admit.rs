@@ -5,6 +5,7 @@ mod binding;
 mod configuration;
 mod consequence;
 mod defaults;
+mod dependents;
 mod explain;
 mod gates;
 mod layers;
@@ -207,7 +208,7 @@ pub fn review(request: &Request, context: Context<'_>) -> ReviewAnswer {
 }
 
 /// Answers a review, with members from the cache if their inputs are unchanged. The answer is the same.
-/// Objects other than Ingresses, bindings, class parameters, defaults, policies and Pods are allowed: after a switch from LBC its webhook configurations may still exist.
+/// Objects other than Ingresses, bindings, class parameters, defaults, policies, Pods, and what Ingresses depend on are allowed: after a switch from LBC its webhook configurations may still exist.
 #[must_use]
 pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -> ReviewAnswer {
     let mut answer = decide(request, context, cache);
@@ -220,9 +221,16 @@ pub fn review_with(request: &Request, context: Context<'_>, cache: &mut Cache) -
 fn decide(request: &Request, context: Context<'_>, cache: &mut Cache) -> ReviewAnswer {
     let ingress = match &request.object {
         Some(Object::Ingress(ingress)) => ingress,
-        Some(Object::Other(object)) => return review_other(request, object, context),
+        Some(Object::Other(object)) => return review_other(request, object, context, cache),
         Some(Object::Oversized(values)) => return oversized::answer(request, *values, context),
-        None => return ReviewAnswer::allow(),
+        // The object of a deletion.
+        None => {
+            return dependents::row(request.row.resource)
+                .filter(|_| {
+                    request.row.kind == registration::Kind::Validating && request.operation == Operation::Delete
+                })
+                .map_or_else(ReviewAnswer::allow, |row| row.review(request, context, cache));
+        }
     };
     if request.operation == Operation::Delete || ingress.metadata.deletion_timestamp.is_some() {
         return ReviewAnswer::allow();
@@ -239,13 +247,23 @@ fn decide(request: &Request, context: Context<'_>, cache: &mut Cache) -> ReviewA
 }
 
 /// The answer to a review of an object that is not an Ingress.
-fn review_other(request: &Request, object: &Value, context: Context<'_>) -> ReviewAnswer {
+fn review_other(request: &Request, object: &Value, context: Context<'_>, cache: &mut Cache) -> ReviewAnswer {
     let old = match &request.old_object {
         Some(Object::Other(old)) => Some(old),
         _ => None,
     };
+    // Beside LBC, parameters of its classes are its own.
+    let is_ours = !context.settings.beside_lbc || context.world.is_of_own_class(&request.name);
+    if request.row.resource == "ingressclassparams" && !is_ours {
+        return ReviewAnswer::allow();
+    }
     if let Some(row) = configuration::row(request.row.resource).filter(|_| request.operation != Operation::Delete) {
-        return row.validate(object, old, &request.name, context);
+        let effects = dependents::row(request.row.resource).map(|row| row.findings(request, context, cache));
+        return row.validate(object, old, &request.name, effects.unwrap_or_default(), context);
+    }
+    let validates = request.row.kind == registration::Kind::Validating;
+    if let Some(row) = dependents::row(request.row.resource).filter(|_| validates) {
+        return row.review(request, context, cache);
     }
     match (request.row.resource, request.row.kind) {
         _ if request.operation == Operation::Delete => ReviewAnswer::allow(),

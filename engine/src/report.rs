@@ -23,7 +23,7 @@ use crate::world::View;
 
 use conditions::CONVERGING;
 
-pub use policies::policy_status;
+pub use policies::{Count, policy_status};
 
 /// An event on a member.
 #[derive(Debug, Clone, PartialEq, Eq)]

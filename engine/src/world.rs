@@ -116,6 +116,52 @@ impl World {
         self.version.is_some_and(|is| is >= version)
     }
 
+    /// Whether an Ingress refers to a Service.
+    #[must_use]
+    pub fn is_backend(&self, service: &Key) -> bool {
+        self.service_users.contains_key(service)
+    }
+
+    /// Whether there is any Ingress.
+    #[must_use]
+    pub fn has_ingresses(&self) -> bool {
+        !self.ingresses.is_empty()
+    }
+
+    /// A copy to try a change in, without Nodes, Pods and their addresses: those are most of a world, and no group is linked by them.
+    #[must_use]
+    pub fn without_targets(&self) -> Self {
+        Self {
+            endpoints: BTreeMap::new(),
+            pods: Pods::default(),
+            nodes: BTreeMap::new(),
+            settings: self.settings.clone(),
+            ingresses: self.ingresses.clone(),
+            classes: self.classes.clone(),
+            params: self.params.clone(),
+            services: self.services.clone(),
+            namespaces: self.namespaces.clone(),
+            secrets: self.secrets.clone(),
+            bindings: self.bindings.clone(),
+            groups: self.groups.clone(),
+            defaults: self.defaults.clone(),
+            policies: self.policies.clone(),
+            members: self.members.clone(),
+            memberships: self.memberships.clone(),
+            groups_of: self.groups_of.clone(),
+            claims: self.claims.clone(),
+            claims_of: self.claims_of.clone(),
+            balancer_names: self.balancer_names.clone(),
+            balancer_name_of: self.balancer_name_of.clone(),
+            service_users: self.service_users.clone(),
+            services_of: self.services_of.clone(),
+            group_bindings: self.group_bindings.clone(),
+            service_bindings: self.service_bindings.clone(),
+            ready: self.ready.clone(),
+            version: self.version,
+        }
+    }
+
     /// The Services of a namespace that an Ingress or a binding names.
     pub fn backends_in(&self, namespace: &str) -> impl Iterator<Item = &Arc<Service>> {
         let all = self.services.range(Key::new(namespace, "")..).take_while(move |(key, _)| key.namespace == namespace);

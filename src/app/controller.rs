@@ -89,7 +89,7 @@ pub async fn reconcile(
         stabilization,
         gate_pause,
         sync_period,
-        whole_cluster: flags.watch_namespace.is_empty(),
+        watched: flags.watch_namespace.clone(),
     };
     write_while_allowed(&flags, parts, stop).await;
     keeper.await.context("the keeper of facts failed")

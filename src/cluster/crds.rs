@@ -84,8 +84,8 @@ mod tests {
     use albedo_engine::annotation::schema_rules::{self, SchemaRule};
     use albedo_engine::kinds::{IngressClassParams, IngressDefaults, IngressGroup, IngressPolicy, TargetGroupBinding};
     use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-        CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps, JSONSchemaPropsOrBool,
-        ValidationRule,
+        CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps, JSONSchemaPropsOrArray,
+        JSONSchemaPropsOrBool, ValidationRule,
     };
     use kube::{CustomResourceExt, Resource};
     use serde::Serialize;
@@ -136,19 +136,19 @@ mod tests {
                 "albedo.dev_ingressdefaults.yaml",
                 "# IngressDefaults: values that admission writes into new Ingresses which lack them.\n\
                  # Generated from the type in engine/src/kinds/defaults.rs and the catalogue; UPDATE=1 cargo test crds writes it anew.\n",
-                with_rules(IngressDefaults::crd()),
+                with_rules(IngressDefaults::crd(), schema_rules::of_defaults()),
             ),
             (
                 "albedo.dev_ingresspolicies.yaml",
                 "# IngressPolicy: the values that Ingresses may have, as a platform team decides.\n\
-                 # Generated from the type in engine/src/kinds/policy.rs; UPDATE=1 cargo test crds writes it anew.\n",
-                IngressPolicy::crd(),
+                 # Generated from the type in engine/src/kinds/policy.rs and the catalogue; UPDATE=1 cargo test crds writes it anew.\n",
+                with_rules(IngressPolicy::crd(), schema_rules::of_policies()),
             ),
         ]
     }
 
-    /// With the rules of the catalogue about the values of settings.
-    fn with_rules(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    /// With the rules of the catalogue about settings, and limits without which they would be too expensive.
+    fn with_rules(mut crd: CustomResourceDefinition, rules: Vec<SchemaRule>) -> CustomResourceDefinition {
         let rule = |one: SchemaRule| ValidationRule {
             message: Some(one.message),
             rule: one.rule,
@@ -160,11 +160,22 @@ mod tests {
             let settings = spec.properties.as_mut().unwrap().get_mut("settings").unwrap();
             settings.max_properties = Some(schema_rules::MOST_SETTINGS);
             if let Some(JSONSchemaPropsOrBool::Schema(value)) = &mut settings.additional_properties {
-                value.max_length = Some(schema_rules::LONGEST_VALUE);
+                match &mut value.properties {
+                    None => value.max_length = Some(schema_rules::LONGEST_VALUE),
+                    Some(fields) => fields.values_mut().for_each(limit),
+                }
             }
-            settings.x_kubernetes_validations = Some(schema_rules::of_defaults().into_iter().map(rule).collect());
+            settings.x_kubernetes_validations = Some(rules.iter().cloned().map(rule).collect());
         }
         crd
+    }
+
+    /// Limits a list of words.
+    fn limit(field: &mut JSONSchemaProps) {
+        if let Some(JSONSchemaPropsOrArray::Schema(word)) = &mut field.items {
+            word.max_length = Some(schema_rules::LONGEST_WORD);
+            field.max_items = Some(schema_rules::MOST_WORDS);
+        }
     }
 
     /// `UPDATE=1` writes the files instead of comparing them.

@@ -26,7 +26,7 @@ impl WithPolicyStatus for IngressPolicy {
 }
 
 impl Cluster {
-    /// Writes the status of a policy; writes nothing if it is the same.
+    /// Writes the status that a policy should have, given the object as it is; writes nothing if it is the same.
     ///
     /// # Errors
     /// If it was not written.
@@ -34,13 +34,13 @@ impl Cluster {
         &self,
         lease_proof: &LeaseProof,
         object: &K,
-        wanted: &PolicyStatus,
+        wanted: impl Fn(&K) -> PolicyStatus,
     ) -> Result<(), WriteError> {
         let api: Api<K> = Api::all(self.client());
         let what = format!("write the status of the {} {}", K::kind(&()), name(object));
         let change = ObjectWrite { lease_proof, api: &api, endpoint: Endpoint::Status, what: &what };
         let difference = |current: &K| {
-            patch(current.policy_status(), wanted)
+            patch(current.policy_status(), &wanted(current))
                 .map_err(|error| WriteError::Other { what: what.clone(), source: Box::new(error) })
         };
         change.make(object, difference).await.map(drop)
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_same_is_not_written() {
-        let wanted = PolicyStatus { observed_generation: Some(2), ingresses: Some(1), conditions: Vec::new() };
+        let wanted = PolicyStatus { observed_generation: Some(2), ingresses: Some(1), ..PolicyStatus::default() };
         assert_eq!(patch(None, &wanted).unwrap(), Some(json!({"status": {"observedGeneration": 2, "ingresses": 1}})));
         assert_eq!(patch(Some(&wanted), &wanted).unwrap(), None);
         let before = PolicyStatus { ingresses: Some(7), ..wanted.clone() };

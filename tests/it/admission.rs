@@ -3,6 +3,7 @@
 pub mod cases;
 pub mod codes;
 pub mod defaults;
+pub mod dependents;
 pub mod platform;
 pub mod policy;
 pub mod renderings;

@@ -20,10 +20,13 @@ impl Shop {
     }
 
     /// The class's parameters.
+    fn params(&self, spec: &Value) -> Value {
+        json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "IngressClassParams",
+            "metadata": {"name": self.fixture.scope.class}, "spec": spec})
+    }
+
     async fn parameters(&self, spec: Value) -> Result<()> {
-        let params = json!({"apiVersion": "elbv2.k8s.aws/v1beta1", "kind": "IngressClassParams",
-            "metadata": {"name": self.fixture.scope.class}, "spec": spec});
-        self.fixture.apply(&[params]).await
+        self.fixture.apply(&[self.params(&spec)]).await
     }
 
     async fn has_rule(&self, path: &str) -> Result<()> {
@@ -45,10 +48,11 @@ impl Shop {
     }
 }
 
-/// A class's parameters are edited to a subnet that is not there: the load balancer keeps its subnets, a path edit is admitted and
-/// provisioned, event and ledger tell, and what is new of that class is refused. Fixed, nothing is told any more.
+/// A class's parameters are edited to a subnet that is not there, while no webhook is registered: the load balancer keeps its subnets, a path edit is
+/// admitted and provisioned, event and ledger tell, and what is new of that class is refused. Fixed, nothing is told any more, and the same edit is refused.
 pub async fn parameters_that_name_a_missing_subnet_stop_no_edit(base: Arc<Base>) -> Result<()> {
-    let shop = Shop { fixture: Fixture::with_webhooks(&base, "params", &[]).await? };
+    let mut shop = Shop { fixture: Fixture::open(&base, "params").await? };
+    shop.fixture.start().await?;
     let fixture = &shop.fixture;
     fixture.backends("ClusterIP").await?;
     shop.parameters(json!({"tags": [{"key": "team", "value": "shop"}]})).await?;
@@ -63,6 +67,8 @@ pub async fn parameters_that_name_a_missing_subnet_stop_no_edit(base: Arc<Base>)
     shop.parameters(json!({"subnets": {"ids": ["subnet-0fff", "subnet-0eee"]}})).await?;
     let told = fixture.event("shop", "FailedBuildModel", "subnet-0fff").await?;
     ensure!(told.contains("AWS keeps what it has for this part"), "{told}");
+    shop.fixture.register().await?;
+    let fixture = &shop.fixture;
     fixture.apply(&[shop.shop("shop", "/new")]).await?;
     shop.has_rule("/new").await?;
     fixture.quiet().await?;
@@ -85,6 +91,11 @@ pub async fn parameters_that_name_a_missing_subnet_stop_no_edit(base: Arc<Base>)
         Ok(status["members"][0]["findings"].as_array().is_none_or(Vec::is_empty).then_some(()))
     })
     .await?;
+    let bad = shop.params(&json!({"subnets": {"ids": ["subnet-0fff", "subnet-0eee"]}}));
+    let refused = fixture.try_apply(&[bad], &[]).await?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    let names = format!("ALB118: breaks Ingress {}/shop: ALB201", fixture.scope.namespace);
+    ensure!(!refused.status.success() && said.contains(&names), "{said}");
     fixture.kubectl(&["delete", "ingress", "shop", "--timeout=60s"]).await?;
     fixture.kubectl(&["delete", "ingressclassparams", &fixture.scope.class]).await?;
     shop.fixture.close().await

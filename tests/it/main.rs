@@ -61,6 +61,7 @@ mod tls;
 mod traffic;
 mod troubles;
 mod upkeep;
+mod verdicts;
 mod verify;
 mod walk;
 mod weather;
@@ -74,7 +75,7 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use admission::{cases, codes, defaults, platform, policy, renderings};
+use admission::{cases, codes, defaults, dependents, platform, policy, renderings};
 use base::{Base, Lazy};
 
 type Test = fn(Arc<Base>) -> LocalBoxFuture<'static, Result<()>>;
@@ -101,6 +102,8 @@ const TESTS: &[(&str, Test)] = tests![
     defaults::a_default_can_be_taken_over,
     defaults::a_dry_run_shows_the_plan,
     defaults::what_parameters_enforce_is_not_written,
+    dependents::who_breaks_an_ingress_is_told,
+    dependents::parameters_that_break_ingresses_are_refused,
     platform::defaults_are_layers,
     platform::policies_refuse,
     policy::warn_warns_and_off_is_silent,
@@ -114,6 +117,7 @@ const TESTS: &[(&str, Test)] = tests![
     net::the_policy_refuses_nothing_that_admission_admits,
     renderings::refusals_read_well,
     codes::every_code_through_kubectl,
+    verdicts::what_is_admitted_is_taken,
     lifecycle::an_ingress_becomes_a_load_balancer,
     lifecycle::edits_write_only_what_they_must,
     lifecycle::pods_come_and_go,

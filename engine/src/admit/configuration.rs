@@ -69,12 +69,13 @@ pub(super) fn row(resource: &str) -> Option<&'static ConfigurationRow> {
 }
 
 impl ConfigurationRow {
-    /// The verdict on an object, given the new and the stored one. The schema of the CRD has checked the new one already.
+    /// The verdict on an object, given the new and the stored one, and what it does to stored Ingresses. The schema of the CRD has checked the new one already.
     pub(super) fn validate(
         &self,
         object: &Value,
         old: Option<&Value>,
         name: &str,
+        effects: Vec<Finding>,
         context: Context<'_>,
     ) -> ReviewAnswer {
         if context.policy.mode == Mode::Off {
@@ -82,7 +83,11 @@ impl ConfigurationRow {
         }
         let before = old.map(|old| (self.check)(old, context.settings)).unwrap_or_default();
         let new = (self.check)(object, context.settings).into_iter().filter(|fault| !before.contains(fault));
-        let found: Vec<Finding> = new.map(|fault| self.finding(fault, name)).collect();
+        let mut found: Vec<Finding> = new.map(|fault| self.finding(fault, name)).collect();
+        // A fault of the object itself says it more precisely.
+        if found.is_empty() {
+            found = effects;
+        }
         let about = Details {
             kind: self.kind.to_owned(),
             name: name.to_owned(),

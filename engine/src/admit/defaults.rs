@@ -12,6 +12,10 @@ use crate::annotation::{DEFAULTED, PREFIX};
 use crate::settings::Settings;
 use crate::world::{Kind, Membership, Object, World};
 
+/// The annotation in which `kubectl apply` keeps the manifest:
+/// <https://kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config/#how-apply-calculates-differences-and-merges-changes>.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 type Annotations = BTreeMap<String, String>;
 
 /// The patch that writes the defaults.
@@ -72,14 +76,22 @@ fn keys(list: &str) -> BTreeSet<String> {
     list.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect()
 }
 
-/// Annotations that a field manager set: their values are its user's, even if they equal the defaults. The API server notes managers before webhooks are
-/// called, so what admission writes has none. A manager that also sets the list of defaults (a restored backup) does not make them its own.
-fn owned(ingress: &Ingress) -> BTreeSet<&str> {
+/// Annotations that a user set: their values are his, even if they equal the defaults. Whoever also sets the list of defaults (a restored backup) does
+/// not make them his own.
+///
+/// The API server notes a field manager before webhooks are called, so what admission writes has none. `kubectl apply` on the client's side does not send a
+/// value that is stored already, so its manager is not noted; but it sends its whole manifest in an annotation.
+fn owned(ingress: &Ingress) -> BTreeSet<String> {
+    let applied = ingress.metadata.annotations.as_ref().and_then(|map| map.get(LAST_APPLIED));
+    let applied: Option<Value> = applied.and_then(|manifest| serde_json::from_str(manifest).ok());
+    let applied = applied.as_ref().and_then(|manifest| manifest.get("metadata")?.get("annotations")?.as_object());
+    let applied = applied.filter(|annotations| !annotations.contains_key(DEFAULTED));
     let managers = ingress.metadata.managed_fields.iter().flatten();
     let fields = managers
         .filter_map(|manager| manager.fields_v1.as_ref()?.0.get("f:metadata")?.get("f:annotations")?.as_object());
     let fields = fields.filter(|fields| !fields.contains_key(&format!("f:{DEFAULTED}")));
-    fields.flat_map(|fields| fields.keys()).filter_map(|field| field.strip_prefix("f:")).collect()
+    let noted = fields.flat_map(|fields| fields.keys()).filter_map(|field| field.strip_prefix("f:"));
+    noted.chain(applied.into_iter().flatten().map(|(key, _)| key.as_str())).map(str::to_owned).collect()
 }
 
 fn patch(candidate: &Ingress, old: Option<&Ingress>, given: &Annotations, wanted: &Annotations) -> Vec<PatchOp> {

@@ -84,7 +84,7 @@ pub struct WebhookRow {
     pub version: &'static str,
     /// Plural of the objects' kind.
     pub resource: &'static str,
-    /// `CREATE`, `UPDATE`.
+    /// `CREATE`, `UPDATE`, `DELETE`.
     pub operations: &'static [&'static str],
     /// What happens when no replica answers.
     pub failure_policy: FailurePolicy,
@@ -296,10 +296,18 @@ fn match_conditions(row: &WebhookRow, options: &Options) -> Vec<MatchCondition> 
     };
     // These objects have only spec and annotations. What is only created has not changed.
     let changed = row.operations.contains(&"UPDATE").then(|| ("changed", conditions::changed()));
+    let is_sent_deletions = row.operations.contains(&"DELETE");
     let user = options.controller_user.as_ref().map(|user| ("not-albedo", conditions::not_user(user)));
     let conditions = [Some(("not-deleting", conditions::not_deleting())), user, reach, changed];
     let conditions = conditions.into_iter().flatten();
-    conditions.map(|(name, expression)| MatchCondition { name: name.to_owned(), expression }).collect()
+    let conditions = conditions.map(|(name, expression)| {
+        // The other conditions are about `object`, which a deletion lacks.
+        let is_of_object = name != "not-albedo";
+        let expression =
+            if is_sent_deletions && is_of_object { conditions::or_deleted(&expression) } else { expression };
+        MatchCondition { name: name.to_owned(), expression }
+    });
+    conditions.collect()
 }
 
 #[cfg(test)]

@@ -20,14 +20,14 @@ pub fn is_pattern(word: &str) -> bool {
 }
 
 /// One field of a rule: its name, whether it is given, the settings that can have it, and what these are.
-struct FieldRow {
-    field: &'static str,
+pub(super) struct FieldRow {
+    pub field: &'static str,
     is_given: fn(&SettingRule) -> bool,
-    fits: fn(&SettingRow) -> bool,
-    of: &'static str,
+    pub fits: fn(&SettingRow) -> bool,
+    pub of: &'static str,
 }
 
-const FIELDS: [FieldRow; 7] = [
+pub(super) const FIELDS: [FieldRow; 7] = [
     FieldRow { field: "allowed", is_given: |rule| rule.allowed.is_some(), fits: has_items, of: "values without JSON" },
     FieldRow { field: "denied", is_given: |rule| rule.denied.is_some(), fits: has_items, of: "values without JSON" },
     FieldRow { field: "minimum", is_given: |rule| rule.minimum.is_some(), fits: is_number, of: "numbers" },

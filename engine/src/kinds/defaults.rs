@@ -50,6 +50,9 @@ pub struct PolicyStatus {
     /// The number of Ingresses that it matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingresses: Option<i64>,
+    /// The same by the namespace that each installation of Albedo watches; `*`: the whole cluster.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub watched: BTreeMap<String, i64>,
     /// `Ready`: whether all of it can be used. What cannot be used has no effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,

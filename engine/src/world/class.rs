@@ -82,6 +82,16 @@ impl World {
         self.classes.iter().filter(|(_, class)| self.is_own_class(class)).map(|(name, _)| name.clone()).collect()
     }
 
+    /// Whether a class of ours has these parameters.
+    #[must_use]
+    pub fn is_of_own_class(&self, params: &str) -> bool {
+        let named = |class: &IngressClass| {
+            let reference = class.spec.as_ref().and_then(|spec| spec.parameters.as_ref());
+            reference.is_some_and(|reference| reference.kind == "IngressClassParams" && reference.name == params)
+        };
+        self.classes.values().any(|class| self.is_own_class(class) && named(class))
+    }
+
     /// The controller that a class of ours should have.
     #[must_use]
     pub fn own_controller(&self) -> &'static str {

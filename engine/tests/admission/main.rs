@@ -5,6 +5,7 @@
 
 mod cases;
 mod consequences;
+mod dependents;
 mod fixture;
 mod merge;
 mod policies;

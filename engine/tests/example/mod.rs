@@ -23,7 +23,7 @@ fn named(name: &str, arn: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(name.to_owned(), arn.to_owned())])
 }
 
-fn facts(example: &Value) -> Facts {
+pub fn facts(example: &Value) -> Facts {
     let limits = example["limits"].as_object().into_iter().flatten();
     let limits = limits.filter_map(|(name, most)| Some((name.clone(), most.as_i64()?)));
     let mut account_limits = BTreeMap::from([("listeners-per-application-load-balancer".to_owned(), 3)]);
@@ -89,7 +89,7 @@ fn plain(annotations: &Value, spec: &Value, name: &str) -> Ingress {
     serde_json::from_value(whole).expect("an Ingress")
 }
 
-fn world(example: &Value) -> World {
+pub fn world(example: &Value) -> World {
     let mut world = World::new(Settings::new("test"));
     let class = json!({"metadata": {"name": "alb"}, "spec": {"controller": "ingress.k8s.aws/alb"}});
     let class: IngressClass = serde_json::from_value(class).expect("a class");
@@ -212,8 +212,9 @@ fn review_binding(spec: &Value, before: Option<&Value>, context: Context<'_>) ->
 fn review_configuration(object: &Value, context: Context<'_>) -> (String, bool) {
     let mut object = object.clone();
     object["apiVersion"] = json!("albedo.dev/v1alpha1");
-    object["metadata"] = json!({"name": "web"});
+    object["metadata"]["name"] = json!("web");
     let resource = match object["kind"].as_str() {
+        Some("IngressClassParams") => "ingressclassparams",
         Some("IngressDefaults") => "ingressdefaults",
         Some("IngressPolicy") => "ingresspolicies",
         other => panic!("no such kind in examples: {other:?}"),

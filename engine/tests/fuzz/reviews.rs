@@ -62,6 +62,7 @@ fn rows(object: &Value) -> Vec<&'static WebhookRow> {
         Some("TargetGroupBinding") => "targetgroupbindings",
         Some("IngressClassParams") => "ingressclassparams",
         Some("Service") => "services",
+        Some("IngressClass") => "ingressclasses",
         _ => "",
     };
     ROWS.iter().filter(|row| row.resource == plural).collect()

@@ -128,7 +128,21 @@ pub async fn policies_refuse(base: Arc<Base>) -> Result<()> {
     let (plural, name) = ("ingresspolicies", fixture.scope.class.as_str());
     let bad = object(&fixture, "IngressPolicy", &json!({"settings": {"scheme": {"allowed": ["public"]}}}));
     let out = fixture.try_apply(&[bad], &[]).await?;
-    refused("a wrong value", &out, &["spec.settings[scheme].allowed[0]: ALB048: unknown value \"public\""])?;
+    // The schema of the CRD says this, so that it holds while no replica answers.
+    refused("a wrong value", &out, &["scheme: write internal or internet-facing in allowed and denied, or a pattern"])?;
+    let bad = object(
+        &fixture,
+        "IngressPolicy",
+        &json!({"settings": {"scheme": {"minimum": 1}, "tags": {"required": true, "forbidden": true}}}),
+    );
+    let told = ["minimum is a rule of numbers", "a setting cannot be required and forbidden"];
+    refused("fields that do not fit", &fixture.try_apply(&[bad], &[]).await?, &told)?;
+    let bad = object(&fixture, "IngressPolicy", &json!({"settings": {"inbound-cidrs": {"within": ["10.0.0.1"]}}}));
+    refused(
+        "what only the webhook knows",
+        &fixture.try_apply(&[bad], &[]).await?,
+        &["within[0]: ALB048: invalid CIDR"],
+    )?;
 
     // What is older than the policy.
     fixture.apply(&[fixture.ingress("older", &[("scheme", "internet-facing")], &plain())]).await?;

@@ -14,6 +14,11 @@ pub(super) fn not_deleting() -> String {
     "!has(object.metadata.deletionTimestamp)".to_owned()
 }
 
+/// The condition holds, or the request deletes the object.
+pub(super) fn or_deleted(condition: &str) -> String {
+    format!("object == null || ({condition})")
+}
+
 /// The request is not from `user`.
 pub(super) fn not_user(user: &str) -> String {
     format!("request.userInfo.username != {}", quoted(user))

@@ -7,6 +7,8 @@ use super::WebhookRow;
 
 const CREATE: &[&str] = &["CREATE"];
 const CREATE_UPDATE: &[&str] = &["CREATE", "UPDATE"];
+const CREATE_UPDATE_DELETE: &[&str] = &["CREATE", "UPDATE", "DELETE"];
+const UPDATE_DELETE: &[&str] = &["UPDATE", "DELETE"];
 
 /// LBC's label of namespaces whose Pods get readiness gates, with its value:
 /// <https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/deploy/pod_readiness_gate/>.
@@ -156,15 +158,39 @@ pub const ROWS: &[WebhookRow] = &[
     },
     WebhookRow {
         path: "/validate-elbv2-k8s-aws-v1beta1-ingressclassparams",
-        webhook: "vingressclassparams.elbv2.k8s.aws",
+        webhook: "vingressclassparams.albedo.dev",
         kind: Validating,
         group: "elbv2.k8s.aws",
         version: "v1beta1",
         resource: "ingressclassparams",
-        operations: CREATE_UPDATE,
+        operations: CREATE_UPDATE_DELETE,
         failure_policy: Ignore,
-        reach: Served,
-        note: "parameters of classes",
+        reach: All,
+        note: "refuses parameters that cannot be used, and those that break Ingresses or give them another load balancer",
+    },
+    WebhookRow {
+        path: "/validate-networking-v1-ingressclass",
+        webhook: "vingressclass.albedo.dev",
+        kind: Validating,
+        group: "networking.k8s.io",
+        version: "v1",
+        resource: "ingressclasses",
+        operations: UPDATE_DELETE,
+        failure_policy: Ignore,
+        reach: All,
+        note: "warns if Ingresses lose their class",
+    },
+    WebhookRow {
+        path: "/validate-v1-service",
+        webhook: "vservice.albedo.dev",
+        kind: Validating,
+        group: "",
+        version: "v1",
+        resource: "services",
+        operations: UPDATE_DELETE,
+        failure_policy: Ignore,
+        reach: All,
+        note: "warns if Ingresses lose a backend",
     },
     WebhookRow {
         path: "/validate-elbv2-k8s-aws-v1beta1-targetgroupbinding",

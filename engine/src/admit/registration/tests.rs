@@ -53,6 +53,9 @@ fn those_of_ingresses_bindings_and_pods_are_registered() {
         [
             "vingress.albedo.dev",
             "vingress-others.albedo.dev",
+            "vingressclassparams.albedo.dev",
+            "vingressclass.albedo.dev",
+            "vservice.albedo.dev",
             "vtargetgroupbinding.albedo.dev",
             "vingressdefaults.albedo.dev",
             "vingresspolicy.albedo.dev"
@@ -132,6 +135,23 @@ fn every_webhook_skips_deletions_and_the_controller() {
             let changed = (webhook["rules"][0]["resources"][0] != "pods").then_some("changed");
             let expected = [Some("not-deleting"), Some("not-albedo"), reach, changed];
             assert_eq!(names, expected.into_iter().flatten().collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Who deletes sends no object; what is changed without a part that counts is not sent.
+#[test]
+fn deletions_are_sent_of_what_ingresses_depend_on() {
+    let (validating, _) = json_of(&Options::default());
+    let sent = |webhook: &&Value| webhook["rules"][0]["operations"].as_array().unwrap().contains(&json!("DELETE"));
+    let all: Vec<Value> = validating["webhooks"].as_array().unwrap().iter().filter(sent).cloned().collect();
+    assert_eq!(all.len(), 3);
+    for webhook in all {
+        assert_eq!(webhook["failurePolicy"], "Ignore", "who deletes is never kept from it: {webhook}");
+        for condition in webhook["matchConditions"].as_array().unwrap() {
+            let expression = condition["expression"].as_str().unwrap();
+            let is_safe = expression.starts_with("object == null || (") || condition["name"] == "not-albedo";
+            assert!(is_safe, "reads a field of an object that is not there: {expression}");
         }
     }
 }

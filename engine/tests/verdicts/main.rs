@@ -1,0 +1,198 @@
+//! Both sides of a verdict, on generated groups with fresh facts: what is admitted is taken by AWS; what is refused is not built, is refused by AWS, or
+//! is refused on purpose (docs/differences.md).
+//!
+//! `cargo test` takes a sample, `make verdicts` takes GROUPS. What a group is follows from its number and `ALBEDO_SEED`: `RUN=17` does one again.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a panic is what a test has for a fault, and the figures are for whoever runs it"
+)]
+
+#[path = "../aged/mod.rs"]
+mod aged;
+mod aws;
+#[path = "../example/mod.rs"]
+#[expect(dead_code, reason = "only the cluster and the account of the examples")]
+mod example;
+mod groups;
+#[path = "../subnet/mod.rs"]
+mod subnet;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use albedo_chance::Chance;
+use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
+use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request};
+use albedo_engine::facts::Facts;
+use albedo_engine::finding::{Code, Finding, ObjectRef};
+use albedo_engine::link::{Input, MemberState, link};
+use albedo_engine::settings::Settings;
+use albedo_engine::world::{Kind, Membership, Object, Overlay, World};
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::Ingress;
+use serde_json::{Value, json};
+
+use aged::now;
+use groups::{SERVICES, examples, ingresses};
+
+/// Groups of a sample.
+const FEW: u64 = 500;
+
+/// A cluster in which the examples and the generated rules have their Services.
+fn cluster() -> World {
+    let mut world = example::world(&Value::Null);
+    for kind in Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::IngressClass | Kind::Service)) {
+        world.reset(kind, Vec::new());
+    }
+    for (name, kind) in SERVICES {
+        let node_port = (kind == "NodePort").then_some(30_081);
+        let service = json!({"metadata": {"name": name, "namespace": "shop", "uid": name}, "spec": {"type": kind,
+            "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": node_port}]}});
+        let service: Service = serde_json::from_value(service).expect("a Service");
+        world.apply(Object::Service(Box::new(service)));
+    }
+    world
+}
+
+/// How far the groups reached.
+#[derive(Default)]
+struct Reached {
+    admitted: u64,
+    refused: u64,
+    /// Of what is refused: not built, so that the Ingress gets an event.
+    unbuilt: u64,
+    /// Refused by `--admission-strict` alone.
+    absent: u64,
+    /// Built, and refused by AWS.
+    by_aws: u64,
+    /// Built and taken; the codes are in docs/differences.md.
+    strict: BTreeMap<&'static str, u64>,
+}
+
+struct Account {
+    facts: Facts,
+    settings: Settings,
+    policy: Policy,
+    /// Codes of docs/differences.md.
+    documented: BTreeSet<String>,
+}
+
+impl Account {
+    fn new() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/differences.md");
+        let text = std::fs::read_to_string(path).expect("docs/differences.md");
+        let documented = text.lines().filter_map(|line| line.strip_prefix("| ALB").and_then(|_| line.get(2..8)));
+        Self {
+            facts: example::facts(&Value::Null),
+            settings: Settings::new("test"),
+            policy: Policy { strict: true, ..Policy::default() },
+            documented: documented.map(str::to_owned).collect(),
+        }
+    }
+
+    fn admits(&self, world: &World, candidate: &Ingress) -> bool {
+        let request = Request {
+            row: ROWS.iter().find(|row| row.kind == WebhookKind::Validating).expect("a row"),
+            operation: Operation::Create,
+            namespace: "shop".to_owned(),
+            name: candidate.metadata.name.clone().unwrap_or_default(),
+            dry_run: false,
+            user: "somebody".to_owned(),
+            object: Some(Reviewed::Ingress(Box::new(candidate.clone()))),
+            old_object: None,
+        };
+        let Self { facts, settings, policy, .. } = self;
+        admit::review(&request, Context { world, facts, settings, policy, now: now() }).allowed
+    }
+
+    /// One after another: what is admitted is stored and holds; what is refused is tried with admission off.
+    fn holds(&self, ingresses: &[Ingress], reached: &mut Reached) -> Result<(), String> {
+        let mut world = cluster();
+        for ingress in ingresses {
+            if self.admits(&world, ingress) {
+                reached.admitted += 1;
+                world.apply(Object::Ingress(Box::new(ingress.clone())));
+            } else {
+                reached.refused += 1;
+                self.deserved(&world, ingress, reached)?;
+            }
+        }
+        for group in world.group_ids() {
+            let view = world.view(&group, &Overlay::None);
+            let input = Input { settings: &self.settings, view: &view, facts: &self.facts, existing: None, now: now() };
+            let linked = link(input);
+            let out: Vec<_> = linked.members.iter().filter(|member| member.state != MemberState::Linked).collect();
+            let desired = linked.desired.as_ref().filter(|_| out.is_empty());
+            let desired = desired.ok_or_else(|| format!("all are admitted, and not built: {out:?}"))?;
+            let refused = aws::refusals(desired, &self.facts);
+            if !refused.is_empty() {
+                return Err(format!("all are admitted, and AWS refuses {refused:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a refusal is right.
+    fn deserved(&self, world: &World, ingress: &Ingress, reached: &mut Reached) -> Result<(), String> {
+        // Of an Ingress without a usable class or group there is an event.
+        let Membership::Member(group, _) = world.membership(ingress) else {
+            reached.unbuilt += 1;
+            return Ok(());
+        };
+        let view = world.view(&group, &Overlay::Put(Arc::new(ingress.clone())));
+        let linked =
+            link(Input { settings: &self.settings, view: &view, facts: &self.facts, existing: None, now: now() });
+        let subject = ObjectRef::ingress("shop", ingress.metadata.name.as_deref().unwrap_or_default());
+        let mut members = linked.members.iter();
+        let is_out = members.any(|member| member.key.name == subject.name && member.state != MemberState::Linked);
+        if linked.desired.is_none() || is_out {
+            reached.unbuilt += 1;
+            return Ok(());
+        }
+        let names = |finding: &&Finding| finding.subject == subject || finding.related.contains(&subject);
+        let denies = linked.findings().filter(names).filter(|finding| Policy::default().denies(finding, false));
+        let codes: BTreeSet<&str> = denies.map(|finding| finding.code.row().id).collect();
+        // Only `--admission-strict` refuses it, for something that may come later.
+        if codes.is_empty() {
+            reached.absent += 1;
+            return Ok(());
+        }
+        let refused = linked.desired.as_ref().map(|desired| aws::refusals(desired, &self.facts)).unwrap_or_default();
+        if !refused.is_empty() {
+            reached.by_aws += 1;
+            return Ok(());
+        }
+        match codes.iter().find(|code| self.documented.contains(**code)) {
+            Some(code) => {
+                *reached.strict.entry(Code::parse(code).expect("a code").row().id).or_default() += 1;
+                Ok(())
+            }
+            None => Err(format!("{subject} is refused for {codes:?}, and AWS takes what is built of it")),
+        }
+    }
+}
+
+#[test]
+fn what_is_admitted_is_taken_and_what_is_refused_is_not() {
+    let (account, examples) = (Account::new(), examples());
+    let (mut reached, mut faults) = (Reached::default(), BTreeMap::<String, (u64, u64)>::new());
+    for run in albedo_chance::runs(FEW) {
+        let of = ingresses(&mut Chance::of_run(run), &examples);
+        if let Err(fault) = account.holds(&of, &mut reached) {
+            faults.entry(fault).or_insert((run, 0)).1 += 1;
+        }
+    }
+    let Reached { admitted, refused, unbuilt, absent, by_aws, strict } = &reached;
+    eprintln!(
+        "{admitted} admitted, {refused} refused: {unbuilt} are not built, {absent} lack something, {by_aws} refused by AWS, on purpose {strict:?}"
+    );
+    assert!(*admitted > 0 && (*refused > 100 || albedo_chance::runs(FEW).end < FEW), "the groups say little");
+    let told: Vec<String> =
+        faults.iter().take(40).map(|(fault, (run, times))| format!("RUN={run} ({times}): {fault}")).collect();
+    assert!(faults.is_empty(), "{} faults; ALBEDO_SEED={}\n{}", faults.len(), albedo_chance::seed(), told.join("\n"));
+}
