@@ -57,20 +57,21 @@ impl Resync {
         let buckets = Buckets::new(&Throttle::default(), Metrics::default(), begin);
         let (mut left, mut next_change) = (self.groups, begin + CHANGES);
         let mut outcome = Outcome { drained: Duration::ZERO, slowest_change: Duration::ZERO, changes: 0 };
-        // When a worker acts next, and since when it waits: of those who wait the first gets the token.
-        let mut workers: BinaryHeap<Reverse<(Instant, Instant, usize, Work)>> =
-            (0..self.workers).map(|number| Reverse((begin, begin, number, Work::None))).collect();
-        while let Some(Reverse((now, since, number, work))) = workers.pop() {
+        // When a worker acts next. Who asked first for a token gets it first.
+        let mut workers: BinaryHeap<Reverse<(Instant, usize, Work)>> =
+            (0..self.workers).map(|number| Reverse((begin, number, Work::None))).collect();
+        let mut given = begin;
+        while let Some(Reverse((now, number, work))) = workers.pop() {
             let (reads, after) = match work {
                 Work::None if next_change <= now => {
                     let came = next_change;
                     next_change += CHANGES;
-                    workers.push(Reverse((now, now, number, Work::Change(READS_OF_CHANGE, came))));
+                    workers.push(Reverse((now, number, Work::Change(READS_OF_CHANGE, came))));
                     continue;
                 }
                 Work::None if left > 0 => {
                     left -= 1;
-                    workers.push(Reverse((now, now, number, Work::Resync(self.reads))));
+                    workers.push(Reverse((now, number, Work::Resync(self.reads))));
                     continue;
                 }
                 // Nothing is left for it.
@@ -79,9 +80,15 @@ impl Resync {
                 Work::Change(reads, came) => (reads, Work::Change(reads.saturating_sub(1), came)),
             };
             if reads > 0 {
-                let wait = buckets.try_take(ApiService::Elbv2, "DescribeTags", now);
-                let next = if wait.is_zero() { (now + ANSWER, now + ANSWER, after) } else { (now + wait, since, work) };
-                workers.push(Reverse((next.0, next.1, number, next.2)));
+                given = given.max(now);
+                loop {
+                    let wait = buckets.try_take(ApiService::Elbv2, "DescribeTags", given);
+                    if wait.is_zero() {
+                        break;
+                    }
+                    given += wait;
+                }
+                workers.push(Reverse((given + ANSWER, number, after)));
                 continue;
             }
             match work {
@@ -91,7 +98,7 @@ impl Resync {
                 }
                 Work::Resync(_) | Work::None => outcome.drained = outcome.drained.max(now - begin),
             }
-            workers.push(Reverse((now, now, number, Work::None)));
+            workers.push(Reverse((now, number, Work::None)));
         }
         outcome
     }
