@@ -71,6 +71,13 @@ alerts: ## tries each alert of the chart with promtool; FETCH=1 gets it from Deb
 bench-aws: environment build ## AWS calls, seconds, CPU and memory of creating, restarting, editing, deleting; ALBS=50,300 or PODS=50x1000
 	ALBEDO_BIN=$(TARGET)/debug/albedo $(if $(ALBS),ALBS=$(ALBS)) $(if $(PODS),PODS=$(PODS)) $(TARGET)/debug/examples/bench-aws
 
+# The debug example measures; what is measured is the binary that users get.
+.PHONY: bench-pair
+bench-pair: environment build release ## the release binary, and the other controller of a start script PEER=FILE, in one table; sizes START=0,1000 ALBS=50,300,900 PODS=50x1000 REVIEWS=200,1000,2000,max; TABLE=FILE for JSON
+	tests/environment.sh tools vegeta
+	ALBEDO_BIN=$(TARGET)/release/albedo START="$${START:-0,1000}" ALBS="$${ALBS:-50,300,900}" PODS="$${PODS:-50x1000}" \
+		REVIEWS="$${REVIEWS:-200,1000,2000,max}" $(TARGET)/debug/examples/bench-aws
+
 .PHONY: check-house
 check-house: ## the house rules: what may use what, purity, sizes and names (seconds)
 	cargo test $(CARGO_FLAGS) -p albedo-engine --test house

@@ -1,4 +1,4 @@
-//! Bounds that hold: nothing grows faster than its input, memory stays in its budget. Ends with 1 when one is broken.
+//! Bounds that hold: nothing grows faster than its input. Ends with 1 when one is broken.
 //!
 //! Times are compared within one run (ten times the input may take ten times the time, with room for noise), so that a slow
 //! machine changes nothing. The few absolute bounds are those that users were promised, with room for a slow machine.
@@ -8,14 +8,12 @@
 
 mod sample;
 
-use std::alloc::System;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use albedo_engine::compile::{Cache, PATHS};
 use albedo_engine::facts::{Aged, Facts, Quota};
-use albedo_engine::kinds::{Endpoint, EndpointPort, Endpoints, Key, Pod};
 use albedo_engine::link::{link, relink};
 use albedo_engine::settings::Settings;
 use albedo_engine::stack::GroupId;
@@ -24,10 +22,6 @@ use albedo_engine::world::{Object, Overlay, World};
 use k8s_openapi::api::networking::v1::Ingress;
 use sample::{GROUP, editions, empty, facts, ingress, input, now, service, view, world};
 use serde_json::json;
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Ten times the input may take this many times the time: a sort and colder caches are let through, a square (100) is not.
 const LINEAR: f64 = 40.0;
@@ -36,7 +30,6 @@ const FLAT: f64 = 3.0;
 
 fn main() -> ExitCode {
     let mut bounds = Bounds::default();
-    memory(&mut bounds);
     views(&mut bounds);
     links(&mut bounds);
     bad_input(&mut bounds);
@@ -97,61 +90,6 @@ fn shortest<T>(mut run: impl FnMut() -> T) -> Duration {
         runs += 1;
     }
     shortest
-}
-
-/// Bytes that a world keeps for each of some objects.
-fn bytes_each(count: usize, objects: impl Iterator<Item = Object>) -> f64 {
-    let mut world = empty();
-    let region = Region::new(ALLOCATOR);
-    for object in objects {
-        world.apply(object);
-    }
-    let change = region.change();
-    let kept = change.bytes_allocated.saturating_sub(change.bytes_deallocated);
-    drop(world);
-    number(kept) / number(count)
-}
-
-/// Exact up to 2³², far above what is measured.
-fn number(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-fn memory(bounds: &mut Bounds) {
-    const COUNT: usize = 1000;
-    let pod = |n: usize| Pod {
-        key: Key::new("shop", &format!("app-5d9c7b8f6d-{n:05}")),
-        ip: format!("10.77.{}.{}", n / 250, n % 250),
-        node: format!("ip-10-77-0-{}.eu-central-1.compute.internal", n % 50).into(),
-        ports: [("http".to_owned(), 8080)].into(),
-        containers_ready: true,
-        target_health_gates: Vec::new(),
-        uid: String::new(),
-        pod_eni: None,
-        terminating: false,
-        created_ms: 0,
-    };
-    let pods = bytes_each(COUNT, (0..COUNT).map(|n| Object::Pod(Box::new(pod(n)))));
-    bounds.check("a projected Pod", pods, 500.0, "bytes");
-    let slice = |n: usize| Endpoints {
-        key: Key::new("shop", &format!("app-{n:05}")),
-        service: format!("app-{n}"),
-        address_type: "IPv4".to_owned(),
-        ports: vec![EndpointPort { name: "http".to_owned(), port: 8080 }],
-        endpoints: (0..100)
-            .map(|pod| Endpoint {
-                address: format!("10.77.{n}.{pod}"),
-                pod: Some(format!("app-{n}-7b8f6d-{pod:05}")),
-                pod_namespace: None,
-                ready: true,
-                terminating: false,
-            })
-            .collect(),
-    };
-    let slices = bytes_each(COUNT, (0..COUNT / 100).map(|n| Object::Endpoints(Box::new(slice(n)))));
-    bounds.check("an endpoint of an EndpointSlice", slices, 320.0, "bytes");
-    let ingresses = bytes_each(COUNT, (0..COUNT).map(|n| Object::Ingress(Box::new(ingress(Some(GROUP), n, 5, 0)))));
-    bounds.check("an Ingress of five rules", ingresses, 5_500.0, "bytes");
 }
 
 /// A view costs the same however many other groups there are.

@@ -18,6 +18,8 @@ pub mod registration;
 mod verdict;
 pub mod wire;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::Serialize;
@@ -241,8 +243,8 @@ fn decide(request: &Request, context: Context<'_>, cache: &mut Cache) -> ReviewA
     };
     let candidate = named(ingress, request);
     match request.row.kind {
-        registration::Kind::Mutating => defaults::mutate(&candidate, old.as_ref(), context),
-        registration::Kind::Validating => verdict::validate(request, &candidate, old.as_ref(), context, cache),
+        registration::Kind::Mutating => defaults::mutate(&candidate, old.as_deref(), context),
+        registration::Kind::Validating => verdict::validate(request, &candidate, old.as_deref(), context, cache),
     }
 }
 
@@ -284,13 +286,19 @@ pub fn survey(context: Context<'_>) -> Vec<Finding> {
 }
 
 /// The object with the namespace and name of the request, which have precedence.
-fn named(ingress: &Ingress, request: &Request) -> Ingress {
+fn named<'a>(ingress: &'a Ingress, request: &Request) -> Cow<'a, Ingress> {
+    let metadata = &ingress.metadata;
+    let namespace = request.namespace.as_str();
+    let placed = namespace.is_empty() || metadata.namespace.as_deref() == Some(namespace);
+    if placed && metadata.name.as_ref().is_some_and(|name| !name.is_empty()) {
+        return Cow::Borrowed(ingress);
+    }
     let mut ingress = ingress.clone();
-    if !request.namespace.is_empty() {
-        ingress.metadata.namespace = Some(request.namespace.clone());
+    if !namespace.is_empty() {
+        ingress.metadata.namespace = Some(namespace.to_owned());
     }
     if ingress.metadata.name.as_deref().unwrap_or_default().is_empty() {
         ingress.metadata.name = Some(request.name.clone());
     }
-    ingress
+    Cow::Owned(ingress)
 }

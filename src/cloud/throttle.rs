@@ -1,6 +1,8 @@
 //! How often AWS may be called: a token bucket a family of operations, by the flag `--aws-api-throttle` or its defaults.
 
 mod buckets;
+#[cfg(test)]
+mod scale;
 
 use albedo_engine::plan::operation::ApiService;
 

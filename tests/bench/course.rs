@@ -6,7 +6,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use albedo_testenv::{Albedo, Authority, Call, Launch, NodeSpec, Scope, State, TestEnv, eventually};
+use albedo_testenv::{Albedo, Authority, Call, Launch, NodeSpec, Scope, State, TestEnv, eventually, settled};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -16,46 +16,45 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::figures::{FigureRow, Table, Usage};
+use crate::program::Program;
 
 /// Longest that one step may take.
 const LIMIT: Duration = Duration::from_mins(15);
 /// Members of the group.
 const GROUP: usize = 50;
 pub const PREFIX: &str = "alb.ingress.kubernetes.io";
+/// Nobody has called AWS for so long: the other controller, which does not tell what it has left to do, rests.
+const CALM: Duration = Duration::from_secs(8);
 
 pub struct Course {
     size: usize,
     launch: Launch,
+    program: Program,
     albedo: Albedo,
+    /// The authority of the webhook's certificate, as PEM.
+    authority: String,
     scope: Scope,
     test_env: Arc<TestEnv>,
 }
 
 impl Course {
-    pub async fn start(binary: &Path, size: usize) -> Result<Self> {
+    /// `admission` is the mode of admission of Albedo; nothing is registered at the API server in any.
+    pub async fn start(program: &Program, size: usize, admission: &str) -> Result<Self> {
         let test_env = Arc::new(TestEnv::start().await?);
         let crds = test_env.dir().join("crds.yaml");
-        std::fs::write(&crds, stdout(Command::new(binary).arg("crds").output().await?)?)?;
+        std::fs::write(&crds, stdout(Command::new(&program.albedo).arg("crds").output().await?)?)?;
         let crds = crds.to_string_lossy().into_owned();
         test_env.plane().kubectl_ok(["apply", "--server-side", "-f", &crds]).await?;
         test_env.plane().kubectl_ok(["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds]).await?;
         let scope = test_env.scope("bench").await?;
         test_env.plane().grant_lease(&scope.namespace, &scope.lease).await?;
         let certificates = test_env.dir().join("serving");
-        Authority::new("bench")?.server(&["127.0.0.1"])?.write(&certificates, "tls")?;
-        let mut launch = scope
-            .launch(binary, "one")?
-            .env("RUST_LOG", "warn")
-            .arg("--bind-address=127.0.0.1")
-            .arg(format!("--webhook-cert-dir={}", certificates.display()))
-            .arg("--admission-mode=off")
-            .arg("--admission-defaults=none")
-            .arg(format!("--watch-namespace={}", scope.namespace))
-            .arg("--shutdown-linger-seconds=0")
-            .arg("--aws-api-throttle=Elastic Load Balancing v2:^None=1:1,ACM:^None=1:1");
-        launch.args.insert(0, "run".into());
+        let authority = Authority::new("bench")?;
+        authority.server(&["127.0.0.1"])?.write(&certificates, "tls")?;
+        let launch = program.launch(&test_env, &scope, &certificates, admission)?;
         let albedo = launch.start().await?;
-        let course = Self { size, launch, albedo, scope, test_env };
+        let (program, authority) = (program.clone(), authority.pem());
+        let course = Self { size, launch, program, albedo, authority, scope, test_env };
         let class = json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
             "metadata": {"name": course.scope.class}, "spec": {"controller": "ingress.k8s.aws/alb"}});
         let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
@@ -80,23 +79,24 @@ impl Course {
             course.apply(own.clone()).await?;
             course.addressed(size).await
         });
-        table.add(row(format!("{size} ALBs created"), size, step.await?, per("22.6 an ALB", "26.9 an ALB")));
+        let name = self.program.name;
+        table.add(row(name, format!("{size} ALBs created"), size, step.await?, per("22.6 an ALB", "26.9 an ALB")));
 
         let step = self.restarted().await?;
-        table.add(row(format!("restart on {size} ALBs"), size, step, per("16.2 an ALB", "26.3 an ALB, 322 s")));
+        table.add(row(name, format!("restart on {size} ALBs"), size, step, per("16.2 an ALB", "26.3 an ALB, 322 s")));
 
         let step = self.measured(async |course: &Self| {
             course.scope.kubectl(&["label", "ingress", "own-0", "team=shop"]).await.map(drop)
         });
-        table.add(row("a label on one of them".to_owned(), 1, step.await?, "0 calls"));
+        table.add(row(name, "a label on one of them".to_owned(), 1, step.await?, "0 calls"));
 
         let step = self.measured(async |course: &Self| course.replace_pod().await);
-        table.add(row(format!("one pod of {size} target groups replaced"), size, step.await?, ""));
+        table.add(row(name, format!("one pod of {size} target groups replaced"), size, step.await?, ""));
 
         let step = self.measured(async |course: &Self| {
             course.scope.kubectl(&["delete", "ingress", "--all", "--timeout=600s"]).await.map(drop)
         });
-        table.add(row(format!("{size} ALBs deleted"), size, step.await?, ""));
+        table.add(row(name, format!("{size} ALBs deleted"), size, step.await?, ""));
         if small {
             self.group(table).await?;
         }
@@ -104,12 +104,13 @@ impl Course {
     }
 
     async fn group(&mut self, table: &mut Table) -> Result<()> {
+        let name = self.program.name;
         let members: Vec<Value> = (0..GROUP).map(|n| self.member(n, &[n])).collect();
         let step = self.measured(async |course: &Self| {
             course.apply(members.clone()).await?;
             course.addressed(GROUP).await
         });
-        table.add(row(format!("a group of {GROUP} created"), 1, step.await?, "372 calls"));
+        table.add(row(name, format!("a group of {GROUP} created"), 1, step.await?, "372 calls"));
         let edited = self.member(0, &[0, GROUP]);
         let before = self.mark().await?;
         let step = self.measured(async |course: &Self| course.apply(vec![edited.clone()]).await);
@@ -117,12 +118,12 @@ impl Course {
         // The new rule answers from its making on; what comes after is bookkeeping.
         let until = self.since(before).await?;
         let made = until.iter().position(|call| call.operation == "CreateRule").map_or(until.len(), |at| at + 1);
-        table.add(row("one path added in it".to_owned(), 1, step, "119 calls"));
+        table.add(row(name, "one path added in it".to_owned(), 1, step, "119 calls"));
         println!("    the new path answers after {made} calls");
         let step = self.measured(async |course: &Self| {
             course.scope.kubectl(&["delete", "ingress", "--all", "--timeout=600s"]).await.map(drop)
         });
-        table.add(row("the group deleted".to_owned(), 1, step.await?, ""));
+        table.add(row(name, "the group deleted".to_owned(), 1, step.await?, ""));
         Ok(())
     }
 
@@ -134,7 +135,8 @@ impl Course {
         self.albedo = self.launch.start().await?;
         self.quiet().await?;
         let step = Step { calls: self.since(before).await?, took: began.elapsed(), usage: self.usage()? };
-        ensure!(step.calls.iter().all(|call| !call.write), "a restart wrote to AWS: {:?}", writes(&step.calls));
+        let wrote = step.calls.iter().any(|call| call.write);
+        ensure!(!wrote || self.program.is_peer, "a restart wrote to AWS: {:?}", writes(&step.calls));
         Ok(step)
     }
 
@@ -194,16 +196,16 @@ impl Course {
     }
 
     /// An Ingress with a load balancer of its own.
-    fn own(&self, n: usize) -> Value {
+    pub fn own(&self, n: usize) -> Value {
         self.ingress(&format!("own-{n}"), json!({}), &[n])
     }
 
     /// An Ingress of the group.
-    fn member(&self, n: usize, services: &[usize]) -> Value {
+    pub fn member(&self, n: usize, services: &[usize]) -> Value {
         self.ingress(&format!("member-{n}"), json!({format!("{PREFIX}/group.name"): "bench"}), services)
     }
 
-    fn ingress(&self, name: &str, mut annotations: Value, services: &[usize]) -> Value {
+    pub fn ingress(&self, name: &str, mut annotations: Value, services: &[usize]) -> Value {
         if let Some(map) = annotations.as_object_mut() {
             map.insert(format!("{PREFIX}/target-type"), json!("ip"));
         }
@@ -246,9 +248,20 @@ impl Course {
         self.scope.kubectl(&["rollout", "status", "deployment", "web", "--timeout=60s"]).await.map(drop)
     }
 
-    /// Waits until Albedo has no work left and does nothing any more.
+    /// Waits until the program has no work left and does nothing any more.
     pub async fn quiet(&self) -> Result<()> {
-        self.launch.quiet(self.scope.emulator(), LIMIT).await
+        if !self.program.is_peer {
+            return self.launch.quiet(self.scope.emulator(), LIMIT).await;
+        }
+        let emulator = self.scope.emulator();
+        loop {
+            let last = settled("nobody calls AWS", LIMIT, async || Ok(Some(emulator.last(&self.scope.region).await?)));
+            let last = last.await?;
+            tokio::time::sleep(CALM).await;
+            if emulator.last(&self.scope.region).await? == last {
+                return Ok(());
+            }
+        }
     }
 
     pub async fn mark(&self) -> Result<u64> {
@@ -259,8 +272,56 @@ impl Course {
         self.scope.emulator().calls_since(&self.scope.region, mark).await
     }
 
-    fn usage(&self) -> Result<Usage> {
+    pub fn usage(&self) -> Result<Usage> {
         Usage::of(self.albedo.pid())
+    }
+
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.test_env.dir()
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.scope.namespace
+    }
+
+    /// The value of a flag that the program is started with.
+    pub fn flag(&self, name: &str) -> Result<&str> {
+        self.launch.value(name).with_context(|| format!("it is started without --{name}"))
+    }
+
+    /// AWS's limits in this run.
+    pub async fn quotas(&self, most: &Value) -> Result<()> {
+        self.scope.emulator().quotas(&self.scope.region, most).await
+    }
+
+    /// What the program uses when it rests, and how long it takes from its start until it is ready with so many Ingresses. It ends before
+    /// it has made anything of them.
+    pub async fn starts(&mut self, sizes: &[usize], table: &mut Table) -> Result<()> {
+        for size in sizes {
+            self.albedo.stop().await?;
+            let all: Vec<Value> = (0..*size).map(|n| self.own(n)).collect();
+            for some in all.chunks(200) {
+                self.apply(some.to_vec()).await?;
+            }
+            let mark = self.mark().await?;
+            let began = Instant::now();
+            self.albedo = self.launch.start().await?;
+            let took = began.elapsed();
+            if *size == 0 {
+                self.quiet().await?;
+            }
+            let step = Step { calls: self.since(mark).await?, took, usage: self.usage()? };
+            table.add(row(self.program.name, format!("start until ready, {size} Ingresses"), 1, step, ""));
+        }
+        Ok(())
     }
 }
 
@@ -273,14 +334,14 @@ pub struct Step {
 
 impl Step {
     /// A row without figures of the predecessor.
-    pub fn row(self, step: String, balancers: usize) -> FigureRow {
-        row(step, balancers, self, "")
+    pub fn row(self, program: &'static str, step: String, balancers: usize) -> FigureRow {
+        row(program, step, balancers, self, "")
     }
 }
 
-fn row(step: String, balancers: usize, cost: Step, lbc: &'static str) -> FigureRow {
+fn row(program: &'static str, step: String, balancers: usize, cost: Step, lbc: &'static str) -> FigureRow {
     let Step { calls, took, usage } = cost;
-    FigureRow { step, balancers, calls, took, usage, lbc }
+    FigureRow { program, step, balancers, calls, took, usage, lbc }
 }
 
 fn writes(calls: &[Call]) -> Vec<&str> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use albedo_testenv::Call;
 use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
 
 /// CPU time and memory of a process.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,6 +41,8 @@ impl Usage {
 /// One step.
 #[derive(Debug)]
 pub struct FigureRow {
+    /// Whose figures these are.
+    pub program: &'static str,
     pub step: String,
     /// Load balancers that the step is about, to divide by.
     pub balancers: usize,
@@ -50,10 +53,30 @@ pub struct FigureRow {
     pub lbc: &'static str,
 }
 
+/// Reviews at one rate.
+#[derive(Debug)]
+pub struct ReviewRow {
+    pub program: &'static str,
+    pub what: String,
+    /// Asked for, a second; none: as many as it takes.
+    pub rate: Option<u32>,
+    /// Answered well, a second.
+    pub answered: f64,
+    /// Share of the requests that were answered well.
+    pub success: f64,
+    pub p50: Duration,
+    pub p99: Duration,
+    /// Of the program, a review.
+    pub cpu: Duration,
+    /// When the load ended.
+    pub usage: Usage,
+}
+
 /// All steps.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: Vec<FigureRow>,
+    reviews: Vec<ReviewRow>,
 }
 
 impl Table {
@@ -68,17 +91,76 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Adds reviews at a rate.
+    pub fn add_reviews(&mut self, row: ReviewRow) {
+        self.reviews.push(row);
+    }
+
+    /// All of it, for programs. Times are in milliseconds, memory in bytes.
+    pub fn json(&self) -> Value {
+        let memory = |usage: &Usage| {
+            json!({"resident": usage.resident, "anonymous": usage.anonymous,
+                "mapped": usage.resident.saturating_sub(usage.anonymous), "peak": usage.peak})
+        };
+        let steps = self.rows.iter().map(|row| {
+            let writes = row.calls.iter().filter(|call| call.write).count();
+            json!({"program": row.program, "step": row.step, "load_balancers": row.balancers, "reads": row.calls.len() - writes,
+                "writes": writes, "ms": row.took.as_millis(), "cpu_ms": row.usage.cpu.as_millis(), "memory": memory(&row.usage)})
+        });
+        let reviews = self.reviews.iter().map(|row| {
+            let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+            json!({"program": row.program, "reviews": row.what, "rate": row.rate, "answered": row.answered, "success": row.success,
+                "p50_ms": ms(row.p50), "p99_ms": ms(row.p99), "cpu_ms": ms(row.cpu), "memory": memory(&row.usage)})
+        });
+        json!({"steps": steps.collect::<Vec<_>>(), "reviews": reviews.collect::<Vec<_>>()})
+    }
+
     /// Prints all of it.
     pub fn print(&self) {
+        self.print_steps();
+        self.print_reviews();
+    }
+
+    fn print_reviews(&self) {
+        if self.reviews.is_empty() {
+            return;
+        }
         println!(
-            "\n{:<44} {:>7} {:>7} {:>9} {:>8} {:>7} {:>8} {:>8} {:>8}  predecessor",
-            "step", "reads", "writes", "per ALB", "seconds", "CPU s", "RSS MB", "anon MB", "peak MB"
+            "\n{:<8} {:<36} {:>9} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "program", "reviews", "rate", "answered", "success", "p50 ms", "p99 ms", "CPU ms", "RSS MB", "anon MB"
+        );
+        for row in &self.reviews {
+            let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+            println!(
+                "{:<8} {:<36} {:>9} {:>9.0} {:>8.4} {:>8.2} {:>8.2} {:>8.3} {:>8} {:>8}",
+                row.program,
+                row.what,
+                row.rate.map_or("flat out".to_owned(), |rate| rate.to_string()),
+                row.answered,
+                row.success,
+                ms(row.p50),
+                ms(row.p99),
+                ms(row.cpu),
+                row.usage.resident / 1_000_000,
+                row.usage.anonymous / 1_000_000
+            );
+        }
+    }
+
+    fn print_steps(&self) {
+        if self.rows.is_empty() {
+            return;
+        }
+        println!(
+            "\n{:<8} {:<44} {:>7} {:>7} {:>9} {:>8} {:>7} {:>8} {:>8} {:>8}  predecessor",
+            "program", "step", "reads", "writes", "per ALB", "seconds", "CPU s", "RSS MB", "anon MB", "peak MB"
         );
         for row in &self.rows {
             let writes = row.calls.iter().filter(|call| call.write).count();
             let per = tenths(row.calls.len(), row.balancers.max(1));
             println!(
-                "{:<44} {:>7} {:>7} {:>9} {:>8.1} {:>7.1} {:>8} {:>8} {:>8}  {}",
+                "{:<8} {:<44} {:>7} {:>7} {:>9} {:>8.1} {:>7.1} {:>8} {:>8} {:>8}  {}",
+                row.program,
                 row.step,
                 row.calls.len() - writes,
                 writes,

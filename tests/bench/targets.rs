@@ -30,7 +30,7 @@ impl Course {
         self.make_nodes((groups * each).div_ceil(ON_NODE)).await?;
         self.make_pods(groups, each).await?;
         self.quiet().await?;
-        let what = format!("{groups} × {each} Pods");
+        let (what, name) = (format!("{groups} × {each} Pods"), self.program().name);
         let services = (0..groups).flat_map(|group| backends(group, each)).collect();
         self.apply(services).await?;
         self.quiet().await?;
@@ -41,17 +41,19 @@ impl Course {
         });
         let step = step.await?;
         self.all_registered(groups * each).await?;
-        table.add(step.row(format!("{what} registered"), groups));
+        table.add(step.row(name, format!("{what} registered"), groups));
         let step = self.measured(async |course: &Self| course.flap(each).await).await?;
         self.all_registered(groups * each).await?;
-        table.add(step.row(format!("{each} of them flap for a minute"), groups));
-        self.latencies(each).await?;
+        table.add(step.row(name, format!("{each} of them flap for a minute"), groups));
+        if !self.program().is_peer {
+            self.latencies(each).await?;
+        }
         let step = self.restarted().await?;
-        table.add(step.row(format!("restart on {what}"), groups));
+        table.add(step.row(name, format!("restart on {what}"), groups));
         let step = self.measured(async |course: &Self| {
             course.kubectl(&["delete", "ingress", "--all", "--timeout=600s"]).await.map(drop)
         });
-        table.add(step.await?.row(format!("{what} deregistered"), groups));
+        table.add(step.await?.row(name, format!("{what} deregistered"), groups));
         Ok(())
     }
 

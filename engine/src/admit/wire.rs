@@ -39,12 +39,14 @@ pub enum Unreadable {
     NoUid(#[source] serde_json::Error),
 }
 
-/// A review of which only the uid is known yet.
+/// A review of which the uid is known, and its objects are not decoded yet.
 #[derive(Debug)]
 pub struct Envelope<'a> {
     /// The uid, which the answer must repeat.
     pub uid: String,
     request: &'a RawValue,
+    /// The request, if all of it could be read with the uid: its text is gone through once, not twice.
+    wire: Option<Wire<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -63,9 +65,10 @@ struct Uid {
     uid: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
+    uid: String,
     resource: Resource,
     #[serde(default)]
     sub_resource: Option<String>,
@@ -84,7 +87,7 @@ struct Wire<'a> {
     old_object: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Resource {
     group: String,
     version: String,
@@ -92,13 +95,13 @@ struct Resource {
     plural: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct User {
     #[serde(default)]
     username: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 enum Verb {
     Create,
@@ -123,8 +126,13 @@ impl<'a> Envelope<'a> {
         if !body.trim_ascii_start().starts_with(b"{") {
             return Err(Unreadable::NoRequest);
         }
-        let Uid { uid } = serde_json::from_str(request.get()).map_err(Unreadable::NoUid)?;
-        Ok(Self { uid, request })
+        match serde_json::from_str::<Wire<'a>>(request.get()) {
+            Ok(wire) => Ok(Self { uid: wire.uid.clone(), request, wire: Some(wire) }),
+            Err(_) => {
+                let Uid { uid } = serde_json::from_str(request.get()).map_err(Unreadable::NoUid)?;
+                Ok(Self { uid, request, wire: None })
+            }
+        }
     }
 
     /// The request.
@@ -133,8 +141,15 @@ impl<'a> Envelope<'a> {
     ///
     /// The answer, if nothing needs a decision: the path does not review this kind, or the object cannot be decoded.
     pub fn open(&self, row: &'static WebhookRow) -> Result<Request, Box<ReviewAnswer>> {
-        let wire: Wire<'a> =
-            decode(self.request).map_err(|(path, error)| Box::new(malformed(row, "", "request", &path, &error)))?;
+        let again: Wire<'a>;
+        let wire = match &self.wire {
+            Some(wire) => wire,
+            None => {
+                again = decode(self.request)
+                    .map_err(|(path, error)| Box::new(malformed(row, "", "request", &path, &error)))?;
+                &again
+            }
+        };
         let Resource { group, version, plural } = &wire.resource;
         if (group.as_str(), version.as_str(), plural.as_str()) != (row.group, row.version, row.resource) {
             let mut answer = ReviewAnswer::allow();
@@ -143,10 +158,10 @@ impl<'a> Envelope<'a> {
             answer.warnings.push(format!("{path} does not review {plural} of {group}{slash}{version}"));
             return Err(Box::new(answer));
         }
-        if wire.sub_resource.is_some_and(|sub| !sub.is_empty()) {
+        if wire.sub_resource.as_ref().is_some_and(|sub| !sub.is_empty()) {
             return Err(Box::new(ReviewAnswer::allow()));
         }
-        let name = wire.name.unwrap_or_default();
+        let name = wire.name.clone().unwrap_or_default();
         let decoded = |field: &str, raw: Option<&RawValue>| {
             raw.map(|raw| object(row, raw))
                 .transpose()
@@ -162,10 +177,10 @@ impl<'a> Envelope<'a> {
                 Verb::Delete => Operation::Delete,
                 Verb::Connect => Operation::Connect,
             },
-            namespace: wire.namespace.unwrap_or_default(),
+            namespace: wire.namespace.clone().unwrap_or_default(),
             name,
             dry_run: wire.dry_run.unwrap_or(false),
-            user: wire.user_info.and_then(|user| user.username).unwrap_or_default(),
+            user: wire.user_info.as_ref().and_then(|user| user.username.clone()).unwrap_or_default(),
             object: new,
             old_object: old,
         })
@@ -173,9 +188,12 @@ impl<'a> Envelope<'a> {
 }
 
 fn object(row: &WebhookRow, raw: &RawValue) -> Result<Object, (String, serde_json::Error)> {
-    let values = values(raw.get());
-    if values > VALUES {
-        return Ok(Object::Oversized(values));
+    // A text has fewer values than bytes: most need not be counted.
+    if raw.get().len() > VALUES {
+        let values = values(raw.get());
+        if values > VALUES {
+            return Ok(Object::Oversized(values));
+        }
     }
     if (row.group, row.resource) == ("networking.k8s.io", "ingresses") {
         Ok(Object::Ingress(Box::new(decode(raw)?)))
@@ -199,8 +217,11 @@ fn values(json: &str) -> usize {
     count
 }
 
-/// The value, or the path of the error.
+/// The value, or the path of the error. To keep the path costs an allocation for each key, so it is looked for only after an error.
 fn decode<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, (String, serde_json::Error)> {
+    if let Ok(value) = serde_json::from_str(raw.get()) {
+        return Ok(value);
+    }
     let mut json = serde_json::Deserializer::from_str(raw.get());
     serde_path_to_error::deserialize(&mut json).map_err(|error| (error.path().to_string(), error.into_inner()))
 }

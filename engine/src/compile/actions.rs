@@ -168,10 +168,11 @@ impl Compiler<'_> {
         let names: Vec<&str> = self
             .context
             .view
-            .service_names
+            .nearby
             .iter()
-            .filter(|key| key.namespace == namespace)
-            .map(|key| key.name.as_str())
+            .map(|service| &service.metadata)
+            .filter(|is| is.namespace.as_deref().unwrap_or_default() == namespace)
+            .filter_map(|is| is.name.as_deref())
             .collect();
         let near = nearest_of(service, names.iter().copied())
             .map(|near| format!(" (did you mean {near}?)"))

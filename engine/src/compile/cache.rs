@@ -215,7 +215,7 @@ impl Entry {
                 .into_iter()
                 .map(|key| (key.clone(), view.secrets.get(&key).cloned()))
                 .collect(),
-            names: missing.then(|| names(view, &namespace).cloned().collect()),
+            names: missing.then(|| names(view, &namespace).collect()),
             services,
             weight: weight(&compiled) + weight(&member.ingress),
             compiled,
@@ -231,12 +231,12 @@ impl Entry {
             && self.group == view.group
             && self.services.iter().all(|(key, was)| same_or_none(was.as_ref(), view.services.get(key)))
             && self.secrets.iter().all(|(key, was)| same_or_none(was.as_ref(), view.secrets.get(key)))
-            && self.names.as_ref().is_none_or(|were| were.iter().eq(names(view, &self.compiled.key.namespace)))
+            && self.names.as_ref().is_none_or(|were| were.iter().cloned().eq(names(view, &self.compiled.key.namespace)))
     }
 }
 
-fn names<'v>(view: &'v View, namespace: &'v str) -> impl Iterator<Item = &'v Key> {
-    view.service_names.iter().filter(move |key| key.namespace == namespace)
+fn names(view: &View, namespace: &str) -> impl Iterator<Item = Key> {
+    view.nearby.iter().map(|service| Key::of(&service.metadata)).filter(move |key| key.namespace == namespace)
 }
 
 fn same<T: PartialEq>(was: &Arc<T>, is: &Arc<T>) -> bool {

@@ -393,7 +393,12 @@ pub fn service_refs(ingress: &Ingress) -> BTreeSet<String> {
     if let Some(spec) = &ingress.spec {
         let paths = spec.rules.iter().flatten().filter_map(|rule| rule.http.as_ref()).flat_map(|http| &http.paths);
         let backends = paths.map(|path| &path.backend).chain(spec.default_backend.as_ref());
-        names.extend(backends.filter_map(|backend| backend.service.as_ref()).map(|service| service.name.clone()));
+        for service in backends.filter_map(|backend| backend.service.as_ref()) {
+            // Most paths of an Ingress lead to the same few.
+            if !names.contains(&service.name) {
+                names.insert(service.name.clone());
+            }
+        }
     }
     let annotations = ingress.metadata.annotations.iter().flatten();
     let actions =

@@ -75,8 +75,8 @@ pub struct View {
     pub endpoints: BTreeMap<Key, Vec<Arc<Endpoints>>>,
     /// How many nodes the cluster has.
     pub nodes: usize,
-    /// Names of all Services in the members' namespaces, for suggestions.
-    pub service_names: Vec<Key>,
+    /// All Services in the members' namespaces, whose names are suggested: few are asked for one, so nothing is copied.
+    pub nearby: Vec<Arc<Service>>,
     /// The Secrets that members refer to, those that are known.
     pub secrets: BTreeMap<Key, Arc<SecretKeys>>,
     /// Member → a member of another group that gives its load balancer the same name and came first.
@@ -127,21 +127,18 @@ impl World {
     /// Everything that a group is built from, with a candidate in place of the stored object.
     #[must_use]
     pub fn view(&self, group: &GroupId, overlay: &Overlay) -> View {
-        let mut ingresses: BTreeMap<Key, Arc<Ingress>> = self
-            .members
-            .get(group)
-            .into_iter()
-            .flatten()
-            .filter_map(|key| Some((key.clone(), self.ingresses.get(key)?.clone())))
-            .collect();
-        match overlay {
-            Overlay::None => {}
-            Overlay::Put(ingress) => {
-                ingresses.insert(Key::of(&ingress.metadata), ingress.clone());
-            }
-            Overlay::Delete(key) => {
-                ingresses.remove(key);
-            }
+        let members = self.members.get(group).into_iter().flatten();
+        let mut ingresses: BTreeMap<&Key, &Arc<Ingress>> =
+            members.filter_map(|key| Some((key, self.ingresses.get(key)?))).collect();
+        let candidate = match overlay {
+            Overlay::Put(ingress) => Some((Key::of(&ingress.metadata), ingress)),
+            Overlay::None | Overlay::Delete(_) => None,
+        };
+        if let Some((key, ingress)) = &candidate {
+            ingresses.insert(key, ingress);
+        }
+        if let Overlay::Delete(key) = overlay {
+            ingresses.remove(key);
         }
         let mut view = View {
             group: group.clone(),
@@ -151,14 +148,14 @@ impl World {
             services: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             nodes: self.nodes.len(),
-            service_names: Vec::new(),
+            nearby: Vec::new(),
             secrets: BTreeMap::new(),
             namesakes: BTreeMap::new(),
             bindings: Vec::new(),
             ledger: self.group_object(group).cloned(),
         };
         for (key, ingress) in ingresses {
-            self.place(&mut view, &key, ingress);
+            self.place(&mut view, key, ingress.clone());
         }
         view.bindings = self.bindings_of(&view);
         view
@@ -176,12 +173,14 @@ impl World {
                         view.services.insert(service, object.clone());
                     }
                 }
-                if !view.service_names.iter().any(|service| service.namespace == key.namespace) {
-                    view.service_names.extend(self.services_in(&key.namespace));
-                }
-                let of_namespace = self.secrets.range(Key::new(&key.namespace, "")..);
-                for (secret, keys) in of_namespace.take_while(|(secret, _)| secret.namespace == key.namespace) {
-                    view.secrets.insert(secret.clone(), keys.clone());
+                // Members come in the order of their namespaces.
+                let before = view.members.last().and_then(|member| member.ingress.metadata.namespace.as_deref());
+                if before != Some(key.namespace.as_str()) {
+                    view.nearby.extend(self.services_in(&key.namespace));
+                    let of_namespace = self.secrets.range(Key::new(&key.namespace, "")..);
+                    for (secret, keys) in of_namespace.take_while(|(secret, _)| secret.namespace == key.namespace) {
+                        view.secrets.insert(secret.clone(), keys.clone());
+                    }
                 }
                 view.namesakes.extend(self.namesake(view, key, &ingress).map(|other| (key.clone(), other)));
                 view.members.push(ClassifiedMember { ingress, class });
@@ -214,14 +213,9 @@ impl World {
         (oldest < age(key, ingress)).then_some(oldest.2)
     }
 
-    fn services_in(&self, namespace: &str) -> Vec<Key> {
-        self.services
-            .range(Key::new(namespace, "")..)
-            .map(|(key, _)| key)
-            .take_while(|key| key.namespace == namespace)
-            .take(200)
-            .cloned()
-            .collect()
+    fn services_in(&self, namespace: &str) -> impl Iterator<Item = Arc<Service>> {
+        let from = self.services.range(Key::new(namespace, "")..);
+        from.take_while(move |(key, _)| key.namespace == namespace).take(200).map(|(_, service)| service.clone())
     }
 
     /// Bindings with the labels of the group in a namespace where it has, or had, a member. Anybody may write labels, and join: elsewhere they prove
