@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Certificates, Role, Run};
+use crate::cloud::Asked;
 use crate::cluster::{Cluster, Watching, resource};
 use crate::liveness::Liveness;
 use crate::reconcile::{Account, Follower, Measured, Metrics};
@@ -55,12 +56,7 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
     let made = (flags.certificates == Certificates::Own).then(Made::default);
     let config = listeners(&flags, made.clone())?;
     // Made before anything is served: it adds a condition of readiness.
-    let upkeep = match flags.role {
-        Role::All | Role::Admission => {
-            Some(Upkeep::new(cluster.clone(), wanted(&flags, &cluster)?, readiness.clone(), made))
-        }
-        Role::Controller => None,
-    };
+    let upkeep = upkeep_of(&flags, &cluster, &readiness, made)?;
     let server =
         Serve::start(config, decide, readiness.clone(), liveness.clone(), registry.clone(), stop.clone()).await?;
     let bound = server.bound();
@@ -80,20 +76,8 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
         let upkeep = upkeep.run(stop.clone());
         tokio::spawn(liveness.clone().keep("the upkeep of certificates and webhooks", stop.clone(), upkeep));
     }
-    let (name, work): (_, BoxFuture<'static, anyhow::Result<()>>) = match flags.role {
-        // Nothing in it knows AWS, or looks for credentials.
-        Role::Admission => {
-            let place = controller::facts_place(&flags, &cluster);
-            let following = Follower::new(cluster, account, place).run(stop.clone());
-            ("the follower of published facts", following.map(Ok).boxed())
-        }
-        Role::All | Role::Controller => {
-            let parts = Known { cluster, account, settings, events, metrics, measured, liveness: liveness.clone() };
-            let work = controller::reconcile(flags, asked, parts, registry, stop.clone());
-            let work = work.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "nothing is reconciled"));
-            ("the reconciler", work.boxed())
-        }
-    };
+    let parts = Known { cluster, account, settings, events, metrics, measured, liveness: liveness.clone() };
+    let (name, work) = work_of(flags, asked, parts, registry, &stop);
     let work = tokio::spawn(liveness.keep(name, stop.clone(), work));
 
     let outcome = until_the_end(&stop, watches, &end).await;
@@ -109,6 +93,42 @@ pub async fn run(flags: Run) -> anyhow::Result<()> {
         Ok(ended) => ended.context("the reconciler failed")??,
     }
     outcome
+}
+
+/// What a replica does beside answering reviews, and its name.
+fn work_of(
+    flags: Run,
+    asked: Asked,
+    parts: Known,
+    registry: SharedRegistry,
+    stop: &CancellationToken,
+) -> (&'static str, BoxFuture<'static, anyhow::Result<()>>) {
+    match flags.role {
+        // Nothing in it knows AWS, or looks for credentials.
+        Role::Admission => {
+            let place = controller::facts_place(&flags, &parts.cluster);
+            let following = Follower::new(parts.cluster, parts.account, place).run(stop.clone());
+            ("the follower of published facts", following.map(Ok).boxed())
+        }
+        Role::All | Role::Controller => {
+            let work = controller::reconcile(flags, asked, parts, registry, stop.clone());
+            let work = work.inspect_err(|error| tracing::error!(error = format!("{error:#}"), "nothing is reconciled"));
+            ("the reconciler", work.boxed())
+        }
+    }
+}
+
+/// What keeps the webhooks called, in the roles that answer reviews.
+fn upkeep_of(
+    flags: &Run,
+    cluster: &Cluster,
+    readiness: &Readiness,
+    made: Option<Made>,
+) -> anyhow::Result<Option<Upkeep>> {
+    if flags.role == Role::Controller {
+        return Ok(None);
+    }
+    Ok(Some(Upkeep::new(cluster.clone(), wanted(flags, cluster)?, readiness.clone(), made)))
 }
 
 /// Waits for a signal, or for the watches to end by themselves, which is a fault.

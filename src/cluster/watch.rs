@@ -82,7 +82,11 @@ impl Cluster {
                 watches.spawn(self.namespaced::<Pod>(namespace));
                 watches.spawn(self.everywhere::<Node>());
             }
-            Watching::Reviews => [Kind::Pod, Kind::Node].into_iter().for_each(|kind| self.take_list(kind, Vec::new())),
+            Watching::Reviews => {
+                for kind in [Kind::Pod, Kind::Node] {
+                    self.take_list(kind, Vec::new());
+                }
+            }
         }
         watches.spawn(self.namespaced::<TargetGroupBinding>(namespace));
         watches.spawn(self.everywhere::<IngressGroup>());

@@ -128,14 +128,14 @@ impl Roles {
         let value = text.lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok());
         Ok(value)
     }
+}
 
-    /// Nothing was asked for that the chart does not grant.
-    fn nothing_was_forbidden(&self, log: &str) -> Result<()> {
-        let forbidden: Vec<&str> =
-            log.lines().filter(|line| line.contains("is forbidden") || line.contains("not allowed")).collect();
-        ensure!(forbidden.is_empty(), "{forbidden:?}");
-        Ok(())
-    }
+/// Nothing was asked for that the chart does not grant.
+fn nothing_was_forbidden(log: &str) -> Result<()> {
+    let forbidden: Vec<&str> =
+        log.lines().filter(|line| line.contains("is forbidden") || line.contains("not allowed")).collect();
+    ensure!(forbidden.is_empty(), "{forbidden:?}");
+    Ok(())
 }
 
 /// A certificate that AWS never had.
@@ -220,8 +220,8 @@ pub async fn a_replica_without_aws_lives_by_published_facts(base: Arc<Base>) -> 
     let callers: std::collections::BTreeSet<String> = calls.into_iter().map(|call| call.caller).collect();
     ensure!(callers.contains("one") && callers.contains("two"), "{callers:?}");
     let log = roles.fixture.log();
-    roles.nothing_was_forbidden(&log)?;
-    roles.nothing_was_forbidden(&leader.log())?;
+    nothing_was_forbidden(&log)?;
+    nothing_was_forbidden(&leader.log())?;
     for name in ["right", "moment", "still", "successor"] {
         roles.fixture.kubectl(&["delete", "ingress", name, "--timeout=60s"]).await?;
     }

@@ -42,7 +42,9 @@ impl Published {
     pub fn of(facts: &Facts, left_out: usize) -> Result<Option<Self>, serde_json::Error> {
         let Some(left_out) = LEFT_OUT_FIRST.get(..left_out) else { return Ok(None) };
         let mut facts = needed(facts.clone());
-        left_out.iter().for_each(|leave_out| leave_out(&mut facts));
+        for leave_out in left_out {
+            leave_out(&mut facts);
+        }
         let Value::Object(members) = serde_json::to_value(&facts)? else { return Ok(None) };
         let (mut content, mut read_at) = (Map::new(), BTreeMap::new());
         for (name, mut member) in members {
@@ -53,7 +55,8 @@ impl Published {
                     read_at.insert(name.clone(), time);
                     content.insert(name, value);
                 }
-                _ => drop((!member.is_null()).then(|| content.insert(name, member))),
+                _ if member.is_null() => {}
+                _ => drop(content.insert(name, member)),
             }
         }
         Ok(Some(Self { content: serde_json::to_string(&content)?, read_at }))
