@@ -1,4 +1,4 @@
-//! Both sides of a verdict, on generated groups with fresh facts: what is admitted is taken by AWS; what is refused is not built, is refused by AWS, or
+//! Both sides of a verdict, on generated groups with fresh facts: what is admitted is built, or warned of what is absent, and taken by AWS; what is refused is not built, is refused by AWS, or
 //! is refused on purpose (docs/differences.md).
 //!
 //! `cargo test` takes a sample, `make verdicts` takes GROUPS. What a group is follows from its number and `ALBEDO_SEED`: `RUN=17` does one again.
@@ -27,9 +27,9 @@ use std::sync::Arc;
 
 use albedo_chance::Chance;
 use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
-use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request};
+use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request, ReviewAnswer};
 use albedo_engine::facts::Facts;
-use albedo_engine::finding::{Code, Finding, ObjectRef};
+use albedo_engine::finding::{Certainty, Code, Finding, ObjectRef};
 use albedo_engine::link::{Input, MemberState, link};
 use albedo_engine::settings::Settings;
 use albedo_engine::world::{Kind, Membership, Object, Overlay, World};
@@ -66,8 +66,8 @@ struct Reached {
     refused: u64,
     /// Of what is refused: not built, so that the Ingress gets an event.
     unbuilt: u64,
-    /// Refused by `--admission-strict` alone.
-    absent: u64,
+    /// Admitted with a warning that something is absent without which it is not built.
+    warned: u64,
     /// Built, and refused by AWS.
     by_aws: u64,
     /// Built and taken; the codes are in docs/differences.md.
@@ -90,12 +90,12 @@ impl Account {
         Self {
             facts: example::facts(&Value::Null),
             settings: Settings::new("test"),
-            policy: Policy { strict: true, ..Policy::default() },
+            policy: Policy::default(),
             documented: documented.map(str::to_owned).collect(),
         }
     }
 
-    fn admits(&self, world: &World, candidate: &Ingress) -> bool {
+    fn review(&self, world: &World, candidate: &Ingress) -> ReviewAnswer {
         let request = Request {
             row: ROWS.iter().find(|row| row.kind == WebhookKind::Validating).expect("a row"),
             operation: Operation::Create,
@@ -107,28 +107,44 @@ impl Account {
             old_object: None,
         };
         let Self { facts, settings, policy, .. } = self;
-        admit::review(&request, Context { world, facts, settings, policy, now: now() }).allowed
+        admit::review(&request, Context { world, facts, settings, policy, now: now() })
     }
 
     /// One after another: what is admitted is stored and holds; what is refused is tried with admission off.
     fn holds(&self, ingresses: &[Ingress], reached: &mut Reached) -> Result<(), String> {
         let mut world = cluster();
         for ingress in ingresses {
-            if self.admits(&world, ingress) {
+            let answer = self.review(&world, ingress);
+            if answer.allowed {
                 reached.admitted += 1;
                 world.apply(Object::Ingress(Box::new(ingress.clone())));
             } else {
                 reached.refused += 1;
-                self.deserved(&world, ingress, reached)?;
+                self.deserved(&world, ingress, &answer, reached)?;
             }
         }
         for group in world.group_ids() {
             let view = world.view(&group, &Overlay::None);
             let input = Input { settings: &self.settings, view: &view, facts: &self.facts, existing: None, now: now() };
             let linked = link(input);
-            let out: Vec<_> = linked.members.iter().filter(|member| member.state != MemberState::Linked).collect();
-            let desired = linked.desired.as_ref().filter(|_| out.is_empty());
-            let desired = desired.ok_or_else(|| format!("all are admitted, and not built: {out:?}"))?;
+            for member in linked.members.iter().filter(|member| member.state != MemberState::Linked) {
+                let subject = ObjectRef::ingress(&member.key.namespace, &member.key.name);
+                let mut of_it = linked.findings().filter(|finding| finding.subject == subject);
+                let is_warned = |finding: &Finding| {
+                    finding.effect.keeps_out() && finding.code.row().certainty == Certainty::Absence
+                };
+                if !of_it.any(is_warned) {
+                    return Err(format!("{subject} is admitted without a warning, and not built"));
+                }
+                reached.warned += 1;
+            }
+            let is_linked = linked.members.iter().any(|member| member.state == MemberState::Linked);
+            let Some(desired) = &linked.desired else {
+                if is_linked {
+                    return Err("what is linked is not built".to_owned());
+                }
+                continue;
+            };
             let refused = aws::refusals(desired, &self.facts);
             if !refused.is_empty() {
                 return Err(format!("all are admitted, and AWS refuses {refused:?}"));
@@ -138,7 +154,13 @@ impl Account {
     }
 
     /// Whether a refusal is right.
-    fn deserved(&self, world: &World, ingress: &Ingress, reached: &mut Reached) -> Result<(), String> {
+    fn deserved(
+        &self,
+        world: &World,
+        ingress: &Ingress,
+        answer: &ReviewAnswer,
+        reached: &mut Reached,
+    ) -> Result<(), String> {
         // Of an Ingress without a usable class or group there is an event.
         let Membership::Member(group, _) = world.membership(ingress) else {
             reached.unbuilt += 1;
@@ -154,14 +176,8 @@ impl Account {
             reached.unbuilt += 1;
             return Ok(());
         }
-        let names = |finding: &&Finding| finding.subject == subject || finding.related.contains(&subject);
-        let denies = linked.findings().filter(names).filter(|finding| Policy::default().denies(finding, false));
-        let codes: BTreeSet<&str> = denies.map(|finding| finding.code.row().id).collect();
-        // Only `--admission-strict` refuses it, for something that may come later.
-        if codes.is_empty() {
-            reached.absent += 1;
-            return Ok(());
-        }
+        let words = answer.message.split(|letter: char| !letter.is_ascii_alphanumeric());
+        let codes: BTreeSet<&str> = words.filter(|word| word.len() == 6 && Code::parse(word).is_some()).collect();
         let refused = linked.desired.as_ref().map(|desired| aws::refusals(desired, &self.facts)).unwrap_or_default();
         if !refused.is_empty() {
             reached.by_aws += 1;
@@ -187,9 +203,9 @@ fn what_is_admitted_is_taken_and_what_is_refused_is_not() {
             faults.entry(fault).or_insert((run, 0)).1 += 1;
         }
     }
-    let Reached { admitted, refused, unbuilt, absent, by_aws, strict } = &reached;
+    let Reached { admitted, refused, warned, unbuilt, by_aws, strict } = &reached;
     eprintln!(
-        "{admitted} admitted, {refused} refused: {unbuilt} are not built, {absent} lack something, {by_aws} refused by AWS, on purpose {strict:?}"
+        "{admitted} admitted, {warned} of them lack something; {refused} refused: {unbuilt} are not built, {by_aws} refused by AWS, on purpose {strict:?}"
     );
     assert!(*admitted > 0 && (*refused > 100 || albedo_chance::runs(FEW).end < FEW), "the groups say little");
     let told: Vec<String> =
