@@ -14,6 +14,8 @@ from strict import E, patch, target_groups_in
 DEFAULTS = {"loadBalancers": 50, "targetGroups": 3000, "listeners": 50, "rules": 100, "certificates": 25, "targetGroupsPerBalancer": 100, "targets": 1000,
             "securityGroupRules": 60, "tags": 50, "attributesPerCall": 20}
 LIMITS = {}  # region -> name -> most
+# What DescribeAccountLimits calls them, of those that a test sets.
+NAMES = {"rules": "rules-per-application-load-balancer", "targetGroupsPerBalancer": "target-groups-per-application-load-balancer"}
 
 
 def set_to(region, limits):
@@ -48,6 +50,15 @@ def _account():
         if len(self.elbv2_backend.target_groups) >= most(self.region, "targetGroups"):
             raise E("TooManyTargetGroups", "The maximum number of target groups has been reached")
         return old(self)
+
+
+    @patch(R, "describe_account_limits")
+    def _(old, self):
+        answer, own = old(self), LIMITS.get(self.region, {})
+        limits = {one["Name"]: one["Max"] for one in answer.result["Limits"]}
+        limits.update({told: own[name] for name, told in NAMES.items() if name in own})
+        answer.result["Limits"] = [{"Name": name, "Max": most} for name, most in limits.items()]
+        return answer
 
 
 def _of_listener(backend, arn):

@@ -23,6 +23,8 @@ const LIMIT: Duration = Duration::from_mins(15);
 /// Members of the group.
 const GROUP: usize = 50;
 pub const PREFIX: &str = "alb.ingress.kubernetes.io";
+/// The other controller waits for a lease that the one before it has left behind, before it calls AWS.
+const LEASE: Duration = Duration::from_secs(45);
 /// Nobody has called AWS for so long: the other controller, which does not tell what it has left to do, rests.
 const CALM: Duration = Duration::from_secs(8);
 
@@ -133,6 +135,9 @@ impl Course {
         ensure!(self.albedo.stop().await?.success(), "albedo did not end well");
         let began = Instant::now();
         self.albedo = self.launch.start().await?;
+        while self.program.is_peer && began.elapsed() < LEASE && self.since(before).await?.is_empty() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
         self.quiet().await?;
         let step = Step { calls: self.since(before).await?, took: began.elapsed(), usage: self.usage()? };
         let wrote = step.calls.iter().any(|call| call.write);

@@ -91,7 +91,7 @@ impl Parts {
             ended(course, ran).await?;
         }
         if !self.reviews.is_empty() {
-            let course = Course::start(program, reviews::MEMBERS, "enforce").await?;
+            let mut course = Course::start(program, reviews::MEMBERS, "enforce").await?;
             let ran = course.reviews(&self.reviews, self.seconds, table).await;
             ended(course, ran).await?;
         }
