@@ -58,7 +58,7 @@ enum Command {
     /// Print the IAM policy of the controller's role.
     IamPolicy(iam::IamPolicy),
     /// Print the webhook configurations.
-    WebhookConfig(manifests::WebhookConfig),
+    WebhookConfig(Box<manifests::WebhookConfig>),
     /// Print objects that check Ingresses while no replica is up.
     Export(export::Export),
 }
