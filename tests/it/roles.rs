@@ -341,6 +341,14 @@ pub async fn the_audit_log_tells_what_decided(base: Arc<Base>) -> Result<()> {
         Ok(plane.kubectl(args).await?.status.success())
     };
     let wrong = wrong(&fixture);
+    // A replica is ready before it has read the account.
+    let metrics = format!("http://{}/metrics", fixture.flag("metrics-bind-addr")?);
+    eventually("facts are there", SOON, async || {
+        let (_, body) = http_get(&metrics).await?;
+        let sample = "albedo_facts_age_seconds{kind=\"certificates\"}";
+        Ok(String::from_utf8_lossy(&body).contains(sample).then_some(()))
+    })
+    .await?;
     ensure!(apply("good", &[]).await?, "a good Ingress was refused");
     ensure!(!apply("typo", &[("no-such-key", "x"), ("target-type", "pod")]).await?, "a typo was admitted");
     ensure!(!apply("lost", &[("certificate-arn", &wrong)]).await?, "a wrong ARN was admitted");
