@@ -1,5 +1,5 @@
 //! What is admitted is taken, over the wire: generated groups through a real API server and the webhooks; the emulator refuses no call, and every
-//! Ingress that was admitted is provisioned. A small sample; `RUNS=N` takes more, `engine/tests/verdicts` takes many against a model of AWS.
+//! Ingress that was admitted is provisioned. A small sample; `RUNS=N` takes more, `engine/tests/verdicts.rs` takes many against a model of AWS.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::base::Base;
 use crate::fixture::{Fixture, GATES, SOON, tail};
 use crate::objects::{PREFIX, service};
 
-#[path = "../../engine/tests/verdicts/groups.rs"]
-mod groups;
+#[path = "../../engine/tests/generated/mod.rs"]
+mod generated;
 
 /// Groups of a sample.
 const FEW: u64 = 12;
@@ -24,7 +24,7 @@ const FEW: u64 = 12;
 async fn scoped(fixture: &Fixture, run: u64, names: &[(String, &str)], examples: &[Value]) -> Result<Vec<Value>> {
     let mut chance = Chance::of_run(run);
     let mut scoped = Vec::new();
-    for ingress in groups::ingresses(&mut chance, examples) {
+    for ingress in generated::ingresses(&mut chance, examples) {
         let mut text = serde_json::to_string(&ingress)?;
         for (is, name) in names {
             text = text.replace(name, is);
@@ -71,7 +71,7 @@ async fn provisioned(fixture: &Fixture) -> Result<usize> {
 pub async fn what_is_admitted_is_taken(base: Arc<Base>) -> Result<()> {
     let fixture = Fixture::with_webhooks(&base, "verdicts", &["--admission-strict=true"]).await?;
     fixture.label_namespace(&[GATES]).await?;
-    let services = [("app", "NodePort"), groups::SERVICES[0], groups::SERVICES[1]];
+    let services = [("app", "NodePort"), generated::SERVICES[0], generated::SERVICES[1]];
     fixture.apply(&services.map(|(name, kind)| service(name, kind, 80, 8080))).await?;
     let scope = &fixture.scope;
     let certificate = scope.emulator().certificate(&scope.region, &["*.example.com"]).await?;
@@ -85,7 +85,7 @@ pub async fn what_is_admitted_is_taken(base: Arc<Base>) -> Result<()> {
         (subnet("b", true)?, "subnet-0b22"),
         (scope.world.node_security_group.clone(), "sg-0a11"),
     ];
-    let (examples, mark) = (groups::examples(), fixture.mark().await?);
+    let (examples, mark) = (generated::examples(), fixture.mark().await?);
     let mut admitted = 0;
     for run in albedo_chance::runs(FEW) {
         for ingress in scoped(&fixture, run, &names, &examples).await? {

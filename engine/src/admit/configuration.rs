@@ -142,7 +142,7 @@ mod tests {
         let policy = Policy { mode, ..Policy::default() };
         let context =
             Context { world: &world, facts: &facts, settings: &settings, policy: &policy, now: Timestamp::UNIX_EPOCH };
-        row.validate(&object(spec), old.map(object).as_ref(), "own", context)
+        row.validate(&object(spec), old.map(object).as_ref(), "own", Vec::new(), context)
     }
 
     #[test]

@@ -11,14 +11,11 @@
     reason = "a panic is what a test has for a fault, and the figures are for whoever runs it"
 )]
 
-#[path = "../aged/mod.rs"]
 mod aged;
 mod aws;
-#[path = "../example/mod.rs"]
 #[expect(dead_code, reason = "only the cluster and the account of the examples")]
 mod example;
-mod groups;
-#[path = "../subnet/mod.rs"]
+mod generated;
 mod subnet;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +35,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, json};
 
 use aged::now;
-use groups::{SERVICES, examples, ingresses};
+use generated::{SERVICES, examples, ingresses};
 
 /// Groups of a sample.
 const FEW: u64 = 500;
