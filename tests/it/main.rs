@@ -117,6 +117,7 @@ const TESTS: &[(&str, Test)] = tests![
     net::the_policy_refuses_nothing_that_admission_admits,
     renderings::refusals_read_well,
     codes::every_code_through_kubectl,
+    codes::what_kubectl_prints,
     verdicts::what_is_admitted_is_taken,
     lifecycle::an_ingress_becomes_a_load_balancer,
     lifecycle::edits_write_only_what_they_must,

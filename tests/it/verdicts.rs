@@ -1,9 +1,12 @@
 //! What is admitted is taken, over the wire: generated groups through a real API server and the webhooks; the emulator refuses no call, and every
-//! Ingress that was admitted is provisioned. A small sample; `RUNS=N` takes more, `engine/tests/verdicts` takes many against a model of AWS.
+//! Ingress that was admitted is provisioned. A small sample; `RUNS=N` takes more, `engine/tests/verdicts.rs` takes many against a model of AWS.
 
 use std::sync::Arc;
 
+use albedo_apiserver_objects::groups::{Parts, SERVICES};
 use albedo_chance::Chance;
+use albedo_engine::annotation::rows;
+use albedo_engine::finding::CODES;
 use albedo_testenv::eventually;
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::networking::v1::Ingress;
@@ -14,18 +17,23 @@ use crate::base::Base;
 use crate::fixture::{Fixture, GATES, SOON, tail};
 use crate::objects::{PREFIX, service};
 
-#[path = "../../engine/tests/verdicts/groups.rs"]
-mod groups;
-
 /// Groups of a sample.
 const FEW: u64 = 12;
 
+/// The examples of all codes, and all settings.
+fn parts() -> Parts {
+    let texts = CODES.iter().flat_map(|row| [row.accepts, row.refuses]);
+    let read = |text: &str| serde_saphyr::from_str(&text.replace("{p}", PREFIX)).expect("an example");
+    let settings = rows().map(|row| (format!("{}{}", row.prefix, row.key), row.family, row.example));
+    Parts::new(texts.map(read), settings.collect())
+}
+
 /// The group's Ingresses, with names of this scope and what exists in this region.
-async fn scoped(fixture: &Fixture, run: u64, names: &[(String, &str)], examples: &[Value]) -> Result<Vec<Value>> {
+async fn scoped(fixture: &Fixture, run: u64, names: &[(String, &str)], parts: &Parts) -> Result<Vec<Value>> {
     let mut chance = Chance::of_run(run);
     let mut scoped = Vec::new();
-    for ingress in groups::ingresses(&mut chance, examples) {
-        let mut text = serde_json::to_string(&ingress)?;
+    for ingress in parts.ingresses(&mut chance) {
+        let mut text = ingress.to_string();
         for (is, name) in names {
             text = text.replace(name, is);
         }
@@ -71,7 +79,7 @@ async fn provisioned(fixture: &Fixture) -> Result<usize> {
 pub async fn what_is_admitted_is_taken(base: Arc<Base>) -> Result<()> {
     let fixture = Fixture::with_webhooks(&base, "verdicts", &["--admission-strict=true"]).await?;
     fixture.label_namespace(&[GATES]).await?;
-    let services = [("app", "NodePort"), groups::SERVICES[0], groups::SERVICES[1]];
+    let services = [("app", "NodePort"), SERVICES[0], SERVICES[1]];
     fixture.apply(&services.map(|(name, kind)| service(name, kind, 80, 8080))).await?;
     let scope = &fixture.scope;
     let certificate = scope.emulator().certificate(&scope.region, &["*.example.com"]).await?;
@@ -85,10 +93,10 @@ pub async fn what_is_admitted_is_taken(base: Arc<Base>) -> Result<()> {
         (subnet("b", true)?, "subnet-0b22"),
         (scope.world.node_security_group.clone(), "sg-0a11"),
     ];
-    let (examples, mark) = (groups::examples(), fixture.mark().await?);
+    let (parts, mark) = (parts(), fixture.mark().await?);
     let mut admitted = 0;
     for run in albedo_chance::runs(FEW) {
-        for ingress in scoped(&fixture, run, &names, &examples).await? {
+        for ingress in scoped(&fixture, run, &names, &parts).await? {
             fixture.try_apply(&[ingress], &[]).await?;
         }
         fixture.quiet().await?;

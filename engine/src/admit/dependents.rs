@@ -101,8 +101,10 @@ impl DependencyRow {
             _ => return Vec::new(),
         };
         let Some((after, groups)) = self.changed(context.world, &key, object) else { return Vec::new() };
-        let is_acknowledged =
-            object.is_some_and(|object| object["metadata"]["annotations"][ALLOW_REPLACEMENT] == "true");
+        let means_it = |object: &Value| {
+            object.get("metadata")?.get("annotations")?.get(ALLOW_REPLACEMENT)?.as_str().map(|word| word == "true")
+        };
+        let is_acknowledged = object.and_then(means_it) == Some(true);
         let subject = ObjectRef::new(self.kind, &request.namespace, &request.name);
         let told = effects(&after, &groups, &request.namespace, context, cache).into_iter();
         let told = told.map(|((code, what), ingresses)| {

@@ -1,4 +1,4 @@
-//! The table of objects and of what a real API server says of each, for the tests of `albedo check` and of the API server.
+//! The table of objects and of what a real API server says of each, for the tests of `albedo check` and of the API server; and generated groups.
 //!
 //! A crate of its own, because the engine's tests use it and must not build what other tests do.
 #![forbid(unsafe_code)]
@@ -9,6 +9,8 @@
     clippy::must_use_candidate,
     reason = "for tests"
 )]
+
+pub mod groups;
 
 use std::fs;
 use std::path::Path;

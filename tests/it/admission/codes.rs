@@ -119,10 +119,9 @@ fn named(ingress: &Value, name: &str) -> Value {
     ingress
 }
 
-/// The example is refused in every way of writing it, or warned of. What kubectl prints of it.
-async fn holds(fixture: &Fixture, example: &Example) -> Result<String> {
+/// What kubectl prints of the example, once all that it needs is known.
+async fn told(fixture: &Fixture, example: &Example) -> Result<String> {
     let Example { id, warns, objects, before, ingress, .. } = example;
-    let name = ingress["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let stored: Vec<Value> = objects.iter().chain(before).cloned().collect();
     if !stored.is_empty() {
         fixture.apply(&stored).await.with_context(|| (*id).to_owned())?;
@@ -131,35 +130,42 @@ async fn holds(fixture: &Fixture, example: &Example) -> Result<String> {
     eventually(&format!("{id} is found"), SOON, async || {
         let out = fixture.try_apply(std::slice::from_ref(ingress), &["--dry-run=server"]).await?;
         let text = said(&out);
-        let found = text.contains(id) && out.status.success() == *warns;
+        let found = (text.contains(id) && out.status.success() == *warns).then(|| text.clone());
         if let Ok(mut last) = last.lock() {
-            last.clone_from(&text);
+            *last = text;
         }
-        Ok(found.then_some(()))
+        Ok(found)
     })
     .await
-    .with_context(|| last.lock().map(|last| last.clone()).unwrap_or_default())?;
-    if !warns {
-        ways(fixture, example, &name).await.with_context(|| (*id).to_owned())?;
-    }
-    let printed = last.into_inner().unwrap_or_default();
-    Ok(format!("--- {id}: {}\n{}", example.title, general(fixture, example, &printed)))
+    .with_context(|| last.lock().map(|last| last.clone()).unwrap_or_default())
 }
 
-/// What kubectl printed, without what differs from run to run.
+/// The example is refused in every way of writing it, or warned of.
+async fn holds(fixture: &Fixture, example: &Example) -> Result<()> {
+    told(fixture, example).await?;
+    let name = example.ingress["metadata"]["name"].as_str().unwrap_or_default();
+    if !example.warns {
+        ways(fixture, example, name).await.with_context(|| example.id.to_owned())?;
+    }
+    Ok(())
+}
+
+/// What kubectl printed of findings, without what differs from run to run: names of this scope, and those that AWS and Albedo make.
 fn general(fixture: &Fixture, example: &Example, printed: &str) -> String {
     let mut text = printed.replace(&fixture.scope.class, "alb").replace(&fixture.scope.namespace, "shop");
-    text = text.replace(&fixture.scope.region, "eu-central-1");
     for (is, name) in &example.names {
         text = text.replace(is, name);
     }
-    let own = format!("{}-", fixture.scope.id);
-    let id = example.id.to_lowercase();
-    text = text.replace(&own, "").replace(&format!("{id}-"), "").replace(&format!("-{id}"), "");
-    let dir = fixture.scope.test_env().dir().to_string_lossy().into_owned();
-    let is_kept = |line: &&str| !line.starts_with("ingress.networking.k8s.io/");
-    let word = |word: &str| if word.contains(&dir) { "FILE".to_owned() } else { word.to_owned() };
-    let lines = text.lines().filter(is_kept).map(|line| line.split(' ').map(word).collect::<Vec<_>>().join(" ") + "\n");
+    let (own, id) = (format!("{}-", fixture.scope.id), example.id.to_lowercase());
+    text = text.replace(&fixture.scope.region, "eu-central-1").replace(&own, "");
+    text = text.replace(&format!("{id}-"), "").replace(&format!("-{id}"), "");
+    let word = |word: &str| match word {
+        word if word.contains("k8s-") => "NAME".to_owned(),
+        word if word.starts_with("subnet-") && word.len() > 20 => "SUBNET".to_owned(),
+        word => word.to_owned(),
+    };
+    let is_told = |line: &&str| ["The Ingress", "* ", "Warning: ALB"].iter().any(|start| line.starts_with(start));
+    let lines = text.lines().filter(is_told).map(|line| line.split(' ').map(word).collect::<Vec<_>>().join(" ") + "\n");
     lines.collect()
 }
 
@@ -229,9 +235,9 @@ async fn ways(fixture: &Fixture, Example { id, before, ingress, .. }: &Example, 
     Ok(())
 }
 
-pub async fn every_code_through_kubectl(base: Arc<Base>) -> Result<()> {
-    let fixture = Fixture::with_webhooks(&base, "codes", &[]).await?;
-    services(&fixture).await?;
+/// All examples of this scope, whose Services are there.
+async fn examples(fixture: &Fixture) -> Result<Vec<Example>> {
+    services(fixture).await?;
     fixture.apply(&[service("app", "NodePort", 80, 8080)]).await?;
     let scope = &fixture.scope;
     let certificate = scope.emulator().certificate(&scope.region, &["*.example.com"]).await?;
@@ -253,11 +259,14 @@ pub async fn every_code_through_kubectl(base: Arc<Base>) -> Result<()> {
     for row in CODES.iter().filter(|row| !ELSEWHERE.contains(&row.id)) {
         let text = row.refuses.replace("{p}", PREFIX);
         let text = names.iter().fold(text, |text, (is, name)| text.replace(name, is));
-        examples.push(example(&fixture, row, &text.replace("eu-central-1", &scope.region), &names)?);
+        examples.push(example(fixture, row, &text.replace("eu-central-1", &scope.region), &names)?);
     }
-    let all = futures::stream::iter(&examples).map(|example| holds(&fixture, example));
-    let printed = all.buffered(AT_ONCE).try_collect::<Vec<String>>().await?;
-    golden::holds("codes.txt", &printed.concat())?;
+    Ok(examples)
+}
+
+/// Deletes what belongs to the whole cluster, and the Ingresses.
+async fn clear(fixture: Fixture) -> Result<()> {
+    let scope = &fixture.scope;
     for kind in ["ingressclass", "ingressclassparams"] {
         let all = fixture.kubectl(&["get", kind, "-o", "name"]).await?;
         let mine = format!("{}-", scope.id);
@@ -270,4 +279,26 @@ pub async fn every_code_through_kubectl(base: Arc<Base>) -> Result<()> {
     }
     fixture.kubectl(&["delete", "ingress", "--all", "--timeout=120s"]).await?;
     fixture.close().await
+}
+
+pub async fn every_code_through_kubectl(base: Arc<Base>) -> Result<()> {
+    let fixture = Fixture::with_webhooks(&base, "codes", &[]).await?;
+    let examples = examples(&fixture).await?;
+    let all = futures::stream::iter(&examples).map(|example| holds(&fixture, example));
+    all.buffered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    clear(fixture).await
+}
+
+/// `golden/codes.txt`, to be read as its readers do.
+pub async fn what_kubectl_prints(base: Arc<Base>) -> Result<()> {
+    let fixture = Fixture::with_webhooks(&base, "printed", &[]).await?;
+    // What an edit does to a load balancer is told with its name only once there is one.
+    let mut examples = examples(&fixture).await?;
+    examples.retain(|example| example.before.is_none());
+    let printed = futures::stream::iter(&examples).map(async |example| {
+        let text = general(&fixture, example, &told(&fixture, example).await?);
+        anyhow::Ok(format!("--- {}: {}\n{text}", example.id, example.title))
+    });
+    golden::holds("codes.txt", &printed.buffered(AT_ONCE).try_collect::<Vec<String>>().await?.concat())?;
+    clear(fixture).await
 }

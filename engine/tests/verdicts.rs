@@ -11,25 +11,23 @@
     reason = "a panic is what a test has for a fault, and the figures are for whoever runs it"
 )]
 
-#[path = "../aged/mod.rs"]
 mod aged;
 mod aws;
-#[path = "../example/mod.rs"]
 #[expect(dead_code, reason = "only the cluster and the account of the examples")]
 mod example;
-mod groups;
-#[path = "../subnet/mod.rs"]
 mod subnet;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use albedo_apiserver_objects::groups::{Parts, SERVICES};
 use albedo_chance::Chance;
 use albedo_engine::admit::registration::{Kind as WebhookKind, ROWS};
 use albedo_engine::admit::{self, Context, Object as Reviewed, Operation, Policy, Request, ReviewAnswer};
+use albedo_engine::annotation::{PREFIX, rows};
 use albedo_engine::facts::Facts;
-use albedo_engine::finding::{Certainty, Code, Finding, ObjectRef};
+use albedo_engine::finding::{CODES, Certainty, Code, Finding, ObjectRef};
 use albedo_engine::link::{Input, MemberState, link};
 use albedo_engine::settings::Settings;
 use albedo_engine::world::{Kind, Membership, Object, Overlay, World};
@@ -38,10 +36,17 @@ use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::{Value, json};
 
 use aged::now;
-use groups::{SERVICES, examples, ingresses};
 
 /// Groups of a sample.
 const FEW: u64 = 500;
+
+/// The examples of all codes, and all settings.
+fn parts() -> Parts {
+    let texts = CODES.iter().flat_map(|row| [row.accepts, row.refuses]);
+    let read = |text: &str| serde_saphyr::from_str(&text.replace("{p}", PREFIX)).expect("an example");
+    let settings = rows().map(|row| (format!("{}{}", row.prefix, row.key), row.family, row.example));
+    Parts::new(texts.map(read), settings.collect())
+}
 
 /// A cluster in which the examples and the generated rules have their Services.
 fn cluster() -> World {
@@ -195,10 +200,11 @@ impl Account {
 
 #[test]
 fn what_is_admitted_is_taken_and_what_is_refused_is_not() {
-    let (account, examples) = (Account::new(), examples());
+    let (account, parts) = (Account::new(), parts());
     let (mut reached, mut faults) = (Reached::default(), BTreeMap::<String, (u64, u64)>::new());
     for run in albedo_chance::runs(FEW) {
-        let of = ingresses(&mut Chance::of_run(run), &examples);
+        let of = parts.ingresses(&mut Chance::of_run(run)).into_iter();
+        let of: Vec<Ingress> = of.map(|one| serde_json::from_value(one).expect("an Ingress")).collect();
         if let Err(fault) = account.holds(&of, &mut reached) {
             faults.entry(fault).or_insert((run, 0)).1 += 1;
         }
