@@ -11,6 +11,7 @@ use albedo_engine::targets;
 use albedo_engine::world::View;
 use futures::FutureExt as _;
 use jiff::Timestamp;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::binding::is_released;
 use super::{PassError, Reconciler};
@@ -33,7 +34,8 @@ impl Reconciler {
             return Ok(Some(plan));
         }
         let targets = self.targets(view, &difference, input).await?;
-        self.checked(view, difference, Input { targets: Some(&targets), ..input }).map(Some)
+        // The plan of hundreds of rules takes long, and a thread of the runtime that computes serves no connection.
+        apart(|| self.checked(view, difference, Input { targets: Some(&targets), ..input })).map(Some)
     }
 
     pub(super) fn input<'a>(
@@ -58,7 +60,7 @@ impl Reconciler {
 
     /// Whether there would be nothing to do.
     pub(super) fn is_reached(&self, view: &View, desired: &Desired, observed: &Observed) -> bool {
-        plan::plan(self.input(desired, observed, &observed_bindings(view))).is_empty()
+        apart(|| plan::plan(self.input(desired, observed, &observed_bindings(view))).is_empty())
     }
 
     /// What is known of the targets that decide whether rules may change now. Nearly always nothing has to be asked.
@@ -116,6 +118,14 @@ impl Reconciler {
                 format!("a defect of albedo: a plan would misroute requests and is not applied; {then}{example}");
             self.warn(&member.ingress, "PlanDefect", text);
         }
+    }
+}
+
+/// Computes while another thread takes over what this one has to do for the runtime.
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

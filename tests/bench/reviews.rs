@@ -130,7 +130,9 @@ impl Course {
         let (_, metrics) = http_get(&url).await?;
         let metrics = String::from_utf8_lossy(&metrics).into_owned();
         let denied = metrics.lines().find(|line| {
-            line.starts_with("albedo_admission_reviews_total{") && line.contains("allowed=\"false\"") && !line.ends_with(" 0")
+            line.starts_with("albedo_admission_reviews_total{")
+                && line.contains("allowed=\"false\"")
+                && !line.ends_with(" 0")
         });
         ensure!(denied.is_none(), "{what}: reviews were denied: {denied:?}");
         Ok(())

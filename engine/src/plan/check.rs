@@ -96,7 +96,13 @@ struct Port {
     kinds: Vec<Class>,
     /// For each list of conditions, which kinds meet it.
     meets: Vec<(Arc<[Condition]>, Vec<bool>)>,
+    /// Where the list of a rule of `ends` is in memory, and its place in `meets`. `ends` keeps the lists there.
+    places: BTreeMap<usize, usize>,
     ends: [Option<State>; 2],
+}
+
+fn address(conditions: &Arc<[Condition]>) -> usize {
+    Arc::as_ptr(conditions).addr()
 }
 
 struct Play<'a> {
@@ -304,16 +310,31 @@ impl Port {
             let met = kinds.iter().map(of).collect();
             (conditions, met)
         };
+        let places = ends.iter().flatten().flat_map(|state| state.rules.values()).filter_map(|(_, content)| {
+            let place = conditions.iter().position(|known| *known == content.0.conditions)?;
+            Some((address(&content.0.conditions), place))
+        });
+        let places = places.collect();
         let meets = conditions.into_iter().enumerate().map(meeting).collect();
-        Self { kinds, meets, ends }
+        Self { kinds, meets, places, ends }
+    }
+
+    /// Which kinds of requests meet the conditions of a rule. Each call asks it for each rule and kind, so lists are told apart by where they
+    /// are before they are compared.
+    fn met(&self, content: &Content) -> Option<&Vec<bool>> {
+        let place = self.places.get(&address(&content.0.conditions));
+        let known = place.and_then(|place| self.meets.get(*place));
+        let known = known.or_else(|| self.meets.iter().find(|(conditions, _)| *conditions == content.0.conditions));
+        known.map(|(_, met)| met)
     }
 
     fn answer<'s>(&self, state: Option<&'s State>, kind: usize) -> RuleAnswer<'s> {
         let state = state?;
-        let taken = state.rules.values().map(|(_, content)| content).find(|content| {
-            let known = self.meets.iter().find(|(conditions, _)| *conditions == content.0.conditions);
-            known.and_then(|(_, met)| met.get(kind)).copied().unwrap_or(false)
-        });
+        let taken = state
+            .rules
+            .values()
+            .map(|(_, content)| content)
+            .find(|content| self.met(content).and_then(|met| met.get(kind)).copied().unwrap_or(false));
         Some(taken.map_or(Treatment::by_default(&state.default), |content| content.0.treatment()))
     }
 

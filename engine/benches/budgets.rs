@@ -6,7 +6,6 @@
 #![expect(clippy::expect_used, reason = "a panic is what a test has for a fault")]
 
 mod reviews;
-#[path = "../../benches/sample/mod.rs"]
 mod sample;
 
 use std::fmt::Write as _;
@@ -37,7 +36,7 @@ fn every_figure_keeps_its_budget() {
     figures.extend(plans());
     figures.extend(kept());
     figures.push(("packages in Cargo.lock".to_owned(), "packages", packages()));
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/budgets/figures.tsv");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/figures.tsv");
     let mut text = "what\tunit\tfigure\n".to_owned();
     for (what, unit, figure) in &figures {
         writeln!(text, "{what}\t{unit}\t{figure}").expect("a string takes everything");
@@ -197,6 +196,6 @@ fn slice(n: usize) -> Endpoints {
 
 /// What the program, its tests and its tools are built from.
 fn packages() -> u64 {
-    let lock = include_str!("../../../Cargo.lock");
+    let lock = include_str!("../../Cargo.lock");
     u64::try_from(lock.lines().filter(|line| *line == "[[package]]").count()).expect("a small number")
 }
