@@ -1,6 +1,7 @@
 //! Reviews from their bytes to the bytes of the answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use albedo_engine::admit::registration::{Kind, ROWS, WebhookRow};
 use albedo_engine::admit::wire::{Envelope, encode};
@@ -54,7 +55,7 @@ fn cost(world: &World, body: &[u8]) -> u64 {
         let request = envelope.open(row()).expect("a request");
         let answer = review_with(&request, context, &mut cache);
         assert!(answer.allowed, "{}", answer.message);
-        encode(&envelope.uid, &answer).expect("JSON")
+        encode(&envelope.uid, &answer, Duration::ZERO).expect("JSON")
     };
     drop(answer());
     allocations(answer)

@@ -7,7 +7,6 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stderr,
     reason = "a panic is what a test has for a fault, and the figures are for whoever runs it"
 )]
 

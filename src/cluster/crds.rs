@@ -136,19 +136,19 @@ mod tests {
                 "albedo.dev_ingressdefaults.yaml",
                 "# IngressDefaults: values that admission writes into new Ingresses which lack them.\n\
                  # Generated from the type in engine/src/kinds/defaults.rs and the catalogue; UPDATE=1 cargo test crds writes it anew.\n",
-                with_rules(IngressDefaults::crd(), schema_rules::of_defaults()),
+                with_rules(IngressDefaults::crd(), &schema_rules::of_defaults()),
             ),
             (
                 "albedo.dev_ingresspolicies.yaml",
                 "# IngressPolicy: the values that Ingresses may have, as a platform team decides.\n\
                  # Generated from the type in engine/src/kinds/policy.rs and the catalogue; UPDATE=1 cargo test crds writes it anew.\n",
-                with_rules(IngressPolicy::crd(), schema_rules::of_policies()),
+                with_rules(IngressPolicy::crd(), &schema_rules::of_policies()),
             ),
         ]
     }
 
     /// With the rules of the catalogue about settings, and limits without which they would be too expensive.
-    fn with_rules(mut crd: CustomResourceDefinition, rules: Vec<SchemaRule>) -> CustomResourceDefinition {
+    fn with_rules(mut crd: CustomResourceDefinition, rules: &[SchemaRule]) -> CustomResourceDefinition {
         let rule = |one: SchemaRule| ValidationRule {
             message: Some(one.message),
             rule: one.rule,

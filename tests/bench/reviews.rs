@@ -26,12 +26,12 @@ impl Course {
         self.quotas(&json!({"rules": 2 * MEMBERS * RULES, "targetGroupsPerBalancer": 2 * MEMBERS})).await?;
         // The account's limits are read at a start.
         self.restarted().await?;
-        let small = self.candidate("small", &json!({}), &vec![0; RULES], 0);
+        let small = self.candidate("small", &json!({}), &[0; RULES], 0);
         self.each_rate("2 KB, alone", &small, rates, seconds, table).await?;
-        let large = self.candidate("large", &json!({}), &vec![0; RULES], 56_000);
+        let large = self.candidate("large", &json!({}), &[0; RULES], 56_000);
         self.each_rate("60 KB, alone", &large, rates, seconds, table).await?;
         let group = json!({format!("{PREFIX}/group.name"): "joined"});
-        let member = |n: usize| self.candidate(&format!("joins-{n}"), &group, &vec![n; RULES], 0);
+        let member = |n: usize| self.candidate(&format!("joins-{n}"), &group, &[n; RULES], 0);
         self.apply((1..MEMBERS).map(member).collect()).await?;
         self.addressed(MEMBERS - 1).await?;
         self.quiet().await?;

@@ -76,6 +76,7 @@ async fn edit(fixture: &Fixture, annotations: &[(&str, &str)], count: usize) -> 
 
 pub async fn it_leads_to_the_load_balancer(base: Arc<Base>) -> Result<()> {
     const ON: (&str, &str) = ("enable-frontend-nlb", "true");
+    const IDLE: (&str, &str) = ("frontend-nlb-listener-attributes", "tcp.idle_timeout.seconds=4000");
     let mut fixture = open(&base, "frontend", &[ON]).await?;
     let said = hosts(&fixture, 2).await?;
     let state = fixture.state().await?;
@@ -117,7 +118,6 @@ pub async fn it_leads_to_the_load_balancer(base: Arc<Base>) -> Result<()> {
     ensure!(names(&calls) == ["DeregisterTargets", "RegisterTargets"], "another port: {:?}", names(&calls));
     ensure!(ports(&fixture.state().await?)? == BTreeMap::from([(8080, 8080), (9000, 8080)]));
 
-    const IDLE: (&str, &str) = ("frontend-nlb-listener-attributes", "tcp.idle_timeout.seconds=4000");
     let calls = edit(&fixture, &[ON, IDLE, ("frontend-nlb-listener-port-mapping", "9000=8080,8080=8080")], 2).await?;
     ensure!(names(&calls) == ["ModifyListenerAttributes"; 2], "idle connections: {:?}", names(&calls));
     let state = fixture.state().await?;

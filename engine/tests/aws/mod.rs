@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use albedo_engine::facts::Facts;
 use albedo_engine::stack::{
-    Action, Condition, Desired, Forward, Listener, LoadBalancer, Patterns, PeerSource, Protocol, ProtocolVersion, Ref,
-    Rule, Scheme, Tags, TargetGroup,
+    Action, Condition, Desired, FixedResponse, Forward, Listener, LoadBalancer, Patterns, PeerSource, Protocol,
+    ProtocolVersion, Redirect, Ref, Rule, Scheme, Tags, TargetGroup,
 };
 use regex::Regex;
 
@@ -247,49 +247,8 @@ fn of_actions(actions: &[Action], is_tls: bool, desired: &Desired, found: &mut V
     for action in actions {
         match action {
             Action::Forward(forward) => of_forward(forward, is_tls, desired, found),
-            Action::Redirect(redirect) => {
-                let parts = [&redirect.host, &redirect.path, &redirect.port, &redirect.protocol, &redirect.query];
-                let same = ["#{host}", "/#{path}", "#{port}", "#{protocol}", "#{query}"];
-                let stays = parts.iter().zip(same).all(|(part, same)| part.as_deref().is_none_or(|part| part == same));
-                refuse(stays, "a redirect to itself", found);
-                refuse(
-                    !["HTTP_301", "HTTP_302"].contains(&redirect.status_code.as_str()),
-                    &redirect.status_code,
-                    found,
-                );
-                let port = redirect.port.as_deref();
-                let is_port = |port: &str| port == "#{port}" || port.parse::<u16>().is_ok_and(|port| port > 0);
-                refuse(!port.is_none_or(is_port), format!("a redirect to port {port:?}"), found);
-                let protocol = redirect.protocol.as_deref().unwrap_or("HTTP");
-                refuse(
-                    !["HTTP", "HTTPS", "#{protocol}"].contains(&protocol),
-                    format!("a redirect to {protocol}"),
-                    found,
-                );
-                let path = redirect.path.as_deref().unwrap_or("/");
-                refuse(!path.starts_with('/') || path.len() > 128, format!("a redirect to the path {path:?}"), found);
-                let query = redirect.query.as_deref().unwrap_or_default();
-                refuse(
-                    query.starts_with('?') || query.len() > 128,
-                    format!("a redirect to the query {query:?}"),
-                    found,
-                );
-            }
-            Action::FixedResponse(response) => {
-                refuse(
-                    !is!("^(2|4|5)[0-9]{2}$", &response.status_code),
-                    format!("the code {:?}", response.status_code),
-                    found,
-                );
-                refuse(
-                    response.message_body.as_ref().is_some_and(|body| body.len() > 1_024),
-                    "a body over 1024",
-                    found,
-                );
-                let kinds = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"];
-                let kind = response.content_type.as_deref().filter(|kind| !kind.is_empty());
-                refuse(kind.is_some_and(|kind| !kinds.contains(&kind)), format!("the content type {kind:?}"), found);
-            }
+            Action::Redirect(redirect) => of_redirect(redirect, found),
+            Action::FixedResponse(response) => of_response(response, found),
             Action::AuthenticateOidc(of) | Action::AuthenticateCognito(of) => {
                 refuse(!is_tls, "authentication on HTTP", found);
                 refuse(
@@ -311,6 +270,31 @@ fn of_actions(actions: &[Action], is_tls: bool, desired: &Desired, found: &mut V
             Action::Unknown { name } => refuse(true, format!("the action {name}"), found),
         }
     }
+}
+
+fn of_redirect(redirect: &Redirect, found: &mut Vec<String>) {
+    let parts = [&redirect.host, &redirect.path, &redirect.port, &redirect.protocol, &redirect.query];
+    let same = ["#{host}", "/#{path}", "#{port}", "#{protocol}", "#{query}"];
+    let stays = parts.iter().zip(same).all(|(part, same)| part.as_deref().is_none_or(|part| part == same));
+    refuse(stays, "a redirect to itself", found);
+    refuse(!["HTTP_301", "HTTP_302"].contains(&redirect.status_code.as_str()), &redirect.status_code, found);
+    let port = redirect.port.as_deref();
+    let is_port = |port: &str| port == "#{port}" || port.parse::<u16>().is_ok_and(|port| port > 0);
+    refuse(!port.is_none_or(is_port), format!("a redirect to port {port:?}"), found);
+    let protocol = redirect.protocol.as_deref().unwrap_or("HTTP");
+    refuse(!["HTTP", "HTTPS", "#{protocol}"].contains(&protocol), format!("a redirect to {protocol}"), found);
+    let path = redirect.path.as_deref().unwrap_or("/");
+    refuse(!path.starts_with('/') || path.len() > 128, format!("a redirect to the path {path:?}"), found);
+    let query = redirect.query.as_deref().unwrap_or_default();
+    refuse(query.starts_with('?') || query.len() > 128, format!("a redirect to the query {query:?}"), found);
+}
+
+fn of_response(response: &FixedResponse, found: &mut Vec<String>) {
+    refuse(!is!("^(2|4|5)[0-9]{2}$", &response.status_code), format!("the code {:?}", response.status_code), found);
+    refuse(response.message_body.as_ref().is_some_and(|body| body.len() > 1_024), "a body over 1024", found);
+    let kinds = ["text/plain", "text/css", "text/html", "application/javascript", "application/json"];
+    let kind = response.content_type.as_deref().filter(|kind| !kind.is_empty());
+    refuse(kind.is_some_and(|kind| !kinds.contains(&kind)), format!("the content type {kind:?}"), found);
 }
 
 fn of_forward(forward: &Forward, is_tls: bool, desired: &Desired, found: &mut Vec<String>) {

@@ -122,7 +122,7 @@ mod tests {
             vpc_id: "vpc-1".to_owned(),
         };
         let groups =
-            || (0..size).map(|number| (format!("k8s-shop-{}", &id(number)[..10]), arn("elb:targetgroup", number)));
+            || (0..size).map(|number| (format!("k8s-shop-{:.10}", id(number)), arn("elb:targetgroup", number)));
         Facts {
             certificates: Some(Aged { value: (0..size).map(certificate).collect(), read_at }),
             security_groups: Some(Aged { value: (0..size).map(group).collect(), read_at }),
