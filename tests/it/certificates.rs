@@ -365,8 +365,15 @@ pub async fn what_is_to_be_installed_is_accepted(base: Arc<Base>) -> Result<()> 
     // It makes the namespace.
     plane.account().await?;
     let mut sources: Vec<(&str, PathBuf)> = vec![("-k", deploy.clone())];
-    let rendered =
-        ["defaults", "lbc", "cert-manager"].map(|name| root().join(format!("tests/it/golden/chart-{name}.yaml")));
+    let folder = tempfile::tempdir()?;
+    let mut rendered = Vec::new();
+    for name in ["defaults", "lbc", "cert-manager", "separate"] {
+        let all = std::fs::read_to_string(root().join(format!("tests/it/golden/chart-{name}.yaml")))?;
+        // The CRDs of the Prometheus operator are not here.
+        let known: Vec<&str> = all.split("\n---\n").filter(|one| !one.contains("monitoring.coreos.com/")).collect();
+        rendered.push(folder.path().join(format!("chart-{name}.yaml")));
+        std::fs::write(&rendered[rendered.len() - 1], known.join("\n---\n"))?;
+    }
     sources.extend(manifests(&deploy)?.into_iter().chain(rendered).map(|file| ("-f", file)));
     ensure!(sources.len() > 6, "{sources:?}");
     let mut wrong = Vec::new();
