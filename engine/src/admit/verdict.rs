@@ -204,7 +204,11 @@ fn foreign(world: &World, candidate: &Ingress, subject: &ObjectRef) -> Option<Fi
         },
         (None, None) => ("(none)".to_owned(), String::new()),
     };
-    let message = format!("{} annotations have no effect: class {class} is not ours{whose} ({classes})", keys.len());
+    let annotations = match keys.len() {
+        1 => "1 annotation has".to_owned(),
+        several => format!("{several} annotations have"),
+    };
+    let message = format!("{annotations} no effect: class {class} is not ours{whose} ({classes})");
     let fix = match own.first() {
         Some(own) if legacy.is_some() => {
             format!("remove the annotation {LEGACY_CLASS} and set ingressClassName: {own}, or remove these annotations")
@@ -219,11 +223,23 @@ fn foreign(world: &World, candidate: &Ingress, subject: &ObjectRef) -> Option<Fi
 }
 
 fn unusable_class(subject: &ObjectRef, error: &ClassError) -> Finding {
-    let code = match error {
-        ClassError::NotFound(_) | ClassError::ParametersNotFound(_) => Code::MissingClass,
-        _ => Code::UnusableClass,
+    // Where there is no fix the code's own fits.
+    let (code, fix) = match error {
+        ClassError::NotFound(_) | ClassError::ParametersNotFound(_) => (Code::MissingClass, None),
+        ClassError::SeveralDefaults(_) => {
+            (Code::UnusableClass, Some("set ingressClassName, or make only one class the default"))
+        }
+        ClassError::UnknownParameters(_) => (
+            Code::UnusableClass,
+            Some("let spec.parameters of the class name an IngressClassParams of elbv2.k8s.aws, or use another class"),
+        ),
+        ClassError::NamespaceNotSelected(_) => (Code::UnusableClass, None),
     };
-    Finding::new(code, subject.clone(), FieldPath::at("spec.ingressClassName"), error.to_string())
+    let found = Finding::new(code, subject.clone(), FieldPath::at("spec.ingressClassName"), error.to_string());
+    match fix {
+        Some(fix) => found.fix(fix),
+        None => found,
+    }
 }
 
 fn invalid_group(subject: &ObjectRef, name: &str) -> Finding {

@@ -99,7 +99,7 @@ impl Compiler<'_> {
                 finding.fix = near.to_string();
                 finding.allowed = near.key.into_iter().collect();
             }
-            None => finding.fix = "remove it: nothing reads it".to_owned(),
+            None => finding.fix = "remove it: it has no effect".to_owned(),
         }
         self.reader.push(finding);
     }

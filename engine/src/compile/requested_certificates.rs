@@ -16,7 +16,7 @@ impl Compiler<'_> {
         let why = if open {
             "this version requests no certificates"
         } else {
-            "it is ignored while the feature gate EnableCertificateManagement is shut, and this version requests no certificates"
+            "it is ignored while the feature gate EnableCertificateManagement is off, and this version requests no certificates"
         };
         // What cannot be read counts as false.
         let asked = self.reader.raw(CREATE).filter(|raw| parse::go_bool(raw).unwrap_or_default());

@@ -208,7 +208,8 @@ fn report_unused_keys(group: Group<'_>, findings: &mut Findings) {
             rest => format!(" and {rest} more"),
         };
         let enable = settings::ENABLE_FRONTEND_NLB.row.key;
-        let message = format!("nothing reads {}{others}: no member of the group sets {enable}: \"true\"", first.key);
+        let has = if others.is_empty() { "has" } else { "have" };
+        let message = format!("{}{others} {has} no effect: no member of the group sets {enable}: \"true\"", first.key);
         let finding = Finding::new(Code::FrontendNlbOff, fragment.key.ingress(), first.path(), message);
         findings.report(&fragment.key, finding);
     }
