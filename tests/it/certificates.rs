@@ -367,7 +367,7 @@ pub async fn what_is_to_be_installed_is_accepted(base: Arc<Base>) -> Result<()> 
     let mut sources: Vec<(&str, PathBuf)> = vec![("-k", deploy.clone())];
     let folder = tempfile::tempdir()?;
     let mut rendered = Vec::new();
-    for name in ["defaults", "lbc", "cert-manager", "separate"] {
+    for name in ["defaults", "lbc", "cert-manager"] {
         let all = std::fs::read_to_string(root().join(format!("tests/it/golden/chart-{name}.yaml")))?;
         // The CRDs of the Prometheus operator are not here.
         let known: Vec<&str> = all.split("\n---\n").filter(|one| !one.contains("monitoring.coreos.com/")).collect();
