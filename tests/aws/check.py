@@ -514,10 +514,11 @@ class Faults(Case):
 
     def test_the_answer_waits_until_it_is_seen(self):
         self.fault(operation="CreateTargetGroup", seenMs=20_000)
+        # Read before the change is made: who asks for what comes after a change has acted on it.
+        now = number(self.region, 0, 0)
         begun, seen = time.monotonic(), []
 
         def follow():
-            now = number(self.region, 0, 0)
             seen.append(number(self.region, now, 20))
             time.sleep(0.5)  # acts on it
             number(self.region, seen[0], 0)  # asks, and has not acted
