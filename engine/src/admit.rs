@@ -143,8 +143,6 @@ pub struct ReviewAnswer {
     pub warnings: Vec<String>,
     /// Changes, only of mutating webhooks.
     pub patch: Vec<PatchOp>,
-    /// The answer depends on facts of AWS, so these should be read again.
-    pub rests_on_facts: bool,
     /// For the audit log of the API server.
     pub audit: Audit,
 }
@@ -161,7 +159,6 @@ impl ReviewAnswer {
             details: None,
             warnings: Vec::new(),
             patch: Vec::new(),
-            rests_on_facts: false,
             audit: Audit::default(),
         }
     }
@@ -260,8 +257,9 @@ fn review_other(request: &Request, object: &Value, context: Context<'_>, cache: 
         return ReviewAnswer::allow();
     }
     if let Some(row) = configuration::row(request.row.resource).filter(|_| request.operation != Operation::Delete) {
-        let effects = dependents::row(request.row.resource).map(|row| row.findings(request, context, cache));
-        return row.validate(object, old, &request.name, effects.unwrap_or_default(), context);
+        let effects =
+            || dependents::row(request.row.resource).map_or_else(Vec::new, |row| row.findings(request, context, cache));
+        return row.validate(object, old, &request.name, effects, context);
     }
     let validates = request.row.kind == registration::Kind::Validating;
     if let Some(row) = dependents::row(request.row.resource).filter(|_| validates) {

@@ -54,7 +54,7 @@ pub fn decide(cluster: Cluster, account: Account, settings: Arc<Settings>, polic
             Lane::Large => review(&cluster.read(World::clone), facts),
         };
         let first = answer(&account.get());
-        if !first.rests_on_facts {
+        if !first.audit.rests_on_facts {
             return first;
         }
         // They are read again for the next try, and for this one if it is refused: what is missing may have been made a moment ago.

@@ -20,7 +20,7 @@ pub struct Audit {
     pub mode: Option<Mode>,
     /// Names of the `IngressPolicy` objects that findings are about.
     pub policies: BTreeSet<String>,
-    /// Whether a finding rests on facts of AWS.
+    /// Whether a finding rests on facts of AWS: they should be read again.
     pub rests_on_facts: bool,
     /// The age of the facts: the oldest that a finding rests on, or else of the subnets. `None`: nothing is known of the account.
     pub facts_age: Option<Duration>,

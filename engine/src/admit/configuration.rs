@@ -69,13 +69,13 @@ pub(super) fn row(resource: &str) -> Option<&'static ConfigurationRow> {
 }
 
 impl ConfigurationRow {
-    /// The verdict on an object, given the new and the stored one, and what it does to stored Ingresses. The schema of the CRD has checked the new one already.
+    /// The verdict on an object, given the new and the stored one, and what it does to stored Ingresses, which takes linking them. The schema of the CRD has checked the new one already.
     pub(super) fn validate(
         &self,
         object: &Value,
         old: Option<&Value>,
         name: &str,
-        effects: Vec<Finding>,
+        effects: impl FnOnce() -> Vec<Finding>,
         context: Context<'_>,
     ) -> ReviewAnswer {
         if context.policy.mode == Mode::Off {
@@ -86,7 +86,7 @@ impl ConfigurationRow {
         let mut found: Vec<Finding> = new.map(|fault| self.finding(fault, name)).collect();
         // A fault of the object itself says it more precisely.
         if found.is_empty() {
-            found = effects;
+            found = effects();
         }
         let about = Details {
             kind: self.kind.to_owned(),
@@ -142,7 +142,7 @@ mod tests {
         let policy = Policy { mode, ..Policy::default() };
         let context =
             Context { world: &world, facts: &facts, settings: &settings, policy: &policy, now: Timestamp::UNIX_EPOCH };
-        row.validate(&object(spec), old.map(object).as_ref(), "own", Vec::new(), context)
+        row.validate(&object(spec), old.map(object).as_ref(), "own", Vec::new, context)
     }
 
     #[test]

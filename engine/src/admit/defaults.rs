@@ -63,6 +63,9 @@ fn vanished(old: &Ingress, candidate: &Ingress) -> Annotations {
     let stored = old.metadata.annotations.clone().unwrap_or_default();
     let given = candidate.metadata.annotations.clone().unwrap_or_default();
     let written = stored.get(DEFAULTED).map(|list| keys(list)).unwrap_or_default();
+    if written.is_empty() {
+        return Annotations::new();
+    }
     let owned = owned(old);
     let is_lost = |key: &String| !given.contains_key(key) && !owned.contains(key.as_str());
     written
@@ -96,17 +99,19 @@ fn owned(ingress: &Ingress) -> BTreeSet<String> {
 
 fn patch(candidate: &Ingress, old: Option<&Ingress>, given: &Annotations, wanted: &Annotations) -> Vec<PatchOp> {
     let stored = old.and_then(|old| old.metadata.annotations.clone()).unwrap_or_default();
-    let (owned, owned_before) = (owned(candidate), old.map(owned).unwrap_or_default());
     let mut listed: BTreeSet<String> =
         given.get(DEFAULTED).or(stored.get(DEFAULTED)).map(|list| keys(list)).unwrap_or_default();
-    // If the user set a value, it is no longer a default.
-    listed.retain(|key| {
-        let key = format!("{PREFIX}{key}");
-        match given.get(&key) {
-            Some(value) => !owned.contains(key.as_str()) && (stored.is_empty() || stored.get(&key) == Some(value)),
-            None => !owned_before.contains(key.as_str()),
-        }
-    });
+    // If the user set a value, it is no longer a default. Who set what takes reading his manifest, so it is asked only then.
+    if !listed.is_empty() {
+        let (owned, owned_before) = (owned(candidate), old.map(owned).unwrap_or_default());
+        listed.retain(|key| {
+            let key = format!("{PREFIX}{key}");
+            match given.get(&key) {
+                Some(value) => !owned.contains(key.as_str()) && (stored.is_empty() || stored.get(&key) == Some(value)),
+                None => !owned_before.contains(key.as_str()),
+            }
+        });
+    }
     listed.extend(wanted.keys().cloned());
     let list = listed.into_iter().collect::<Vec<_>>().join(",");
     let mut added: Vec<(String, String)> =

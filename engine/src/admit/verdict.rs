@@ -288,7 +288,6 @@ fn answer_in_full(
     let (denying, warning): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| policy.denies(finding, acknowledged));
     let mut answer = ReviewAnswer::allow();
-    answer.rests_on_facts = findings.iter().any(|finding| finding.age.is_some());
     answer.audit.note(&denying, &warning);
     answer.warnings = warning.iter().map(|finding| brief(finding)).collect();
     if denying.is_empty() {

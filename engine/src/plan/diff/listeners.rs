@@ -7,7 +7,7 @@ use crate::plan::equal;
 use crate::plan::operation::AwsOperation;
 use crate::plan::rules::Routing;
 use crate::plan::stage::Stage;
-use crate::stack::{Listener, ObservedListener, Protocol, Ref, ResourceId};
+use crate::stack::{Attributes, Listener, ObservedListener, Protocol, Ref, ResourceId};
 
 impl<'a> Differ<'a> {
     pub(super) fn listeners(&mut self, load_balancer: &Ref, observed: &[ObservedListener]) {
@@ -31,12 +31,16 @@ impl<'a> Differ<'a> {
         for certificate in listener.certificates.iter().collect::<BTreeSet<_>>() {
             self.add_certificate(Stage::Listeners, &reference, certificate);
         }
-        if !listener.attributes.is_empty() {
-            let attributes = listener.attributes.clone();
-            let listener = reference.clone();
-            self.aws(Stage::Listeners, AwsOperation::ModifyListenerAttributes { listener, attributes });
-        }
+        self.modify_listener_attributes(Stage::Listeners, &reference, listener.attributes.clone());
         self.routing(listener, reference, None);
+    }
+
+    /// Sets the attributes that differ, of a listener of either load balancer.
+    pub(super) fn modify_listener_attributes(&mut self, stage: Stage, listener: &Ref, attributes: Attributes) {
+        if !attributes.is_empty() {
+            let listener = listener.clone();
+            self.aws(stage, AwsOperation::ModifyListenerAttributes { listener, attributes });
+        }
     }
 
     fn update_listener(&mut self, listener: &Listener, found: &ObservedListener) {
@@ -51,10 +55,7 @@ impl<'a> Differ<'a> {
             self.add_certificate(stage, &reference, certificate);
         }
         let attributes = equal::attributes(&listener.attributes, &found.is.attributes);
-        if !attributes.is_empty() {
-            let listener = reference.clone();
-            self.aws(Stage::Listeners, AwsOperation::ModifyListenerAttributes { listener, attributes });
-        }
+        self.modify_listener_attributes(Stage::Listeners, &reference, attributes);
         self.routing(listener, reference, Some(found));
         for certificate in there.difference(&wanted).filter(|_| listener.protocol == Protocol::Https) {
             let certificate = (*certificate).clone();

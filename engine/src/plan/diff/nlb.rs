@@ -7,8 +7,8 @@ use crate::plan::equal;
 use crate::plan::operation::AwsOperation;
 use crate::plan::stage::Stage;
 use crate::stack::{
-    Attributes, LoadBalancerState, NlbListener, NlbTargetGroup, ObservedNlb, ObservedNlbListener,
-    ObservedNlbTargetGroup, ProtocolVersion, Ref, ResourceId, Target, resource_of,
+    LoadBalancerState, NlbListener, NlbTargetGroup, ObservedNlb, ObservedNlbListener, ObservedNlbTargetGroup,
+    ProtocolVersion, Ref, ResourceId, Target, resource_of,
 };
 
 impl<'a> Differ<'a> {
@@ -114,7 +114,8 @@ impl<'a> Differ<'a> {
                 let (load_balancer, tags) = (nlb.clone(), listener.tags.clone());
                 let made = AwsOperation::CreateNlbListener { load_balancer, port, target_group, tags };
                 self.aws(Stage::Frontend, made);
-                self.nlb_listener_attributes(Ref::Of(ResourceId::nlb_listener(port)), listener.attributes.clone());
+                let made = Ref::Of(ResourceId::nlb_listener(port));
+                self.modify_listener_attributes(Stage::Frontend, &made, listener.attributes.clone());
                 continue;
             };
             self.know(ResourceId::nlb_listener(port), &there.arn);
@@ -124,13 +125,7 @@ impl<'a> Differ<'a> {
                 self.aws(Stage::Frontend, AwsOperation::ModifyNlbListener { listener, port, target_group });
             }
             let attributes = equal::attributes(&listener.attributes, &there.attributes);
-            self.nlb_listener_attributes(Ref::Known(there.arn.clone()), attributes);
-        }
-    }
-
-    fn nlb_listener_attributes(&mut self, listener: Ref, attributes: Attributes) {
-        if !attributes.is_empty() {
-            self.aws(Stage::Frontend, AwsOperation::ModifyListenerAttributes { listener, attributes });
+            self.modify_listener_attributes(Stage::Frontend, &Ref::Known(there.arn.clone()), attributes);
         }
     }
 
